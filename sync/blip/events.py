@@ -53,7 +53,7 @@ class ErrorReceived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """An acknowledgement of part of a long message of ours, for showing progress."""
+    """An acknowledgement of part of one of our long messages, for showing progress."""
 
     number: int
     is_reply: bool

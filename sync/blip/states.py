@@ -35,13 +35,13 @@ class Standing(Enum):
     """The standing of a frame's message before that frame."""
 
     IMPOSSIBLE = "not to come yet"
-    """The request's predecessor, or the request of ours to be answered, has not begun."""
+    """The request's predecessor, or our request to be answered, has not begun."""
     EXPECTED = "expected"
     """The first frame of the message may arrive."""
     ARRIVING = "arriving"
     """Some frames of the message have arrived, and more were announced."""
     COMPLETE = "over"
-    """The last frame has arrived, or the reply is to a request of ours that wanted none."""
+    """The last frame has arrived, or it is a reply to one of our requests that wanted none."""
 
 
 class Step(Enum):

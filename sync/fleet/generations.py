@@ -74,7 +74,7 @@ def vouched(highest: int, before: object = None) -> int:
 
 
 def reached(revision: str) -> int:
-    """Return the generation that a document of ours has reached, or will have with our next edit."""
+    """Return the generation that our own document has reached, or will have with our next edit."""
     number = revisions.generation(revision)
     return number if number + 1 < revisions.SOUND_LIMIT else revisions.RESTART_OF_ONE
 

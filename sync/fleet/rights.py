@@ -176,7 +176,7 @@ class Rights:
         return self._vessel(writer, name, document)
 
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
-        """Return a fault that no valid revision of Logboat's documents has, whoever sends it, or None."""
+        """Return a fault that no valid revision of Logboat's documents has, or None."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
             return f"its revision {document.rev[:80]} has a digest that is not hexadecimal"
         direct = isinstance(writer, Vessel) and writer.name == name.vessel

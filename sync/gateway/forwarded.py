@@ -115,7 +115,7 @@ class Forwarded:
         found = list(self._database.documents(prefix=self._prefix))
         own = next((document for document in found if document.id == self._id), None)
         if self._said and (own is None or own.body != self._said):
-            self._is_new = True  # another vessel has passed on an old state of ours as a newer one
+            self._is_new = True  # another vessel has passed on our old state as a newer one
         epochs = [epoch for epoch in map(epoch_of, found) if epoch <= self.epoch + EPOCHS_AHEAD]
         newest = max(epochs, default=0)
         is_newer = newest > self.epoch

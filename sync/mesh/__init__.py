@@ -12,7 +12,7 @@
 - `dialling`: when links are dialled, and when they are given up
 - `outbound_link`, `inbound_link`: links that we dial, and links that others dialled
 - `routes`, `clones`: the routes of documents; two computers with one identity (pure)
-- `traffic`: documents that arrive over links, and the routes told to neighbours
+- `traffic`: documents that arrive over links, and the routes announced to neighbours
 - `manager`: combines all this, in repeated passes over the whole state
 - `report`: the current state, for people
 """

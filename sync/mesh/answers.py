@@ -81,7 +81,7 @@ class Listener(RecordUpdateListener):
 
 
 def is_zeroconf_alone(error: BaseException) -> bool:
-    """Return True if an exception was raised in zeroconf's own processing, without a call of ours."""
+    """Return True if an exception was raised in zeroconf's own processing, without a call of our code."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     return any(name.startswith("zeroconf") for name in modules) and not any(
         name.startswith("sync.") for name in modules

@@ -452,7 +452,7 @@ class Discovery:
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
         """Collect the names of instances that a packet concerns, and records about their owners.
 
-        This runs inside zeroconf's processing of a packet, where an error of ours must not occur.
+        This runs inside zeroconf's processing of a packet, where our code must not raise an error.
         """
         if not self._heard_names:
             self._later("judge", _BUNDLE, self._judge_heard)

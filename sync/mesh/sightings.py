@@ -155,7 +155,7 @@ class ChangeKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of the table, with the current sighting, or the last one if it is gone."""
+    """A change of the table, with the current sighting, or the last one if it was lost."""
 
     kind: ChangeKind
     sighting: Sighting

@@ -123,7 +123,7 @@ class ReplicatorConfiguration:
     """Seconds between pings."""
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
-    """Whether to purge a local document that may no longer be read at the peer.
+    """True to purge a local document that may no longer be read at the peer.
 
     That is the case when it has left the pulled channels, or when access to them was lost. By default the
     document stays, because a log keeps its content. A deletion is not a loss of access and is always pulled.

@@ -25,7 +25,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Types of private keys that TLS can sign with."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""How far a clock at sea may be behind the clock that issued a certificate."""
+"""Margin by which a clock at sea may be behind the clock that issued a certificate."""
 VALID_FOR: Final = timedelta(days=20 * 365)
 """Validity of a self-signed certificate, long because anyone who pins it must replace it by hand."""
 

@@ -94,11 +94,11 @@ class ActiveOptions:
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     purges_removed: bool = False
-    """Whether to purge a document locally that left the pulled channels, or to which access was lost."""
+    """True to purge a document locally that left the pulled channels, or to which access was lost."""
     reset_checkpoint: bool = False
-    """Whether to ignore the stored checkpoint once."""
+    """True to ignore the stored checkpoint once."""
     names_collection: bool = False
-    """Whether the connection begins with getCollections, as from CBMobile_3 on."""
+    """True if the connection begins with getCollections, as from CBMobile_3 on."""
 
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:

@@ -348,7 +348,7 @@ class BlobServer:
             self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
             self._session.refuse(event, self._missing(request.digest, error))
-        except MessageError as error:  # access was lost meanwhile, or we have asked for a proof ourselves
+        except MessageError as error:  # access was lost, or we have asked for a proof ourselves
             self._session.refuse(event, error)
         else:
             self._session.respond(event, ProveAttachmentReply(str(made)).encode())

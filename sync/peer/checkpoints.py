@@ -1,4 +1,4 @@
-"""Stored checkpoints: the two copies of ours, here and at the peer, and those that we store for peers.
+"""Stored checkpoints: our two copies, here and at the peer, and those that we store for peers.
 
 Each save goes to the peer first. A copy that is only there does no harm, because `reconcile` handles that.
 """

@@ -81,7 +81,7 @@ class Resolved:
     """The current revision."""
     deleted: bool
     is_new: bool
-    """True if a revision was made for it; otherwise one of the branches stands unchanged."""
+    """True if a revision was made for it; otherwise one of the branches stays unchanged."""
 
 
 def default_resolver(conflict: Conflict) -> Resolution:

@@ -33,7 +33,7 @@ class _Failed(NamedTuple):
     sequence: int
     revision: str
     problem: Problem
-    """The problem as it was reported."""
+    """The problem that was reported."""
 
 
 class Outcomes:

@@ -69,7 +69,7 @@ class PassiveOptions:
     streams: tuple[Stream, ...] = ()
     """Parts to which a peer may subscribe by name."""
     write_only: bool = False
-    """Whether the peer may push, but read nothing."""
+    """True if the peer may push, but read nothing."""
 
 
 class PassivePeer(PeerBase):
@@ -236,7 +236,7 @@ class _Unlogged:
 
 
 def _number(since: str | None) -> int:
-    """Parse a sequence of ours that a peer returns; 0, the beginning, if it is invalid."""
+    """Parse one of our sequences that a peer returns; 0, the beginning, if it is invalid."""
     if since is None:
         return 0
     try:

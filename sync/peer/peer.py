@@ -50,7 +50,7 @@ class PeerBase(ABC):
             self.ledger.keep()
         except StoreError as error:
             session.fail(error)
-        except BlipError as error:  # of ours: a message that BLIP cannot carry
+        except BlipError as error:  # our own message, which BLIP cannot carry
             session.end(Problem(Domain.BLIP, 0, str(error)))
         self.ledger.flush()
 

@@ -68,9 +68,9 @@ class ReceiveOptions:
     """Documents that the peer may read. Questions about others are answered as if they did not exist."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """Whether to purge a document locally that left the channels which we read at the peer."""
+    """True to purge a document locally that left the channels which we read at the peer."""
     prove_blobs: bool = False
-    """Whether a peer must prove that it has a stored blob before its document may refer to it."""
+    """True if a peer must prove that it has a stored blob before its document may refer to it."""
     quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the peer's quota once the peer is known; None for no limit."""
 

@@ -42,7 +42,7 @@ class Selection:
     """Ids of documents; empty for all."""
     filter: DocumentFilter | None = None
     live_only: bool = False
-    """Whether deleted documents are excluded."""
+    """True to exclude deleted documents."""
     within: frozenset[str] = field(default_factory=frozenset)
     """Channels that the reader may see at all; empty for everything."""
     stream: Stream | None = None

@@ -75,7 +75,7 @@ class Sender:
         self._options, self._echo = options, echo
         self._scanned = since
         self._told_through = since
-        """Local sequence up to which the peer was told all changes.
+        """Local sequence up to which all changes were announced to the peer.
 
         Between this and `_scanned`, a change may have been skipped because its document had a newer one.
         """

@@ -103,7 +103,7 @@ class SendOptions:
     blobs: BlobAccess | None = None
     """Records each body in flight, which may refer to blobs."""
     tells_departures: bool = False
-    """Whether the peer wants announcements of documents that have left what it reads."""
+    """True if the peer wants announcements of documents that have left what it reads."""
 
     @property
     def may_be_pulled(self) -> bool:

@@ -39,7 +39,7 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     document_id: str | None = None
     """Id of the document that refers to it; required by Sync Gateway from CBMobile_3 on."""
     compress: bool = False
-    """Whether the reply is worth compressing."""
+    """True if the reply is worth compressing."""
     collection: int | None = None
 
     def encode(self) -> Encoded:

@@ -56,7 +56,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     no_reply: bool = False
     """Flag of a received message. A sent one wants a reply unless it is empty."""
     insists: bool = False
-    """Whether a peer that accepts no conflicts must not refuse the list.
+    """True if a peer that accepts no conflicts must not refuse the list.
 
     An active Sync Gateway pushes in this way, and accepts no other lists when it pulls.
     """
@@ -119,7 +119,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
     proposals: tuple[Proposal, ...]
     conflict_includes_revision: bool = False
-    """Whether a refusal because of a conflict (409) should contain the receiver's current revision."""
+    """True if a refusal because of a conflict (409) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
     """Flag of a received message. A sent one wants a reply unless it is empty."""
@@ -169,11 +169,11 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     max_history: int | None = None
     """Maximum number of ancestors in a history; None for no limit."""
     deltas: bool | None = None
-    """Whether the receiver accepts deltas; None if it does not say, and its earlier answer is valid."""
+    """True if the receiver accepts deltas; None if it does not say, and its earlier answer is valid."""
     blobs: bool = False
-    """Whether it supports blobs in bodies. Other peers are shown blobs under `_attachments`."""
+    """True if it supports blobs in bodies. Other peers are shown blobs under `_attachments`."""
     send_replacements: bool = False
-    """Whether it accepts a newer revision if the wanted one no longer exists."""
+    """True if it accepts a newer revision if the wanted one no longer exists."""
 
     def put(self, properties: dict[str, str]) -> None:
         """Add the terms to a reply's properties."""
@@ -243,7 +243,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     """Status: 0 to send it, 304 if it is already known, 409 for a conflict, or another HTTP status."""
     current: str | None = None
-    """With 409, the receiver's current revision, if it was asked for it."""
+    """The receiver's current revision, with 409 if it was requested; otherwise None."""
 
 
 SEND: Final = Verdict()

@@ -36,7 +36,7 @@ class Checkpoint:
     """The content of one stored copy. Do not change its set."""
 
     completed: SequenceSet = field(default_factory=_nothing)
-    """Local sequences that need not be pushed any more."""
+    """Local sequences that need not be pushed again."""
     remote: str | None = None
     """Remote sequence as JSON up to which all is pulled; None for the beginning."""
 

@@ -29,10 +29,10 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     properties: dict[str, str]
     body: bytes = b""
     urgent: bool = False
-    """For requests only: a response is as urgent as its request."""
+    """True for an urgent request. A response is as urgent as its request."""
     compressed: bool = False
     no_reply: bool = False
-    """For requests only: whether no reply is wanted."""
+    """True for a request that wants no reply."""
 
 
 # Properties

@@ -28,7 +28,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     """Ancestors, newest first. Some may be omitted, and those before the last are not given."""
     delta_source: str | None = None
     no_conflicts: bool = False
-    """Whether the receiver must refuse it (409) if it would be a conflict."""
+    """True if the receiver must refuse it (409) if it would be a conflict."""
     replaced: str | None = None
     """The requested revision, if this newer one is sent instead."""
     collection: int | None = None

@@ -49,13 +49,13 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum number of items in one `changes`."""
     continuous: bool = False
     active_only: bool = False
-    """Whether to leave out deleted documents."""
+    """True to leave out deleted documents."""
     revocations: bool = False
-    """Whether to announce documents to which access was lost."""
+    """True to announce documents to which access was lost."""
     send_replacements: bool = False
-    """Whether to send a newer revision instead of a `norev` if the requested one no longer exists."""
+    """True to send a newer revision instead of a `norev` if the requested one no longer exists."""
     future: bool = False
-    """Whether to announce only changes from now on, ignoring `since`."""
+    """True to announce only changes from now on, ignoring `since`."""
     is_gateway: bool = False
     """True if it comes from an active Sync Gateway, which refuses lists that do not insist."""
     versioning: Versioning = Versioning.REV_TREES

@@ -238,7 +238,7 @@ class Database:
     ) -> Iterator[Document]:
         """Yield the documents whose ids begin with `prefix`, in order of id, starting after the id `after`.
 
-        Documents are read in pages. A document that changes meanwhile is returned in its old or its new
+        Documents are read in pages. A document that changes in the meantime is returned in its old or its new
         state. With `reverse`, the order is descending and starts before `after`. `deleted` includes deleted
         documents.
         """

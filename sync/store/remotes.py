@@ -75,7 +75,7 @@ class Remotes:
         return dict(found)
 
     def forget(self, remote: str) -> None:
-        """Forget all revisions of a remote that is gone, or that has started again."""
+        """Forget all revisions of a remote that no longer exists, or that has started again."""
         with self._engine.writing:
             self._engine.execute(
                 "DELETE FROM remote_revs WHERE remote = (SELECT n FROM remotes WHERE name = ?)", (remote,)

@@ -212,7 +212,7 @@ class Pages:
 
 
 def _plausible_size(said: int) -> int:
-    """Return a page size in bytes, or 0 if it is not valid. In the file's header, 1 stands for 65,536."""
+    """Return a page size in bytes, or 0 if it is not valid. In the file's header, 1 means 65,536."""
     size = 65536 if said == 1 else said
     return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
 

@@ -37,9 +37,9 @@ class MqttGatewayConfiguration:
     key: Path | None = None
     """PEM files for a broker that asks for a client certificate; both or none."""
     home_assistant: bool = False
-    """Whether to publish Home Assistant's MQTT discovery messages for each sensor."""
+    """True to publish Home Assistant's MQTT discovery messages for each sensor."""
     signalk: bool = False
-    """Whether to publish current values as Signal K deltas too."""
+    """True to publish current values as Signal K deltas too."""
     limit: float | None = None
     """Maximum rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None

@@ -51,7 +51,7 @@ class Left:
     online: frozenset[str] = frozenset()
     """Other vessels that were published as online."""
     has_discovery: bool = False
-    """Whether discovery messages for Home Assistant were published."""
+    """True if discovery messages for Home Assistant were published."""
 
 
 NOTHING: Final = Left()

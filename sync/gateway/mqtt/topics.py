@@ -24,7 +24,7 @@ class Place:
 
 
 def parse(topic: str) -> Place | None:
-    """Return the subject of a retained topic of ours, or None for any other topic."""
+    """Return the subject of one of our retained topics, or None for any other topic."""
     match topic.split("/"):
         case [root, vessel, ("presence" | "vessel") as part] if root == ROOT:
             return Place(vessel, part)
