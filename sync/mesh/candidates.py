@@ -3,8 +3,12 @@
 Anyone on the network can claim to be a vessel of the fleet. Only a certificate proves it, so each advertised
 place is tried. A place where the vessel has proved its identity comes first, and one that has failed comes
 last. Forged places can neither hide the vessel's own nor displace a proven one.
+
+A place is a list of addresses, which changes as networks come and go. So the single address at which the
+vessel has answered counts as well. It comes first within its place, and a new place that has it is proven.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -44,8 +48,15 @@ class _Vessel:
     seen: tuple[Candidate, ...] = ()
     proven: dict[Candidate, float] = field(default_factory=dict)
     """Time at which the vessel last proved its identity at each place."""
+    answered: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Time at which the vessel last proved its identity at each address and port."""
     failed: dict[Candidate, float] = field(default_factory=dict)
     """Time of the last failed attempt at each place, unless a later one succeeded."""
+
+    def proven_at(self, place: Candidate) -> float | None:
+        """Return when it last proved itself at a place, or at an address of it; None if never."""
+        times = [self.answered.get((address, place.port)) for address in place.addresses]
+        return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
 
 
 class Candidates:
@@ -64,6 +75,7 @@ class Candidates:
         known.proven = {
             place: at for place, at in known.proven.items() if place in known.seen or now - at < PROVEN_FOR
         }
+        known.answered = {where: at for where, at in known.answered.items() if now - at < PROVEN_FOR}
         there = {*known.seen, *known.proven}
         known.failed = {place: at for place, at in known.failed.items() if place in there}
 
@@ -72,11 +84,12 @@ class Candidates:
         known = self._vessels.get(vessel, _Vessel())
         numbers = {place: number for number, place in enumerate(known.seen)}
 
-        def worth(place: Candidate) -> tuple[int, float]:
-            failed = known.failed.get(place)
-            if place in known.proven:
-                return (0, -known.proven[place]) if failed is None else (1, failed)
-            return (2, numbers[place]) if failed is None else (3, failed)
+        def worth(place: Candidate) -> tuple[int, float, bool]:
+            failed, proven = known.failed.get(place), known.proven_at(place)
+            is_new = place not in known.proven
+            if proven is not None:
+                return (0, -proven, is_new) if failed is None else (1, failed, is_new)
+            return (2, numbers[place], is_new) if failed is None else (3, failed, is_new)
 
         return tuple(sorted({**numbers, **known.proven}, key=worth))
 
@@ -86,14 +99,27 @@ class Candidates:
         last = len(order)
         return min(sightings, key=lambda sighting: order.get(Candidate.of(sighting), last))
 
-    def proved(self, vessel: str, place: Candidate, now: float) -> None:
-        """Record that the vessel's certificate was presented at a place."""
+    def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
+        """Return the addresses of a place, with the one where the vessel has answered last at the front."""
+        answered = self._vessels.get(vessel, _Vessel()).answered
+        return tuple(
+            sorted(place.addresses, key=lambda address: -answered.get((address, place.port), -math.inf))
+        )
+
+    def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
+        """Record that the vessel's certificate was presented at a place, and at which address if known."""
         known = self._vessels.setdefault(vessel, _Vessel())
         known.failed.pop(place, None)
         known.proven.pop(place, None)
         known.proven[place] = now
         for oldest in [*known.proven][:-PROVEN_KEPT]:
             del known.proven[oldest]
+        found = next((each for each in place.addresses if _is_same(each, address)), None)
+        if found is not None:
+            known.answered.pop((found, place.port), None)
+            known.answered[found, place.port] = now
+            for where in [*known.answered][:-PROVEN_KEPT]:
+                del known.answered[where]
 
     def failed(self, vessel: str, place: Candidate, now: float) -> None:
         """Record that nobody answered at a place, or somebody else did."""
@@ -116,10 +142,19 @@ class Choices:
         """Return the places, the one to try first at the front."""
         return self._all.order(self._vessel)
 
-    def proved(self, place: Candidate) -> None:
-        """Record that the vessel has answered at a place."""
-        self._all.proved(self._vessel, place, self._clock())
+    def addresses(self, place: Candidate) -> tuple[str, ...]:
+        """Return the addresses of a place, with the one where the vessel has answered last at the front."""
+        return self._all.addresses(self._vessel, place)
+
+    def proved(self, place: Candidate, *, address: str | None = None) -> None:
+        """Record that the vessel has answered at a place, and at which of its addresses."""
+        self._all.proved(self._vessel, place, self._clock(), address=address)
 
     def failed(self, place: Candidate) -> None:
         """Record that the vessel has not answered at a place."""
         self._all.failed(self._vessel, place, self._clock())
+
+
+def _is_same(listed: str, address: str | None) -> bool:
+    """Return True if an address is the listed one. Sockets may not tell the zone of a link-local one."""
+    return address is not None and (listed == address or listed.partition("%")[0] == address)

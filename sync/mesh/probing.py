@@ -1,6 +1,7 @@
 """Finding a vessel among several places by a TLS handshake with each, some in parallel.
 
-A place that does not answer does not delay others, and one with a different certificate is skipped.
+A place that does not answer does not delay others, and one with a different certificate is skipped. A probe
+may take long over a slow radio link; after a few seconds, no other probe waits for it to end.
 """
 
 import asyncio
@@ -12,7 +13,17 @@ from sync.net.happy_eyeballs import STAGGER
 from sync.peer.problems import ProblemError
 
 MOST_AT_ONCE: Final = 16
-"""Maximum number of parallel handshakes. Each costs a small board some milliseconds and a file descriptor."""
+"""Maximum number of unfinished probes that are younger than `HELD_FOR`.
+
+Each costs a small board some milliseconds.
+"""
+HELD_FOR: Final = 5.0
+"""Seconds for which a probe keeps others from starting, as a near vessel has answered by then.
+
+An older one only costs a file descriptor. There are at most as many as known places of one vessel, 68.
+"""
+_LOOK_EVERY: Final = 1.0
+"""Seconds until `order` is called again while nothing happens."""
 
 Probe = Callable[[Candidate], Awaitable[None]]
 """Function that returns once the vessel has proved that it is at a place. Raises ProblemError."""
@@ -23,7 +34,7 @@ async def first_proven(
 ) -> Candidate:
     """Return the first candidate at which the probe succeeds.
 
-    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` in parallel, and each candidate is probed
+    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` within `HELD_FOR`. Each candidate is probed
     once.
 
     Args:
@@ -36,24 +47,25 @@ async def first_proven(
         ProblemError: no probe succeeds; this is the problem of the most likely candidate.
     """
     likeliest = order()[0]
-    running: dict[asyncio.Task[None], Candidate] = {}
+    clock = asyncio.get_running_loop().time
+    running: dict[asyncio.Task[None], tuple[Candidate, float]] = {}
     begun: set[Candidate] = set()
     problems: dict[Candidate, ProblemError] = {}
     try:
         while True:
             waiting = [candidate for candidate in order() if candidate not in begun]
-            if waiting and len(running) < MOST_AT_ONCE:
+            held = sum(clock() < since + HELD_FOR for _, since in running.values())
+            if waiting and held < MOST_AT_ONCE:
                 candidate = waiting.pop(0)
                 begun.add(candidate)
-                running[asyncio.ensure_future(_probed(probe, candidate))] = candidate
+                running[asyncio.ensure_future(_probed(probe, candidate))] = candidate, clock()
+                held += 1
             if not running:
                 raise problems[likeliest]
-            may_begin = waiting and len(running) < MOST_AT_ONCE
-            done, _ = await asyncio.wait(
-                running, timeout=STAGGER if may_begin else None, return_when=asyncio.FIRST_COMPLETED
-            )
+            wait = STAGGER if waiting and held < MOST_AT_ONCE else _LOOK_EVERY
+            done, _ = await asyncio.wait(running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                candidate = running.pop(task)
+                candidate, _ = running.pop(task)
                 error = task.exception()
                 if error is None:
                     return candidate

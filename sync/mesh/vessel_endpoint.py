@@ -1,11 +1,14 @@
 """The endpoint of a vessel's listener, whose addresses change from meeting to meeting.
 
-Where several places claim to be the vessel's, each is asked for its certificate before connecting to one.
+The most likely place is connected to. While it does not answer, the others that claim to be the vessel's are
+asked for their certificate, and the first that proves to be the vessel is connected to instead.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sync.mesh.candidates import Candidate, Choices
 from sync.mesh.probing import first_proven
@@ -14,12 +17,13 @@ from sync.net.endpoints import Security
 from sync.net.handshake import parse_address
 from sync.net.tls_contexts import ClientTLS, client_context
 from sync.net.transport import Receiver, Transport
-from sync.net.websocket import Tuning
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.net.ws_client import UpgradeRefusedError
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
-CONNECT_WITHIN: Final = 5.0
-"""Seconds for TCP, TLS and HTTP: a neighbour is near, and one that does not answer may have moved."""
+CONNECT_WITHIN: Final = 15.0
+"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and as much again for lost packets."""
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
@@ -84,48 +88,118 @@ class Whereabouts:
             )
         except ValueError as error:
             raise ProblemError(Problem(Domain.TLS, 0, str(error))) from error
-        chosen = await self._chosen(made)
+        return await _Attempt(self, made, receiver, tuple(headers.items())).transport()
+
+    def move(self, place: Candidate) -> None:
+        """Connect there from now on."""
+        choices = self.choices
+        self.addresses = place.addresses if choices is None else choices.addresses(place)
+        self.port, self.database, self.instance = place.port, place.database, place.instance
+
+    def open(
+        self, made: ClientTLS, receiver: Callable[[Transport], Receiver], headers: tuple[tuple[str, str], ...]
+    ) -> Coroutine[Any, Any, WebSocketTransport]:
+        """Return a connection to where it is now said to be, to be awaited. That raises ProblemError."""
+        return ws_client.connect(
+            f"{self._url}/_blipsync",
+            receiver,
+            ssl=made.context,
+            check=made.check,
+            headers=headers,
+            addresses=self.addresses,
+            timeout=CONNECT_WITHIN,
+            tuning=TUNING,
+        )
+
+
+class _Attempt:
+    """One attempt to connect to a vessel that may be at several places."""
+
+    def __init__(
+        self,
+        where: Whereabouts,
+        made: ClientTLS,
+        receiver: Callable[[Transport], Receiver],
+        headers: tuple[tuple[str, str], ...],
+    ) -> None:
+        self._where, self._made = where, made
+        self._receiver, self._headers = receiver, headers
+        self._opening: asyncio.Task[WebSocketTransport] | None = None
+        """The connection to the likeliest place."""
+        self._is_received = False
+        """Whether that connection has succeeded, and its receiver has been made."""
+        self._is_given_up = False
+
+    async def transport(self) -> Transport:
+        """Return the connection. Raises ProblemError."""
+        where, choices = self._where, self._where.choices
+        candidates = () if choices is None else choices.order()
+        if choices is None or not candidates:
+            return await where.open(self._made, self._receiver, self._headers)
+        likeliest = candidates[0]
+        where.move(likeliest)
+        self._opening = asyncio.ensure_future(where.open(self._made, self._received, self._headers))
         try:
-            transport = await ws_client.connect(
-                f"{self._url}/_blipsync",
-                receiver,
-                ssl=made.context,
-                check=made.check,
-                headers=tuple(headers.items()),
-                addresses=self.addresses,
-                timeout=CONNECT_WITHIN,
-                tuning=TUNING,
-            )
-        except ProblemError:
-            if chosen is not None and self.choices is not None:
-                self.choices.failed(chosen)
+            found = await first_proven(choices.order, self._probe(likeliest, choices), failed=choices.failed)
+        except BaseException:
+            await self._close()
             raise
-        if chosen is not None and self.choices is not None:
-            self.choices.proved(chosen)
-        return transport
+        if found == likeliest or self._is_received:
+            found = likeliest
+        else:
+            where.move(found)
+            self._opening = asyncio.ensure_future(where.open(self._made, self._receiver, self._headers))
+        try:
+            opened = await self._opening
+        except ProblemError:
+            choices.failed(found)
+            raise
+        choices.proved(found, address=opened.remote.rpartition(":")[0].strip("[]"))
+        return opened
 
-    async def _chosen(self, made: ClientTLS) -> Candidate | None:
-        """Choose the place to connect to; None if there is no choice. Raises ProblemError."""
-        candidates = () if self.choices is None else self.choices.order()
-        if self.choices is None or not candidates:
-            return None
-        found = candidates[0]
-        if len(candidates) > 1:
+    def _received(self, transport: Transport) -> Receiver:
+        if self._is_given_up:
+            raise ProblemError(Problem(Domain.POSIX, errno.ECANCELED, "it has answered at another place"))
+        self._is_received = True
+        return self._receiver(transport)
 
-            async def probe(candidate: Candidate) -> None:
-                await ws_client.probe(
-                    self.host,
-                    candidate.port,
-                    ssl=made.context,
-                    check=made.check,
-                    addresses=candidate.addresses,
-                    timeout=CONNECT_WITHIN,
-                )
+    def _probe(self, likeliest: Candidate, choices: Choices) -> Callable[[Candidate], Awaitable[None]]:
+        async def probe(candidate: Candidate) -> None:
+            if candidate == likeliest:
+                await self._opened()
+                return
+            await ws_client.probe(
+                self._where.host,
+                candidate.port,
+                ssl=self._made.context,
+                check=self._made.check,
+                addresses=choices.addresses(candidate),
+                timeout=CONNECT_WITHIN,
+            )
 
-            found = await first_proven(self.choices.order, probe, failed=self.choices.failed)
-        self.addresses, self.port, self.database = found.addresses, found.port, found.database
-        self.instance = found.instance
-        return found
+        return probe
+
+    async def _opened(self) -> None:
+        """Wait for the connection to the likeliest place, or that it is not needed any more."""
+        assert self._opening is not None
+        try:
+            await asyncio.shield(self._opening)
+        except UpgradeRefusedError:
+            pass  # By the vessel, which has proved itself: it would refuse us anywhere.
+        except asyncio.CancelledError:
+            if not self._is_received:
+                self._is_given_up = True
+                self._opening.cancel()
+                await asyncio.gather(self._opening, return_exceptions=True)
+            raise
+
+    async def _close(self) -> None:
+        assert self._opening is not None
+        self._is_given_up = True
+        self._opening.cancel()
+        (result,) = await asyncio.gather(self._opening, return_exceptions=True)
+        if isinstance(result, WebSocketTransport):
+            result.abort()
 
 
 def of_url(url: str) -> Whereabouts:

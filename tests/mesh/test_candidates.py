@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Coroutine
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh.candidates import PROVEN_FOR, PROVEN_KEPT, VESSELS_KEPT, Candidate, Candidates
 from sync.mesh.plan import Place, Role
-from sync.mesh.probing import MOST_AT_ONCE, first_proven
+from sync.mesh.probing import HELD_FOR, MOST_AT_ONCE, first_proven
 from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
-from sync.mesh.vessel_endpoint import CONNECT_WITHIN
+from sync.mesh.vessel_endpoint import CONNECT_WITHIN, Whereabouts
+from sync.net.endpoints import Security
+from sync.net.tls_contexts import server_context
+from sync.net.upgrade_handlers import Reject
+from sync.net.ws_client import UpgradeRefusedError
 from sync.peer.problems import Domain, Problem, ProblemError
+from tests.net.certificates import CA
+from tests.net.wire import Recorder, host
 from tests.polling import until
 
 from .inprocess import Fleet, run, vessel
@@ -79,21 +86,24 @@ class _Network:
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
+        self.takes = 0.05
+        """Seconds until the real one has answered."""
         self.dialled: list[Candidate] = []
-        self.at_once = self.most_at_once = 0
+        self._begun: list[float] = []
+
+    @property
+    def most_at_once(self) -> int:
+        """The most attempts that were begun within the time for which each keeps others waiting."""
+        return max(sum(at <= each < at + HELD_FOR for each in self._begun) for at in self._begun)
 
     async def probe(self, candidate: Candidate) -> None:
         self.dialled.append(candidate)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            if candidate == self.real:
-                await asyncio.sleep(0.05)
-                return
-            await asyncio.sleep(CONNECT_WITHIN if self._silent else 0.0)
-            raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, "nobody answers"))
-        finally:
-            self.at_once -= 1
+        self._begun.append(asyncio.get_running_loop().time())
+        if candidate == self.real:
+            await asyncio.sleep(self.takes)
+            return
+        await asyncio.sleep(CONNECT_WITHIN if self._silent else 0.0)
+        raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, "nobody answers"))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -168,7 +178,110 @@ def test_who_is_heard_of_meanwhile_has_his_turn_before_all_others_have_failed() 
 
     found, took = timed(main())
     assert found == network.real
-    assert took < 2.0 + 2 * CONNECT_WITHIN
+    assert took < 2.0 + 2 * HELD_FOR
+
+
+def test_a_link_with_round_trips_of_two_seconds_is_made_and_holds_nobody_up() -> None:
+    """TCP, TLS, and HTTP take four of them."""
+    every = [sighting(number) for number in range(FORGED + 1)]
+    candidates = Candidates()
+    candidates.see("brigid", every, 0.0)
+    network = _Network(Candidate.of(every[0]))
+    network.takes = 4 * 2.0
+    assert network.takes < CONNECT_WITHIN / 1.5
+    found, took = timed(
+        first_proven(partial(candidates.order, "brigid"), network.probe, failed=lambda _place: None)
+    )
+    assert found == network.real
+    assert took == pytest.approx(network.takes)
+    assert len(network.dialled) > MOST_AT_ONCE
+
+
+def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
+    candidates = Candidates()
+    moved, real = sighting(1), sighting(2)
+    candidates.see("brigid", [moved], 0.0)
+    network = _Network(Candidate.of(real))
+
+    async def main() -> Candidate:
+        asyncio.get_running_loop().call_later(2.5, candidates.see, "brigid", [real], 2.5)
+        return await first_proven(
+            partial(candidates.order, "brigid"), network.probe, failed=lambda _place: None
+        )
+
+    found, took = timed(main())
+    assert found == network.real
+    assert took < 4.0
+
+
+def test_the_address_that_answered_last_comes_first_in_its_place_and_makes_a_new_one_proven() -> None:
+    candidates = Candidates()
+    first, forged = sighting(1, addresses=3), sighting(9)
+    place = Candidate.of(first)
+    candidates.proved("brigid", place, 1.0, address="10.0.1.2")
+    candidates.proved("brigid", place, 2.0, address="10.0.1.3")
+    assert candidates.addresses("brigid", place) == ("10.0.1.3", "10.0.1.2", "10.0.1.1")
+    grown = Candidate(("10.0.5.5", "10.0.1.3"), place.port, place.database)
+    candidates.see("brigid", [forged, replace(first, addresses=grown.addresses)], 3.0)
+    assert candidates.order("brigid") == (place, grown, Candidate.of(forged))
+    assert candidates.addresses("brigid", grown) == ("10.0.1.3", "10.0.5.5")
+    link_local = Candidate(("fe80::1%wlan0", "fe80::2%wlan0"), 4984, "log")
+    candidates.proved("brigid", link_local, 4.0, address="fe80::2")
+    assert candidates.addresses("brigid", link_local) == ("fe80::2%wlan0", "fe80::1%wlan0")
+    candidates.see("brigid", [forged], PROVEN_FOR + 5.0)
+    assert candidates.addresses("brigid", place) == place.addresses
+
+
+def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> None:
+    async def main() -> None:
+        fleet = CA.new()
+        handshakes: list[object] = []
+        context = server_context(fleet.issue("brigid"))
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            async with host(tls=context, check=handshakes.append) as there:
+                candidates = Candidates()
+                moved = Candidate(("127.0.0.1",), silent.getsockname()[1], "db")
+                now = Candidate(("127.0.0.1",), there.server.port, "db")
+                loop = asyncio.get_running_loop()
+                candidates.proved("brigid", moved, loop.time())
+                candidates.see(
+                    "brigid",
+                    [replace(sighting(1), addresses=now.addresses, port=now.port, db="db")],
+                    loop.time(),
+                )
+                where = Whereabouts("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                security = Security(roots=[fleet.certificate], judge=lambda _: None)
+                for expected in (2, 1, 1):  # the first finds it, the others know where it is
+                    transport = await where.connect(Recorder, security, {}, 0)
+                    assert len(handshakes) == expected
+                    assert candidates.order("brigid")[0] == now
+                    assert len(candidates.order("brigid")) == 2
+                    transport.close()
+                    handshakes.clear()
+
+    run(main())
+
+
+def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
+    async def main() -> None:
+        fleet = CA.new()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            async with host(
+                tls=server_context(fleet.issue("brigid")), answer=lambda _: Reject(403, "not you")
+            ) as there:
+                candidates = Candidates()
+                loop = asyncio.get_running_loop()
+                for port in (silent.getsockname()[1], there.server.port):
+                    candidates.proved("brigid", Candidate(("127.0.0.1",), port, "db"), loop.time())
+                where = Whereabouts("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                began = loop.time()
+                with pytest.raises(UpgradeRefusedError, match="not you"):
+                    await where.connect(
+                        Recorder, Security(roots=[fleet.certificate], judge=lambda _: None), {}, 0
+                    )
+                assert loop.time() - began < CONNECT_WITHIN / 2
+
+    run(main())
 
 
 def test_when_all_fail_the_problem_is_that_of_the_likeliest() -> None:
