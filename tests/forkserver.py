@@ -1,11 +1,13 @@
 """A server that starts Python programs by fork: `python -m tests.forkserver SOCKET`.
 
-It has imported Logboat's modules, and nothing runs in it. A fork of it is what a fresh interpreter becomes in
-half a second. `tests.processes` asks for programs. The server owns what happens until a program begins (its
-files, folder, environment and arguments) and how it ends: as an interpreter ends.
+The server has imported Logboat's modules, and has started nothing. A fork of it is in the state that a fresh
+interpreter reaches after half a second. `tests.processes` requests programs from it. The server is
+responsible for everything until a program begins (its files, folder, environment and arguments) and for its
+end, which is that of an interpreter.
 
-Each program is a child of the process that asked. The server forks twice and its own child ends at once; the
-kernel gives the orphan to the nearest ancestor that takes orphans (PR_SET_CHILD_SUBREAPER, prctl(2)).
+Each program is a child of the process that requested it. The server forks twice and its own child exits at
+once; the kernel gives the orphan to the nearest ancestor that adopts orphans (PR_SET_CHILD_SUBREAPER,
+prctl(2)).
 """
 
 import atexit
@@ -33,25 +35,25 @@ from typing import Any, Final, NoReturn, TextIO
 
 IMPORTED: Final = ("services", "sync", "sensors")
 LEFT_OUT: Final = ("services.top",)
-"""Packages that few programs need and that cost much: the screens of `logboat top`."""
+"""Packages that few programs need and that are slow to import: the screens of `logboat top`."""
 LONGEST: Final = 200_000
-"""Bytes of a request; the arguments and the environment of one program."""
+"""Most bytes of a request, which contains the arguments and the environment of one program."""
 MOST_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
-"""From <linux/prctl.h>."""
+"""Option of prctl(2), from <linux/prctl.h>."""
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_NEWNET: Final = 0x40000000
-"""From <linux/sched.h>."""
+"""Flags of setns(2) and unshare(2), from <linux/sched.h>."""
 _MS_REC_SLAVE: Final = 0x4000 | 0x80000
 _MNT_DETACH: Final = 2
-"""From <sys/mount.h>."""
+"""Flags of mount(2) and umount2(2), from <sys/mount.h>."""
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Import, then serve until the asking process has ended."""
+    """Import the modules, then serve requests until the requesting process has ended."""
     asker = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the requester
     for name in IMPORTED:
         _import_all(name)
     assert threading.active_count() == 1, "a program would miss the server's threads"
@@ -71,7 +73,10 @@ def _import_all(package: str) -> None:
 
 
 def _start(request: dict[str, Any], files: Sequence[int]) -> int:
-    """Start a program; return its process id. It begins once it is a child of the process that asked."""
+    """Start a program, and return its process id.
+
+    The program begins once it is a child of the process that requested it.
+    """
     told, tell = os.pipe()
     adopted, not_yet = os.pipe()
     between = os.fork()
@@ -116,19 +121,19 @@ def _run(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
 
 
 def _take(files: Sequence[int], numbers: Sequence[int]) -> None:
-    """Give the files that were handed over the numbers that they had, and close all others."""
+    """Move the files received to the numbers that they had in the requester, and close all others."""
     above = max(numbers) + 1
     held = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in files]
     for descriptor, number in zip(held, numbers, strict=True):
         os.dup2(descriptor, number, inheritable=True)
     for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if number not in numbers:
-            with contextlib.suppress(OSError):  # the one that the folder was read by
+            with contextlib.suppress(OSError):  # the descriptor that the folder was read with
                 os.close(number)
 
 
 def _enter(namespace: str) -> None:
-    """Go into a network namespace as `ip netns exec` does, with the view of /sys that belongs to it."""
+    """Enter a network namespace as `ip netns exec` does, with the view of /sys that belongs to it."""
     with Path("/run/netns", namespace).open() as entered:
         _call("setns", entered.fileno(), _CLONE_NEWNET)
     _call("unshare", _CLONE_NEWNS)
@@ -144,7 +149,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def _stream(number: int, like: Any) -> TextIO:
-    """A standard stream as the interpreter makes it (`create_stdio` in CPython's `pylifecycle.c`)."""
+    """Return a standard stream like the interpreter's (`create_stdio` in CPython's `pylifecycle.c`)."""
     at_once = like.write_through  # PYTHONUNBUFFERED
     is_input = number == 0
     buffer: Any = builtins.open(  # noqa: SIM115
@@ -162,7 +167,7 @@ def _stream(number: int, like: Any) -> TextIO:
 
 
 def _program(argv: Sequence[str]) -> Callable[[], object]:
-    """What an interpreter would run for these arguments."""
+    """Return a function that runs what an interpreter would run for these arguments."""
     how, what, *arguments = argv
     if how == "-m":
         sys.argv, sys.path[0] = [what, *arguments], str(Path.cwd())
@@ -177,7 +182,7 @@ def _program(argv: Sequence[str]) -> Callable[[], object]:
 
 
 def _ended(program: Callable[[], object]) -> int:
-    """Run the program to its end, and end as an interpreter does; the exit status."""
+    """Run the program, clean up as an interpreter does at its end, and return the exit status."""
     status = 0
     try:
         program()

@@ -1,9 +1,10 @@
-"""`Popen` and `run` as `subprocess` has them, without the cost of an interpreter's start.
+"""`Popen` and `run` like those of `subprocess`, without the cost of starting an interpreter.
 
-An interpreter imports Logboat's modules for half a second; `tests.forkserver` has imported them, and forks.
-The process is a child of this one, with its own number, files, signals and exit status. SIGKILL ends it as it
-ends any other. What the server cannot start, `subprocess` starts: other programs and options, another
-environment of the interpreter, a function before the start. A test about the start itself uses `subprocess`.
+An interpreter takes half a second to import Logboat's modules; `tests.forkserver` has imported them, and
+forks. The process is a child of this one, with its own process id, files, signals and exit status, and
+SIGKILL ends it like any other. `subprocess` starts everything that the server cannot start: other programs
+and options, an interpreter in another environment, a function before the start. A test about the start itself
+uses `subprocess`.
 """
 
 import atexit
@@ -25,11 +26,11 @@ from tests.forkserver import LONGEST
 ROOT: Final = Path(__file__).parents[1]
 LOGBOAT: Final = str(Path(sys.executable).with_name("logboat"))
 IN_NAMESPACE: Final = ("ip", "netns", "exec", "", "setpriv", "--pdeathsig", "KILL")
-"""What stands before a command that runs in a network namespace; the name is left out."""
+"""Prefix of a command that runs in a network namespace; the empty word is replaced with its name."""
 _AT_START: Final = re.compile("PYTHON|LD_|LC_|LANG|MALLOC|GLIBC_|OPENSSL|SSL_|NOTIFY_SOCKET$")
-"""Variables that an interpreter, or a library, reads when it starts, or that tell somebody of the start."""
+"""Variables that an interpreter or a library reads at its start, or that request a notification of it."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
-"""From <linux/prctl.h>."""
+"""Option of prctl(2), from <linux/prctl.h>."""
 _IMPOSSIBLE: Final = {
     "preexec_fn": None,
     "executable": None,
@@ -41,11 +42,14 @@ _IMPOSSIBLE: Final = {
     "uid": None,
     "process_group": -1,
 }
-"""Arguments of `subprocess.Popen` that the server does not know, with the values that change nothing."""
+"""Arguments of `subprocess.Popen` that the server does not support, with their values that have no effect."""
 
 
 class _Server:
-    """The one of this process; started when first needed, with the environment of that moment."""
+    """This process's fork server.
+
+    It is started on first use, with the environment of that moment.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,7 +63,7 @@ class _Server:
             raise _NotHereError
         with self._lock:
             asker = self._asker or self._served()
-            # Only for this moment: orphans of other processes are not ours to wait for.
+            # Only for this moment: this process must not wait for the orphans of other processes.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(asker, [data], files)
@@ -90,16 +94,16 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def within(namespace: str, argv: Sequence[str]) -> list[str]:
-    """Return a command that runs another in a network namespace; it ends with the process that starts it."""
+    """Return a command that runs another in a network namespace, and ends with the process that starts it."""
     return [word or namespace for word in IN_NAMESPACE] + list(argv)
 
 
 class _NotHereError(Exception):
-    """The server cannot start this; `subprocess` can."""
+    """The server cannot start this process; `subprocess` can."""
 
 
 class Popen(subprocess.Popen[Any]):
-    """As `subprocess.Popen`; by fork where that is the same."""
+    """Like `subprocess.Popen`, but started by fork where that makes no difference."""
 
     is_forked = False
 
@@ -125,7 +129,7 @@ def run(
     input: Any = None,  # noqa: A002
     **how: Any,
 ) -> "subprocess.CompletedProcess[Any]":
-    """As `subprocess.run`."""
+    """Run a command like `subprocess.run`, but with this module's `Popen`."""
     if input is not None:
         how["stdin"] = subprocess.PIPE
     if capture_output:
@@ -143,7 +147,7 @@ def run(
 
 
 def _ask(how: Mapping[str, Any]) -> int:
-    """Have the server start it; the process id. Raises _NotHereError."""
+    """Make the server start the process, and return its process id; raises _NotHereError."""
     environment = dict(os.environ if how["env"] is None else how["env"])
     if any(how.get(name, usual) != usual for name, usual in _IMPOSSIBLE.items()):
         raise _NotHereError
@@ -164,7 +168,7 @@ def _ask(how: Mapping[str, Any]) -> int:
 
 
 def _program(argv: Sequence[str]) -> dict[str, Any]:
-    """Return what the server is to run, and where. Raises _NotHereError."""
+    """Return the program and the namespace to request from the server; raises _NotHereError."""
     namespace = ""
     if len(argv) > len(IN_NAMESPACE) and argv == within(argv[3], argv[len(IN_NAMESPACE) :]):
         namespace, argv = argv[3], argv[len(IN_NAMESPACE) :]
@@ -178,7 +182,7 @@ def _program(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _umask() -> int:
-    """This process's own, which cannot be asked for without changing it otherwise."""
+    """Return this process's umask, which os.umask() cannot read without changing it."""
     text = Path("/proc/self/status").read_text()
     return int(text.partition("\nUmask:")[2].split()[0], 8)
 

@@ -1,4 +1,4 @@
-"""A process of the fork server is what `subprocess` would have started."""
+"""A process from the fork server is the same as one that `subprocess` starts."""
 
 import json
 import os
@@ -40,8 +40,8 @@ def told(start: Any, argv: list[str], **how: Any) -> dict[str, Any]:
 
 
 def both(argv: list[str], **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a program tells of itself, started either way."""
-    how.setdefault("env", dict(os.environ))  # readline puts COLUMNS beside it where only exec sees them
+    """Return a program's reports of itself: started by fork, and by `subprocess`."""
+    how.setdefault("env", dict(os.environ))  # without readline's COLUMNS, which only exec sees
     return told(processes.Popen, argv, **how), told(subprocess.Popen, argv, **how)
 
 

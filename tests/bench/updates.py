@@ -69,7 +69,7 @@ def measure(folder: Path, times: int) -> None:
 
 
 async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[float, float, int]:
-    """Return the bytes sent and received for one update, and how many updates were sent as deltas."""
+    """Return the median bytes sent and received per update, and how many were sent as deltas."""
     done = asyncio.Event()
     name, value = documents.equipment_id("bench", "main-rpm"), dict(EQUIPMENT)
     peer = URLEndpoint(other.url).peer

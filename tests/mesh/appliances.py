@@ -128,7 +128,7 @@ class Appliance:
             yield database
 
     def write(self, count: int = READINGS) -> None:
-        """Write this many readings, each with an alarm and a current value."""
+        """Write this many readings, then one alarm and a current value."""
         with self.store() as database, database.transaction():
             for _ in range(count):
                 self.written += 1

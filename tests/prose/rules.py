@@ -1,4 +1,4 @@
-"""The rules, as functions from text to faults. Pure."""
+"""The rules, as pure functions from text to faults."""
 
 import ast
 import io
@@ -45,7 +45,7 @@ class Fault:
     """A place in a text that breaks a rule."""
 
     line: int
-    """Counted from 1."""
+    """Number of the line, counted from 1."""
     words: str
 
 

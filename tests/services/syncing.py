@@ -63,7 +63,10 @@ class SyncProcess:
         toml: str = "",
         popen: "type[subprocess.Popen[Any]]" = processes.Popen,
     ) -> None:
-        """`popen`: `subprocess.Popen` where the test is about what a start or the process itself costs."""
+        """Prepare a process that `popen` starts.
+
+        `popen` is `subprocess.Popen` in a test that measures the cost of a start or of the process itself.
+        """
         self._popen = popen
         self.folder, self.vessel, self.port = folder, vessel, free_port()
         folder.mkdir(parents=True, exist_ok=True)
