@@ -32,7 +32,7 @@ def make_folder(path: Path, mode: int = SHARED) -> None:
         path = path.parent
     for each in reversed(missing):
         try:
-            os.mkdir(each, mode)  # noqa: PTH102 -- the modes of all are given, not only of the last
+            os.mkdir(each, mode)  # noqa: PTH102 -- sets the mode of every folder, not only of the last
         except FileExistsError:
             if not each.is_dir():
                 raise

@@ -43,7 +43,7 @@ def holds(certificate: x509.Certificate, signature: object, name: str, message: 
         return False
     try:
         key = certificate.public_key()
-    except Exception:  # noqa: BLE001 -- whatever `cryptography` makes of what somebody else made
+    except Exception:  # noqa: BLE001 -- `cryptography` may raise anything for a foreign certificate
         return False
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False

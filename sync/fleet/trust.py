@@ -37,7 +37,7 @@ class Trust:
         """Return True if the fleet's CA has signed the certificate."""
         try:
             certificate.verify_directly_issued_by(self.root)
-        except Exception:  # noqa: BLE001 -- whatever `cryptography` makes of what somebody else made
+        except Exception:  # noqa: BLE001 -- `cryptography` may raise anything for a foreign certificate
             return False
         return True
 

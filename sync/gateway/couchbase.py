@@ -281,7 +281,7 @@ class CouchbaseGateway:
                         await asyncio.sleep(0)
                     wait = await self._turn(watcher)
                     self._endurance.is_over()
-                except Exception as error:  # noqa: BLE001 -- no document ends the forwarding of all others
+                except Exception as error:  # noqa: BLE001 -- no document may end the forwarding of the others
                     if not self._endurance.outlasts(error):
                         break
                 with suppress(TimeoutError):
@@ -292,7 +292,7 @@ class CouchbaseGateway:
         try:
             if not any(isinstance(each, BaseException) for each in ended):
                 self._note(ends=True)
-        except Exception as error:  # noqa: BLE001 -- the next start looks at the rest
+        except Exception as error:  # noqa: BLE001 -- the rest is checked after the next start
             self._endurance.outlasts(error)
 
     async def _turn(self, watcher: Watcher) -> float:

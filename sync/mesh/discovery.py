@@ -261,7 +261,7 @@ class Discovery:
             self._wake.clear()
             try:
                 await self._adapt()
-            except Exception as error:  # noqa: BLE001 -- a vessel must not fall silent for good, whatever it is
+            except Exception as error:  # noqa: BLE001 -- no error may end discovery permanently
                 log.warning("discovery: %s: %s; trying again in %g s", type(error).__name__, error, _RETRY)
                 self._links_changed = True
                 self._later("retry", _RETRY, self._wake.set)

@@ -40,7 +40,7 @@ class Hearing:
     async def start(self) -> None:
         """Start listening. Raises OSError if the port is not available in either address family."""
         errors = []
-        for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- groups
+        for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- multicast
             try:
                 sock = _open(family, anywhere)
             except OSError as error:
@@ -91,7 +91,7 @@ class _Ears(asyncio.DatagramProtocol):
         zone = addr[3] if len(addr) > 3 else 0
         try:
             self._hear(data, f"{address}%{zone}" if zone else address)
-        except Exception as error:  # noqa: BLE001 -- whatever zeroconf makes of a packet, the next one counts
+        except Exception as error:  # noqa: BLE001 -- no packet may end the reception of others
             log.debug("a packet of %s cannot be read: %s: %s", address, type(error).__name__, error)
 
 

@@ -1,10 +1,12 @@
 """The advertisement of a vessel, and the table of those that were seen. No sockets, no clock.
 
-DNS-SD (RFC 6763): service `_logboat._tcp`, instance `<vessel>-<log>`, and a TXT record with `v`=1, `vessel`,
-`fleet`, `db`, `store` (the database's UUID) and `links` (the vessels it has links with now, separated by
-commas; the rest is continued in `links2`, `links3`). Nothing in it is proven: anyone on the network can
-advertise anything. It tells where to connect, and the certificate then proves who answers. Two instances with
-one vessel id are both kept. Whether that is a cloned card is decided elsewhere.
+DNS-SD (RFC 6763): service `_logboat._tcp`, instance `<vessel>-<log>`, and a TXT record. The record has `v`=1,
+`vessel`, `fleet`, `db`, `store` (the database's UUID) and `links`. The links are the vessels it has links
+with now, separated by commas; the rest is continued in `links2`, `links3`.
+
+Nothing in the record is proven: anyone on the network can advertise anything. It only says where to connect.
+The certificate then proves who answers. Two instances with one vessel id are both kept. Whether that is a
+cloned card is decided elsewhere.
 """
 
 import enum

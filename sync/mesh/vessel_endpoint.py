@@ -76,7 +76,7 @@ class Whereabouts:
         receiver: Callable[[Transport], Receiver],
         security: Security,
         headers: dict[str, str],
-        heartbeat: float,  # noqa: ARG002 -- that of all links
+        heartbeat: float,  # noqa: ARG002 -- the same for all links, in TUNING
     ) -> Transport:
         """Connect over TLS, and return the transport. Raises ProblemError if that fails."""
         authenticator = security.authenticator

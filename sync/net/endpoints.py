@@ -160,8 +160,8 @@ class MessageEndpoint:
     async def connect(
         self,
         receiver: Callable[[Transport], Receiver],
-        security: Security,  # noqa: ARG002 -- it is the application's
-        headers: dict[str, str],  # noqa: ARG002 -- there are none
+        security: Security,  # noqa: ARG002 -- left to the application
+        headers: dict[str, str],  # noqa: ARG002 -- not applicable: no HTTP handshake
         heartbeat: float,
     ) -> Transport:
         """Open a connection, and return the transport. Raises ProblemError if that fails."""

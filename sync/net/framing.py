@@ -170,8 +170,8 @@ class Framing:
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
         """Append the complete binary frames to `frames`. Return the position after them.
 
-        At that position either the data ends, or a frame for the package begins (`_lent` is then its length),
-        or an incomplete frame begins (`_needed` is then the number of bytes required to continue).
+        At that position the data ends, or another frame begins. `_lent` is the length of a frame for the
+        package. `_needed` is the number of bytes required to continue with an incomplete frame.
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
         key_bytes = _KEY_BYTES if masks else 0

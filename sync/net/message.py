@@ -106,7 +106,7 @@ async def open_endpoint(
     protocol_type: ProtocolType,
     side: Side,
     remote: str = "the other side of the application's connection",
-    timeout: float = 15.0,  # noqa: ASYNC109 -- to be told from a TimeoutError of the connection's
+    timeout: float = 15.0,  # noqa: ASYNC109 -- to distinguish it from a TimeoutError of the connection
     tuning: Tuning | None = None,
 ) -> Transport:
     """Open an application's connection, and attach the receiver that `receiver` makes.

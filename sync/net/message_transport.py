@@ -188,7 +188,7 @@ class EndpointPipe(asyncio.Transport):
                     self._is_stuffed = False
                     if self._protocol is not None:
                         self._protocol.resume_writing()
-        except Exception as error:  # noqa: BLE001 -- the application's code: whatever it raises ends the connection
+        except Exception as error:  # noqa: BLE001 -- application code: whatever it raises ends the connection
             self._writer = None
             self._finish(error)
             return
@@ -213,7 +213,7 @@ class EndpointPipe(asyncio.Transport):
         try:
             async with asyncio.timeout(self._close_timeout):
                 await self._close(told)
-        except Exception as failure:  # noqa: BLE001 -- as above; it is over in any case
+        except Exception as failure:  # noqa: BLE001 -- as above; the connection is over in any case
             log.warning(
                 "the application's connection could not be closed: %s", failure or type(failure).__name__
             )

@@ -81,7 +81,7 @@ class DescriptorConnection:
             except BlockingIOError:
                 await _wait(loop.add_writer, loop.remove_writer, self._write_fd)
 
-    async def close(self, error: Exception | None) -> None:  # noqa: ARG002 -- there is nobody to tell
+    async def close(self, error: Exception | None) -> None:  # noqa: ARG002 -- the other end cannot be informed
         """Close the descriptors. A device may still be sending data that was written."""
         if self._is_closed:
             return

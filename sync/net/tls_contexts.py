@@ -4,9 +4,9 @@ The handshake proves that the other side has its certificate's key. It also prov
 to a root, unless a pin or a self-signed certificate is asked for. It ignores dates; see `certificates`.
 
 Client certificates: Python's `ssl` asks a client for its certificate only if it also verifies it against
-roots in the handshake, and does not let an application check one that leads to no root. So a server asks for
-certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted by itself,
-even a client's self-signed one, so certificates can be admitted individually.
+roots in the handshake. It does not let an application check a certificate that leads to no root. So a server
+asks for certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted by
+itself, even a client's self-signed one, so certificates can be admitted individually.
 """
 
 import os

@@ -225,7 +225,7 @@ class _Handshake(asyncio.Protocol):
         if self._check is not None and ssl_object is not None:
             try:
                 self._check(ssl_object)
-            except Exception as error:  # noqa: BLE001 -- handed on, whatever it is, to who waits for the result
+            except Exception as error:  # noqa: BLE001 -- any error is passed on to the caller of `result`
                 self._fail(error)
                 return
         self._protocol.send_request(self._request)

@@ -369,7 +369,7 @@ class _Guest(asyncio.Protocol):
         return ssl_object
 
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
-        """Have the certificate judged, if there is one; return True if the client has been refused for it.
+        """Check the certificate, if there is one. Return True if the client was refused because of it.
 
         Until then the client is a stranger like any other: a certificate that leads to a root may be revoked.
         """

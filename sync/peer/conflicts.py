@@ -9,8 +9,9 @@ only there does each revision outrank those that it replaces. If that branch alr
 unchanged.
 
 Peers that meet in a different order fold different pairs. They still reach the same result, and reach one at
-all, if a resolver's decision depends on the two bodies alone, as maximum and union do: `f(a, a) == a`, `f(a,
-b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`; or if it keeps the winning revision, as the default does.
+all, under one of two conditions. The first is that a resolver's decision depends on the two bodies alone, as
+maximum and union do: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. The second is
+that it keeps the winning revision, as the default does.
 
 Deletions: in the store a live branch beats a deleted one, because a losing branch ends in a deletion too. An
 intended deletion becomes a party to the conflict if it is given to `resolve`; `deletion_in` finds it.
@@ -99,7 +100,7 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the higher number of revocations or radio keys, whoever wrote it, even against a deletion."""
+    """Keep the higher number of revocations or radio keys, from either branch, even against a deletion."""
     if conflict.document_id not in _NUMBERED:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing

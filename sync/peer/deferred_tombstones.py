@@ -1,10 +1,10 @@
 """Tombstones of branches that are current here, kept until the revision that replaces them has arrived.
 
-A conflict that was resolved at the peer comes to a passive peer in two parts: the tombstone of the branch
-that is current here, then its replacement, which had been proposed and would have been a conflict. If the
-first were stored without the second, the document would appear deleted although nobody intended that,
-possibly for a long time if the connection breaks in between. So the tombstone is kept, and stored together
-with its replacement.
+A conflict that was resolved at the peer comes to a passive peer in two parts. The first is the tombstone of
+the branch that is current here. The second is its replacement, which had been proposed and would have been a
+conflict. If the first were stored without the second, the document would appear deleted although nobody
+intended that, possibly for a long time if the connection breaks in between. So the tombstone is kept, and
+stored together with its replacement.
 
 It is acknowledged before it is durable. That does no harm: the peer has not finished the replacement, and if
 that does not arrive now, it proposes it again and sends both again.

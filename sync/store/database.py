@@ -487,7 +487,7 @@ class Database:
     def wal_bytes(self) -> int:
         """Size of the write-ahead log in bytes."""
         try:
-            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - read once a second, no need of a Path
+            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - read once a second, too often for a Path
         except FileNotFoundError:
             return 0
 

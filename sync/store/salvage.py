@@ -92,7 +92,7 @@ class _Salvage:
         lost = self._lost()
         with self._engine.reading:
             documents, kept_local, kept_floors = (
-                self._engine.execute(f"SELECT count(*) FROM {table}").get  # noqa: S608 - constants alone
+                self._engine.execute(f"SELECT count(*) FROM {table}").get  # noqa: S608 - constants only
                 for table in ("docs", "local", "floors")
             )
         return Salvaged(

@@ -2,11 +2,11 @@
 
 SQLite gives its write lock to any process that asks while it is free. So a process that writes one
 transaction after another can keep another process waiting for seconds. Here each writer first passes a
-turnstile. A writer that waits for the write lock stands in it, and thereby makes the process that has just
-written wait its turn.
+turnstile. A writer that waits for the write lock occupies it. The process that has just written must then
+wait its turn.
 
-The turnstile is a courtesy and protects nothing. A writer that cannot pass within a second (because a stopped
-process stands in it, for example) continues without it.
+The turnstile is a courtesy and protects nothing. A writer that cannot pass within a second continues without
+it, for example because a stopped process occupies it.
 """
 
 import fcntl

@@ -279,7 +279,7 @@ class Client(aiomqtt.Client):
         # This runs in the thread that connects. Nothing has been sent yet.
         self._socket = sock
         if self._security is not None and isinstance(sock, ssl.SSLSocket):
-            self._security.check(sock)  # type: ignore[arg-type]  # it looks at the certificate alone
+            self._security.check(sock)  # type: ignore[arg-type]  # it only reads the certificate
         super()._on_socket_open(client, userdata, sock)
 
     def _on_socket_register_write(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
@@ -287,7 +287,7 @@ class Client(aiomqtt.Client):
         def write() -> None:
             try:
                 client.loop_write()
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the connection is broken
+            except Exception as error:  # noqa: BLE001 -- any error means that the connection is broken
                 if not self._disconnected.done():
                     self._disconnected.set_exception(error)
 
@@ -372,7 +372,7 @@ class Client(aiomqtt.Client):
             self.on_heard(message.topic, bytes(message.payload), message.retain)
         except StoreError as error:
             self._end_for_store(error)
-        except Exception as error:  # noqa: BLE001 -- anybody may have published it
+        except Exception as error:  # noqa: BLE001 -- anyone may have published the message
             # If the exception left this method, paho would process the same packet again and again, and no
             # other.
             place = topics.parse(message.topic)

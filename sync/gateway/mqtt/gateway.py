@@ -171,7 +171,7 @@ class MqttGateway:
         while not self._is_stopping:
             try:
                 await self._forward()
-            except Exception as error:  # noqa: BLE001 -- no document ends the forwarding of all others
+            except Exception as error:  # noqa: BLE001 -- no document may end the forwarding of the others
                 goes_on = self._endurance.outlasts(error)
                 words = self._endurance.words or str(error)
                 self._say(
@@ -188,7 +188,7 @@ class MqttGateway:
     async def _forward(self) -> None:
         """Maintain a connection until stopped, starting from the saved positions. Raises StoreError."""
         outbox = self._outbox = self._begin()
-        while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else it would be said that all is ashore
+        while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else the report would show no backlog
             await asyncio.sleep(0)
         while not self._is_stopping:
             if not outbox.is_open:

@@ -1,9 +1,9 @@
 """Comparison of retained messages, so that an older one never replaces a newer one.
 
 A vessel's documents may be forwarded in several ways: by its own gateway, and by those of vessels that met it
-a week ago. A message is compared with the retained one before it replaces it: first by the log, in the order
-in which the vessel's document lists logs (a new card begins a new one), then by sequence number, boot and
-boot clock.
+a week ago. So a message is compared with the retained one before it replaces it. The log is compared first,
+in the order in which the vessel's document lists logs (a new card begins a new one). Then follow sequence
+number, boot and boot clock.
 """
 
 from collections.abc import Mapping, Sequence

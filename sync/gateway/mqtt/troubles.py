@@ -38,7 +38,7 @@ class What(Enum):
 
 
 @dataclass(frozen=True)
-class Trouble(Exception):  # noqa: N818 -- what it is, not that it is raised
+class Trouble(Exception):  # noqa: N818 -- named for the condition, not for being raised
     """The base class of errors of a broker."""
 
     text: str
