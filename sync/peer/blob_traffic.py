@@ -69,7 +69,7 @@ class _Waiting:
 class _Transfer:
     """A blob that is being fetched."""
 
-    __slots__ = ("arrived", "digest", "document_id", "info", "waiting", "writer")
+    __slots__ = ("arrived", "charged", "digest", "document_id", "info", "is_cut", "waiting", "writer")
 
     def __init__(self, digest: str, info: BlobInfo, document_id: str) -> None:
         self.digest, self.info, self.document_id = digest, info, document_id
@@ -77,6 +77,10 @@ class _Transfer:
         self.writer: BlobWriter | None = None
         self.arrived = 0
         """Number of bytes received, of which no more are written than the document states."""
+        self.charged = 0
+        """Number of these that are charged to the quota."""
+        self.is_cut = False
+        """True if it states no length, and has more bytes than the quota had left."""
 
 
 class BlobFetcher:
@@ -158,7 +162,7 @@ class BlobFetcher:
     ) -> MessageError | None:
         quota = self._quota()
         lengths = [blobs[digest].length for digest in missing]
-        size = sum(limits.BLOB_BYTES if length is None else length for length in lengths)
+        size = sum(length or 0 for length in lengths)  # without a length it is charged as it arrives
         return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
@@ -180,7 +184,7 @@ class BlobFetcher:
 
             def take(piece: bytes, transfer: _Transfer = transfer, most: int = most) -> None:
                 transfer.arrived += len(piece)
-                if transfer.arrived <= most:
+                if transfer.arrived <= most and self._has_room(transfer, len(piece)):
                     assert transfer.writer is not None
                     transfer.writer.write(piece)
                 elif transfer.arrived > limits.BLOB_BYTES:
@@ -206,7 +210,10 @@ class BlobFetcher:
         assert writer is not None
         self._charge(transfer)
         error: MessageError | None = None
-        if isinstance(reply, ErrorReceived):
+        if transfer.is_cut:
+            writer.close()
+            error = self._too_much(transfer)
+        elif isinstance(reply, ErrorReceived):
             writer.close()
             failure = Failure.decode(reply)
             status = failure.status or _FAILED
@@ -227,8 +234,29 @@ class BlobFetcher:
 
     def _charge(self, transfer: _Transfer) -> None:
         """Charge the received bytes of a blob to the quota, even if invalid: the card was written."""
-        if transfer.arrived and (quota := self._quota()) is not None:
-            quota.charge(transfer.arrived, revisions=0)
+        left, transfer.charged = transfer.arrived - transfer.charged, transfer.arrived
+        if left and (quota := self._quota()) is not None:
+            quota.charge(left, revisions=0)
+
+    def _has_room(self, transfer: _Transfer, size: int) -> bool:
+        """Charge a received part at once if the blob's length was not known; return False if it is too much.
+
+        So all transfers of an owner together write no more than the day's allowance.
+        """
+        if transfer.info.length is not None or (quota := self._quota()) is None:
+            return True
+        transfer.is_cut = transfer.is_cut or size > quota.room
+        if not transfer.is_cut:
+            self._charge(transfer)
+        return not transfer.is_cut
+
+    def _too_much(self, transfer: _Transfer) -> MessageError:
+        quota = self._quota()
+        found = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
+        if found is not None:
+            return found  # otherwise the next day has begun meanwhile
+        text = f"{transfer.document_id}: its blob was more than could come"
+        return MessageError(text, code=_UNAVAILABLE)
 
     def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:
         known = self._proving.get(digest)

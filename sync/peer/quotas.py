@@ -113,6 +113,12 @@ class Quota:
         )
         return MessageError(text, code=_TOO_MANY)
 
+    @property
+    def room(self) -> int:
+        """Bytes of the day's allowance that are left."""
+        self._look()
+        return max(self.allowance.bytes - self._bytes, 0)
+
     def charge(self, size: int, revisions: int = 1) -> None:
         """Charge stored bytes and revisions."""
         self._look()

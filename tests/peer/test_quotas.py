@@ -20,6 +20,7 @@ from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Qu
 from sync.replication.errors import MessageError
 from sync.replication.messages import GetAttachment
 from sync.store import Database
+from sync.store.blobs import BlobWriter
 
 from .fleet import LOG, fleet
 from .rig import Clock, assert_same, open_database
@@ -135,12 +136,73 @@ def test_a_blob_that_is_more_than_is_left_is_not_asked_for(store: Database) -> N
     reply = script.ask(message, json.dumps({"photo": blob}).encode())
     assert isinstance(reply, ErrorReceived)
     assert reply.code == 429
-    reply = script.ask(
-        message | {"id": "note:argo:3"}, json.dumps({"photo": blob | {"length": None}}).encode()
-    )
+    assert script.requests == []
+
+
+def untold(number: int, content: bytes) -> tuple[dict[str, str], bytes]:
+    """Return a revision that leads to a blob and does not state its length."""
+    blob = {"@type": "blob", "digest": blob_digest(content)}
+    message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
+    return message, json.dumps({"photo": blob}).encode()
+
+
+def test_a_blob_whose_length_is_not_stated_counts_as_what_arrives(store: Database) -> None:
+    clock = Clock()
+    found = quota(clock)
+    script = passive(store, clock=clock, quota=found)
+    photo = os.urandom(300_000)
+    asked = script.post(*untold(1, photo))
+    script.rest(1.0)
+    _, event = script.take(GetAttachment)
+    script.answer(event, body=photo)
+    script.rest(1.0)
+    assert isinstance(script.replies[asked], ResponseReceived)
+    assert store.blobs.has(blob_digest(photo))
+    assert 690_000 < found.room <= 700_000
+
+
+def test_blobs_whose_length_is_not_stated_write_no_more_than_a_days_worth(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+    write = BlobWriter.write
+
+    def count(self: BlobWriter, data: bytes) -> None:
+        nonlocal written
+        written += len(data)
+        write(self, data)
+
+    monkeypatch.setattr(BlobWriter, "write", count)
+    clock = Clock()
+    found = quota(clock)
+    scripts = [passive(store, clock=clock, quota=found) for _ in range(3)]
+    photos = [os.urandom(600_000) for _ in range(6)]
+    asked, events = [], []
+    for number, photo in enumerate(photos):
+        script = scripts[number % 3]
+        asked.append((script, script.post(*untold(number, photo))))
+        script.rest(1.0)
+        events.append((script, script.take(GetAttachment)[1], photo))
+    for script, event, photo in events:
+        script.answer(event, body=photo)
+        script.rest(1.0)
+    replies = [script.replies[number] for script, number in asked]
+    assert [reply.code for reply in replies if isinstance(reply, ErrorReceived)] == [429] * 5
+    assert sum(store.blobs.has(blob_digest(photo)) for photo in photos) == 1
+    assert written <= found.allowance.bytes
+    assert found.room == 0
+    reply = scripts[0].ask(*untold(9, os.urandom(10)))
+    assert isinstance(reply, ErrorReceived), "what was sent in vain counts"
+    assert reply.code == 429
+    clock.now += DAY_S + 1
+    large = os.urandom(1_100_000)
+    number = scripts[0].post(*untold(10, large))
+    scripts[0].rest(1.0)
+    scripts[0].answer(scripts[0].take(GetAttachment)[1], body=large)
+    scripts[0].rest(1.0)
+    reply = scripts[0].replies[number]
     assert isinstance(reply, ErrorReceived)
     assert reply.code == 413
-    assert script.requests == []
 
 
 def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: Database) -> None:
