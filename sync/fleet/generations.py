@@ -106,7 +106,7 @@ class Generations:
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Function that returns the signed body of a vessel's highest voucher; see `sync.fleet.mending`."""
     _known: dict[str, tuple[str, int, Vouched | None]] = field(default_factory=dict, init=False, repr=False)
-    """For each vessel: its document's revision, the number of revocations, and what it then vouched for."""
+    """For each vessel, its document's revision, the number of revocations, and its voucher at that time."""
     _highest: dict[str, Vouched] = field(default_factory=dict, init=False, repr=False)
     """Highest known voucher of each vessel, whose certificate may have been revoked since."""
 

@@ -54,7 +54,7 @@ class _Vessel:
     """Time of the last failed attempt at each place, unless a later one succeeded."""
 
     def proven_at(self, place: Candidate) -> float | None:
-        """Return when it last proved itself at a place, or at an address of it; None if never."""
+        """Return when the vessel last proved its identity at a place or its addresses; None if never."""
         times = [self.answered.get((address, place.port)) for address in place.addresses]
         return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
 
@@ -156,5 +156,5 @@ class Choices:
 
 
 def _is_same(listed: str, address: str | None) -> bool:
-    """Return True if an address is the listed one. Sockets may not tell the zone of a link-local one."""
+    """Return True if an address is the listed one. Sockets may omit the zone of a link-local one."""
     return address is not None and (listed == address or listed.partition("%")[0] == address)

@@ -91,7 +91,7 @@ class Whereabouts:
         return await _Attempt(self, made, receiver, tuple(headers.items())).transport()
 
     def move(self, place: Candidate) -> None:
-        """Connect there from now on."""
+        """Use another place for later connections."""
         choices = self.choices
         self.addresses = place.addresses if choices is None else choices.addresses(place)
         self.port, self.database, self.instance = place.port, place.database, place.instance
@@ -99,7 +99,7 @@ class Whereabouts:
     def open(
         self, made: ClientTLS, receiver: Callable[[Transport], Receiver], headers: tuple[tuple[str, str], ...]
     ) -> Coroutine[Any, Any, WebSocketTransport]:
-        """Return a connection to where it is now said to be, to be awaited. That raises ProblemError."""
+        """Return an awaitable that connects to the current place. Awaiting it raises ProblemError."""
         return ws_client.connect(
             f"{self._url}/_blipsync",
             receiver,
@@ -127,7 +127,7 @@ class _Attempt:
         self._opening: asyncio.Task[WebSocketTransport] | None = None
         """The connection to the likeliest place."""
         self._is_received = False
-        """Whether that connection has succeeded, and its receiver has been made."""
+        """True if that connection has succeeded, and its receiver has been made."""
         self._is_given_up = False
 
     async def transport(self) -> Transport:
@@ -180,7 +180,7 @@ class _Attempt:
         return probe
 
     async def _opened(self) -> None:
-        """Wait for the connection to the likeliest place, or that it is not needed any more."""
+        """Wait for the connection to the likeliest place, or until it is no longer needed."""
         assert self._opening is not None
         try:
             await asyncio.shield(self._opening)

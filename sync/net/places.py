@@ -3,7 +3,7 @@
 A stranger is a client that has connected and is not admitted yet. Anyone can be one at no cost, so each
 address gets few places. When strangers fill all their places, the one that has taken longest is dropped. A
 client with a certificate that was judged to be good finds a place even if users have taken all of theirs.
-Until then it is a stranger like any other, since a certificate that leads to a root of ours may be revoked.
+Until then it is a stranger like any other, since a certificate that leads to one of our roots may be revoked.
 When all places for users are taken, the oldest connection of the user with the most connections is dropped.
 
 This is a policy without sockets or a clock: it returns the connections to drop.

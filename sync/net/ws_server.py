@@ -123,7 +123,7 @@ class Server:
         self.handshake_timeout = handshake_timeout
         self.tuning = tuning
         self.port = 0
-        """TCP port on which it listens."""
+        """TCP port on which the server listens."""
         self._places = places
         self._listeners: list[asyncio.Server] = []
         self._guests: set[_Guest] = set()

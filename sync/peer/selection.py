@@ -85,7 +85,7 @@ class Selection:
         That is a live document that left the reader's channels after `since`, the sequence up to which the
         reader knows the changes. It is also a deleted one that was ever in these channels, as most deletions
         list none. The channels of a deletion that came without its document are unknown. A reader that may
-        see everything is told of it, because another vessel may have passed the document on.
+        see everything is informed of it, because another vessel may have passed the document on.
         """
         if self.live_only or not (self.channels or self.within):
             return False

@@ -65,7 +65,7 @@ class Session:
         self.clock: Final = clock
         self.limits: Final = message_limits
         self.problem: Problem | None = None
-        """The problem that ended it; None after a normal end."""
+        """The problem that ended the session; None after a normal end."""
         self.is_over = False
         self.collection: int | None = None
         """Index by which messages name the collection; None if there is none."""

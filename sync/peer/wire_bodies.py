@@ -139,7 +139,7 @@ def from_peer(raw: bytes) -> Incoming:
     """Convert a received body, or the result of a delta, to the form of the store.
 
     Entries of `_attachments` that represent blobs of the body are removed. If such an entry has another
-    digest, it was changed by a peer that does not support blobs, and the blob gets the digest. Other entries
+    digest, it was changed by a peer that does not support blobs, and the blob gets that digest. Other entries
     stay if they have a digest, because nothing else refers to them. Other reserved keys are removed. The rest
     is not checked here: the store does that.
 

@@ -46,7 +46,7 @@ class Work:
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes of work that may be done now; negative until done work has been earned."""
+        """Bytes of work that may be done now; negative until work already done has been earned."""
         self._since = clock()
         """Time when the balance was last updated."""
         self._quick: deque[Job] = deque()

@@ -2,7 +2,7 @@
 
     event = …                                   # a sync.blip.RequestReceived
     request = messages.decode(event)            # GetCheckpoint, SubChanges, Rev …; or MessageError
-    addressing.admit(request)                   # is `collection` as this connection's mode wants it?
+    addressing.admit(request)                   # does `collection` match this connection's mode?
     …
     reply = ChangesReply(answers, Terms(deltas=True)).encode()
     connection.send_response(event.number, reply.properties, reply.body, compressed=reply.compressed)

@@ -1,19 +1,19 @@
 """The document store: one file, used by several processes at once.
 
-What a commit promises
+Guarantees of a commit
     When `put`, `insert`, `delete` … return outside a transaction, or a `transaction()` ends, the change is
     on the card: SQLite's write-ahead log was written and synchronised (`synchronous=FULL`). A power cut at
     any instant leaves each transaction complete or absent, never partial, and never without the transactions
     committed before it. If a call raises instead, none of its changes can be read. There is one exception: if
     the card fails during the commit itself, and the power then fails, the whole transaction may reappear.
 
-What a commit costs the card
-    One append to the write-ahead log of each page touched (4 KiB), and one synchronisation. The pages reach
-    the database file at a checkpoint, once however often they were rewritten. So changes that can wait a
-    second should share one transaction. A new document touches the end of the table and one leaf of the index
-    of ids, where documents with similar ids are neighbours.
+Cost of a commit
+    Each page touched (4 KiB) is appended to the write-ahead log, which is then synchronised once. The pages
+    reach the database file at a checkpoint, once however often they were rewritten. So changes that can wait
+    a second should share one transaction. A new document touches the end of the table and one leaf of the
+    index of ids, where documents with similar ids are neighbours.
 
-What changes cost
+Cost of a change
     The work for one change depends on the number of stored documents only through the depth of two B-trees.
 """
 
@@ -478,7 +478,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move as much as possible from the write-ahead log into the file.
 
-        Never waits for other connections.
+        It never waits for other connections.
         """
         with self._engine.reading:
             self._engine.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

@@ -93,7 +93,7 @@ class Announcer:
         self._sender = _datagram_socket() if directory is not None else None
 
     def announce(self) -> None:
-        """Wake up every watcher. Never waits, and a watcher that cannot be reached never delays a commit."""
+        """Wake up every watcher, without waiting for any that cannot be reached."""
         for sender in list(self._local):
             with contextlib.suppress(OSError):  # for the reasons given in `_send`
                 sender.send(b"\n")

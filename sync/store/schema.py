@@ -25,7 +25,7 @@ SQLITE_NEEDED: Final = (3, 51, 3)
 BUSY_TIMEOUT_MS: Final = 10_000
 """Milliseconds to wait for the write lock.
 
-Far longer than any of our write transactions (50 ms), and shorter than the watchdog's timeout.
+This is far longer than any of our write transactions (50 ms), and shorter than the watchdog's timeout.
 """
 
 WAL_PAGES: Final = 1000

@@ -35,7 +35,7 @@ class Record:
 
     page: int
     rowid: int | None
-    """The row id; None in an index."""
+    """The row id; None for an index entry."""
     values: tuple[Value, ...]
 
 

@@ -25,7 +25,7 @@ class Node:
 
     generation: int
     parent: str | None
-    """The nearest known ancestor; None in a root."""
+    """The nearest known ancestor; None for a root."""
     deleted: bool = False
     body: bytes | None = None
     """The body as JSON text; None if it is not kept. Leaves always have it."""
