@@ -76,7 +76,7 @@ class Issued:
     ends: datetime
     revoked: Revoked | None
     is_current: bool
-    """True if it is the certificate in the vessel's identity folder."""
+    """True for the certificate in the vessel's identity folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ class Driver(ABC):
     def open(self, emit: Emit, *, resume: Totals) -> None:
         """Take the hardware and begin; totals continue from `resume`.
 
-        Raises `DriverError` when the hardware is not there. Nothing is held then, and `open` may be called
-        again.
+        Raises `DriverError` when the hardware is not there. The driver then holds no resource, and `open` may
+        be called again.
         """
 
     def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TextIO, cast
 
 SUBSTITUTE: Final = "·"
-"""Shown in place of a character that must not reach a terminal."""
+"""Character shown in place of one that must not reach a terminal."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
 """First characters that make a spreadsheet treat a text as a formula (OWASP, "CSV Injection").
 

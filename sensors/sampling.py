@@ -8,7 +8,7 @@ ms for each thermometer, and many of them are slow without anything hanging. Sam
 the order of their times. Polls keep their cadence; missed polls are left out, not caught up. This module does
 not number, filter or store samples.
 
-`Schedule` and `Lane.step` know no threads: time comes in through the clock.
+`Schedule` and `Lane.step` use no threads: time comes in through the clock.
 """
 
 import heapq
@@ -92,7 +92,7 @@ class Channel:
         self.stale = False
         self.failures = 0
         self.due_ns: int | None = None
-        """Time at which it is polled (or, while not open, opened) next; None for never."""
+        """Time at which the driver is polled (or, while not open, opened) next; None for never."""
         self.late_polls = 0
         """Number of consecutive polls that came at least one interval late."""
         self.emitted = 0
@@ -238,7 +238,7 @@ class Lane:
             self._put(channel, next_on_cadence(due_ns, interval_ns, self._clock.boottime_ns()))
 
     def _note_lateness(self, channel: Channel, late_ns: int, interval_ns: int) -> None:
-        """Warn once if the lane cannot keep the rate that is configured for its sensors."""
+        """Warn once if the lane cannot keep up with the rate that is configured for its sensors."""
         channel.late_polls = channel.late_polls + 1 if late_ns >= interval_ns else 0
         if channel.late_polls >= TOO_SLOW_POLLS and not self._is_too_slow:
             self._is_too_slow = True

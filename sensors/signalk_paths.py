@@ -26,7 +26,7 @@ class Meta:
     """The part of Signal K's `meta` for a path that Logboat uses."""
 
     units: str
-    """Unit in SI as Signal K writes it; `bool` for contacts; empty for plain numbers."""
+    """SI unit as Signal K writes it; `bool` for contacts; empty for plain numbers."""
     description: str
 
 

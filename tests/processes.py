@@ -46,9 +46,9 @@ _IMPOSSIBLE: Final = {
 
 
 class _Server:
-    """This process's fork server.
+    """Fork server of this process.
 
-    It is started on first use, with the environment of that moment.
+    The server is started on first use, with the environment of that moment.
     """
 
     def __init__(self) -> None:

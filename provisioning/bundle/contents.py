@@ -58,7 +58,7 @@ They are in memory together, on a board that has 512 MB for everything.
 MOST_ENTRIES: Final = 500
 """Most files and folders in a folder; a card with more is used for something else."""
 MOST_FILES: Final = 100
-"""Most files that a configuration may refer to; each is written, and waited for."""
+"""Most files that a configuration may refer to; each is written durably, which takes time."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """Pattern of acceptable file names.
 

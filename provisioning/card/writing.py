@@ -1,9 +1,9 @@
 """Writes an image onto a card or into a file: sparse, read back, and bootable only when it is complete.
 
 The first sector, with the partition table, is cleared first and written last. So a card whose writing was
-interrupted does not boot, and is simply written again; a file gets its name only when it is complete. Where
-the image is zero, the device is told to clear. Where it cannot, the range is read, and zeros are written if
-needed.
+interrupted does not boot, and is simply written again; a file gets its name only when it is complete. Ranges
+that are zero in the image are cleared by the device. If it cannot clear a range, the range is read, and zeros
+are written if needed.
 """
 
 import ctypes

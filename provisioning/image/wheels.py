@@ -1,4 +1,4 @@
-"""Python packages for the target: locked, hashes checked, unpacked and byte-compiled without running it.
+"""Python packages for the target, made without running it: locked, hashes checked, unpacked, compiled.
 
 Byte code is the same on every architecture, so the tools' root compiles it: its Python is the target's.
 """

@@ -30,7 +30,7 @@ class AccessPoint:
     password: str = field(default="", repr=False)
     """Passphrase, or the 64 hexadecimal digits derived from it; empty for an open network."""
     hidden: bool = False
-    """True if it does not broadcast its SSID."""
+    """True if the access point does not broadcast its SSID."""
 
 
 @dataclass(frozen=True, slots=True)

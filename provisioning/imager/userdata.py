@@ -57,7 +57,7 @@ class _UserData:
         self._has_user = False
         self._is_locked = False
         self._password_logins: int | None = None
-        """Number of the line that requests them, if any does."""
+        """Number of the line that requests password logins; None if none does."""
 
     def read(self, root: Node) -> None:
         sheet = self._sheet

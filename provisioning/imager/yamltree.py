@@ -35,11 +35,11 @@ class Text:
     line: int
     text: str
     is_plain: bool = False
-    """True if it has no quotes: only then may it stand for null, or for true or false."""
+    """True if the text has no quotes: only then may it mean null, true or false."""
 
     @property
     def is_null(self) -> bool:
-        """True if it stands for null."""
+        """True if the text means null."""
         return self.is_plain and self.text.lower() in _NULL
 
     @property

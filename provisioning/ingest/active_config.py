@@ -123,7 +123,8 @@ class InForce:
     def _install(self) -> None:
         """Install a decided change.
 
-        Each step has no effect if it is already done; the record comes last, before only the cleaning up.
+        Each step has no effect if it is already done. The record is moved last, and only the clean-up follows
+        it.
         """
         install = self.folder / _INSTALL
         if not install.is_dir():

@@ -1,7 +1,7 @@
 """Takes in what is offered at one start: checks it, puts it in force, reads it back, and wipes its secrets.
 
-If any of it is wrong, everything in force stays so, and what was offered stays where it is. Nothing here
-stops the start: a failure is reported as a problem.
+If any of it is wrong, everything in force stays in force, and what was offered stays where it is. Nothing
+here stops the start: a failure is reported as a problem.
 """
 
 import json
@@ -58,7 +58,7 @@ def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of taking in at a start."""
+    """Result of the intake at one start."""
 
     problems: tuple[Problem, ...]
     taken: tuple[str, ...]
@@ -68,7 +68,7 @@ class Outcome:
 
 
 class TakeIn:
-    """The process of taking in, for one start or one `config apply`."""
+    """Intake of what is offered, for one start or one `config apply`."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class TakeIn:
         self._refused: set[str] = set()
 
     def run(self, extra: Offer | None = None) -> Outcome:
-        """Take in what is offered, and `extra`."""
+        """Take in what is offered, and `extra`; raises nothing, because every failure becomes a problem."""
         taken: tuple[str, ...] = ()
         try:
             with self._stack:
@@ -261,7 +261,7 @@ class TakeIn:
         )
 
     def _holds_statement(self, name: str, offered: bytes) -> bool:
-        """Return True if the statement in force is as new; the check refuses an unreadable one."""
+        """Return True if the statement in force is at least as new; the check refuses an unreadable one."""
         path = self._force.identity / name
         if not path.is_file():
             return False

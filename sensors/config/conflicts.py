@@ -31,7 +31,7 @@ _PROPOSED: Final = 3
 
 
 def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
-    """Complain of every conflict.
+    """Report every conflict.
 
     `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
     """
@@ -140,13 +140,13 @@ def _check_chips(drafts: Sequence[Draft]) -> None:
 
 
 def _address(draft: Draft) -> int | str | None:
-    """Return the address in the file, or None if the only chip there is is meant."""
+    """Return the address in the file, or None if it is omitted because there is only one chip."""
     found: int | str | None = draft.values["address"]
     return found
 
 
 def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
-    """Complain if two chips have one address, or if one of several of the same type has no address."""
+    """Report two chips with one address, and a chip without an address beside others of its type."""
     owners: dict[int | str, Draft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)
@@ -174,7 +174,7 @@ def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
 
 
 def _check_quantities(drafts: Iterable[Draft]) -> None:
-    """Complain if two sensors read the same quantity or channel of one chip."""
+    """Report a problem if two sensors read the same quantity or channel of one chip."""
     first: dict[tuple[object, ...], Draft] = {}
     for draft in drafts:
         by = "channel" if "channel" in draft.values else "measure"

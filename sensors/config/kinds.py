@@ -50,7 +50,7 @@ Values = dict[str, Any]
 
 @dataclass(slots=True)
 class Draft:
-    """A `[[sensor]]` table that has been read, but not yet checked in all respects."""
+    """A `[[sensor]]` table that has been read, but not yet checked completely."""
 
     table: Table
     kind: "Kind | None"
@@ -141,7 +141,7 @@ def _pulse_options(draft: Draft) -> PulseOptions:
 
 
 def _is_number(draft: Draft) -> bool:
-    """Return True if the path takes the number that this kind measures; complain if it is a contact's."""
+    """Return False, and report a problem, if the path is a contact's: this kind measures numbers."""
     if draft.unit == CONTACT:
         draft.table.complain(
             "path", f"{draft.values['path']} is on and off, and this sensor gives numbers", "Choose another."
@@ -150,7 +150,7 @@ def _is_number(draft: Draft) -> bool:
 
 
 def _check_pulse(draft: Draft) -> None:
-    """Complain if a known unit is not a rate although `measure` is `rate`, or the reverse."""
+    """Report a problem if a known unit is not a rate although `measure` is `rate`, or the reverse."""
     measure, unit = draft.given("measure"), draft.unit
     if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
         return
@@ -243,7 +243,7 @@ def _check_analog(draft: Draft) -> None:
 
 
 def _check_valid(draft: Draft) -> None:
-    """Complain if calibration and electrical range do not overlap, or the range exceeds the chip's."""
+    """Report a calibration outside the electrical range, and a range that exceeds the chip's."""
     chip, valid, points = (draft.given(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
         first, last = points[0][0], points[-1][0]
@@ -289,7 +289,7 @@ def _replay_file(draft: Draft) -> Path:
 
 
 def _check_replay(draft: Draft) -> None:
-    """Complain unless the recording exists, is valid, and has rows of the path."""
+    """Report a problem unless the recording exists, is valid, and has rows of the path."""
     if draft.given("file") is None or draft.given("path") is None:
         return
     file = _replay_file(draft)

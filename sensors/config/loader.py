@@ -90,7 +90,7 @@ _DESCRIBE: Final = (
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
-    """Complain if nothing would be recorded, unless the file says that this is intended.
+    """Report a problem if nothing would be recorded, unless the file says that this is intended.
 
     A power cut can leave a file empty. An empty file must not be taken for a vessel without sensors.
     """

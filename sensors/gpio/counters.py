@@ -1,7 +1,7 @@
 """Pure calculations on edges: activations and running time of a contact, count and rate of pulses.
 
 The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges are
-lost and the numbers show how many: counts stay right, and the loss is known. This module knows no threads and
+lost and the numbers show how many: counts stay right, and the loss is known. This module uses no threads and
 no hardware. All times are in nanoseconds on one clock, which the caller chooses.
 """
 
@@ -38,7 +38,7 @@ class Look:
     level: bool
     """Level as just read; True is high."""
     told: bool
-    """Level when the watching of edges began, changed by each edge since."""
+    """Level that the edges imply: read when edge detection began, and updated by each edge since."""
     edges: int
     """Number of edges since the pin was opened, including lost ones."""
     lost: int
@@ -52,7 +52,7 @@ class ContactTracker:
 
     NOISE_WINDOW_NS: Final = 10 * _SECOND
     DISAGREEMENTS: Final = 3
-    """Number of consecutive polls, or of changes without an edge, that make a fault.
+    """Number of consecutive polls, or of changes without an edge, that count as a fault.
 
     A single one may only mean that an edge is still on its way.
     """
@@ -164,8 +164,8 @@ class Pulse(Protocol):
 class PulseMeter:
     """Counter of pulses that also measures their rate.
 
-    A pulse that follows the one before by less than `dead_ns` is a glitch and is not counted. This cannot be
-    decided for lost pulses: they are counted.
+    A pulse less than `dead_ns` after the previous one is a glitch and is not counted. This cannot be decided
+    for lost pulses: they are counted.
     """
 
     def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int) -> None:

@@ -8,7 +8,7 @@ gpiozero closes forgotten devices from the garbage collector, which means in any
 lines are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one
 lock is reentrant.
 
-`Watcher.step` is one round of the thread; it knows no threads, and a function supplies the time.
+`Watcher.step` is one round of the thread; it starts no thread, and a function supplies the time.
 """
 
 import logging

@@ -6,7 +6,7 @@ once more, so that a device's state is the real level of its pin, whatever happe
 background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
 
 The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that never stays still for the
-bounce time makes no events at all. PWM is not supported.
+bounce time generates no events at all. PWM is not supported.
 """
 
 import errno

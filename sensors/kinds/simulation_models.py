@@ -59,7 +59,7 @@ def engine_run(seed: int, cycle: int) -> tuple[float, float]:
 
 
 def engine_runs(seed: int, t_s: float) -> bool:
-    """Return True if the engine runs; cranking counts."""
+    """Return True if the engine is running or being cranked."""
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
     return start <= t_s < stop
 

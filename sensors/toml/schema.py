@@ -322,7 +322,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
-    """Complain of every value that an earlier table already has; None is not a value."""
+    """Report every value that an earlier table already has; None is not a value."""
     first: dict[object, Table] = {}
     for table, found in tables:
         if found is None:

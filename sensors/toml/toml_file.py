@@ -53,7 +53,7 @@ class Problem:
     text: str
     """Description of the mistake, without a full stop."""
     remedy: str = ""
-    """Instruction that corrects it, in whole sentences."""
+    """Instruction that corrects the mistake, in whole sentences."""
     table: str = ""
     """Table that the key belongs to, for people: `sensor "bilge-float"`."""
     column: int | None = None

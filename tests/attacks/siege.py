@@ -25,7 +25,7 @@ from .rounds import Times
 MEMORY_MIB: Final = 120
 """Most memory in MiB that the sync daemon may ever use."""
 PACE_S: Final = 0.6
-"""Seconds from one arrival to the next: a user's checkpoints are written twice a second, and no faster."""
+"""Seconds from one arrival to the next: a user's checkpoints are written at most twice a second."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """User who reads and writes everything that the crew may."""

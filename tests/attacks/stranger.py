@@ -23,7 +23,7 @@ _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "get
 SPARED: Final = "kept-"
 """Prefix of the ids of documents that it never mentions."""
 _WAITING: Final = 200
-"""Most requests whose answers it delays; older ones it never answers."""
+"""Most requests whose answers are delayed; older ones are never answered."""
 _LARGEST: Final = 2**31 - 1
 
 
@@ -40,14 +40,14 @@ class Stranger:
         """Set up a peer that mentions the documents `names`, and may add invented ones."""
         self.connection = connection or Connection()
         self.said: Counter[str] = Counter()
-        """Messages sent, by their profile; `reply` and `error` are its answers."""
+        """Messages sent, by their profile; `reply` and `error` are the stranger's answers."""
         self.heard: Counter[str] = Counter()
         """Messages received, by their profile; `response` and `error` are answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
-        """Revisions that it has received or invented for each document, oldest first."""
+        """Revisions received or invented for each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
-        """Revisions that were requested from it."""
+        """Revisions that the peer has requested."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
         """Sent lists that have no answer yet: the profile, and the content of the list."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)

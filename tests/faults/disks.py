@@ -20,7 +20,7 @@ class Disk:
     """A mounted file system, used as a context manager."""
 
     def __init__(self, folder: Path, mount: str) -> None:
-        """Mount it with the shell command `mount`, which mounts at `$at`."""
+        """Mount the disk with the shell command `mount`, which mounts at `$at`."""
         self._at = folder / "disk"
         self._at.mkdir(parents=True)
         for tool in ("unshare", "nsenter"):
@@ -98,7 +98,7 @@ class Disk:
         assert self.do(f'mount -o remount,{mode} "{self._at}"') is None
 
     def copy(self, folder: Path) -> Path:
-        """Copy its data to a local folder, and return that folder."""
+        """Copy the disk's data to a local folder, and return that folder."""
         shutil.copytree(self.seen, folder)
         return folder
 

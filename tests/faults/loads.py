@@ -118,7 +118,7 @@ def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
 def flapping_alarms(last: int) -> list[int]:
     """Return the numbers of the samples at which a `flapping` sensor raises its alarm.
 
-    They go up to number `last`, and hold for a sensor that was never restarted.
+    They go up to number `last`, and are valid for a sensor that was never restarted.
     """
     return [
         number

@@ -59,12 +59,12 @@ class RecorderProcess:
 
     @property
     def is_running(self) -> bool:
-        """True if it was started, and not ended by the test."""
+        """True if the recorder was started, and not ended by the test."""
         return self._process is not None
 
     @property
     def has_hung_up(self) -> bool:
-        """True if it has ended by itself."""
+        """True if the recorder has ended by itself."""
         return self._hung_up
 
     def start(self) -> None:
@@ -95,19 +95,19 @@ class RecorderProcess:
         self._listener.start()
 
     def kill(self) -> None:
-        """Kill it with SIGKILL; afterwards `ledger` contains everything that it had reported."""
+        """Kill the recorder with SIGKILL; afterwards `ledger` contains everything that it had reported."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """Tell it to end, and return its exit status."""
+        """Tell the recorder to end, and return its exit status."""
         return self._end(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until it ends by itself, and return its exit status."""
+        """Wait until the recorder ends by itself, and return its exit status."""
         return self._end(None)
 
     def state(self) -> dict[str, Any] | None:
-        """Return its live state, or None if there is none."""
+        """Return the recorder's live state, or None if there is none."""
         return state_file.read(state_file.path(self.run))
 
     def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
@@ -128,14 +128,14 @@ class RecorderProcess:
             )
 
     def listen(self, seconds: float) -> None:
-        """Record its lines for this many seconds, or until it ends."""
+        """Collect the recorder's lines for this many seconds, or until it ends."""
         with self._told:
             self._told.wait_for(lambda: self._hung_up, seconds)
 
     def wait_for_state(
         self, wanted: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE_S
     ) -> dict[str, Any]:
-        """Wait until its live state meets the condition, and return the state."""
+        """Wait until the recorder's live state meets the condition, and return the state."""
         found: dict[str, Any] = {}
 
         def is_wanted() -> bool:

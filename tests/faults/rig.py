@@ -159,7 +159,7 @@ class Rig:
 
     @property
     def is_damaged(self) -> bool:
-        """True if it has found damage, for which it would end to be repaired."""
+        """True if the recorder has found damage for which it would exit to be repaired."""
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:

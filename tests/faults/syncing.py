@@ -67,7 +67,7 @@ class SyncProcess:
         return (self.folder / f"{self.role}.log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Start it, and wait for its first report."""
+        """Start the process, and wait for its first report."""
         assert self._process is None
         self._hung_up, self._life = False, -1
         with (self.folder / f"{self.role}.log").open("ab") as log:
@@ -88,11 +88,11 @@ class SyncProcess:
             assert self._life >= 0, self.log[-2000:]
 
     def kill(self) -> None:
-        """Kill it with SIGKILL."""
+        """Kill the process with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Tell it to end, and check its exit status."""
+        """Tell the process to end, and check its exit status."""
         status = self._end(signal.SIGTERM)
         assert status == 0, self.log[-2000:]
 
@@ -107,7 +107,7 @@ class SyncProcess:
             assert met, f"{self._life} of {wanted}: {self.log[-2000:]}"
 
     def wait_until_done(self) -> None:
-        """Wait until it reports that it is done, or ends."""
+        """Wait until the process reports that it is done, or ends."""
         with self._told:
             self._told.wait_for(lambda: self.is_done or self._hung_up, PATIENCE_S)
             assert self.is_done, self.log[-2000:]

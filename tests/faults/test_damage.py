@@ -64,7 +64,7 @@ def record_and_end(recorder: RecorderProcess, lines: int, rng: random.Random) ->
 
 
 def record_until_it_is_well(recorder: RecorderProcess) -> None:
-    """Start it again when it ends by itself, as the system does."""
+    """Start the recorder again whenever it ends by itself, as the system does."""
     for _ in range(5):
         if not recorder.is_running:
             recorder.start()

@@ -47,7 +47,7 @@ def hoarding_vessel(folder: Path) -> Path:
 
 
 def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> None:
-    """Start it, and kill it at a random instant."""
+    """Start the recorder, and kill it at a random instant."""
     recorder.start()
     match how:
         case "starting":  # while it opens the stores, checks them, catches up, frees space

@@ -74,7 +74,7 @@ class Meter:
 def test_stores_are_identical_however_often_either_side_was_killed(
     tmp_path: Path, rng: random.Random, kills: int, soon: int
 ) -> None:
-    """The next kill follows after at most `soon` revisions have come to a side."""
+    """Each kill happens after at most `soon` more revisions have reached a side."""
     landed, lives = 0, 0
     while landed < kills:  # a pair of stores may be identical before it was killed that often
         folder = tmp_path / str(lives)

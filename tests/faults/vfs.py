@@ -49,7 +49,7 @@ class FaultyDisk(_Disk):
     """Disk that fails the share `chance` of all reads, writes, truncations and synchronisations, by `rng`.
 
     A call fails by an exception, which apsw passes on even where SQLite ignores the failure by design: where
-    the last connection moves its log into the file as it closes. There nothing fails.
+    the last connection moves its log into the file as it closes. So nothing fails there.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -66,7 +66,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """Note that a connection which closes has locked a database, or no longer does."""
+        """Note that a connection that is closing has locked a database, or no longer does."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:

@@ -138,9 +138,9 @@ def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, 
 
 
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
-    """Start the vessel after a cut, and check that it is clean and has everything in the ledger.
+    """Start the vessel after a cut, check it, and cut the power again.
 
-    Cut again.
+    The vessel must be clean and have everything in the ledger.
     """
     guest.drive = disk.start()
     guest.start()

@@ -105,7 +105,7 @@ class Appliance:
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
-        """Return its live state; empty if there is none yet."""
+        """Return the sync daemon's live state; empty if there is none yet."""
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
@@ -114,12 +114,12 @@ class Appliance:
 
     @property
     def linked(self) -> set[str]:
-        """Vessels that it reports as linked."""
+        """Vessels that the sync daemon reports as linked."""
         return {peer["vessel"] for peer in self.state().get("peers", ()) if peer["state"] == "linked"}
 
     @contextmanager
     def store(self) -> Iterator[Database]:
-        """Open its document store, at the same time as the daemons."""
+        """Open the appliance's document store, at the same time as the daemons."""
         with Database.open(
             self.folder / "data" / "log.db",
             single_writer=documents.is_single_writer,

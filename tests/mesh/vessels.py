@@ -40,7 +40,7 @@ class Vessel:
         self._reader.start()
 
     def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
-        """Wait until it sees this instance at exactly these addresses.
+        """Wait until the vessel sees this instance at exactly these addresses.
 
         On a busy machine a packet's copy over IPv6 may be processed after the one over IPv4.
         """
@@ -81,12 +81,12 @@ class Vessel:
         self.process.stdin.flush()
 
     def state(self) -> dict[str, Any]:
-        """Return its present name, problem and sightings."""
+        """Return the vessel's present name, problem and sightings."""
         self.ask("state")
         return self.await_("state")
 
     def await_state(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Query its state until it meets the condition, and return it."""
+        """Query the vessel's state until it meets the condition, and return it."""
         deadline = time.monotonic() + PATIENCE
         while not wanted(state := self.state()):
             assert time.monotonic() < deadline, f"{self.name} is still {state}"
@@ -94,19 +94,19 @@ class Vessel:
         return state
 
     def await_announced(self) -> None:
-        """Wait until it has announced its name, after which it sends only answers."""
+        """Wait until the vessel has announced its name, after which it sends only answers."""
         self.await_state(lambda state: state["instance"] == self.name)
         time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
-        """Let it say goodbye and end."""
+        """Let the vessel say goodbye and end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self._reader.join()
         assert self.process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
-        """Kill it without a goodbye."""
+        """Kill the vessel's process without a goodbye."""
         self.process.kill()
         self.process.wait()
 

@@ -106,7 +106,7 @@ class LiteCore:
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if its changes feed contains anything."""
+    """True if the changes feed contains anything."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class LiteCore:
     refusals: list[str] = field(default_factory=list)
     """Explanations of its refusals, in order."""
     closes: list[int] = field(default_factory=list)
-    """Codes with which it closed connections."""
+    """Codes with which the server closed connections."""
 
     def put(self, document_id: str, *history: str, body: Any = None, deleted: bool = False) -> None:
         """Insert a revision with its ancestors, newest first."""

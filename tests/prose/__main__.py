@@ -1,4 +1,4 @@
-"""Check every Python source and Markdown file of the repository. Exit with 1 if there are faults."""
+"""Checks every Python source and Markdown file of the repository, and exits with 1 if there are faults."""
 
 import subprocess
 import sys

@@ -82,7 +82,7 @@ class Line:
         self.deaf = False
         """True if the line's interrupt is lost."""
         self.writes: list[bool] = []
-        """Levels to which it was driven as an output."""
+        """Levels to which the line was driven as an output."""
         self.settings = gpiod.LineSettings(direction=Direction.INPUT)
         self.request: FakeRequest | None = None
         self._wire: bool | None = None

@@ -97,7 +97,7 @@ class Appliance:
         (self.root / "logboat.toml").write_text(toml)
 
     def put(self, *built: build.Built) -> None:
-        """Put documents into its store."""
+        """Put documents into the appliance's store."""
         build.store(self.store, *built)
 
     def live(self, **changes: Any) -> None:

@@ -92,7 +92,7 @@ class SyncProcess:
 
     @property
     def is_running(self) -> bool:
-        """True if it was started and has not ended."""
+        """True if the daemon was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -126,7 +126,7 @@ class SyncProcess:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, which has the effect of a power cut."""
+        """Kill the daemon with SIGKILL, which has the effect of a power cut."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE_S)
@@ -138,7 +138,7 @@ class SyncProcess:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait until it ends by itself, and return the exit status."""
+        """Wait until the daemon ends by itself, and return the exit status."""
         assert self._process is not None
         status = self._process.wait(PATIENCE_S)
         self._process = None
@@ -149,7 +149,7 @@ class SyncProcess:
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Wait until its live state meets the condition, and return the state."""
+        """Wait until the daemon's live state meets the condition, and return the state."""
 
         def found() -> dict[str, Any] | None:
             state = self.state()

@@ -7,7 +7,7 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 300
-"""Time limit in seconds: it compiles the standard library's packages too, on a machine busy with tests."""
+"""Time limit in seconds: the build includes the standard library, on a machine busy with tests."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 

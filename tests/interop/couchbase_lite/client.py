@@ -123,23 +123,23 @@ class Replicator:
     documents: list[Ended] = field(default_factory=list)
 
     def start(self, *, reset: bool = False) -> None:
-        """Start it; with `reset`, ignore its checkpoint."""
+        """Start the replicator; with `reset`, ignore its checkpoint."""
         with self.harness.told:
             self.statuses.clear()
             self.documents.clear()
         self.harness.ask("start", replicator=self.number, reset=reset)
 
     def stop(self) -> Status:
-        """Stop it, and wait until it has stopped."""
+        """Stop the replicator, and wait until it has stopped."""
         self.harness.ask("stop", replicator=self.number)
         return self.wait("stopped")
 
     def run(self, *, reset: bool = False, left: Callable[[], None] | None = None) -> Status:
-        """Start one that is not continuous, and wait until it has stopped.
+        """Run a replicator that is not continuous, until it has stopped.
 
-        `left` waits until no one is connected to the other side, and raises if someone stays. That is then
-        sufficient: a replicator that resolves conflicts has been seen to report `stopped`, and then `busy`
-        indefinitely.
+        `left` waits until no one is connected to the other side, and raises if someone stays. With it, a
+        report of `stopped` at any time is sufficient: a replicator that resolves conflicts has been seen to
+        report `stopped`, and then `busy` indefinitely.
         """
         self.start(reset=reset)
         try:
@@ -155,7 +155,7 @@ class Replicator:
         return ended
 
     def status(self) -> Status:
-        """Return its present status."""
+        """Return the replicator's present status."""
         return _status(self.harness.ask("status", replicator=self.number))
 
     def pending(self) -> set[str]:
@@ -168,7 +168,7 @@ class Replicator:
         return [base64.b64decode(certificate) for certificate in shown]
 
     def wait(self, *levels: Level) -> Status:
-        """Wait until it has reached one of these levels since it was started."""
+        """Wait until the replicator has reached one of these levels since it was started."""
         try:
             self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
         except TimeoutError:
@@ -222,7 +222,7 @@ class Database:
     name: str
 
     def close(self) -> None:
-        """Close it, after its replicators have stopped."""
+        """Close the database, after its replicators have stopped."""
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
@@ -329,7 +329,7 @@ class CouchbaseLite:
     """The running program, which ends when the context is left."""
 
     def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
-        """Start it, with its databases and its log in `directory`.
+        """Start the program, with its databases and its log in `directory`.
 
         The level DEBUG or VERBOSE shows the replicator's messages in the log.
         """

@@ -77,7 +77,7 @@ class ListenerThread:
         self._thread: threading.Thread | None = None
         self.port = free_port()
         self.certificate: str | None = None
-        """Certificate that it presents, in PEM; None without TLS; a new one after each start."""
+        """Certificate that the listener presents, in PEM; None without TLS; a new one after each start."""
 
     def __enter__(self) -> Self:
         self.start()

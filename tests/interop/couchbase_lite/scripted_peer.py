@@ -49,7 +49,7 @@ class ScriptedPeer:
     requests: list[RequestReceived] = field(default_factory=list)
     """Requests in the order of arrival, over all connections."""
     replies: list[tuple[str, Event]] = field(default_factory=list)
-    """Profile of our own request, and the event that answered it."""
+    """Profiles of our own requests, each with the event that answered it."""
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """Revision and body of each checkpoint, by client."""
 

@@ -11,7 +11,7 @@ from tests.interop.sync_gateway.gateway import running
 
 
 def main() -> None:
-    """Run it, with a database `log` and a user `argo` who sees every channel."""
+    """Run a gateway with a database `log` and a user `argo` who sees every channel."""
     with tempfile.TemporaryDirectory(prefix="sync-gateway-") as home, running(Path(home)) as gateway:
         log = gateway.database("log")
         log.add_user("argo", "secret")

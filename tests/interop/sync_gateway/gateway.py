@@ -200,7 +200,7 @@ class Gateway:
         return content
 
     def stop(self) -> None:
-        """Stop it, with all its connections."""
+        """Stop the gateway, with all its connections."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)

@@ -34,12 +34,12 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
 
 
 def world(logboat: Appliance) -> World:
-    """Return its clock, and the people on board."""
+    """Return the appliance's clock, and the people on board."""
     return World(clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user)
 
 
 def looker(logboat: Appliance, **changes: Any) -> Looker:
-    """Return a reader of its state, without systemd."""
+    """Return a reader of the appliance's state, without systemd."""
     return Looker(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
 
 
