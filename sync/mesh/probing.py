@@ -18,9 +18,10 @@ MOST_AT_ONCE: Final = 16
 Each costs a small board some milliseconds.
 """
 HELD_FOR: Final = 5.0
-"""Seconds for which a probe keeps others from starting, as a near vessel has answered by then.
+"""Seconds for which a probe keeps others from starting; a near vessel answers within that time.
 
-An older one only costs a file descriptor. There are at most as many as known places of one vessel, 68.
+A probe that lasts longer only costs a file descriptor. There are at most as many as a vessel has known
+places, 68.
 """
 _LOOK_EVERY: Final = 1.0
 """Seconds until `order` is called again while nothing happens."""

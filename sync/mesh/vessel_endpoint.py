@@ -113,7 +113,7 @@ class Whereabouts:
 
 
 class _Attempt:
-    """One attempt to connect to a vessel that may be at several places."""
+    """An attempt to connect to a vessel that may be at several places."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class Accept:
     receiver: Callable[[WebSocketTransport], Receiver]
     """Function that makes the transport's receiver. Frames may be sent once it is called."""
     subprotocol: str = ""
-    """One of the offered subprotocols; empty for none."""
+    """Subprotocol chosen from those offered; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     owner: str = ""
     """The owner of the connection. When places are scarce, the owner with the most connections loses one."""

@@ -38,7 +38,7 @@ class Problem:
     domain: Domain
     code: int
     text: str
-    """What happened, where, and what to do, for people."""
+    """Description for people: the problem, its place, and a remedy."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.domain} {self.code})" if self.code else self.text

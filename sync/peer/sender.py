@@ -268,7 +268,7 @@ class Sender:
             return  # An active Sync Gateway disconnects at once, although it has not read the lists before.
         self._told_all = True
         if self._options.selection.live_only:
-            # Later deletions are of documents that the peer has by then.
+            # Later deletions are of documents that the peer already has at that point.
             self._options = replace(
                 self._options, selection=replace(self._options.selection, live_only=False)
             )
