@@ -1,4 +1,4 @@
-"""Deltas: changes from one JSON value to another, in the format of Couchbase Mobile's delta sync.
+r"""Deltas: changes from one JSON value to another, in the format of Couchbase Mobile's delta sync.
 
 This module implements the format, which Couchbase's Fleece library defined (its `Deltas.md`) and Sync Gateway
 shares:

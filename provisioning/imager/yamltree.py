@@ -1,4 +1,4 @@
-"""YAML as a tree of texts with their lines, read by PyYAML without its guesses at types.
+r"""YAML as a tree of texts with their lines, read by PyYAML without its guesses at types.
 
 Values that a reader of networks and users must not guess at stay text: a network called `no`, a password of
 digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
