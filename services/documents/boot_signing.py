@@ -54,6 +54,18 @@ class OwnIdentity:
         tls = self.identity.tls
         return lambda document_id, body: signing.sign(tls, document_id, body)
 
+    def has_signed(self, document_id: str, body: Mapping[str, Any]) -> bool:
+        """Return True if this vessel, by a certificate of its fleet, has signed a document of its own."""
+        if self.identity is None:
+            return False
+        from sync.fleet import signing
+        from sync.fleet.errors import SignatureError
+
+        try:
+            return signing.signer(document_id, body, self.identity.trust) == self.identity.vessel
+        except SignatureError:
+            return False
+
 
 NONE: Final = OwnIdentity()
 

@@ -38,7 +38,7 @@ import msgspec
 from sensors.sample import Totals
 from sync.store.schema import sync_directory
 
-from . import number_witness, settled_rows
+from . import number_witness, settled_rows, totals
 from .batch import Batch, Episode, Identity, pack
 from .schema import (
     FROM_VERSION_1,
@@ -126,6 +126,7 @@ class Journal:
         self._ring: deque[tuple[int, int]] = deque()
         self._ring_bytes = 0
         self._told: dict[str, int] = {}
+        self._carried: dict[str, Totals] = {}
         self._seed = 0
         self._ids: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -166,6 +167,7 @@ class Journal:
 
     def _load(self) -> None:
         self._seed = seed(self.get_meta("log"))
+        self._carried = self._began_with()
         for number, name, closed, path, unit, kept in self._connection.execute(
             "SELECT number, id, closed, path, unit, kept FROM sensor"
         ):
@@ -200,8 +202,8 @@ class Journal:
         for name, last in batch.last_numbers().items():
             self.sensors[name].last = max(self.sensors[name].last, last)
             self._told[name] = batch.number
-        for name, totals in batch.totals.items():
-            self.sensors[name].totals = totals
+        for name, total in batch.totals.items():
+            self.sensors[name].totals = total
         for name, episode in batch.episodes:
             self.sensors[name].episode = episode
         self.last_batch = batch
@@ -225,8 +227,22 @@ class Journal:
             raise translated(error, self.path) from error
         self._seed = seed(self.get_meta("log"))
 
+    def _began_with(self) -> dict[str, Totals]:
+        return {
+            name: total.value()
+            for name, total in totals.decode(self.get_meta(totals.KEY), self.get_meta("vessel")).items()
+        }
+
+    @property
+    def totals(self) -> dict[str, Totals]:
+        """The totals of all sensors, also of those that were not registered since the log began."""
+        return self._carried | {name: record.totals for name, record in self.sensors.items()}
+
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
-        """Give each (id, path, unit) its number, or record that path or unit have changed."""
+        """Give each (id, path, unit) its number, or record that path or unit have changed.
+
+        A sensor that is new to the log continues from the totals with which the log began.
+        """
         try:
             with self._connection:
                 for name, path, unit in sensors:
@@ -240,7 +256,11 @@ class Journal:
                     )
                     if record is None:
                         number = self._connection.last_insert_rowid()
-                        self.sensors[name] = SensorRecord(number=number, path=path, unit=unit)
+                        record = SensorRecord(number=number, path=path, unit=unit)
+                        self.sensors[name] = record
+                        if name in self._carried:
+                            record.totals = self._carried[name]
+                            self._settle_sensor(name, record, closed=0, through=self.through)
                         self._ids[number], self._numbers[name] = name, number
                     else:
                         record.path, record.unit = path, unit
@@ -273,6 +293,7 @@ class Journal:
         self._copied = None if self._copied is None else 0
         self.last_batch = None
         self._seed = seed(self.get_meta("log"))
+        self._carried = self._began_with()
 
     def release(self, through: int, closed: Mapping[str, int]) -> None:
         """Note that documents contain all batches up to `through`, and each sensor's samples up to `closed`.
@@ -320,7 +341,7 @@ class Journal:
             self._ring_bytes -= self._ring.popleft()[1]
         self._count(number, 2 * len(data))
         self._remember(batch)
-        self.witness.note(number, given, batch.clock_ms)
+        self.witness.note(number, given, batch.clock_ms, totals=batch.totals, utc=batch.utc)
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
@@ -358,7 +379,13 @@ class Journal:
         for batch in landed:
             self._remember(batch)
             self._count(batch.number, 0)
-            self.witness.note(batch.number, batch.last_numbers(), batch.clock_ms)
+            self.witness.note(
+                batch.number,
+                batch.last_numbers(),
+                batch.clock_ms,
+                totals=batch.totals,
+                utc=batch.utc,
+            )
         return landed
 
     @property
@@ -410,13 +437,15 @@ class Journal:
     def _settle(self, through: int, closed: Mapping[str, int]) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES('through', ?)", (through,))
         for name, record in self.sensors.items():
-            upto = closed.get(name, record.closed)
-            kept = settled_rows.Kept(record.totals.count, record.totals.seconds, record.episode)
-            kept.crc = settled_rows.checksum(record.number, name, upto, through, msgspec.msgpack.encode(kept))
-            self._connection.execute(
-                "UPDATE sensor SET closed = ?, kept = ? WHERE number = ?",
-                (upto, msgspec.msgpack.encode(kept), record.number),
-            )
+            self._settle_sensor(name, record, closed=closed.get(name, record.closed), through=through)
+
+    def _settle_sensor(self, name: str, record: SensorRecord, *, closed: int, through: int) -> None:
+        kept = settled_rows.Kept(record.totals.count, record.totals.seconds, record.episode)
+        kept.crc = settled_rows.checksum(record.number, name, closed, through, msgspec.msgpack.encode(kept))
+        self._connection.execute(
+            "UPDATE sensor SET closed = ?, kept = ? WHERE number = ?",
+            (closed, msgspec.msgpack.encode(kept), record.number),
+        )
 
 
 class JournalReader:

@@ -3,7 +3,8 @@
 A journal that has lost its end, or was replaced by an older copy, is sound in itself: nothing in it shows
 that there was more. The samples of open windows are in no document yet. So `given-numbers` repeats which
 batch was committed last and which number each sensor was given last. If the journal is behind it at a start,
-a new log begins (`services.recovery.rollback`).
+a new log begins (`services.recovery.rollback`), which takes the totals of counting sensors from here
+(`services.recovery.carryover`).
 
 After each commit, one of two slots is overwritten. That is not synchronised: it survives a kill at once, and
 a power cut as soon as the system has written it back, half a minute later at most. Only the *reservation* is
@@ -25,6 +26,8 @@ from typing import Final
 
 import msgspec
 
+from sensors.sample import Totals
+
 log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
@@ -41,6 +44,8 @@ _HEAD: Final = 12
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
 """Bytes for a name of 32 characters, two numbers of 12 digits, and JSON's punctuation, with a margin."""
+_TOTALS_BYTES: Final = 80
+"""Bytes for a name, a count of 16 digits, seconds of 18, and punctuation, with a margin."""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -56,6 +61,10 @@ class Given(msgspec.Struct, frozen=True):
     """Number of the last committed batch; 0 for none."""
     numbers: dict[str, tuple[int, int]]
     """Last number that was given, and last one that is reserved, by sensor."""
+    utc: float = 0.0
+    """Time of that, in seconds since 1970, as the machine believed; 0 if an earlier version wrote this."""
+    totals: dict[str, tuple[int, float]] = {}
+    """Count and seconds by counting sensor; empty if an earlier version wrote this."""
 
     def last(self, sensor: str) -> int:
         """Return the last number that a sensor is known to have been given; 0 for none."""
@@ -113,6 +122,8 @@ class Witness:
         self._turn = 0 if self.found is None else self.found.turn
         self._vessel = self._log = self._start = ""
         self._batch = 0
+        self._utc = 0.0
+        self._totals: dict[str, Totals] = {}
         self._last: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
         """Reserved numbers as written; `_durable` contains those that are durable."""
@@ -129,12 +140,22 @@ class Witness:
                 os.close(self._handle)
                 self._handle = -1
 
-    def begin(self, *, vessel: str, log: str, start: str, batch: int, last: Mapping[str, int]) -> None:
+    def begin(
+        self,
+        *,
+        vessel: str,
+        log: str,
+        start: str,
+        batch: int,
+        last: Mapping[str, int],
+        totals: Mapping[str, Totals] = MappingProxyType({}),
+        utc: float = 0.0,
+    ) -> None:
         """Begin to witness for a log; durable on return, unless there is a `fault`."""
         found = self.found
         with self._lock:
             self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
-            self._last = dict(last)
+            self._last, self._totals, self._utc = dict(last), dict(totals), utc
             goes_on = found is not None and (found.vessel, found.log) == (vessel, log)
             self._durable = (
                 {name: found.reserved(name) for name in last} if goes_on and found is not None else {}
@@ -156,13 +177,26 @@ class Witness:
         if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
             self._raise(last)
 
-    def note(self, batch: int, last: Mapping[str, int], now_ms: int) -> None:
-        """Note what a commit has made durable; `now_ms` is the boot clock of the commit, in milliseconds."""
+    def note(
+        self,
+        batch: int,
+        last: Mapping[str, int],
+        now_ms: int,
+        *,
+        totals: Mapping[str, Totals] = MappingProxyType({}),
+        utc: float = 0.0,
+    ) -> None:
+        """After a commit, whose moment is `now_ms` of the boot clock: what was given is durable peer_ahead.
+
+        `totals`: those that have changed with it; `utc`: the same moment in seconds since 1970.
+        """
         if not self._log:
             return
         with self._lock:
             self._batch, self._now_ms = batch, now_ms
             self._last.update(last)
+            self._totals.update(totals)
+            self._utc = utc
             if self._since is None:
                 self._since = (now_ms, dict(self._last))
             if not self._is_failing():
@@ -219,6 +253,8 @@ class Witness:
                 self._start,
                 self._batch,
                 {name: (number, self._reserved.get(name, 0)) for name, number in self._last.items()},
+                self._utc,
+                {name: (total.count, total.seconds) for name, total in self._totals.items()},
             )
         )
         slot = _MAGIC + len(packed).to_bytes(4) + zlib.crc32(packed).to_bytes(4) + packed
@@ -240,7 +276,8 @@ class Witness:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-        needed = max(len(slot), _HEAD + 200 + _SENSOR_BYTES * len(self._last))
+        room = _HEAD + 200 + _SENSOR_BYTES * len(self._last) + _TOTALS_BYTES * len(self._totals)
+        needed = max(len(slot), room)
         size = -(-needed // _PAGE) * _PAGE
         fresh = self._path.with_name(f".{self._path.name}.new")
         handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o660)

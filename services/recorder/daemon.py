@@ -119,6 +119,8 @@ class Recorder:
                 board=machine.board(),
                 boot_id=machine.boot_id(),
                 documents=places.data / "log.db",
+                sensors=settings,
+                own=own,
             )
             measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
             self._timekeeper = Timekeeper(

@@ -2,7 +2,8 @@
 
 A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
 the same vessel, and if that file is not behind what was given (`rollback`). Otherwise a new log begins, so
-that ids never collide, whatever was copied where.
+that ids never collide, whatever was copied where. It continues from the totals of the earlier log
+(`carryover`).
 """
 
 import contextlib
@@ -11,12 +12,15 @@ import secrets
 import string
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sensors.settings import SensorSettings
+from services.documents import boot_signing
+from services.journal import totals
 from services.journal.batch import Identity
 from services.journal.journal import Journal, JournalReader
-from services.recovery import rebuild, rollback
+from services.recovery import carryover, rebuild, rollback
 from services.state import peer_ahead
 from sync.documents import is_single_writer
 from sync.store import Database
@@ -40,8 +44,13 @@ def establish(
     boot_id: str,
     documents: Path,
     choose: Callable[[], str] = new_log,
+    sensors: Sequence[SensorSettings] = (),
+    own: boot_signing.OwnIdentity = boot_signing.NONE,
 ) -> Identity:
     """Count this start, and begin a new log if necessary, after the old one's samples are in `documents`.
+
+    `sensors` are the configured ones, whose totals a new log carries over; `own` is the vessel's identity in
+    its fleet, if it has one.
 
     Raise JournalError, or sync.store.StoreError if the old samples cannot be written.
     """
@@ -57,6 +66,8 @@ def establish(
             start=boot_id,
             batch=0 if journal.last_batch is None else journal.last_batch.number,
             last={name: record.last for name, record in journal.sensors.items()},
+            totals=journal.totals,
+            utc=0.0 if journal.last_batch is None else journal.last_batch.utc,
         )
     else:
         if log is not None:
@@ -69,9 +80,19 @@ def establish(
                     rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
         if ahead is not None:
             logger.error("%s; a new log begins", ahead)
+        before = _before(journal, vessel=vessel)
+        carried = _carried(journal, vessel=vessel, sensors=sensors, own=own)
         log = choose()
         # First of all: if a power cut keeps it from the journal, the next start chooses another name.
-        journal.witness.begin(vessel=vessel, log=log, start=boot_id, batch=0, last={})
+        journal.witness.begin(
+            vessel=vessel,
+            log=log,
+            start=boot_id,
+            batch=0,
+            last={},
+            totals={name: total.value() for name, total in carried.items()},
+            utc=max((total.utc for total in carried.values()), default=0.0),
+        )
         journal.begin_log(
             {
                 "log": log,
@@ -80,9 +101,13 @@ def establish(
                 "boot": 0,
                 "run": 0,
                 "boot_id": "",
+                totals.KEY: totals.encode(vessel, carried),
                 **_logs(journal, log),
             }
         )
+        text = carryover.words(carried, before=before, now=log, sensors=sensors)
+        if text and (before is not None or carried):  # else this is the vessel's first log
+            carryover.tell(journal.path.parent, vessel=vessel, text=text, utc=time.time())
         with contextlib.suppress(OSError):  # the note is about a log that is no longer written
             peer_ahead.forget(journal.path.parent)
     boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
@@ -119,6 +144,45 @@ def put_away(journal: Path, store: Path) -> None:
             )
     finally:
         reader.close()
+
+
+def _before(journal: Journal, *, vessel: str) -> str | None:
+    """Return the log that a new one follows; None if no file knows of any."""
+    log, logs, given = journal.get_meta("log"), journal.get_meta("logs"), journal.witness.found
+    if log is not None:
+        return str(log)
+    if logs is not None:  # a repair has begun this file
+        return str(logs).split()[-1]
+    return given.log if given is not None else carryover.last_log(journal.path.parent, vessel=vessel)
+
+
+def _carried(
+    journal: Journal, *, vessel: str, sensors: Sequence[SensorSettings], own: boot_signing.OwnIdentity
+) -> dict[str, totals.Total]:
+    """Return the totals with which a new log of a vessel begins."""
+    found = [
+        totals.decode(journal.get_meta(totals.KEY), vessel),
+        carryover.of_witness(journal.witness.found, vessel),
+    ]
+    logs = [] if journal.witness.found is None else [journal.witness.found.log]
+    if journal.get_meta("vessel") == vessel and journal.get_meta("log") is not None:
+        log = str(journal.get_meta("log"))
+        logs = logs or [log]
+        utc = 0.0 if journal.last_batch is None else journal.last_batch.utc
+        found.append(totals.of(journal.totals, utc=utc, source=f"the journal of log {log}"))
+    try:
+        return carryover.gather(
+            journal.path.parent,
+            vessel=vessel,
+            own=found,
+            logs=logs,
+            sensors=sensors,
+            is_signed=own.has_signed,
+        )
+    except Exception:
+        # Whatever a document says, recording goes on, with what the vessel's own files say.
+        logger.exception("documents cannot be asked for totals")
+        return totals.highest(found)
 
 
 def _logs(journal: Journal, log: str) -> dict[str, str | int | float]:

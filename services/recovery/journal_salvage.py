@@ -13,9 +13,11 @@ from typing import Any
 
 import msgspec
 
+from sensors.sample import Totals
 from services.journal.batch import Batch, BatchError, Identity, unpack
 from services.journal.schema import ECHO_AFTER
 from services.journal.schema import seed as seed_of
+from services.journal.settled_rows import Kept, checksum
 from sync.store.sqlite_pages import Pages, Record
 
 
@@ -37,6 +39,8 @@ class Salvaged:
     """Complete batches: number to (crc, data)."""
     from_echoes: int = 0
     """Number of batches that only a copy still had."""
+    totals: dict[str, Totals] = field(default_factory=dict)
+    """Settled totals by sensor, of rows whose checksum is right."""
 
     @property
     def identity(self) -> Identity | None:
@@ -71,6 +75,7 @@ class _Reading:
         self._meta: dict[str, Any] = {}
         self._sensors: dict[int, tuple[int, str, int, str, str]] = {}
         self._spare: _Spare | None = None
+        self._kept: dict[int, tuple[str, int, bytes]] = {}
         self._rows: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
         self._copies: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
 
@@ -79,8 +84,10 @@ class _Reading:
         match record.values:
             case (str(key), str() | int() | float() as value):
                 self._meta[key] = value
-            case (None, str(name), int(closed), str(where), str(unit), bytes() | None):
+            case (None, str(name), int(closed), str(where), str(unit), bytes() | None as kept):
                 self._sensors[number] = (number, name, closed, where, unit)
+                if kept is not None:
+                    self._kept[number] = (name, closed, kept)
             case (None, int(crc), bytes(data), int() | None as echo_crc, bytes() | None as echo):
                 self._rows[number].add((crc, data))
                 if echo is not None and echo_crc is not None:
@@ -106,6 +113,7 @@ class _Reading:
 
     def result(self) -> Salvaged:
         found = Salvaged(meta=self._meta, sensors=list(self._sensors.values()))
+        found.totals = self._totals()
         seed = seed_of(self._meta.get("log"))
         for candidates in (self._rows, self._copies):
             for number, some in candidates.items():
@@ -115,6 +123,19 @@ class _Reading:
                     if zlib.crc32(data, seed) == crc:
                         found.batches[number] = (crc, data)
                         found.from_echoes += candidates is self._copies
+        return found
+
+    def _totals(self) -> dict[str, Totals]:
+        found = {}
+        through = self._meta.get("through") or 0
+        for number, (name, closed, kept) in self._kept.items():
+            try:
+                said = msgspec.msgpack.decode(kept, type=Kept)
+                is_sound = said.crc == checksum(number, name, closed, int(through), kept)
+            except (msgspec.DecodeError, ValueError):
+                continue
+            if is_sound:
+                found[name] = Totals(said.count, said.seconds)
         return found
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import apsw
 
-from services.journal import number_witness
+from services.journal import number_witness, totals
 from services.journal.journal import Journal
 from services.journal.number_witness import Given, Witness
 from services.journal.schema import JournalError
@@ -26,7 +26,7 @@ from sync.store import Database, DocumentError, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
 
-from . import rebuild, rollback
+from . import carryover, rebuild, rollback
 from .journal_salvage import Salvaged, batches
 from .report import Report
 
@@ -177,8 +177,12 @@ def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, gi
         key: value for key, value in found.meta.items() if key in ("uuid", "logs")
     }
     vessel = found.meta.get("vessel") or (None if given is None else given.vessel)
+    if vessel:
+        # The next start asks documents, too, and tells what it carries over.
+        counted = totals.highest([carryover.of_salvaged(found), carryover.of_witness(given, vessel)])
+        kept |= {totals.KEY: totals.encode(str(vessel), counted)} if counted else {}
     try:
-        if len(kept) < 2 and vessel:
+        if not {"uuid", "logs"} <= kept.keys() and vessel:
             with Database.open(store, single_writer=documents.is_single_writer) as database:
                 kept = {**rollback.known_of(database, str(vessel)), **kept}
         if kept:

@@ -1,0 +1,287 @@
+"""Carries the totals of counting sensors over into a new log, and tells what was carried and from where.
+
+A new log begins when the journal is lost, broken or behind (`rollback`). The engine's hours do not begin
+again with it. What is known of them comes from this vessel's own files, in this order of trust:
+
+- the journal, what a repair kept of it, and the witness: nobody else writes them;
+- readings of the vessel's last log whose value is the total itself: nobody else may write a current log;
+- `equipment` documents. Any vessel of the fleet may write one, so they count for a sensor of which nothing
+  else is known, and one with the vessel's signature comes before one without.
+
+Documents of another vessel never count, and nothing here keeps a log from beginning.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from sensors.sample import Totals
+from sensors.settings import ContactOptions, PulseOptions, SensorSettings, SimulatedOptions
+from services.documents import builders
+from services.documents.reading_window import iso
+from services.journal import totals
+from services.journal.number_witness import Given
+from services.journal.totals import Total
+from services.mirror import mirror
+from services.system.ulid import ulid
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database, StoreError
+
+from . import journal_salvage, rollback
+
+log = logging.getLogger(__name__)
+
+IsSigned = Callable[[str, Mapping[str, Any]], bool]
+"""Whether a document, by its id and body, has the signature of the vessel in its id."""
+WHO: Final = "logboat"
+"""Who writes the note."""
+_LOOKED_AT: Final = 16
+"""Of the newest readings of a sensor: the last ones may hold faults alone."""
+
+
+def of_witness(given: Given | None, vessel: object) -> dict[str, Total]:
+    """Return what the witness says of a vessel's totals."""
+    if given is None or given.vessel != vessel:
+        return {}
+    sound = {
+        name: found for name, said in given.totals.items() if (found := totals.plausible(*said)) is not None
+    }
+    return totals.of(sound, utc=given.utc, source=f"given-numbers of log {given.log}")
+
+
+def of_salvaged(found: journal_salvage.Salvaged) -> dict[str, Total]:
+    """Return what a journal that was read page by page says of its own vessel's totals."""
+    name, vessel = found.meta.get("log"), found.meta.get("vessel")
+    source = f"the journal of log {name}"
+    settled, recorded, utc = dict(found.totals), dict[str, Totals](), 0.0
+    for batch in journal_salvage.batches(found):
+        utc = batch.utc
+        recorded.update(batch.totals)
+    return totals.highest(
+        [
+            totals.of(settled, utc=utc, source=source),
+            totals.of(recorded, utc=utc, source=source),
+            totals.decode(found.meta.get(totals.KEY), vessel),
+        ]
+    )
+
+
+def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
+    """Return what the newest journals say that were set aside; they are older than all that is in use."""
+    found = []
+    for path in (data / "set-aside").glob("samples.db.*"):
+        if not path.name.endswith(("-wal", "-shm")):
+            try:
+                journal = journal_salvage.salvage(path)
+            except (OSError, apsw.Error):
+                continue
+            if journal.meta.get("vessel") == vessel:
+                found.append(of_salvaged(journal))
+    return totals.highest(found)
+
+
+def of_documents(
+    data: Path,
+    *,
+    vessel: str,
+    logs: Iterable[str],
+    sensors: Sequence[SensorSettings],
+    is_signed: IsSigned = lambda _, __: False,
+) -> tuple[dict[str, Total], dict[str, Total]]:
+    """Return what readings of the vessel's last logs say, and what its `equipment` documents say.
+
+    The former come from copies where the document store cannot be read. `logs`: the last ones that files
+    other than the document store know of.
+    """
+    try:
+        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+            last = set(rollback.known_of(database, vessel).get("logs", "").split()[-1:]) | set(logs)
+            scales = _scales(_calibrations(database, vessel), sensors)
+            readings = totals.highest(_of_readings(database, vessel, name, scales) for name in last)
+            return readings, _of_equipment(database, vessel, is_signed)
+    except StoreError as error:
+        log.warning("%s cannot be asked for totals: %s", data / "log.db", error)
+    try:
+        return _of_copies(data, vessel, set(logs), _scales({}, sensors)), {}
+    except OSError as error:
+        log.warning("%s cannot be asked for totals: %s", mirror.folder_in(data), error)
+        return {}, {}
+
+
+Scale = tuple[str, str, float]
+"""Path and unit of readings whose value is a total, and its pulses per unit; 0 where it is seconds."""
+
+
+def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
+    found: dict[str, Scale] = {}
+    for sensor in sensors:
+        if sensor.kind == "runtime":
+            found[sensor.id] = (sensor.path, sensor.unit, 0.0)
+        elif isinstance(sensor.options, PulseOptions) and sensor.options.measure == "total":
+            before = calibrations.get(sensor.id, sensor.options.pulses_per_unit)
+            if type(before) in (int, float) and before > 0:
+                found[sensor.id] = (sensor.path, sensor.unit, float(before))
+    return found
+
+
+def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
+    """Return each sensor's pulses per unit when its readings were taken, as far as a document says."""
+    found = database.get(documents.vessel_id(vessel))
+    sensors = None if found is None else found.body.get("sensors")
+    said = {}
+    for name, settings in sensors.items() if isinstance(sensors, dict) else ():
+        calibration = settings.get("calibration") if isinstance(settings, dict) else None
+        if isinstance(calibration, dict) and "pulses_per_unit" in calibration:
+            said[name] = calibration["pulses_per_unit"]
+    return said
+
+
+def _of_readings(database: Database, vessel: str, name: str, scales: Mapping[str, Scale]) -> dict[str, Total]:
+    found = {}
+    for sensor, scale in scales.items():
+        prefix = documents.reading_prefix(vessel, sensor, name)
+        for document in database.documents(prefix, reverse=True, limit=_LOOKED_AT):
+            total = _of_reading(document.id, document.body, scale)
+            if total is not None:
+                found[sensor] = total
+                break
+    return found
+
+
+def _of_copies(data: Path, vessel: str, logs: set[str], scales: Mapping[str, Scale]) -> dict[str, Total]:
+    prefixes = {documents.reading_prefix(vessel, sensor, name): sensor for sensor in scales for name in logs}
+    found: list[dict[str, Total]] = []
+    for _, content in mirror.contents(mirror.folder_in(data)):
+        for copy in content.copies():
+            sensor = prefixes.get(copy.id.rpartition(":")[0] + ":")
+            if sensor is not None:
+                total = _of_reading(copy.id, msgspec.json.decode(copy.body), scales[sensor])
+                found.append({} if total is None else {sensor: total})
+        found = [totals.highest(found)]
+    return totals.highest(found)
+
+
+def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Total | None:
+    """Return the last total in a reading; None if there is none, or it measures something else."""
+    path, unit, per_unit = scale
+    samples = body.get("samples")
+    if (body.get("path"), body.get("unit")) != (path, unit) or not isinstance(samples, list):
+        return None
+    for sample in reversed(samples):
+        value = sample[1] if isinstance(sample, list) and len(sample) > 1 else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        found = totals.plausible(None, value) if per_unit == 0 else _counted(value * per_unit)
+        if found is not None:
+            source = f"reading {document_id}"
+            return Total(found.count, found.seconds, _moment(body.get("endUtc")), source)
+    return None
+
+
+def _counted(count: float) -> Totals | None:
+    try:
+        return totals.plausible(round(count), None)
+    except (OverflowError, ValueError):  # not finite
+        return None
+
+
+def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[str, Total]:
+    found: dict[str, Total] = {}
+    for current in database.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
+        name = documents.parse_id(current.id)
+        leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
+        leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))  # stable: else the current one
+        if name is None or name.sensor is None or not leaves:
+            continue
+        body = leaves[0].body
+        if body.get("count") is None and body.get("runSeconds") is None:
+            continue
+        total = totals.plausible(body.get("count"), body.get("runSeconds"))
+        if total is not None:
+            source = f"document {current.id}"
+            found[name.sensor] = Total(total.count, total.seconds, _moment(body.get("time")), source)
+    return found
+
+
+def _moment(text: object) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def gather(
+    data: Path,
+    *,
+    vessel: str,
+    own: Iterable[Mapping[str, Total]],
+    logs: Iterable[str],
+    sensors: Sequence[SensorSettings],
+    is_signed: IsSigned = lambda _, __: False,
+) -> dict[str, Total]:
+    """Return the best that is known of the vessel's totals; `own`: what its own files say."""
+    readings, equipment = of_documents(data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed)
+    found = totals.highest([*own, readings])
+    unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - found.keys()
+    if unknown - equipment.keys():
+        found = totals.highest([found, of_set_aside(data, vessel)])
+    return {**equipment, **found}
+
+
+def last_log(data: Path, *, vessel: str) -> str | None:
+    """Return the last log that the vessel's document tells of; None if there is none that can be read."""
+    try:
+        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+            return next(reversed(rollback.known_of(database, vessel).get("logs", "").split()), None)
+    except StoreError:
+        return None
+
+
+def is_counting(sensor: SensorSettings) -> bool:
+    """Return True if a sensor has totals."""
+    if isinstance(sensor.options, SimulatedOptions):
+        return sensor.unit == "bool"
+    return isinstance(sensor.options, ContactOptions | PulseOptions)
+
+
+def words(
+    carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
+) -> str:
+    """Return what became of the totals when log `now` followed log `before`; empty if there are none."""
+    told = [
+        f"{name} {_amount(total)} (as of {iso(total.utc) if total.utc else 'an unknown time'},"
+        f" from {total.source})"
+        for name, total in sorted(carried.items())
+        if _amount(total)
+    ]
+    lost = sorted(sensor.id for sensor in sensors if is_counting(sensor) and sensor.id not in carried)
+    parts = [f"totals carried over: {'; '.join(told)}"] if told else []
+    if lost:
+        parts.append(f"no total was found for {', '.join(lost)}, which count from zero")
+    if not parts:
+        return ""
+    after = "the log before it, whose name is lost" if before is None else f"log {before}"
+    return f"log {now} follows {after}. " + ". ".join(part[0].upper() + part[1:] for part in parts)
+
+
+def _amount(total: Total) -> str:
+    said = [f"{total.seconds / 3_600:.2f} h"] if total.seconds else []
+    return ", ".join(said + ([f"count {total.count}"] if total.count else []))
+
+
+def tell(data: Path, *, vessel: str, text: str, utc: float) -> None:
+    """Say it in the system's log and in a note of the vessel's own log."""
+    log.warning("%s", text)
+    try:
+        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+            database.put(
+                documents.note_id(vessel, ulid(utc)), builders.note(vessel, text=text, who=WHO, utc=utc)
+            )
+    except StoreError as error:
+        log.error("no note of that could be written: %s", error)

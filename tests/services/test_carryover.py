@@ -1,0 +1,295 @@
+"""Totals of counting sensors go on in a new log, from the best source there is, and that is told."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sensors.sample import Totals
+from sensors.settings import ContactOptions, PulseOptions, SensorSettings
+from services.documents import boot_signing, builders
+from services.documents.documenter import Documenter
+from services.journal import number_witness
+from services.journal.batch import Batch, Identity
+from services.journal.journal import Journal, JournalReader
+from services.mirror.mirror import Copies, folder_in
+from services.recorder.log_identity import establish
+from services.recovery import carryover, store_check, store_repair
+from services.recovery.journal_salvage import salvage
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database
+
+from .recorder_builders import UTC, row
+from .test_fleetidentity import own as identity_of
+
+HOURS = 3_600.0
+
+
+def counting(sensor: str, kind: str, unit: str) -> SensorSettings:
+    options: dict[str, ContactOptions | PulseOptions] = {
+        "runtime": ContactOptions(pin=17),
+        "switch": ContactOptions(pin=18),
+        "pulse": PulseOptions(pin=27, pulses_per_unit=4.0, measure="total"),
+    }
+    return SensorSettings(
+        id=sensor, name=sensor, kind=kind, path=f"a.{sensor}", unit=unit, options=options[kind], window_s=10.0
+    )
+
+
+SENSORS = (
+    counting("engine", "runtime", "s"),
+    counting("bilge", "switch", "bool"),
+    counting("flow", "pulse", "m3"),
+)
+FINAL = {"engine": Totals(7, 40 * HOURS), "bilge": Totals(40, 80.0), "flow": Totals(4_000, 0.0)}
+"""What `sail` ends with."""
+
+
+def start(
+    opened: Journal,
+    data: Path,
+    *,
+    board: str = "b",
+    vessel: str = "argo",
+    own: boot_signing.OwnIdentity = boot_signing.NONE,
+) -> Identity:
+    made = establish(
+        opened,
+        vessel=vessel,
+        board=board,
+        boot_id="b1",
+        documents=data / "log.db",
+        sensors=SENSORS,
+        own=own,
+    )
+    opened.register((sensor.id, sensor.path, sensor.unit) for sensor in SENSORS)
+    return made
+
+
+def sail(data: Path, *, older: Path | None = None) -> Identity:
+    """Make forty commits, with documents and copies of the first 30; `older` is a copy made after ten."""
+    with Journal(data / "samples.db") as opened:
+        identity = start(opened, data)
+        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+            reader = JournalReader(opened.path)
+            documenter = Documenter(
+                identity=identity,
+                sensors=SENSORS,
+                registered={sensor.id: (sensor.path, sensor.unit) for sensor in SENSORS},
+                reader=reader,
+                database=database,
+                release=opened.release,
+                severities={},
+            )
+            documenter.set_vessel(
+                builders.vessel(
+                    "argo",
+                    name="Argo",
+                    mmsi=None,
+                    uuid=str(opened.get_meta("uuid")),
+                    version="1",
+                    logs=[identity.log],
+                    sensors=SENSORS,
+                )
+            )
+            for number in range(1, 41):
+                opened.commit(commit(number))
+                if number == 10 and older is not None:
+                    shutil.copytree(data, older)
+                if number == 30:
+                    documenter.finish(100_000 + number * 1_000)
+                    copies = Copies(folder_in(data))
+                    while not copies.follow(database, "argo"):
+                        pass
+                    copies.close()
+            reader.close()
+        return identity
+
+
+def commit(number: int) -> Batch:
+    """Hour `number` of the engine."""
+    clock_ms = 100_000 + number * 1_000
+    return Batch(
+        run=1,
+        boot=1,
+        clock_ms=clock_ms,
+        utc=UTC + number,
+        synced=True,
+        rows=(
+            row(number, number * HOURS, sensor="engine"),
+            row(number, value=True, sensor="bilge"),
+            row(number, number * 25.0, sensor="flow"),
+        ),
+        totals={
+            "engine": Totals(7, number * HOURS),
+            "bilge": Totals(number, number * 2.0),
+            "flow": Totals(number * 100, 0.0),
+        },
+    )
+
+
+def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
+    """Return the next start's identity, and its totals; see that they are the same after a kill."""
+    store_check.prepare(data)
+    with Journal(data / "samples.db") as opened:
+        identity = start(opened, data, **how)  # type: ignore[arg-type]
+        found = {name: record.totals for name, record in opened.sensors.items()}
+    assert store_check.prepare(data, repair=False).findings == []
+    with Journal(data / "samples.db") as opened:
+        assert {name: record.totals for name, record in opened.sensors.items()} == found
+        assert start(opened, data, **how) == Identity(identity.vessel, identity.log, 1, identity.run + 1)  # type: ignore[arg-type]
+    given = number_witness.read(number_witness.path_in(data))
+    assert given is not None
+    assert {name: Totals(*said) for name, said in given.totals.items()} == found
+    return identity, found
+
+
+def notes(data: Path) -> list[str]:
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        return [str(found.body["text"]) for found in database.documents(f"{Kind.NOTE}:argo:")]
+
+
+def remove(data: Path, *patterns: str) -> None:
+    for pattern in patterns:
+        for file in data.glob(pattern):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def garble(data: Path, *_: str) -> None:
+    path = data / "samples.db"
+    content = bytearray(path.read_bytes())
+    content[:4_096] = bytes(4_096)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data, _: remove(data, "samples.db*"),
+        lambda data, _: garble(data),
+        lambda data, older: [shutil.copy(older / name, data) for name in ("samples.db",)],
+        lambda data, _: remove(data, "log.db*", "copies"),
+    ],
+    ids=["journal lost", "journal broken", "journal older", "documents lost"],
+)
+def test_new_log_goes_on_from_the_totals_of_the_last_commit(
+    tmp_path: Path, damage: Callable[[Path, Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    data, older = tmp_path / "data", tmp_path / "older"
+    data.mkdir()
+    before = sail(data, older=older)
+    damage(data, older)
+    identity, found = after(data)
+    assert found == FINAL
+    if identity.log == before.log:
+        assert notes(data) == []
+        return
+    (text,) = notes(data)
+    assert f"log {identity.log} follows log {before.log}. Totals carried over: bilge 0.02 h, count 40" in text
+    assert "engine 40.00 h, count 7 (as of 2025-10-09T08:54:00.000Z, from" in text
+    assert text in caplog.messages
+
+
+def test_without_journal_and_witness_documents_tell(tmp_path: Path) -> None:
+    before = sail(tmp_path)
+    remove(tmp_path, "samples.db*", number_witness.NAME)
+    # Readings of the hour meter and the flow meter, `equipment` for the switch.
+    _, found = after(tmp_path)
+    assert found == {"engine": Totals(0, 30 * HOURS), "bilge": Totals(30, 60.0), "flow": Totals(3_000, 0.0)}
+    (text,) = notes(tmp_path)
+    assert f"follows log {before.log}" in text
+    assert "from reading reading:argo:engine:" in text
+    assert "from document equipment:argo:bilge" in text
+
+
+def test_copies_tell_where_documents_cannot_be_read(tmp_path: Path) -> None:
+    before = sail(tmp_path)
+    found, equipment = carryover.of_documents(tmp_path, vessel="argo", logs=[before.log], sensors=SENSORS)
+    remove(tmp_path, "log.db*")
+    (tmp_path / "log.db").mkdir()
+    copied, nothing = carryover.of_documents(tmp_path, vessel="argo", logs=[before.log], sensors=SENSORS)
+    assert copied == found
+    assert found["engine"].seconds == 30 * HOURS
+    assert (set(equipment), nothing) == ({"engine", "bilge", "flow"}, {})
+
+
+def test_journal_that_was_set_aside_tells_if_nothing_else_does(tmp_path: Path) -> None:
+    sail(tmp_path)
+    store_repair.set_aside(tmp_path / "samples.db")
+    remove(tmp_path, "log.db*", "copies", number_witness.NAME)
+    assert after(tmp_path)[1] == FINAL
+
+
+def test_totals_of_which_no_file_knows_are_told_too(tmp_path: Path) -> None:
+    before = sail(tmp_path)
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        gone = [found.id for kind in ("reading", "equipment") for found in database.documents(f"{kind}:")]
+        database.purge(gone)
+    remove(tmp_path, "samples.db*", number_witness.NAME, "copies")
+    _, found = after(tmp_path)
+    assert set(found.values()) == {Totals()}
+    (text,) = notes(tmp_path)
+    assert "No total was found for bilge, engine, flow, which count from zero" in text
+    assert f"follows log {before.log}" in text
+
+
+def test_first_log_of_a_vessel_tells_nothing(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+    assert notes(tmp_path) == []
+
+
+def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_at_zero(
+    tmp_path: Path,
+) -> None:
+    sail(tmp_path)
+    identity, found = after(tmp_path, board="c")
+    assert found == FINAL
+    assert len(notes(tmp_path)) == 1
+    renamed, found = after(tmp_path, vessel="brigid")
+    assert renamed.log != identity.log
+    assert set(found.values()) == {Totals()}
+
+
+def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
+            body = builders.header(Kind.EQUIPMENT, vessel) | {"sensor": sensor, "count": count}
+            database.put(documents.equipment_id(vessel, sensor), body)
+    assert carryover.gather(tmp_path, vessel="argo", own=[], logs=[], sensors=SENSORS) == {}
+
+
+def test_signed_document_comes_before_one_without_signature(tmp_path: Path) -> None:
+    own = identity_of("argo")
+    assert own.sign is not None
+    name = documents.equipment_id("argo", "bilge")
+    bodies = [
+        builders.header(Kind.EQUIPMENT, "argo")
+        | {"sensor": "bilge", "count": count, "time": "2026-01-01T00:00:00Z"}
+        for count in (11, 999_999)
+    ]
+    with Database.open(tmp_path / "log.db") as database:
+        database.insert(name, "1-" + "0" * 32, [], own.sign(name, bodies[0]))
+        database.insert(name, "1-" + "f" * 32, [], bodies[1])
+        assert database.get(name).body["count"] == 999_999  # type: ignore[union-attr]
+
+    def count(own: boot_signing.OwnIdentity) -> int:
+        found = carryover.gather(
+            tmp_path, vessel="argo", own=[], logs=[], sensors=SENSORS, is_signed=own.has_signed
+        )
+        return found["bilge"].count
+
+    assert count(own) == 11
+    assert count(boot_signing.NONE) == 999_999
+
+
+def test_salvaged_totals_are_those_whose_checksum_is_right(tmp_path: Path) -> None:
+    sail(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        opened.settle()
+    assert salvage(tmp_path / "samples.db").totals == FINAL
+    with Journal(tmp_path / "samples.db") as opened, opened._connection:
+        opened._connection.execute("UPDATE sensor SET closed = closed + 1 WHERE id = 'engine'")
+    assert set(salvage(tmp_path / "samples.db").totals) == {"bilge", "flow"}
