@@ -45,10 +45,12 @@ from .schema import (
     SCHEMA,
     SCHEMA_VERSION,
     JournalError,
+    JournalUnavailableError,
     connect,
     drop,
     insert,
     lock,
+    move_database,
     read_batches,
     seed,
     translated,
@@ -268,6 +270,19 @@ class Journal:
         except apsw.Error as error:
             raise translated(error, self.path) from error
         self.witness.register(self.sensors)
+
+    def begin_file(self, keep: Path) -> None:
+        """Move the file to `keep`, as it is, and begin an empty one in its place. Raises a JournalError."""
+        try:
+            self._connection.close(force=True)
+            move_database(self.path, keep)
+            self._connection = connect(self.path, vfs=self._vfs)
+            self._connection.wal_autocheckpoint(self._log_pages)
+            self._prepare()
+        except OSError as error:
+            raise JournalUnavailableError(f"{self.path}: {error.strerror}") from error
+        except apsw.Error as error:
+            raise translated(error, self.path) from error
 
     def begin_log(self, values: Mapping[str, str | int | float]) -> None:
         """Delete all samples and numbers and store `values`: a new log begins.

@@ -11,7 +11,7 @@ from typing import Final, cast
 import apsw
 
 from sync.store import UnsupportedError
-from sync.store.schema import check_sqlite
+from sync.store.schema import check_sqlite, sync_directory
 
 from .batch import Batch, BatchError, unpack
 
@@ -186,6 +186,16 @@ class _Names(Mapping[int, str]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def move_database(path: Path, target: Path) -> None:
+    """Move a database with its write-ahead log, durably. Raises OSError."""
+    for suffix in ("-wal", "-shm", ""):  # a log without its database is never taken for another's
+        source = Path(f"{path}{suffix}")
+        if source.exists():
+            source.replace(f"{target}{suffix}")
+    sync_directory(target.parent)
+    sync_directory(path.parent)
 
 
 class Lock:

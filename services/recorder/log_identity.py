@@ -20,10 +20,12 @@ from services.documents import boot_signing
 from services.journal import totals
 from services.journal.batch import Identity
 from services.journal.journal import Journal, JournalReader
-from services.recovery import carryover, rebuild, rollback
+from services.journal.number_witness import Given
+from services.journal.schema import JournalDamagedError
+from services.recovery import carryover, rebuild, rollback, store_repair
 from services.state import peer_ahead
 from sync.documents import is_single_writer
-from sync.store import Database
+from sync.store import Database, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ def establish(
     `sensors` are the configured ones, whose totals a new log carries over; `own` is the vessel's identity in
     its fleet, if it has one.
 
-    Raise JournalError, or sync.store.StoreError if the old samples cannot be written.
+    If the samples cannot be written, the journal waits as it is for a later start
+    (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
+    journal cannot be used.
     """
     log = journal.get_meta("log")
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
@@ -70,18 +74,15 @@ def establish(
             utc=0.0 if journal.last_batch is None else journal.last_batch.utc,
         )
     else:
-        if log is not None:
-            put_away(journal.path, documents)
         if why is not None:
             # The check of the stores has reported and repaired this, unless another process had them open.
             logger.error("%s: %s; a new log begins", journal.path, why)
-            if given is not None:
-                with Database.open(documents, single_writer=is_single_writer) as database:
-                    rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
         if ahead is not None:
             logger.error("%s; a new log begins", ahead)
-        before = _before(journal, vessel=vessel)
+        before, logs = _before(journal, vessel=vessel), journal.get_meta("logs")
+        known_uuid = journal.get_meta("uuid")
         carried = _carried(journal, vessel=vessel, sensors=sensors, own=own)
+        _end_log(journal, documents, given if why is not None else None, boot_id=boot_id)
         log = choose()
         # First of all: if a power cut keeps it from the journal, the next start chooses another name.
         journal.witness.begin(
@@ -102,7 +103,8 @@ def establish(
                 "run": 0,
                 "boot_id": "",
                 totals.KEY: totals.encode(vessel, carried),
-                **_logs(journal, log),
+                "uuid": known_uuid or str(uuid.uuid4()),
+                "logs": log if logs is None else f"{logs} {log}",  # they add up
             }
         )
         text = carryover.words(carried, before=before, now=log, sensors=sensors)
@@ -129,6 +131,24 @@ def is_behind(journal: Journal) -> str | None:
     if state is None:
         return rollback.journal_lost(given)
     return rollback.journal_behind_witness(state, given)
+
+
+def _end_log(journal: Journal, store: Path, given: Given | None, *, boot_id: str) -> None:
+    """Put the journal's samples into documents, and name what it has lost by the word of the witness.
+
+    Raises JournalError.
+    """
+    try:
+        if journal.get_meta("log") is not None:
+            put_away(journal.path, store)
+        if given is not None:
+            with Database.open(store, single_writer=is_single_writer) as database:
+                rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
+    except (StoreError, JournalDamagedError) as error:
+        place = store_repair.waiting_place(journal.path)
+        logger.error("%s: %s; it waits as %s to be put into documents", journal.path, error, place)
+        journal.begin_file(place)
+        store_repair.keep_word(place, store_repair.Lost(given, in_doubt=given is not None))
 
 
 def put_away(journal: Path, store: Path) -> None:
@@ -183,12 +203,3 @@ def _carried(
         # Whatever a document says, recording goes on, with what the vessel's own files say.
         logger.exception("documents cannot be asked for totals")
         return totals.highest(found)
-
-
-def _logs(journal: Journal, log: str) -> dict[str, str | int | float]:
-    """Return the vessel's UUID, which stays with the file, and its logs with the new one appended."""
-    before = journal.get_meta("logs")
-    return {
-        "uuid": journal.get_meta("uuid") or str(uuid.uuid4()),
-        "logs": log if before is None else f"{before} {log}",
-    }

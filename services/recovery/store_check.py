@@ -190,6 +190,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     mark, store = data / "damaged", data / "log.db"
     if repair:
         store_repair.adopt(store)
+        _put_waiting_away(store, report)
     found = _look(data, report, repair=repair)
     report.findings += found.all
     if not report.findings:
@@ -202,21 +203,26 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         log.error("%s", finding)
     if not repair:
         return
-    _repair(data, found, report)
+    is_left = not _repair(data, found, report)
     _check_copies(store, report, vessel=found.vessel, repair=True)
-    report.repaired = True
+    report.repaired = not is_left
     try:
         with open(data / "last-repair.json", "wb", opener=opening()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
     except OSError as error:  # a full card: recording continues anyway
         log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)
-    mark.unlink(missing_ok=True)
+    if not is_left:
+        mark.unlink(missing_ok=True)
     sync_directory(data)
     for line in report.done:
         log.warning("%s", line)
 
 
-def _repair(data: Path, found: _Found, report: Report) -> None:
+def _repair(data: Path, found: _Found, report: Report) -> bool:
+    """Repair what can be; return whether that was all.
+
+    A document store that cannot be written does not keep a log from beginning: the journal waits then.
+    """
     journal, store = data / "samples.db", data / "log.db"
     for path in (journal, store):
         if _is_beheaded(path):
@@ -224,20 +230,34 @@ def _repair(data: Path, found: _Found, report: Report) -> None:
     salvaged = salvage(journal) if journal.exists() else Salvaged()
     report.progress()
     lost = Lost(found.given, found.in_doubt)
-    if found.store:
-        gone = store_repair.repair_store(store, salvaged, report, lost)
-    elif found.lacking or found.journal:
-        gone = store_repair.make_good(store, salvaged, report, lost)
-    else:
-        gone = 0
+    gone, waits = 0, False
+    try:
+        if found.store:
+            gone = store_repair.repair_store(store, salvaged, report, lost)
+        elif found.lacking or found.journal:
+            gone = store_repair.make_good(store, salvaged, report, lost)
+    except StoreError as error:
+        waits = True
+        report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
     report.progress()
     if found.journal or gone:
         # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
-        store_repair.replace_journal(journal, store, salvaged, report, found.given)
+        store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits)
     elif found.witness and found.given is not None and found.state is not None:
         store_repair.renew_witness(
             witness.path_in(data), report, found.given, found.state.batch, found.state.last
         )
+    return not (waits and (found.store or found.lacking))
+
+
+def _put_waiting_away(store: Path, report: Report) -> None:
+    before = len(report.done)
+    try:
+        store_repair.put_waiting_away(store, report)
+    except OSError as error:
+        report.done.append(f"{store.parent / store_repair.WAITING}: {error}")
+    for line in report.done[before:]:
+        log.warning("%s", line)
 
 
 def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Found:

@@ -5,6 +5,7 @@ instant.
 """
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,26 +13,29 @@ from pathlib import Path
 from typing import Final
 
 import apsw
+import msgspec
 
 from services.journal import number_witness, totals
 from services.journal.journal import Journal
 from services.journal.number_witness import Given, Witness
-from services.journal.schema import JournalError
+from services.journal.schema import JournalError, move_database
 from services.mirror.mirror import Copies, folder_in, numbers
 from services.mirror.restore import put_back
 from services.system import machine
 from sync import documents
-from sync.folders import make_folder
+from sync.folders import make_folder, opening
 from sync.store import Database, DocumentError, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
 
 from . import carryover, rebuild, rollback
-from .journal_salvage import Salvaged, batches
+from .journal_salvage import Salvaged, batches, salvage
 from .report import Report
 
 log = logging.getLogger(__name__)
 
+WAITING: Final = "waiting"
+"""Folder of journals whose log has ended, and whose samples could not be put into documents."""
 KEPT_ASIDE: Final = 3
 """Number of broken files of each kind that are kept for later examination."""
 
@@ -166,9 +170,20 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     report.done.append(f"{name}: {found} documents put back from copies")
 
 
-def replace_journal(path: Path, store: Path, found: Salvaged, report: Report, given: Given | None) -> None:
-    """Set aside a journal whose log must not continue. The next start begins a new one."""
-    aside = set_aside(path)
+def replace_journal(
+    path: Path, store: Path, found: Salvaged, report: Report, lost: Lost, *, waits: bool = False
+) -> None:
+    """Set aside a journal whose log must not continue. The next start begins a new one.
+
+    `waits`: its samples are not in documents yet (`put_waiting_away`).
+    """
+    given = lost.given
+    if waits:
+        aside = waiting_place(path)
+        move_database(path, aside)
+        keep_word(aside, lost)
+    else:
+        aside = set_aside(path)
     report.done.append(
         f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
         f"set aside as {aside}; a new log begins"
@@ -213,10 +228,7 @@ def set_aside(path: Path) -> Path:
     while target.exists():
         number += 1
         target = folder / f"{path.name}.{stamp}-{number}"
-    for suffix in ("-wal", "-shm", ""):  # a log must never be taken for that of another database
-        source = Path(f"{path}{suffix}")
-        if source.exists():
-            source.replace(f"{target}{suffix}")
+    move_database(path, target)
     kept = sorted(
         (old for old in folder.glob(f"{path.name}.*") if not old.name.endswith(("-wal", "-shm"))),
         key=lambda old: old.stat().st_mtime,
@@ -224,6 +236,58 @@ def set_aside(path: Path) -> Path:
     for old in kept[:-KEPT_ASIDE]:
         _remove(old)
     return target
+
+
+def waiting_place(journal: Path) -> Path:
+    """Return where a journal is to wait until it can be put into documents."""
+    folder = journal.parent / WAITING
+    make_folder(folder)
+    number = 1 + max((int(path.suffix[1:]) for path in _waiting(folder)), default=0)
+    return folder / f"{journal.name}.{number}"
+
+
+def _waiting(folder: Path) -> set[Path]:
+    """Return the places of journals that wait; of a lost one, there is nothing but the word of it."""
+    words = {path.with_suffix("") for path in folder.glob("*.lost")}
+    return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
+
+
+def keep_word(waiting: Path, lost: Lost) -> None:
+    """Note what is known of numbers that a waiting journal has lost.
+
+    Only after the journal was moved: by that word alone, all its numbers would be named as lost.
+    """
+    if lost.given is None:
+        return
+    try:
+        with open(f"{waiting}.lost", "wb", opener=opening()) as file:
+            file.write(msgspec.json.encode(lost))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # a full card: recording goes on all the same
+        log.error("%s.lost cannot be written: %s", waiting, error.strerror)
+
+
+def put_waiting_away(store: Path, report: Report) -> None:
+    """Put the journals that wait into documents; those that cannot be yet wait on. Raises OSError."""
+    for path in sorted(_waiting(store.parent / WAITING), key=lambda path: int(path.suffix[1:])):
+        report.progress()
+        lost = _word(path)
+        try:
+            refill(store, salvage(path) if path.exists() else Salvaged(), report, lost, name=store)
+        except StoreError as error:
+            report.done.append(f"{path}: waits to be put into documents: {error}")
+            return
+        Path(f"{path}.lost").unlink(missing_ok=True)
+        _remove(path)
+        report.done.append(f"{path}: put into documents")
+
+
+def _word(waiting: Path) -> Lost:
+    try:
+        return msgspec.json.decode(Path(f"{waiting}.lost").read_bytes(), type=Lost)
+    except (OSError, msgspec.DecodeError):
+        return Lost()
 
 
 def give_up_set_aside(data: Path) -> None:

@@ -1,0 +1,166 @@
+"""A document store that cannot be written keeps no log from beginning: the old journal waits for it."""
+
+import shutil
+from pathlib import Path
+
+import apsw
+import pytest
+
+from services.journal import number_witness
+from services.journal.batch import Identity
+from services.journal.journal import Journal
+from services.recorder.log_identity import establish
+from services.recovery import store_check, store_repair
+from services.recovery.rebuild import documented
+from services.system import machine
+from sync import documents
+from sync.documents import Kind
+from sync.store import Database, StoreError, UnsupportedError, meta
+
+from .recorder_builders import batch, row
+
+NEWER = 9_999
+"""A schema that only a later Logboat knows."""
+
+
+def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
+    made = establish(opened, vessel="argo", board=board, boot_id=machine.boot_id(), documents=data / "log.db")
+    opened.register([("rpm", "a.b", "Hz")])
+    return made
+
+
+def sail(data: Path) -> Identity:
+    """Forty samples, of which no document tells yet, and an older copy of the journal."""
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        database.put("a", {})
+    with Journal(data / "samples.db") as opened:
+        identity = start(opened, data)
+        for number in range(1, 41):
+            opened.commit(batch(row(number)))
+            if number == 25:
+                (data / "older").mkdir()
+                for file in data.glob("samples.db*"):
+                    shutil.copy(file, data / "older")
+    return identity
+
+
+def make_unwritable(data: Path) -> int:
+    """Make the document store one of a later version; return the version that it had."""
+    version = set_version(data, NEWER)
+    with pytest.raises(UnsupportedError):
+        Database.open(data / "log.db").close()
+    return version
+
+
+def set_version(data: Path, version: int) -> int:
+    connection = apsw.Connection(str(data / "log.db"))
+    before: int = connection.pragma("user_version")
+    connection.pragma("user_version", version)
+    connection.execute(
+        "UPDATE meta SET value = ?, crc = ? WHERE key = ?",
+        (version, meta.checksum(meta.SCHEMA, version), meta.SCHEMA),
+    )
+    connection.close()
+    return before
+
+
+def put_back(data: Path) -> None:
+    for name in ("samples.db", "samples.db-wal"):
+        (data / name).unlink(missing_ok=True)
+        if (data / "older" / name).exists():
+            shutil.copy(data / "older" / name, data)
+
+
+def spans(data: Path, log: str) -> list[tuple[str, int, int, str]]:
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        return [
+            (
+                found.body["type"],
+                found.body["first"],
+                found.body["last"],
+                found.body.get("reason", "").split(":")[0],
+            )
+            for kind in (Kind.READING, Kind.GAP)
+            for found in database.documents(f"{kind}:argo:rpm:{log}:")
+        ]
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "in use"])
+@pytest.mark.parametrize("cause", ["board", "behind", "lost"])
+def test_log_begins_and_the_old_journal_is_documented_once_the_store_can_be_written(
+    tmp_path: Path, checked: bool, cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = sail(tmp_path)
+    version = make_unwritable(tmp_path)
+    if cause == "behind":
+        put_back(tmp_path)
+    elif cause == "lost":
+        for file in tmp_path.glob("samples.db*"):
+            file.unlink()
+    board = "c" if cause == "board" else "b"
+    if checked:
+        store_check.prepare(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        after = start(opened, tmp_path, board=board)
+        assert after.log != before.log
+        opened.commit(batch(row(1)))
+    store_check.prepare(tmp_path)  # once more in vain
+    assert "be put into documents" in caplog.text
+    set_version(tmp_path, version)
+    assert store_check.prepare(tmp_path).findings == []
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path, board=board).log == after.log
+    reading = [("reading", 1, {"board": 40, "behind": 25, "lost": 0}[cause], "")]
+    lost = [("gap", {"board": 41, "behind": 26, "lost": 1}[cause], 40, "lost")]
+    assert spans(tmp_path, before.log) == (reading if cause != "lost" else []) + (
+        lost if cause != "board" else []
+    )
+    assert not list((tmp_path / store_repair.WAITING).iterdir())
+    assert store_check.prepare(tmp_path).findings == []
+
+
+def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sail(tmp_path)
+    version = make_unwritable(tmp_path)
+    put_back(tmp_path)
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_repair, "keep_word", cut)
+    with Journal(tmp_path / "samples.db") as opened, pytest.raises(KeyboardInterrupt):
+        start(opened, tmp_path)
+    monkeypatch.undo()
+    set_version(tmp_path, version)
+    store_check.prepare(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log != before.log
+    assert spans(tmp_path, before.log) == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
+
+
+def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
+    """It breaks between the check and the repair: the journal goes on, and the next start tries again."""
+    before = sail(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        opened.release(40, {"rpm": 40})
+        opened.settle()
+    real = store_repair.make_good
+
+    def fails(*_: object) -> int:
+        raise StoreError("log.db: no room")
+
+    store_repair.make_good = fails  # type: ignore[assignment]
+    try:
+        report = store_check.prepare(tmp_path)
+    finally:
+        store_repair.make_good = real
+    assert report.findings
+    assert not report.repaired
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log == before.log
+    assert store_check.prepare(tmp_path).repaired
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        assert documented(database, "argo")["rpm", before.log].holes(40) == []
+    assert number_witness.path_in(tmp_path).exists()
