@@ -191,10 +191,50 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
     return zip(columns.sensors, columns.sequences, columns.before, values, columns.states, strict=True)
 
 
+def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
+    """Raise BatchError if `unpack` would, at a quarter of its cost."""
+    try:
+        packed = _unpacked(data)
+        columns = packed.columns
+        if columns is None:
+            sensors, states = {row[0] for row in packed.rows}, {row[4] for row in packed.rows}
+        else:
+            sensors, states = set(columns.sensors), set(columns.states)
+            values = _decode_values(columns.values)
+            if (
+                len(
+                    {
+                        len(each)
+                        for each in (
+                            columns.sensors,
+                            columns.sequences,
+                            columns.before,
+                            values,
+                            columns.states,
+                        )
+                    }
+                )
+                > 1
+            ):
+                raise ValueError("columns of different lengths")
+        for state in states:
+            STATES[state]
+        for several in (packed.totals, packed.episodes, packed.given):
+            sensors.update(each[0] for each in several)
+        for sensor in sensors:
+            ids[sensor]
+    except (msgspec.DecodeError, zlib.error, KeyError, IndexError, ValueError) as error:
+        raise BatchError(f"batch {number} cannot be read: {error!r}") from error
+
+
+def _unpacked(data: bytes) -> _Packed:
+    return _decode(zlib.decompress(data) if data[:1] == bytes([_DEFLATED]) else data)
+
+
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
     """Return a batch from its stored form. Raise BatchError if the bytes are invalid."""
     try:
-        packed = _decode(zlib.decompress(data) if data[:1] == bytes([_DEFLATED]) else data)
+        packed = _unpacked(data)
         return Batch(
             run=packed.run,
             boot=packed.boot,

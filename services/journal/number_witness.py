@@ -186,9 +186,9 @@ class Witness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """After a commit, whose moment is `now_ms` of the boot clock: what was given is durable peer_ahead.
+        """Note what a commit has made durable; `now_ms` is the boot clock of the commit, in milliseconds.
 
-        `totals`: those that have changed with it; `utc`: the same moment in seconds since 1970.
+        `totals` are those that the commit has changed; `utc` is its time in seconds since 1970.
         """
         if not self._log:
             return

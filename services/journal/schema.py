@@ -13,7 +13,7 @@ import apsw
 from sync.store import UnsupportedError
 from sync.store.schema import check_sqlite, sync_directory
 
-from .batch import Batch, BatchError, unpack
+from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
 ECHO_AFTER: Final = 64
@@ -158,16 +158,34 @@ def read_batches(
 
     Raise JournalDamagedError for a batch that does not match its checksum.
     """
+    for number, data in _sound_batches(connection, after=after, seed=seed, limit=limit):
+        try:
+            yield unpack(number, data, _Names(connection, ids))
+        except BatchError as error:
+            raise JournalDamagedError(str(error)) from error
+
+
+def check_batches(connection: apsw.Connection, *, seed: int) -> Iterator[int]:
+    """Yield the numbers of all batches, in order. Raises JournalDamagedError where `read_batches` would."""
+    names = _Names(connection, {})
+    for number, data in _sound_batches(connection, after=0, seed=seed, limit=-1):
+        try:
+            check(number, data, names)
+        except BatchError as error:
+            raise JournalDamagedError(str(error)) from error
+        yield number
+
+
+def _sound_batches(
+    connection: apsw.Connection, *, after: int, seed: int, limit: int
+) -> Iterator[tuple[int, bytes]]:
     for found in connection.execute(
         "SELECT number, crc, data FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
     ).fetchall():
         number, crc, data = cast("tuple[int, int, bytes]", found)
         if zlib.crc32(data, seed) != crc:
             raise JournalDamagedError(f"batch {number} does not match its checksum")
-        try:
-            yield unpack(number, data, _Names(connection, ids))
-        except BatchError as error:
-            raise JournalDamagedError(str(error)) from error
+        yield number, data
 
 
 class _Names(Mapping[int, str]):

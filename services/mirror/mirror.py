@@ -13,8 +13,8 @@ were appended again: when it is damaged, or when most of its documents were remo
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -81,21 +81,55 @@ def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Conte
         yield number, parse(read(segment(folder, number)), number)
 
 
-def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
+@dataclass(slots=True)
+class Survey:
+    """Result of one reading of all copies."""
+
+    segments: int = 0
+    """Number of segments."""
+    size: int = 0
+    """Size of all segments, in bytes."""
+    damaged: list[tuple[int, int]] = field(default_factory=list)
+    """Damaged segments, each with its number of damaged places."""
+    mark: Mark | None = None
+    """Newest mark; None if there is none."""
+    there: set[tuple[str, str]] = field(default_factory=set)
+    """Id and revision of each copy."""
+
+
+def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Survey:
+    """Read all copies once. Raise OSError if they cannot be read.
+
+    `progress` is called after each document.
+    """
+    found = Survey()
+    for number, content in contents(folder):
+        progress()
+        found.segments += 1
+        found.size += segment(folder, number).stat().st_size
+        if content.damaged:
+            found.damaged.append((number, len(content.damaged)))
+        if content.last_mark is not None:
+            found.mark = content.last_mark.mark()
+        for copy in content.copies():
+            progress()
+            found.there.add((copy.id, copy.rev))
+    return found
+
+
+def uncopied(
+    found: Survey, database: Database, vessel: str, *, progress: Callable[[], None] = lambda: None
+) -> list[str]:
     """Return the ids of documents whose copies were durable and are gone.
 
-    Documents that have not been copied yet are not among them. Raise OSError or StoreError if something
-    cannot be read.
+    Documents that have not been copied yet are not among them. Raise StoreError if the store cannot be read.
     """
-    there: set[tuple[str, str]] = set()
-    state: Mark | None = None
-    for _, content in contents(folder):
-        there.update((copy.id, copy.rev) for copy in content.copies())
-        state = content.last_mark.mark() if content.last_mark is not None else state
+    state = found.mark
     if state is None or state.store != database.uuid:
         return []  # copying starts again from the beginning
     missing, since = [], 0
     while changes := database.changes(since, limit=LOOKED_AT):
+        progress()
         since = changes[-1].sequence
         missing += [
             change.id
@@ -103,7 +137,7 @@ def uncopied(folder: Path, database: Database, vessel: str) -> list[str]:
             if (change.sequence <= state.filled or state.until < change.sequence <= state.through)
             and is_own(change.id, vessel)
             and not change.deleted
-            and (change.id, change.rev) not in there
+            and (change.id, change.rev) not in found.there
         ]
     return missing
 

@@ -5,7 +5,7 @@ copies themselves list removed alarms. Documents that the store has at the same 
 they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,15 +21,19 @@ from .segment_file import Copy
 
 A_TIME: Final = 200
 """Number of documents that are examined and written in one transaction."""
+LOOKED_UP: Final = 2_000
+"""Number of documents that are looked up in one statement."""
 
 
-def put_back(database: Database, folder: Path) -> int:
+def put_back(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
     """Write documents that are in the copies in `folder` and missing in the store, and return their number.
 
-    Calling it again does no harm. Raise StoreError or OSError if something cannot be read or written.
+    Calling it again does no harm. `progress` is called often. Raise StoreError or OSError if something cannot
+    be read or written.
     """
     gone: set[str] = set()
     for _, content in contents(folder):
+        progress()
         gone |= content.removed()
         for record in content.records:
             if record.kind is segment_file.Kind.GAP:
@@ -46,27 +50,37 @@ def put_back(database: Database, folder: Path) -> int:
             if copy.id not in gone and revisions.is_sound(copy.rev):
                 some.append(copy)
             if len(some) >= A_TIME:
+                progress()
                 written |= _write(database, some)
                 some.clear()
+        progress()
         written |= _write(database, some)
     return len(written)
 
 
-def lacking(database: Database, folder: Path) -> list[str]:
+def lacking(
+    database: Database,
+    there: Iterable[tuple[str, str]],
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> list[str]:
     """Return the ids of documents that are in copies and that the store has lost.
+
+    `there` has the id and revision of each copy; `progress` is called often.
 
     Alarms are not among them, because for a moment removed ones look like lost ones. Raise StoreError or
     OSError if something cannot be read.
     """
-    ids: set[str] = set()
-    for _, content in contents(folder):
-        ids.update(
-            copy.id
-            for copy in content.copies()
-            if revisions.is_sound(copy.rev) and not copy.id.startswith(f"{Kind.ALARM}:")
-        )
-    there = database.current(ids)
-    return sorted(name for name in ids if name not in there and not database.floor(name))
+    ids = sorted(
+        {name for name, rev in there if revisions.is_sound(rev) and not name.startswith(f"{Kind.ALARM}:")}
+    )
+    found = []
+    for first in range(0, len(ids), LOOKED_UP):
+        progress()
+        some = ids[first : first + LOOKED_UP]
+        here = database.current(some)
+        found += [name for name in some if name not in here and not database.floor(name)]
+    return found
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:

@@ -6,7 +6,7 @@ Only data that matches its checksum is taken.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,15 @@ class Salvaged:
         )
 
 
-def salvage(path: Path) -> Salvaged:
-    """Read what can be read. Damage never raises: in the worst case the result is empty."""
+def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salvaged:
+    """Read what can be read. Damage never raises: in the worst case the result is empty.
+
+    `progress` is called now and then.
+    """
     reading = _Reading()
     with Pages(path) as pages:
         for record in pages.rows():
+            progress()
             reading.take(record)
         reading.settle()
         for record in pages.rows_beyond():

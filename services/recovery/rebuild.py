@@ -5,7 +5,7 @@ Only samples that are in no document are written, so it may be repeated, and run
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,7 +64,9 @@ class Spans:
         return self._spans[-1][1] if self._spans else 0
 
 
-def documented(database: Database, vessel: str, *, log: str | None = None) -> dict[tuple[str, str], Spans]:
+def documented(
+    database: Database, vessel: str, *, log: str | None = None, progress: Callable[[], None] = lambda: None
+) -> dict[tuple[str, str], Spans]:
     """Return the numbers that documents of a vessel contain or explain, by (sensor, log).
 
     `log` limits them to one of its logs.
@@ -72,6 +74,7 @@ def documented(database: Database, vessel: str, *, log: str | None = None) -> di
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for kind in (Kind.READING, Kind.GAP):
         for document in database.documents(prefix=f"{kind}:{vessel}:"):
+            progress()
             name = documents.parse_id(document.id)
             if name is None or name.sensor is None or name.log is None or log not in (None, name.log):
                 continue
@@ -89,28 +92,30 @@ def refill(
     batches: Iterable[Batch],
     last: Mapping[str, int] | None = None,
     utc: float | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Rescued:
     """Write what `batches` contain and documents do not.
 
     `registered` has the path and unit of each sensor. `last` are numbers known to have been given, by sensor.
     What is then still missing up to there, or between documents of any log of the vessel, is explained by gap
-    documents dated `utc` (no gap documents if that is None). Raise StoreError if documents cannot be read or
-    written.
+    documents dated `utc` (no gap documents if that is None). `progress` is called often.
+    Raise StoreError if documents cannot be read or written.
     """
     writer = _Writer(
         database,
         identity,
         registered,
-        documented(database, identity.vessel, log=identity.log),
+        documented(database, identity.vessel, log=identity.log, progress=progress),
         _windows(database, identity.vessel),
     )
     for batch in batches:
+        progress()
         writer.take_in(batch)
     writer.end_all()
     lost = 0
     if utc is not None:
         given = dict(last or {})
-        for (sensor, log), spans in documented(database, identity.vessel).items():
+        for (sensor, log), spans in documented(database, identity.vessel, progress=progress).items():
             upto = max(spans.last, given.pop(sensor, 0) if log == identity.log else 0)
             lost += _explain(
                 database, vessel=identity.vessel, log=log, sensor=sensor, holes=spans.holes(upto), utc=utc

@@ -13,7 +13,7 @@ is committed (`journal`) and noted by the witness, its documents are written, an
 If all files of a vessel are restored together to an earlier day, they agree. That cannot be seen from within.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,8 @@ A witness that is missing in spite of it is damage, and not a file of an older v
 """
 _BOOTS: Final = 3
 """Number of boots after the journal's last one whose documents are looked up."""
+Progress = Callable[[], None]
+"""Function that long work calls often, to show that it makes progress."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so which numbers were given is not sure"
 
 
@@ -56,18 +58,18 @@ class JournalState:
     has_witness: bool
 
 
-def look(journal: Path) -> JournalState | None:
+def look(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
     """Return the state of a journal; None if no log has begun in it. Raise JournalError if it is damaged."""
     connection = connect(journal)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         with translating(journal):
-            return _look(connection)
+            return _look(connection, progress)
     finally:
         connection.close(True)
 
 
-def _look(connection: Any) -> JournalState | None:
+def _look(connection: Any, progress: Progress) -> JournalState | None:
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone():
         return None
     meta: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
@@ -78,6 +80,7 @@ def _look(connection: Any) -> JournalState | None:
     newest = int(connection.execute("SELECT coalesce(max(number), 0) FROM batch").get)
     after = min(int(meta.get("through") or 0), newest - 1)
     for batch in read_batches(connection, {}, after=after, seed=seed(meta["log"])):
+        progress()
         for name, number in {**batch.given, **batch.last_numbers()}.items():
             last[name] = max(number, last.get(name, 0))
     return JournalState(
@@ -158,14 +161,16 @@ def witness_behind(state: JournalState, given: Given | None) -> str | None:
     return None
 
 
-def documents_behind(state: JournalState, database: Database, *, deep: bool) -> str | None:
+def documents_behind(
+    state: JournalState, database: Database, *, deep: bool, progress: Progress = lambda: None
+) -> str | None:
     """Return what documents lack although it was in them according to the journal; None if nothing.
 
     `deep` checks the whole log, else only the newest document of each sensor. Raise StoreError if documents
     cannot be read.
     """
     if deep:
-        held = rebuild.documented(database, state.vessel, log=state.log)
+        held = rebuild.documented(database, state.vessel, log=state.log, progress=progress)
         for name, closed in state.closed.items():
             holes = held.get((name, state.log), rebuild.Spans()).holes(closed)
             if holes:
@@ -178,21 +183,34 @@ def documents_behind(state: JournalState, database: Database, *, deep: bool) -> 
     return None
 
 
-def store_behind_copies(database: Database, folder: Path, *, deep: bool) -> str | None:
+def newest_mark(folder: Path) -> Mark | None:
+    """Return the last mark of the newest segment of copies; None if it has none.
+
+    Raise OSError if it cannot be read.
+    """
+    mark: Mark | None = None
+    for _, content in mirror.contents(folder, newest=True):
+        mark = content.last_mark.mark() if content.last_mark is not None else mark
+    return mark
+
+
+def store_behind_copies(
+    database: Database,
+    mark: Mark | None,
+    there: Iterable[tuple[str, str]],
+    *,
+    progress: Progress = lambda: None,
+) -> str | None:
     """Return what the document store lacks although copies contain it; None if nothing.
 
-    `deep` reads all copies, else only the newest segment. Raise StoreError or OSError if they cannot be read.
+    `mark` is the newest one; `there` has the id and revision of the copies to look for. Raise StoreError if
+    the store cannot be read.
     """
-    there = mirror.numbers(folder)
-    mark: Mark | None = None
-    for _, content in mirror.contents(folder, newest=not deep):
-        mark = content.last_mark.mark() if content.last_mark is not None else mark
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
         return f"copies were made up to change {mark.through}, and it ends with {database.last_sequence}"
-    if deep and there:
-        lacks = restore.lacking(database, folder)
-        if lacks:
-            return f"{lacks[0]} is in copies alone" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
+    lacks = restore.lacking(database, there, progress=progress)
+    if lacks:
+        return f"{lacks[0]} is in copies alone" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
     return None
 
 

@@ -36,21 +36,22 @@ from services.journal.number_witness import Given
 from services.journal.schema import (
     JournalDamagedError,
     JournalError,
+    check_batches,
     connect,
     lock,
-    read_batches,
     seed,
     translating,
     unechoed,
 )
 from services.journal.settled_rows import unsettled
 from services.logs.setup import running
-from services.mirror.mirror import Copies, contents, folder_in, numbers, segment, uncopied
+from services.mirror.mirror import Copies, Survey, folder_in, numbers, survey, uncopied
 from services.schemas import format_of
 from services.system.systemd import Notifier
 from sync import documents
 from sync.folders import opening
 from sync.store import DamagedError, Database, StoreError
+from sync.store.check import telling
 from sync.store.schema import sync_directory
 from sync.store.wal import HEADER, Unseen
 
@@ -169,6 +170,8 @@ class _Found:
     """Documents that are missing in a sound document store."""
     witness: list[str] = field(default_factory=list)
     """Reasons to write the witness again."""
+    copies: Survey | None = None
+    """Result of reading the copies, which is done once; None if they were not read."""
     given: Given | None = None
     state: rollback.JournalState | None = None
     in_doubt: bool = False
@@ -196,7 +199,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     if not report.findings:
         if not report.unchecked:
             if mark.exists() or _size(store) < DEEP_BELOW:
-                _check_copies(store, report, vessel=found.vessel, repair=repair)
+                _check_copies(store, report, vessel=found.vessel, repair=repair, there=found.copies)
             mark.unlink(missing_ok=True)
         return
     for finding in report.findings:
@@ -227,7 +230,7 @@ def _repair(data: Path, found: _Found, report: Report) -> bool:
     for path in (journal, store):
         if _is_beheaded(path):
             path.touch()  # opening it then replays its write-ahead log
-    salvaged = salvage(journal) if journal.exists() else Salvaged()
+    salvaged = salvage(journal, progress=report.progress) if journal.exists() else Salvaged()
     report.progress()
     lost = Lost(found.given, found.in_doubt)
     gone, waits = 0, False
@@ -287,7 +290,8 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
     """Find the file that is behind the others (`rollback`), without those that are broken."""
     journal, store = data / "samples.db", data / "log.db"
-    state = found.state = rollback.look(journal) if journal.exists() else None
+    state = rollback.look(journal, progress=report.progress) if journal.exists() else None
+    found.state = state
     if state is None:
         why = rollback.journal_lost(found.given)
     else:
@@ -299,8 +303,9 @@ def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
             if store.exists():
                 with Database.open(store, single_writer=documents.is_single_writer) as database:
                     why = why or rollback.journal_behind_documents(state, database)
-                    lacks = rollback.documents_behind(state, database, deep=deep)
-                    lacks = lacks or rollback.store_behind_copies(database, folder_in(data), deep=deep)
+                    lacks = rollback.documents_behind(
+                        state, database, deep=deep, progress=report.progress
+                    ) or _behind_copies(data, database, found, report, deep=deep)
             else:
                 lacks = "it is not there" if any(state.closed.values()) else None
         except DamagedError as error:
@@ -312,6 +317,19 @@ def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
         found.lacking = [] if lacks is None else [f"{store}: {LACKING}: {lacks}"]
     if why is not None:
         found.journal, found.in_doubt = [f"{journal}: {why}"], True
+
+
+def _behind_copies(
+    data: Path, database: Database, found: _Found, report: Report, *, deep: bool
+) -> str | None:
+    """Return what the document store lacks that copies have; `deep` reads all of them."""
+    folder = folder_in(data)
+    if not deep:
+        return rollback.store_behind_copies(database, rollback.newest_mark(folder), ())
+    found.copies = survey(folder, progress=report.progress)
+    return rollback.store_behind_copies(
+        database, found.copies.mark, found.copies.there, progress=report.progress
+    )
 
 
 def _is_beheaded(path: Path) -> bool:
@@ -346,7 +364,7 @@ def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         with translating(path):
-            faults = _journal_faults(connection)
+            faults = _journal_faults(connection, report.progress)
     except JournalDamagedError as error:
         return [str(error)]
     finally:
@@ -354,8 +372,9 @@ def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
     return _broken_log(path, cut_off) + [f"{path}: {fault}" for fault in faults]
 
 
-def _journal_faults(connection: apsw.Connection) -> list[str]:
-    said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -> list[str]:
+    with telling(connection, progress):
+        said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
     if said != ["ok"]:
         return said
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
@@ -363,10 +382,11 @@ def _journal_faults(connection: apsw.Connection) -> list[str]:
     try:
         found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
         before = None
-        for batch in read_batches(connection, {}, after=0, seed=seed(None if found is None else found[0])):
-            if before is not None and batch.number != before + 1:
-                return [f"batches {before + 1} to {batch.number - 1} are missing"]
-            before = batch.number
+        for number in check_batches(connection, seed=seed(None if found is None else found[0])):
+            progress()
+            if before is not None and number != before + 1:
+                return [f"batches {before + 1} to {number - 1} are missing"]
+            before = number
         unsound = [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
         return unsound or unsettled(connection)
     except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
@@ -378,7 +398,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
         return [f"{path}: {GONE}"] if numbers(folder_in(path.parent)) else []
     try:
         with Database.open(path, single_writer=documents.is_single_writer) as database:
-            return database.check(deep=deep or _size(path) < DEEP_BELOW)
+            return database.check(deep=deep or _size(path) < DEEP_BELOW, progress=report.progress)
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
@@ -392,17 +412,18 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bool) -> None:
-    """Read all copies, and copy damaged or missing documents again."""
+def _check_copies(
+    store: Path, report: Report, *, vessel: str | None, repair: bool, there: Survey | None = None
+) -> None:
+    """Check all copies, and copy damaged or missing documents again.
+
+    `there` is the result of reading them, if that has just been done.
+    """
     folder = folder_in(store.parent)
-    there = size = 0
     try:
-        damaged = []
-        for number, content in contents(folder):
-            report.progress()
-            there, size = there + 1, size + segment(folder, number).stat().st_size
-            if content.damaged:
-                damaged.append((number, len(content.damaged)))
+        if there is None:
+            there = survey(folder, progress=report.progress)
+        damaged = there.damaged
         for number, places in damaged:
             report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
         absent: list[str] = []
@@ -410,7 +431,9 @@ def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bo
             with Database.open(store, single_writer=documents.is_single_writer) as database:
                 if damaged and repair:
                     _retire(database, folder, damaged, report)
-                absent = [] if vessel is None else uncopied(folder, database, vessel)
+                    there = survey(folder, progress=report.progress)
+                if vessel is not None:
+                    absent = uncopied(there, database, vessel, progress=report.progress)
                 if absent:
                     report.copies.append(f"{folder}: {len(absent)} documents have no copy any more")
                 if absent and repair:
@@ -423,8 +446,10 @@ def _check_copies(store: Path, report: Report, *, vessel: str | None, repair: bo
         report.copies.append(f"{folder}: {error}")
     for line in report.copies:
         log.warning("%s", line)
-    if there and not report.copies:
-        report.copies.append(f"{folder}: {there} segments of copies, {size / 1e6:.1f} MB, are sound")
+    if there is not None and there.segments and not report.copies:
+        report.copies.append(
+            f"{folder}: {there.segments} segments of copies, {there.size / 1e6:.1f} MB, are sound"
+        )
 
 
 def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], report: Report) -> None:

@@ -49,7 +49,7 @@ def repair_store(path: Path, found: Salvaged, report: Report, lost: "Lost") -> i
     fresh = _salvaged(path)
     _remove(fresh)
     try:
-        saved = salvage_store(path, fresh)
+        saved = salvage_store(path, fresh, progress=report.progress)
         report.progress()
         report.done.append(f"{path}: {saved.documents} documents saved, {saved.lost} lost")
     except (StoreError, apsw.Error, OSError) as error:
@@ -108,6 +108,7 @@ def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Pa
                 batches=batches(found),
                 last=_last_numbers(found, lost.given, report),
                 utc=time.time(),
+                progress=report.progress,
             )
             samples, gone = saved.samples, saved.lost
         if lost.given is not None:
@@ -159,7 +160,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     try:
         with Database.open(store, single_writer=documents.is_single_writer) as database:
             before = database.last_sequence
-            found = put_back(database, folder)
+            found = put_back(database, folder, progress=report.progress)
             copies = Copies(folder)
             copies.rebase(database, before=before)
             copies.close()
@@ -274,7 +275,8 @@ def put_waiting_away(store: Path, report: Report) -> None:
         report.progress()
         lost = _word(path)
         try:
-            refill(store, salvage(path) if path.exists() else Salvaged(), report, lost, name=store)
+            found = salvage(path, progress=report.progress) if path.exists() else Salvaged()
+            refill(store, found, report, lost, name=store)
         except StoreError as error:
             report.done.append(f"{path}: waits to be put into documents: {error}")
             return

@@ -1,7 +1,10 @@
 """Detection of damage in a store: SQLite's check of the structure, and checksums of the content."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, Final
+
+import apsw
 
 from sync.store.bodies import decode
 from sync.store.engine import Engine
@@ -17,17 +20,19 @@ _MOST: Final = 100
 _STRUCTURE: Final = 10
 """Maximum number of lines reported from SQLite's check; one bad page causes hundreds."""
 _PAGE: Final = 256
+_STEPS: Final = 10_000
+"""Of SQLite's virtual machine, or of an integrity check, between two signs of progress: milliseconds."""
 
 
-def findings(engine: Engine, *, deep: bool) -> list[str]:
+def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambda: None) -> list[str]:
     """Return the faults found in the store, one line each; empty if there are none.
 
     With `deep`, the whole file is read, however long that takes. Otherwise only the small tables and the
-    newest documents are read.
+    newest documents are read. `progress` is called often.
     """
-    parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST)]
+    parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST, progress=progress)]
     if deep:
-        parts.insert(0, _structure(engine))
+        parts.insert(0, _structure(engine, progress))
     found: list[str] = []
     for part in parts:
         try:
@@ -40,12 +45,27 @@ def findings(engine: Engine, *, deep: bool) -> list[str]:
     return found
 
 
-def _structure(engine: Engine) -> Iterator[str]:
-    with engine.reading:
+def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:
+    with engine.reading, telling(engine.connection, progress):
         said = engine.execute(f"PRAGMA integrity_check({_STRUCTURE})").fetchall()
     lines = [line for (text,) in said for line in str(text).splitlines()]
     if lines != ["ok"]:
         yield from lines[:_STRUCTURE]
+
+
+@contextlib.contextmanager
+def telling(connection: apsw.Connection, progress: Callable[[], None]) -> Iterator[None]:
+    """Call `progress` now and then while SQLite is at work on a long statement."""
+
+    def tell() -> bool:
+        progress()
+        return False  # go on
+
+    connection.set_progress_handler(tell, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None)
 
 
 def _small_tables(engine: Engine) -> Iterator[str]:
@@ -68,10 +88,11 @@ def _small_tables(engine: Engine) -> Iterator[str]:
                 yield f"{table} {values[0]!r} does not match its checksum"
 
 
-def _documents(engine: Engine, *, newest: int | None) -> Iterator[str]:
+def _documents(engine: Engine, *, newest: int | None, progress: Callable[[], None]) -> Iterator[str]:
     with engine.reading:
         after = -1 if newest is None else engine.last_sequence() - newest
     while True:
+        progress()
         with engine.reading:
             page: list[tuple[Any, ...]] = engine.execute(
                 f"{rows.SELECT} WHERE seq > ? ORDER BY seq LIMIT {_PAGE}", (after,)

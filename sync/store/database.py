@@ -521,12 +521,12 @@ class Database:
         self.checkpoint()
         return given
 
-    def check(self, *, deep: bool = True) -> list[str]:
+    def check(self, *, deep: bool = True, progress: Callable[[], None] = lambda: None) -> list[str]:
         """Return the faults found in the store, one line each; empty if there are none.
 
-        `deep` reads all of it.
+        `deep` reads all of it. `progress` is called often.
         """
-        return check.findings(self._engine, deep=deep)
+        return check.findings(self._engine, deep=deep, progress=progress)
 
     def _data_version(self) -> int:
         with self._engine.reading:

@@ -8,7 +8,7 @@ It keeps floors and local documents. Blobs are separate files and stay where the
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,8 +48,10 @@ class Salvaged:
     """Number of cells in the file that could not be decoded."""
 
 
-def salvage(path: Path, into: Path) -> Salvaged:
+def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> Salvaged:
     """Rescue what is sound in the store at `path` into a new one at `into`, only reading the damaged file.
+
+    `progress` is called now and then.
 
     This process must not have the damaged store open: reading its pages drops SQLite's locks on it.
 
@@ -60,7 +62,7 @@ def salvage(path: Path, into: Path) -> Salvaged:
         raise StoreError(f"{into}: exists already; salvage into a new file")
     try:
         with Pages(path) as pages, contextlib.closing(_new_store(into)) as engine:
-            saved = _Salvage(pages, engine).run()
+            saved = _Salvage(pages, engine, progress).run()
         _remove(into, ".lock")
     except OSError as error:
         _remove(into)
@@ -74,7 +76,8 @@ def salvage(path: Path, into: Path) -> Salvaged:
 class _Salvage:
     """A single pass over a damaged file."""
 
-    def __init__(self, pages: Pages, engine: Engine) -> None:
+    def __init__(self, pages: Pages, engine: Engine, progress: Callable[[], None]) -> None:
+        self._progress = progress
         self._pages = pages
         self._engine = engine
         self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS, meta.TICKS, meta.SIZES}
@@ -83,6 +86,7 @@ class _Salvage:
     def run(self) -> Salvaged:
         meta.identity(self._engine)
         for batch in _batches(itertools.chain(self._pages.rows(), self._pages.rows_beyond())):
+            self._progress()
             with self._engine.writing:
                 for record in batch:
                     self._keep(record)
@@ -154,6 +158,7 @@ class _Salvage:
         lost = set()
         with self._engine.reading:
             for entry in self._pages.entries():
+                self._progress()
                 match entry.values:
                     case (str(key), int()) if key not in self._others:
                         if not self._engine.execute("SELECT 1 FROM docs WHERE id = ?", (key,)).fetchall():

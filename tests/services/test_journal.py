@@ -2,6 +2,7 @@
 
 import sqlite3
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sensors.sample import Totals, Value
 from sensors.state import State
 from services.journal import journal as journal_module
-from services.journal.batch import Batch, Episode, Gap, Row, pack, unpack
+from services.journal.batch import Batch, BatchError, Episode, Gap, Row, check, pack, unpack
 from services.journal.journal import SETTLE_EVERY, TELL_FOR, Journal, JournalReader
 from services.journal.schema import JournalBusyError, JournalDamagedError, JournalError, unechoed
 from services.recovery import store_check
@@ -426,11 +427,43 @@ def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int, given
     assert unpack(9, pack(made, {"a": 1, "b": 2}), {1: "a", 2: "b"}) == made
 
 
+@given(
+    place=st.integers(0, 400),
+    byte=st.integers(0, 255),
+    ids=st.sampled_from([{1: "a", 2: "b"}, {1: "a"}, {}]),
+    whole=st.booleans(),
+)
+def test_batch_that_cannot_be_unpacked_fails_its_check_and_no_other(
+    place: int, byte: int, ids: dict[int, str], whole: bool
+) -> None:
+    made = Batch(
+        run=2,
+        boot=3,
+        clock_ms=5_000,
+        utc=UTC,
+        synced=False,
+        rows=(Row("a", 1, 4_000, 1.5 if whole else float("inf")), Row("b", 7, 4_500, value=True)),
+        totals={"a": Totals(1, 0.5)},
+        episodes=(("b", EPISODE),),
+        given={"a": 3},
+    )
+    packed = pack(made, {"a": 1, "b": 2})
+    data = bytearray(zlib.decompress(packed) if packed[0] == 0x78 else packed)
+    data[place % len(data)] = byte
+
+    def fails(read: Callable[[int, bytes, dict[int, str]], object]) -> bool:
+        try:
+            read(9, bytes(data), ids)
+        except BatchError:
+            return True
+        return False
+
+    assert fails(check) == fails(unpack)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_for_a_batch_are_damage_and_no_crash(tmp_path: Path, data: bytes) -> None:
-    from services.journal.batch import BatchError
-
     try:
         unpack(1, data, {1: "a"})
     except BatchError:

@@ -2,7 +2,9 @@
 
 import random
 import shutil
+import sys
 from argparse import Namespace
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from services.documents.documenter import Documenter
 from services.journal import number_witness
 from services.journal.batch import Identity
 from services.journal.journal import Journal, JournalReader
-from services.mirror.mirror import Copies, contents
+from services.mirror.mirror import SEGMENT_BYTES, Copies, contents
 from services.recorder.log_identity import establish
 from services.recovery import rebuild, store_check, store_repair
 from services.recovery.journal_salvage import batches, salvage
@@ -458,9 +460,9 @@ def copied(data: Path) -> list[str]:
     return [copy.id for _, content in contents(data / "copies") for copy in content.copies()]
 
 
-def copy_all(data: Path) -> None:
+def copy_all(data: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-        copies = Copies(data / "copies")
+        copies = Copies(data / "copies", segment_bytes=segment_bytes)
         while not copies.follow(database, "argo"):
             pass
         copies.close()
@@ -582,3 +584,52 @@ def test_full_card_that_lets_nothing_be_noted_stops_no_start(tmp_path: Path, rec
     assert found.findings
     assert found.repaired
     assert store_check.prepare(tmp_path).findings == []
+
+
+def test_check_reads_each_segment_of_copies_once(
+    tmp_path: Path, record: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, commits=200, documented_to=150)
+    monkeypatch.setattr("services.mirror.mirror.BLOCK_BYTES", 1_000)
+    copy_all(tmp_path, segment_bytes=2_000)
+    reads: Counter[Path] = Counter()
+
+    def read(path: Path) -> bytes:
+        reads[path] += 1
+        return path.read_bytes()
+
+    monkeypatch.setattr("services.mirror.mirror.read", read)
+    report = store_check.prepare(tmp_path)
+    assert report.findings == []
+    assert len(reads) > 3
+    assert set(reads.values()) == {1}
+    assert f"{len(reads)} segments of copies" in report.copies[0]
+
+
+@pytest.mark.parametrize("gone", ["nothing", "log.db*", "samples.db*"])
+def test_check_and_repair_show_progress_all_the_while(
+    tmp_path: Path, record: Recorded, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systemd gives a start two minutes from each sign of progress: no step may be longer, on any board."""
+    record(tmp_path, commits=200, documented_to=150)
+    monkeypatch.setattr("services.mirror.mirror.BLOCK_BYTES", 1_000)
+    copy_all(tmp_path, segment_bytes=2_000)
+    for file in tmp_path.glob(gone):
+        file.unlink()
+    places: Counter[str] = Counter()
+
+    def progress() -> None:
+        frame = sys._getframe(1)
+        places[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"] += 1
+
+    store_check.prepare(tmp_path, progress=progress)
+    steps = {"mirror.survey": 30}  # documents and segments
+    if gone != "samples.db*":
+        steps |= {"store_check._journal_faults": 200, "rebuild.documented": 30}
+    if gone == "nothing":
+        steps |= {"check._documents": 1, "restore.lacking": 1, "mirror.uncopied": 1, "rollback._look": 50}
+    else:
+        steps |= {"restore.put_back": 3}
+    if gone == "log.db*":
+        steps |= {"journal_salvage.salvage": 400, "rebuild.refill": 200}
+    assert {step: places[step] for step, least in steps.items() if places[step] < least} == {}
