@@ -166,7 +166,7 @@ class Authority:
 
     def state_radio_key(
         self,
-        keys: radio_key.Keys,
+        keys: radio_key.RadioPasswords,
         holders: Iterable[tuple[str, x509.Certificate]],
         *,
         number: int,

@@ -45,7 +45,7 @@ from sync.fleet.identity_names import (
     VESSEL_CERTIFICATE,
     VESSEL_KEY,
 )
-from sync.fleet.radio_key import Keys, RadioKey
+from sync.fleet.radio_key import RadioKey, RadioPasswords
 from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.folders import OWN, make_folder
 from sync.net import certificates
@@ -80,7 +80,7 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
-class Vessel:
+class EnrolledVessel:
     """A vessel of the fleet, as the folder describes it."""
 
     id: str
@@ -161,12 +161,12 @@ class FleetFolder:
         except IdentityError as error:
             raise FolderError(str(error)) from error
 
-    def vessels(self) -> list[Vessel]:
+    def vessels(self) -> list[EnrolledVessel]:
         """Return all vessels in order of id; raises FolderError."""
         revocations = self.revocations
         return [self._vessel(vessel, revocations) for vessel in self._ids()]
 
-    def vessel(self, vessel: str) -> Vessel:
+    def vessel(self, vessel: str) -> EnrolledVessel:
         """Return one vessel; raises UnknownVesselError, FolderError."""
         return self._vessel(self._known(vessel), self.revocations)
 
@@ -260,7 +260,7 @@ class FleetFolder:
         name: str | None = None,
         mmsi: int | None = None,
         valid_for: timedelta = VESSEL_VALID,
-    ) -> Vessel:
+    ) -> EnrolledVessel:
         """Add a vessel to the fleet with a new identity; raises FleetNameError, FolderError."""
         names.check("vessel", vessel)
         place = self._at(vessel)
@@ -280,7 +280,7 @@ class FleetFolder:
 
     def renew(
         self, authority: Authority, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID
-    ) -> Vessel:
+    ) -> EnrolledVessel:
         """Issue a new key and certificate to a vessel.
 
         Earlier ones stay valid until they expire or are revoked. Raises UnknownVesselError, FolderError.
@@ -338,7 +338,7 @@ class FleetFolder:
         text = f"fleet {self.fleet!r} has no vessel {vessel!r}; there are: {', '.join(known) or 'none'}"
         raise UnknownVesselError(text)
 
-    def _vessel(self, vessel: str, revocations: Revocations) -> Vessel:
+    def _vessel(self, vessel: str, revocations: Revocations) -> EnrolledVessel:
         place = self._at(vessel)
         try:
             [current, *_] = certificates.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
@@ -359,7 +359,7 @@ class FleetFolder:
                 every, key=lambda each: (each == current, each.not_valid_before_utc), reverse=True
             )
         ]
-        return Vessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
+        return EnrolledVessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
 
     def _described(self, path: Path) -> dict[str, Any]:
         """Return the table of `vessel.toml`, into which people may have written more, or something wrong."""
@@ -431,7 +431,7 @@ class FleetFolder:
         if not (self.path / RADIO_KEY).exists():
             files.write(self.path / RADIO_KEY, before, mode=files.SECRET)
         body = authority.state_radio_key(
-            Keys(before.decode().strip(), after.decode().strip()),
+            RadioPasswords(before.decode().strip(), after.decode().strip()),
             self._holders(),
             number=number,
             issued=now,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .state import State
+from .state import SensorState
 
 Value = bool | int | float | None
 """Value in SI units, according to the sensor's path.
@@ -30,7 +30,7 @@ class Sample:
     boottime_ns: int
     """Time at which the reading was true, in nanoseconds on the boot clock."""
     value: Value
-    state: State = State.GOOD
+    state: SensorState = SensorState.GOOD
     totals: Totals | None = None
     """Totals at this moment, for counting sensors."""
     detail: str = ""

@@ -8,7 +8,7 @@ ms for each thermometer, and many of them are slow without anything hanging. Sam
 the order of their times. Polls keep their cadence; missed polls are left out, not caught up. This module does
 not number, filter or store samples.
 
-`Schedule` and `Lane.step` use no threads: time comes in through the clock.
+`Schedule` and `BusLane.step` use no threads: time comes in through the clock.
 """
 
 import heapq
@@ -23,7 +23,7 @@ from typing import Final
 from .clock import Clock
 from .driver import Driver, DriverError, Emit
 from .sample import Sample, Totals
-from .state import State
+from .state import SensorState
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Channel:
         self._emit = emit
         self._lock = threading.Lock()
         self._last_ns = 0
-        self._fault: tuple[State, str] | None = None
+        self._fault: tuple[SensorState, str] | None = None
         self._silent = False
         self._logged = ""
 
@@ -109,7 +109,7 @@ class Channel:
             self._hand_on(sample)
             self._fault = None
 
-    def report(self, now_ns: int, state: State, detail: str) -> None:
+    def report(self, now_ns: int, state: SensorState, detail: str) -> None:
         """Report that the sensor has no value, unless the last report was the same."""
         with self._lock:
             if self._fault != (state, detail):
@@ -140,7 +140,7 @@ class Channel:
             _log.error("the driver of %s broke: %s", self.sensor, told, exc_info=error)
 
 
-class Lane:
+class BusLane:
     """The drivers that share a bus and are called one after the other."""
 
     def __init__(self, name: str, channels: Iterable[Channel], clock: Clock) -> None:
@@ -262,7 +262,7 @@ class Lane:
         self._close(channel)
         channel.stale = False
         channel.failures += 1
-        channel.report(now_ns, State.FAILED, detail)
+        channel.report(now_ns, SensorState.FAILED, detail)
         self._put(channel, now_ns + retry_after(channel.failures))
 
     def _close(self, channel: Channel) -> None:
@@ -280,7 +280,7 @@ class Sampler:
         by_lane: dict[str, list[Channel]] = {}
         for driver in drivers:
             by_lane.setdefault(driver.lane, []).append(Channel(driver, emit))
-        self.lanes = tuple(Lane(name, channels, clock) for name, channels in by_lane.items())
+        self.lanes = tuple(BusLane(name, channels, clock) for name, channels in by_lane.items())
         self._threads: list[threading.Thread] = []
 
     def start(self, resume: Mapping[str, Totals]) -> None:
@@ -331,12 +331,12 @@ class Sampler:
                 interval_ns = channel.driver.interval_ns or 0
                 if now_ns - due_ns > max(OVERDUE_INTERVALS * interval_ns, OVERDUE_NS):
                     channel.stale = True
-                    channel.report(now_ns, State.STALE, _hung(lane, still_ns))
+                    channel.report(now_ns, SensorState.STALE, _hung(lane, still_ns))
                     found.append(channel.sensor)
         return tuple(found)
 
 
-def _hung(lane: Lane, still_ns: int) -> str:
+def _hung(lane: BusLane, still_ns: int) -> str:
     """Return a description of a lane that hangs, with the time and the driver."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
     return f"lane {lane.name} has been held up for {still_ns // _SECOND} s{by}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from .state import State
+from .state import SensorState
 
 
 class Severity(StrEnum):
@@ -26,7 +26,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-class When(StrEnum):
+class ContactState(StrEnum):
     """State of a contact in which an alarm rule fires."""
 
     ACTIVE = "active"
@@ -39,7 +39,7 @@ class AlarmRule:
 
     severity: Severity
     text: str = ""
-    when: When | None = None
+    when: ContactState | None = None
     above: float | None = None
     below: float | None = None
     hysteresis: float = 0.0
@@ -151,7 +151,7 @@ class SimulatedOptions:
     seed: int = 0
     faults: bool = False
     """True if the model also simulates wiring faults from time to time."""
-    wire: State = State.GOOD
+    wire: SensorState = SensorState.GOOD
     """Fault that the model simulates all the time, as if the plug were pulled: `OPEN` or `SHORT`."""
 
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class State(StrEnum):
+class SensorState(StrEnum):
     """State of a sensor at one sample; any other than `GOOD` is a fault (see `carries_value`)."""
 
     GOOD = "good"
@@ -28,4 +28,4 @@ class State(StrEnum):
     @property
     def carries_value(self) -> bool:
         """True if a value may accompany this state; all others come with `None`, never a number."""
-        return self in (State.GOOD, State.NOISY, State.EDGES_LOST, State.DISAGREES)
+        return self in (SensorState.GOOD, SensorState.NOISY, SensorState.EDGES_LOST, SensorState.DISAGREES)

@@ -6,7 +6,7 @@ Names are Couchbase Lite's where it has them. docs/replication.md shows each in 
 none of this, so that a program which only needs the store does not wait for TLS.
 """
 
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.net.authenticators import (
     BasicAuthenticator,
     CertificateHolder,
@@ -63,9 +63,9 @@ __all__ = [
     "Document",
     "DocumentEnded",
     "DocumentFilter",
+    "DocumentType",
     "Domain",
     "Keep",
-    "Kind",
     "ListenerAuthenticators",
     "ListenerCertificateAuthenticator",
     "ListenerPasswordAuthenticator",

@@ -15,7 +15,7 @@ LOG: Final = re.compile(r"[a-z]{6}")
 SEQUENCE_DIGITS: Final = 12
 
 
-class Kind(StrEnum):
+class DocumentType(StrEnum):
     """The types of documents. The value is the `type` field and the first part of the id."""
 
     VESSEL = "vessel"
@@ -29,34 +29,41 @@ class Kind(StrEnum):
     FLEET = "fleet"
 
 
-CHANNELS: Final[dict[Kind, str]] = {
-    Kind.VESSEL: "vessels",
-    Kind.BOOT: "boots",
-    Kind.EQUIPMENT: "equipment",
-    Kind.READING: "readings",
-    Kind.ALARM: "alarms",
-    Kind.GAP: "readings",
-    Kind.NOTE: "notes",
-    Kind.FORWARDED: "fleet",
-    Kind.FLEET: "fleet",
+CHANNELS: Final[dict[DocumentType, str]] = {
+    DocumentType.VESSEL: "vessels",
+    DocumentType.BOOT: "boots",
+    DocumentType.EQUIPMENT: "equipment",
+    DocumentType.READING: "readings",
+    DocumentType.ALARM: "alarms",
+    DocumentType.GAP: "readings",
+    DocumentType.NOTE: "notes",
+    DocumentType.FORWARDED: "fleet",
+    DocumentType.FLEET: "fleet",
 }
 """Channel of each type, with which an app or a gateway chooses what to pull."""
 
 SINGLE_WRITER: Final = frozenset(
-    {Kind.VESSEL, Kind.BOOT, Kind.EQUIPMENT, Kind.READING, Kind.GAP, Kind.FORWARDED}
+    {
+        DocumentType.VESSEL,
+        DocumentType.BOOT,
+        DocumentType.EQUIPMENT,
+        DocumentType.READING,
+        DocumentType.GAP,
+        DocumentType.FORWARDED,
+    }
 )
 """Types that only one vessel ever writes, so that they cannot conflict: the higher generation is newer."""
 
 
-_IMMUTABLE: Final = f"{Kind.READING}:"
-_HISTORY: Final = (f"{Kind.READING}:", f"{Kind.GAP}:")
+_IMMUTABLE: Final = f"{DocumentType.READING}:"
+_HISTORY: Final = (f"{DocumentType.READING}:", f"{DocumentType.GAP}:")
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentName:
     """A document id, parsed into its parts."""
 
-    kind: Kind
+    kind: DocumentType
     vessel: str
     sensor: str | None = None
     log: str | None = None
@@ -65,17 +72,17 @@ class DocumentName:
 
 
 _SHAPES: Final = {
-    Kind.VESSEL: re.compile(r"vessel:(?P<vessel>[a-z0-9-]{1,32})"),
-    Kind.BOOT: re.compile(r"boot:(?P<vessel>[a-z0-9-]{1,32}):(?P<log>[a-z]{6}):(?P<number>[0-9]+)"),
-    Kind.EQUIPMENT: re.compile(r"equipment:(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"),
-    Kind.NOTE: re.compile(r"note:(?P<vessel>[a-z0-9-]{1,32}):[0-9A-HJKMNP-TV-Z]{26}"),
-    Kind.FORWARDED: re.compile(r"forwarded:[a-z0-9-]{1,32}:(?P<vessel>[a-z0-9-]{1,32})"),
+    DocumentType.VESSEL: re.compile(r"vessel:(?P<vessel>[a-z0-9-]{1,32})"),
+    DocumentType.BOOT: re.compile(r"boot:(?P<vessel>[a-z0-9-]{1,32}):(?P<log>[a-z]{6}):(?P<number>[0-9]+)"),
+    DocumentType.EQUIPMENT: re.compile(r"equipment:(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"),
+    DocumentType.NOTE: re.compile(r"note:(?P<vessel>[a-z0-9-]{1,32}):[0-9A-HJKMNP-TV-Z]{26}"),
+    DocumentType.FORWARDED: re.compile(r"forwarded:[a-z0-9-]{1,32}:(?P<vessel>[a-z0-9-]{1,32})"),
 } | {
     kind: re.compile(
         kind.value + r":(?P<vessel>[a-z0-9-]{1,32}):(?P<sensor>[a-z0-9-]{1,32})"
         r":(?P<log>[a-z]{6}):(?P<number>[0-9]{12})"
     )
-    for kind in (Kind.READING, Kind.ALARM, Kind.GAP)
+    for kind in (DocumentType.READING, DocumentType.ALARM, DocumentType.GAP)
 }
 
 
@@ -83,10 +90,10 @@ def parse_id(document_id: str) -> DocumentName | None:
     """Parse an id. Return None if it has none of Logboat's forms, as for a crew app's own document."""
     head = document_id.partition(":")[0]
     try:
-        kind = Kind(head)
+        kind = DocumentType(head)
     except ValueError:
         return None
-    if kind is Kind.FLEET:
+    if kind is DocumentType.FLEET:
         return DocumentName(kind=kind, vessel="")
     match = _SHAPES[kind].fullmatch(document_id)
     if match is None:
@@ -120,22 +127,22 @@ def is_immutable(document_id: str) -> bool:
 
 def vessel_id(vessel: str) -> str:
     """Return the id of the document about a vessel."""
-    return f"{Kind.VESSEL}:{vessel}"
+    return f"{DocumentType.VESSEL}:{vessel}"
 
 
 def boot_id(vessel: str, log: str, number: int) -> str:
     """Return the id of the document about one boot of a vessel's appliance."""
-    return f"{Kind.BOOT}:{vessel}:{log}:{number}"
+    return f"{DocumentType.BOOT}:{vessel}:{log}:{number}"
 
 
 def equipment_id(vessel: str, sensor: str) -> str:
     """Return the id of the document with a sensor's current value."""
-    return f"{Kind.EQUIPMENT}:{vessel}:{sensor}"
+    return f"{DocumentType.EQUIPMENT}:{vessel}:{sensor}"
 
 
 def reading_prefix(vessel: str, sensor: str, log: str) -> str:
     """Return the prefix of the ids of all of a sensor's readings within a log."""
-    return f"{Kind.READING}:{vessel}:{sensor}:{log}:"
+    return f"{DocumentType.READING}:{vessel}:{sensor}:{log}:"
 
 
 def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
@@ -145,7 +152,7 @@ def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
 
 def alarm_prefix(vessel: str, sensor: str, log: str) -> str:
     """Return the prefix of the ids of all of a sensor's alarms within a log."""
-    return f"{Kind.ALARM}:{vessel}:{sensor}:{log}:"
+    return f"{DocumentType.ALARM}:{vessel}:{sensor}:{log}:"
 
 
 def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
@@ -155,7 +162,7 @@ def alarm_id(vessel: str, sensor: str, log: str, sequence: int) -> str:
 
 def gap_prefix(vessel: str, sensor: str, log: str) -> str:
     """Return the prefix of the ids of all of a sensor's gaps within a log."""
-    return f"{Kind.GAP}:{vessel}:{sensor}:{log}:"
+    return f"{DocumentType.GAP}:{vessel}:{sensor}:{log}:"
 
 
 def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
@@ -165,9 +172,9 @@ def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
 
 def note_id(vessel: str, ulid: str) -> str:
     """Return the id of a note. `ulid` has 26 characters of Crockford's base 32."""
-    return f"{Kind.NOTE}:{vessel}:{ulid}"
+    return f"{DocumentType.NOTE}:{vessel}:{ulid}"
 
 
-def channels(kind: Kind, vessel: str) -> list[str]:
+def channels(kind: DocumentType, vessel: str) -> list[str]:
     """Return the `channels` field of a document: its type's channel, and its vessel's."""
     return [CHANNELS[kind], f"vessel.{vessel}"]

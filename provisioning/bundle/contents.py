@@ -67,7 +67,7 @@ It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class BundleContents:
     """The files of a folder that belong to a bundle, by name (`identity/vessel.pem`)."""
 
     folder: Path
@@ -98,7 +98,7 @@ class Contents:
         return [self.folder / name for name in names]
 
 
-def read(folder: Path) -> Contents:
+def read(folder: Path) -> BundleContents:
     """Read the files of a folder, none if the folder does not exist; raises OSError, BundleError."""
     places: dict[str, Path] = {}
     for path in _entries(folder):
@@ -111,7 +111,7 @@ def read(folder: Path) -> Contents:
         elif lower.endswith(BESIDE) and _NAME.fullmatch(path.name):
             places[path.name] = path
     _check_sizes(folder, places)
-    return Contents(folder, {name: path.read_bytes() for name, path in places.items()})
+    return BundleContents(folder, {name: path.read_bytes() for name, path in places.items()})
 
 
 def identity_folder(folder: Path) -> Path:
@@ -131,7 +131,7 @@ def others(folder: Path) -> list[Path]:
     ]
 
 
-def check(contents: Contents) -> None:
+def check(contents: BundleContents) -> None:
     """Raise BundleError unless identity and secrets are complete, undamaged and of a version that we read."""
     found = _manifest(contents)
     if found is not None:
@@ -146,7 +146,7 @@ def check(contents: Contents) -> None:
         raise BundleError(text)
 
 
-def vessel(contents: Contents) -> str | None:
+def vessel(contents: BundleContents) -> str | None:
     """Return the vessel in the manifest, or None without a manifest; raises BundleError for a bad one."""
     found = _manifest(contents)
     return None if found is None else str(found.get("vessel"))
@@ -165,7 +165,7 @@ def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) 
     return json.dumps(body, indent=2).encode() + b"\n"
 
 
-def _manifest(contents: Contents) -> dict[str, Any] | None:
+def _manifest(contents: BundleContents) -> dict[str, Any] | None:
     raw = contents.files.get(MANIFEST)
     if raw is None:
         return None
@@ -191,7 +191,7 @@ def _manifest(contents: Contents) -> dict[str, Any] | None:
     return body
 
 
-def _check_digests(contents: Contents, found: Mapping[str, Any]) -> None:
+def _check_digests(contents: BundleContents, found: Mapping[str, Any]) -> None:
     """Raise BundleError if a file of the manifest is missing or differs.
 
     Once taken in, all of them are wiped together: a bundle with none of them is not an incomplete one.

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 
 from provisioning import files
 from provisioning.bundle.contents import MANIFEST
-from provisioning.card.partitions import Partition
+from provisioning.card.partitions import CardPartition
 from provisioning.card.tools import run
 from provisioning.errors import CardError
 from provisioning.places import INBOX, ON_FAT
 from sync.folders import OWN, make_folder
 
 
-def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> None:
+def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes]) -> None:
     """Put a bundle into the data partition of the card or image at `path`; raises CardError."""
     place = f"{path}?offset={partition.start}"
     folders = sorted({f"{INBOX}/{Path(name).parent}".removesuffix("/.") for name in bundle})
@@ -43,7 +43,7 @@ def into_data(path: Path, partition: Partition, bundle: Mapping[str, bytes]) -> 
     run(["e2fsck", "-fn", place])
 
 
-def onto_fat(path: Path, partition: Partition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
+def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
     """Put a bundle onto the FAT partition of a card or image.
 
     Raises CardError, also if another vessel's bundle is there.

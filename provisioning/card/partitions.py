@@ -25,7 +25,7 @@ ReadAt = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class CardPartition:
     """Partition with its start and size in bytes."""
 
     number: int
@@ -39,9 +39,9 @@ def at(descriptor: int) -> ReadAt:
     return lambda offset, length: os.pread(descriptor, length, offset)
 
 
-def read(read_at: ReadAt) -> Mapping[int, Partition]:
+def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
     """Return all partitions of a table, by number; raises CardError if there is no table."""
-    found: dict[int, Partition] = {}
+    found: dict[int, CardPartition] = {}
     table = _table(read_at, 0)
     if table is None:
         text = "there is no partition table (MBR)"
@@ -49,7 +49,7 @@ def read(read_at: ReadAt) -> Mapping[int, Partition]:
     extended = 0
     for number, (_, kind, start, size) in enumerate(table, start=1):
         if kind and size:
-            found[number] = Partition(number, kind, start * SECTOR, size * SECTOR)
+            found[number] = CardPartition(number, kind, start * SECTOR, size * SECTOR)
         if kind in _EXTENDED:
             extended = start
     link, number = extended, 5
@@ -59,13 +59,13 @@ def read(read_at: ReadAt) -> Mapping[int, Partition]:
             break
         (_, kind, start, size), (_, next_kind, next_start, _) = table[:2]
         if kind and size:
-            found[number] = Partition(number, kind, (link + start) * SECTOR, size * SECTOR)
+            found[number] = CardPartition(number, kind, (link + start) * SECTOR, size * SECTOR)
             number += 1
         link = extended + next_start if next_kind in _EXTENDED else 0
     return found
 
 
-def ours(read_at: ReadAt, what: str) -> tuple[Partition, Partition]:
+def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
     """Return the FAT and data partitions of a Logboat card or image.
 
     Raises CardError, which says what is missing; `what` is its name for the message.

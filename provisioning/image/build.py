@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from provisioning.image.errors import ImageError, LockError, RoomError, ToolError
 from provisioning.image.recipe import Recipe
-from provisioning.image.tools import Teller, run
+from provisioning.image.tools import ProgressReporter, run
 
 from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
 
@@ -25,7 +25,7 @@ _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ImageContents:
     """Description of the contents of an image."""
 
     about: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Build:
     write_lock: bool = False
     url: str = ""
     """Address from which the image will be downloaded, for Imager's list."""
-    teller: Teller = field(default_factory=Teller)
+    teller: ProgressReporter = field(default_factory=ProgressReporter)
 
     def run(self) -> Path:
         """Make the image and return its folder; raises ImageError, OSError."""
@@ -130,7 +130,7 @@ class Build:
         peak = disk.used(tools)
         shutil.rmtree(root)
         with teller.step("files"):
-            self._files(tools, image, made, Contents(about, packages, python, differs, epoch))
+            self._files(tools, image, made, ImageContents(about, packages, python, differs, epoch))
         peak = max(peak, disk.used(tools.parent))
         final = self.output / recipe.name
         outputs.publish(made, final)
@@ -169,7 +169,7 @@ class Build:
         disk.data(tools, layout.partition("data"), data, epoch=epoch)
         return image
 
-    def _files(self, tools: Path, image: Path, made: Path, contents: Contents) -> None:
+    def _files(self, tools: Path, image: Path, made: Path, contents: ImageContents) -> None:
         about, packages, python = contents.about, contents.packages, contents.python
         epoch = contents.epoch
         name = self.recipe.name

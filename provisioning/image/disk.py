@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.image.bootfiles import Files
-from provisioning.image.layout import MIB, SECTOR, Layout, Partition, sfdisk_script
+from provisioning.image.layout import MIB, SECTOR, ImagePartition, Layout, sfdisk_script
 from provisioning.image.tools import in_root
 
 IMAGE: Final = "work/disk.img"
@@ -33,7 +33,7 @@ def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
     return path
 
 
-def fat(tools: Path, partition: Partition, files: Files, *, epoch: int) -> None:
+def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> None:
     """Make a FAT32 partition with files, in order of their names; raises ToolError, OSError."""
     identity = f"{uuid.uuid5(_NAMES, f'{partition.name} {epoch}').fields[0]:08x}"
     in_root(
@@ -79,7 +79,7 @@ def fat(tools: Path, partition: Partition, files: Files, *, epoch: int) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def root(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
+def root(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
     """Make a root file system; raises ToolError.
 
     No blocks are reserved, because it is read-only except in maintenance.
@@ -87,7 +87,7 @@ def root(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
     _ext4(tools, partition, tree, ["-m", "0"], [], epoch=epoch)
 
 
-def data(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
+def data(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
     """Make the data partition, which is small now and can become large; raises ToolError.
 
     It has a journal of 16 MiB from the start, because growing does not enlarge it. One percent is reserved
@@ -99,7 +99,7 @@ def data(tools: Path, partition: Partition, tree: Path, *, epoch: int) -> None:
 
 def _ext4(
     tools: Path,
-    partition: Partition,
+    partition: ImagePartition,
     tree: Path,
     options: Sequence[str],
     extended: Sequence[str],

@@ -12,7 +12,7 @@ EXTENDED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class ImagePartition:
     """Partition with its start and size in bytes."""
 
     number: int
@@ -33,12 +33,12 @@ class Layout:
     """All partitions by number, with sizes in bytes."""
 
     disk_id: int
-    partitions: tuple[Partition, ...]
+    partitions: tuple[ImagePartition, ...]
     extended: tuple[int, int]
     """Start and size of partition 4, in bytes."""
     size: int
 
-    def partition(self, name: str) -> Partition:
+    def partition(self, name: str) -> ImagePartition:
         """Return the partition with this name."""
         return next(each for each in self.partitions if each.name == name)
 
@@ -63,7 +63,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
         if size % step or number == EXTENDED:
             text = f"layout.toml: partition {each['name']}: not a multiple of {data['alignment']} MiB, or 4"
             raise RecipeError(text)
-        found.append(Partition(number, each["name"], each["type"], each["label"], place, size))
+        found.append(ImagePartition(number, each["name"], each["type"], each["label"], place, size))
         place += size
     if [each.number for each in found] != sorted({each.number for each in found}):
         raise RecipeError("layout.toml: the partitions are not in the order of their numbers")

@@ -20,7 +20,7 @@ _PATIENCE_S = 20.0
 
 
 @dataclass(slots=True)
-class Teller:
+class ProgressReporter:
     """Reporter of a build's progress, for people."""
 
     out: TextIO = sys.stderr

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sensors.toml.toml_file import Problem
+from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 
 Checks = Mapping[str, Callable[[Any], Any]]
@@ -23,7 +23,7 @@ CHANGE_IT: Final = "Change or remove it; as long as it is there, this file stays
 
 
 @dataclass(frozen=True, slots=True)
-class AccessPoint:
+class RequestedWifi:
     """A Wi-Fi network to join."""
 
     ssid: str
@@ -42,7 +42,7 @@ class Customisation:
     password_hash: str = field(default="", repr=False)
     """Hash of the password, in the form of `/etc/shadow`."""
     ssh_keys: tuple[str, ...] = ()
-    wifi: tuple[AccessPoint, ...] = ()
+    wifi: tuple[RequestedWifi, ...] = ()
     country: str = ""
     timezone: str = ""
 
@@ -54,7 +54,7 @@ class Sheet:
         self.file = file
         self.values: dict[str, Any] = {}
         """Values by the field of `Customisation`."""
-        self.problems: list[Problem] = []
+        self.problems: list[FileProblem] = []
         self._checks = checks
 
     def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
@@ -69,9 +69,9 @@ class Sheet:
         if found:
             self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), found)
 
-    def join(self, point: AccessPoint, *, key: str, line: int | None) -> None:
+    def join(self, point: RequestedWifi, *, key: str, line: int | None) -> None:
         """Note a network to join."""
-        known: tuple[AccessPoint, ...] = self.values.get("wifi", ())
+        known: tuple[RequestedWifi, ...] = self.values.get("wifi", ())
         ssid = self.checked("ssid", point.ssid, key=key, line=line)
         password = self.checked("wifi_password", point.password, key=key, line=line)
         if ssid is None or password is None:
@@ -79,7 +79,7 @@ class Sheet:
         if any(other.ssid == ssid for other in known):
             self.leave(key, line, "this network is there twice", "Keep one of the two.")
             return
-        self.values["wifi"] = (*known, AccessPoint(ssid, password, point.hidden))
+        self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
         """Return the value from its parser, or None after noting a problem if it cannot be used."""
@@ -91,7 +91,7 @@ class Sheet:
 
     def leave(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
         """Note an entry that is not taken, and why: the file stays where it is."""
-        self.problems.append(Problem(Path(self.file), line, key, text, remedy))
+        self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def unknown(self, key: str, line: int | None) -> None:
         """Note a key that is not understood here."""

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from sensors.toml import toml_file
 from sensors.toml.schema import Key, Schema, Table, boolean, list_of
-from sensors.toml.toml_file import ConfigurationError, Problem
+from sensors.toml.toml_file import ConfigurationError, FileProblem
 from sensors.units import InputError, shown
 
-from .asked import AccessPoint, Sheet
+from .asked import RequestedWifi, Sheet
 
 _KEYS: Final = {
     "system": ("hostname",),
@@ -67,11 +67,13 @@ def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: 
         if user["password_encrypted"] is False or not user["password"].startswith("$"):
             text = "a password in clear is not kept"
             remedy = "Write its hash, as `openssl passwd -6` prints it, and password_encrypted = true."
-            sheet.problems.append(Problem(Path(sheet.file), line, "password", text, remedy, table="[user]"))
+            sheet.problems.append(
+                FileProblem(Path(sheet.file), line, "password", text, remedy, table="[user]")
+            )
         else:
             sheet.take("password_hash", user["password"], key="password", line=line)
     for number, key in enumerate(sections["ssh"]["authorized_keys"] or ()):
         sheet.take_key(key, key="authorized_keys", line=file.line(("ssh", "authorized_keys", number)))
     if wlan["ssid"]:
-        point = AccessPoint(wlan["ssid"], wlan["password"] or "", hidden=bool(wlan["hidden"]))
+        point = RequestedWifi(wlan["ssid"], wlan["password"] or "", hidden=bool(wlan["hidden"]))
         sheet.join(point, key="ssid", line=file.line(("wlan", "ssid")))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from .asked import AccessPoint, Sheet
+from .asked import RequestedWifi, Sheet
 from .cloud import Reader, each_key, root_of, taking, text_of, truth_of
 from .yamltree import Node, Pairs, Text
 
@@ -92,7 +92,7 @@ class _Point:
         }
         each_key(value, self._sheet, readers)
         if self._is_understood:
-            point = AccessPoint(
+            point = RequestedWifi(
                 self._ssid.text, "" if self._is_open else self._password, hidden=self._is_hidden
             )
             self._sheet.join(point, key=self._ssid.text, line=self._ssid.line)

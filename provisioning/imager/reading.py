@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sensors.toml.toml_file import Problem, unforeseen
+from sensors.toml.toml_file import FileProblem, unforeseen
 
 from . import customtoml, networkconfig, script, userdata
 from .asked import NO_CHECKS, Checks, Customisation, Sheet
@@ -17,25 +17,25 @@ Reading YAML takes a thousand times as much memory.
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ImagerReading:
     """Result of reading the files."""
 
     asked: Customisation
     """All settings that were understood."""
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
     """Problems for everything else, each with its file and line."""
     understood: tuple[str, ...]
     """Names of files that request something and were understood completely; they need not stay."""
 
 
-def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
+def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReading:
     """Read the contents of `FILES`, by name.
 
     Of two files that request the same setting, the later one in `FILES` wins. Raises nothing: a failure to
     read is a problem.
     """
     found: dict[str, Any] = {}
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     understood: list[str] = []
     for name, reader in _READERS.items():
         if name not in files:
@@ -49,7 +49,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> Reading:
         problems += sheet.problems
         if sheet.values and not sheet.problems:
             understood.append(name)
-    return Reading(Customisation(**found), tuple(problems), tuple(understood))
+    return ImagerReading(Customisation(**found), tuple(problems), tuple(understood))
 
 
 def _as_text(reader: Callable[[str, Sheet], None]) -> Callable[[bytes, Sheet], None]:

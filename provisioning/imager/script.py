@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import Final
 
-from .asked import AccessPoint, Sheet
+from .asked import RequestedWifi, Sheet
 
 _OWN: Final = re.compile(
     r"#.*|set \+e|exit 0|then|else|fi|done|\}?"
@@ -95,7 +95,7 @@ def _action(action: str, words: list[str], flags: set[str], sheet: Sheet, line: 
         case "set_wlan", [ssid, *others] if len(others) <= 2:
             password, country = [*others, "", ""][:2]
             hidden = bool(flags & {"-h", "--hidden"})
-            sheet.join(AccessPoint(ssid, password, hidden), key=action, line=line)
+            sheet.join(RequestedWifi(ssid, password, hidden), key=action, line=line)
             if country:
                 sheet.take("country", country, key=action, line=line)
         case "set_wlan_country", [country]:

@@ -31,7 +31,7 @@ _OLD_IDENTITY: Final = ".identity.old"
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class StartRecord:
     """Record of earlier starts."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Memory:
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 in the form that `Memory` uses."""
+    """Return the SHA-256 in the form that `StartRecord` uses."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -80,17 +80,17 @@ class InForce:
         }
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> StartRecord:
         """The record of earlier starts; empty if it cannot be read, so that everything is examined again."""
         try:
             raw: Any = json.loads((self.folder / _STATE).read_bytes())
-            return Memory(
+            return StartRecord(
                 dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
             )
         except Exception:  # noqa: BLE001  # unreadable for any reason: everything is examined again
-            return Memory()
+            return StartRecord()
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: StartRecord) -> None:
         """Replace the record of earlier starts."""
         if memory != self.memory:
             files.write(self.folder / _STATE, _text(memory))
@@ -107,7 +107,7 @@ class InForce:
                 self._write(self.staged / IDENTITY / name, each)
         return self.staged
 
-    def commit(self, memory: Memory) -> None:
+    def commit(self, memory: StartRecord) -> None:
         """Put the staged change in force, and replace the record."""
         files.write(self.staged / _STATE, _text(memory))
         files.rename(self.staged, self.folder / _INSTALL)
@@ -149,7 +149,7 @@ def _is_beside(path: Path) -> bool:
     return not path.name.startswith(".") and path.name.lower().endswith(BESIDE)
 
 
-def _text(memory: Memory) -> bytes:
+def _text(memory: StartRecord) -> bytes:
     body = {
         "version": 1,
         "shown": dict(memory.shown),

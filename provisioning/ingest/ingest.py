@@ -17,14 +17,14 @@ from provisioning import files
 from provisioning.bundle import identity as identities
 from provisioning.bundle.contents import IDENTITY, RADIO_KEY, SENSORS, VESSEL
 from provisioning.errors import BundleError
-from sensors.toml.toml_file import EMPTIED, Problem, is_empty, unforeseen
+from sensors.toml.toml_file import EMPTIED, FileProblem, is_empty, unforeseen
 from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 from sync.folders import PUBLIC
 
 from . import permissions, problems, wiping
-from .active_config import CONFIG, InForce, Memory, digest
-from .offers import IN_FORCE, Offer, collect
+from .active_config import CONFIG, InForce, StartRecord, digest
+from .offers import IN_FORCE, OfferedFiles, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
 """Files that the fleet's CA signs and numbers; the highest number applies."""
@@ -34,24 +34,24 @@ _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FolderCheck:
     """Result of checking a folder with `logboat.toml` and `sensors.toml`."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
     vessel: str = ""
     """Id of the vessel that the configuration is for."""
 
 
-Check = Callable[[Path], Verdict]
+Check = Callable[[Path], FolderCheck]
 """Function that checks a folder; it raises nothing, and the verdict contains what is wrong."""
-Beside = Callable[[Callable[[], None]], Iterable[Problem]]
+Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
 """Function that takes in other files, and returns the problems with them.
 
 Its argument makes the card writable.
 """
 
 
-def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
+def nothing_beside(_open: Callable[[], None]) -> Iterable[FileProblem]:
     """Take in no other files."""
     return ()
 
@@ -60,7 +60,7 @@ def nothing_beside(_open: Callable[[], None]) -> Iterable[Problem]:
 class Outcome:
     """Result of the intake at one start."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
     taken: tuple[str, ...]
     """Names in force of the new files that were taken in."""
     generated: bool
@@ -97,10 +97,10 @@ class TakeIn:
         self._beside = beside
         self._stack = ExitStack()
         self._is_open = False
-        self._problems: list[Problem] = []
+        self._problems: list[FileProblem] = []
         self._refused: set[str] = set()
 
-    def run(self, extra: Offer | None = None) -> Outcome:
+    def run(self, extra: OfferedFiles | None = None) -> Outcome:
         """Take in what is offered, and `extra`; raises nothing, because every failure becomes a problem."""
         taken: tuple[str, ...] = ()
         try:
@@ -121,7 +121,7 @@ class TakeIn:
 
     # Taking in
 
-    def _collect(self, extra: Offer | None) -> Offer | None:
+    def _collect(self, extra: OfferedFiles | None) -> OfferedFiles | None:
         inbox = self._inbox
         if inbox is not None and not permissions.is_ours(inbox):
             self._complain(inbox, "is not root's, and is not believed", "Write the card anew.")
@@ -141,7 +141,7 @@ class TakeIn:
             offer.origins |= extra.origins
         return offer
 
-    def _take(self, offer: Offer) -> tuple[str, ...]:
+    def _take(self, offer: OfferedFiles) -> tuple[str, ...]:
         try:
             present = self._force.configuration()
             new = {name for name, each in offer.configuration.items() if present.get(name) != each}
@@ -160,7 +160,7 @@ class TakeIn:
         self._attempt(self._card, lambda: self._wipe(offer))
         return tuple(sorted(new))
 
-    def _change(self, offer: Offer, present: dict[str, bytes]) -> bool:
+    def _change(self, offer: OfferedFiles, present: dict[str, bytes]) -> bool:
         """Put the offer in force and return True, or report the problems and return False."""
         memory, wanted = self._force.memory, present | offer.configuration
         if offer.identity and memory.generated and CONFIG not in offer.configuration:
@@ -177,7 +177,7 @@ class TakeIn:
             return False
         told = CONFIG in offer.configuration or bool(offer.identity)
         self._force.commit(
-            Memory(
+            StartRecord(
                 shown={**memory.shown, **offer.shown},
                 forced={name: digest(wanted[name]) for name in _ON_CARD if name in wanted},
                 wipe=memory.wipe,
@@ -186,23 +186,23 @@ class TakeIn:
         )
         return True
 
-    def _objections(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+    def _objections(self, offer: OfferedFiles, staged: Path) -> Iterable[FileProblem]:
         if offer.identity:
             place = offer.origins[IDENTITY]
             present = identities.load(self._force.identity)
             for text, remedy in identities.objections(staged / IDENTITY, present=present, now=self._now):
-                yield Problem(place, None, "", text, remedy)
+                yield FileProblem(place, None, "", text, remedy)
             radio = offer.identity.get(RADIO_KEY)
             if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
                 text = f"{RADIO_KEY}: this is no password of a radio"
-                yield Problem(place, None, "", text, "Write the bundle anew.")
+                yield FileProblem(place, None, "", text, "Write the bundle anew.")
             if why := identities.radio_objection(staged / IDENTITY):
-                yield Problem(place, None, "", why, "Write the bundle anew.")
+                yield FileProblem(place, None, "", why, "Write the bundle anew.")
         for name, content in offer.configuration.items():
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
-                yield Problem(offer.origins[name], None, "", *EMPTIED)
+                yield FileProblem(offer.origins[name], None, "", *EMPTIED)
 
-    def _judged(self, offer: Offer, staged: Path) -> Iterable[Problem]:
+    def _judged(self, offer: OfferedFiles, staged: Path) -> Iterable[FileProblem]:
         verdict = self._check(staged)
         for problem in verdict.problems:
             name = problem.file.name
@@ -210,7 +210,7 @@ class TakeIn:
             yield replace(problem, file=place)
         whose = identities.load(staged / IDENTITY) or identities.load(self._force.identity)
         if not verdict.problems and whose is not None and whose.vessel != verdict.vessel:
-            yield Problem(
+            yield FileProblem(
                 offer.origins.get(CONFIG, self._force.folder / VESSEL),
                 None,
                 "id",
@@ -250,7 +250,7 @@ class TakeIn:
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
-    def _holds_identity(self, offer: Offer) -> bool:
+    def _holds_identity(self, offer: OfferedFiles) -> bool:
         """Return True if the identity is in force already; the newer of two statements of the CA counts."""
         return all(
             self._holds_statement(name, content)
@@ -270,7 +270,7 @@ class TakeIn:
 
     # Wiping
 
-    def _wipe(self, offer: Offer) -> None:
+    def _wipe(self, offer: OfferedFiles) -> None:
         """Wipe the offer's secrets, once their copies in force have been read back."""
         if not offer.secrets:
             return
@@ -369,7 +369,7 @@ class TakeIn:
         )
 
     def _complain(self, place: Path, text: str, remedy: str) -> None:
-        self._problems.append(Problem(place, None, "", text, remedy))
+        self._problems.append(FileProblem(place, None, "", text, remedy))
 
 
 def _number(statement: bytes) -> int | None:
@@ -384,4 +384,4 @@ def _named(vessel: str) -> bytes:
     return f'[vessel]\nid = "{vessel}"\n'.encode()
 
 
-__all__ = ["SENSORS", "Check", "Outcome", "TakeIn", "Verdict"]
+__all__ = ["SENSORS", "Check", "FolderCheck", "Outcome", "TakeIn"]

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from provisioning.bundle import contents, identity
-from provisioning.bundle.contents import MANIFEST, SENSORS, VESSEL, Contents
+from provisioning.bundle.contents import MANIFEST, SENSORS, VESSEL, BundleContents
 from provisioning.errors import BundleError
 from sync.fleet.identity_names import VESSEL_CERTIFICATE
 
-from .active_config import CONFIG, Memory, digest
+from .active_config import CONFIG, StartRecord, digest
 
 IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
 """Names in force of the files on the card."""
 
 
 @dataclass(slots=True)
-class Offer:
+class OfferedFiles:
     """All files that are offered, by their names in force."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class Offer:
     """SHA-256 of the files to wipe, by path."""
 
 
-def collect(card: Path | None, inbox: Path | None, *, memory: Memory) -> Offer:
+def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> OfferedFiles:
     """Return what is offered by the card and the inbox.
 
     Raises BundleError for an incomplete bundle, or for two bundles of different vessels; also OSError.
     """
-    offer, found = Offer(), []
+    offer, found = OfferedFiles(), []
     for folder in (inbox, card):
         if folder is None:
             continue
@@ -72,7 +72,7 @@ def _check_single(folder: Path) -> None:
         raise BundleError(text)
 
 
-def _add(offer: Offer, source: Contents, memory: Memory | None) -> None:
+def _add(offer: OfferedFiles, source: BundleContents, memory: StartRecord | None) -> None:
     """Add a folder's files to the offer.
 
     `memory` is for a folder that keeps its files; a folder that is emptied has none.
@@ -112,5 +112,5 @@ def _add(offer: Offer, source: Contents, memory: Memory | None) -> None:
         _goes(offer, {source.folder / MANIFEST: source.files[MANIFEST]})
 
 
-def _goes(offer: Offer, found: Mapping[Path, bytes]) -> None:
+def _goes(offer: OfferedFiles, found: Mapping[Path, bytes]) -> None:
     offer.secrets |= {str(path): digest(content) for path, content in found.items()}

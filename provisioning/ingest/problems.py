@@ -6,7 +6,7 @@ from typing import Final
 
 from provisioning import files
 from sensors.plaintext import clean
-from sensors.toml.toml_file import Problem
+from sensors.toml.toml_file import FileProblem
 
 NAME: Final = "PROBLEMS.txt"
 _HEAD: Final = (
@@ -19,7 +19,7 @@ _FOOT: Final = (
 )
 
 
-def text(problems: Sequence[Problem]) -> bytes:
+def text(problems: Sequence[FileProblem]) -> bytes:
     """Return the text with Windows' line ends, which every editor understands."""
     rows = [*_HEAD, ""]
     for problem in problems:
@@ -34,7 +34,7 @@ def text(problems: Sequence[Problem]) -> bytes:
     return "\r\n".join(map(clean, [*rows, *_FOOT, ""])).encode()
 
 
-def show(folder: Path, problems: Sequence[Problem], *, before: Callable[[], None]) -> None:
+def show(folder: Path, problems: Sequence[FileProblem], *, before: Callable[[], None]) -> None:
     """Write the file, or remove it when there are no problems; an equal file stays. Raises OSError.
 
     `before` is called before anything is written.

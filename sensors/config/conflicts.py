@@ -12,7 +12,7 @@ from typing import Final
 from sensors.kinds.sysfs import CHIPS
 from sensors.toml.schema import unique
 
-from .kinds import Draft
+from .kinds import SensorDraft
 from .parsers import THERMOMETER
 from .sections import PPS
 
@@ -30,7 +30,7 @@ BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
 _PROPOSED: Final = 3
 
 
-def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
+def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     """Report every conflict.
 
     `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
@@ -45,7 +45,7 @@ def check(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
     _check_chips(drafts)
 
 
-def _lane(draft: Draft) -> str | None:
+def _lane(draft: SensorDraft) -> str | None:
     """Return the bus of a sensor, or None if it is on no bus or the bus is not known."""
     chip = _chip(draft)
     if chip is None or chip == THERMOMETER:
@@ -53,14 +53,14 @@ def _lane(draft: Draft) -> str | None:
     return CHIPS[chip].wiring.lane(draft.given("bus"))
 
 
-def _chip(draft: Draft) -> str | None:
+def _chip(draft: SensorDraft) -> str | None:
     return None if draft.kind is None else draft.kind.chip(draft.values)
 
 
 # GPIO lines ----------------------------------------------------------------------------------------
 
 
-def _check_pins(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
+def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     taken: dict[int, str] = dict.fromkeys(EEPROM_PINS, "is read from a HAT's EEPROM at boot")
     for draft in drafts:
         lane = _lane(draft)
@@ -69,7 +69,7 @@ def _check_pins(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
         for pin in BUS_PINS.get(lane, ()):
             taken.setdefault(pin, f"belongs to the bus {lane}, which {_name(draft)} uses")
         _check_lights(draft, lane, reserved)
-    users: dict[int, Draft] = {}
+    users: dict[int, SensorDraft] = {}
     pins = {draft.given("pin") for draft in drafts}
     free = [pin for pin in PROPOSED_PINS if pin not in taken and pin not in reserved and pin not in pins]
     choose = f"Choose another pin (free: {_some(free)})"
@@ -90,7 +90,7 @@ def _check_pins(drafts: Sequence[Draft], reserved: Mapping[int, str]) -> None:
             draft.table.complain("pin", f"{pin} is already used by {_name(earlier)}", f"{choose}.")
 
 
-def _check_lights(draft: Draft, lane: str, reserved: Mapping[int, str]) -> None:
+def _check_lights(draft: SensorDraft, lane: str, reserved: Mapping[int, str]) -> None:
     lights = [pin for pin in BUS_PINS.get(lane, ()) if pin in reserved]
     if lights:
         pin = lights[0]
@@ -118,7 +118,7 @@ def _some(free: Sequence[int]) -> str:
     return f"{named} …" if len(free) > _PROPOSED else named or "none"
 
 
-def _name(draft: Draft) -> str:
+def _name(draft: SensorDraft) -> str:
     line = draft.table.line()
     return f"{draft.table.label} (line {line})"
 
@@ -126,8 +126,8 @@ def _name(draft: Draft) -> str:
 # Chips ---------------------------------------------------------------------------------------------
 
 
-def _check_chips(drafts: Sequence[Draft]) -> None:
-    on_bus: dict[str, list[Draft]] = defaultdict(list)
+def _check_chips(drafts: Sequence[SensorDraft]) -> None:
+    on_bus: dict[str, list[SensorDraft]] = defaultdict(list)
     for draft in drafts:
         lane = _lane(draft)
         if lane is not None and draft.table.faulty.isdisjoint(
@@ -139,15 +139,15 @@ def _check_chips(drafts: Sequence[Draft]) -> None:
         _check_quantities(those)
 
 
-def _address(draft: Draft) -> int | str | None:
+def _address(draft: SensorDraft) -> int | str | None:
     """Return the address in the file, or None if it is omitted because there is only one chip."""
     found: int | str | None = draft.values["address"]
     return found
 
 
-def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
+def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
     """Report two chips with one address, and a chip without an address beside others of its type."""
-    owners: dict[int | str, Draft] = {}
+    owners: dict[int | str, SensorDraft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)
         assert chip is not None
@@ -173,9 +173,9 @@ def _check_addresses(lane: str, drafts: Sequence[Draft]) -> None:
                     )
 
 
-def _check_quantities(drafts: Iterable[Draft]) -> None:
+def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
     """Report a problem if two sensors read the same quantity or channel of one chip."""
-    first: dict[tuple[object, ...], Draft] = {}
+    first: dict[tuple[object, ...], SensorDraft] = {}
     for draft in drafts:
         by = "channel" if "channel" in draft.values else "measure"
         found = draft.values[by]

@@ -25,7 +25,7 @@ from sensors.settings import (
     SimulatedOptions,
 )
 from sensors.signalk_paths import CONTACT
-from sensors.state import State
+from sensors.state import SensorState
 from sensors.toml.schema import (
     Key,
     Schema,
@@ -49,11 +49,11 @@ Values = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Draft:
+class SensorDraft:
     """A `[[sensor]]` table that has been read, but not yet checked completely."""
 
     table: Table
-    kind: "Kind | None"
+    kind: "SensorKind | None"
     """Kind of the sensor; None if the file has no known kind."""
     values: Values
     unit: str | None
@@ -66,7 +66,7 @@ class Draft:
         return None if key in self.table.faulty else self.values.get(key)
 
 
-def _nothing_more(_draft: Draft) -> None:
+def _nothing_more(_draft: SensorDraft) -> None:
     """Do nothing: the keys of this kind do not depend on each other."""
 
 
@@ -75,13 +75,13 @@ def _none(_values: Values) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SensorKind:
     """Entry for a value of the key `kind`."""
 
     schema: Schema
-    options: Callable[[Draft], Options]
+    options: Callable[[SensorDraft], Options]
     """Function that makes the options from a draft without mistakes."""
-    check: Callable[[Draft], None] = _nothing_more
+    check: Callable[[SensorDraft], None] = _nothing_more
     interval_s: float | None = 1.0
     """Interval between samples in seconds if the file does not set it; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
@@ -114,7 +114,7 @@ _PULSE: Final[Schema] = {
 }
 
 
-def _contact_options(draft: Draft) -> ContactOptions:
+def _contact_options(draft: SensorDraft) -> ContactOptions:
     values = draft.values
     return ContactOptions(
         pin=values["pin"],
@@ -126,7 +126,7 @@ def _contact_options(draft: Draft) -> ContactOptions:
     )
 
 
-def _pulse_options(draft: Draft) -> PulseOptions:
+def _pulse_options(draft: SensorDraft) -> PulseOptions:
     values = draft.values
     return PulseOptions(
         pin=values["pin"],
@@ -140,7 +140,7 @@ def _pulse_options(draft: Draft) -> PulseOptions:
     )
 
 
-def _is_number(draft: Draft) -> bool:
+def _is_number(draft: SensorDraft) -> bool:
     """Return False, and report a problem, if the path is a contact's: this kind measures numbers."""
     if draft.unit == CONTACT:
         draft.table.complain(
@@ -149,7 +149,7 @@ def _is_number(draft: Draft) -> bool:
     return draft.unit != CONTACT
 
 
-def _check_pulse(draft: Draft) -> None:
+def _check_pulse(draft: SensorDraft) -> None:
     """Report a problem if a known unit is not a rate although `measure` is `rate`, or the reverse."""
     measure, unit = draft.given("measure"), draft.unit
     if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
@@ -180,7 +180,7 @@ _SHUNT: Final = {"shunt": Key(quantity("ohm", "10 uohm", "100 ohm"))}
 _POWER: Final = ("voltage", "current", "power")
 
 
-def _bus_options(draft: Draft) -> BusOptions:
+def _bus_options(draft: SensorDraft) -> BusOptions:
     values = draft.values
     return BusOptions(
         bus=values.get("bus"),
@@ -194,8 +194,8 @@ def _measured(values: Values) -> str | None:
     return parsers.MEASURES.get(values.get("measure") or "")
 
 
-def _on_bus(chip: str, schema: Schema, *, fastest_hz: float = 1000.0, interval_s: float = 1.0) -> Kind:
-    return Kind(
+def _on_bus(chip: str, schema: Schema, *, fastest_hz: float = 1000.0, interval_s: float = 1.0) -> SensorKind:
+    return SensorKind(
         schema,
         _bus_options,
         unit=_measured,
@@ -220,7 +220,7 @@ _ANALOG: Final[Schema] = {
 }
 
 
-def _check_analog(draft: Draft) -> None:
+def _check_analog(draft: SensorDraft) -> None:
     table, values = draft.table, draft.values
     _is_number(draft)
     chip = draft.given("chip")
@@ -242,7 +242,7 @@ def _check_analog(draft: Draft) -> None:
     _check_valid(draft)
 
 
-def _check_valid(draft: Draft) -> None:
+def _check_valid(draft: SensorDraft) -> None:
     """Report a calibration outside the electrical range, and a range that exceeds the chip's."""
     chip, valid, points = (draft.given(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
@@ -265,7 +265,7 @@ def _check_valid(draft: Draft) -> None:
         )
 
 
-def _analog_options(draft: Draft) -> AnalogOptions:
+def _analog_options(draft: SensorDraft) -> AnalogOptions:
     values = draft.values
     return AnalogOptions(
         chip=values["chip"],
@@ -283,12 +283,12 @@ def _analog_options(draft: Draft) -> AnalogOptions:
 # Kinds without wires -------------------------------------------------------------------------------
 
 
-def _replay_file(draft: Draft) -> Path:
+def _replay_file(draft: SensorDraft) -> Path:
     name: str = draft.values["file"]
     return draft.folder / name
 
 
-def _check_replay(draft: Draft) -> None:
+def _check_replay(draft: SensorDraft) -> None:
     """Report a problem unless the recording exists, is valid, and has rows of the path."""
     if draft.given("file") is None or draft.given("path") is None:
         return
@@ -324,23 +324,25 @@ _REPLAY: Final[Schema] = {
 }
 
 
-def _simulated_options(draft: Draft) -> SimulatedOptions:
+def _simulated_options(draft: SensorDraft) -> SimulatedOptions:
     values = draft.values
     return SimulatedOptions(
-        model=values["model"], seed=values["seed"], faults=values["faults"], wire=State(values["wire"])
+        model=values["model"], seed=values["seed"], faults=values["faults"], wire=SensorState(values["wire"])
     )
 
 
-def _replay_options(draft: Draft) -> ReplayOptions:
+def _replay_options(draft: SensorDraft) -> ReplayOptions:
     values = draft.values
     return ReplayOptions(file=_replay_file(draft), speed=values["speed"], repeat=values["repeat"])
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "switch": Kind(_CONTACT, _contact_options, interval_s=None, unit=lambda _values: CONTACT),
-    "pulse": Kind(_PULSE, _pulse_options, check=_check_pulse),
-    "runtime": Kind(_CONTACT, _contact_options, unit=lambda _values: "s"),
-    "analog": Kind(_ANALOG, _analog_options, check=_check_analog, chip=lambda values: values.get("chip")),
+KINDS: Final[Mapping[str, SensorKind]] = {
+    "switch": SensorKind(_CONTACT, _contact_options, interval_s=None, unit=lambda _values: CONTACT),
+    "pulse": SensorKind(_PULSE, _pulse_options, check=_check_pulse),
+    "runtime": SensorKind(_CONTACT, _contact_options, unit=lambda _values: "s"),
+    "analog": SensorKind(
+        _ANALOG, _analog_options, check=_check_analog, chip=lambda values: values.get("chip")
+    ),
     # a conversion takes 750 ms (DS18B20 data sheet, 12 bits)
     THERMOMETER: _on_bus(
         THERMOMETER,
@@ -353,8 +355,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "ina219": _on_bus("ina219", {**_bus_schema("ina219", *_POWER), **_SHUNT}),
     "ina226": _on_bus("ina226", {**_bus_schema("ina226", *_POWER), **_SHUNT}),
     "bme280": _on_bus("bme280", _bus_schema("bme280", "temperature", "relativeHumidity", "pressure")),
-    "manual": Kind({}, lambda _draft: ManualOptions(), interval_s=None),
-    "simulated": Kind(_SIMULATED, _simulated_options),
-    "replay": Kind(_REPLAY, _replay_options, check=_check_replay, interval_s=None),
+    "manual": SensorKind({}, lambda _draft: ManualOptions(), interval_s=None),
+    "simulated": SensorKind(_SIMULATED, _simulated_options),
+    "replay": SensorKind(_REPLAY, _replay_options, check=_check_replay, interval_s=None),
 }
 """All kinds, by the value of the key `kind`."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sensors import signalk_paths
-from sensors.settings import AlarmRule, SensorSettings, Severity, When
+from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
 from sensors.signalk_paths import CONTACT
 from sensors.toml import toml_file
 from sensors.toml.schema import (
@@ -27,15 +27,15 @@ from sensors.toml.schema import (
     quantity,
     text,
 )
-from sensors.toml.toml_file import UNREADABLE, ConfigurationError, Problem, TomlFile, raise_if_any
+from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, raise_if_any
 from sensors.units import DIMENSIONS, InputError, parse_value, shown, si_of
 
 from . import conflicts
-from .kinds import KINDS, Draft, Kind, Values
+from .kinds import KINDS, SensorDraft, SensorKind, Values
 from .parsers import unit_words
 from .sections import SECTIONS
 
-__all__ = ["ConfigurationError", "Problem", "load_sensors", "nothing_described", "read_sensors"]
+__all__ = ["ConfigurationError", "FileProblem", "load_sensors", "nothing_described", "read_sensors"]
 
 NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
 NO_SENSORS: Final = "no_sensors"
@@ -62,7 +62,7 @@ def read_sensors(
     """
     root = Table.root(file)
     values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
-    drafts: list[Draft] = []
+    drafts: list[SensorDraft] = []
     for number, table in enumerate(root.sections("sensor"), start=1):
         with table.guarded():
             drafts.append(_draft(table, number, file.path.parent))
@@ -79,9 +79,9 @@ def read_sensors(
     return tuple(sensors)
 
 
-def nothing_described(path: Path) -> Problem:
+def nothing_described(path: Path) -> FileProblem:
     """Return the problem that is reported when `sensors.toml` is missing."""
-    return Problem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
+    return FileProblem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
 
 
 _DESCRIBE: Final = (
@@ -154,7 +154,7 @@ Only pins are checked: they have the same form in every kind, and may conflict.
 """
 
 
-def _schema(kind: Kind | None) -> Schema:
+def _schema(kind: SensorKind | None) -> Schema:
     if kind is None:
         return {**_ANY_KIND, **COMMON}
     if kind.interval_s is None:
@@ -167,7 +167,7 @@ def _schema(kind: Kind | None) -> Schema:
     return {**COMMON, **kind.schema, **pace}
 
 
-def _draft(table: Table, number: int, folder: Path) -> Draft:
+def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
     name = table.data.get("id")
     table.label = (
         f"sensor {shown(name)}" if isinstance(name, str) and name != UNREADABLE else f"sensor {number}"
@@ -180,7 +180,7 @@ def _draft(table: Table, number: int, folder: Path) -> Draft:
         for key in _ANY_KIND
         if key not in schema
     }
-    draft = Draft(table, kind, table.read(schema, elsewhere=others), None, folder)
+    draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder)
     if kind is None:
         table.faulty |= _ANY_KIND.keys() - {"pin"}
     draft.unit = _find_unit(draft)
@@ -192,7 +192,7 @@ def _draft(table: Table, number: int, folder: Path) -> Draft:
     return draft
 
 
-def _find_unit(draft: Draft) -> str | None:
+def _find_unit(draft: SensorDraft) -> str | None:
     """Return the unit of the path, or else the given unit, or else the unit that the kind implies.
 
     Complains where these differ, and returns None if the unit is not known.
@@ -225,7 +225,7 @@ def _find_unit(draft: Draft) -> str | None:
     return unit
 
 
-def _interval(draft: Draft) -> float:
+def _interval(draft: SensorDraft) -> float:
     """Return the interval between samples in seconds."""
     table, values = draft.table, draft.values
     usual = None if draft.kind is None else draft.kind.interval_s
@@ -238,7 +238,7 @@ def _interval(draft: Draft) -> float:
     return usual if values["every"] is None else float(values["every"])
 
 
-def _deadband(draft: Draft) -> float:
+def _deadband(draft: SensorDraft) -> float:
     table, unit = draft.table, draft.unit
     if "deadband" not in table.data or unit is None:
         return 0.0
@@ -284,7 +284,7 @@ _FOR_CONTACTS: Final = ("this is for contacts, and here is a number", "Write abo
 def _alarm(table: Table, unit: str | None) -> AlarmRule:
     contact = unit == CONTACT
     condition: Schema = (
-        {"when": Key(one_of(When))}
+        {"when": Key(one_of(ContactState))}
         if contact
         else {
             "above": Key(_limit(unit)),
@@ -339,7 +339,7 @@ def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
 # Settings ------------------------------------------------------------------------------------------
 
 
-def _settings(draft: Draft) -> SensorSettings:
+def _settings(draft: SensorDraft) -> SensorSettings:
     values, kind, unit = draft.values, draft.kind, draft.unit
     assert kind is not None
     assert unit is not None

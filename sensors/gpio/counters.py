@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sensors.sample import Totals
-from sensors.state import State
+from sensors.state import SensorState
 
 _SECOND: Final = 1_000_000_000
 _SEQUENCE: Final = 1 << 32
@@ -32,7 +32,7 @@ def activations_among(edges: int, *, active: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PinLevels:
     """Level of a pin, and the level that its edges imply."""
 
     level: bool
@@ -58,7 +58,7 @@ class ContactTracker:
     """
 
     def __init__(
-        self, *, active: bool, at_ns: int, look: Look, totals: Totals, noisy_above_hz: float
+        self, *, active: bool, at_ns: int, look: PinLevels, totals: Totals, noisy_above_hz: float
     ) -> None:
         self.active = active
         self.noisy = False
@@ -79,26 +79,26 @@ class ContactTracker:
         return Totals(self._count, self._seconds)
 
     @property
-    def state(self) -> State:
+    def state(self) -> SensorState:
         """State as of the last observation; the worst applies."""
         if max(self._disagreements, self._look.found) >= self.DISAGREEMENTS:
-            return State.DISAGREES
+            return SensorState.DISAGREES
         if self.noisy:
-            return State.NOISY
-        return State.EDGES_LOST if self._edge_lost else State.GOOD
+            return SensorState.NOISY
+        return SensorState.EDGES_LOST if self._edge_lost else SensorState.GOOD
 
     @property
     def detail(self) -> str:
         """Explanation of the state for people; empty when good."""
-        if self.state is State.DISAGREES:
+        if self.state is SensorState.DISAGREES:
             level, told = (("low", "high")[value] for value in (self._look.level, self._look.told))
             if level == told:
                 return f"the pin reads {level} and changes without an edge: no interrupts, or never still?"
             return f"the pin reads {level} and its last edge said {told}: no interrupts from it?"
-        if self.state is State.NOISY:
+        if self.state is SensorState.NOISY:
             seconds = self.NOISE_WINDOW_NS // _SECOND
             return f"more than {self._changes_allowed} changes within {seconds} s: a bad contact?"
-        if self.state is State.EDGES_LOST:
+        if self.state is SensorState.EDGES_LOST:
             return "the kernel's buffer overflowed; the count is right"
         return ""
 
@@ -125,7 +125,7 @@ class ContactTracker:
             self.noisy |= self.at_ns - self._changes[0] < self.NOISE_WINDOW_NS
         return changed or newly_lost > 0
 
-    def poll(self, at_ns: int, *, active: bool, look: Look) -> None:
+    def poll(self, at_ns: int, *, active: bool, look: PinLevels) -> None:
         """Compare the level of the pin with the level that its edges imply, at this time."""
         heard = look.edges != self._look.edges
         self.observe(at_ns, active=active, lost=look.lost)

@@ -8,7 +8,7 @@ gpiozero closes forgotten devices from the garbage collector, which means in any
 lines are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one
 lock is reentrant.
 
-`Watcher.step` is one round of the thread; it starts no thread, and a function supplies the time.
+`EdgeWatcher.step` is one round of the thread; it starts no thread, and a function supplies the time.
 """
 
 import logging
@@ -27,7 +27,7 @@ _MILLISECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class NextCall:
     """Condition for the next call of a line."""
 
     at_ns: int | None = None
@@ -36,11 +36,11 @@ class Wake:
     """True to be called as soon as the kernel has an event, too."""
 
 
-class Watched(Protocol):
+class WatchedLine(Protocol):
     """Interface of a line for the watcher; it may be queried once more after `remove`."""
 
     @property
-    def wake(self) -> Wake:
+    def wake(self) -> NextCall:
         """Condition for the line's next call; read again for each round."""
         ...
 
@@ -53,18 +53,18 @@ class Watched(Protocol):
         ...
 
 
-class Watcher:
+class EdgeWatcher:
     """The lines being waited for; safe to use from any thread."""
 
     def __init__(self, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
-        self._lines: dict[Watched, None] = {}
+        self._lines: dict[WatchedLine, None] = {}
         self._lock = threading.RLock()
         self._nudge = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread: threading.Thread | None = None
         self._closing = False
 
-    def add(self, line: Watched) -> None:
+    def add(self, line: WatchedLine) -> None:
         """Serve `line` from now on; do nothing if it is already served."""
         self._lines[line] = None
         with self._lock:
@@ -75,7 +75,7 @@ class Watcher:
                 self._thread = self.start()
         self.nudge()
 
-    def remove(self, line: Watched) -> None:
+    def remove(self, line: WatchedLine) -> None:
         """Stop serving `line`; do nothing if it is not served."""
         self._lines.pop(line, None)
         self.nudge()
@@ -114,7 +114,7 @@ class Watcher:
         """Wait until a line needs service (at most `timeout_s`), and serve every line that does."""
         lines = self._lines.copy()
         wakes = {line: line.wake for line in lines}
-        listening: dict[int, Watched] = {}
+        listening: dict[int, WatchedLine] = {}
         waiting = select.poll()
         waiting.register(self._nudge, select.POLLIN)
         for line, wake in wakes.items():
@@ -139,7 +139,7 @@ class Watcher:
         # rounded up: waking up too early means waking up twice
         return -(-min(waits_ns) // _MILLISECOND) if waits_ns else None
 
-    def _service(self, line: Watched, now_ns: int) -> None:
+    def _service(self, line: WatchedLine, now_ns: int) -> None:
         try:
             line.service(now_ns)
         except Exception:  # noqa: BLE001

@@ -36,8 +36,8 @@ from gpiozero.pins.pi import PiBoardInfo
 
 from sensors.driver import DriverError
 
-from .counters import Look, edges_between
-from .edge_watcher import Wake, Watcher
+from .counters import PinLevels, edges_between
+from .edge_watcher import EdgeWatcher, NextCall
 from .event_clock import Monotonic
 from .header_chip import DEVICES, Opener, board_revision, line_error, open_header_chip
 from .line_settings import BIASES, CONSUMER, EDGES, VALUES, PinSetup, read_ready
@@ -71,7 +71,7 @@ class GpiodFactory(LocalPiFactory):
         opener: Opener = gpiod.Chip,
         devices: Path = DEVICES,
         monotonic_ns: Monotonic = time.monotonic_ns,
-        watcher: type[Watcher] = Watcher,
+        watcher: type[EdgeWatcher] = EdgeWatcher,
         revision: Callable[[], int] = get_pi_revision,
     ) -> None:
         super().__init__()
@@ -148,10 +148,10 @@ class GpiodPin(LocalPiPin):
         self._request: gpiod.LineRequest | None = factory.request(
             self._number, gpiod.LineSettings(), events=PIN_EVENTS
         )
-        self.wake = Wake(on_events=False)
+        self.wake = NextCall(on_events=False)
         self._watching = False
         self._level = False
-        self._look = Look(level=False, told=False, edges=0, lost=0)
+        self._look = PinLevels(level=False, told=False, edges=0, lost=0)
         self._last_edge = 0
         self._burst_ns = 0
         self._burst = 0
@@ -285,7 +285,7 @@ class GpiodPin(LocalPiPin):
         self._setup = setup
         if self._watching:
             # the kernel may have missed edges for a moment: read the level again when it has settled
-            self.wake = Wake(self._factory.ticks() + setup.quiet_ns)
+            self.wake = NextCall(self._factory.ticks() + setup.quiet_ns)
             self._factory.watcher.add(self)
 
     def _stop_watching(self) -> None:
@@ -308,27 +308,27 @@ class GpiodPin(LocalPiPin):
                     self.wake = self._rest(now_ns, taken)
                 elif self.wake.at_ns is not None and now_ns >= self.wake.at_ns:
                     if self.wake.on_events:
-                        self.wake = Wake()
+                        self.wake = NextCall()
                         self._read_again()
                     else:
-                        self.wake = Wake(now_ns + self._setup.quiet_ns)
+                        self.wake = NextCall(now_ns + self._setup.quiet_ns)
             except OSError as error:
                 if self._request is None:
                     return  # closed by the callback, or by the garbage collector
                 self._broken = error
-                self.wake = Wake(on_events=False)
+                self.wake = NextCall(on_events=False)
                 _log.warning("%r can be read no longer: %s", self, error)
 
-    def _rest(self, now_ns: int, taken: int) -> Wake:
+    def _rest(self, now_ns: int, taken: int) -> NextCall:
         if now_ns - self._burst_ns >= FLOOD_NS:
             self._burst_ns, self._burst = now_ns, 0
         self._burst += taken
         if self._burst < FLOOD:
-            return Wake(now_ns + self._setup.quiet_ns)
+            return NextCall(now_ns + self._setup.quiet_ns)
         self._burst = 0
-        return Wake(now_ns + FLOOD_NS, on_events=False)
+        return NextCall(now_ns + FLOOD_NS, on_events=False)
 
-    def look(self) -> Look:
+    def look(self) -> PinLevels:
         """Deliver pending edges, read the level, and return both; raises `OSError`.
 
         If the level differs from the one that the edges imply, the change is delivered with the present time.
@@ -372,7 +372,7 @@ class GpiodPin(LocalPiPin):
             new = edges_between(self._last_edge, event.line_seqno)
             self._last_edge = event.line_seqno
             level = event.event_type is gpiod.EdgeEvent.Type.RISING_EDGE
-            self._look = Look(
+            self._look = PinLevels(
                 level=level, told=level, edges=self._look.edges + new, lost=self._look.lost + new - 1
             )
             self._hand_on(event.timestamp_ns, level)

@@ -14,9 +14,9 @@ from typing import Final
 
 from sensors.driver import DriverError
 from sensors.settings import AnalogOptions, SensorSettings
-from sensors.state import State
+from sensors.state import SensorState
 
-from .bus import KernelDriver, Reading, tidy
+from .bus import BusReading, KernelDriver, tidy
 from .sysfs import CHIPS, read_number
 
 Points = Sequence[tuple[float, float]]
@@ -37,31 +37,31 @@ def interpolate(points: Points, volts: float) -> float:
     return value_0 + (value_1 - value_0) * (volts - volts_0) / (volts_1 - volts_0)
 
 
-def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> State:
+def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> SensorState:
     """Return `good` inside the electrical range, limits included, and otherwise `open` or `short`."""
     low, high = valid
     if volts < low:
-        return State.SHORT if open_is_high else State.OPEN
+        return SensorState.SHORT if open_is_high else SensorState.OPEN
     if volts > high:
-        return State.OPEN if open_is_high else State.SHORT
-    return State.GOOD
+        return SensorState.OPEN if open_is_high else SensorState.SHORT
+    return SensorState.GOOD
 
 
-def measure(volts: float, options: AnalogOptions) -> Reading:
+def measure(volts: float, options: AnalogOptions) -> BusReading:
     """Return the value that `volts` at the sender mean, in the path's unit, or the fault of its wires."""
     state = wire_state(volts, options.valid, open_is_high=options.open_is_high)
-    if state is State.GOOD:
-        return Reading(tidy(interpolate(options.calibration, volts)))
+    if state is SensorState.GOOD:
+        return BusReading(tidy(interpolate(options.calibration, volts)))
     low, high = options.valid
     beyond = f"below {low:g} V" if volts < low else f"above {high:g} V"
-    return Reading(None, state, f"{volts:.3g} V is {beyond}")
+    return BusReading(None, state, f"{volts:.3g} V is {beyond}")
 
 
 # Electrical data of the senders that boats have, to be written into sensors.toml --------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SenderCircuit:
     """The three keys of `sensors.toml` that describe a sender electrically."""
 
     calibration: tuple[tuple[float, float], ...]
@@ -92,7 +92,7 @@ def resistive_sender(
     supply_v: float,
     empty: float = 0.0,
     full: float = 1.0,
-) -> Sender:
+) -> SenderCircuit:
     """Return the keys for a sender to ground under a pull-up, whose resistance is linear in the value.
 
     American tank senders are 240 ohm empty and 33 ohm full, European ones 10 and 180; oil pressure senders
@@ -111,7 +111,7 @@ def resistive_sender(
         round(resistive_sender_volts(ohm, pull_up_ohm=pull_up_ohm, supply_v=supply_v), 4)
         for ohm in (low / 2, high * 1.5)
     ]
-    return Sender(tuple(sorted(points)), (limits[0], limits[1]), open_is_high=True)
+    return SenderCircuit(tuple(sorted(points)), (limits[0], limits[1]), open_is_high=True)
 
 
 LOOP_A: Final = (0.004, 0.020)
@@ -119,14 +119,14 @@ LOOP_VALID_A: Final = (0.0036, 0.021)
 """Limits by NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
 
 
-def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender:
+def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> SenderCircuit:
     """Return the keys for a 4-20 mA transmitter over a shunt to ground.
 
     A broken wire carries no current, so `open` is at the low end.
     """
     low, high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_A)
     valid_low, valid_high = (round(ampere * shunt_ohm, 4) for ampere in LOOP_VALID_A)
-    return Sender(((low, at_4_ma), (high, at_20_ma)), (valid_low, valid_high), open_is_high=False)
+    return SenderCircuit(((low, at_4_ma), (high, at_20_ma)), (valid_low, valid_high), open_is_high=False)
 
 
 def divider(top_ohm: float, bottom_ohm: float) -> float:
@@ -185,7 +185,7 @@ class AnalogDriver(KernelDriver):
             )
         return directory
 
-    def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the value at the channel, or the state of its wires."""
         code = read_number(directory / f"in_voltage{self._options.channel}_raw")
         # at 0 V, the offset of an ADS1115 makes small negative codes, which do not mean a voltage below

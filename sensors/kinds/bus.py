@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 from sensors.driver import Driver, DriverError, Emit
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import BusOptions, SensorSettings
-from sensors.state import State
+from sensors.state import SensorState
 
 from .sysfs import CHIPS, Chip, UnreadableError, find_thermometer, read_number, read_text
 
@@ -26,11 +26,11 @@ ZERO_CELSIUS: Final = 273.15
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class BusReading:
     """Result of reading a sensor once."""
 
     value: Value
-    state: State = State.GOOD
+    state: SensorState = SensorState.GOOD
     detail: str = ""
 
 
@@ -47,14 +47,14 @@ class Range:
     high: float
     unit: str
 
-    def reading(self, value: float) -> Reading:
+    def reading(self, value: float) -> BusReading:
         """Return a reading with the value, or `out-of-range` without a value."""
         value = tidy(value)
         if self.low <= value <= self.high:
-            return Reading(value)
-        return Reading(
+            return BusReading(value)
+        return BusReading(
             None,
-            State.OUT_OF_RANGE,
+            SensorState.OUT_OF_RANGE,
             f"{value:g} {self.unit} is outside the sensor's {self.low:g} to {self.high:g} {self.unit}",
         )
 
@@ -93,7 +93,7 @@ class KernelDriver(Driver):
         """Return the chip's directory in sysfs, or raise `DriverError`."""
 
     @abstractmethod
-    def read(self, directory: Path, now_ns: int) -> Reading | None:
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:
         """Return one reading, or None if there is nothing to report yet; raise `DriverError` on failure."""
 
 
@@ -179,7 +179,7 @@ class ThermometerDriver(KernelDriver):
         self._good_ns, self._bad_reads = None, 0
         return find_thermometer(self._root, None if self._address is None else str(self._address))
 
-    def read(self, directory: Path, now_ns: int) -> Reading | None:
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:
         """Return a temperature in K, or None while a failure is more recent than the driver's patience."""
         if self._good_ns is None:
             self._good_ns = now_ns  # patience counts from the first read
@@ -200,7 +200,7 @@ class ThermometerDriver(KernelDriver):
         self._previous = None if reading.value is None else float(reading.value)
         return reading
 
-    def _measure(self, directory: Path) -> Reading:
+    def _measure(self, directory: Path) -> BusReading:
         text = read_text(directory / "w1_slave")
         scratchpad = parse_scratchpad(text)
         if scratchpad is None:
@@ -232,7 +232,7 @@ class ThermocoupleDriver(ChipDriver):
 
     RANGE: ClassVar[Range] = Range(-270 + ZERO_CELSIUS, 1800 + ZERO_CELSIUS, "K")
 
-    def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return a temperature in K, or the fault of the thermocouple's wires."""
         try:
             raw = read_number(directory / "in_temp_raw")
@@ -247,21 +247,23 @@ class ThermocoupleDriver(ChipDriver):
         return self.RANGE.reading(millidegrees / 1000 + ZERO_CELSIUS)
 
 
-def _wire_fault(directory: Path, error: UnreadableError) -> Reading | None:
+def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
     """Return the wiring fault that a refused read stands for, or None if there is none.
 
     A MAX31856 has an attribute for each fault. For a MAX31855 the kernel reports only that one of its fault
     bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
     """
     for attribute, state, detail in (
-        ("fault_oc", State.OPEN, "the thermocouple is open: a wire is broken or loose"),
-        ("fault_ovuv", State.SHORT, "the thermocouple's wires touch supply or ground"),
+        ("fault_oc", SensorState.OPEN, "the thermocouple is open: a wire is broken or loose"),
+        ("fault_ovuv", SensorState.SHORT, "the thermocouple's wires touch supply or ground"),
     ):
         if (directory / attribute).exists() and read_number(directory / attribute) != 0:
-            return Reading(None, state, detail)
+            return BusReading(None, state, detail)
     if error.errno == errno.EINVAL:
-        return Reading(
-            None, State.OPEN, "the chip reports a fault: thermocouple open (or shorted, or no chip there)"
+        return BusReading(
+            None,
+            SensorState.OPEN,
+            "the chip reports a fault: thermocouple open (or shorted, or no chip there)",
         )
     return None
 
@@ -308,15 +310,17 @@ class PowerDriver(ChipDriver):
             self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm
         return directory
 
-    def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the quantity that `measure` selects, or `out-of-range` when the shunt's limit is reached."""
         value = read_number(directory / self._attribute) * self._unit
         if self._measure == "voltage":
             return Range(0.0, self._limits.bus_v, "V").reading(value)
         shunt_v = read_number(directory / "in0_input") * 1e-3
         if abs(shunt_v) >= self._limits.shunt_v:
-            return Reading(None, State.OUT_OF_RANGE, f"{shunt_v:g} V over the shunt is all the chip can see")
-        return Reading(tidy(value * self._factor))
+            return BusReading(
+                None, SensorState.OUT_OF_RANGE, f"{shunt_v:g} V over the shunt is all the chip can see"
+            )
+        return BusReading(tidy(value * self._factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +344,7 @@ The kernel's units are m°C, m% and kPa (`sysfs-bus-iio`); the ranges are from B
 class ClimateDriver(ChipDriver):
     """Driver of a BME280 through `bmp280`: temperature in K, relative humidity as a ratio, pressure in Pa."""
 
-    def read(self, directory: Path, now_ns: int) -> Reading | None:  # noqa: ARG002
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
         """Return the quantity that `measure` selects, or `out-of-range` without a value."""
         what = _CLIMATE[self._measure]
         return what.range.reading(what.si(read_number(directory / what.attribute)))

@@ -22,7 +22,7 @@ from sensors.gpio.counters import ContactTracker
 from sensors.gpio.pinfactory import GpiodFactory
 from sensors.sample import Sample, Totals
 from sensors.settings import ContactOptions, Pull, SensorSettings
-from sensors.state import State
+from sensors.state import SensorState
 
 RESYNC_NS: Final = 10_000_000_000
 """Interval at which the kernel's debounce is made to read the pin again, in nanoseconds.
@@ -150,7 +150,7 @@ class ContactDriver(Driver):
             return False
         # it is active now, or it was active in between and is noisy
         due_ns = said.boottime_ns + self._window_ns - self.interval_ns
-        return sample.state is State.NOISY or sample.boottime_ns >= due_ns
+        return sample.state is SensorState.NOISY or sample.boottime_ns >= due_ns
 
     def _say(self, sample: Sample) -> None:
         assert self._emit is not None

@@ -18,11 +18,11 @@ from gpiod.line import Bias, Clock, Direction, Edge
 from sensors.driver import Driver, DriverError, Emit
 from sensors.gpio.context import GpioContext
 from sensors.gpio.counters import PulseMeter
-from sensors.gpio.edge_watcher import Wake, Watcher
+from sensors.gpio.edge_watcher import EdgeWatcher, NextCall
 from sensors.gpio.line_settings import CONSUMER, read_ready
 from sensors.sample import Sample, Totals
 from sensors.settings import Pull, PulseOptions, SensorSettings
-from sensors.state import State
+from sensors.state import SensorState
 
 EVENTS: Final = 1024
 """The most events that the kernel buffers for a request.
@@ -47,7 +47,7 @@ class PulseLine:
     def __init__(self, request: gpiod.LineRequest, meter: PulseMeter) -> None:
         self.lock = threading.Lock()
         self.meter = meter
-        self.wake = Wake()
+        self.wake = NextCall()
         self._request: gpiod.LineRequest | None = request
         self._broken: OSError | None = None
 
@@ -65,9 +65,9 @@ class PulseLine:
                 taken = self.take()
             except OSError as error:
                 self._broken = error
-                self.wake = Wake(on_events=False)
+                self.wake = NextCall(on_events=False)
             else:
-                self.wake = Wake(now_ns + NAP_NS, on_events=False) if taken else Wake()
+                self.wake = NextCall(now_ns + NAP_NS, on_events=False) if taken else NextCall()
 
     def take(self) -> int:
         """Empty the kernel's buffer with `lock` held, and return the number of pulses.
@@ -81,7 +81,7 @@ class PulseLine:
         self.meter.take(events)
         return len(events)
 
-    def close(self, watcher: Watcher) -> None:
+    def close(self, watcher: EdgeWatcher) -> None:
         """Release the line and leave the watcher."""
         watcher.remove(self)
         with self.lock:
@@ -102,7 +102,7 @@ class PulseDriver(Driver):
         self._options = settings.options
         self._gpio = gpio
         self._line: PulseLine | None = None
-        self._watcher: Watcher | None = None
+        self._watcher: EdgeWatcher | None = None
         self._emit: Emit | None = None
         self._seconds = 0.0
 
@@ -144,11 +144,11 @@ class PulseDriver(Driver):
             if rate is None and options.measure == "rate":
                 return
             lost = line.meter.take_lost()
-        state, detail = State.GOOD, ""
+        state, detail = SensorState.GOOD, ""
         if rate is not None and rate > options.max_hz:
-            state, detail = State.NOISY, f"{rate:.0f} pulses/s are more than {options.max_hz:g}"
+            state, detail = SensorState.NOISY, f"{rate:.0f} pulses/s are more than {options.max_hz:g}"
         elif lost:
-            state, detail = State.EDGES_LOST, f"the kernel dropped {lost} pulses; the value is right"
+            state, detail = SensorState.EDGES_LOST, f"the kernel dropped {lost} pulses; the value is right"
         value = count / options.pulses_per_unit
         if options.measure == "rate":
             assert rate is not None

@@ -32,7 +32,7 @@ A longer one is an overflow in the program that wrote the file.
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RecordingRow:
     """Single reading of a recording."""
 
     offset_ns: int
@@ -49,13 +49,13 @@ _MOST_NAMED: Final = 20
 """Most paths that a message lists."""
 
 
-class Rows(Sequence[Row]):
+class RecordingRows(Sequence[RecordingRow]):
     """Sequence of rows that takes 16 bytes for each, because there may be a million."""
 
     def __init__(self) -> None:
         self._offsets, self._values = array("q"), array("d")
 
-    def append(self, row: Row) -> None:
+    def append(self, row: RecordingRow) -> None:
         """Add a row at the end; raise `OverflowError` if its time is too large to store."""
         self._offsets.append(row.offset_ns)
         self._values.append(row.value)
@@ -64,20 +64,20 @@ class Rows(Sequence[Row]):
         return len(self._offsets)
 
     @overload
-    def __getitem__(self, place: int) -> Row: ...
+    def __getitem__(self, place: int) -> RecordingRow: ...
     @overload
-    def __getitem__(self, place: slice) -> tuple[Row, ...]: ...
-    def __getitem__(self, place: int | slice) -> Row | tuple[Row, ...]:
+    def __getitem__(self, place: slice) -> tuple[RecordingRow, ...]: ...
+    def __getitem__(self, place: int | slice) -> RecordingRow | tuple[RecordingRow, ...]:
         if isinstance(place, slice):
-            return tuple(map(Row, self._offsets[place], self._values[place]))
-        return Row(self._offsets[place], self._values[place])
+            return tuple(map(RecordingRow, self._offsets[place], self._values[place]))
+        return RecordingRow(self._offsets[place], self._values[place])
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class PathRecording:
     """The rows of one path."""
 
-    rows: Sequence[Row]
+    rows: Sequence[RecordingRow]
     length_ns: int
     """Time in nanoseconds at which the next round begins, if the recording repeats.
 
@@ -85,17 +85,17 @@ class Recording:
     """
 
 
-def rows(file: Path, path: str) -> tuple[Row, ...]:
+def rows(file: Path, path: str) -> tuple[RecordingRow, ...]:
     """Return the recording's rows of `path`, in order; raise `DriverError` with file and line on an error."""
     return tuple(load(file, path).rows)
 
 
-def load(file: Path, path: str) -> Recording:
+def load(file: Path, path: str) -> PathRecording:
     """Read a recording; rows of other paths than `path` only count for its length.
 
     Raises `DriverError` on any failure, whatever the file contains.
     """
-    found = Rows()
+    found = RecordingRows()
     paths: set[str] = set()
     count = offset_ns = 0
     try:
@@ -110,7 +110,7 @@ def load(file: Path, path: str) -> Recording:
                     continue
                 if found and offset_ns < found[-1].offset_ns:
                     raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
-                found.append(Row(offset_ns, value))
+                found.append(RecordingRow(offset_ns, value))
     except DriverError:
         raise
     except Exception as error:
@@ -119,7 +119,7 @@ def load(file: Path, path: str) -> Recording:
         there = ", ".join(sorted(paths)) or "no rows at all"
         raise DriverError(f"{file} has no rows of {path}; it has {there}")
     spacing = offset_ns // (count - 1) if count > 1 else 0
-    return Recording(found, max(offset_ns + spacing, 1_000_000))
+    return PathRecording(found, max(offset_ns + spacing, 1_000_000))
 
 
 def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:
@@ -193,7 +193,7 @@ class ReplayDriver(Driver):
         self.interval_ns = POLL_NS
         self._options = settings.options
         self._contact = settings.unit == "bool"
-        self._recording: Recording | None = None
+        self._recording: PathRecording | None = None
         self._emit: Emit | None = None
         self._start_ns: int | None = None
         self._round = 0

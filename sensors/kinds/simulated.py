@@ -10,14 +10,14 @@ from typing import Final
 from sensors.driver import Driver, DriverError, Emit
 from sensors.sample import Sample, Totals
 from sensors.settings import SensorSettings, SimulatedOptions
-from sensors.state import State
+from sensors.state import SensorState
 
 from . import simulation_models
 
 _DETAIL: Final = {
-    State.OPEN: "a broken wire, played",
-    State.SHORT: "a short circuit, played",
-    State.STALE: "silence, played",
+    SensorState.OPEN: "a broken wire, played",
+    SensorState.SHORT: "a short circuit, played",
+    SensorState.STALE: "silence, played",
 }
 
 
@@ -33,7 +33,7 @@ class SimulatedDriver(Driver):
         self._seed = settings.options.seed
         self._grain = self._seed ^ zlib.crc32(settings.id.encode())
         self._faults = settings.options.faults
-        self._wire = None if settings.options.wire is State.GOOD else settings.options.wire
+        self._wire = None if settings.options.wire is SensorState.GOOD else settings.options.wire
         model = simulation_models.MODELS[settings.options.model]
         self._number = model.numbers.get(settings.unit, model.numbers[""])
         self._active = model.active if settings.unit == "bool" else None
@@ -41,7 +41,7 @@ class SimulatedDriver(Driver):
         self._first_ns: int | None = None
         self._last_ns = 0
         self._level: bool | None = None
-        self._fault: State | None = None
+        self._fault: SensorState | None = None
         self._totals = Totals()
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
@@ -61,7 +61,7 @@ class SimulatedDriver(Driver):
         changed, self._fault = fault is not self._fault, fault
         if fault is not None:
             self._level = None
-            if changed or fault is not State.STALE:  # a silent sensor reports its silence once
+            if changed or fault is not SensorState.STALE:  # a silent sensor reports its silence once
                 self._emit(Sample(self.settings.id, now_ns, None, fault, detail=_DETAIL[fault]))
         elif self._active is None:
             self._emit(Sample(self.settings.id, now_ns, round(self._number(self._seed, self._grain, t_s), 4)))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sensors.state import State
+from sensors.state import SensorState
 
 _MASK: Final = (1 << 64) - 1
 
@@ -217,10 +217,10 @@ MODELS: Final[dict[str, Model]] = {
 }
 
 FAULT_SLOT_S: Final = 90.0
-_FAULTS: Final = (State.OPEN, State.SHORT, State.STALE)
+_FAULTS: Final = (SensorState.OPEN, SensorState.SHORT, SensorState.STALE)
 
 
-def wire_fault(grain: int, t_s: float) -> State | None:
+def wire_fault(grain: int, t_s: float) -> SensorState | None:
     """Return the wiring fault that a sensor with `faults` simulates, or None.
 
     There is a fault in two of three slots, for 4 to 10 s.

@@ -1,9 +1,9 @@
 """Schemas for tables of a TOML file, as data, and the collector of every problem in a file.
 
 A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
-key becomes a `Problem` with its line, and the reading continues. Parsers take a value as TOML has it, return
-the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check, becomes a
-`Problem` too: the content of a file never ends the program that reads it.
+key becomes a `FileProblem` with its line, and the reading continues. Parsers take a value as TOML has it,
+return the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check,
+becomes a `FileProblem` too: the content of a file never ends the program that reads it.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from sensors.units import InputError, close, finite, parse, shown
 
-from .toml_file import UNREADABLE, ConfigurationError, Problem, TomlFile, unforeseen
+from .toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, unforeseen
 from .toml_lines import Place
 
 Parser = Callable[[Any], Any]
@@ -43,7 +43,7 @@ class Table:
     """A table of a file, and the problems in the whole file so far (shared by all its tables)."""
 
     def __init__(
-        self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[Problem]
+        self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[FileProblem]
     ) -> None:
         self.data = data
         self.label = label
@@ -69,7 +69,7 @@ class Table:
         """Record a problem with a key (empty for the table); `at` is the path from the key onwards."""
         self.faulty.add(key)
         self.problems.append(
-            Problem(
+            FileProblem(
                 file=self._file.path,
                 line=line or self.line(*([key] if key else []), *at),
                 key=key,

@@ -43,7 +43,7 @@ _MOST_PARSED: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """Mistake in a file; `str` is one line: where, what, and what to do."""
 
     file: Path
@@ -70,8 +70,8 @@ class Problem:
 class ConfigurationError(Exception):
     """A file is wrong; carries all its problems in the file's order, and `str` has one on each line."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(problems)
+    def __init__(self, problems: Iterable[FileProblem]) -> None:
+        self.problems: tuple[FileProblem, ...] = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -84,7 +84,7 @@ class TomlFile:
     lines: Mapping[Place, int] = field(default_factory=dict)
     content: bytes | None = None
     """Bytes of the file; None if there is no such file."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
     """Syntax errors that did not prevent the rest from being read: see `UNREADABLE`."""
 
     def line(self, place: Place) -> int | None:
@@ -123,7 +123,7 @@ def unforeseen(error: Exception) -> tuple[str, str]:
 _LONGEST_REASON: Final = 200
 
 
-def raise_if_any(problems: Iterable[Problem]) -> None:
+def raise_if_any(problems: Iterable[FileProblem]) -> None:
     """Raise all problems as one `ConfigurationError`, in the order of the file's lines."""
     found = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
     if found:
@@ -175,7 +175,7 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         line = content[: error.start].count(b"\n") + 1
         raise _failed(path, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".', line) from None
     rows = text.replace("\r\n", "\n").split("\n")
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))
     while True:
         text = "\n".join(rows)
@@ -213,7 +213,7 @@ def _check_parts(path: Path, text: str) -> None:
 
 
 def _failed(path: Path, text: str, remedy: str, line: int | None = None) -> ConfigurationError:
-    return ConfigurationError([Problem(path, line, "", text, remedy)])
+    return ConfigurationError([FileProblem(path, line, "", text, remedy)])
 
 
 # TOML's syntax errors, for people who do not know TOML ----------------------------------------------
@@ -284,7 +284,7 @@ _KNOWN_UNITS: Final = frozenset(unit for dimension in DIMENSIONS.values() for un
 _COMMA_AFTER: Final = re.compile(r",[0-9]+\s*(?:#.*)?$")
 
 
-def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
+def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProblem:
     match = _POSITION.fullmatch(message)
     said = match[1] if match else message
     last = max((number for number, row in enumerate(rows, start=1) if row), default=1)
@@ -305,10 +305,10 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> Problem:
     elif number and _COMMA_AFTER.match(after):
         what, remedy = "this number has a comma", "Write it with a point."
     name = _NAME.match(row)
-    return Problem(path, line, name[1] if name else "", what, remedy, column=column)
+    return FileProblem(path, line, name[1] if name else "", what, remedy, column=column)
 
 
-def _repair(rows: list[str], problem: Problem) -> bool:
+def _repair(rows: list[str], problem: FileProblem) -> bool:
     """Make a wrong line harmless without changing the meaning of the others; return True if possible."""
     assert problem.line is not None
     row = rows[problem.line - 1]

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provisioning.ingest.active_config import CONFIG
-from provisioning.ingest.ingest import SENSORS, Verdict
+from provisioning.ingest.ingest import SENSORS, FolderCheck
 from sensors.config.loader import read_sensors
 from sensors.toml import toml_file
-from sensors.toml.toml_file import ConfigurationError, Problem, TomlFile, unforeseen
+from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, unforeseen
 from services.config.loader import Configuration, read_configuration, reserved_pins
 
 
-def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verdict:
+def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> FolderCheck:
     """Check both files, by these names; a missing file counts as empty.
 
     Never raise: whatever is wrong is in the verdict.
     """
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     configuration = None
     try:
         file = toml_file.read(folder / config, missing_ok=True)
@@ -28,23 +28,23 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Verd
     except ConfigurationError as error:
         problems += error.problems
     except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
-        problems.append(Problem(folder / config, None, "", *unforeseen(error)))
+        problems.append(FileProblem(folder / config, None, "", *unforeseen(error)))
     try:
         wired = toml_file.read(folder / sensors, missing_ok=True)
         read_sensors(wired, reserved={} if configuration is None else reserved_pins(configuration))
     except ConfigurationError as error:
         problems += error.problems
     except Exception as error:  # noqa: BLE001  # as above
-        problems.append(Problem(folder / sensors, None, "", *unforeseen(error)))
-    return Verdict(tuple(problems), "" if configuration is None else configuration.vessel.id)
+        problems.append(FileProblem(folder / sensors, None, "", *unforeseen(error)))
+    return FolderCheck(tuple(problems), "" if configuration is None else configuration.vessel.id)
 
 
-def _missing(file: TomlFile, configuration: Configuration) -> Iterator[Problem]:
+def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
     """Yield a problem for each file that a gateway refers to and that is not beside the configuration."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
         if name is not None and not _is_file(file.path.parent / name):
-            yield Problem(
+            yield FileProblem(
                 file.path,
                 file.line(("gateway", number, "password_file")),
                 "password_file",

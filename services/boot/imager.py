@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning import files
-from provisioning.imager.asked import AccessPoint, Checks, Customisation
-from provisioning.imager.reading import FILES, MOST_BYTES, Reading, read
+from provisioning.imager.asked import Checks, Customisation, RequestedWifi
+from provisioning.imager.reading import FILES, MOST_BYTES, ImagerReading, read
 from provisioning.ingest import wiping
 from provisioning.ingest.active_config import InForce, digest
-from sensors.toml.toml_file import Problem
+from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 from services.config import parsers as keys
-from services.config.model import Network, Wifi
+from services.config.model import NetworkSection, Wifi
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Card:
     firmware: Path
     owned: Collection[str]
 
-    def look(self) -> tuple[Reading, Mapping[str, bytes]]:
+    def look(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return what the files ask for, and their contents. Raise OSError if they cannot be read."""
         contents = {}
         for name in FILES:
@@ -55,7 +55,7 @@ class Card:
         placed = [dataclasses.replace(each, file=self.firmware / each.file.name) for each in reading.problems]
         return dataclasses.replace(reading, problems=tuple(placed)), contents
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[FileProblem, ...]:
         """Return the problems of the files, without changing anything.
 
         Raise OSError if they cannot be read.
@@ -76,7 +76,7 @@ def checks(owned: Collection[str]) -> Checks:
     }
 
 
-def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -> tuple[Problem, ...]:
+def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -> tuple[FileProblem, ...]:
     """Store the customisation, wipe files that were understood, and return the problems of the others.
 
     `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
@@ -121,9 +121,9 @@ def kept(etc: Path) -> Customisation | None:
 
 
 def _from_json(found: dict[str, Any]) -> Customisation:
-    points = [AccessPoint(**point) for point in found.get("wifi", ())]
+    points = [RequestedWifi(**point) for point in found.get("wifi", ())]
     if found.get("ssid"):  # the form of releases that allowed one network only
-        points.append(AccessPoint(found["ssid"], found.get("wifi_password", "")))
+        points.append(RequestedWifi(found["ssid"], found.get("wifi_password", "")))
     texts = ("host_name", "user", "password_hash", "country", "timezone")
     return Customisation(
         **{name: str(found.get(name, "")) for name in texts},
@@ -132,7 +132,7 @@ def _from_json(found: dict[str, Any]) -> Customisation:
     )
 
 
-def added(network: Network, asked: Customisation | None) -> Network:
+def added(network: NetworkSection, asked: Customisation | None) -> NetworkSection:
     """Return the vessel's networks and keys together with Imager's.
 
     All values were checked when they were stored, but an older release checked less: invalid ones are left

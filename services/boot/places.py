@@ -14,7 +14,7 @@ PARTITION: Final = Path("/data")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AppliancePaths:
     """The paths; the defaults are those of an appliance."""
 
     config: Path = Path("/etc/logboat/logboat.toml")

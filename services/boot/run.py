@@ -27,22 +27,22 @@ from provisioning.imager.asked import Customisation
 from provisioning.ingest import permissions
 from provisioning.ingest.active_config import InForce
 from provisioning.ingest.ingest import SENSORS, Beside, Outcome, TakeIn
-from provisioning.ingest.offers import Offer
+from provisioning.ingest.offers import OfferedFiles
 from provisioning.networks import firewall
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
 from provisioning.overlays.wanted import Wanted, wanted
 from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
-from sensors.toml.toml_file import Problem, unforeseen
+from sensors.toml.toml_file import FileProblem, unforeseen
 from sensors.units import InputError
 from services.boot.check import check
-from services.boot.places import Places
+from services.boot.places import AppliancePaths
 from services.boot.system import Run
 from services.config import parsers as keys
 from services.config.last_good import LastGood
 from services.config.loader import Configuration, ConfigurationError, load, reserved_pins
-from services.config.model import Network
+from services.config.model import NetworkSection
 from services.state import boot_state
 from services.state.boot_state import BootState
 from services.system import machine
@@ -67,10 +67,10 @@ _ASKED: Final = ".restart-asked"
 
 
 @dataclass(slots=True)
-class Boot:
+class BootSequence:
     """A boot of the appliance."""
 
-    places: Places
+    places: AppliancePaths
     now: datetime
     tool: Run = run
     progress: Callable[[], None] = lambda: None
@@ -180,7 +180,7 @@ class Boot:
         self._logged.update(found.problems)
         return found
 
-    def take_in(self, extra: Offer | None = None, *, beside: Beside | None = None) -> Outcome:
+    def take_in(self, extra: OfferedFiles | None = None, *, beside: Beside | None = None) -> Outcome:
         """Apply what the card offers, and `extra`.
 
         Raspberry Pi Imager's files are only checked, unless `beside` does more with them.
@@ -201,7 +201,7 @@ class Boot:
     def _imagers_card(self) -> imager.Card:
         return imager.Card(self.places.firmware, system.owned_names(self.places.root))
 
-    def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[Problem]:
+    def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[FileProblem]:
         return imager.take_in(self._imagers_card(), InForce(self.places.etc), before_writing=before_writing)
 
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
@@ -250,10 +250,10 @@ class Boot:
         records = imager.user_records(asked, home=places.homes, uid=_IMAGERS_USER, groups=groups)
         system.make_user(records, folder=places.users, home=places.homes, uid=_IMAGERS_USER)
 
-    def _authorize(self, network: Network) -> None:
+    def _authorize(self, network: NetworkSection) -> None:
         system.write_authorized_keys(self.places.ssh, network.ssh_keys)
 
-    def _networks(self, network: Network) -> None:
+    def _networks(self, network: NetworkSection) -> None:
         places = self.places
         there = system.radios(places.root, tool=self.tool)
         if there and network.country is not None:

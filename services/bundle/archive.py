@@ -4,10 +4,10 @@ import io
 import tarfile
 from collections.abc import Iterable
 
-from .contents import Part
+from .contents import ArchiveFile
 
 
-def packed(parts: Iterable[Part], *, folder: str, utc: float) -> bytes:
+def packed(parts: Iterable[ArchiveFile], *, folder: str, utc: float) -> bytes:
     """Return the bytes of a `.tar.gz` whose files are all in one folder."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as archive:

@@ -24,7 +24,7 @@ from services.doctor.checks import examine
 from services.doctor.context import Patient
 from services.logs.kept import NAME, OLDER
 from services.system import machine
-from sync.documents import Kind, is_single_writer
+from sync.documents import DocumentType, is_single_writer
 from sync.store import Database
 
 from .redaction import redact
@@ -51,7 +51,7 @@ _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ArchiveFile:
     """A file of the archive."""
 
     name: str
@@ -74,7 +74,7 @@ def secrets_of(patient: Patient) -> set[str]:
     return {value for value in found if not value.startswith("-----")}
 
 
-def parts(patient: Patient) -> Iterator[Part]:
+def parts(patient: Patient) -> Iterator[ArchiveFile]:
     """Yield all parts, with secrets removed."""
     remover = Remover(secrets_of(patient))
     for name, make in _parts(patient):
@@ -85,7 +85,7 @@ def parts(patient: Patient) -> Iterator[Part]:
         text = clean_lines(remover.clean(text))
         if len(text) > MOST_BYTES:  # after removal, because half a secret would not be recognised
             text = f"(only the end)\n{text[-MOST_BYTES:]}"
-        yield Part(name, text)
+        yield ArchiveFile(name, text)
 
 
 def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -189,7 +189,7 @@ def _documents(patient: Patient) -> str:
     found: dict[str, Any] = {}
     path = patient.data / "log.db"
     with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
-        for kind in Kind:
+        for kind in DocumentType:
             prefix = f"{kind}:"
             found[kind.value] = {"count": database.count(prefix), "newest": _some(database, prefix)}
     return json.dumps(found, indent=1, ensure_ascii=False)

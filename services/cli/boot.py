@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.boot.places import FIRMWARE, PARTITION, Places
+from services.boot.places import FIRMWARE, PARTITION, AppliancePaths
 from services.console.errors import FailedError
 from services.console.output import print_json
 from services.console.world import World
@@ -49,7 +49,7 @@ def boot(args: Namespace, world: World) -> int:
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = places_of(args)
-    boot = run.Boot(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
+    boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
     parts = {None: boot.run, "card": boot.take_up, "networks": boot.join, "radio": boot.rekey}
     with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
         found = parts[args.part]()
@@ -67,9 +67,9 @@ def boot(args: Namespace, world: World) -> int:
     return 0
 
 
-def places_of(args: Namespace) -> Places:
+def places_of(args: Namespace) -> AppliancePaths:
     """Return the paths that the command's options select."""
     partition = getattr(args, "partition", PARTITION)
-    return Places(
+    return AppliancePaths(
         config=args.config, data=args.data, run=args.run, firmware=args.firmware, partition=partition
     )

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from sensors.toml.toml_file import Problem
+from sensors.toml.toml_file import FileProblem
 from services.boot.places import FIRMWARE
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
@@ -51,7 +51,7 @@ def _check(args: Namespace) -> int:
 
 
 def _apply(args: Namespace, world: World) -> int:
-    from provisioning.ingest.offers import Offer
+    from provisioning.ingest.offers import OfferedFiles
     from sensors.toml.toml_file import ConfigurationError
     from services.boot import clock, run
     from services.config.check import name_in_force
@@ -64,8 +64,8 @@ def _apply(args: Namespace, world: World) -> int:
         raise UsageError(str(error)) from error
     if not os.access(args.config.parent, os.W_OK):
         raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
-    offer = Offer({name: args.file.read_bytes()}, origins={name: args.file})
-    outcome = run.Boot(places_of(args), clock.now(args.data, utc=world.utc)).take_in(offer)
+    offer = OfferedFiles({name: args.file.read_bytes()}, origins={name: args.file})
+    outcome = run.BootSequence(places_of(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
         facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
         print_json("config-apply", facts)
@@ -79,7 +79,7 @@ def _apply(args: Namespace, world: World) -> int:
     return 2 if outcome.problems else 0
 
 
-def _json(problem: Problem) -> dict[str, Any]:
+def _json(problem: FileProblem) -> dict[str, Any]:
     return {
         "line": problem.line,
         "table": problem.table,

@@ -37,13 +37,13 @@ def doctor(args: Namespace, world: World) -> int:
         return _tell_guide(args)
     from services.doctor.checks import examine, is_well
     from services.doctor.context import run_command
-    from services.doctor.findings import Verdict
+    from services.doctor.findings import CheckStatus
 
     found = list(examine(patient_of(args, world)))
     done: list[str] = []
     if args.fix:
         for check, finding in found:
-            if check.fix is not None and finding.verdict in (Verdict.WARN, Verdict.BAD):
+            if check.fix is not None and finding.verdict in (CheckStatus.WARN, CheckStatus.BAD):
                 done.append(" ".join(check.fix))
                 try:
                     run_command(check.fix)
@@ -74,12 +74,12 @@ def doctor(args: Namespace, world: World) -> int:
         for command in done:
             print("\n".join(wrap(f"done: {command}", where.width)))
         for check, finding in found:
-            if args.all or finding.verdict in (Verdict.WARN, Verdict.BAD):
+            if args.all or finding.verdict in (CheckStatus.WARN, CheckStatus.BAD):
                 print("\n".join(_lines(check, finding, where)))
-        counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in Verdict}
+        counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in CheckStatus}
         summary = (
-            f"{len(found)} checks: {counts[Verdict.GOOD]} good, {counts[Verdict.WARN]} to be seen to,"
-            f" {counts[Verdict.BAD]} wrong, {counts[Verdict.SKIPPED]} do not apply"
+            f"{len(found)} checks: {counts[CheckStatus.GOOD]} good, {counts[CheckStatus.WARN]} to be seen to,"
+            f" {counts[CheckStatus.BAD]} wrong, {counts[CheckStatus.SKIPPED]} do not apply"
         )
         print("\n".join(wrap(summary, where.width)))
     return 0 if is_well(found) else 1

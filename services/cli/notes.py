@@ -60,13 +60,13 @@ def note(args: Namespace, world: World) -> int:
 
 def _show(args: Namespace) -> int:
     """Print the last notes, the newest at the end."""
-    from sync.documents import Kind
+    from sync.documents import DocumentType
 
     if args.limit < 1:
         raise UsageError("--limit takes a number from 1 on")
     with reading_store(args) as database:
         vessel = chosen_vessel(args, database)
-        newest = list(database.documents(f"{Kind.NOTE}:{vessel}:", reverse=True, limit=args.limit))
+        newest = list(database.documents(f"{DocumentType.NOTE}:{vessel}:", reverse=True, limit=args.limit))
         bodies = [(document.id, document.body) for document in reversed(newest)]
     if args.json:
         print_json("notes", {"notes": [{"id": document_id, **body} for document_id, body in bodies]})

@@ -65,10 +65,10 @@ def top(args: Namespace, world: World) -> int:
         by_whom(args, world)
     configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
     from services.screens.top import plain
-    from services.screens.top.looking import Looker
+    from services.screens.top.looking import TopFactsCollector
 
     where = screen()
-    looker = Looker(args, world)
+    looker = TopFactsCollector(args, world)
     if args.once or not (where.is_terminal or args.plain or _is_dumb()):
         return plain.once(looker, looker.look(patience=_LONG_S), args, where)
     is_plain = args.plain or args.json or not _has_screen()

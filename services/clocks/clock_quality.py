@@ -38,7 +38,7 @@ wrong floor lasts no longer than this.
 """
 
 
-class Source(StrEnum):
+class TimeSource(StrEnum):
     """Source of the time."""
 
     FLOOR = "floor"
@@ -49,25 +49,25 @@ class Source(StrEnum):
     @property
     def rank(self) -> int:
         """Rank of the source, from 0 for the floor to 3."""
-        return list(Source).index(self)
+        return list(TimeSource).index(self)
 
     @property
     def is_external(self) -> bool:
         """True if the source is another clock: a time server, or satellites."""
-        return self in (Source.NETWORK, Source.GNSS)
+        return self in (TimeSource.NETWORK, TimeSource.GNSS)
 
 
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
     """Source and uncertainty of the machine's clock at present."""
 
-    source: Source
+    source: TimeSource
     uncertainty_s: float
 
     @property
     def is_synced(self) -> bool:
         """True if UTC can be trusted to within the uncertainty."""
-        return self.source is not Source.FLOOR
+        return self.source is not TimeSource.FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Anchor:
 
     clock_s: float
     utc: float
-    source: Source
+    source: TimeSource
     uncertainty_s: float
 
     def as_list(self) -> list[float | str]:
@@ -110,12 +110,12 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     if not timex.status & STA_UNSYNC:
-        return ClockQuality(Source.NETWORK, max(timex.maxerror / 1e6, 0.001))
+        return ClockQuality(TimeSource.NETWORK, max(timex.maxerror / 1e6, 0.001))
     # If this says 1, the kernel took the time from the first clock chip at boot (rtc's sysfs ABI, hctosys).
     hctosys = root / "sys/class/rtc/rtc0/hctosys"
     if hctosys.exists() and hctosys.read_text().strip() == "1":
-        return ClockQuality(Source.RTC, RTC_UNCERTAINTY_S)
-    return ClockQuality(Source.FLOOR, 0.0)
+        return ClockQuality(TimeSource.RTC, RTC_UNCERTAINTY_S)
+    return ClockQuality(TimeSource.FLOOR, 0.0)
 
 
 class TimeFloor:
@@ -146,7 +146,7 @@ class TimeFloor:
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
         """Return the quality of a clock: that of the floor if it shows an earlier time than the floor."""
         if utc < self.utc:
-            return ClockQuality(Source.FLOOR, 0.0)
+            return ClockQuality(TimeSource.FLOOR, 0.0)
         return quality
 
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
@@ -234,7 +234,7 @@ class Timekeeper:
         best = max(known.source.rank for known in self.anchors)
         if anchor.source.rank != best:
             return anchor.source.rank > best
-        if anchor.source is Source.FLOOR:
+        if anchor.source is TimeSource.FLOOR:
             return False
         last = [known for known in self.anchors if known.source.rank == best][-1]
         foretold = last.utc + anchor.clock_s - last.clock_s

@@ -21,7 +21,7 @@ from .loader import (
     LIGHTS,
     Configuration,
     ConfigurationError,
-    Problem,
+    FileProblem,
     load,
     read_configuration,
     reserved_pins,
@@ -37,7 +37,7 @@ class Checked:
 
     text: str
     """Text for people: a summary, or one line for each problem."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -53,7 +53,7 @@ def check(path: Path) -> Checked:
     except ConfigurationError as error:
         return _wrong(path, error)
     except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
-        return _wrong(path, ConfigurationError([Problem(path, None, "", *unforeseen(error))]))
+        return _wrong(path, ConfigurationError([FileProblem(path, None, "", *unforeseen(error))]))
     return Checked(f"{path.name}: good\n{summary}")
 
 

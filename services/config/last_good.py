@@ -30,7 +30,7 @@ from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
 from sync.folders import OWN, OWN_FILE, make_folder, opening
 
-from .loader import Configuration, ConfigurationError, Problem, read_configuration, reserved_pins
+from .loader import Configuration, ConfigurationError, FileProblem, read_configuration, reserved_pins
 
 CONFIG: Final = Path("/etc/logboat/logboat.toml")
 SENSORS: Final = Path("/etc/logboat/sensors.toml")
@@ -49,7 +49,7 @@ class Loaded:
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
     """Reasons why it differs from the files, or why it could not be stored; empty if there are none."""
     is_last_good: bool = False
     """True if it comes from the stored copy."""
@@ -131,7 +131,7 @@ def _read(
     except ConfigurationError:
         raise
     except Exception as error:
-        raise ConfigurationError([Problem(config_path.parent, None, "", *unforeseen(error))]) from error
+        raise ConfigurationError([FileProblem(config_path.parent, None, "", *unforeseen(error))]) from error
 
 
 def _read_both(
@@ -143,13 +143,13 @@ def _read_both(
     config_empty_ok: bool,
     none_ok: bool,
 ) -> Pair:
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     configuration = sensors = None
     config_file, sensors_file = TomlFile(config_path), TomlFile(sensors_path)
     try:
         config_file = toml_file.read(config_path, missing_ok=config_missing_ok)
         if not config_empty_ok and config_file.content is not None and is_empty(config_file.content):
-            problems.append(Problem(config_path, None, "", *EMPTIED))
+            problems.append(FileProblem(config_path, None, "", *EMPTIED))
         configuration = read_configuration(config_file)
     except ConfigurationError as error:
         problems += error.problems
@@ -209,7 +209,7 @@ class LastGood:
             raise ConfigurationError([*why.problems, trouble]) from error
         return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
 
-    def keep(self, pair: Pair) -> tuple[Problem, ...]:
+    def keep(self, pair: Pair) -> tuple[FileProblem, ...]:
         """Store this as the last good configuration, and return the problems that prevented it."""
         try:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
@@ -263,8 +263,8 @@ class LastGood:
             if old.is_dir() and not old.is_symlink() and old != new:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def _problem(self, text: str, remedy: str) -> Problem:
-        return Problem(self._folder, None, "", f"the last good configuration {text}", remedy)
+    def _problem(self, text: str, remedy: str) -> FileProblem:
+        return FileProblem(self._folder, None, "", f"the last good configuration {text}", remedy)
 
 
 def _words(error: Exception) -> str:

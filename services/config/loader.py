@@ -26,29 +26,36 @@ from sensors.toml.schema import (
     text,
     unique,
 )
-from sensors.toml.toml_file import ConfigurationError, Problem, TomlFile, raise_if_any
+from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, raise_if_any
 from sensors.units import shown
 
 from . import parsers as keys
 from .model import (
     AccessPoint,
+    ClockSection,
     Configuration,
     Ethernet,
-    Gateway,
-    HardwareClock,
-    Lights,
-    Listener,
-    Mesh,
-    Network,
+    GatewaySection,
+    LightsSection,
+    ListenerSection,
+    MeshSection,
+    NetworkSection,
     Policy,
-    Retention,
-    User,
-    Vessel,
+    RetentionSection,
+    UserSection,
     VesselRadio,
+    VesselSection,
     Wifi,
 )
 
-__all__ = ["Configuration", "ConfigurationError", "Problem", "load", "read_configuration", "reserved_pins"]
+__all__ = [
+    "Configuration",
+    "ConfigurationError",
+    "FileProblem",
+    "load",
+    "read_configuration",
+    "reserved_pins",
+]
 
 
 def load(path: Path, *, missing_ok: bool = False) -> Configuration:
@@ -76,10 +83,10 @@ def _as_it_is(raw: Any) -> Any:
 
 _DIRECTION: Final = choice("push", "pull", "both")
 _VESSEL: Final[Schema] = {
-    "id": Key(identifier, Vessel().id),
+    "id": Key(identifier, VesselSection().id),
     "name": Key(text(80), ""),
     "mmsi": Key(keys.mmsi),
-    "timezone": Key(keys.timezone, Vessel().timezone),
+    "timezone": Key(keys.timezone, VesselSection().timezone),
 }
 _NETWORK: Final[Schema] = {
     "country": Key(keys.country),
@@ -88,7 +95,7 @@ _NETWORK: Final[Schema] = {
     "vessel_radio": Key(_as_it_is),
     "ethernet": Key(_as_it_is),
     "ssh_keys": Key(list_of(keys.ssh_key), ()),
-    "ssh_interfaces": Key(list_of(keys.interface, least=1), Network().ssh_interfaces),
+    "ssh_interfaces": Key(list_of(keys.interface, least=1), NetworkSection().ssh_interfaces),
 }
 _WIFI: Final[Schema] = {
     "ssid": Key(keys.ssid, required='ssid = "marina"'),
@@ -110,8 +117,8 @@ _ETHERNET: Final[Schema] = {
     "dns": Key(list_of(keys.host_address), ()),
 }
 _LISTENER: Final[Schema] = {
-    "port": Key(integer(1024, 65535), Listener().port),
-    "interfaces": Key(list_of(text(15, least=1), least=1), Listener().interfaces),  # IFNAMSIZ
+    "port": Key(integer(1024, 65535), ListenerSection().port),
+    "interfaces": Key(list_of(text(15, least=1), least=1), ListenerSection().interfaces),  # IFNAMSIZ
 }
 _USER: Final[Schema] = {
     "name": Key(text(64, least=1), required='name = "bridge"'),
@@ -126,11 +133,11 @@ _CLEAR_PASSWORD: Final[Mapping[str, Advice]] = {
     ),
 }
 _MESH: Final[Schema] = {
-    "role": Key(choice("peer", "hub", "active-only", "passive-only"), Mesh().role),
-    "max_peers": Key(integer(1, 64), Mesh().max_peers),
+    "role": Key(choice("peer", "hub", "active-only", "passive-only"), MeshSection().role),
+    "max_peers": Key(integer(1, 64), MeshSection().max_peers),
     "static": Key(list_of(keys.url("wss", "ws")), ()),
     "hub": Key(list_of(identifier), ()),
-    "direction": Key(_DIRECTION, Mesh().direction),
+    "direction": Key(_DIRECTION, MeshSection().direction),
 }
 _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
 _URLS: Final[Mapping[str, Parser]] = {
@@ -166,11 +173,11 @@ _POLICY: Final[Schema] = {
     "when": Key(keys.condition),
     "limit": Key(_RATE),
 }
-_RETENTION: Final[Schema] = {"budget": Key(keys.budget, Retention().budget)}
+_RETENTION: Final[Schema] = {"budget": Key(keys.budget, RetentionSection().budget)}
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 _LIGHTS: Final[Schema] = {
-    **{name: Key(keys.light_pin, getattr(Lights(), name)) for name in LIGHTS},
-    "active": Key(choice("high", "low"), Lights().active),
+    **{name: Key(keys.light_pin, getattr(LightsSection(), name)) for name in LIGHTS},
+    "active": Key(choice("high", "low"), LightsSection().active),
     "single": Key(keys.led),
     "night": Key(keys.hours),
 }
@@ -199,12 +206,12 @@ def read_configuration(file: TomlFile) -> Configuration:
     return Configuration(**found)
 
 
-def _vessel(table: Table) -> Vessel:
+def _vessel(table: Table) -> VesselSection:
     values = table.read(_VESSEL)
-    return Vessel(**{**values, "name": values["name"] or values["id"]})
+    return VesselSection(**{**values, "name": values["name"] or values["id"]})
 
 
-def _network(table: Table) -> Network:
+def _network(table: Table) -> NetworkSection:
     values = table.read(_NETWORK)
     points = [AccessPoint(**point.read(_ACCESS_POINT)) for point in table.tables("access_point")]
     radios = [VesselRadio(**radio.read(_VESSEL_RADIO)) for radio in table.tables("vessel_radio")]
@@ -212,7 +219,7 @@ def _network(table: Table) -> Network:
     for key, found in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
         if len(found) > 1:
             table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
-    network = Network(
+    network = NetworkSection(
         country=values["country"],
         wifi=tuple(Wifi(**wifi.read(_WIFI)) for wifi in table.tables("wifi")),
         access_point=points[0] if points else None,
@@ -250,16 +257,16 @@ def _ethernet(table: Table) -> Ethernet:
     return Ethernet(**values)
 
 
-def _users(tables: Sequence[Table]) -> tuple[User, ...]:
+def _users(tables: Sequence[Table]) -> tuple[UserSection, ...]:
     for number, table in enumerate(tables, start=1):
         table.label = _label("user", table, number)
-    users = [User(**table.read(_USER, elsewhere=_CLEAR_PASSWORD)) for table in tables]
+    users = [UserSection(**table.read(_USER, elsewhere=_CLEAR_PASSWORD)) for table in tables]
     named = ((table, user.name) for table, user in zip(tables, users, strict=True))
     unique(named, "name", "name of another user", "Choose another.")
     return tuple(users)
 
 
-def _gateways(tables: Sequence[Table]) -> tuple[Gateway, ...]:
+def _gateways(tables: Sequence[Table]) -> tuple[GatewaySection, ...]:
     for number, table in enumerate(tables, start=1):
         table.label = _label("gateway", table, number)
     gateways = [_gateway(table) for table in tables]
@@ -268,13 +275,13 @@ def _gateways(tables: Sequence[Table]) -> tuple[Gateway, ...]:
     return tuple(gateways)
 
 
-def _gateway(table: Table) -> Gateway:
+def _gateway(table: Table) -> GatewaySection:
     values = table.read(_GATEWAY)
     if values["kind"] is not None and values["url"] is not None:
         values["url"] = table.value("url", _URLS[values["kind"]])
     _see_that_keys_agree(table, values)
     values["policy"] = tuple(Policy(**entry.read(_POLICY)) for entry in table.tables("policy"))
-    return Gateway(**values)
+    return GatewaySection(**values)
 
 
 def _see_that_keys_agree(table: Table, values: Mapping[str, Any]) -> None:
@@ -296,7 +303,7 @@ def _see_that_keys_agree(table: Table, values: Mapping[str, Any]) -> None:
         table.complain("channels", "nothing is pulled", 'Add: direction = "both"')
 
 
-def _lights(table: Table) -> Lights:
+def _lights(table: Table) -> LightsSection:
     values = table.read(_LIGHTS)
     users: dict[int, str] = {}
     for name in LIGHTS:
@@ -307,13 +314,13 @@ def _lights(table: Table) -> Lights:
                 f"{pin} is used by the {users[pin]} light and by the {name} light",
                 "Choose another pin for one of them, or 0 for no light.",
             )
-    return Lights(**values)
+    return LightsSection(**values)
 
 
-def _clock(root: Table) -> HardwareClock:
+def _clock(root: Table) -> ClockSection:
     table, lights = root.section("clock"), root.section("lights").data
     values = table.read(_CLOCK)
-    pins = {name: lights.get(name, getattr(Lights(), name)) for name in LIGHTS}
+    pins = {name: lights.get(name, getattr(LightsSection(), name)) for name in LIGHTS}
     used = {pin: name for name, pin in pins.items() if isinstance(pin, int) and pin}
     if values["pps"] in used:
         table.complain(
@@ -321,17 +328,17 @@ def _clock(root: Table) -> HardwareClock:
             f"{values['pps']} is used by the {used[values['pps']]} light",
             "Choose another pin, or another for the light.",
         )
-    return HardwareClock(**values)
+    return ClockSection(**values)
 
 
 _READERS: Final[Sequence[tuple[str, str, Callable[[Table], Any]]]] = (
     ("vessel", "vessel", lambda root: _vessel(root.section("vessel"))),
     ("network", "network", lambda root: _network(root.section("network"))),
-    ("listener", "listener", lambda root: Listener(**root.section("listener").read(_LISTENER))),
+    ("listener", "listener", lambda root: ListenerSection(**root.section("listener").read(_LISTENER))),
     ("users", "user", lambda root: _users(root.sections("user"))),
-    ("mesh", "mesh", lambda root: Mesh(**root.section("mesh").read(_MESH))),
+    ("mesh", "mesh", lambda root: MeshSection(**root.section("mesh").read(_MESH))),
     ("gateways", "gateway", lambda root: _gateways(root.sections("gateway"))),
-    ("retention", "retention", lambda root: Retention(**root.section("retention").read(_RETENTION))),
+    ("retention", "retention", lambda root: RetentionSection(**root.section("retention").read(_RETENTION))),
     ("lights", "lights", lambda root: _lights(root.section("lights"))),
     ("clock", "clock", _clock),
 )

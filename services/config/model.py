@@ -10,7 +10,7 @@ from sync.gateway.policy import HoursAre
 
 
 @dataclass(frozen=True, slots=True)
-class Vessel:
+class VesselSection:
     """The section [vessel] of the file."""
 
     id: str = "vessel"
@@ -63,7 +63,7 @@ class Ethernet:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkSection:
     """The section [network] of the file."""
 
     country: str | None = None
@@ -78,7 +78,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListenerSection:
     """The section [listener]: where vessels and apps of the crew connect."""
 
     port: int = 4984
@@ -87,7 +87,7 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class UserSection:
     """A section [[user]]: an app of the crew."""
 
     name: str
@@ -99,7 +99,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Mesh:
+class MeshSection:
     """The section [mesh] of the file."""
 
     role: str = "peer"
@@ -119,13 +119,13 @@ class Policy:
 
     channels: tuple[str, ...]
     when: str | None = None
-    """Conditions in the syntax of `sync.gateway.policy.When`; None is always."""
+    """Conditions in the syntax of `sync.gateway.policy.PolicyConditions`; None is always."""
     limit: float | None = None
     """Maximum rate in bytes per second."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewaySection:
     """A section [[gateway]]: a service ashore."""
 
     name: str
@@ -158,7 +158,7 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
+class RetentionSection:
     """The section [retention] of the file."""
 
     budget: str = "80 %"
@@ -166,7 +166,7 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class Lights:
+class LightsSection:
     """The section [lights]: BCM pins; 0 is no light."""
 
     power: int = 5
@@ -183,7 +183,7 @@ class Lights:
 
 
 @dataclass(frozen=True, slots=True)
-class HardwareClock:
+class ClockSection:
     """The section [clock]: sources of the time without a network."""
 
     rtc: str | None = None
@@ -196,12 +196,12 @@ class HardwareClock:
 class Configuration:
     """The content of a whole `logboat.toml`."""
 
-    vessel: Vessel = Vessel()
-    network: Network = Network()
-    listener: Listener = Listener()
-    users: tuple[User, ...] = ()
-    mesh: Mesh = Mesh()
-    gateways: tuple[Gateway, ...] = ()
-    retention: Retention = Retention()
-    lights: Lights = Lights()
-    clock: HardwareClock = HardwareClock()
+    vessel: VesselSection = VesselSection()
+    network: NetworkSection = NetworkSection()
+    listener: ListenerSection = ListenerSection()
+    users: tuple[UserSection, ...] = ()
+    mesh: MeshSection = MeshSection()
+    gateways: tuple[GatewaySection, ...] = ()
+    retention: RetentionSection = RetentionSection()
+    lights: LightsSection = LightsSection()
+    clock: ClockSection = ClockSection()

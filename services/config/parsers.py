@@ -13,7 +13,7 @@ from provisioning.networks import firewall
 from sensors.toml.schema import Parser, integer, text
 from sensors.units import InputError, close, format_bytes, parse, shown
 from sync.fleet.errors import PasswordHashError
-from sync.gateway.policy import HoursAre, When
+from sync.gateway.policy import HoursAre, PolicyConditions
 
 
 def mmsi(raw: Any) -> int:
@@ -196,7 +196,7 @@ def condition(raw: Any) -> str:
     """Parse the condition of a gateway's policy."""
     written: str = text()(raw)
     try:
-        return str(When.parse(written))
+        return str(PolicyConditions.parse(written))
     except ValueError:
         raise InputError(
             f"{shown(written)} is not understood",
@@ -288,7 +288,7 @@ def hours(raw: Any) -> HoursAre:
     """Parse a time span of the day, such as `22:00-06:00`."""
     written: str = text()(raw)
     try:
-        (found,) = When.parse(f"hours == {written.strip()}").conditions
+        (found,) = PolicyConditions.parse(f"hours == {written.strip()}").conditions
     except ValueError:
         raise InputError(
             f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from services.config.timezones import zone_of
 
 if TYPE_CHECKING:
-    from services.config.model import Vessel
+    from services.config.model import VesselSection
     from sync.store import Database
 from services.console.errors import FailedError, UsageError
 
@@ -53,7 +53,7 @@ def opened(
         raise FailedError(str(error)) from error
 
 
-def configured_vessel(args: Namespace) -> "Vessel | None":
+def configured_vessel(args: Namespace) -> "VesselSection | None":
     """Return the vessel of the configuration, or of the last good one; None if there is none.
 
     Raise UsageError if --config refers to a file that does not exist.
@@ -124,6 +124,6 @@ def zone(args: Namespace) -> tzinfo:
     return zone_for(configured_vessel(args))
 
 
-def zone_for(configured: "Vessel | None") -> tzinfo:
+def zone_for(configured: "VesselSection | None") -> tzinfo:
     """Return the configured time zone of a vessel; UTC without a configuration."""
     return UTC if configured is None or configured.timezone == "UTC" else zone_of(configured.timezone)

@@ -18,7 +18,7 @@ from sync.store import StoreError
 from . import aboard, fleet, proof, summary
 from .course import SPARE_S, Course, Voyage
 from .fleet import SHORE, Fleet
-from .proof import Recorded
+from .proof import ExpectedSamples
 from .shore import Shore
 from .vessel import COMMAND, DemoError
 
@@ -99,7 +99,7 @@ def conclude(made: Fleet, voyage: Voyage) -> int:
     Return the exit status. Raise StoreError if a store cannot be read.
     """
     recorded = [
-        Recorded(
+        ExpectedSamples(
             vessel.name,
             vessel.sensors,
             vessel.ledger(),

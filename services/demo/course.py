@@ -16,10 +16,10 @@ from sync.store import StoreError
 from . import aboard
 from .fleet import Fleet
 from .keeping import Keeper
-from .progress import Progress, Row
+from .progress import ProgressDisplay, ProgressRow
 from .shore import Ashore, Shore
 from .stores import Apart, Standing, apart, standing
-from .vessel import Daemon, DemoError, Vessel
+from .vessel import Daemon, DemoError, DemoVessel
 
 SPARE_S: Final = 5.0
 """Seconds reserved for start and end, so that the recording is over before the demo is."""
@@ -66,7 +66,7 @@ class Course:
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
         self._began = time.monotonic()
-        self._progress = Progress(lambda: time.monotonic() - self._began)
+        self._progress = ProgressDisplay(lambda: time.monotonic() - self._began)
         self._voyage = Voyage()
 
     def run(self) -> Voyage:
@@ -234,7 +234,7 @@ class Course:
                     f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
                 )
 
-    def _apart(self, vessel: Vessel) -> Apart:
+    def _apart(self, vessel: DemoVessel) -> Apart:
         """Return the differences between one vessel's store and the others'."""
         return apart(_standing(vessel), [_standing(other) for other in self._fleet if other is not vessel])
 
@@ -278,7 +278,7 @@ class Course:
         for vessel in self._fleet:
             vessel.wait(daemon)
 
-    def _row(self, vessel: Vessel) -> Row:
+    def _row(self, vessel: DemoVessel) -> ProgressRow:
         vessel.count()
         try:
             store = vessel.database()
@@ -286,7 +286,7 @@ class Course:
         except StoreError:  # it is just being created
             documents = 0
         peers = _peers(vessel)
-        return Row(
+        return ProgressRow(
             vessel.name,
             vessel.samples,
             documents,
@@ -299,15 +299,15 @@ class _ImpatientError(DemoError):
     """Condition that was not met in time."""
 
 
-def _standing(vessel: Vessel) -> Standing:
+def _standing(vessel: DemoVessel) -> Standing:
     store = vessel.database()
     return {} if store is None else standing(store)
 
 
-def _peers(vessel: Vessel) -> list[dict[str, Any]]:
+def _peers(vessel: DemoVessel) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (vessel.state(Daemon.SYNC) or {}).get("peers", [])
     return found
 
 
-def _links(vessel: Vessel) -> int:
+def _links(vessel: DemoVessel) -> int:
     return sum(peer["state"] == "linked" for peer in _peers(vessel))

@@ -15,7 +15,7 @@ from provisioning.folder import FleetFolder
 
 from . import aboard, vessel
 from .ports import free_ports
-from .vessel import Vessel
+from .vessel import DemoVessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
 """Names of the vessels, as many as can all link with each other (`max_peers`)."""
@@ -31,15 +31,15 @@ class Fleet:
     """All vessels of the demo; the first one plays the recording."""
 
     name: str
-    vessels: tuple[Vessel, ...]
+    vessels: tuple[DemoVessel, ...]
     speed: float
     """Factor by which the recording is played faster than real time."""
 
-    def __iter__(self) -> Iterator[Vessel]:
+    def __iter__(self) -> Iterator[DemoVessel]:
         return iter(self.vessels)
 
     @property
-    def first(self) -> Vessel:
+    def first(self) -> DemoVessel:
         """The vessel that plays the recording."""
         return self.vessels[0]
 
@@ -49,7 +49,7 @@ class Fleet:
         return len(self.vessels) == 1
 
     @property
-    def linked_ashore(self) -> Vessel:
+    def linked_ashore(self) -> DemoVessel:
         """The only vessel with a link to the shore; never the one that loses its network."""
         return self.vessels[(len(self.vessels) - 1) // 2]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from services.state import crash_loops
 
-from .vessel import Daemon, Vessel
+from .vessel import Daemon, DemoVessel
 
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 30.0
@@ -33,7 +33,7 @@ class _Down:
 class Keeper:
     """Supervisor of one vessel's daemons, which restarts those that exit."""
 
-    def __init__(self, vessel: Vessel) -> None:
+    def __init__(self, vessel: DemoVessel) -> None:
         self._vessel = vessel
         self._down: list[_Down] = []
         self._ended: dict[Daemon, list[float]] = {}

@@ -16,7 +16,7 @@ TABLE_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProgressRow:
     """State of one vessel in the table."""
 
     vessel: str
@@ -41,7 +41,7 @@ class Row:
         return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
 
 
-class Progress:
+class ProgressDisplay:
     """Display of progress on a stream; `elapsed` returns the seconds since the demo began."""
 
     def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
@@ -58,7 +58,7 @@ class Progress:
         self._print(f"{self._elapsed():5.0f} s  {what}")
         self._due = 0.0 if self._is_terminal else self._elapsed() + LINE_EVERY_S
 
-    def show(self, rows: Callable[[], Sequence[Row]]) -> None:
+    def show(self, rows: Callable[[], Sequence[ProgressRow]]) -> None:
         """Show the state of all vessels, if that is due again."""
         now = self._elapsed()
         if now < self._due:
@@ -81,7 +81,7 @@ class Progress:
         print(text, file=self._stream, flush=True)
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _table(rows: Sequence[ProgressRow]) -> str:
     cells = [
         (row.vessel, thousands(row.samples), thousands(row.documents), row.network, thousands(row.behind))
         for row in rows

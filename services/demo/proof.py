@@ -17,7 +17,7 @@ from sensors.kinds.replay import load
 from services.history import completeness
 from services.history.completeness import SensorLog, VesselReport
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from . import aboard
@@ -25,7 +25,7 @@ from .vessel import Ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ExpectedSamples:
     """Recorded samples of one vessel, as known from outside the stores."""
 
     vessel: str
@@ -87,7 +87,7 @@ class Findings:
         return [sensor for report in self.reports for sensor in report.sensors]
 
 
-def examine(database: Database, holder: str, fleet: Sequence[Recorded]) -> Findings:
+def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -> Findings:
     """Examine one store. Raise StoreError if it cannot be read."""
     reports = tuple(completeness.verify(database, [recorded.vessel for recorded in fleet]))
     faults: list[str] = []
@@ -135,14 +135,14 @@ def compare(stores: Sequence[Findings]) -> list[str]:
 def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
     """Return boot clock in ms and value of each good sample of a sensor, in the order of its logs."""
     found = []
-    for document in database.documents(prefix=f"{Kind.READING}:{vessel}:{sensor}:"):
+    for document in database.documents(prefix=f"{DocumentType.READING}:{vessel}:{sensor}:"):
         body = document.body
         start = round(body["start"] * 1000)
         found += [(start + sample[0], sample[1]) for sample in body["samples"] if len(sample) == 2]
     return found
 
 
-def compare_recording(database: Database, recorded: Recorded, sensor: str) -> Comparison:
+def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
     """Compare the recording's rows of one path with what is stored of the sensor that played it."""
     assert recorded.recording is not None
     path = aboard.REPLAYED[sensor]
@@ -183,7 +183,7 @@ def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
         yield from each.faults
 
 
-def _not_held(database: Database, recorded: Recorded) -> Iterable[tuple[tuple[str, str], set[int]]]:
+def _not_held(database: Database, recorded: ExpectedSamples) -> Iterable[tuple[tuple[str, str], set[int]]]:
     for (sensor, log), numbers in sorted(recorded.ledger.items()):
         missing = set(numbers)
         for document in database.documents(prefix=documents.reading_prefix(recorded.vessel, sensor, log)):

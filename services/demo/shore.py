@@ -20,7 +20,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sync import documents
-from sync.documents import Kind, is_single_writer
+from sync.documents import DocumentType, is_single_writer
 from sync.folders import OWN
 from sync.gateway.forwarded import bounds_of, forwarded_id
 from sync.store import Database
@@ -36,7 +36,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
 """Seconds before a restart in the demo that stays: enough to see what the vessels report."""
-_NEWS: Final = (Kind.READING, Kind.GAP, Kind.BOOT)
+_NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
 """Kinds of documents that never change: each must arrive by MQTT exactly as it is in the stores."""
 
 
@@ -104,7 +104,9 @@ class Shore:
 
     def ashore(self, standing: Standing) -> Ashore:
         """Return which of a store's documents have arrived. Raise StoreError if a store cannot be read."""
-        wanted = {name: rev for name, rev in standing.items() if not name.startswith(f"{Kind.FORWARDED}:")}
+        wanted = {
+            name: rev for name, rev in standing.items() if not name.startswith(f"{DocumentType.FORWARDED}:")
+        }
         there: dict[str, str] = {}
         if self._database is None and self._store.exists():
             self._database = Database.open(self._store, single_writer=is_single_writer, create=False)
@@ -132,7 +134,7 @@ class Shore:
         ends: dict[tuple[str, str, str], int] = {}
         for change in store.changes():
             name = documents.parse_id(change.id)
-            if name is not None and name.kind is Kind.READING:
+            if name is not None and name.kind is DocumentType.READING:
                 assert name.sensor is not None
                 assert name.log is not None
                 key = name.vessel, name.sensor, name.log

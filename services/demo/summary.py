@@ -8,7 +8,7 @@ from services.terminal.present import count
 
 from . import proof
 from .course import Voyage
-from .proof import Comparison, Findings, Recorded
+from .proof import Comparison, ExpectedSamples, Findings
 from .shore import Ashore
 
 MOST_FAULTS: Final = 20
@@ -23,7 +23,9 @@ class Summary:
     """True if nothing is missing anywhere."""
 
 
-def summarise(fleet: Sequence[Recorded], stores: Sequence[Findings], voyage: Voyage, *, name: str) -> Summary:
+def summarise(
+    fleet: Sequence[ExpectedSamples], stores: Sequence[Findings], voyage: Voyage, *, name: str
+) -> Summary:
     """Return the summary of a demo whose fleet has this name."""
     faults = proof.compare(stores)
     faults += [f"in the store of {store.holder}: {fault}" for store in stores for fault in store.faults]
@@ -48,7 +50,7 @@ def _line(head: str, text: str) -> str:
     return f"  {head:<16}  {text}"
 
 
-def _events(fleet: Sequence[Recorded], voyage: Voyage, *, name: str) -> list[tuple[str, str]]:
+def _events(fleet: Sequence[ExpectedSamples], voyage: Voyage, *, name: str) -> list[tuple[str, str]]:
     if voyage.linked_s is None:
         return []
     way = "found by mDNS on loopback"
@@ -73,7 +75,7 @@ def _events(fleet: Sequence[Recorded], voyage: Voyage, *, name: str) -> list[tup
 
 
 def _holdings(
-    fleet: Sequence[Recorded], stores: Sequence[Findings], *, is_alike: bool
+    fleet: Sequence[ExpectedSamples], stores: Sequence[Findings], *, is_alike: bool
 ) -> list[tuple[str, str]]:
     first = stores[0]
     told = sum(recorded.told for recorded in fleet)

@@ -54,7 +54,7 @@ class Daemon(Enum):
 
 
 @dataclass(slots=True)
-class Vessel:
+class DemoVessel:
     """A simulated appliance with its processes."""
 
     name: str
@@ -236,9 +236,9 @@ class Vessel:
         return told
 
 
-def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozenset[str]) -> Vessel:
+def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozenset[str]) -> DemoVessel:
     """Create a vessel with its folders, without starting anything."""
-    vessel = Vessel(name, folder / name, identity, port, sensors)
+    vessel = DemoVessel(name, folder / name, identity, port, sensors)
     for place in (vessel.folder, vessel.folder / "data", vessel.folder / "run"):
         place.mkdir(mode=OWN)
     vessel.configure()

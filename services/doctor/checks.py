@@ -8,7 +8,7 @@ from sensors.toml.toml_file import unforeseen
 
 from . import card, daemons, hardware, header, network, record
 from .context import Patient
-from .findings import Finding, Verdict, skipped, warn
+from .findings import CheckStatus, Finding, skipped, warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +88,4 @@ def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> Iterator[tupl
 
 def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:
     """Return True if no check found a fault. Warnings do not count."""
-    return all(finding.verdict is not Verdict.BAD for _, finding in findings)
+    return all(finding.verdict is not CheckStatus.BAD for _, finding in findings)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Verdict(Enum):
+class CheckStatus(Enum):
     """Outcome of a check, in order of severity."""
 
     SKIPPED = "skipped"
@@ -17,7 +17,7 @@ class Verdict(Enum):
 class Finding:
     """Result of one check."""
 
-    verdict: Verdict
+    verdict: CheckStatus
     seen: str
     """The observation, with its figures."""
     cure: str = ""
@@ -26,19 +26,19 @@ class Finding:
 
 def good(seen: str) -> Finding:
     """Return a finding that all is in order."""
-    return Finding(Verdict.GOOD, seen)
+    return Finding(CheckStatus.GOOD, seen)
 
 
 def skipped(why: str) -> Finding:
     """Return a finding that the check does not apply, or could not run."""
-    return Finding(Verdict.SKIPPED, why)
+    return Finding(CheckStatus.SKIPPED, why)
 
 
 def warn(seen: str, cure: str) -> Finding:
     """Return a warning: a fault is to be expected, or something could be better."""
-    return Finding(Verdict.WARN, seen, cure)
+    return Finding(CheckStatus.WARN, seen, cure)
 
 
 def bad(seen: str, cure: str) -> Finding:
     """Return a finding that something is wrong."""
-    return Finding(Verdict.BAD, seen, cure)
+    return Finding(CheckStatus.BAD, seen, cure)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.toml.toml_file import unforeseen
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
     if done is not None and done.body == mark:
         return 0
     unsigned = []
-    for document in database.documents(f"{Kind.BOOT}:{vessel}:"):
+    for document in database.documents(f"{DocumentType.BOOT}:{vessel}:"):
         try:
             signing.signer(document.id, document.body, own.identity.trust)
         except SignatureError:

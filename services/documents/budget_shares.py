@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from sync.documents import Kind
+from sync.documents import DocumentType
 
 VESSELS: Final = 0.3
 CREW: Final = 0.1
 LEAST: Final = 64_000
 """Minimum bytes of each share on any card, for facts that are indispensable, such as what is ashore."""
-_LOGGED: Final = frozenset({Kind.READING, Kind.ALARM})
+_LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
 """Kinds of documents that the crew writes in logs of its own.
 
 The gaps of these logs belong to the vessel: they record what it has removed, and would be restored from the
@@ -38,7 +38,7 @@ copies if they were removed.
 """
 
 
-class Owner(Enum):
+class ShareOwner(Enum):
     """The owner whose share a document counts towards."""
 
     OWN = "own"
@@ -47,7 +47,7 @@ class Owner(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
+class OwnerBytes:
     """Number of bytes of each owner."""
 
     own: int = 0
@@ -59,12 +59,12 @@ class Bytes:
         """Sum of all owners' bytes."""
         return self.own + self.vessels + self.crew
 
-    def of(self, owner: Owner) -> int:
+    def of(self, owner: ShareOwner) -> int:
         """Return the bytes of one owner."""
-        return {Owner.OWN: self.own, Owner.VESSELS: self.vessels, Owner.CREW: self.crew}[owner]
+        return {ShareOwner.OWN: self.own, ShareOwner.VESSELS: self.vessels, ShareOwner.CREW: self.crew}[owner]
 
 
-def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
+def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner:
     """Return the owner whose share documents count towards.
 
     Args:
@@ -76,28 +76,28 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> Owner:
     """
     head, *names = part.split(":")
     try:
-        kind = Kind(head)
+        kind = DocumentType(head)
     except ValueError:
-        return Owner.CREW
-    if kind in (Kind.FLEET, Kind.VESSEL):
-        return Owner.OWN  # signed, so there are only a few; nothing else can be checked without them
-    if kind is Kind.NOTE:
-        return Owner.CREW
-    if kind is Kind.FORWARDED or not names or names[0] != vessel:
-        return Owner.VESSELS
+        return ShareOwner.CREW
+    if kind in (DocumentType.FLEET, DocumentType.VESSEL):
+        return ShareOwner.OWN  # signed, so there are only a few; nothing else can be checked without them
+    if kind is DocumentType.NOTE:
+        return ShareOwner.CREW
+    if kind is DocumentType.FORWARDED or not names or names[0] != vessel:
+        return ShareOwner.VESSELS
     if kind in _LOGGED and logs is not None and (len(names) != 3 or names[2] not in logs):
-        return Owner.CREW
-    return Owner.OWN
+        return ShareOwner.CREW
+    return ShareOwner.OWN
 
 
-def surplus(held: Bytes, excess: int) -> Bytes:
+def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
     """Return what each owner must give up so that `excess` bytes become free.
 
     The surplus of crew and vessels over their shares goes first. Only if that does not suffice, something of
     this vessel's own is removed.
     """
     if excess <= 0:
-        return Bytes()
+        return OwnerBytes()
     room = max(held.total - excess, 0)
     vessels = max(held.vessels - max(int(room * VESSELS), LEAST), 0)
     crew = max(held.crew - max(int(room * CREW), LEAST), 0)
@@ -105,4 +105,4 @@ def surplus(held: Bytes, excess: int) -> Bytes:
     if over > excess:
         vessels = vessels * excess // over
         crew = excess - vessels
-    return Bytes(own=max(excess - over, 0), vessels=vessels, crew=crew)
+    return OwnerBytes(own=max(excess - over, 0), vessels=vessels, crew=crew)

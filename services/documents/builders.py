@@ -10,15 +10,15 @@ import msgspec
 
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import Anchor
-from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from .reading_window import ClockReading, iso
 
 
-def header(kind: Kind, vessel: str) -> dict[str, Any]:
+def header(kind: DocumentType, vessel: str) -> dict[str, Any]:
     """Return the fields that every document has."""
     return {"type": kind.value, "vessel": vessel, "channels": documents.channels(kind, vessel)}
 
@@ -26,7 +26,7 @@ def header(kind: Kind, vessel: str) -> dict[str, Any]:
 def equipment(
     identity: Identity,
     settings: SensorSettings,
-    row: Row,
+    row: SampleRow,
     clock: ClockReading,
     *,
     boot: int,
@@ -35,7 +35,7 @@ def equipment(
     severity: str | None,
 ) -> tuple[str, dict[str, Any]]:
     """Return the document of a sensor's current value and state."""
-    body = header(Kind.EQUIPMENT, identity.vessel) | {
+    body = header(DocumentType.EQUIPMENT, identity.vessel) | {
         "sensor": settings.id,
         "name": settings.name,
         "path": settings.path,
@@ -57,7 +57,7 @@ def equipment(
 
 
 def alarm(
-    *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: Episode
+    *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: AlarmRecord
 ) -> tuple[str, dict[str, Any]]:
     """Return the document of an alarm's episode; `acks` is empty here and belongs to people."""
     cleared = None
@@ -67,7 +67,7 @@ def alarm(
             "clock": episode.cleared_ms / 1000,
             "utc": iso(episode.cleared_utc),
         }
-    body = header(Kind.ALARM, vessel) | {
+    body = header(DocumentType.ALARM, vessel) | {
         "sensor": sensor,
         "log": log,
         "sequence": episode.sequence,
@@ -92,9 +92,9 @@ def alarm(
     return documents.alarm_id(vessel, sensor, log, episode.sequence), body
 
 
-def gap(vessel: str, log: str, gap: Gap, utc: float) -> tuple[str, dict[str, Any]]:
+def gap(vessel: str, log: str, gap: NumberGap, utc: float) -> tuple[str, dict[str, Any]]:
     """Return the document that explains missing samples; `utc` is when they were noticed."""
-    body = header(Kind.GAP, vessel) | {
+    body = header(DocumentType.GAP, vessel) | {
         "sensor": gap.sensor,
         "log": log,
         "first": gap.first,
@@ -117,7 +117,7 @@ def boot(
     end = None
     if previous is not None:
         end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
-    return header(Kind.BOOT, identity.vessel) | {
+    return header(DocumentType.BOOT, identity.vessel) | {
         "log": identity.log,
         "number": identity.boot,
         "bootId": boot_id,
@@ -138,7 +138,7 @@ def vessel(
     sensors: Iterable[SensorSettings],
 ) -> dict[str, Any]:
     """Return the document of the vessel and its sensors."""
-    return header(Kind.VESSEL, vessel_id) | {
+    return header(DocumentType.VESSEL, vessel_id) | {
         "name": name,
         "mmsi": mmsi,
         "uuid": f"urn:mrn:signalk:uuid:{uuid}",
@@ -164,7 +164,7 @@ def vessel(
 
 def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
     """Return the document of a person's note."""
-    return header(Kind.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
+    return header(DocumentType.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
 
 
 def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sensors.settings import SensorSettings
-from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from services.journal.journal import JournalReader
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database, DocumentError
 
 from . import builders
 from .boot_signing import Sign
 from .number_spans import span_of
-from .reading_window import ClockReading, Origin, Window, reading
+from .reading_window import ClockReading, Origin, ReadingWindow, reading
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class _Write:
 class _Current:
     """A sensor's newest sample, for its `equipment` document."""
 
-    row: Row
+    row: SampleRow
     clock: ClockReading
     boot: int
     count: int | None = None
@@ -112,7 +112,7 @@ class Documenter:
         self._reader = reader
         self._database = database
         self._release = release
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, ReadingWindow] = {}
         self._began: dict[str, int] = {}
         self._clocks: dict[str, ClockReading] = {}
         self._closed: dict[str, int] = reader.closed()
@@ -139,7 +139,7 @@ class Documenter:
             body = body | self._vouched()
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
-    def reassert(self, in_progress: Iterable[tuple[str, Episode]] = ()) -> None:
+    def reassert(self, in_progress: Iterable[tuple[str, AlarmRecord]] = ()) -> None:
         """Restore the current documents of this vessel where they differ from what it last wrote.
 
         A peer may have returned what was written before the card was replaced. That has more revisions, and
@@ -173,11 +173,12 @@ class Documenter:
         )
         found = [revision for revision, _ in database.current(own).values()]
         found += [
-            each.rev for each in database.documents(f"{Kind.EQUIPMENT}:{identity.vessel}:", deleted=True)
+            each.rev
+            for each in database.documents(f"{DocumentType.EQUIPMENT}:{identity.vessel}:", deleted=True)
         ]
         found += [
             each.rev
-            for each in database.documents(f"{Kind.FORWARDED}:")
+            for each in database.documents(f"{DocumentType.FORWARDED}:")
             if each.id.endswith(f":{identity.vessel}")
         ]
         before = database.get(own[0])
@@ -247,7 +248,7 @@ class Documenter:
         for gap in batch.gaps:
             self._gap(gap, batch.utc)
 
-    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+    def _add(self, row: SampleRow, batch: Batch, clock: ClockReading) -> None:
         name = row.sensor
         known = self._current.get(name)
         if known is None:
@@ -267,7 +268,7 @@ class Documenter:
                 return
             path, unit = self._measured(name)
             settings = self._sensors.get(name)
-            window = Window(
+            window = ReadingWindow(
                 origin=Origin(
                     vessel=self.identity.vessel,
                     sensor=name,
@@ -293,7 +294,7 @@ class Documenter:
             return self._measured_before[name]
         return self._registered[name]
 
-    def _is_documented(self, row: Row) -> bool:
+    def _is_documented(self, row: SampleRow) -> bool:
         """Return True if a document contains this sample, or explains its absence.
 
         It may have been written before a kill, but not yet dropped from the journal; a repair may have
@@ -335,7 +336,7 @@ class Documenter:
             )
         )
 
-    def _alarm(self, name: str, episode: Episode) -> None:
+    def _alarm(self, name: str, episode: AlarmRecord) -> None:
         current = self._current.get(name)
         if current is not None:
             current.severity = None if episode.cleared_ms is not None else episode.severity
@@ -346,7 +347,7 @@ class Documenter:
         )
         self._outbox.append(_Write(lambda database: builders.upsert_alarm(database, document_id, body)))
 
-    def _gap(self, gap: Gap, utc: float) -> None:
+    def _gap(self, gap: NumberGap, utc: float) -> None:
         # Its numbers are taken, too: once the batch is released, they must not be given again.
         if gap.sensor in self._windows:
             self._end(gap.sensor)
@@ -403,7 +404,9 @@ class Documenter:
             # One document that the store refuses must not block all that follow it.
             log.error("a document is left out, the store refuses it: %s", error)
             if write.sensor is not None:
-                gap = Gap(write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200])
+                gap = NumberGap(
+                    write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200]
+                )
                 utc = self._clocks[write.sensor].utc
                 builders.upsert(
                     self._database, *builders.gap(self.identity.vessel, self.identity.log, gap, utc)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from services.clocks.clock_quality import Anchor, Source
+from services.clocks.clock_quality import Anchor, TimeSource
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 
 Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 """Seconds on any clock, within 30,000 years, so that sums and calendars never overflow."""
@@ -33,7 +33,7 @@ class ShapeError(ValueError):
     """Document that does not have the shape of its type; the text says which document and field."""
 
 
-class Stored(Protocol):
+class StoredDocument(Protocol):
     """A document from the store, as far as views use it."""
 
     @property
@@ -53,15 +53,15 @@ class Stored(Protocol):
         """The document's body, as JSON."""
 
 
-class Documents(Protocol):
+class DocumentSource(Protocol):
     """A source of documents: `sync.store.Database`, or a test's own."""
 
-    def get(self, doc_id: str, /) -> Stored | None:
+    def get(self, doc_id: str, /) -> StoredDocument | None:
         """Return a document, or None if it does not exist."""
 
     def documents(
         self, prefix: str = "", /, *, after: str = "", reverse: bool = False, limit: int | None = None
-    ) -> Iterator[Stored]:
+    ) -> Iterator[StoredDocument]:
         """Yield documents whose ids begin with `prefix`, in order of id, starting after `after`."""
 
 
@@ -69,7 +69,7 @@ class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Base class for structures whose fields have camel-case names in the document."""
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class SampleEntry(msgspec.Struct, frozen=True, array_like=True):
     """A sample of a window."""
 
     offset: Whole
@@ -109,42 +109,42 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
         return seconds_of(self.start_utc) + clock - self.start
 
 
-class Reading(ReadingHead, frozen=True, kw_only=True):
+class ReadingDocument(ReadingHead, frozen=True, kw_only=True):
     """All samples of one window."""
 
-    samples: list[Entry]
+    samples: list[SampleEntry]
 
 
-class Gap(_Span, frozen=True, kw_only=True):
+class GapDocument(_Span, frozen=True, kw_only=True):
     """The explanation of missing samples."""
 
     reason: str = ""
     when: datetime | None = None
 
 
-class End(_Shape, frozen=True, kw_only=True):
+class BootEnd(_Shape, frozen=True, kw_only=True):
     """The last durable moment of a boot, on its clock."""
 
     boot: Whole
     clock: Seconds
 
 
-class BootFacts(_Shape, frozen=True, kw_only=True):
+class BootDocument(_Shape, frozen=True, kw_only=True):
     """A boot of the machine."""
 
     vessel: str
     log: str
     number: Whole
     boot_id: str = ""
-    previous_end: End | None = None
-    anchors: list[tuple[Seconds, Seconds, Source, Seconds]] = []
+    previous_end: BootEnd | None = None
+    anchors: list[tuple[Seconds, Seconds, TimeSource, Seconds]] = []
 
     def as_anchors(self) -> tuple[Anchor, ...]:
         """Return its anchors, unchanged from the document."""
         return tuple(Anchor(*anchor) for anchor in self.anchors)
 
 
-class When(_Shape, frozen=True, kw_only=True):
+class BootMoment(_Shape, frozen=True, kw_only=True):
     """A moment on the boot clock, and in UTC as known at the time."""
 
     boot: Whole | None = None
@@ -152,14 +152,14 @@ class When(_Shape, frozen=True, kw_only=True):
     utc: datetime | None = None
 
 
-class Acknowledgement(_Shape, frozen=True, kw_only=True):
+class AcknowledgementDocument(_Shape, frozen=True, kw_only=True):
     """A person's acknowledgement of an alarm."""
 
     who: str
     when: datetime | None = None
 
 
-class Alarm(_Shape, frozen=True, kw_only=True):
+class AlarmDocument(_Shape, frozen=True, kw_only=True):
     """An alarm, from its start until it is cleared."""
 
     vessel: str
@@ -172,12 +172,12 @@ class Alarm(_Shape, frozen=True, kw_only=True):
     text: str = ""
     condition: str = ""
     value: Measured = None
-    raised: When
-    cleared: When | None = None
-    acks: list[Acknowledgement] = []
+    raised: BootMoment
+    cleared: BootMoment | None = None
+    acks: list[AcknowledgementDocument] = []
 
 
-class Equipment(_Shape, frozen=True, kw_only=True):
+class EquipmentDocument(_Shape, frozen=True, kw_only=True):
     """The current value and state of a sensor."""
 
     vessel: str
@@ -206,7 +206,7 @@ class VesselSensor(_Shape, frozen=True, kw_only=True):
     kind: str = ""
 
 
-class Vessel(_Shape, frozen=True, kw_only=True):
+class VesselDocument(_Shape, frozen=True, kw_only=True):
     """A vessel with its logs and sensors."""
 
     vessel: str
@@ -220,11 +220,19 @@ class Vessel(_Shape, frozen=True, kw_only=True):
 _S = TypeVar("_S", bound=_Shape)
 _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
     shape: msgspec.json.Decoder(shape)
-    for shape in (Reading, ReadingHead, Gap, BootFacts, Alarm, Equipment, Vessel)
+    for shape in (
+        ReadingDocument,
+        ReadingHead,
+        GapDocument,
+        BootDocument,
+        AlarmDocument,
+        EquipmentDocument,
+        VesselDocument,
+    )
 }
 
 
-def read(document: Stored, shape: type[_S]) -> _S:
+def read(document: StoredDocument, shape: type[_S]) -> _S:
     """Return the document in typed form. Raise ShapeError if it does not have that shape."""
     try:
         found: _S = _DECODERS[shape].decode(document.raw)
@@ -233,44 +241,51 @@ def read(document: Stored, shape: type[_S]) -> _S:
     return found
 
 
-def vessels(source: Documents) -> list[str]:
+def vessels(source: DocumentSource) -> list[str]:
     """Return every vessel that has written a document, in alphabetical order.
 
     It takes one look-up for each vessel and type, however much history there is.
     """
     found: set[str] = set()
-    for kind in (Kind.VESSEL, Kind.BOOT, Kind.READING, Kind.GAP, Kind.EQUIPMENT, Kind.ALARM):
+    for kind in (
+        DocumentType.VESSEL,
+        DocumentType.BOOT,
+        DocumentType.READING,
+        DocumentType.GAP,
+        DocumentType.EQUIPMENT,
+        DocumentType.ALARM,
+    ):
         found.update(_names(source, f"{kind}:"))
     return sorted(found)
 
 
-def sensors(source: Documents, vessel: str) -> list[str]:
+def sensors(source: DocumentSource, vessel: str) -> list[str]:
     """Return every sensor of a vessel with readings, gaps or a current value, by id."""
     found: set[str] = set()
-    for kind in (Kind.READING, Kind.GAP, Kind.EQUIPMENT):
+    for kind in (DocumentType.READING, DocumentType.GAP, DocumentType.EQUIPMENT):
         found.update(_names(source, f"{kind}:{vessel}:"))
     return sorted(found)
 
 
-def logs(source: Documents, vessel: str, sensor: str) -> list[str]:
+def logs(source: DocumentSource, vessel: str, sensor: str) -> list[str]:
     """Return every log with readings of a sensor: in the order of the vessel's document, then the others."""
-    found = set(_names(source, f"{Kind.READING}:{vessel}:{sensor}:"))
+    found = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
     return [log for log in known if log in found] + sorted(found.difference(known))
 
 
-def log_order(source: Documents, vessel: str) -> list[str]:
+def log_order(source: DocumentSource, vessel: str) -> list[str]:
     """Return a vessel's logs in the order in which they were begun, according to its document."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return []
     try:
-        return read(document, Vessel).logs
+        return read(document, VesselDocument).logs
     except ShapeError:  # `verify` reports it; the order is not essential
         return []
 
 
-def _names(source: Documents, prefix: str) -> Iterator[str]:
+def _names(source: DocumentSource, prefix: str) -> Iterator[str]:
     """Yield the distinct names that follow a prefix in ids, with one look-up for each."""
     after = ""
     while True:

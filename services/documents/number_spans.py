@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 
-_KINDS: Final = frozenset({Kind.READING, Kind.GAP})
+_KINDS: Final = frozenset({DocumentType.READING, DocumentType.GAP})
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 2
 """Highest number whose successor still fits into an id."""
 
@@ -42,6 +42,6 @@ def span_of(document_id: str, raw: bytes) -> tuple[int, int] | None:
     last = head.last
     if head.first != first or type(last) is not int or not first <= last <= _LAST:
         return first, first
-    if name.kind is Kind.READING and last - first >= len(raw):
+    if name.kind is DocumentType.READING and last - first >= len(raw):
         return first, first
     return first, last

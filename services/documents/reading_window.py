@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sensors.state import State
-from services.journal.batch import Row
+from sensors.state import SensorState
+from services.journal.batch import SampleRow
 from sync import documents
 
 MOST_SAMPLES: Final = 2_000
@@ -45,16 +45,16 @@ class ClockReading:
 
 
 @dataclass(slots=True)
-class Window:
+class ReadingWindow:
     """The open window of one sensor."""
 
     origin: Origin
     run: int
     boot: int
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SampleRow] = field(default_factory=list)
     _bytes: int = 0
 
-    def takes(self, row: Row, *, run: int, boot: int) -> bool:
+    def takes(self, row: SampleRow, *, run: int, boot: int) -> bool:
         """Return True if `row` belongs to this window; if not, close it and begin another one with it."""
         if not self.rows:
             return True
@@ -66,11 +66,13 @@ class Window:
             and not self.is_due(row.clock_ms)
         )
 
-    def add(self, row: Row) -> None:
+    def add(self, row: SampleRow) -> None:
         """Append a sample that the window takes."""
         self.rows.append(row)
         # As JSON: brackets, comma, offset, value, state.
-        self._bytes += 12 + len(repr(row.value)) + (0 if row.state is State.GOOD else len(row.state) + 3)
+        self._bytes += (
+            12 + len(repr(row.value)) + (0 if row.state is SensorState.GOOD else len(row.state) + 3)
+        )
 
     def is_due(self, clock_ms: int) -> bool:
         """Return True if the window's time has passed at this moment of its boot's clock."""
@@ -101,7 +103,7 @@ def iso(utc: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
+def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, Any]]:
     """Return the id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
     origin, rows = window.origin, window.rows
     start, end = rows[0].clock_ms, rows[-1].clock_ms
@@ -111,11 +113,11 @@ def reading(window: Window, clock: ClockReading) -> tuple[str, dict[str, Any]]:
         if row.value is not None and row.state.carries_value and not isinstance(row.value, bool)
     ]
     body: dict[str, Any] = {
-        "type": documents.Kind.READING.value,
+        "type": documents.DocumentType.READING.value,
         "vessel": origin.vessel,
         "sensor": origin.sensor,
         "log": origin.log,
-        "channels": documents.channels(documents.Kind.READING, origin.vessel),
+        "channels": documents.channels(documents.DocumentType.READING, origin.vessel),
         "path": origin.path,
         "unit": origin.unit,
         "boot": window.boot,
@@ -141,9 +143,9 @@ def _mean(numbers: Sequence[float]) -> float:
     return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
 
 
-def compact(row: Row, start_ms: int) -> list[Any]:
+def compact(row: SampleRow, start_ms: int) -> list[Any]:
     """Return a sample in a document's form: [ms since the start, value] and, where not good, the state."""
     offset = row.clock_ms - start_ms
-    if row.state is State.GOOD:
+    if row.state is SensorState.GOOD:
         return [offset, row.value]
     return [offset, row.value, row.state.value]

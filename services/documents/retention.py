@@ -17,15 +17,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from services.journal.batch import Gap
+from services.journal.batch import NumberGap
 from sync import documents
-from sync.documents import DocumentName, Kind
+from sync.documents import DocumentName, DocumentType
 from sync.gateway.forwarded import bounds_of, epoch_of
 from sync.store import Database, Document
 from sync.store.sizes import PartSize
 
 from . import builders
-from .budget_shares import Bytes, Owner, owner_of, surplus
+from .budget_shares import OwnerBytes, ShareOwner, owner_of, surplus
 from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
@@ -87,7 +87,7 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
 
     Reports about an earlier epoch of a gateway do not count, because the gateway has lost that data since.
     """
-    found = list(database.documents(prefix=f"{Kind.FORWARDED}:"))
+    found = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
     newest: dict[str, int] = {}
     for document in found:
         gateway = document.id.rpartition(":")[0]
@@ -105,7 +105,7 @@ def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | Non
 
     They are the logs with documents of boots, and `log`, which is being written now.
     """
-    prefix = f"{Kind.BOOT}:{vessel}:"
+    prefix = f"{DocumentType.BOOT}:{vessel}:"
     found = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
     return (found | {log} if log else found) or None
 
@@ -117,14 +117,14 @@ def held(
     *,
     beside: int = 0,
     departures: Sequence[PartSize] | None = None,
-) -> Bytes:
+) -> OwnerBytes:
     """Return the bytes that each owner occupies.
 
     `beside` are bytes of the vessel's own that are not in the store. `departures` is the result of
     `database.sizes.departures`, if it has just been read.
     """
     noted = database.sizes.departures() if departures is None else departures
-    sums = dict.fromkeys(Owner, 0)
+    sums = dict.fromkeys(ShareOwner, 0)
     for size in chain(database.sizes.all(), noted):
         sums[owner_of(size.part, vessel, logs)] += size.bytes
     usage = database.usage()
@@ -132,10 +132,10 @@ def held(
     # Partly filled pages, indexes and the like are distributed in proportion.
     scale = min(max((usage.used - checkpoints - _EMPTY) / max(sum(sums.values()), 1), 1.0), _MOST_OVERHEAD)
     blobs = max(usage.blobs - database.blobs.unused_bytes(), 0)
-    return Bytes(
-        own=beside + int(sums[Owner.OWN] * scale),
-        vessels=int(sums[Owner.VESSELS] * scale),
-        crew=int(sums[Owner.CREW] * scale) + blobs + checkpoints,
+    return OwnerBytes(
+        own=beside + int(sums[ShareOwner.OWN] * scale),
+        vessels=int(sums[ShareOwner.VESSELS] * scale),
+        crew=int(sums[ShareOwner.CREW] * scale) + blobs + checkpoints,
     )
 
 
@@ -147,7 +147,7 @@ def candidates(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda found: str(found[0].body.get("startUtc")),
     )
-    for document, name in chain(ashore, _oldest(database, Kind.READING)):
+    for document, name in chain(ashore, _oldest(database, DocumentType.READING)):
         if of(name):
             yield document, name
 
@@ -215,9 +215,9 @@ class _Pass:
         self._surplus(safe)
         self._by_age(candidates(database, safe, of=self._is_own))
         self._by_age(candidates(database, safe), is_brought=True)
-        alarms = list(_ids_of_oldest(database, _others(Kind.ALARM, vessel)))
+        alarms = list(_ids_of_oldest(database, _others(DocumentType.ALARM, vessel)))
         self._by_age(_read(database, alarms), is_brought=True)
-        self._by_age(_oldest(database, Kind.ALARM))
+        self._by_age(_oldest(database, DocumentType.ALARM))
         return replace(self._removed, alarm_ids=tuple(self._alarms))
 
     def _is_own(self, name: DocumentName) -> bool:
@@ -230,8 +230,8 @@ class _Pass:
         """Remove what others occupy beyond their shares."""
         database = self._database
         sources = {
-            Owner.VESSELS: _of_vessels(database, self._vessel, safe),
-            Owner.CREW: _of_crew(database, self._vessel, self._logs),
+            ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),
+            ShareOwner.CREW: _of_crew(database, self._vessel, self._logs),
         }
         if database.usage().blobs and self._due().crew > 0:
             database.blobs.collect()  # first what no document refers to
@@ -247,7 +247,7 @@ class _Pass:
             if not self._take(sources[owner], due.of(owner), owner):
                 del sources[owner]
 
-    def _due(self) -> Bytes:
+    def _due(self) -> OwnerBytes:
         database = self._database
         if self._looks % _LOOKS == 0:
             self._departures = database.sizes.departures()
@@ -255,9 +255,9 @@ class _Pass:
         holds = held(database, self._vessel, self._logs, beside=self._beside(), departures=self._departures)
         return surplus(holds, self._excess())
 
-    def _take(self, source: Iterator[str], wanted: int, owner: Owner) -> bool:
+    def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:
         """Remove documents of a source, about `wanted` bytes; return False if there are none left."""
-        at_once = A_TIME if owner is Owner.VESSELS else A_TIME_OF_CREW
+        at_once = A_TIME if owner is ShareOwner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:
             at_once = min(at_once, self._most - self._count)
         chosen: list[tuple[Document, DocumentName | None]] = []
@@ -272,7 +272,7 @@ class _Pass:
                 break
         if chosen:
             self._settle(chosen, is_brought=True)
-            if owner is Owner.CREW and self._database.usage().blobs:
+            if owner is ShareOwner.CREW and self._database.usage().blobs:
                 self._database.blobs.collect()
         return bool(chosen)
 
@@ -295,13 +295,13 @@ class _Pass:
     def _settle(self, chosen: list[tuple[Document, DocumentName | None]], *, is_brought: bool) -> None:
         with self._database.transaction():
             _remove(self._database, chosen, vessel=self._vessel, utc=self._utc)
-        alarms = [found.id for found, name in chosen if name is not None and name.kind is Kind.ALARM]
+        alarms = [found.id for found, name in chosen if name is not None and name.kind is DocumentType.ALARM]
         self._alarms += alarms
         self._count += len(chosen)
         before = self._removed
         self._removed = Removed(
             readings=before.readings
-            + sum(name is not None and name.kind is Kind.READING for _, name in chosen),
+            + sum(name is not None and name.kind is DocumentType.READING for _, name in chosen),
             alarms=before.alarms + len(alarms),
             bytes=before.bytes + sum(len(document.raw) for document, _ in chosen),
             brought=before.brought + (len(chosen) if is_brought else 0),
@@ -315,31 +315,38 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
         key=lambda found: str(found[0].body.get("startUtc")),
     ):
         yield document.id
-    for kind in (Kind.READING, Kind.GAP, Kind.EQUIPMENT, Kind.BOOT, Kind.FORWARDED, Kind.ALARM):
+    for kind in (
+        DocumentType.READING,
+        DocumentType.GAP,
+        DocumentType.EQUIPMENT,
+        DocumentType.BOOT,
+        DocumentType.FORWARDED,
+        DocumentType.ALARM,
+    ):
         for document_id in _ids_of_oldest(database, _others(kind, vessel)):
-            if kind is not Kind.FORWARDED or not document_id.endswith(f":{vessel}"):
+            if kind is not DocumentType.FORWARDED or not document_id.endswith(f":{vessel}"):
                 yield document_id
 
 
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
     """Yield the ids of what crew and guests sent, in the order of removal; notes last."""
-    known = sorted(f"{kind}:" for kind in Kind)
+    known = sorted(f"{kind}:" for kind in DocumentType)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
     parts = [size.part for size in database.sizes.all() if size.part.partition(":")[0] in _LOGGED]
-    brought = [part for part in parts if owner_of(part, vessel, logs) is Owner.CREW]
+    brought = [part for part in parts if owner_of(part, vessel, logs) is ShareOwner.CREW]
     for part in brought:
         yield from _ids_of_oldest(database, [(f"{part}:", _after(f"{part}:"))])
-    yield from _ids_of_oldest(database, [(f"{Kind.NOTE}:", _after(f"{Kind.NOTE}:"))])
+    yield from _ids_of_oldest(database, [(f"{DocumentType.NOTE}:", _after(f"{DocumentType.NOTE}:"))])
 
 
-_LOGGED: Final = frozenset({Kind.READING.value, Kind.ALARM.value})
+_LOGGED: Final = frozenset({DocumentType.READING.value, DocumentType.ALARM.value})
 
 
-def _others(kind: Kind, vessel: str) -> list[tuple[str, str]]:
+def _others(kind: DocumentType, vessel: str) -> list[tuple[str, str]]:
     """Return the ranges of ids of a kind that do not begin with this vessel."""
     whole, own = f"{kind}:", f"{kind}:{vessel}:"
-    if kind is Kind.FORWARDED:
+    if kind is DocumentType.FORWARDED:
         return [(whole, _after(whole))]
     return [(whole, own), (_after(own), _after(whole))]
 
@@ -371,7 +378,7 @@ def _read(database: Database, ids: list[str]) -> Iterator[tuple[Document, Docume
             yield document, name
 
 
-def _oldest(database: Database, kind: Kind) -> Iterator[tuple[Document, DocumentName]]:
+def _oldest(database: Database, kind: DocumentType) -> Iterator[tuple[Document, DocumentName]]:
     """Yield the documents of a kind in the order in which they arrived."""
     since = 0
     while changes := database.changes(since, limit=500):
@@ -389,7 +396,7 @@ def _remove(
 ) -> None:
     spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for document, name in chosen:
-        if name is None or name.kind is not Kind.READING or name.sensor is None or name.log is None:
+        if name is None or name.kind is not DocumentType.READING or name.sensor is None or name.log is None:
             continue
         span = span_of(document.id, document.raw)
         if span is None:
@@ -404,10 +411,10 @@ def _remove(
     database.purge([document.id for document, _ in chosen])
     for (sensor, log), found in spans.items():
         for first, last in found:
-            _explain(database, vessel, log, Gap(sensor, first, last, REASON), utc)
+            _explain(database, vessel, log, NumberGap(sensor, first, last, REASON), utc)
 
 
-def _explain(database: Database, vessel: str, log: str, gap: Gap, utc: float) -> None:
+def _explain(database: Database, vessel: str, log: str, gap: NumberGap, utc: float) -> None:
     """Write a gap document for the range.
 
     An existing one with the same reason that reaches the range is extended instead; none is ever shortened.
@@ -420,7 +427,7 @@ def _explain(database: Database, vessel: str, log: str, gap: Gap, utc: float) ->
         first, last = span
         if first <= gap.first <= last + 1:
             document_id, longer = builders.gap(
-                vessel, log, Gap(gap.sensor, first, max(gap.last, last), REASON), utc
+                vessel, log, NumberGap(gap.sensor, first, max(gap.last, last), REASON), utc
             )
             builders.upsert(database, document_id, longer)
             return

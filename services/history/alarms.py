@@ -10,8 +10,8 @@ from typing import Any
 
 from sensors.settings import Severity
 from services.documents import models
-from services.documents.models import Alarm, Documents, ShapeError, When
-from sync.documents import Kind
+from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
+from sync.documents import DocumentType
 from sync.store import Database
 
 from .boots import boots_of
@@ -23,11 +23,11 @@ class AlarmIdError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class AlarmEpisode:
     """An alarm as views show it."""
 
     id: str
-    alarm: Alarm
+    alarm: AlarmDocument
     raised: Moment
     cleared: Moment | None
     """Moment at which it was cleared; None if it is active."""
@@ -51,16 +51,18 @@ class Episode:
             return Severity.EMERGENCY.rank
 
 
-def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode], list[str]]:
+def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[AlarmEpisode], list[str]]:
     """Return all alarms, of one vessel or of the fleet, and the problems of documents that were skipped.
 
     Active alarms come first, then the most severe, then the latest.
     """
     found, faults = [], []
     timelines: dict[str, Timeline] = {}
-    for document in source.documents(f"{Kind.ALARM}:" if vessel is None else f"{Kind.ALARM}:{vessel}:"):
+    for document in source.documents(
+        f"{DocumentType.ALARM}:" if vessel is None else f"{DocumentType.ALARM}:{vessel}:"
+    ):
         try:
-            alarm = models.read(document, Alarm)
+            alarm = models.read(document, AlarmDocument)
         except ShapeError as error:
             faults.append(str(error))
             continue
@@ -68,16 +70,16 @@ def episodes(source: Documents, vessel: str | None = None) -> tuple[list[Episode
             timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
         timeline = timelines[alarm.vessel]
         cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
-        found.append(Episode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
+        found.append(AlarmEpisode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
     return in_order(found), faults
 
 
-def in_order(found: Iterable[Episode]) -> list[Episode]:
+def in_order(found: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
     """Return the alarms sorted: active ones first, then the most severe, then the latest."""
     return sorted(found, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
 
 
-def moment(timeline: Timeline, alarm: Alarm, when: When) -> Moment:
+def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:
     """Return the moment at which an alarm was raised or cleared."""
     recorded = None if when.utc is None else models.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
@@ -108,12 +110,12 @@ def _suffixes(document_id: str) -> Iterator[str]:
         yield ":".join(parts[begin:])
 
 
-def find(source: Documents, name: str) -> str:
+def find(source: DocumentSource, name: str) -> str:
     """Return the id of the alarm that has `name` as its id, its number, or a unique suffix.
 
     Raise AlarmIdError if there is none, or if there are several.
     """
-    ids = [document.id for document in source.documents(f"{Kind.ALARM}:")]
+    ids = [document.id for document in source.documents(f"{DocumentType.ALARM}:")]
     if name in ids:
         return name
     matches = [document_id for document_id in ids if next(_suffixes(document_id)) == name.lstrip("0")]

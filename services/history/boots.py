@@ -11,11 +11,11 @@ from typing import Final
 
 from services.clocks.boot_order import NEAR, Span, is_outvoted
 from services.documents import models
-from services.documents.models import BootFacts, Documents, ShapeError, Stored
+from services.documents.models import BootDocument, DocumentSource, ShapeError, StoredDocument
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 
-from .timeline import Boot, Timeline, believed, sure_span
+from .timeline import RecordedBoot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
 """Maximum number of boots that are read on either side.
@@ -24,14 +24,14 @@ If none of them has a sure time, the result is less sure.
 """
 
 
-def boot_of(document: Stored) -> Boot:
+def boot_of(document: StoredDocument) -> RecordedBoot:
     """Return the boot that a document describes. Raise ShapeError if the document is invalid."""
-    facts = models.read(document, BootFacts)
+    facts = models.read(document, BootDocument)
     name = documents.parse_id(document.id)
     if name is None or (name.log, name.number) != (facts.log, facts.number):
         raise ShapeError(f"{document.id}: says it is boot {facts.number} of log {facts.log}")
     end = facts.previous_end
-    return Boot(
+    return RecordedBoot(
         log=facts.log,
         number=facts.number,
         anchors=facts.as_anchors(),
@@ -39,10 +39,10 @@ def boot_of(document: Stored) -> Boot:
     )
 
 
-def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
+def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], list[str]]:
     """Return the boots of a vessel for a timeline, and the problems of documents that cannot be read."""
     boots, faults = [], []
-    for document in source.documents(f"{Kind.BOOT}:{vessel}:"):
+    for document in source.documents(f"{DocumentType.BOOT}:{vessel}:"):
         try:
             boots.append(boot_of(document))
         except ShapeError as error:
@@ -50,7 +50,7 @@ def boots_of(source: Documents, vessel: str) -> tuple[list[Boot], list[str]]:
     return boots, faults
 
 
-def timeline_around(source: Documents, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
+def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
     """Return a timeline for moments of these boots: (log, number) each."""
     nearby = _Nearby(source, vessel)
     for log, number in set(wanted):
@@ -65,15 +65,15 @@ def timeline_around(source: Documents, vessel: str, wanted: Iterable[tuple[str, 
 class _Nearby:
     """A vessel's boots, each of which is read once, on demand."""
 
-    def __init__(self, source: Documents, vessel: str) -> None:
+    def __init__(self, source: DocumentSource, vessel: str) -> None:
         self._source, self._vessel = source, vessel
-        self._found: dict[tuple[str, int], Boot | None] = {}
+        self._found: dict[tuple[str, int], RecordedBoot | None] = {}
 
-    def boots(self) -> Iterator[Boot]:
+    def boots(self) -> Iterator[RecordedBoot]:
         """Return an iterator over the boots that were read."""
         return (boot for boot in self._found.values() if boot is not None)
 
-    def look(self, log: str, number: int) -> Boot | None:
+    def look(self, log: str, number: int) -> RecordedBoot | None:
         """Return a boot, or None if there is none that can be read."""
         if (log, number) not in self._found:
             self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
@@ -100,7 +100,7 @@ class _Nearby:
         return None if boot is None else sure_span(believed(boot.anchors))
 
 
-def _read(source: Documents, document_id: str) -> Boot | None:
+def _read(source: DocumentSource, document_id: str) -> RecordedBoot | None:
     document = source.get(document_id)
     if document is None:
         return None

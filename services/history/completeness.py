@@ -19,9 +19,17 @@ from typing import Final
 import msgspec
 
 from services.documents import models
-from services.documents.models import Documents, Equipment, Gap, Reading, ShapeError, Stored, Vessel
+from services.documents.models import (
+    DocumentSource,
+    EquipmentDocument,
+    GapDocument,
+    ReadingDocument,
+    ShapeError,
+    StoredDocument,
+    VesselDocument,
+)
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 
 from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
@@ -136,7 +144,7 @@ class VesselReport:
 
 
 def verify(
-    source: Documents,
+    source: DocumentSource,
     vessels: Iterable[str] | None = None,
     *,
     floors: Mapping[str, str] | None = None,
@@ -154,7 +162,7 @@ def verify(
         yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
 
 
-def _verify_vessel(source: Documents, vessel: str, floors: Mapping[str, str]) -> VesselReport:
+def _verify_vessel(source: DocumentSource, vessel: str, floors: Mapping[str, str]) -> VesselReport:
     boots, faults = boots_of(source, vessel)
     timeline = Timeline(boots)
     known, order, vessel_faults = _vessel(source, vessel)
@@ -180,25 +188,25 @@ def _verify_vessel(source: Documents, vessel: str, floors: Mapping[str, str]) ->
     )
 
 
-def _vessel(source: Documents, vessel: str) -> tuple[set[str], list[str], list[str]]:
+def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], list[str]]:
     """Return the sensors and logs in the vessel's document, and the document's problems."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return set(), [], []
     try:
-        facts = models.read(document, Vessel)
+        facts = models.read(document, VesselDocument)
     except ShapeError as error:
         return set(), [], [str(error)]
     return set(facts.sensors), list(dict.fromkeys(facts.logs)), []
 
 
-def _current(source: Documents, report: SensorLog) -> int | None:
+def _current(source: DocumentSource, report: SensorLog) -> int | None:
     """Return the last number according to the sensor's current value; None if there is none of this log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
     try:
-        current = models.read(document, Equipment)
+        current = models.read(document, EquipmentDocument)
     except ShapeError:  # it is not part of the history
         return None
     return current.sequence if current.log == report.log else None
@@ -223,19 +231,19 @@ def _log_boots(timeline: Timeline, log: str, named: set[int]) -> LogBoots:
 class _Record:
     """A reading or gap document, with the parts of its id."""
 
-    document: Stored
-    kind: Kind
+    document: StoredDocument
+    kind: DocumentType
     sensor: str
     log: str
     number: int
 
 
-def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Record]:
+def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator[_Record]:
     """Yield gaps and readings of a vessel, by sensor, log and number.
 
     Descriptions of documents with invalid ids are appended to `faults`.
     """
-    streams = [_filed(source, kind, vessel) for kind in (Kind.GAP, Kind.READING)]
+    streams = [_filed(source, kind, vessel) for kind in (DocumentType.GAP, DocumentType.READING)]
     for _, kind, document in heapq.merge(*streams, key=itemgetter(0)):
         name = documents.parse_id(document.id)
         if name is None or name.sensor is None or name.log is None or name.number is None:
@@ -244,7 +252,9 @@ def _records(source: Documents, vessel: str, faults: list[str]) -> Iterator[_Rec
         yield _Record(document, kind, name.sensor, name.log, name.number)
 
 
-def _filed(source: Documents, kind: Kind, vessel: str) -> Iterator[tuple[str, Kind, Stored]]:
+def _filed(
+    source: DocumentSource, kind: DocumentType, vessel: str
+) -> Iterator[tuple[str, DocumentType, StoredDocument]]:
     """Yield a vessel's documents of one type with the rest of their ids, by which they are sorted."""
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
@@ -261,7 +271,7 @@ class _Walk:
         self._timeline = timeline
         number = floor.rpartition(":")[2]
         self._kept_from = int(number) if number.isdecimal() else 0
-        self._gaps: list[Gap] = []
+        self._gaps: list[GapDocument] = []
         """Gap documents that reach beyond the last reading, merged if they touch and have the same reason."""
         self._end: tuple[int, float] | None = None
         """Boot and boot clock of the last sample."""
@@ -269,10 +279,10 @@ class _Walk:
     def take(self, record: _Record) -> None:
         """Process the next document."""
         try:
-            if record.kind is Kind.GAP:
-                self._gap(record, models.read(record.document, Gap))
+            if record.kind is DocumentType.GAP:
+                self._gap(record, models.read(record.document, GapDocument))
             else:
-                self._reading(record, models.read(record.document, Reading))
+                self._reading(record, models.read(record.document, ReadingDocument))
         except ShapeError as error:
             self.report.blame(str(error))
 
@@ -290,7 +300,7 @@ class _Walk:
             self.report.waiting += max(current - last, 0)
         return self.report
 
-    def _gap(self, record: _Record, gap: Gap) -> None:
+    def _gap(self, record: _Record, gap: GapDocument) -> None:
         if not self._is_filed_right(record, gap):
             return
         if gap.last < gap.first:
@@ -302,7 +312,7 @@ class _Walk:
             else:
                 self._gaps.append(gap)
 
-    def _reading(self, record: _Record, reading: Reading) -> None:
+    def _reading(self, record: _Record, reading: ReadingDocument) -> None:
         if not self._is_filed_right(record, reading):
             return
         report, count = self.report, len(reading.samples)
@@ -351,7 +361,7 @@ class _Walk:
         if number <= upto:
             yield Missing(number, upto, after=after, before=before)
 
-    def _is_filed_right(self, record: _Record, body: Reading | Gap) -> bool:
+    def _is_filed_right(self, record: _Record, body: ReadingDocument | GapDocument) -> bool:
         inside = (body.vessel, body.sensor, body.log, body.first)
         if inside == (self.report.vessel, record.sensor, record.log, record.number):
             return True
@@ -360,16 +370,16 @@ class _Walk:
         )
         return False
 
-    def _moment(self, reading: Reading, clock: float) -> Moment:
+    def _moment(self, reading: ReadingDocument, clock: float) -> Moment:
         return self._timeline.at(reading.log, reading.boot, clock, recorded=reading.recorded(clock))
 
 
-def _is_before(reading: Reading, end: tuple[int, float]) -> bool:
+def _is_before(reading: ReadingDocument, end: tuple[int, float]) -> bool:
     boot, clock = end
     return reading.boot < boot or (reading.boot == boot and reading.start < clock - ROUNDING_S)
 
 
-def _faults(document: Stored, reading: Reading) -> Iterator[str]:
+def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]:
     """Yield the faults that a reading document has by itself."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:

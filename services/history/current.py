@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from sensors.sample import Value
 from services.documents import models
-from services.documents.models import Documents, Equipment, ShapeError
+from services.documents.models import DocumentSource, EquipmentDocument, ShapeError
 from services.state.recorder_state import LiveState
-from sync.documents import Kind
+from sync.documents import DocumentType
 
 from .boots import timeline_around
-from .timeline import NEVER, Moment, Trust
+from .timeline import NEVER, Moment, TimeTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
             moment=(
                 NEVER
                 if found.utc is None
-                else Moment(Trust.RECORDED, found.utc, state.clock.uncertainty if synced else None)
+                else Moment(TimeTrust.RECORDED, found.utc, state.clock.uncertainty if synced else None)
             ),
             age=None if found.clock is None else max(boottime - found.clock, 0.0),
             rate=found.rate,
@@ -71,15 +71,15 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
     ]
 
 
-def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
+def from_documents(source: DocumentSource, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
     """Return the sensors according to documents, and the problems of documents that were skipped.
 
     `utc` is the current time.
     """
     known, faults = [], []
-    for document in source.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
+    for document in source.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):
         try:
-            known.append(models.read(document, Equipment))
+            known.append(models.read(document, EquipmentDocument))
         except ShapeError as error:
             faults.append(str(error))
     timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
@@ -87,7 +87,7 @@ def from_documents(source: Documents, vessel: str, *, utc: float) -> tuple[list[
     for equipment in known:
         recorded = None if equipment.time is None else models.seconds_of(equipment.time)
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
-        is_known = moment.utc is not None and moment.trust is not Trust.BEFORE
+        is_known = moment.utc is not None and moment.trust is not TimeTrust.BEFORE
         found.append(
             Current(
                 sensor=equipment.sensor,

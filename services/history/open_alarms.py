@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.documents import models
-from services.documents.models import Alarm, ShapeError
+from services.documents.models import AlarmDocument, ShapeError
 from services.state import state_file
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
-from .alarms import Episode, in_order, moment
+from .alarms import AlarmEpisode, in_order, moment
 from .boots import timeline_around
 
 NAME: Final = "open-alarms"
@@ -30,7 +30,7 @@ That saves the next look from reading the changes again.
 _PAGE: Final = 500
 
 
-def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
+def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode]:
     """Return the open alarms: active ones first, then the most severe, then the latest.
 
     Raise StoreError if the store cannot be read.
@@ -38,8 +38,8 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
     sequence = database.last_sequence
     place = state_file.path(run, NAME)
     remembered = _remembered(place, database, vessel, sequence)
-    prefix = f"{Kind.ALARM}:{vessel}:"
-    alarms: dict[str, Alarm] = {}
+    prefix = f"{DocumentType.ALARM}:{vessel}:"
+    alarms: dict[str, AlarmDocument] = {}
     if remembered is None:
         found = database.documents(prefix)
     else:
@@ -49,7 +49,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
         found = (document for document in every if document is not None and not document.deleted)
     for document in found:
         with contextlib.suppress(ShapeError):  # `logboat alarms` reports it
-            alarm = models.read(document, Alarm)
+            alarm = models.read(document, AlarmDocument)
             if alarm.cleared is None or not alarm.acks:
                 alarms[document.id] = alarm
     if remembered is None or set(remembered[1]) != alarms.keys() or sequence - remembered[0] > SOME:
@@ -59,7 +59,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[Episode]:
     moments = [(a.log, when.boot or 0) for a in alarms.values() for when in (a.raised, a.cleared) if when]
     timeline = timeline_around(database, vessel, moments)
     return in_order(
-        Episode(
+        AlarmEpisode(
             document_id,
             alarm,
             moment(timeline, alarm, alarm.raised),

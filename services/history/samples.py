@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sensors.sample import Value
 from services.documents import models
-from services.documents.models import Documents, Reading, ReadingHead, ShapeError, Stored
+from services.documents.models import DocumentSource, ReadingDocument, ReadingHead, ShapeError, StoredDocument
 from sync import documents
 
 from .boots import boots_of
@@ -19,7 +19,7 @@ from .timeline import NEVER, Moment, Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedSample:
     """A sample on record."""
 
     log: str
@@ -37,7 +37,7 @@ class Recorded:
 class History:
     """The recorded samples of one sensor."""
 
-    def __init__(self, source: Documents, *, vessel: str, sensor: str) -> None:
+    def __init__(self, source: DocumentSource, *, vessel: str, sensor: str) -> None:
         """Read the vessel's boots."""
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
@@ -55,7 +55,7 @@ class History:
                     return self._at(head, head.end)
         return NEVER
 
-    def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[Recorded]:
+    def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[RecordedSample]:
         """Yield the samples from `since` to `until` (UTC), by the times that are shown, even if estimated.
 
         Samples whose time is not known are included.
@@ -66,7 +66,7 @@ class History:
                 if head is None or not self._overlaps(head, since, until):
                     continue
                 try:
-                    reading = models.read(document, Reading)
+                    reading = models.read(document, ReadingDocument)
                 except ShapeError as error:
                     self.faults.append(str(error))
                     continue
@@ -74,10 +74,10 @@ class History:
                     if sample.moment.is_within(since, until):
                         yield sample
 
-    def _unpacked(self, reading: Reading) -> Iterator[Recorded]:
+    def _unpacked(self, reading: ReadingDocument) -> Iterator[RecordedSample]:
         for place, entry in enumerate(reading.samples):
             clock = reading.start + entry.offset / 1000
-            yield Recorded(
+            yield RecordedSample(
                 log=reading.log,
                 sequence=reading.first + place,
                 boot=reading.boot,
@@ -110,7 +110,7 @@ class History:
     def _at(self, head: ReadingHead, clock: float) -> Moment:
         return self.timeline.at(head.log, head.boot, clock, recorded=head.recorded(clock))
 
-    def _head(self, document: Stored) -> ReadingHead | None:
+    def _head(self, document: StoredDocument) -> ReadingHead | None:
         try:
             return models.read(document, ReadingHead)
         except ShapeError as error:

@@ -28,7 +28,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.clocks.boot_order import Span, outvoted
-from services.clocks.clock_quality import Anchor, Source
+from services.clocks.clock_quality import Anchor, TimeSource
 
 DRIFT: Final = 100e-6
 """Maximum drift of a free-running clock, in seconds per second.
@@ -43,7 +43,7 @@ It is MAXFREQ in linux/timex.h. Two anchors that require more cannot both be rig
 """
 
 
-class Trust(StrEnum):
+class TimeTrust(StrEnum):
     """Reliability of a time, best first."""
 
     SYNCED = "synced"
@@ -66,7 +66,7 @@ class Trust(StrEnum):
 class Moment:
     """A moment in UTC, as far as it is known."""
 
-    trust: Trust
+    trust: TimeTrust
     utc: float | None
     """Best estimate, or the only bound, in seconds since 1970."""
     uncertainty: float | None = None
@@ -75,14 +75,14 @@ class Moment:
     @property
     def earliest(self) -> float:
         """Lower bound, in seconds since 1970; -inf if unknown."""
-        if self.utc is None or self.trust is Trust.BEFORE:
+        if self.utc is None or self.trust is TimeTrust.BEFORE:
             return -math.inf
         return self.utc - (self.uncertainty or 0.0)
 
     @property
     def latest(self) -> float:
         """Upper bound, in seconds since 1970; inf if unknown."""
-        if self.utc is None or self.trust is Trust.AFTER:
+        if self.utc is None or self.trust is TimeTrust.AFTER:
             return math.inf
         return self.utc + (self.uncertainty or 0.0)
 
@@ -91,11 +91,11 @@ class Moment:
         return self.utc is None or since <= self.utc <= until
 
 
-NEVER: Final = Moment(Trust.UNKNOWN, None)
+NEVER: Final = Moment(TimeTrust.UNKNOWN, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
+class RecordedBoot:
     """A boot of the machine, from its document."""
 
     log: str
@@ -109,7 +109,7 @@ class Boot:
 class _Base:
     """Facts about a boot: its believed anchors, and bounds for the UTC of its clock's zero."""
 
-    trust: Trust
+    trust: TimeTrust
     points: tuple[Anchor, ...]
     low: float
     high: float
@@ -124,20 +124,20 @@ class _Base:
         # `high` comes from a later boot's start, and a moment after the last known one is also before that.
         low, high = self.low + clock, self.high + min(clock, self.length)
         if math.isfinite(low) and math.isfinite(high) and low <= high:
-            return Moment(Trust.BETWEEN, (low + high) / 2, (high - low) / 2)
+            return Moment(TimeTrust.BETWEEN, (low + high) / 2, (high - low) / 2)
         if math.isfinite(low):
-            return Moment(Trust.AFTER, low)
+            return Moment(TimeTrust.AFTER, low)
         if math.isfinite(high):
-            return Moment(Trust.BEFORE, high)
+            return Moment(TimeTrust.BEFORE, high)
         return NEVER
 
 
 class Timeline:
     """All boots of one vessel, in all of its logs."""
 
-    def __init__(self, boots: Iterable[Boot]) -> None:
+    def __init__(self, boots: Iterable[RecordedBoot]) -> None:
         self._bases: dict[tuple[str, int], _Base] = {}
-        by_log: dict[str, dict[int, Boot]] = {}
+        by_log: dict[str, dict[int, RecordedBoot]] = {}
         for boot in boots:
             by_log.setdefault(boot.log, {})[boot.number] = boot
         for log, numbered in by_log.items():
@@ -157,7 +157,7 @@ class Timeline:
         base = self._bases.get((log, boot))
         if base is not None:
             return base.at(clock)
-        return NEVER if recorded is None else Moment(Trust.RECORDED, recorded)
+        return NEVER if recorded is None else Moment(TimeTrust.RECORDED, recorded)
 
     def boots(self, log: str) -> list[int]:
         """Return the numbers of the boots of a log with documents, ascending."""
@@ -186,8 +186,8 @@ def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
 
     Floors are bounds and no anchors; none of them is returned.
     """
-    fixed = [anchor for anchor in anchors if anchor.source is not Source.FLOOR and _is_finite(anchor)]
-    good = [anchor for anchor in fixed if _trust(anchor) is Trust.SYNCED]
+    fixed = [anchor for anchor in anchors if anchor.source is not TimeSource.FLOOR and _is_finite(anchor)]
+    good = [anchor for anchor in fixed if _trust(anchor) is TimeTrust.SYNCED]
     kept: list[Anchor] = []
     for anchor in sorted(good or fixed, key=lambda anchor: anchor.clock_s):
         while kept and not _agree(kept[-1], anchor):
@@ -204,15 +204,15 @@ def sure_span(points: Sequence[Anchor]) -> Span | None:
 
     `points` are the boot's believed anchors.
     """
-    if not points or _trust(points[0]) is not Trust.SYNCED:
+    if not points or _trust(points[0]) is not TimeTrust.SYNCED:
         return None
     begin, give = _interpolated(points, 0.0)
     last = points[-1]
     return Span(latest_begin=begin + give, earliest_end=last.utc - last.uncertainty_s)
 
 
-def _trust(anchor: Anchor) -> Trust:
-    return Trust.RTC if anchor.source is Source.RTC else Trust.SYNCED
+def _trust(anchor: Anchor) -> TimeTrust:
+    return TimeTrust.RTC if anchor.source is TimeSource.RTC else TimeTrust.SYNCED
 
 
 def _is_finite(anchor: Anchor) -> bool:
@@ -242,7 +242,7 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
     )
 
 
-def _told_ends(boots: Sequence[Boot]) -> dict[int, float]:
+def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
     """Return the last durable moment of each boot, on its clock, according to the boots after it."""
     told: dict[int, float] = {}
     for boot in boots:
@@ -252,7 +252,7 @@ def _told_ends(boots: Sequence[Boot]) -> dict[int, float]:
     return told
 
 
-def _based(boots: Sequence[Boot]) -> list[_Base]:
+def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
     """Return each boot of one log with its relation to UTC, or its bounds from its neighbours."""
     told = _told_ends(boots)
     lengths = [
@@ -260,7 +260,7 @@ def _based(boots: Sequence[Boot]) -> list[_Base]:
     ]
     chosen = _chosen(boots)
     # GNSS and the network bound everything else; then a clock chip is used where it fits in.
-    good = [points if points and _trust(points[0]) is Trust.SYNCED else () for points in chosen]
+    good = [points if points and _trust(points[0]) is TimeTrust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
     credible = [
         points if _fits(points, low=low, high=high) else ()
@@ -270,7 +270,7 @@ def _based(boots: Sequence[Boot]) -> list[_Base]:
     bounds = _bounds(boots, lengths, settled)
     return [
         _Base(
-            trust=_trust(points[0]) if points else Trust.UNKNOWN,
+            trust=_trust(points[0]) if points else TimeTrust.UNKNOWN,
             points=points,
             low=low,
             high=high,
@@ -281,13 +281,13 @@ def _based(boots: Sequence[Boot]) -> list[_Base]:
     ]
 
 
-def _chosen(boots: Sequence[Boot]) -> list[tuple[Anchor, ...]]:
+def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
     """Return the anchors that count for each boot: its clock chip's where the sure ones are outvoted."""
     chosen = [believed(boot.anchors) for boot in boots]
     sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
     for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
         if is_outvoted:
-            chosen[place] = believed(a for a in boots[place].anchors if a.source is Source.RTC)
+            chosen[place] = believed(a for a in boots[place].anchors if a.source is TimeSource.RTC)
     return chosen
 
 
@@ -300,7 +300,7 @@ def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
 
 
 def _bounds(
-    boots: Sequence[Boot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
+    boots: Sequence[RecordedBoot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
 ) -> list[tuple[float, float]]:
     """Return the bounds of the zero of each boot's clock, from the boots around it and its floors."""
     highs: list[float] = []
@@ -325,13 +325,13 @@ def _bounds(
     return list(zip(lows, highs, strict=True))
 
 
-def _floors(boot: Boot) -> Iterator[float]:
+def _floors(boot: RecordedBoot) -> Iterator[float]:
     """Yield the floors of a boot, as UTC of its clock's zero.
 
     The caller ignores those that later boots disprove: they came from a clock that ran ahead unnoticed.
     """
     for anchor in boot.anchors:
-        if anchor.source is Source.FLOOR and _is_finite(anchor):
+        if anchor.source is TimeSource.FLOOR and _is_finite(anchor):
             yield anchor.utc - anchor.clock_s
 
 

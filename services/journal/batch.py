@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 
 from sensors.sample import Totals, Value
-from sensors.state import State
+from sensors.state import SensorState
 
-STATES: Final = tuple(State)
+STATES: Final = tuple(SensorState)
 """The states in the order of their numbers in a batch: only ever append to them."""
 
 
@@ -34,7 +34,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SampleRow:
     """An accepted sample of a sensor."""
 
     sensor: str
@@ -42,10 +42,10 @@ class Row:
     clock_ms: int
     """Boot clock, in milliseconds."""
     value: Value
-    state: State = State.GOOD
+    state: SensorState = SensorState.GOOD
 
 
-class Episode(msgspec.Struct, frozen=True, array_like=True):
+class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     """An alarm from its start until it is cleared and its document is written."""
 
     sequence: int
@@ -67,7 +67,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """Changes of the alarm: boot clock in ms, UTC in s, severity, condition."""
 
 
-class Gap(msgspec.Struct, frozen=True, array_like=True):
+class NumberGap(msgspec.Struct, frozen=True, array_like=True):
     """Numbers that were given to samples which could not be kept."""
 
     sensor: str
@@ -89,11 +89,11 @@ class Batch:
     """Machine's time at the commit, in seconds since 1970."""
     synced: bool
     """True if that time came from the network, GNSS or a clock chip."""
-    rows: tuple[Row, ...] = ()
+    rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
-    episodes: tuple[tuple[str, Episode], ...] = ()
+    episodes: tuple[tuple[str, AlarmRecord], ...] = ()
     """Pairs of sensor and episode for each that began or changed, in order; a sensor may have several."""
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[NumberGap, ...] = ()
     number: int = 0
     """Number of the batch, set by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
@@ -135,8 +135,8 @@ class _Packed(msgspec.Struct, array_like=True):
     synced: bool
     rows: list[tuple[int, int, int, bool | int | float | None, int]]
     totals: list[tuple[int, int, float]]
-    episodes: list[tuple[int, Episode]]
-    gaps: list[Gap] = []
+    episodes: list[tuple[int, AlarmRecord]]
+    gaps: list[NumberGap] = []
     given: list[tuple[int, int]] = []  # batches of earlier versions end before it, or after it
     columns: _Columns | None = None
 
@@ -242,7 +242,7 @@ def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
             utc=packed.utc,
             synced=packed.synced,
             rows=tuple(
-                Row(ids[sensor], sequence, packed.clock_ms - before, value, STATES[state])
+                SampleRow(ids[sensor], sequence, packed.clock_ms - before, value, STATES[state])
                 for sensor, sequence, before, value, state in _rows(packed)
             ),
             totals={ids[sensor]: Totals(count, seconds) for sensor, count, seconds in packed.totals},

@@ -39,7 +39,7 @@ from sensors.sample import Totals
 from sync.store.schema import sync_directory
 
 from . import number_witness, settled_rows, totals
-from .batch import Batch, Episode, Identity, pack
+from .batch import AlarmRecord, Batch, Identity, pack
 from .schema import (
     FROM_VERSION_1,
     SCHEMA,
@@ -89,7 +89,7 @@ class SensorRecord:
     closed: int = 0
     """Last number whose sample is in documents, as of the start."""
     totals: Totals = field(default_factory=Totals)
-    episode: Episode | None = None
+    episode: AlarmRecord | None = None
 
 
 class Journal:
@@ -175,7 +175,7 @@ class Journal:
         ):
             record = SensorRecord(number=number, path=path, unit=unit, last=closed, closed=closed)
             if kept is not None:
-                stored = msgspec.msgpack.decode(kept, type=settled_rows.Kept)
+                stored = msgspec.msgpack.decode(kept, type=settled_rows.KeptColumn)
                 record.totals, record.episode = Totals(stored.count, stored.seconds), stored.episode
             self.sensors[name] = record
             self._ids[number], self._numbers[name] = name, number
@@ -455,7 +455,7 @@ class Journal:
             self._settle_sensor(name, record, closed=closed.get(name, record.closed), through=through)
 
     def _settle_sensor(self, name: str, record: SensorRecord, *, closed: int, through: int) -> None:
-        kept = settled_rows.Kept(record.totals.count, record.totals.seconds, record.episode)
+        kept = settled_rows.KeptColumn(record.totals.count, record.totals.seconds, record.episode)
         kept.crc = settled_rows.checksum(record.number, name, closed, through, msgspec.msgpack.encode(kept))
         self._connection.execute(
             "UPDATE sensor SET closed = ?, kept = ? WHERE number = ?",

@@ -11,15 +11,15 @@ from typing import Any
 import apsw
 import msgspec
 
-from .batch import Episode
+from .batch import AlarmRecord
 
 
-class Kept(msgspec.Struct, array_like=True):
+class KeptColumn(msgspec.Struct, array_like=True):
     """The column `kept` of a sensor's row."""
 
     count: int
     seconds: float
-    episode: Episode | None = None
+    episode: AlarmRecord | None = None
     crc: int | None = None  # of all that was settled with it; None in rows of earlier versions
 
 
@@ -28,7 +28,7 @@ def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> 
 
     `kept` is the row's, with or without a checksum.
     """
-    bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=Kept), crc=None)
+    bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=KeptColumn), crc=None)
     return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
 
 
@@ -45,7 +45,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
     through = int(meta.pop("through", 0) or 0)
     for number, name, closed, _, _, kept in rows:
         try:
-            crc = None if kept is None else msgspec.msgpack.decode(kept, type=Kept).crc
+            crc = None if kept is None else msgspec.msgpack.decode(kept, type=KeptColumn).crc
             sound = crc is None or crc == checksum(number, name, closed, through, kept)
         except msgspec.DecodeError:
             sound = False

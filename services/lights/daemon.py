@@ -18,17 +18,17 @@ from typing import Final
 from sensors.gpio.header_chip import open_header_chip
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
-from services.config.model import Lights
+from services.config.model import LightsSection
 from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
 from services.state import state_file
 from services.system.systemd import Notifier
 from sync.gateway.policy import Situation
 
-from .facts import Facts, Machine
+from .facts import LightFacts, Machine
 from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, PatientPanel
 from .patterns import OFF, Pattern
-from .states import LIGHTS, State, shown, single, worst
+from .states import LIGHTS, LightState, shown, single, worst
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class LightsDaemon:
     def __init__(
         self,
         panel: Panel,
-        look: Callable[[], Facts],
+        look: Callable[[], LightFacts],
         *,
         night: Callable[[], bool] = lambda: False,
-        tell: Callable[[Mapping[str, State]], None] = lambda _states: None,
+        tell: Callable[[Mapping[str, LightState]], None] = lambda _states: None,
     ) -> None:
         """Take the functions that connect the lights to their surroundings.
 
@@ -58,7 +58,7 @@ class LightsDaemon:
         self._looked_at = -math.inf
         self._test_until = -math.inf
         self._patterns: dict[str, Pattern] = {}
-        self._states: Mapping[str, State] = {}
+        self._states: Mapping[str, LightState] = {}
 
     def test(self, now: float) -> None:
         """Turn all lights on for a moment."""
@@ -95,13 +95,13 @@ class LightsDaemon:
         self._tell(states)
 
 
-def is_night(lights: Lights, moment: datetime) -> bool:
+def is_night(lights: LightsSection, moment: datetime) -> bool:
     """Return True during the hours in which lights that report no fault stay dark."""
     situation = Situation(minute=moment.hour * 60 + moment.minute)
     return lights.night is not None and lights.night.holds(situation)
 
 
-def open_panel(lights: Lights) -> Panel:
+def open_panel(lights: LightsSection) -> Panel:
     """Open the LEDs that are configured. Raise PanelError if one cannot be used."""
     if lights.single is not None:
         return KernelPanel(lights.single)
@@ -156,10 +156,10 @@ def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -
     notifier = Notifier()
     stopping = threading.Event()
 
-    def look() -> Facts:
+    def look() -> LightFacts:
         return machine.look(boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive)
 
-    def tell(states: Mapping[str, State]) -> None:
+    def tell(states: Mapping[str, LightState]) -> None:
         found = {
             name: {"pattern": state.pattern.name, "means": state.means} for name, state in states.items()
         }

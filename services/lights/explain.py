@@ -6,7 +6,7 @@ from typing import Any, Final
 from services.terminal.present import Screen, Style, paint, wrap
 
 from .patterns import FAST
-from .states import LIGHTS, TABLE, State
+from .states import LIGHTS, TABLE, LightState
 
 DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "fault": 26}
 
@@ -20,7 +20,7 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def now(states: Mapping[str, State], where: Screen) -> Iterator[str]:
+def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
     """Yield lines that say what the lights show now, and why."""
     for light in LIGHTS:
         state = states[light]
@@ -31,12 +31,12 @@ def now(states: Mapping[str, State], where: Screen) -> Iterator[str]:
             yield from wrap(f"-> {state.cure}", where.width, indent="  ")
 
 
-def as_json(states: Mapping[str, State]) -> dict[str, Any]:
+def as_json(states: Mapping[str, LightState]) -> dict[str, Any]:
     """Return the lights' states as JSON facts."""
     return {"lights": {light: state_json(state) for light, state in states.items()}}
 
 
-def state_json(state: State) -> dict[str, Any]:
+def state_json(state: LightState) -> dict[str, Any]:
     """Return one state of a light as JSON facts."""
     return {
         "pattern": state.pattern.name,

@@ -32,7 +32,7 @@ Logboat's units record every exit, so this finds only failures that nobody fores
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class LightFacts:
     """All facts that the lights show."""
 
     recorder: Sight
@@ -43,7 +43,7 @@ class Facts:
     under_voltage: bool = False
     throttled: bool = False
     failed_units: tuple[str, ...] = ()
-    restless: tuple[crash_loops.Restless, ...] = ()
+    restless: tuple[crash_loops.CrashLoop, ...] = ()
     """Daemons that exit repeatedly."""
     expires: float | None = None
     """Expiry of the vessel's certificate, in seconds since 1970; None if there is no certificate."""
@@ -90,7 +90,7 @@ class Machine:
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
     """The certificate file's modification time, and the expiry of the certificate in it."""
 
-    def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> Facts:
+    def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
         """Return the current facts. Never raise: what cannot be read counts as absent."""
         return self.around(
             recorder_state.look(self.run, boottime=boottime, alive=alive),
@@ -99,10 +99,10 @@ class Machine:
             utc=utc,
         )
 
-    def around(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> Facts:
+    def around(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> LightFacts:
         """Return the same as `look`, for daemons whose states were already read."""
         voltage, throttled = self._power()
-        return Facts(
+        return LightFacts(
             recorder=recorder,
             sync=sync,
             boottime=boottime,

@@ -10,19 +10,19 @@ from typing import Final
 
 from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
 
-from .facts import Facts
+from .facts import LightFacts
 from .patterns import FAST, OFF, ON, SLOW, Pattern, flashes
 
 LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LightState:
     """A row of the table."""
 
     light: str
     pattern: Pattern
-    holds: Callable[[Facts], bool]
+    holds: Callable[[LightFacts], bool]
     means: str
     cure: str = ""
     """The action that the state calls for; '' if none."""
@@ -30,73 +30,73 @@ class State:
     """Rank of the state for a single light, which shows the highest of all; 0 is good."""
 
 
-def _sync_is_dead(facts: Facts) -> bool:
+def _sync_is_dead(facts: LightFacts) -> bool:
     return facts.mesh is None
 
 
-def _no_identity(facts: Facts) -> bool:
+def _no_identity(facts: LightFacts) -> bool:
     return facts.mesh is not None and facts.mesh.waits_for_identity
 
 
-def _mesh_fault(facts: Facts) -> bool:
+def _mesh_fault(facts: LightFacts) -> bool:
     return facts.mesh is not None and facts.mesh.fault is not None
 
 
-def _clone(facts: Facts) -> bool:
+def _clone(facts: LightFacts) -> bool:
     return facts.mesh is not None and bool(facts.mesh.clones)
 
 
-def _refused_peer(facts: Facts) -> bool:
+def _refused_peer(facts: LightFacts) -> bool:
     return facts.mesh is not None and bool(facts.mesh.refused)
 
 
-def _linked(facts: Facts) -> bool:
+def _linked(facts: LightFacts) -> bool:
     return facts.mesh is not None and bool(facts.mesh.linked)
 
 
-def _alarm(facts: Facts) -> bool:
+def _alarm(facts: LightFacts) -> bool:
     return facts.live is not None and any(sensor.alarm for sensor in facts.live.sensors.values())
 
 
-def _faulty_sensor(facts: Facts) -> bool:
+def _faulty_sensor(facts: LightFacts) -> bool:
     return facts.live is not None and any(
         sensor.state not in (None, "good") for sensor in facts.live.sensors.values()
     )
 
 
-def _full(facts: Facts) -> bool:
+def _full(facts: LightFacts) -> bool:
     storage = None if facts.live is None else facts.live.storage
     return storage is not None and storage.free < NEARLY_FULL * storage.total
 
 
-def _documents(facts: Facts) -> bool:
+def _documents(facts: LightFacts) -> bool:
     return facts.live is not None and bool(facts.live.documents or facts.live.copies)
 
 
-def _wrong_files(facts: Facts) -> bool:
+def _wrong_files(facts: LightFacts) -> bool:
     return bool(facts.boot.problems) or (facts.live is not None and bool(facts.live.problems))
 
 
-def _certificate(facts: Facts) -> bool:
+def _certificate(facts: LightFacts) -> bool:
     return facts.expires is not None and facts.expires - facts.utc < EXPIRES_SOON_S
 
 
-def _units(facts: Facts) -> bool:
+def _units(facts: LightFacts) -> bool:
     return (
         bool(facts.failed_units or facts.restless) or facts.recorder.state is None or facts.sync.state is None
     )
 
 
-def _any(state: str) -> Callable[[Facts], bool]:
+def _any(state: str) -> Callable[[LightFacts], bool]:
     return lambda facts: any(gateway.state == state for gateway in facts.gateways)
 
 
-def _always(_facts: Facts) -> bool:
+def _always(_facts: LightFacts) -> bool:
     return True
 
 
-TABLE: Final[tuple[State, ...]] = (
-    State(
+TABLE: Final[tuple[LightState, ...]] = (
+    LightState(
         "power",
         FAST,
         lambda facts: facts.under_voltage,
@@ -104,7 +104,7 @@ TABLE: Final[tuple[State, ...]] = (
         "Check the supply, its cable and what else hangs on it: cards are damaged by low voltage.",
         5,
     ),
-    State(
+    LightState(
         "power",
         SLOW,
         lambda facts: facts.throttled,
@@ -112,7 +112,7 @@ TABLE: Final[tuple[State, ...]] = (
         "Give it air, or a smaller load.",
         2,
     ),
-    State(
+    LightState(
         "power",
         flashes(2),
         lambda facts: facts.maintenance,
@@ -120,8 +120,8 @@ TABLE: Final[tuple[State, ...]] = (
         "Do not cut the power; it ends by itself.",
         1,
     ),
-    State("power", ON, _always, "the appliance is up"),
-    State(
+    LightState("power", ON, _always, "the appliance is up"),
+    LightState(
         "record",
         FAST,
         lambda facts: not facts.is_recording,
@@ -129,7 +129,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat status says why: a full or broken card, a recorder that has stopped.",
         9,
     ),
-    State(
+    LightState(
         "record",
         SLOW,
         lambda facts: facts.live is not None and facts.live.clock.source == "floor",
@@ -137,8 +137,8 @@ TABLE: Final[tuple[State, ...]] = (
         "Nothing is lost; times follow when a network, GNSS or a clock chip tells the time.",
         1,
     ),
-    State("record", ON, _always, "recording: what is taken is durable within a second"),
-    State(
+    LightState("record", ON, _always, "recording: what is taken is durable within a second"),
+    LightState(
         "mesh",
         FAST,
         _sync_is_dead,
@@ -146,8 +146,8 @@ TABLE: Final[tuple[State, ...]] = (
         "It is started again by itself; if not: journalctl -u logboat-sync.",
         4,
     ),
-    State("mesh", OFF, _no_identity, "this vessel is of no fleet, and shares nothing"),
-    State(
+    LightState("mesh", OFF, _no_identity, "this vessel is of no fleet, and shares nothing"),
+    LightState(
         "mesh",
         FAST,
         _mesh_fault,
@@ -155,7 +155,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat peers says what.",
         4,
     ),
-    State(
+    LightState(
         "mesh",
         flashes(3),
         _clone,
@@ -163,7 +163,7 @@ TABLE: Final[tuple[State, ...]] = (
         "Find the second card with this vessel's name; revoke it if it was stolen.",
         4,
     ),
-    State(
+    LightState(
         "mesh",
         flashes(2),
         _refused_peer,
@@ -171,9 +171,9 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat peers says why: an expired or revoked certificate, a wrong clock.",
         2,
     ),
-    State("mesh", ON, _linked, "linked with a vessel nearby"),
-    State("mesh", SLOW, _always, "nobody of the fleet is in reach; it goes on looking"),
-    State(
+    LightState("mesh", ON, _linked, "linked with a vessel nearby"),
+    LightState("mesh", SLOW, _always, "nobody of the fleet is in reach; it goes on looking"),
+    LightState(
         "gateway",
         FAST,
         _sync_is_dead,
@@ -181,8 +181,8 @@ TABLE: Final[tuple[State, ...]] = (
         "As for mesh.",
         4,
     ),
-    State("gateway", OFF, lambda facts: not facts.gateways, "no gateway is configured"),
-    State(
+    LightState("gateway", OFF, lambda facts: not facts.gateways, "no gateway is configured"),
+    LightState(
         "gateway",
         FAST,
         _any("refused"),
@@ -190,27 +190,27 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat peers says what: password, certificate, rights.",
         3,
     ),
-    State(
+    LightState(
         "gateway",
         flashes(1),
         lambda facts: not _any("connected")(facts),
         "no way ashore just now; what is to go is kept",
     ),
-    State(
+    LightState(
         "gateway",
         flashes(2),
         _any("connecting"),
         "a gateway is not reached, though another is; what is to go there is kept",
         "logboat peers says which.",
     ),
-    State(
+    LightState(
         "gateway",
         SLOW,
         lambda facts: any(gateway.backlog_documents for gateway in facts.gateways),
         "connected, and catching up",
     ),
-    State("gateway", ON, _always, "all is ashore"),
-    State(
+    LightState("gateway", ON, _always, "all is ashore"),
+    LightState(
         "fault",
         FAST,
         _alarm,
@@ -218,7 +218,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat alarms, then see to it.",
         8,
     ),
-    State(
+    LightState(
         "fault",
         flashes(5),
         _units,
@@ -226,7 +226,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat status, then systemctl status 'logboat-*'.",
         7,
     ),
-    State(
+    LightState(
         "fault",
         flashes(4),
         _documents,
@@ -234,7 +234,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat status says why; logboat store check.",
         6,
     ),
-    State(
+    LightState(
         "fault",
         flashes(3),
         _wrong_files,
@@ -242,7 +242,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat/PROBLEMS.txt on the card says file, line and cure.",
         4,
     ),
-    State(
+    LightState(
         "fault",
         flashes(2),
         _full,
@@ -250,7 +250,7 @@ TABLE: Final[tuple[State, ...]] = (
         "Bring the log ashore, or put in a larger card; the oldest history goes first.",
         5,
     ),
-    State(
+    LightState(
         "fault",
         flashes(6),
         _certificate,
@@ -258,7 +258,7 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat fleet renew, ashore, and a new card or SSH.",
         2,
     ),
-    State(
+    LightState(
         "fault",
         flashes(1),
         _faulty_sensor,
@@ -266,25 +266,25 @@ TABLE: Final[tuple[State, ...]] = (
         "logboat sensors says which; check its wiring.",
         3,
     ),
-    State("fault", OFF, _always, "no fault is known"),
+    LightState("fault", OFF, _always, "no fault is known"),
 )
 
 
-def shown(facts: Facts) -> Mapping[str, State]:
+def shown(facts: LightFacts) -> Mapping[str, LightState]:
     """Return the state that each light shows."""
-    found: dict[str, State] = {}
+    found: dict[str, LightState] = {}
     for state in TABLE:
         if state.light not in found and state.holds(facts):
             found[state.light] = state
     return found
 
 
-def worst(states: Mapping[str, State]) -> State:
+def worst(states: Mapping[str, LightState]) -> LightState:
     """Return the state that a single light shows: the most severe, and of equals the first."""
     return max(states.values(), key=lambda state: state.severity)
 
 
-def single(states: Mapping[str, State]) -> Pattern:
+def single(states: Mapping[str, LightState]) -> Pattern:
     """Return the pattern of a single light for the worst of these states.
 
     The light is on if all is well. Otherwise the number of flashes is the severity, and a fast blink means

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from .limits import same
-from .lines import Kept, Line, parse
+from .lines import LogLine, StoredLogLine, parse
 
 NAME: Final = "errors.log"
 OLDER: Final = "errors.log.1"
@@ -40,7 +40,7 @@ class ErrorLog:
         """Number of lines that could not be written since the last one that could."""
         self._again = 0
 
-    def append(self, line: Line, *, utc: float, clock: float, now: float) -> None:
+    def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:
         """Append a line, unless it repeats one of the last. Never raise: failures are counted in `lost`.
 
         `clock` is in seconds since the board's start; `now` is in seconds of a monotonic clock.
@@ -55,7 +55,7 @@ class ErrorLog:
             if _is_among(tail, line, utc, clock):
                 self._again += 1
                 return
-            kept = Kept(utc, clock, replace(line, again=line.again + self._again), self.lost)
+            kept = StoredLogLine(utc, clock, replace(line, again=line.again + self._again), self.lost)
             begin = "" if not tail or tail.endswith("\n") else "\n"
             data = f"{begin}{kept}\n".encode(errors="replace")
             if os.fstat(file).st_size + len(data) > LIMIT:
@@ -123,7 +123,7 @@ class ErrorLog:
         return fresh
 
 
-def read(data: Path) -> Iterator[Kept]:
+def read(data: Path) -> Iterator[StoredLogLine]:
     """Yield the lines that were kept, the oldest first, without incomplete ones."""
     for name in (OLDER, NAME):
         try:
@@ -133,7 +133,7 @@ def read(data: Path) -> Iterator[Kept]:
         yield from filter(None, map(parse, text.splitlines()))
 
 
-def recent(data: Path, *, utc: float, within_s: float) -> list[Kept]:
+def recent(data: Path, *, utc: float, within_s: float) -> list[StoredLogLine]:
     """Return the lines of the last `within_s` seconds.
 
     That includes lines from the future, which were written while the clock was wrong.
@@ -146,7 +146,7 @@ def _tail(file: int) -> str:
     return os.pread(file, _TAIL, max(0, size - _TAIL)).decode(errors="replace")
 
 
-def _is_among(tail: str, line: Line, utc: float, clock: float) -> bool:
+def _is_among(tail: str, line: LogLine, utc: float, clock: float) -> bool:
     """Return True if one of these lines said the same a short while ago, in this boot or before."""
     for text in deque(tail.splitlines(), maxlen=10):
         kept = parse(text) if f" what={line.what} " in text else None

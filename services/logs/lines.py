@@ -28,7 +28,7 @@ _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """The content of one line."""
 
     level: str
@@ -45,14 +45,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredLogLine:
     """A line that was kept in the file."""
 
     utc: float
     """Time by the clock of that moment, in seconds since 1970."""
     clock: float
     """Seconds since the board's start."""
-    line: Line
+    line: LogLine
     lost: int = 0
     """Number of lines before it that could not be kept."""
 
@@ -62,13 +62,13 @@ class Kept:
         return f"time={moment:%Y-%m-%dT%H:%M:%SZ} clock={self.clock:.1f} {self.line}{lost}"
 
 
-def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> Line:
+def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogLine:
     """Return the line of a record of Python's logging, with the place of an exception."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
     what = record.name.removeprefix("services.")
-    return Line(record.levelname.lower(), daemon, what, text, again)
+    return LogLine(record.levelname.lower(), daemon, what, text, again)
 
 
 class Foreground(logging.Formatter):
@@ -92,7 +92,7 @@ def journal_level(level: int) -> str:
     return f"<{next((number for least, number in _JOURNAL_LEVELS if level >= least), 7)}>"
 
 
-def parse(text: str) -> Kept | None:
+def parse(text: str) -> StoredLogLine | None:
     """Return a kept line; None if the text is no complete one.
 
     A power cut may have interrupted the writing.
@@ -103,9 +103,9 @@ def parse(text: str) -> Kept | None:
             for name, value in _FIELD.findall(text)
         }
         moment = datetime.strptime(fields["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        line = Line(
+        line = LogLine(
             fields["level"], fields["daemon"], fields["what"], fields["msg"], int(fields.get("again", 0))
         )
-        return Kept(moment.timestamp(), float(fields["clock"]), line, int(fields.get("lost", 0)))
+        return StoredLogLine(moment.timestamp(), float(fields["clock"]), line, int(fields.get("lost", 0)))
     except (KeyError, ValueError):
         return None

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 
 from .kept import ErrorLog
 from .limits import Limiter
-from .lines import Foreground, Line, journal_level, of_exception, of_record
+from .lines import Foreground, LogLine, journal_level, of_exception, of_record
 
 MOST_WAITING: Final = 1_000
 """Maximum number of lines in the queue, which limits the memory if the journal accepts nothing."""
@@ -30,7 +30,7 @@ _ONLY_KEPT: Final = "only_kept"
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    line: Line
+    line: LogLine
     level: int
     is_shown: bool = True
 
@@ -83,7 +83,7 @@ class _Writer(threading.Thread):
             self._kept.append(job.line, utc=time.time(), clock=clock, now=time.monotonic())
 
 
-_IDLE: Final = _Job(Line("", "", "", ""), 0)
+_IDLE: Final = _Job(LogLine("", "", "", ""), 0)
 
 
 class _Handler(logging.Handler):
@@ -111,7 +111,7 @@ class _Handler(logging.Handler):
             self.tell_kept_back(now)
         again = self._limiter.admit(place, line.text, now)
         if again is not None:
-            line = Line(line.level, line.daemon, line.what, line.text, again)
+            line = LogLine(line.level, line.daemon, line.what, line.text, again)
             self._writer.put(_Job(line, record.levelno, not getattr(record, _ONLY_KEPT, False)))
 
     def tell_kept_back(self, now: float) -> None:
@@ -119,7 +119,7 @@ class _Handler(logging.Handler):
         for place, words, count in self._limiter.due(now):
             level, what = self._levels[place]
             name = logging.getLevelName(level).lower()
-            line = Line(name, self._daemon, what, words or "much more that is not written", count)
+            line = LogLine(name, self._daemon, what, words or "much more that is not written", count)
             self._writer.put(_Job(line, min(level, logging.WARNING)))
 
 

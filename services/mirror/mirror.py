@@ -20,13 +20,13 @@ from typing import Final
 
 import msgspec
 
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.folders import make_folder
 from sync.store import Database
 from sync.store.revisions import generation
 
 from . import segment_file
-from .segment_file import Content, Copy, File, Files, Mark, parse, read
+from .segment_file import AppendOnlyFile, Copy, FileAccess, Mark, SegmentContent, parse, read
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ FILL_BYTES: Final = 1_000_000
 """Bytes of older documents' bodies that one `fill` copies."""
 MARK_AFTER: Final = 50_000
 """Number of changes of others' documents after which a mark is written for them alone."""
-KINDS: Final = (Kind.READING, Kind.GAP, Kind.ALARM, Kind.BOOT)
+KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def segment(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.seg"
 
 
-def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Content]]:
+def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, SegmentContent]]:
     """Yield the readable content of each segment, oldest first, or of the newest alone.
 
     Raise OSError if a segment cannot be read.
@@ -146,12 +146,12 @@ class Copies:
     """Writer of copies, for use by one thread. After an OSError from any method it must be opened again."""
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: Files | None = None
+        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: FileAccess | None = None
     ) -> None:
         self.folder = folder
         self.damaged: set[int] = set()
         """Numbers of the segments that are known to be damaged, and should be retired."""
-        self._files = files or Files()
+        self._files = files or FileAccess()
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
@@ -164,7 +164,7 @@ class Copies:
         make_folder(folder)
         there = numbers(folder)
         self._number = there[-1] if there else 0
-        self._file: File | None = None
+        self._file: AppendOnlyFile | None = None
         self._size = 0
         for number in reversed(there):
             if self._resume(number):
@@ -416,5 +416,5 @@ def _counts(copy: Copy, database: Database) -> bool:
     current = database.current([copy.id]).get(copy.id)
     if current is None:
         # A floor shows that readings were removed; alarms are removed only to free space on the card.
-        return not copy.id.startswith(f"{Kind.ALARM}:") and not database.floor(copy.id)
+        return not copy.id.startswith(f"{DocumentType.ALARM}:") and not database.floor(copy.id)
     return current[0] == copy.rev or generation(current[0]) < generation(copy.rev)

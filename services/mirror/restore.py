@@ -12,7 +12,7 @@ from typing import Final
 from services.documents import retention
 from services.documents.number_spans import span_of
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database, bodies, revisions
 
 from . import segment_file
@@ -36,10 +36,10 @@ def put_back(database: Database, folder: Path, *, progress: Callable[[], None] =
         progress()
         gone |= content.removed()
         for record in content.records:
-            if record.kind is segment_file.Kind.GAP:
+            if record.kind is segment_file.RecordKind.GAP:
                 copy = record.copy()
                 _keep_away(database, copy.id, bytes(copy.body))
-    for document in database.documents(f"{Kind.GAP}:"):
+    for document in database.documents(f"{DocumentType.GAP}:"):
         _keep_away(database, document.id, document.raw)
     written: set[str] = set()
     for _, content in contents(folder):
@@ -72,7 +72,11 @@ def lacking(
     OSError if something cannot be read.
     """
     ids = sorted(
-        {name for name, rev in there if revisions.is_sound(rev) and not name.startswith(f"{Kind.ALARM}:")}
+        {
+            name
+            for name, rev in there
+            if revisions.is_sound(rev) and not name.startswith(f"{DocumentType.ALARM}:")
+        }
     )
     found = []
     for first in range(0, len(ids), LOOKED_UP):

@@ -16,7 +16,7 @@ from services.journal.journal import Journal
 from sync.store import Database
 
 from .mirror import SEGMENT_BYTES, Copies, folder_in, is_own, numbers
-from .segment_file import Files
+from .segment_file import FileAccess
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class SecondCopy:
     """Copies of a vessel's documents that follow a store, for use by one thread."""
 
     def __init__(
-        self, data: Path, *, vessel: str, journal: Journal, budget: int, files: Files | None = None
+        self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None
     ) -> None:
         self.fault: str | None = None
         """The reason why copies cannot be written now, or None."""

@@ -6,7 +6,7 @@ is independent, so that damage is skipped: a reader continues at the next magic 
 right.
 
 Documents are written in blocks: the list of their ids, the documents, and the list again, more than a page
-apart. So one bad page never destroys both a document and the evidence of it (`Content.lost`).
+apart. So one bad page never destroys both a document and the evidence of it (`SegmentContent.lost`).
 """
 
 import errno
@@ -30,7 +30,7 @@ _APART: Final = 2 * PAGE
 """Distance in bytes between a block's two lists, so that no page contains parts of both."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """Kind of a record."""
 
     MARK = 1
@@ -68,18 +68,18 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
     body: msgspec.Raw
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RecordKind:
         """Kind of the document's record."""
-        return Kind.GAP if self.id.startswith("gap:") else Kind.DOCUMENT
+        return RecordKind.GAP if self.id.startswith("gap:") else RecordKind.DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SegmentRecord:
     """A record whose checksum is right."""
 
     start: int
     end: int
-    kind: Kind
+    kind: RecordKind
     content: bytes
 
     def mark(self) -> Mark:
@@ -97,48 +97,48 @@ class Record:
 
 
 @dataclass(slots=True)
-class Content:
+class SegmentContent:
     """The readable content of a segment."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[SegmentRecord] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)
     """Ranges of bytes that are no valid record: start, end."""
 
     @property
-    def last_mark(self) -> Record | None:
+    def last_mark(self) -> SegmentRecord | None:
         """The newest mark, or None."""
-        return next((record for record in reversed(self.records) if record.kind is Kind.MARK), None)
+        return next((record for record in reversed(self.records) if record.kind is RecordKind.MARK), None)
 
     def lost(self) -> set[str]:
         """Return ids that are in lists without a record here."""
         named: set[str] = set()
         for record in self.records:
-            if record.kind is Kind.LIST:
+            if record.kind is RecordKind.LIST:
                 named.update(record.ids())
         return named - {copy.id for copy in self.copies()} if named else named
 
     def removed(self) -> set[str]:
         """Return the ids of documents that were removed on purpose."""
-        return {name for record in self.records if record.kind is Kind.REMOVED for name in record.ids()}
+        return {name for record in self.records if record.kind is RecordKind.REMOVED for name in record.ids()}
 
     def copies(self) -> Iterator[Copy]:
         """Return an iterator over the documents, in the order in which they were written."""
-        return (r.copy() for r in self.records if r.kind is Kind.DOCUMENT or r.kind is Kind.GAP)
+        return (r.copy() for r in self.records if r.kind is RecordKind.DOCUMENT or r.kind is RecordKind.GAP)
 
 
-def record(kind: Kind, content: bytes, segment: int) -> bytes:
+def record(kind: RecordKind, content: bytes, segment: int) -> bytes:
     """Return the bytes of a record in the segment with this number."""
     return _HEAD.pack(MAGIC, kind, len(content), _checksum(kind, content, segment)) + content
 
 
 def mark(stands: Mark, segment: int) -> bytes:
     """Return the bytes of a mark."""
-    return record(Kind.MARK, msgspec.json.encode(stands), segment)
+    return record(RecordKind.MARK, msgspec.json.encode(stands), segment)
 
 
 def removed(ids: Sequence[str], segment: int) -> bytes:
     """Return the bytes of a record of removed ids."""
-    return record(Kind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
+    return record(RecordKind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
 
 
 def block(copies: Iterable[Copy], segment: int) -> bytes:
@@ -149,16 +149,16 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
         shrink = zlib.compressobj(zdict=_COMMON)
         content = shrink.compress(msgspec.json.encode(copy)) + shrink.flush()
         documents.append(record(copy.kind, content, segment))
-    listed = record(Kind.LIST, zlib.compress(msgspec.json.encode(ids)), segment)
+    listed = record(RecordKind.LIST, zlib.compress(msgspec.json.encode(ids)), segment)
     between = b"".join(documents)
     if len(between) < _APART:
-        between += record(Kind.FILLING, bytes(_APART - len(between)), segment)
+        between += record(RecordKind.FILLING, bytes(_APART - len(between)), segment)
     return listed + between + listed
 
 
-def parse(data: bytes, segment: int) -> Content:
+def parse(data: bytes, segment: int) -> SegmentContent:
     """Return what can be read. Never raise, whatever the bytes are."""
-    found = Content()
+    found = SegmentContent()
     here = end = 0
     while True:
         here = data.find(MAGIC, here)
@@ -197,19 +197,19 @@ def read(path: Path) -> bytes:
     return b"".join(pages)
 
 
-class Files:
+class FileAccess:
     """File access to the card. Tests use others that fail, or forget what was not synchronised."""
 
-    def append_to(self, path: Path) -> "File":
+    def append_to(self, path: Path) -> "AppendOnlyFile":
         """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""
-        return File(path)
+        return AppendOnlyFile(path)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable. Raise OSError if that fails."""
         sync_directory(folder)
 
 
-class File:
+class AppendOnlyFile:
     """A file that grows at its end. Every method may raise OSError."""
 
     def __init__(self, path: Path) -> None:
@@ -242,7 +242,7 @@ class File:
             self._handle = -1
 
 
-def _record_at(data: bytes, start: int, segment: int) -> Record | None:
+def _record_at(data: bytes, start: int, segment: int) -> SegmentRecord | None:
     if start + _HEAD.size > len(data):
         return None
     _, kind, length, checksum = _HEAD.unpack_from(data, start)
@@ -252,14 +252,14 @@ def _record_at(data: bytes, start: int, segment: int) -> Record | None:
     content = data[start + _HEAD.size : end]
     if _checksum(kind, content, segment) != checksum:
         return None
-    return Record(start, end, Kind(kind), content)
+    return SegmentRecord(start, end, RecordKind(kind), content)
 
 
 def _checksum(kind: int, content: bytes, segment: int) -> int:
     return zlib.crc32(content, zlib.crc32(struct.pack("<QBI", segment, kind, len(content))))
 
 
-_KINDS: Final = frozenset(Kind)
+_KINDS: Final = frozenset(RecordKind)
 _COMMON: Final = (
     b'"sequence":,"severity":"","text":"","value":,"raised":{"boot":1,"clock":,"utc":"20"},"cleared":null,"acks":[],'
     b'"condition":"above ","history":[{"clock":,"reason":"removed to make room on the card","when":"'

@@ -13,10 +13,10 @@ import msgspec
 
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import SensorSettings, Severity
-from sensors.state import State
-from services.journal.batch import Episode, Row
+from sensors.state import SensorState
+from services.journal.batch import AlarmRecord, SampleRow
 
-from .alarm_rules import AlarmWatch, Standing
+from .alarm_rules import AlarmState, AlarmWatch
 
 MOST_CHANGES: Final = 200
 """Maximum number of changes of severity or condition in an episode.
@@ -41,11 +41,11 @@ class Now:
 class SensorIntake:
     """The position of one sensor in its log."""
 
-    def __init__(self, settings: SensorSettings, *, last: int, episode: Episode | None) -> None:
+    def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings
         self.last = last
         """The last sequence number that was given."""
-        self.row: Row | None = None
+        self.row: SampleRow | None = None
         """The last sample that was recorded since the recorder started."""
         self.totals: Totals | None = None
         self.detail = ""
@@ -56,7 +56,7 @@ class SensorIntake:
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS
         )
 
-    def offer(self, sample: Sample, now: Now) -> tuple[Row | None, Episode | None]:
+    def offer(self, sample: Sample, now: Now) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Take a sample, and return the row to be recorded and the changed alarm episode, if any."""
         clock_ms = sample.boottime_ns // 1_000_000
         if self.row is not None and clock_ms < self.row.clock_ms:
@@ -72,7 +72,7 @@ class SensorIntake:
             row = self._record(value, state, clock_ms)
         return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
 
-    def elapse(self, now: Now) -> tuple[Row | None, Episode | None]:
+    def elapse(self, now: Now) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row and the changed alarm episode that are due because time has passed, if any.
 
         A value that stays the same may be due again, and an alarm's delay may have expired.
@@ -97,7 +97,7 @@ class SensorIntake:
         self.last += 1
         return self.last
 
-    def _is_news(self, value: Value, state: State, clock_ms: int) -> bool:
+    def _is_news(self, value: Value, state: SensorState, clock_ms: int) -> bool:
         last, deadband = self.row, self.settings.deadband
         if last is None or state is not last.state or deadband == 0:
             return True
@@ -107,12 +107,12 @@ class SensorIntake:
             return value is not last.value
         return abs(value - last.value) >= deadband
 
-    def _record(self, value: Value, state: State, clock_ms: int) -> Row:
+    def _record(self, value: Value, state: SensorState, clock_ms: int) -> SampleRow:
         self.last += 1
-        self.row = Row(self.settings.id, self.last, clock_ms, value, state)
+        self.row = SampleRow(self.settings.id, self.last, clock_ms, value, state)
         return self.row
 
-    def _judge(self, now: Now) -> Episode | None:
+    def _judge(self, now: Now) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
         standing, episode = self._watch.standing(), self.episode
@@ -132,7 +132,7 @@ class SensorIntake:
         return self.episode
 
 
-def admissible(value: Value, state: State) -> tuple[Value, State]:
+def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
     """Return a value and state that a document can contain.
 
     That excludes a value beside a state that carries none, NaN and infinity. Integers are limited to those
@@ -141,14 +141,14 @@ def admissible(value: Value, state: State) -> tuple[Value, State]:
     if not state.carries_value:
         return None, state
     if isinstance(value, float) and not math.isfinite(value):
-        return None, State.OUT_OF_RANGE
+        return None, SensorState.OUT_OF_RANGE
     if isinstance(value, int) and abs(value) > MOST_WHOLE:
         return float(value), state
     return value, state
 
 
-def _raised(sequence: int, standing: Standing, value: Value, now: Now) -> Episode:
-    return Episode(
+def _raised(sequence: int, standing: AlarmState, value: Value, now: Now) -> AlarmRecord:
+    return AlarmRecord(
         sequence=sequence,
         severity=standing.severity.value,
         text=standing.text,
@@ -161,7 +161,7 @@ def _raised(sequence: int, standing: Standing, value: Value, now: Now) -> Episod
     )
 
 
-def _changed(episode: Episode, standing: Standing, moment: tuple[int, float, str, str]) -> Episode:
+def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, float, str, str]) -> AlarmRecord:
     # Keep the first ones, and always the latest.
     history = (*episode.history[: MOST_CHANGES - 1], moment)
     if standing.severity.rank <= Severity(episode.severity).rank:
@@ -175,7 +175,7 @@ def _changed(episode: Episode, standing: Standing, moment: tuple[int, float, str
     )
 
 
-def _cleared(episode: Episode, now: Now) -> Episode:
+def _cleared(episode: AlarmRecord, now: Now) -> AlarmRecord:
     return msgspec.structs.replace(
         episode, cleared_ms=now.clock_ms, cleared_utc=now.utc, cleared_boot=now.boot
     )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sensors.sample import Value
-from sensors.settings import AlarmRule, Severity, When
+from sensors.settings import AlarmRule, ContactState, Severity
 
 
 class RuleState(StrEnum):
@@ -33,7 +33,7 @@ class RuleState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AlarmState:
     """The combined state of a sensor's rules: that of the highest active rule."""
 
     severity: Severity
@@ -126,7 +126,7 @@ class AlarmWatch:
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
         return min(deadlines, default=None)
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> AlarmState | None:
         """Return the highest active rule; None if none is active.
 
         Just after a restart the state may be unknown, and counts as before it: check `is_unknown` first.
@@ -135,7 +135,7 @@ class AlarmWatch:
         if not holding:
             return None
         rule = max(holding, key=lambda rule: rule.severity.rank)
-        return Standing(severity=rule.severity, text=rule.text, condition=in_words(rule, self._unit))
+        return AlarmState(severity=rule.severity, text=rule.text, condition=in_words(rule, self._unit))
 
     @property
     def is_unknown(self) -> bool:
@@ -153,7 +153,7 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     An active rule (`holding`) stays met until the value is back beyond the limit by the hysteresis.
     """
     if rule.when is not None:
-        return bool(value) is (rule.when is When.ACTIVE)
+        return bool(value) is (rule.when is ContactState.ACTIVE)
     number, margin = float(value), rule.hysteresis if holding else 0.0
     over = rule.above is not None and number > rule.above - margin
     under = rule.below is not None and number < rule.below + margin

@@ -26,7 +26,7 @@ from sensors.kinds.registry import DriverContext, make_drivers
 from sensors.sample import Sample
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
-from services.clocks.clock_quality import ClockQuality, Source, Timekeeper, system_quality
+from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource, system_quality
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
 from services.documents import boot_signing
@@ -36,16 +36,16 @@ from services.logs.setup import fatal, running
 from services.recovery import store_check
 from services.state import state_file
 from services.system import machine
-from services.system.control_socket import SOCKET, Addition, Answer, ControlServer
+from services.system.control_socket import SOCKET, Addition, ControlAnswer, ControlServer
 from services.system.systemd import Notifier
 from sync.folders import make_folder
 from sync.store import StoreError
 
 from .disk_budget import room_on
 from .durability_feed import LedgerFile
-from .group_commit import Ledger, Recording
+from .group_commit import GroupCommitter, Ledger
 from .log_identity import establish
-from .state_writer import View
+from .state_writer import PublishedState
 from .writer_thread import Library, make_room_to_start
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ MOST_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class RecorderPaths:
     """Paths that the recorder reads and writes."""
 
     config: Path
@@ -68,7 +68,7 @@ class Places:
 @dataclass(slots=True)
 class _Manual:
     addition: Addition
-    answer: "Future[Answer]" = field(default_factory=Future)
+    answer: "Future[ControlAnswer]" = field(default_factory=Future)
 
 
 class Recorder:
@@ -77,7 +77,7 @@ class Recorder:
     def __init__(
         self,
         *,
-        places: Places,
+        places: RecorderPaths,
         configuration: Configuration,
         sensors: Iterable[SensorSettings],
         problems: Iterable[str] = (),
@@ -99,8 +99,8 @@ class Recorder:
         self._second_ms = 0
         self._clock_ms: int | None = None
         self._clock_unknown = False
-        self._asked: defaultdict[str, deque[Future[Answer]]] = defaultdict(deque)
-        self._answers: list[tuple[Future[Answer], int]] = []
+        self._asked: defaultdict[str, deque[Future[ControlAnswer]]] = defaultdict(deque)
+        self._answers: list[tuple[Future[ControlAnswer], int]] = []
         self.damaged: str | None = None
         """Damage that was found: then `run` returns 1, and the next start repairs it."""
         self._knows_of_damage = store_check.is_marked(places.data)
@@ -127,7 +127,7 @@ class Recorder:
                 floor_utc=previous.utc if previous is not None and previous.synced else 0.0,
                 image_utc=machine.image_epoch(),
             )
-            self.recording = Recording(
+            self.recording = GroupCommitter(
                 identity=self.identity,
                 sensors=settings,
                 journal=self.journal,
@@ -156,7 +156,7 @@ class Recorder:
             vfs=vfs,
             own=own,
         )
-        self._view = View(
+        self._view = PublishedState(
             identity=self.identity, sensors=settings, started_utc=self._clock.utc_ns() / 1e9, own=own
         )
 
@@ -271,7 +271,9 @@ class Recorder:
         if not isinstance(driver, ManualDriver):
             known = ", ".join(d.settings.id for d in self._drivers if isinstance(d, ManualDriver)) or "none"
             item.answer.set_result(
-                Answer.refused(f"{item.addition.sensor!r} is no sensor of kind manual (there are: {known})")
+                ControlAnswer.refused(
+                    f"{item.addition.sensor!r} is no sensor of kind manual (there are: {known})"
+                )
             )
             return
         try:
@@ -280,24 +282,24 @@ class Recorder:
             driver.submit(item.addition.value)
         except (ValueError, DriverError) as error:
             self._asked[item.addition.sensor].pop()
-            item.answer.set_result(Answer.refused(str(error)))
+            item.answer.set_result(ControlAnswer.refused(str(error)))
 
-    def _ask(self, addition: Addition) -> Answer:
+    def _ask(self, addition: Addition) -> ControlAnswer:
         """Pass on a person's value and wait until it is durable, on the control server's thread."""
         manual = _Manual(addition)
         self._queue.put(manual)
         try:
             return manual.answer.result(timeout=10)
         except TimeoutError:
-            return Answer.refused("not durable within 10 s: see `logboat status`")
+            return ControlAnswer.refused("not durable within 10 s: see `logboat status`")
 
     def _answer(self) -> None:
         waiting, self._answers = self._answers, []
         for answer, sequence in waiting:
             if self.recording.fault is None:
-                answer.set_result(Answer.stored(log=self.identity.log, sequence=sequence))
+                answer.set_result(ControlAnswer.stored(log=self.identity.log, sequence=sequence))
             else:
-                answer.set_result(Answer.refused(f"not yet stored: {self.recording.fault}"))
+                answer.set_result(ControlAnswer.refused(f"not yet stored: {self.recording.fault}"))
 
     def _every_second(self, now_ms: int) -> None:
         self._sampler.overdue(self._clock.boottime_ns())
@@ -336,7 +338,7 @@ class Recorder:
             if not self._clock_unknown:
                 log.warning("the kernel does not tell what the clock is worth: %s", error.strerror)
             self._clock_unknown = True
-            return ClockQuality(Source.FLOOR, 0.0)
+            return ClockQuality(TimeSource.FLOOR, 0.0)
 
 
 def run(args: Namespace) -> int:
@@ -352,7 +354,7 @@ def _run(args: Namespace) -> int:
 
 def _record(args: Namespace, stack: ExitStack) -> int:
     """Create a recorder and run it; `stack` is closed after both."""
-    places = Places(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
+    places = RecorderPaths(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:
         make_folder(places.data)

@@ -16,7 +16,7 @@ from sensors.clock import Clock
 from sensors.sample import Sample, Totals
 from sensors.settings import SensorSettings
 from services.clocks.clock_quality import ClockQuality, Timekeeper
-from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from services.journal.journal import Journal
 from services.journal.schema import (
     JournalDamagedError,
@@ -48,7 +48,7 @@ Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
 """Function that is called with (sensor, log, sequence) of samples after each durable commit."""
 
 
-class Recording:
+class GroupCommitter:
     """Writer that numbers samples and commits them to the journal."""
 
     def __init__(
@@ -79,10 +79,10 @@ class Recording:
         self._timekeeper = timekeeper
         self._quality = quality
         self._ledger = ledger
-        self._rows: list[Row] = []
+        self._rows: list[SampleRow] = []
         self._totals: dict[str, Totals] = {}
         self._totals_seen: dict[str, Totals] = {}
-        self._episodes: dict[tuple[str, int], Episode] = {}
+        self._episodes: dict[tuple[str, int], AlarmRecord] = {}
         self._declined: dict[str, tuple[int, int]] = {}
         self.was_urgent = False
         """True if the last commit was urgent, so that its documents are, too."""
@@ -188,7 +188,7 @@ class Recording:
         utc = self._timekeeper.utc(self._clock.utc_ns() / 1e9) - (here - clock_ms) / 1000
         return Now(clock_ms=clock_ms, utc=round(utc, 3), boot=self.identity.boot)
 
-    def _take(self, intake: SensorIntake, row: Row | None, episode: Episode | None) -> None:
+    def _take(self, intake: SensorIntake, row: SampleRow | None, episode: AlarmRecord | None) -> None:
         name = intake.settings.id
         if row is not None:
             self._rows.append(row)
@@ -231,7 +231,7 @@ class Recording:
             totals=dict(self._totals),
             episodes=tuple((name, episode) for (name, _), episode in self._episodes.items()),
             gaps=tuple(
-                Gap(name, first, last, "not recorded: the card could not be written")
+                NumberGap(name, first, last, "not recorded: the card could not be written")
                 for name, (first, last) in self._declined.items()
             ),
         )

@@ -25,14 +25,14 @@ from services.clocks.clock_quality import ClockQuality
 from services.documents.boot_signing import NONE, OwnIdentity
 from services.journal.batch import Identity
 
-from .group_commit import Recording
+from .group_commit import GroupCommitter
 from .writer_thread import Library
 
 RATE_OVER_MS: Final = 10_000
 """Milliseconds over which rates are computed."""
 
 
-class View:
+class PublishedState:
     """Collector of the facts that are published."""
 
     def __init__(
@@ -59,7 +59,7 @@ class View:
     def state(
         self,
         *,
-        recording: Recording,
+        recording: GroupCommitter,
         library: Library,
         quality: ClockQuality,
         problems: Sequence[str],
@@ -104,7 +104,7 @@ class View:
         }
 
     def _sensor(
-        self, sensor: SensorSettings, recording: Recording, *, now_ms: int, utc: float
+        self, sensor: SensorSettings, recording: GroupCommitter, *, now_ms: int, utc: float
     ) -> dict[str, Any]:
         found, intake = self._latest.get(sensor.id), recording.intakes[sensor.id]
         facts: dict[str, Any] = {
@@ -132,7 +132,7 @@ class View:
             }
         return facts
 
-    def _count(self, recording: Recording, now_ms: int) -> None:
+    def _count(self, recording: GroupCommitter, now_ms: int) -> None:
         if self._counted_ms is not None and now_ms - self._counted_ms < RATE_OVER_MS:
             return
         if self._counted_ms is not None:

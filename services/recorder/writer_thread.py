@@ -27,7 +27,7 @@ from services.journal.batch import Batch, Identity
 from services.journal.journal import Journal, JournalReader
 from services.journal.schema import JournalDamagedError, JournalError
 from services.mirror.scheduler import SecondCopy
-from services.mirror.segment_file import Files
+from services.mirror.segment_file import FileAccess
 from services.recovery import store_repair
 from services.system import machine
 from sync import documents
@@ -92,7 +92,7 @@ class Library:
         vfs: str | None = None,
         measured_before: Mapping[str, tuple[str, str]] | None = None,
         own: boot_signing.OwnIdentity = boot_signing.NONE,
-        files: Files | None = None,
+        files: FileAccess | None = None,
     ) -> None:
         """Prepare the thread without starting it.
 

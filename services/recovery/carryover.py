@@ -30,7 +30,7 @@ from services.journal.totals import Total
 from services.mirror import mirror
 from services.system.ulid import ulid
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database, StoreError
 
 from . import journal_salvage, rollback
@@ -55,7 +55,7 @@ def of_witness(given: Given | None, vessel: object) -> dict[str, Total]:
     return totals.of(sound, utc=given.utc, source=f"given-numbers of log {given.log}")
 
 
-def of_salvaged(found: journal_salvage.Salvaged) -> dict[str, Total]:
+def of_salvaged(found: journal_salvage.SalvagedJournal) -> dict[str, Total]:
     """Return what a journal that was read page by page says of its own vessel's totals."""
     name, vessel = found.meta.get("log"), found.meta.get("vessel")
     source = f"the journal of log {name}"
@@ -193,7 +193,7 @@ def _counted(count: float) -> Totals | None:
 
 def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[str, Total]:
     found: dict[str, Total] = {}
-    for current in database.documents(f"{Kind.EQUIPMENT}:{vessel}:"):
+    for current in database.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):
         name = documents.parse_id(current.id)
         leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
         leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))  # stable: else the current one

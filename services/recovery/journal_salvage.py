@@ -17,8 +17,8 @@ from sensors.sample import Totals
 from services.journal.batch import Batch, BatchError, Identity, unpack
 from services.journal.schema import ECHO_AFTER
 from services.journal.schema import seed as seed_of
-from services.journal.settled_rows import Kept, checksum
-from sync.store.sqlite_pages import Pages, Record
+from services.journal.settled_rows import KeptColumn, checksum
+from sync.store.sqlite_pages import PageRecord, Pages
 
 
 class _Spare(msgspec.Struct, array_like=True):
@@ -29,7 +29,7 @@ class _Spare(msgspec.Struct, array_like=True):
 
 
 @dataclass(slots=True)
-class Salvaged:
+class SalvagedJournal:
     """All that could be read of a journal."""
 
     meta: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Salvaged:
         )
 
 
-def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salvaged:
+def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedJournal:
     """Read what can be read. Damage never raises: in the worst case the result is empty.
 
     `progress` is called now and then.
@@ -83,7 +83,7 @@ class _Reading:
         self._rows: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
         self._copies: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
 
-    def take(self, record: Record) -> None:
+    def take(self, record: PageRecord) -> None:
         number = record.rowid or 0
         match record.values:
             case (str(key), str() | int() | float() as value):
@@ -115,8 +115,8 @@ class _Reading:
             self._sensors[number] = (number, name, max(closed, newer), where, unit)
         self._spare = None
 
-    def result(self) -> Salvaged:
-        found = Salvaged(meta=self._meta, sensors=list(self._sensors.values()))
+    def result(self) -> SalvagedJournal:
+        found = SalvagedJournal(meta=self._meta, sensors=list(self._sensors.values()))
         found.totals = self._totals()
         seed = seed_of(self._meta.get("log"))
         for candidates in (self._rows, self._copies):
@@ -134,7 +134,7 @@ class _Reading:
         through = self._meta.get("through") or 0
         for number, (name, closed, kept) in self._kept.items():
             try:
-                said = msgspec.msgpack.decode(kept, type=Kept)
+                said = msgspec.msgpack.decode(kept, type=KeptColumn)
                 is_sound = said.crc == checksum(number, name, closed, int(through), kept)
             except (msgspec.DecodeError, ValueError):
                 continue
@@ -143,7 +143,7 @@ class _Reading:
         return found
 
 
-def batches(found: Salvaged) -> Iterator[Batch]:
+def batches(found: SalvagedJournal) -> Iterator[Batch]:
     """Yield the salvaged batches, in order, without those that refer to unknown sensors."""
     ids = {number: name for number, name, *_ in found.sensors}
     for number, (_, data) in sorted(found.batches.items()):

@@ -11,11 +11,11 @@ from typing import Final
 
 from services.documents import builders
 from services.documents.number_spans import span_of
-from services.documents.reading_window import ClockReading, Origin, Window, reading
-from services.journal.batch import Batch, Gap, Identity, Row
+from services.documents.reading_window import ClockReading, Origin, ReadingWindow, reading
+from services.journal.batch import Batch, Identity, NumberGap, SampleRow
 from services.journal.number_witness import Given
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 LOST: Final = "lost: the card was damaged"
@@ -72,7 +72,7 @@ def documented(
     `log` limits them to one of its logs.
     """
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for kind in (Kind.READING, Kind.GAP):
+    for kind in (DocumentType.READING, DocumentType.GAP):
         for document in database.documents(prefix=f"{kind}:{vessel}:"):
             progress()
             name = documents.parse_id(document.id)
@@ -147,7 +147,7 @@ def name_lost(database: Database, given: Given, *, start: str, utc: float, in_do
         for sensor in given.numbers:
             known, upto = held.get((sensor, identity.log), Spans()).last, given.reserved(sensor)
             if upto > known:
-                gap = Gap(sensor, known + 1, upto, IN_DOUBT)
+                gap = NumberGap(sensor, known + 1, upto, IN_DOUBT)
                 builders.upsert(database, *builders.gap(identity.vessel, identity.log, gap, utc))
     return lost
 
@@ -157,7 +157,7 @@ def _explain(
 ) -> int:
     lost = 0
     for first, last in holes:
-        builders.upsert(database, *builders.gap(vessel, log, Gap(sensor, first, last, LOST), utc))
+        builders.upsert(database, *builders.gap(vessel, log, NumberGap(sensor, first, last, LOST), utc))
         lost += last - first + 1
     return lost
 
@@ -192,7 +192,7 @@ class _Writer:
         self._windows_s = windows
         self._database, self._identity, self._registered = database, identity, registered
         self._held = held
-        self._windows: dict[str, tuple[Window, ClockReading]] = {}
+        self._windows: dict[str, tuple[ReadingWindow, ClockReading]] = {}
 
     def take_in(self, batch: Batch) -> None:
         clock = ClockReading(batch.clock_ms, batch.utc, batch.synced)
@@ -219,7 +219,7 @@ class _Writer:
         for name in list(self._windows):
             self._end(name)
 
-    def _add(self, row: Row, batch: Batch, clock: ClockReading) -> None:
+    def _add(self, row: SampleRow, batch: Batch, clock: ClockReading) -> None:
         name = row.sensor
         if name in self._windows and not self._windows[name][0].takes(row, run=batch.run, boot=batch.boot):
             self._end(name)
@@ -228,7 +228,7 @@ class _Writer:
             identity = self._identity
             window_s = self._windows_s.get(name, WINDOW_S)
             origin = Origin(identity.vessel, name, identity.log, path, unit, window_s)
-            self._windows[name] = (Window(origin, run=batch.run, boot=batch.boot), clock)
+            self._windows[name] = (ReadingWindow(origin, run=batch.run, boot=batch.boot), clock)
         window, _ = self._windows[name]
         window.add(row)
         self._windows[name] = (window, clock)

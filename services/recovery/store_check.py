@@ -56,7 +56,7 @@ from sync.store.schema import sync_directory
 from sync.store.wal import HEADER, Unseen
 
 from . import rollback, store_repair, wal_tail
-from .journal_salvage import Salvaged, salvage
+from .journal_salvage import SalvagedJournal, salvage
 from .report import Report
 from .store_repair import Lost
 
@@ -230,7 +230,7 @@ def _repair(data: Path, found: _Found, report: Report) -> bool:
     for path in (journal, store):
         if _is_beheaded(path):
             path.touch()  # opening it then replays its write-ahead log
-    salvaged = salvage(journal, progress=report.progress) if journal.exists() else Salvaged()
+    salvaged = salvage(journal, progress=report.progress) if journal.exists() else SalvagedJournal()
     report.progress()
     lost = Lost(found.given, found.in_doubt)
     gone, waits = 0, False

@@ -29,7 +29,7 @@ from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
 
 from . import carryover, rebuild, rollback
-from .journal_salvage import Salvaged, batches, salvage
+from .journal_salvage import SalvagedJournal, batches, salvage
 from .report import Report
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ KEPT_ASIDE: Final = 3
 """Number of broken files of each kind that are kept for later examination."""
 
 
-def repair_store(path: Path, found: Salvaged, report: Report, lost: "Lost") -> int:
+def repair_store(path: Path, found: SalvagedJournal, report: Report, lost: "Lost") -> int:
     """Replace a broken store by a new one, and return the number of the log's samples that are lost.
 
     The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
@@ -90,7 +90,7 @@ class Lost:
     """True if the journal was behind, so that more numbers may have been given than are known."""
 
 
-def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Path) -> int:
+def refill(store: Path, found: SalvagedJournal, report: Report, lost: Lost, *, name: Path) -> int:
     """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
 
     `name` is the path of the store for messages. Return the number of samples that are lost.
@@ -123,7 +123,7 @@ def refill(store: Path, found: Salvaged, report: Report, lost: Lost, *, name: Pa
     return gone
 
 
-def _last_numbers(found: Salvaged, given: Given | None, report: Report) -> dict[str, int]:
+def _last_numbers(found: SalvagedJournal, given: Given | None, report: Report) -> dict[str, int]:
     """Return the last number that each sensor of a salvaged journal is known to have been given."""
     last: dict[str, int] = {}
     for batch in batches(found):
@@ -138,7 +138,7 @@ def _last_numbers(found: Salvaged, given: Given | None, report: Report) -> dict[
     return last
 
 
-def make_good(store: Path, found: Salvaged, report: Report, lost: Lost) -> int:
+def make_good(store: Path, found: SalvagedJournal, report: Report, lost: Lost) -> int:
     """Restore what a sound store has lost or never had, as `refill` does.
 
     It gets another identity, because what other vessels know of its sequences applies to a store with more in
@@ -172,7 +172,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
 
 
 def replace_journal(
-    path: Path, store: Path, found: Salvaged, report: Report, lost: Lost, *, waits: bool = False
+    path: Path, store: Path, found: SalvagedJournal, report: Report, lost: Lost, *, waits: bool = False
 ) -> None:
     """Set aside a journal whose log must not continue. The next start begins a new one.
 
@@ -275,7 +275,7 @@ def put_waiting_away(store: Path, report: Report) -> None:
         report.progress()
         lost = _word(path)
         try:
-            found = salvage(path, progress=report.progress) if path.exists() else Salvaged()
+            found = salvage(path, progress=report.progress) if path.exists() else SalvagedJournal()
             refill(store, found, report, lost, name=store)
         except StoreError as error:
             report.done.append(f"{path}: waits to be put into documents: {error}")

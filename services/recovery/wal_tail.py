@@ -23,7 +23,7 @@ from services.journal.schema import (
 from sync.store import wal
 from sync.store.wal import Unseen
 
-from .journal_salvage import Salvaged, salvage
+from .journal_salvage import SalvagedJournal, salvage
 
 BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
@@ -53,7 +53,7 @@ def take_in(path: Path) -> str | None:
         connection.close(True)
 
 
-def _take_in(path: Path, connection: apsw.Connection, found: Salvaged) -> str | None:
+def _take_in(path: Path, connection: apsw.Connection, found: SalvagedJournal) -> str | None:
     if connection.pragma("user_version") != SCHEMA_VERSION:
         return None
     newest = connection.execute("SELECT coalesce(max(number), 0) FROM batch").get

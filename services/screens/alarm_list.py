@@ -15,13 +15,13 @@ from services.terminal.present import Screen, Style, count, moment_text, paint, 
 from services.terminal.table import fitted
 
 if TYPE_CHECKING:
-    from services.history.alarms import Episode
+    from services.history.alarms import AlarmEpisode
 
 
 NONE_OPEN: Final = "no alarm holds, and none awaits an eye"
 
 
-def lines(shown: "Sequence[Episode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
+def lines(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
     """Yield the lines of the table of alarms, then what to do about those that nobody has acknowledged."""
     head = ("id", "severity", "what", "sensor", "since", "until", "acknowledged")
     rows = [_row(episode, names, where.zone) for episode in shown]
@@ -34,13 +34,13 @@ def lines(shown: "Sequence[Episode]", names: Mapping[str, str], where: Screen) -
         yield from wrap(f"{count(waiting, 'alarm')} not acknowledged: logboat ack ID", where.width)
 
 
-def _style(episode: "Episode") -> Style | None:
+def _style(episode: "AlarmEpisode") -> Style | None:
     if episode.is_acknowledged:
         return None
     return Style.BAD if episode.cleared is None else Style.WARN
 
 
-def _row(episode: "Episode", names: Mapping[str, str], place: tzinfo) -> tuple[str, ...]:
+def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tuple[str, ...]:
     alarm = episode.alarm
     return (
         names[episode.id],
@@ -53,7 +53,7 @@ def _row(episode: "Episode", names: Mapping[str, str], place: tzinfo) -> tuple[s
     )
 
 
-def words(episode: "Episode") -> str:
+def words(episode: "AlarmEpisode") -> str:
     """Return the text and reason of an alarm: `Overspeed (above 63, at 3840 rpm)`."""
     alarm = episode.alarm
     value = "" if alarm.value is None else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
@@ -61,7 +61,9 @@ def words(episode: "Episode") -> str:
     return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
 
 
-def as_json(shown: "Sequence[Episode]", names: Mapping[str, str], faults: Sequence[str]) -> dict[str, Any]:
+def as_json(
+    shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]
+) -> dict[str, Any]:
     """Return the alarms as JSON facts.
 
     `names` maps ids to short ids; `faults` describes the documents that were skipped.
@@ -69,7 +71,7 @@ def as_json(shown: "Sequence[Episode]", names: Mapping[str, str], faults: Sequen
     return {"alarms": [_json(episode, names) for episode in shown], "faults": list(faults)}
 
 
-def _json(episode: "Episode", names: Mapping[str, str]) -> dict[str, Any]:
+def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> dict[str, Any]:
     from services.documents.models import seconds_of
     from services.documents.reading_window import iso
 

@@ -9,7 +9,7 @@ from services.console.errors import UsageError
 from services.console.world import World
 from services.screens.status_lines import quota_words, radio_key_words
 from services.state.sync_state import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight
-from services.terminal.present import Line, Screen, Style, count, paint, thousands, time_text, wrap
+from services.terminal.present import Screen, Style, StyledLine, count, paint, thousands, time_text, wrap
 from services.terminal.table import fitted
 
 UNKNOWN: Final = "?"
@@ -24,7 +24,7 @@ _LINES_KEPT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PeerRow:
     """A vessel in the list, near or far."""
 
     vessel: str
@@ -47,19 +47,19 @@ def why_not(sight: Sight) -> str | None:
     return None
 
 
-def rows(state: LiveMesh) -> list[Row]:
+def rows(state: LiveMesh) -> list[PeerRow]:
     """Return all vessels that are near or whose documents have arrived, those that need attention first."""
     near = {peer.vessel: peer for peer in state.peers}
-    found = [Row(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
+    found = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
     return sorted(found, key=_rank)
 
 
-def _rank(row: Row) -> tuple[int, int, str]:
+def _rank(row: PeerRow) -> tuple[int, int, str]:
     place = _ORDER.index(row.state) if row.state in _ORDER else 0
     return place, -(row.peer.behind if row.peer is not None else 0), row.vessel
 
 
-def chosen(found: Sequence[Row], vessel: str) -> Row:
+def chosen(found: Sequence[PeerRow], vessel: str) -> PeerRow:
     """Return the row of a vessel. Raise UsageError if it is not in the list."""
     for row in found:
         if row.vessel == vessel:
@@ -79,12 +79,12 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
     return [paint(line.text, line.style, where) for line in shown]
 
 
-def all_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+def all_lines(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
     """Return the same as `overview` for all vessels, in lines of at most `width` columns."""
     return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
 
 
-def shore_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
+def shore_lines(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
     """Return a line for each gateway."""
     return [
         line
@@ -93,7 +93,7 @@ def shore_lines(state: LiveMesh, width: int, utc: float) -> list[Line]:
     ]
 
 
-def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
+def _top(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
     top = _styled(headline(state), Style.TITLE, width)
     for clone in state.clones:
         top += _styled(f"CLONE: {clone}", Style.BAD, width)
@@ -110,8 +110,8 @@ def _top(state: LiveMesh, width: int, utc: float) -> list[Line]:
     return top
 
 
-def _styled(text: str, style: Style | None, width: int) -> list[Line]:
-    return [Line(line, style) for line in wrap(text, width)]
+def _styled(text: str, style: Style | None, width: int) -> list[StyledLine]:
+    return [StyledLine(line, style) for line in wrap(text, width)]
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
@@ -141,7 +141,7 @@ def headline(state: LiveMesh) -> str:
     )
 
 
-def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> list[Line]:
+def _table(found: Sequence[PeerRow], width: int, utc: float, room: int | None) -> list[StyledLine]:
     if not found:
         return _styled("nobody is in sight, and nothing has come from anybody yet", None, width)
     head, blocks = fitted(
@@ -151,19 +151,19 @@ def _table(found: Sequence[Row], width: int, utc: float, room: int | None) -> li
         plain=(1,),
         width=width,
     )
-    shown, left = [Line(line, Style.TITLE) for line in head], len(found)
+    shown, left = [StyledLine(line, Style.TITLE) for line in head], len(found)
     for row, lines in zip(found, blocks, strict=True):
         words = row.peer.problem if row.peer is not None else None
-        block = [Line(line, _STYLES.get(row.state)) for line in lines]
-        block += [Line(more) for more in wrap(words, width, indent="  ")] if words else []
+        block = [StyledLine(line, _STYLES.get(row.state)) for line in lines]
+        block += [StyledLine(more) for more in wrap(words, width, indent="  ")] if words else []
         if room is not None and len(shown) + len(block) > room:
             break
         shown += block
         left -= 1
-    return shown + ([Line(f"and {count(left, 'vessel')} more: --all")] if left else [])
+    return shown + ([StyledLine(f"and {count(left, 'vessel')} more: --all")] if left else [])
 
 
-def _cells(row: Row, utc: float) -> tuple[str, ...]:
+def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
     peer, route = row.peer, row.route
     figures = ("", "", "", "")
     if peer is not None and peer.has_link:
@@ -197,7 +197,7 @@ def _ago(route: LiveRoute, utc: float) -> str:
 # One vessel
 
 
-def route_lines(state: LiveMesh, row: Row, where: Screen, utc: float) -> Iterator[str]:
+def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Iterator[str]:
     """Yield all that is known of one vessel."""
     peer, route = row.peer, row.route
     for line in wrap(f"{row.vessel}: {row.state}", where.width):

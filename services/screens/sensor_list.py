@@ -19,7 +19,7 @@ HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SensorList:
     """All sensors of a vessel at one moment."""
 
     vessel: str
@@ -29,7 +29,7 @@ class View:
     faults: Sequence[str] = ()
 
 
-def view(args: Namespace, world: World) -> View:
+def view(args: Namespace, world: World) -> SensorList:
     """Return the current values of the sensors, or the last ones that were recorded.
 
     Raise FailedError if there is neither a recorder nor a store.
@@ -37,7 +37,7 @@ def view(args: Namespace, world: World) -> View:
     sight = look(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if sight.is_live and state is not None and args.vessel in (None, state.vessel):
-        return View(state.vessel, from_recorder(state, boottime=world.boottime), "")
+        return SensorList(state.vessel, from_recorder(state, boottime=world.boottime), "")
     with reading_store(args) as database:
         if args.vessel is None:
             vessel, why_not = own_vessel(args, database), sight.why_not
@@ -45,10 +45,10 @@ def view(args: Namespace, world: World) -> View:
             vessel = chosen_vessel(args, database)
             why_not = "another vessel's, as far as has arrived here"
         found, faults = from_documents(database, vessel, utc=world.utc)
-    return View(vessel, found, why_not, faults)
+    return SensorList(vessel, found, why_not, faults)
 
 
-def lines(seen: View, where: Screen) -> list[str]:
+def lines(seen: SensorList, where: Screen) -> list[str]:
     """Return the lines of the table, after the remarks that a reader needs."""
     rows = [cells(found) for found in seen.sensors]
     title = wrap(f"{seen.vessel}: {count(len(rows), 'sensor')}", where.width)
@@ -87,7 +87,7 @@ def _rate(rate: float) -> str:
     return thousands(round(rate)) if rate >= 100 else f"{rate:.3g}"
 
 
-def old_words(seen: View, place: tzinfo) -> str:
+def old_words(seen: SensorList, place: tzinfo) -> str:
     """Say why these are not current values, and when the newest was recorded."""
     newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
@@ -106,7 +106,7 @@ def state_words(found: Current) -> str:
     return "; ".join(parts) or "good"
 
 
-def as_json(seen: View) -> dict[str, Any]:
+def as_json(seen: SensorList) -> dict[str, Any]:
     """Return the view as JSON facts."""
     return {
         "vessel": seen.vessel,

@@ -10,11 +10,11 @@ from datetime import UTC, tzinfo
 from typing import Final
 
 from sensors.units import format_bytes, format_duration
-from services.history.alarms import Episode
+from services.history.alarms import AlarmEpisode
 from services.history.current import Current
 from services.state import lights_state, sync_state
 from services.state.boot_state import BootState
-from services.state.crash_loops import Restless
+from services.state.crash_loops import CrashLoop
 from services.state.recorder_state import LiveState, Sight, is_recording
 from services.state.sync_state import LiveGateway, LiveMesh, LiveQuota, LiveRadioKey
 from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
@@ -44,7 +44,7 @@ class StoreFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class StatusFacts:
     """All facts from which the status is written."""
 
     vessel: str
@@ -59,11 +59,11 @@ class Facts:
     store_fault: str = ""
     """The reason why `store` is None."""
     sensors: Sequence[Current] = ()
-    alarms: Sequence[Episode] = ()
+    alarms: Sequence[AlarmEpisode] = ()
     """Alarms that are active or not acknowledged, the most severe first."""
     problems: Sequence[str] = ()
     """Problems in the configuration files."""
-    restless: Sequence[Restless] = ()
+    restless: Sequence[CrashLoop] = ()
     """Daemons that exit repeatedly."""
     failed_units: Sequence[str] = ()
     """Units that systemd lists as failed and does not restart."""
@@ -100,7 +100,7 @@ class Facts:
         return is_recording(self.sight, boottime=self.boottime)
 
 
-def committed(facts: Facts) -> str:
+def committed(facts: StatusFacts) -> str:
     """Say whether samples are being recorded, as the last durable write shows, and if not, why."""
     state = facts.live
     if state is None:
@@ -116,7 +116,7 @@ def committed(facts: Facts) -> str:
     return f"yes; the last commit was {ago} ago"
 
 
-def recording(facts: Facts) -> str:
+def recording(facts: StatusFacts) -> str:
     """Say the same as `committed`, with the number of samples since the recorder started."""
     state = facts.live
     durable = None if state is None else state.last_durable
@@ -127,7 +127,7 @@ def recording(facts: Facts) -> str:
     return f"{committed(facts)}{samples}"
 
 
-def clock(facts: Facts) -> str:
+def clock(facts: StatusFacts) -> str:
     """Describe the source and the uncertainty of the machine's clock."""
     if facts.live is None:
         return "not known while the recorder is not running"
@@ -136,7 +136,7 @@ def clock(facts: Facts) -> str:
     return words if source == "floor" else f"{words}, ± {format_duration(give)}"
 
 
-def store(facts: Facts) -> str:
+def store(facts: StatusFacts) -> str:
     """Describe the document store and the samples that are not yet in it."""
     if facts.store is None:
         return f"NO: {facts.store_fault}"
@@ -149,7 +149,7 @@ def store(facts: Facts) -> str:
     return f"{words}; {count(state.backlog.open, 'sample')} in windows that are open"
 
 
-def card(facts: Facts) -> str:
+def card(facts: StatusFacts) -> str:
     """Describe the space for history on the card."""
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
@@ -161,7 +161,7 @@ def card(facts: Facts) -> str:
     )
 
 
-def sensors(facts: Facts) -> str:
+def sensors(facts: StatusFacts) -> str:
     """Say how many sensors there are, and which are faulty."""
     if not facts.sensors:
         return "none"
@@ -174,7 +174,7 @@ def sensors(facts: Facts) -> str:
     return f"{words}, {'; '.join(parts) or 'all good'}{old}"
 
 
-def alarms(facts: Facts) -> str:
+def alarms(facts: StatusFacts) -> str:
     """Count the alarms and describe the most severe."""
     if not facts.alarms:
         return "none"
@@ -184,7 +184,7 @@ def alarms(facts: Facts) -> str:
     return f"{holding} holding, {waiting} not acknowledged; the worst: {_alarm(worst, facts.zone)}"
 
 
-def configuration(facts: Facts) -> str:
+def configuration(facts: StatusFacts) -> str:
     """Say whether the configuration files are in force."""
     told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not told:
@@ -194,7 +194,7 @@ def configuration(facts: Facts) -> str:
     return f"WRONG: {force}{told[0]}{more}"
 
 
-def identity(facts: Facts) -> str:
+def identity(facts: StatusFacts) -> str:
     """Say which fleet the vessel belongs to."""
     if facts.live is None:
         return "not known while the recorder is not running"
@@ -209,7 +209,7 @@ def identity(facts: Facts) -> str:
     return f"of fleet {found.fleet}; {_expiry(ends, facts)}"
 
 
-def daemons(facts: Facts) -> str:
+def daemons(facts: StatusFacts) -> str:
     """Say whether the daemons for recording, sharing and display keep running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
@@ -223,7 +223,7 @@ def daemons(facts: Facts) -> str:
     return f"THE LIGHTS ARE NOT TRUE: {lights.why_not}"
 
 
-def mesh(facts: Facts) -> str:
+def mesh(facts: StatusFacts) -> str:
     """Say which vessels share the log at present."""
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live or state is None:
@@ -251,7 +251,7 @@ def radio_key_words(change: LiveRadioKey) -> str:
     return f"the radio's key changes on {time_text(change.begins, UTC)}"
 
 
-def shore(facts: Facts) -> str:
+def shore(facts: StatusFacts) -> str:
     """Describe the transfer of documents to the shore, by gateway."""
     if not facts.gateways:
         return (
@@ -298,7 +298,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
 
 
-LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
+LINES: Final[tuple[tuple[str, Callable[[StatusFacts], str]], ...]] = (
     ("recording", recording),
     ("alarms", alarms),
     ("sensors", sensors),
@@ -313,19 +313,19 @@ LINES: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
 )
 
 
-def _alarm(episode: Episode, zone: tzinfo) -> str:
+def _alarm(episode: AlarmEpisode, zone: tzinfo) -> str:
     alarm = episode.alarm
     return (
         f"{alarm.severity}, {alarm.text or alarm.path} ({alarm.sensor}), {moment_text(episode.raised, zone)}"
     )
 
 
-def _water(facts: Facts) -> str | None:
+def _water(facts: StatusFacts) -> str | None:
     urgent = [e for e in facts.alarms if e.cleared is None and not e.is_acknowledged and e.rank >= 4]
     return f"see to it: {_alarm(urgent[0], facts.zone)}; then: logboat ack" if urgent else None
 
 
-def _start(facts: Facts) -> str | None:
+def _start(facts: StatusFacts) -> str | None:
     is_starting = facts.live is not None and facts.live.last_durable is None
     if facts.is_recording or is_starting:
         return None
@@ -342,74 +342,74 @@ def _start(facts: Facts) -> str | None:
     )
 
 
-def _fault(facts: Facts) -> str | None:
+def _fault(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.fault is None:
         return None
     return f"nothing is recorded until this is put right: {facts.live.fault}"
 
 
-def _restless(facts: Facts) -> str | None:
+def _restless(facts: StatusFacts) -> str | None:
     if not facts.restless:
         return None
     first = facts.restless[0]
     return f"see why {first}; it is tried on: journalctl -u logboat-{first.daemon}, logboat doctor"
 
 
-def _failed(facts: Facts) -> str | None:
+def _failed(facts: StatusFacts) -> str | None:
     if not facts.failed_units:
         return None
     return f"see why {facts.failed_units[0]} has failed: systemctl status {facts.failed_units[0]}"
 
 
-def _lights(facts: Facts) -> str | None:
+def _lights(facts: StatusFacts) -> str | None:
     sight = facts.lights_sight
     if sight.is_live or sight.state is None:
         return None
     return f"do not trust the lights, {sight.why_not}: systemctl restart logboat-lights"
 
 
-def _expires(facts: Facts) -> str | None:
+def _expires(facts: StatusFacts) -> str | None:
     ends = None if facts.mesh is None else facts.mesh.expires
     if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
         return None
     return f"{_expiry(ends, facts)}: logboat fleet renew, ashore, then a new card or SSH"
 
 
-def _expiry(ends: float, facts: Facts) -> str:
+def _expiry(ends: float, facts: StatusFacts) -> str:
     is_over = ends <= facts.utc
     return f"the certificate {'EXPIRED' if is_over else 'expires'} on {time_text(ends, facts.zone)[:10]}"
 
 
-def _documents(facts: Facts) -> str | None:
+def _documents(facts: StatusFacts) -> str | None:
     reason = facts.store_fault or (facts.live.documents if facts.live is not None else None)
     return f"look after the document store: {reason}" if reason else None
 
 
-def _copies(facts: Facts) -> str | None:
+def _copies(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.copies is None:
         return None
     return f"look after the card, recording goes on: {facts.live.copies}"
 
 
-def _problems(facts: Facts) -> str | None:
+def _problems(facts: StatusFacts) -> str | None:
     return f"correct the configuration: {facts.problems[0]}" if facts.problems else None
 
 
-def _identity(facts: Facts) -> str | None:
+def _identity(facts: StatusFacts) -> str | None:
     fault = None if facts.live is None else facts.live.identity.fault
     return None if fault is None else f"put the vessel's identity right: {fault}"
 
 
-def _boot(facts: Facts) -> str | None:
+def _boot(facts: StatusFacts) -> str | None:
     told = [words for words in facts.boot.problems if words not in facts.problems]
     return f"put right what is on the card: {told[0]}" if told else None
 
 
-def _network(facts: Facts) -> str | None:
+def _network(facts: StatusFacts) -> str | None:
     return f"look after the networks: {facts.boot.networks[0]}" if facts.boot.networks else None
 
 
-def _unnamed(facts: Facts) -> str | None:
+def _unnamed(facts: StatusFacts) -> str | None:
     if not facts.boot.generated:
         return None
     return (
@@ -418,14 +418,14 @@ def _unnamed(facts: Facts) -> str | None:
     )
 
 
-def _full(facts: Facts) -> str | None:
+def _full(facts: StatusFacts) -> str | None:
     storage = None if facts.live is None else facts.live.storage
     if storage is None or storage.free >= NEARLY_FULL * storage.total:
         return None
     return f"make room: only {format_bytes(storage.free)} of the card are free"
 
 
-def _faulty(facts: Facts) -> str | None:
+def _faulty(facts: StatusFacts) -> str | None:
     faulty = next((found for found in facts.sensors if found.is_faulty), None)
     if faulty is None or facts.live is None:
         return None
@@ -433,22 +433,22 @@ def _faulty(facts: Facts) -> str | None:
     return f"check the wiring of {faulty.sensor} ({faulty.name}): {faulty.state}{detail}"
 
 
-def _unseen(facts: Facts) -> str | None:
+def _unseen(facts: StatusFacts) -> str | None:
     waiting = [alarm for alarm in facts.alarms if not alarm.is_acknowledged]
     return f"look at {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
 
 
-def _time(facts: Facts) -> str | None:
+def _time(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.clock.source != "floor":
         return None
     return "let the clock be set: by a network, a GNSS receiver or a clock chip"
 
 
-def _clone(facts: Facts) -> str | None:
+def _clone(facts: StatusFacts) -> str | None:
     return f"see to a clone: {facts.mesh.clones[0]}" if facts.mesh is not None and facts.mesh.clones else None
 
 
-def _sync(facts: Facts) -> str | None:
+def _sync(facts: StatusFacts) -> str | None:
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live:
         return (
@@ -460,7 +460,7 @@ def _sync(facts: Facts) -> str | None:
     return None
 
 
-def _mesh_problem(facts: Facts) -> str | None:
+def _mesh_problem(facts: StatusFacts) -> str | None:
     told = () if facts.mesh is None else facts.mesh.problems
     return next((f"look after the mesh: {words}" for words in told if words not in facts.problems), None)
 
@@ -478,14 +478,14 @@ def quota_words(quota: LiveQuota, utc: float) -> str:
     )
 
 
-def _quota(facts: Facts) -> str | None:
+def _quota(facts: StatusFacts) -> str | None:
     if not facts.quotas:
         return None
     first = facts.quotas[0]
     return f"see what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
 
 
-def _refused(facts: Facts) -> str | None:
+def _refused(facts: StatusFacts) -> str | None:
     refused = [] if facts.mesh is None else facts.mesh.refused
     if not refused:
         return None
@@ -493,19 +493,19 @@ def _refused(facts: Facts) -> str | None:
     return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
 
 
-def _gateway(facts: Facts) -> str | None:
+def _gateway(facts: StatusFacts) -> str | None:
     refused = next((each for each in facts.gateways if each.state == "refused"), None)
     return None if refused is None else f"see to gateway {refused.name}: {refused.problem}"
 
 
-def _membership(facts: Facts) -> str | None:
+def _membership(facts: StatusFacts) -> str | None:
     state = facts.mesh_sight.state
     if state is None or not state.waits_for_identity:
         return None
     return f"to share the log with other vessels, give this one an identity: {state.fault}"
 
 
-ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
+ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _water,
     _fault,
     _restless,
@@ -535,6 +535,6 @@ ADVICE: Final[tuple[Callable[[Facts], str | None], ...]] = (
 """Rules for advice, the most urgent first."""
 
 
-def advice(facts: Facts) -> str | None:
+def advice(facts: StatusFacts) -> str | None:
     """Return the most urgent advice; None if all is well."""
     return next((words for rule in ADVICE if (words := rule(facts)) is not None), None)

@@ -11,15 +11,15 @@ from services.console.errors import CommandError, FailedError
 from services.console.stores import own_vessel, reading_store, zone_for
 from services.console.world import World
 from services.history.current import Current, from_documents, from_recorder
-from services.screens.status_lines import LINES, Facts, StoreFacts
+from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
 from services.state import crash_loops, lights_state, sync_state
 from services.state.recorder_state import Sight, look
 from services.terminal.present import Screen, Style, paint, wrap
 
 if TYPE_CHECKING:
-    from services.config.model import Vessel
-    from services.history.alarms import Episode
+    from services.config.model import VesselSection
+    from services.history.alarms import AlarmEpisode
     from sync.store import Database
 
 
@@ -39,7 +39,7 @@ MARKS: Final = (
 """Styles of a line by its words; the first match applies."""
 
 
-def title(facts: Facts, name: str) -> str:
+def title(facts: StatusFacts, name: str) -> str:
     """Return a title such as `argo (SY Argo), log abcdef, boot 1`.
 
     `name` is the configured name of the vessel.
@@ -70,11 +70,11 @@ class FromStore:
     vessel: str = ""
     store: StoreFacts | None = None
     fault: str = ""
-    alarms: "tuple[Episode, ...]" = ()
+    alarms: "tuple[AlarmEpisode, ...]" = ()
     sensors: tuple[Current, ...] = ()
 
 
-def gather(args: Namespace, world: World, configured: "Vessel | None") -> Facts:
+def gather(args: Namespace, world: World, configured: "VesselSection | None") -> StatusFacts:
     """Gather everything that the summary needs; what cannot be read becomes a fact, too.
 
     `configured` is the vessel of the configuration.
@@ -110,7 +110,7 @@ def compose(
     problems: tuple[str, ...],
     failed_units: Sequence[str],
     place: tzinfo,
-) -> Facts:
+) -> StatusFacts:
     """Build the facts from what was read.
 
     `problems` are those of the configuration, used if no recorder reports any; `failed_units` come from
@@ -118,7 +118,7 @@ def compose(
     """
     state = sight.state
     live = state if sight.is_live else None
-    return Facts(
+    return StatusFacts(
         vessel=state.vessel if state is not None else stored.vessel,
         sight=sight,
         mesh_sight=mesh_sight,
@@ -137,7 +137,7 @@ def compose(
     )
 
 
-def _from_store(args: Namespace, world: World, sight: Sight, configured: "Vessel | None") -> FromStore:
+def _from_store(args: Namespace, world: World, sight: Sight, configured: "VesselSection | None") -> FromStore:
     try:
         with reading_store(args) as database:
             return _read(args, world, sight, database)
@@ -185,7 +185,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
     )
 
 
-def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
+def as_json(facts: StatusFacts, todo: str | None) -> dict[str, Any]:
     """Return the status as JSON facts."""
     store = facts.store
     return {
@@ -214,7 +214,7 @@ def as_json(facts: Facts, todo: str | None) -> dict[str, Any]:
     }
 
 
-def _mesh_json(facts: Facts) -> dict[str, Any]:
+def _mesh_json(facts: StatusFacts) -> dict[str, Any]:
     sight, mesh = facts.mesh_sight, facts.mesh
     fault = None if sight.state is None else sight.state.fault
     return {

@@ -17,7 +17,7 @@ ANYTHING: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class CommonFault:
     """A row of the table."""
 
     name: str
@@ -41,8 +41,8 @@ def says(words: str, text: str) -> bool:
     return re.search(".*".join(map(re.escape, words.split(ANYTHING))), text, re.DOTALL) is not None
 
 
-TROUBLES: Final[tuple[Trouble, ...]] = (
-    Trouble(
+TROUBLES: Final[tuple[CommonFault, ...]] = (
+    CommonFault(
         "sensor-unplugged",
         "a sensor's plug is out, or its wire broken",
         {"fault": flashes(1)},
@@ -53,7 +53,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " right. All others are recorded on.",
         to_do="check the wiring of …: open",
     ),
-    Trouble(
+    CommonFault(
         "sensor-shorted",
         "a sensor's wires touch each other, or ground",
         {"fault": flashes(1)},
@@ -64,7 +64,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " the sensor's side.",
         to_do="check the wiring of …: short",
     ),
-    Trouble(
+    CommonFault(
         "card-nearly-full",
         "little room is left on the card",
         {"fault": flashes(2)},
@@ -75,7 +75,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " first, what is ashore before what is not.",
         to_do="make room: only … of the card are free",
     ),
-    Trouble(
+    CommonFault(
         "card-full",
         "the card is full, of something that is not the log",
         {"record": FAST, "fault": flashes(2)},
@@ -85,7 +85,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " larger card. What was taken meanwhile waits in memory, and is recorded once there is room.",
         to_do="nothing is recorded until this is put right: the card is full",
     ),
-    Trouble(
+    CommonFault(
         "gateway-stopped",
         "a gateway ashore has stopped, or cannot be reached",
         {"gateway": flashes(1)},
@@ -95,7 +95,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " the uplink"
         " and to the gateway itself; `logboat peers` has its last words.",
     ),
-    Trouble(
+    CommonFault(
         "peer-cut",
         "a vessel that was linked is out of reach",
         {"mesh": SLOW},
@@ -105,7 +105,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " alongside, look at"
         " its lights, then at Wi-Fi or cable; `logboat peers` on both.",
     ),
-    Trouble(
+    CommonFault(
         "clock-wrong",
         "the clock is wrong: the board woke without a network, or its chip's battery is empty",
         {"record": SLOW},
@@ -116,7 +116,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " or a clock chip (`[clock]`), and the times of all readings follow.",
         to_do="let the clock be set",
     ),
-    Trouble(
+    CommonFault(
         "recorder-hangs",
         "the recorder hangs",
         {"record": FAST},
@@ -127,7 +127,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " again, `logboat bundle` for whoever helps.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
-    Trouble(
+    CommonFault(
         "recorder-killed",
         "the recorder has ended",
         {"record": FAST},
@@ -137,7 +137,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " `journalctl -u logboat-recorder`, `logboat doctor`.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
-    Trouble(
+    CommonFault(
         "sync-hangs",
         "the sync daemon hangs",
         {"mesh": FAST, "gateway": FAST},
@@ -147,7 +147,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
-    Trouble(
+    CommonFault(
         "sync-killed",
         "the sync daemon has ended",
         {"mesh": FAST, "gateway": FAST},
@@ -156,7 +156,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         "Recording goes on. It is started again by itself; if the lights stay: `journalctl -u logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
-    Trouble(
+    CommonFault(
         "lights-hang",
         "the lights' daemon hangs",
         {},
@@ -167,7 +167,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         to_do="do not trust the lights, …: systemctl restart logboat-lights",
         seen="they stand still: what blinked does not",
     ),
-    Trouble(
+    CommonFault(
         "lights-killed",
         "the lights' daemon has ended",
         {},
@@ -178,7 +178,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         to_do="do not trust the lights, …: systemctl restart logboat-lights",
         seen="all are dark",
     ),
-    Trouble(
+    CommonFault(
         "daemon-restless",
         "a daemon ends again and again",
         {"fault": flashes(5)},
@@ -189,7 +189,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " it has run for two minutes. Put right the cause, or `logboat bundle` for whoever helps.",
         to_do="see why logboat-… has ended … times in 10 min",
     ),
-    Trouble(
+    CommonFault(
         "sensors-toml-broken",
         "`sensors.toml` has a mistake, from the next start on",
         {"fault": flashes(3)},
@@ -199,7 +199,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " `logboat config check`, then `logboat config apply`.",
         to_do="correct the configuration: sensors.toml:…",
     ),
-    Trouble(
+    CommonFault(
         "certificate-expired",
         "the vessel's certificate has expired",
         {"fault": flashes(6)},
@@ -211,7 +211,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
         " first.",
         to_do="the certificate EXPIRED on …: logboat fleet renew",
     ),
-    Trouble(
+    CommonFault(
         "vessel-cloned",
         "two boards say that they are this vessel",
         {"mesh": flashes(3)},
@@ -238,6 +238,6 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def lights_of(trouble: Trouble) -> str:
+def lights_of(trouble: CommonFault) -> str:
     """Describe what the lights show for this fault."""
     return trouble.seen or ", ".join(f"{light}: {pattern}" for light, pattern in trouble.lights.items())

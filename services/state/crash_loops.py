@@ -28,7 +28,7 @@ KEPT_EVERY_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class DaemonExit:
     """An exit of a daemon that was not requested."""
 
     clock: float
@@ -37,7 +37,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Restless:
+class CrashLoop:
     """A daemon that exits repeatedly."""
 
     daemon: str
@@ -50,7 +50,7 @@ class Restless:
         return f"logboat-{self.daemon} has ended {self.count} times in {within} (the last time: {self.how})"
 
 
-def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
+def judge(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
     """Return a fault if a daemon exits repeatedly at this moment, else None.
 
     `ends` are its recorded exits, the oldest first; `clock` is the boot clock in seconds.
@@ -58,7 +58,7 @@ def judge(daemon: str, ends: Sequence[End], *, clock: float) -> Restless | None:
     recent = [end for end in ends if 0 <= clock - end.clock < WITHIN_S]
     if len(recent) < MANY or clock - recent[-1].clock >= OVER_AFTER_S:
         return None
-    return Restless(daemon, len(recent), recent[-1].how)
+    return CrashLoop(daemon, len(recent), recent[-1].how)
 
 
 def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
@@ -68,7 +68,7 @@ def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 
 
-def noted(run: Path, daemon: str) -> tuple[End, ...]:
+def noted(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
     """Return the recorded exits of a daemon, the oldest first."""
     try:
         text = _path(run, daemon).read_text(errors="replace")
@@ -86,18 +86,18 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-def restless(run: Path, *, clock: float) -> list[Restless]:
+def restless(run: Path, *, clock: float) -> list[CrashLoop]:
     """Return the daemons that exit repeatedly at this moment, the most important first."""
     found = (judge(daemon, noted(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in found if each is not None]
 
 
-def _parsed(text: str) -> Iterator[End]:
+def _parsed(text: str) -> Iterator[DaemonExit]:
     for line in text.splitlines():
         clock, _, rest = line.partition(" ")
         _, _, how = rest.partition(" ")
         try:
-            yield End(float(clock), how)
+            yield DaemonExit(float(clock), how)
         except ValueError:  # an incomplete line
             continue
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import field
 
 from . import liveness, state_file
-from .liveness import Shape, Told
+from .liveness import DaemonState, Shape
 
 
 class LiveLight(Shape, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class LiveLight(Shape, frozen=True, kw_only=True):
     means: str
 
 
-class LiveLights(Told, frozen=True, kw_only=True):
+class LiveLights(DaemonState, frozen=True, kw_only=True):
     """The complete live state of the lights' daemon."""
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class LiveLights(Told, frozen=True, kw_only=True):
     """The reason why the LEDs cannot be used, or None."""
 
 
-Sight = liveness.Sight[LiveLights]
+Sight = liveness.ObservedState[LiveLights]
 """The state of the lights' daemon, and whether it is current."""
 
 

@@ -35,18 +35,18 @@ class Stamp(Shape, frozen=True, kw_only=True):
     """Number of samples that the recorder accepted since its start."""
 
 
-class Told(Shape, frozen=True, kw_only=True):
+class DaemonState(Shape, frozen=True, kw_only=True):
     """Facts that every daemon publishes about itself."""
 
     pid: int
     updated: Stamp
 
 
-State = TypeVar("State", bound=Told)
+State = TypeVar("State", bound=DaemonState)
 
 
 @dataclass(frozen=True)
-class Sight(Generic[State]):
+class ObservedState(Generic[State]):
     """A daemon's state, and whether it is current."""
 
     state: State | None
@@ -62,7 +62,7 @@ class Sight(Generic[State]):
 
 def judge(
     path: Path, shape: type[State], who: str, *, boottime: float, alive: Callable[[int], bool]
-) -> Sight[State]:
+) -> ObservedState[State]:
     """Read and check a daemon's file.
 
     `who` is the daemon in words, and `boottime` is the boot clock now, in seconds.
@@ -70,16 +70,16 @@ def judge(
     found = state_file.read(path)
     if found is None:
         what = "cannot be read" if path.exists() else "is not there"
-        return Sight(None, f"{who} is not running ({path} {what})")
+        return ObservedState(None, f"{who} is not running ({path} {what})")
     try:
         state = msgspec.convert(found, shape)
     except msgspec.ValidationError as error:
-        return Sight(None, f"{path} cannot be understood ({error}): is {who} of this version?")
+        return ObservedState(None, f"{path} cannot be understood ({error}): is {who} of this version?")
     age = boottime - state.updated.clock
     if not alive(state.pid):
         heard = f"last heard of {format_duration(age)} ago" if age >= 0 else "last heard of before this boot"
-        return Sight(state, f"{who} is not running ({heard})")
+        return ObservedState(state, f"{who} is not running ({heard})")
     if not 0 <= age + 1 <= FRESH_S + 1:
         heard = f"for {format_duration(age)}" if age >= 0 else "since this boot"
-        return Sight(state, f"{who} is not running well: it has said nothing {heard}")
-    return Sight(state, "")
+        return ObservedState(state, f"{who} is not running well: it has said nothing {heard}")
+    return ObservedState(state, "")

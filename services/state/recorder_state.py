@@ -11,7 +11,7 @@ from msgspec import field
 from sensors.sample import Value
 
 from . import liveness, state_file
-from .liveness import Shape, Stamp, Told
+from .liveness import DaemonState, Shape, Stamp
 from .thresholds import DURABLE_WITHIN_S
 
 
@@ -70,7 +70,7 @@ class LiveIdentity(Shape, frozen=True, kw_only=True):
     fault: str | None = None
 
 
-class LiveState(Told, frozen=True, kw_only=True):
+class LiveState(DaemonState, frozen=True, kw_only=True):
     """The complete live state of the recorder."""
 
     vessel: str
@@ -93,7 +93,7 @@ class LiveState(Told, frozen=True, kw_only=True):
     sensors: dict[str, LiveSensor] = field(default_factory=dict)
 
 
-Sight = liveness.Sight[LiveState]
+Sight = liveness.ObservedState[LiveState]
 """The recorder's state, and whether it is current."""
 
 

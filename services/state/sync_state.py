@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import field
 
 from . import liveness, state_file
-from .liveness import Shape, Told
+from .liveness import DaemonState, Shape
 
 
 class LivePeer(Shape, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
         return self.has_part and not self.has_begun
 
 
-class LiveMesh(Told, frozen=True, kw_only=True):
+class LiveMesh(DaemonState, frozen=True, kw_only=True):
     """The complete live state of the sync daemon."""
 
     vessel: str
@@ -171,7 +171,7 @@ class LiveMesh(Told, frozen=True, kw_only=True):
         return [peer for peer in self.peers if peer.state == "refused"]
 
 
-Sight = liveness.Sight[LiveMesh]
+Sight = liveness.ObservedState[LiveMesh]
 """The sync daemon's state, and whether it is current."""
 
 

@@ -30,7 +30,7 @@ from services.recovery import store_check
 from services.recovery.current_log import CurrentLog
 from services.state import peer_ahead, recorder_state, state_file
 from services.system import machine
-from services.system.control_socket import SYNC_SOCKET, Answer, ControlServer, Retry
+from services.system.control_socket import SYNC_SOCKET, ControlAnswer, ControlServer, Retry
 from services.system.folder_poller import FolderWatch
 from services.system.processes import is_alive
 from services.system.systemd import Notifier
@@ -45,13 +45,13 @@ from sync.fleet.errors import (
     SignatureError,
 )
 from sync.fleet.identity_files import FleetIdentity
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.folders import make_folder
 from sync.mesh import report
 from sync.mesh.greeting import Greeting
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.plan import Place, Role
+from sync.mesh.plan import MeshNode, Role
 from sync.mesh.report import LinkState, MeshReport
 from sync.net.memory import APPLIANCE_MOST, economise, memory
 from sync.peer.problems import ProblemError
@@ -74,7 +74,7 @@ _ANSWER_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SyncPaths:
     """Paths that the daemon reads and writes."""
 
     config: Path
@@ -90,7 +90,7 @@ class SyncDaemon:
     def __init__(
         self,
         *,
-        places: Places,
+        places: SyncPaths,
         configuration: Configuration,
         problems: tuple[str, ...] = (),
         board: str | None = None,
@@ -197,22 +197,22 @@ class SyncDaemon:
             log.warning("nobody can ask for anything: %s", error)
             return None
 
-    def _asked(self, request: Retry) -> Answer:
+    def _asked(self, request: Retry) -> ControlAnswer:
         """Answer a request, in a thread of its own."""
         assert self._loop is not None
-        answer: concurrent.futures.Future[Answer] = concurrent.futures.Future()
+        answer: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
         try:
             return answer.result(_ANSWER_S)
         except TimeoutError:
-            return Answer.refused("the sync daemon is busy; try again in a minute")
+            return ControlAnswer.refused("the sync daemon is busy; try again in a minute")
 
-    def _retry(self, gateway: str) -> Answer:
+    def _retry(self, gateway: str) -> ControlAnswer:
         assert self._gateways is not None
         try:
-            return Answer(ok=True, offered=self._gateways.retry(gateway))
+            return ControlAnswer(ok=True, offered=self._gateways.retry(gateway))
         except (LookupError, StoreError) as error:
-            return Answer.refused(str(error.args[0]) if isinstance(error, LookupError) else str(error))
+            return ControlAnswer.refused(str(error.args[0]) if isinstance(error, LookupError) else str(error))
 
     def _gateways_of(self, database: Database) -> Gateways:
         configuration = self._configuration
@@ -257,7 +257,7 @@ class SyncDaemon:
         sight = recorder_state.look(self._places.run, boottime=boottime, alive=is_alive)
         return recorder_state.is_recording(sight, boottime=boottime)
 
-    def _trust(self) -> Trust | None:
+    def _trust(self) -> FleetTrust | None:
         return None if self.mesh is None else self.mesh.membership.trust
 
     def _is_over(self, database: Database) -> bool:
@@ -347,7 +347,7 @@ class SyncDaemon:
         )
         self.mesh = mesh = Mesh(
             MeshSettings(
-                place=Place(
+                place=MeshNode(
                     identity.vessel,
                     Role(mesh_settings.role),
                     frozenset(mesh_settings.hub),
@@ -517,7 +517,7 @@ def run(args: Namespace) -> int:
 
 def _serve(args: Namespace) -> int:
     economise()
-    places = Places(args.config, args.sensors, args.data, args.run, args.identity)
+    places = SyncPaths(args.config, args.sensors, args.data, args.run, args.identity)
     try:
         loaded = load_or_last_good(args.config, args.sensors, args.data)
     except ConfigurationError as error:
@@ -537,7 +537,7 @@ def _serve(args: Namespace) -> int:
 
 
 async def _run(
-    places: Places, configuration: Configuration, problems: tuple[str, ...], board: str | None
+    places: SyncPaths, configuration: Configuration, problems: tuple[str, ...], board: str | None
 ) -> int:
     daemon = SyncDaemon(places=places, configuration=configuration, problems=problems, board=board)
     loop = asyncio.get_running_loop()

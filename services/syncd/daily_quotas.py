@@ -15,7 +15,7 @@ passed on. No honest peer comes near them:
 from typing import Final
 
 from services.documents import budget_shares
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.peer.quotas import LARGEST, Allowance
 
 USER_REVISIONS: Final = 20_000
@@ -35,7 +35,7 @@ BOUNDS_BYTES: Final = 512 * 1024
 """Maximum bytes of a `forwarded` document: it lists every sensor of each log of a fleet, in 40 bytes each."""
 
 _VESSEL: Final = "vessel:"
-_LARGE: Final = (f"{Kind.FORWARDED}:", f"{Kind.FLEET}:")
+_LARGE: Final = (f"{DocumentType.FORWARDED}:", f"{DocumentType.FLEET}:")
 
 
 def allowance(owner: str, budget: int) -> Allowance:

@@ -20,16 +20,16 @@ from services.config import model
 from services.config.loader import Configuration
 from services.config.timezones import zone_of
 from sync import documents
-from sync.documents import Kind
-from sync.fleet.rights import Crew, Rights, Vessel
-from sync.fleet.trust import Trust
+from sync.documents import DocumentType
+from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
+from sync.fleet.trust import FleetTrust
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
 from sync.gateway.egress_interface import names_of_way
 from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.lanes import LaneSettings
-from sync.gateway.policy import Entry, Part, Situation, When, parts
+from sync.gateway.policy import PolicyConditions, PolicyEntry, PolicyPart, Situation, parts
 from sync.gateway.report import Gateway, GatewayReport, GatewayState
 from sync.mesh.interfaces import Interface, read_interfaces
 from sync.net import certificates
@@ -153,7 +153,7 @@ class Gateways:
 class _Keeper:
     """A gateway, and the facts about this machine that it needs."""
 
-    def __init__(self, given: model.Gateway, means: Means, minute: Callable[[], int]) -> None:
+    def __init__(self, given: model.GatewaySection, means: Means, minute: Callable[[], int]) -> None:
         """Create the gateway and its connection settings.
 
         Raise OSError for files of a broker that are missing, ValueError for settings that are not possible.
@@ -201,7 +201,7 @@ class _Keeper:
             self._interface = names
             self.gateway.network_changed()
 
-    def _couchbase(self, given: model.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+    def _couchbase(self, given: model.GatewaySection, means: Means, found: Sequence[PolicyPart]) -> Gateway:
         return CouchbaseGateway(
             means.database,
             CouchbaseGatewayConfiguration(
@@ -224,7 +224,7 @@ class _Keeper:
             sign=means.sign,
         )
 
-    def _mqtt(self, given: model.Gateway, means: Means, found: Sequence[Part]) -> Gateway:
+    def _mqtt(self, given: model.GatewaySection, means: Means, found: Sequence[PolicyPart]) -> Gateway:
         def path(name: str | None) -> Path | None:
             return None if name is None else means.folder / name
 
@@ -254,14 +254,18 @@ class _Keeper:
             is_recording=means.is_recording,
         )
 
-    def _lane(self, part: Part) -> LaneSettings:
+    def _lane(self, part: PolicyPart) -> LaneSettings:
         return LaneSettings(
             part.name, part.holds, is_open=lambda: part.when.holds(self.situation()), limit=part.limit
         )
 
 
 def office_rule(
-    name: str, database: Database, *, log_now: Callable[[], str | None], trust: Callable[[], Trust | None]
+    name: str,
+    database: Database,
+    *,
+    log_now: Callable[[], str | None],
+    trust: Callable[[], FleetTrust | None],
 ) -> Rule:
     """Return the rule for what an office may write here.
 
@@ -270,7 +274,7 @@ def office_rule(
     None while this vessel belongs to no fleet.
     """
 
-    def needed() -> Trust:
+    def needed() -> FleetTrust:
         found = trust()
         assert found is not None
         return found
@@ -280,22 +284,22 @@ def office_rule(
     def objection(document: Document) -> str | None:
         parsed = documents.parse_id(document.id)
         if parsed is None:
-            return rights.objection(Vessel(""), document)
-        if parsed.kind is Kind.FLEET:
+            return rights.objection(CertifiedVessel(""), document)
+        if parsed.kind is DocumentType.FLEET:
             if trust() is None:
                 return "this vessel has no identity, and cannot tell whether the fleet's CA has signed it"
-            return rights.objection(Vessel(""), document)
-        return rights.objection(Crew("the office"), document)
+            return rights.objection(CertifiedVessel(""), document)
+        return rights.objection(CrewMember("the office"), document)
 
     return objection
 
 
-def _entry(policy: model.Policy) -> Entry:
-    when = When() if policy.when is None else When.parse(policy.when)
-    return Entry(policy.channels, when, policy.limit)
+def _entry(policy: model.Policy) -> PolicyEntry:
+    when = PolicyConditions() if policy.when is None else PolicyConditions.parse(policy.when)
+    return PolicyEntry(policy.channels, when, policy.limit)
 
 
-def _credentials(given: model.Gateway, folder: Path) -> Credentials:
+def _credentials(given: model.GatewaySection, folder: Path) -> Credentials:
     """Read the files that a gateway's entry refers to.
 
     Raise ProblemError, in words, if one cannot be used.
@@ -307,7 +311,7 @@ def _credentials(given: model.Gateway, folder: Path) -> Credentials:
         raise ProblemError(Problem(Domain.CONFIGURATION, 0, _words(error))) from error
 
 
-def _authenticator(given: model.Gateway, folder: Path) -> Authenticator | None:
+def _authenticator(given: model.GatewaySection, folder: Path) -> Authenticator | None:
     if given.certificate is not None and given.key is not None:
         return ClientCertificateAuthenticator(
             TLSIdentity.load(folder / given.certificate, folder / given.key)

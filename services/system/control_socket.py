@@ -60,7 +60,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     op: Literal["retry"] = "retry"
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer to a request. After an addition, the sample is durable under `log` and `sequence`."""
 
     ok: bool
@@ -82,13 +82,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Asked = TypeVar("Asked", Addition, Retry)
-Handler = Callable[[Asked], Answer]
+Handler = Callable[[Asked], ControlAnswer]
 """Function that handles a request, and may block. Each connection calls it from a thread of its own."""
 
-_decode_answer: Final = msgspec.json.Decoder(Answer).decode
+_decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
 
-def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> Answer:
+def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> ControlAnswer:
     """Send a request to its daemon and return the answer. Raise ControlError if there is none."""
     is_addition = isinstance(request, Addition)
     path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
@@ -168,7 +168,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, path: Path, answer: Callable[[bytes], Answer], patience: float) -> None:
+    def __init__(self, path: Path, answer: Callable[[bytes], ControlAnswer], patience: float) -> None:
         self.answer = answer
         self.patience = patience
         super().__init__(str(path), _Conversation)
@@ -192,8 +192,8 @@ class _Conversation(socketserver.StreamRequestHandler):
         with contextlib.suppress(OSError):
             super().finish()
 
-    def _reply(self, line: bytes) -> Answer:
+    def _reply(self, line: bytes) -> ControlAnswer:
         try:
             return self.server.answer(line)
         except msgspec.DecodeError as error:
-            return Answer.refused(f"not a request: {error}")
+            return ControlAnswer.refused(f"not a request: {error}")

@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.history.timeline import Moment, Trust
+from services.history.timeline import Moment, TimeTrust
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 PLAIN_BARS: Final = "_.:-=+*#"
@@ -77,7 +77,7 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StyledLine:
     """A clean line and its style."""
 
     text: str
@@ -169,9 +169,9 @@ def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> 
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
     text = time_text(moment.utc, zone, milliseconds=milliseconds and is_exact)
     match moment.trust:
-        case Trust.AFTER:
+        case TimeTrust.AFTER:
             return f"after {text}"
-        case Trust.BEFORE:
+        case TimeTrust.BEFORE:
             return f"before {text}"
     if moment.uncertainty is not None and not is_exact:
         return f"{text} ± {format_duration(moment.uncertainty)}"

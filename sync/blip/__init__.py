@@ -1,7 +1,7 @@
 """BLIP, version 3: messages over a transport of frames, as spoken by Couchbase Lite and Sync Gateway.
 
-`Connection` is all that a caller needs, with `Limits`, the events and the errors. The modules, in the order
-in which a message passes through them on its way out and in again:
+`BlipConnection` is all that a caller needs, with `ConnectionLimits`, the events and the errors. The modules,
+in the order in which a message passes through them on its way out and in again:
 
 - `properties`, `varint`, `replies`: the format of messages
 - `outgoing`: queued messages, and the order of their frames
@@ -13,7 +13,7 @@ in which a message passes through them on its way out and in again:
 - `limits`, `errors`: what a peer may do, and what happens if it does more
 """
 
-from sync.blip.connection import Connection
+from sync.blip.connection import BlipConnection
 from sync.blip.errors import BlipError, BodyUnavailableError, ConnectionOverError, LocalError, ViolationError
 from sync.blip.events import (
     Acknowledged,
@@ -23,29 +23,29 @@ from sync.blip.events import (
     ResponsePart,
     ResponseReceived,
 )
-from sync.blip.limits import APPLIANCE, Limits
-from sync.blip.outgoing import Source
+from sync.blip.limits import APPLIANCE, ConnectionLimits
+from sync.blip.outgoing import BodySource
 from sync.blip.replies import BLIP_DOMAIN, HTTP_DOMAIN, Code
-from sync.blip.states import State
+from sync.blip.states import ConnectionState
 
 __all__ = [
     "APPLIANCE",
     "BLIP_DOMAIN",
     "HTTP_DOMAIN",
     "Acknowledged",
+    "BlipConnection",
     "BlipError",
+    "BodySource",
     "BodyUnavailableError",
     "Code",
-    "Connection",
+    "ConnectionLimits",
     "ConnectionOverError",
+    "ConnectionState",
     "ErrorReceived",
     "Event",
-    "Limits",
     "LocalError",
     "RequestReceived",
     "ResponsePart",
     "ResponseReceived",
-    "Source",
-    "State",
     "ViolationError",
 ]

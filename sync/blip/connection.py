@@ -47,13 +47,13 @@ from sync.blip.frames import (
     MORE_COMING,
     NO_REPLY,
     URGENT,
-    Kind,
+    FrameKind,
     decode_header,
     encode_header,
 )
 from sync.blip.incoming import Inbox
-from sync.blip.limits import BIG_FRAME, SMALL_FRAME, Limits
-from sync.blip.outgoing import OVERHEAD, Outbox, Outgoing, Source, prepare
+from sync.blip.limits import BIG_FRAME, SMALL_FRAME, ConnectionLimits
+from sync.blip.outgoing import OVERHEAD, BodySource, OutgoingMessage, SendQueue, prepare
 from sync.blip.replies import (
     BLIP_DOMAIN,
     ERROR_CODE,
@@ -63,12 +63,12 @@ from sync.blip.replies import (
     error_properties,
     parse_code,
 )
-from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, Standing, State, Step, judge
+from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, ConnectionState, MessagePhase, Step, judge
 
 # Plain integers for the most frequent frames: comparing with an enum's member is slower.
-_REQUEST: Final = int(Kind.REQUEST)
-_RESPONSE: Final = int(Kind.RESPONSE)
-_ERROR: Final = int(Kind.ERROR)
+_REQUEST: Final = int(FrameKind.REQUEST)
+_RESPONSE: Final = int(FrameKind.RESPONSE)
+_ERROR: Final = int(FrameKind.ERROR)
 _BIG: Final = BIG_FRAME - OVERHEAD
 _SMALL: Final = SMALL_FRAME - OVERHEAD
 _ANSWERED: Final = -1
@@ -76,7 +76,7 @@ _TOO_LARGE: Final = 413
 """HTTP status for content that is too large."""
 
 
-class Connection:
+class BlipConnection:
     """The state of one connection; see the module for how to drive it."""
 
     __slots__ = (
@@ -94,15 +94,17 @@ class Connection:
         "state",
     )
 
-    def __init__(self, limits: Limits | None = None, *, compression_level: int = DEFAULT_LEVEL) -> None:
-        self._limits = limits = limits or Limits()
+    def __init__(
+        self, limits: ConnectionLimits | None = None, *, compression_level: int = DEFAULT_LEVEL
+    ) -> None:
+        self._limits = limits = limits or ConnectionLimits()
         self._encoder = Encoder(
             compression_level, window_bits=limits.window_bits, memory_level=limits.memory_level
         )
         self._decoder = Decoder(limits.inflated_bytes)
-        self._outbox = Outbox()
+        self._outbox = SendQueue()
         self._inbox = Inbox(limits)
-        self.state = State.OPEN
+        self.state = ConnectionState.OPEN
         self._requests_sent = 0
         """Number of the last request that we queued."""
         self._requests_begun = 0
@@ -131,7 +133,7 @@ class Connection:
     @property
     def is_amid(self) -> bool:
         """True while a frame is inflated only in part; `go_on` inflates more of it."""
-        return self._decoder.is_amid and self.state is State.OPEN
+        return self._decoder.is_amid and self.state is ConnectionState.OPEN
 
     @property
     def inflated(self) -> int:
@@ -156,7 +158,7 @@ class Connection:
     def send_request(
         self,
         properties: Mapping[str, str] = properties_form.NONE,
-        body: bytes | Source = b"",
+        body: bytes | BodySource = b"",
         *,
         urgent: bool = False,
         compressed: bool = False,
@@ -171,14 +173,14 @@ class Connection:
         content, source, held = self._prepare(properties, body)
         self._requests_sent = number = self._requests_sent + 1
         flags = _flags(_REQUEST, urgent, compressed) | (NO_REPLY if no_reply else 0)
-        self._outbox.add(Outgoing(number, number * 2, flags, content, source, in_parts, held=held))
+        self._outbox.add(OutgoingMessage(number, number * 2, flags, content, source, in_parts, held=held))
         return number
 
     def send_response(
         self,
         number: int,
         properties: Mapping[str, str] = properties_form.NONE,
-        body: bytes | Source = b"",
+        body: bytes | BodySource = b"",
         *,
         compressed: bool = False,
     ) -> None:
@@ -204,8 +206,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection, discarding all messages. Nothing is sent or received afterwards."""
-        if self.state is State.OPEN:
-            self._end(State.CLOSED)
+        if self.state is ConnectionState.OPEN:
+            self._end(ConnectionState.CLOSED)
 
     # Outgoing frames
 
@@ -217,7 +219,7 @@ class Connection:
         """
         owed = self._inbox.next_owed()
         if owed is not None:
-            kind = Kind.ACK_REPLY if owed.key & 1 else Kind.ACK_REQUEST
+            kind = FrameKind.ACK_REPLY if owed.key & 1 else FrameKind.ACK_REQUEST
             return encode_header(owed.key >> 1, kind | URGENT | NO_REPLY) + varint.encode(owed.received)
         outbox = self._outbox
         message = outbox.pop()
@@ -227,7 +229,7 @@ class Connection:
         try:
             content = message.take(size)
         except (OSError, ValueError) as error:
-            self._end(State.FAILED)
+            self._end(ConnectionState.FAILED)
             msg = f"the body of message {message.number} could not be read: {error}"
             raise BodyUnavailableError(msg) from error
         flags = message.flags
@@ -261,12 +263,12 @@ class Connection:
         connection, if the peer broke the protocol or a limit. Raises ConnectionOverError if the connection
         was already over.
         """
-        if self.state is not State.OPEN:
+        if self.state is not ConnectionState.OPEN:
             raise self._over()
         try:
             return self._receive(frame)
         except ViolationError:
-            self._end(State.FAILED)
+            self._end(ConnectionState.FAILED)
             raise
 
     def go_on(self) -> list[Event]:
@@ -274,7 +276,7 @@ class Connection:
 
         Return the events it caused. Raises the same errors as `begin`.
         """
-        if self.state is not State.OPEN:
+        if self.state is not ConnectionState.OPEN:
             raise self._over()
         try:
             content = self._decoder.go_on()
@@ -283,7 +285,7 @@ class Connection:
                 flags, frame_bytes = flags | MORE_COMING, 0
             return self._message_frame(number, flags, content, frame_bytes)
         except ViolationError:
-            self._end(State.FAILED)
+            self._end(ConnectionState.FAILED)
             raise
 
     def _receive(self, frame: bytes) -> list[Event]:
@@ -314,11 +316,13 @@ class Connection:
             if not flags & MORE_COMING:  # By far the most frequent case; the code below would do the same.
                 self._requests_received = number
                 return [self._request(number, flags, content)]
-            standing = Standing.EXPECTED
+            standing = MessagePhase.EXPECTED
         elif inbox.holds(key):
-            standing = Standing.ARRIVING
+            standing = MessagePhase.ARRIVING
         else:
-            standing = Standing.COMPLETE if 0 < number <= self._requests_received else Standing.IMPOSSIBLE
+            standing = (
+                MessagePhase.COMPLETE if 0 < number <= self._requests_received else MessagePhase.IMPOSSIBLE
+            )
         if judge(REQUEST_FRAMES, standing, number) is Step.BEGIN:
             self._requests_received = number
             inbox.begin(key, flags)
@@ -335,11 +339,13 @@ class Connection:
             in_parts = in_parts and flags & KIND_MASK == _RESPONSE
             if not flags & MORE_COMING and not in_parts:  # As above.
                 return [self._answer(number, flags, content)]
-            standing = Standing.EXPECTED
+            standing = MessagePhase.EXPECTED
         elif inbox.holds(key):
-            standing = Standing.ARRIVING
+            standing = MessagePhase.ARRIVING
         else:
-            standing = Standing.COMPLETE if 0 < number <= self._requests_begun else Standing.IMPOSSIBLE
+            standing = (
+                MessagePhase.COMPLETE if 0 < number <= self._requests_begun else MessagePhase.IMPOSSIBLE
+            )
         if judge(REPLY_FRAMES, standing, number) is Step.BEGIN:
             inbox.begin(key, flags, in_parts=bool(in_parts))
         part = inbox.add(key, content, frame_bytes)
@@ -350,10 +356,10 @@ class Connection:
         return events
 
     def _acknowledged(self, kind: int, number: int, frame: bytes, start: int) -> list[Event]:
-        if kind not in (Kind.ACK_REQUEST, Kind.ACK_REPLY):
+        if kind not in (FrameKind.ACK_REQUEST, FrameKind.ACK_REPLY):
             msg = f"a frame of kind {kind}"
             raise FrameKindUnknownError(msg)
-        is_reply = kind == Kind.ACK_REPLY
+        is_reply = kind == FrameKind.ACK_REPLY
         frame_bytes, _ = varint.decode(frame, start)
         if not 0 < number <= (self._requests_received if is_reply else self._requests_begun):
             msg = f"an acknowledgement of {'reply' if is_reply else 'request'} {number}, which was never sent"
@@ -417,7 +423,7 @@ class Connection:
         kind: int,
         number: int,
         properties: Mapping[str, str],
-        body: bytes | Source,
+        body: bytes | BodySource,
         compressed: bool,
     ) -> None:
         content, source, held = self._prepare(properties, body)
@@ -427,12 +433,12 @@ class Connection:
             raise NotAwaitingReplyError(msg)
         self._unanswered[number] = _ANSWERED
         flags = _flags(kind, urgency != 0, compressed)
-        self._outbox.add(Outgoing(number, number * 2 + 1, flags, content, source, held=held))
+        self._outbox.add(OutgoingMessage(number, number * 2 + 1, flags, content, source, held=held))
 
     def _prepare(
-        self, properties: Mapping[str, str], body: bytes | Source
-    ) -> tuple[bytes, Source | None, int]:
-        if self.state is not State.OPEN:
+        self, properties: Mapping[str, str], body: bytes | BodySource
+    ) -> tuple[bytes, BodySource | None, int]:
+        if self.state is not ConnectionState.OPEN:
             raise self._over()
         if not properties and not body:
             return properties_form.ENCODED_NONE, None, 1
@@ -441,7 +447,7 @@ class Connection:
     def _over(self) -> ConnectionOverError:
         return ConnectionOverError(f"the connection is {self.state.name.lower()}")
 
-    def _end(self, state: State) -> None:
+    def _end(self, state: ConnectionState) -> None:
         self.state = state
         self._outbox.clear()
         self._inbox.clear()

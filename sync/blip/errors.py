@@ -78,7 +78,7 @@ class FrameInvalidError(ViolationError):
 
 
 class FrameTooLargeError(FrameInvalidError):
-    """A frame of more bytes than `Limits.frame_bytes`."""
+    """A frame of more bytes than `ConnectionLimits.frame_bytes`."""
 
     close_code = 1009
 
@@ -104,7 +104,7 @@ class DeflateInvalidError(FrameInvalidError):
 
 
 class InflatedTooLargeError(FrameInvalidError):
-    """A compressed frame that inflates to more than `Limits.inflated_bytes`."""
+    """A compressed frame that inflates to more than `ConnectionLimits.inflated_bytes`."""
 
     close_code = 1009
 
@@ -114,7 +114,7 @@ class MessageInvalidError(ViolationError):
 
 
 class MessageTooLargeError(MessageInvalidError):
-    """A message of more bytes, uncompressed, than `Limits.message_bytes`."""
+    """A message of more bytes, uncompressed, than `ConnectionLimits.message_bytes`."""
 
     close_code = 1009
 
@@ -126,13 +126,13 @@ class PropertiesInvalidError(MessageInvalidError):
 
 
 class PropertiesTooLargeError(MessageInvalidError):
-    """Properties of more bytes than `Limits.properties_bytes`."""
+    """Properties of more bytes than `ConnectionLimits.properties_bytes`."""
 
     close_code = 1009
 
 
 class TooManyPropertiesError(MessageInvalidError):
-    """A message with more properties than `Limits.properties`."""
+    """A message with more properties than `ConnectionLimits.properties`."""
 
     close_code = 1009
 
@@ -160,15 +160,15 @@ class FlowInvalidError(ViolationError):
 
 
 class TooManyRequestsError(FlowInvalidError):
-    """More unanswered requests than `Limits.unanswered_requests`."""
+    """More unanswered requests than `ConnectionLimits.unanswered_requests`."""
 
 
 class TooManyArrivingError(FlowInvalidError):
-    """More incomplete messages than `Limits.arriving_messages`."""
+    """More incomplete messages than `ConnectionLimits.arriving_messages`."""
 
 
 class ArrivingTooLargeError(FlowInvalidError):
-    """Incomplete messages of more bytes together than `Limits.arriving_bytes`."""
+    """Incomplete messages of more bytes together than `ConnectionLimits.arriving_bytes`."""
 
 
 class AcknowledgementInvalidError(FlowInvalidError):
@@ -176,4 +176,4 @@ class AcknowledgementInvalidError(FlowInvalidError):
 
 
 class FlowControlIgnoredError(FlowInvalidError):
-    """A message whose unacknowledged bytes exceed `Limits.unacknowledged_bytes`."""
+    """A message whose unacknowledged bytes exceed `ConnectionLimits.unacknowledged_bytes`."""

@@ -7,7 +7,7 @@ from sync.blip import varint
 from sync.blip.errors import FrameTruncatedError
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """The kinds of frames, in the low three bits of the flags."""
 
     REQUEST = 0

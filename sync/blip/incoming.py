@@ -11,10 +11,10 @@ from sync.blip.errors import (
     MessageTooLargeError,
     TooManyArrivingError,
 )
-from sync.blip.limits import ACKNOWLEDGE_EVERY, Limits
+from sync.blip.limits import ACKNOWLEDGE_EVERY, ConnectionLimits
 
 
-class Arrival:
+class IncomingMessage:
     """A message that is incomplete so far."""
 
     __slots__ = (
@@ -51,7 +51,7 @@ class Arrival:
         self._properties_end: int | None = None
         """Offset in `content` where the properties end and the body begins; None until known."""
 
-    def add(self, content: bytes, limits: Limits) -> None:
+    def add(self, content: bytes, limits: ConnectionLimits) -> None:
         """Append content. Raises PropertiesTooLargeError or VarintInvalidError as early as possible."""
         self.total += len(content)
         if self.too_large:
@@ -79,12 +79,12 @@ class Inbox:
 
     __slots__ = ("_arriving", "_held", "_limits", "_owed")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
-        self._arriving: dict[int, Arrival] = {}
+        self._arriving: dict[int, IncomingMessage] = {}
         self._held = 0
         """Number of bytes of all these messages together."""
-        self._owed: dict[int, Arrival] = {}
+        self._owed: dict[int, IncomingMessage] = {}
         """Messages to acknowledge, each at most once, however long the peer makes us wait."""
 
     @property
@@ -101,7 +101,7 @@ class Inbox:
         if len(self._arriving) >= self._limits.arriving_messages:
             msg = f"{len(self._arriving)} messages have begun and not ended; that is the limit"
             raise TooManyArrivingError(msg)
-        self._arriving[key] = Arrival(key, flags, in_parts)
+        self._arriving[key] = IncomingMessage(key, flags, in_parts)
 
     def add(self, key: int, content: bytes, frame_bytes: int) -> bytes:
         """Add a frame's content to its message. Return the next part if it is wanted in parts, else nothing.
@@ -125,7 +125,7 @@ class Inbox:
         self._count(arrival, frame_bytes)
         return part
 
-    def _count(self, arrival: Arrival, frame_bytes: int) -> None:
+    def _count(self, arrival: IncomingMessage, frame_bytes: int) -> None:
         arrival.received += frame_bytes
         ignored = arrival.received - arrival.acknowledged
         if ignored > self._limits.unacknowledged_bytes:
@@ -135,14 +135,14 @@ class Inbox:
             arrival.noted = arrival.received
             self._owed[arrival.key] = arrival
 
-    def finish(self, key: int) -> Arrival:
+    def finish(self, key: int) -> IncomingMessage:
         """Return the message whose last frame has been added, and remove it."""
         arrival = self._arriving.pop(key)
         self._owed.pop(key, None)
         self._held -= len(arrival.content)
         return arrival
 
-    def next_owed(self) -> Arrival | None:
+    def next_owed(self) -> IncomingMessage | None:
         """Return the next message to acknowledge, or None. All received bytes count as acknowledged."""
         if not self._owed:
             return None

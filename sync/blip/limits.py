@@ -27,7 +27,7 @@ WINDOW: Final = 128_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """The limits of one connection. Exceeding one ends the connection with the error given for it."""
 
     frame_bytes: int = 64 * KIB
@@ -70,7 +70,7 @@ class Limits:
     """Memory level of deflate (zlib): with 15 and 8, 256 KiB a connection, with 14 and 7, 128 KiB."""
 
 
-APPLIANCE: Final = Limits(
+APPLIANCE: Final = ConnectionLimits(
     message_bytes=24 * MIB,
     kept_bytes=MIB,
     arriving_messages=512,

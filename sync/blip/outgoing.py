@@ -17,21 +17,21 @@ import msgspec
 
 from sync.blip import properties as properties_form
 from sync.blip.frames import MORE_COMING, URGENT
-from sync.blip.limits import BIG_FRAME, WINDOW, Limits
+from sync.blip.limits import BIG_FRAME, WINDOW, ConnectionLimits
 
 OVERHEAD: Final = 32
 """Bytes of a frame reserved for its header, its checksum, and the growth of incompressible data in deflate.
 """
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """A source of an outgoing message's body, such as a binary file, which is read as it is sent."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; empty at the end."""
 
 
-class Outgoing(msgspec.Struct, eq=False):
+class OutgoingMessage(msgspec.Struct, eq=False):
     """A message with its unsent rest, and the peer's acknowledgements of it."""
 
     number: int
@@ -40,7 +40,7 @@ class Outgoing(msgspec.Struct, eq=False):
     flags: int
     content: bytes
     """Bytes that have been read and not been taken."""
-    source: Source | None = None
+    source: BodySource | None = None
     """Source of the remaining bytes; None if there are none."""
     in_parts: bool = False
     """True if the reply to this request is wanted in parts."""
@@ -79,8 +79,8 @@ class Outgoing(msgspec.Struct, eq=False):
 
 
 def prepare(
-    properties: Mapping[str, str], body: bytes | Source, limits: Limits
-) -> tuple[bytes, Source | None, int]:
+    properties: Mapping[str, str], body: bytes | BodySource, limits: ConnectionLimits
+) -> tuple[bytes, BodySource | None, int]:
     """Return a message's encoded beginning, the source of its rest or None, and the bytes held for it.
 
     A body of up to about a frame is joined to the properties, and a larger one is not copied. Raises
@@ -95,7 +95,7 @@ def prepare(
     return head, io.BytesIO(body), held
 
 
-class Outbox:
+class SendQueue:
     """A queue of messages, in the order and shares in which they are to be sent."""
 
     __slots__ = (
@@ -110,11 +110,11 @@ class Outbox:
     )
 
     def __init__(self) -> None:
-        self._waiting: deque[Outgoing] = deque()
-        self._normal: deque[Outgoing] = deque()
-        self._urgent: deque[Outgoing] = deque()
-        self._paused: dict[int, Outgoing] = {}
-        self._under_way: dict[int, Outgoing] = {}
+        self._waiting: deque[OutgoingMessage] = deque()
+        self._normal: deque[OutgoingMessage] = deque()
+        self._urgent: deque[OutgoingMessage] = deque()
+        self._paused: dict[int, OutgoingMessage] = {}
+        self._under_way: dict[int, OutgoingMessage] = {}
         self._ticket = 0
         """Counter of queued turns, so that waiting messages and those under way share one round."""
         self._after_urgent = False
@@ -125,13 +125,13 @@ class Outbox:
         """Return the number of messages not yet completely taken."""
         return len(self._waiting) + len(self._under_way)
 
-    def add(self, message: Outgoing) -> None:
+    def add(self, message: OutgoingMessage) -> None:
         """Queue a message that has not begun."""
         self._ticket = message.ticket = self._ticket + 1
         self.held += message.held
         self._waiting.append(message)
 
-    def pop(self) -> Outgoing | None:
+    def pop(self) -> OutgoingMessage | None:
         """Return the message with the next turn, or None.
 
         `put_back` it if it has more to send, else `finish` it.
@@ -152,7 +152,7 @@ class Outbox:
         """True if an urgent message could be sent now."""
         return bool(self._urgent or (self._waiting and self._waiting[0].flags & URGENT))
 
-    def put_back(self, message: Outgoing, frame_bytes: int) -> None:
+    def put_back(self, message: OutgoingMessage, frame_bytes: int) -> None:
         """Return a message that has sent this many bytes to the end of its round, or pause it."""
         message.sent += frame_bytes
         self._under_way[message.key] = message
@@ -161,16 +161,16 @@ class Outbox:
         else:
             self._line_up(message)
 
-    def finish(self, message: Outgoing) -> None:
+    def finish(self, message: OutgoingMessage) -> None:
         """Remove a message whose last frame was sent."""
         self.held -= message.held
         self._under_way.pop(message.key, None)
 
-    def find(self, key: int) -> Outgoing | None:
+    def find(self, key: int) -> OutgoingMessage | None:
         """Return the message with this key if it is under way, else None."""
         return self._under_way.get(key)
 
-    def acknowledge(self, message: Outgoing, frame_bytes: int) -> None:
+    def acknowledge(self, message: OutgoingMessage, frame_bytes: int) -> None:
         """Record how much of a message the peer has, and resume it if it was paused."""
         message.acknowledged = max(message.acknowledged, frame_bytes)
         if message.key in self._paused and not message.must_pause:
@@ -186,12 +186,12 @@ class Outbox:
         self._under_way.clear()
         self.held = 0
 
-    def _line_up(self, message: Outgoing) -> None:
+    def _line_up(self, message: OutgoingMessage) -> None:
         self._ticket = message.ticket = self._ticket + 1
         (self._urgent if message.flags & URGENT else self._normal).append(message)
 
 
-def _earlier(one: deque[Outgoing], other: deque[Outgoing]) -> deque[Outgoing]:
+def _earlier(one: deque[OutgoingMessage], other: deque[OutgoingMessage]) -> deque[OutgoingMessage]:
     if one and other:
         return one if one[0].ticket <= other[0].ticket else other
     return one or other

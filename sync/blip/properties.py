@@ -10,13 +10,13 @@ from sync.blip.errors import (
     TooManyPropertiesError,
     UnsendableMessageError,
 )
-from sync.blip.limits import Limits
+from sync.blip.limits import ConnectionLimits
 
 NONE: Final[Mapping[str, str]] = {}
 ENCODED_NONE: Final = b"\0"
 
 
-def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
+def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
     """Encode count and properties, with which a message begins. Raises UnsendableMessageError."""
     if not properties:
         return ENCODED_NONE
@@ -36,7 +36,7 @@ def encode(properties: Mapping[str, str], limits: Limits) -> bytes:
     return varint.encode(len(data)) + data
 
 
-def announced_end(message: bytes | bytearray, limits: Limits) -> int | None:
+def announced_end(message: bytes | bytearray, limits: ConnectionLimits) -> int | None:
     """Return where the properties of an incomplete message end, or None while the count is cut off.
 
     Raises PropertiesTooLargeError as soon as the count is known to be too large.
@@ -50,7 +50,7 @@ def announced_end(message: bytes | bytearray, limits: Limits) -> int | None:
     return start + size
 
 
-def decode(message: bytes | bytearray, limits: Limits) -> tuple[dict[str, str], int]:
+def decode(message: bytes | bytearray, limits: ConnectionLimits) -> tuple[dict[str, str], int]:
     """Decode the properties of a complete message. Return them and the offset of the body.
 
     Raises PropertiesInvalidError, PropertiesTooLargeError, TooManyPropertiesError or VarintInvalidError.

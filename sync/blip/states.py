@@ -23,7 +23,7 @@ from sync.blip.errors import (
 )
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """The state of a connection."""
 
     OPEN = auto()
@@ -31,7 +31,7 @@ class State(Enum):
     FAILED = auto()
 
 
-class Standing(Enum):
+class MessagePhase(Enum):
     """The standing of a frame's message before that frame."""
 
     IMPOSSIBLE = "not to come yet"
@@ -51,23 +51,23 @@ class Step(Enum):
     CONTINUE = auto()
 
 
-Rules = Mapping[Standing, Step | type[NumberInvalidError]]
+Rules = Mapping[MessagePhase, Step | type[NumberInvalidError]]
 
 REQUEST_FRAMES: Final[Rules] = {
-    Standing.IMPOSSIBLE: RequestOutOfOrderError,
-    Standing.EXPECTED: Step.BEGIN,
-    Standing.ARRIVING: Step.CONTINUE,
-    Standing.COMPLETE: RequestRepeatedError,
+    MessagePhase.IMPOSSIBLE: RequestOutOfOrderError,
+    MessagePhase.EXPECTED: Step.BEGIN,
+    MessagePhase.ARRIVING: Step.CONTINUE,
+    MessagePhase.COMPLETE: RequestRepeatedError,
 }
 REPLY_FRAMES: Final[Rules] = {
-    Standing.IMPOSSIBLE: ReplyUnexpectedError,
-    Standing.EXPECTED: Step.BEGIN,
-    Standing.ARRIVING: Step.CONTINUE,
-    Standing.COMPLETE: ReplyUnexpectedError,
+    MessagePhase.IMPOSSIBLE: ReplyUnexpectedError,
+    MessagePhase.EXPECTED: Step.BEGIN,
+    MessagePhase.ARRIVING: Step.CONTINUE,
+    MessagePhase.COMPLETE: ReplyUnexpectedError,
 }
 
 
-def judge(rules: Rules, standing: Standing, number: int) -> Step:
+def judge(rules: Rules, standing: MessagePhase, number: int) -> Step:
     """Return the effect of a frame of message `number`, or raise the error with which it is refused."""
     outcome = rules[standing]
     if isinstance(outcome, Step):

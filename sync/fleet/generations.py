@@ -32,10 +32,10 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from cryptography import x509
 
 from sync import documents
-from sync.documents import SINGLE_WRITER, DocumentName, Kind
+from sync.documents import SINGLE_WRITER, DocumentName, DocumentType
 from sync.fleet import signing
 from sync.fleet.errors import SignatureError
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.peer.revision_writer import NotYet
 from sync.store import Document, revisions
 
@@ -54,7 +54,9 @@ UNVOUCHED: Final = 2**24
 
 It allows one revision every 10 seconds for five years. The vessel gets above it as soon as it vouches.
 """
-VOUCHED_KINDS: Final = frozenset({Kind.VESSEL, Kind.BOOT, Kind.EQUIPMENT, Kind.FORWARDED})
+VOUCHED_KINDS: Final = frozenset(
+    {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
+)
 STEP: Final = 2**14
 """Vouched numbers are multiples of this, which is two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
@@ -100,7 +102,7 @@ class Generations:
 
     vessel: str
     """Id of the vessel whose store this is."""
-    trust: Callable[[], Trust]
+    trust: Callable[[], FleetTrust]
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
@@ -127,7 +129,7 @@ class Generations:
             return f"its generation {number} leaves none for edits that follow it"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
-            most = self.of(name.vessel, document if name.kind is Kind.VESSEL else None)
+            most = self.of(name.vessel, document if name.kind is DocumentType.VESSEL else None)
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return NotYet(f"its generation is {number}, and {name.vessel} vouches for {most} at most")
         if name is not None and name.kind in SINGLE_WRITER and number <= max(UNVOUCHED, most or 0):

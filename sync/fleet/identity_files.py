@@ -35,7 +35,7 @@ from sync.fleet.identity_names import (
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.radio_key import from_body as radio_key_from_body
 from sync.fleet.revocations import Revocations, from_body
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
@@ -53,7 +53,7 @@ class FleetIdentity:
     vessel: str
     fleet: str
     tls: TLSIdentity
-    trust: Trust
+    trust: FleetTrust
     """Trust according to the files. Newer revocations may be in the store: `sync.fleet.standing`."""
     statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The document fleet:revocations from its file."""
@@ -83,7 +83,7 @@ def load(folder: Path) -> FleetIdentity:
         raise IdentityError(text)
     root = load_root(folder / FLEET_CERTIFICATE)
     statement, revocations = _stated(folder / REVOCATIONS, root)
-    trust = Trust(root, name.fleet, revocations)
+    trust = FleetTrust(root, name.fleet, revocations)
     if not trust.is_issued(identity.certificate):
         text = f"{path}: not issued by {folder / FLEET_CERTIFICATE}; {_AGAIN}"
         raise IdentityError(text)

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.fleet.generations import Generations
 from sync.store import Database
 
@@ -46,8 +46,10 @@ def mend(database: Database, generations: Generations) -> list[str]:
         _remove(database, removed)
         if marked is None:
             database.put_local(_LOOKED, {})
-        abouts = [documents.parse_id(each.id) for each in database.documents(f"{Kind.VESSEL}:")]
-        prefixes = [f"{kind}:" for kind in (Kind.VESSEL, Kind.EQUIPMENT, Kind.FORWARDED)]
+        abouts = [documents.parse_id(each.id) for each in database.documents(f"{DocumentType.VESSEL}:")]
+        prefixes = [
+            f"{kind}:" for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.FORWARDED)
+        ]
         removed += _mend(database, generations, prefixes, None)
         for name in abouts:
             if name is not None:
@@ -66,7 +68,11 @@ def mend_of(database: Database, generations: Generations, vessels: Iterable[str]
         with database.transaction():
             has_vouched = generations.of(vessel) is not None
             if has_vouched and generations.kept_word(vessel) is None:
-                prefixes = [documents.vessel_id(vessel), f"{Kind.EQUIPMENT}:{vessel}:", f"{Kind.FORWARDED}:"]
+                prefixes = [
+                    documents.vessel_id(vessel),
+                    f"{DocumentType.EQUIPMENT}:{vessel}:",
+                    f"{DocumentType.FORWARDED}:",
+                ]
                 removed += _mend(database, generations, prefixes, vessel)
             _keep(database, generations, vessel)
     return removed

@@ -47,7 +47,7 @@ _LONGEST_PART: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class RadioPasswords:
     """The radio's passwords before and after a change."""
 
     before: str
@@ -55,7 +55,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SealedKeys:
     """The keys, sealed for one certificate."""
 
     vessel: str
@@ -74,7 +74,7 @@ class RadioKey:
     issued: datetime
     begins: datetime
     """Time from which the radio uses the second key."""
-    parts: tuple[Part, ...]
+    parts: tuple[SealedKeys, ...]
 
     def has_begun(self, now: datetime) -> bool:
         """Return True if the second key is in use at this time."""
@@ -82,14 +82,14 @@ class RadioKey:
 
 
 def seal(
-    keys: Keys,
+    keys: RadioPasswords,
     certificate: x509.Certificate,
     *,
     vessel: str,
     fleet: str,
     number: int,
     ephemeral: ec.EllipticCurvePrivateKey,
-) -> Part:
+) -> SealedKeys:
     """Seal the keys for the holder of a certificate.
 
     `ephemeral` is a fresh P-256 key for this part alone. Raises RadioKeyError if the certificate's key is of
@@ -108,10 +108,10 @@ def seal(
     key = _encryption_key(ephemeral.exchange(ec.ECDH(), public), point, _point(public), bound)
     plain = msgspec.json.encode([keys.before, keys.after])
     sealed = point + ChaCha20Poly1305(key).encrypt(_NONCE, plain, bound)
-    return Part(vessel, serial, base64.b64encode(sealed).decode())
+    return SealedKeys(vessel, serial, base64.b64encode(sealed).decode())
 
 
-def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str) -> Keys | None:
+def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str) -> RadioPasswords | None:
     """Return the keys in a statement for a vessel, or None if there are none for this certificate.
 
     Raises RadioKeyError if there is a part that cannot be opened.
@@ -137,7 +137,7 @@ def opened(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: st
     except (InvalidTag, binascii.Error, ValueError, msgspec.DecodeError):
         text = f"{RADIO_KEY}: the part for {vessel} in number {statement.number} cannot be opened"
         raise RadioKeyError(text) from None
-    return Keys(before, after)
+    return RadioPasswords(before, after)
 
 
 def to_body(statement: RadioKey, *, fleet: str, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def to_body(statement: RadioKey, *, fleet: str, key: ec.EllipticCurvePrivateKey)
     return signatures.seal(RADIO_KEY, body, key)
 
 
-class _Part(msgspec.Struct, frozen=True):
+class _SealedKeysBody(msgspec.Struct, frozen=True):
     vessel: str
     certificate: str
     sealed: str
@@ -164,7 +164,7 @@ class _Part(msgspec.Struct, frozen=True):
 class _Body(msgspec.Struct, frozen=True):
     number: Annotated[int, msgspec.Meta(ge=1)]
     issued: datetime
-    parts: list[_Part]
+    parts: list[_SealedKeysBody]
     begins: datetime = msgspec.field(name="from")
 
 
@@ -179,7 +179,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
     except (msgspec.ValidationError, OverflowError) as error:
         text = f"{RADIO_KEY}: signed by the fleet's CA, but not of a form known here: {error}"
         raise RadioKeyError(text) from error
-    parts = tuple(Part(part.vessel, part.certificate, part.sealed) for part in said.parts)
+    parts = tuple(SealedKeys(part.vessel, part.certificate, part.sealed) for part in said.parts)
     return RadioKey(said.number, issued, begins, parts)
 
 

@@ -38,26 +38,26 @@ from typing import Any, Final
 import msgspec
 
 from sync import documents
-from sync.documents import DocumentName, Kind
+from sync.documents import DocumentName, DocumentType
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.errors import RadioKeyError, RevocationsError, SignatureError
 from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
 from sync.peer.revision_writer import IdRule, NotYet, Offered, Rule
 from sync.store import Document, bodies, revisions
 
 
 @dataclass(frozen=True, slots=True)
-class Vessel:
+class CertifiedVessel:
     """A vessel of the fleet, identified by its certificate."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class CrewMember:
     """A member of the crew, identified by a password."""
 
     user: str
@@ -66,7 +66,7 @@ class Crew:
     """Channels that the member may access; None for all."""
 
 
-Writer = Vessel | Crew
+Writer = CertifiedVessel | CrewMember
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
@@ -83,16 +83,23 @@ class _Head(msgspec.Struct, frozen=True, gc=False):
 
 
 _head: Final = msgspec.json.Decoder(_Head).decode
-_NUMBERED: Final = {Kind.READING: "first", Kind.GAP: "first", Kind.ALARM: "sequence", Kind.BOOT: "number"}
+_NUMBERED: Final = {
+    DocumentType.READING: "first",
+    DocumentType.GAP: "first",
+    DocumentType.ALARM: "sequence",
+    DocumentType.BOOT: "number",
+}
 """Member of the body that contains the number at the end of the id, for each kind."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
 """Pattern of digests in revisions of Logboat's documents.
 
 Ours have 32 digits, and Couchbase Lite's 40. Anything else would only outrank those of the same generation.
 """
-_KINDS: Final = frozenset(kind.value for kind in Kind)
-_NEVER_DELETED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.VESSEL, Kind.FORWARDED})
-_LOGGED: Final = frozenset({Kind.READING, Kind.GAP, Kind.BOOT, Kind.ALARM})
+_KINDS: Final = frozenset(kind.value for kind in DocumentType)
+_NEVER_DELETED: Final = frozenset(
+    {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.VESSEL, DocumentType.FORWARDED}
+)
+_LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
 """Kinds of documents that belong to a log."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 """Highest number that fits into an id."""
@@ -106,7 +113,7 @@ class Rights:
     """Id of the vessel whose store this is."""
     log: Callable[[], str | None]
     """Function that returns the log that its recorder writes now; None if there is none."""
-    trust: Callable[[], Trust]
+    trust: Callable[[], FleetTrust]
     """Function that returns the current trust, so that new revocations apply at once."""
     leaves: Leaves
     """Method `Database.leaves` of the store."""
@@ -141,20 +148,24 @@ class Rights:
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
         """Return why this writer may not write this whatever its body; None if that depends on the body."""
-        if isinstance(writer, Crew) and not writer.read_write:
+        if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} may read, and not write"
         name = documents.parse_id(document_id)
         if name is None:
             head = document_id.partition(":")[0]
             if head in _KINDS:
                 return f"no {head} document has such an id"
-            return "the crew writes no documents of its own types here" if isinstance(writer, Crew) else None
-        if isinstance(writer, Crew):
+            return (
+                "the crew writes no documents of its own types here"
+                if isinstance(writer, CrewMember)
+                else None
+            )
+        if isinstance(writer, CrewMember):
             why_not = _unwritten(writer, name, deleted=deleted)
         else:
             is_kept = deleted and name.kind in _NEVER_DELETED
             why_not = f"{name.kind} documents are never deleted" if is_kept else None
-        if why_not is None and name.kind is Kind.READING and revisions.generation(revision) != 1:
+        if why_not is None and name.kind is DocumentType.READING and revisions.generation(revision) != 1:
             return "readings never change"
         return why_not
 
@@ -171,7 +182,7 @@ class Rights:
             return self.generations.objection(None, document)
         if (why_not := self._implausible(writer, name, document)) is not None:
             return why_not
-        if isinstance(writer, Crew):
+        if isinstance(writer, CrewMember):
             return self._crew(name, document)
         return self._vessel(writer, name, document)
 
@@ -179,7 +190,7 @@ class Rights:
         """Return a fault that no valid revision of Logboat's documents has, or None."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
             return f"its revision {document.rev[:80]} has a digest that is not hexadecimal"
-        direct = isinstance(writer, Vessel) and writer.name == name.vessel
+        direct = isinstance(writer, CertifiedVessel) and writer.name == name.vessel
         why_not = self.generations.objection(name, document, direct=direct)
         if why_not is None and not document.deleted:
             why_not = _disagreement(name, document)
@@ -187,15 +198,15 @@ class Rights:
 
     # Vessels
 
-    def _vessel(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
+    def _vessel(self, writer: CertifiedVessel, name: DocumentName, document: Document) -> str | None:
         kind = name.kind
         if document.deleted:
             return self._deletion(name, document)
         if kind in _LOGGED and self._is_current(name) and not self._is_here(kind, document):
-            if kind is Kind.READING:
+            if kind is DocumentType.READING:
                 self.on_ahead(writer.name, name)
             return f"nobody but {self.vessel} itself writes its current log {name.log}"
-        if kind is Kind.FLEET:
+        if kind is DocumentType.FLEET:
             return self._fleet(document)
         if self._is_to_be_signed(name, document):
             return self._signed(writer, name, document)
@@ -207,8 +218,8 @@ class Rights:
         Statements of earlier versions about forwarded documents are valid without, because otherwise
         everything would be forwarded twice.
         """
-        if name.kind is not Kind.FORWARDED:
-            return name.kind in (Kind.BOOT, Kind.VESSEL)
+        if name.kind is not DocumentType.FORWARDED:
+            return name.kind in (DocumentType.BOOT, DocumentType.VESSEL)
         return signing.is_signed(document.body) or self._has_vouched(name.vessel)
 
     def _has_vouched(self, vessel: str) -> bool:
@@ -222,13 +233,15 @@ class Rights:
     def _is_current(self, name: DocumentName) -> bool:
         return name.vessel == self.vessel and name.log == self.log()
 
-    def _is_here(self, kind: Kind, document: Document) -> bool:
+    def _is_here(self, kind: DocumentType, document: Document) -> bool:
         """Return True if this revision is stored; for an alarm, which others acknowledge, any revision."""
         leaves = self.leaves(document.id)
-        return bool(leaves) if kind is Kind.ALARM else any(leaf.rev == document.rev for leaf in leaves)
+        return (
+            bool(leaves) if kind is DocumentType.ALARM else any(leaf.rev == document.rev for leaf in leaves)
+        )
 
     def _deletion(self, name: DocumentName, document: Document) -> str | None:
-        if name.kind in (Kind.ALARM, Kind.FLEET) and not self._may_close(document):
+        if name.kind in (DocumentType.ALARM, DocumentType.FLEET) and not self._may_close(document):
             return f"{name.kind} documents are not deleted"
         return None
 
@@ -254,11 +267,11 @@ class Rights:
             )
         )
 
-    def _signed(self, writer: Vessel, name: DocumentName, document: Document) -> str | None:
+    def _signed(self, writer: CertifiedVessel, name: DocumentName, document: Document) -> str | None:
         body = document.body
         if name.vessel == writer.name and not signing.is_signed(body):
             return None  # its certificate has just proved as much; it will sign before others may relay it
-        if name.kind is Kind.FORWARDED and not signing.is_signed(body):
+        if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
             # A vessel that has gone back to an earlier version signs it again after the next update.
             return NotYet("not signed by its vessel")
         trust = self.trust()
@@ -270,7 +283,7 @@ class Rights:
             return f"signed by {signer}, and only {name.vessel} may write it"
         return self._replacement(document, body, trust)
 
-    def _replacement(self, document: Document, body: Mapping[str, Any], trust: Trust) -> str | None:
+    def _replacement(self, document: Document, body: Mapping[str, Any], trust: FleetTrust) -> str | None:
         """Return why a document signed with a revoked certificate may not replace one with a valid signature.
 
         What a revoked certificate signed is history.
@@ -339,9 +352,9 @@ class Rights:
     # The crew
 
     def _crew(self, name: DocumentName, document: Document) -> str | None:
-        if name.kind is Kind.ALARM:
+        if name.kind is DocumentType.ALARM:
             return self._acknowledgement(document)
-        return self._manual(name, document) if name.kind is Kind.READING else None
+        return self._manual(name, document) if name.kind is DocumentType.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
         """Return why a change of an alarm by the crew is refused: only acknowledgements may be new."""
@@ -382,17 +395,17 @@ class Rights:
         return None
 
 
-def _unwritten(writer: Crew, name: DocumentName, *, deleted: bool) -> str | None:
+def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str | None:
     """Return why a crew member may not write a document of this name; None if the body decides."""
-    if writer.channels is not None and name.kind is not Kind.FLEET:
+    if writer.channels is not None and name.kind is not DocumentType.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
             return f"{writer.user} has nothing to do with {' or '.join(concerned)}"
-    if name.kind is Kind.NOTE:
+    if name.kind is DocumentType.NOTE:
         return None
     if deleted:
         return f"the crew deletes no {name.kind} documents"
-    if name.kind in (Kind.ALARM, Kind.READING):
+    if name.kind in (DocumentType.ALARM, DocumentType.READING):
         return None
     return f"the crew writes no {name.kind} documents"
 
@@ -405,7 +418,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
         return f"malformed: {error}"
     if head.type != name.kind:
         return f"its type is {head.type[:40]!r}, and its id says {name.kind.value!r}"
-    if name.kind is Kind.FLEET:
+    if name.kind is DocumentType.FLEET:
         return None
     said = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
     if name.kind in _LOGGED:
@@ -416,7 +429,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
     for member, body, id_ in said:
         if body != id_ and id_ is not None:
             return f"its {member} is {str(body)[:40]!r}, and its id says {id_!r}"
-    return _misspanned(head, document) if name.kind in (Kind.READING, Kind.GAP) else None
+    return _misspanned(head, document) if name.kind in (DocumentType.READING, DocumentType.GAP) else None
 
 
 def _misspanned(head: _Head, document: Document) -> str | None:
@@ -424,7 +437,7 @@ def _misspanned(head: _Head, document: Document) -> str | None:
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
         return f"its last is {last}, and its first {first}"
-    if head.type == Kind.READING and last - first >= len(document.raw):
+    if head.type == DocumentType.READING and last - first >= len(document.raw):
         return f"its numbers {first} to {last} are more than it has room for"
     return None
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.fleet.errors import SignatureError
 from sync.store import DocumentError, bodies
 
@@ -64,7 +64,11 @@ def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivate
 
     The document is signed with the CA's key.
     """
-    head = {"id": document_id, "type": Kind.FLEET.value, "channels": [documents.CHANNELS[Kind.FLEET]]}
+    head = {
+        "id": document_id,
+        "type": DocumentType.FLEET.value,
+        "channels": [documents.CHANNELS[DocumentType.FLEET]],
+    }
     whole = without(body, SIGNATURE) | head
     return whole | {SIGNATURE: sign(key, document_id, whole)}
 

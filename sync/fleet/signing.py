@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sync.fleet import signatures
 from sync.fleet.errors import SignatureError
 from sync.fleet.signatures import SIGNATURE
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 
@@ -53,7 +53,7 @@ def is_signed(body: Mapping[str, Any]) -> bool:
     return SIGNATURE in body or CERTIFICATE in body
 
 
-def signer(document_id: str, body: Mapping[str, Any], trust: Trust) -> str:
+def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
     """Return the vessel that signed a document.
 
     Raises SignatureError if it is not signed, or not by a vessel of this fleet.

@@ -13,12 +13,12 @@ from sync.fleet import radio_key
 from sync.fleet.errors import RadioKeyError, RevocationsError
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.revocations import from_body
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database
 
 
-def standing(database: Database, identity: FleetIdentity, before: Trust | None = None) -> Trust:
+def standing(database: Database, identity: FleetIdentity, before: FleetTrust | None = None) -> FleetTrust:
     """Return the trust with the highest number of revocations: from files, the store, or `before`.
 
     If the files are newer than the store, their document is stored, so that it is replicated. Raises

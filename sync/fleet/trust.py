@@ -18,7 +18,7 @@ from sync.net import certificates
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class FleetTrust:
     """A fleet's CA, and its statements about the certificates that it has issued."""
 
     root: x509.Certificate
@@ -72,7 +72,7 @@ class Trust:
             " set that, or renew the certificate"
         )
 
-    def told(self, revocations: Revocations) -> "Trust":
+    def told(self, revocations: Revocations) -> "FleetTrust":
         """Return the trust with these revocations, unless the known ones have a higher number."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self

@@ -26,10 +26,10 @@ from typing import Any, Final
 from cryptography import x509
 
 from sync import blip
-from sync.gateway.dialling import Dialling
+from sync.gateway.dialling import ConnectionTimer
 from sync.gateway.enduring import PAUSE_S, Endurance
 from sync.gateway.forwarded import Forwarded, Sign, unsigned
-from sync.gateway.policy import Part, Situation, parts
+from sync.gateway.policy import PolicyPart, Situation, parts
 from sync.gateway.progress import Rate
 from sync.gateway.report import (
     MOST_NAMED,
@@ -53,7 +53,7 @@ from sync.peer.selection import Stream
 from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
-from sync.store import Change, Database, Document, Watcher
+from sync.store import ChangeWatcher, Database, Document, DocumentChange
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class CouchbaseGatewayConfiguration:
     """Function that returns the reason for rejecting a pulled document, or None."""
     pull_quota: Quota | None = None
     """Quota for pulled documents; None for no limit."""
-    parts: tuple[Part, ...] = field(default_factory=lambda: parts(()))
+    parts: tuple[PolicyPart, ...] = field(default_factory=lambda: parts(()))
     limit: float | None = None
     """Maximum rate of all parts together, in bytes per second; None for no limit."""
 
@@ -168,7 +168,7 @@ class CouchbaseGateway:
         """True if all documents must be compared again."""
         self._written_at = 0.0
         self._retry_every, self._probed_at = retry_every, time.monotonic()
-        self._dialling = Dialling(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
+        self._dialling = ConnectionTimer(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
         self._ways = self._made_ways()
         self._adopt_refused()
         self._known = {each.id: each.revision for way in self._ways for each in way.failed}
@@ -295,7 +295,7 @@ class CouchbaseGateway:
         except Exception as error:  # noqa: BLE001 -- the rest is checked after the next start
             self._endurance.outlasts(error)
 
-    async def _turn(self, watcher: Watcher) -> float:
+    async def _turn(self, watcher: ChangeWatcher) -> float:
         """Do the work that is due. Return the seconds until there may be more. Raises StoreError."""
         is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
         if is_told:
@@ -374,7 +374,7 @@ class CouchbaseGateway:
         whole = (
             None if configuration.limit is None else TokenBucket(configuration.limit, now=time.monotonic())
         )
-        parts: list[tuple[Part | None, str]] = []
+        parts: list[tuple[PolicyPart | None, str]] = []
         if configuration.push:
             parts += [(part, f"refused:{part.name}") for part in configuration.parts]
         if configuration.pull:
@@ -434,7 +434,7 @@ class CouchbaseGateway:
 
     # Calls from the replications
 
-    def acknowledged(self, way: Way, change: Change, *, was_refused: bool) -> None:
+    def acknowledged(self, way: Way, change: DocumentChange, *, was_refused: bool) -> None:
         """Record that the gateway has acknowledged a change.
 
         `was_refused` is True if it refused it before.

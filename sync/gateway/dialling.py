@@ -20,7 +20,7 @@ It may have much to send, or a low rate limit of its own.
 """
 
 
-class Dialled(Protocol):
+class TimedReplication(Protocol):
     """A replication whose connections are timed here."""
 
     @property
@@ -50,7 +50,7 @@ class Dialled(Protocol):
         """Make one attempt to connect."""
 
 
-class Dialling:
+class ConnectionTimer:
     """The timing of one gateway's connections, with whatever clock `now` uses."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
@@ -58,7 +58,7 @@ class Dialling:
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
-    def attend(self, ways: Sequence[Dialled], now: float) -> float | None:
+    def attend(self, ways: Sequence[TimedReplication], now: float) -> float | None:
         """Connect the replications that may connect.
 
         Args:
@@ -92,7 +92,7 @@ class Dialling:
         self._backoff.reachability_changed()
         self._again_at = None
 
-    def _take_ends(self, ways: Sequence[Dialled], now: float) -> None:
+    def _take_ends(self, ways: Sequence[TimedReplication], now: float) -> None:
         """Start a wait if a replication has ended. One that ends during a wait does not extend it."""
         for way in ways:
             has_ended, problem = way.take_end()
@@ -104,7 +104,7 @@ class Dialling:
             self._again_at = now + wait
 
     @staticmethod
-    def _lead(first: Dialled, now: float) -> float | None:
+    def _lead(first: TimedReplication, now: float) -> float | None:
         """Return the seconds until the others may follow, or None if an event decides."""
         if first.fails_alone:
             return 0.0

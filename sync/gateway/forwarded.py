@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from sync import documents
-from sync.documents import DocumentName, Kind
+from sync.documents import DocumentName, DocumentType
 from sync.store import Database, Document, DocumentError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def unsigned(_document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Log = tuple[str, str, str]
 """Identity of a log: vessel, sensor and log id."""
-HISTORY: Final = (Kind.READING, Kind.GAP)
+HISTORY: Final = (DocumentType.READING, DocumentType.GAP)
 AT_ONCE: Final = 500
 """Number of documents checked in one step."""
 EPOCHS_AHEAD: Final = 1000
@@ -47,7 +47,7 @@ _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 def forwarded_id(gateway: str, vessel: str) -> str:
     """Return the id of the document about what a vessel has seen acknowledged by a gateway."""
-    return f"{Kind.FORWARDED}:{gateway}:{vessel}"
+    return f"{DocumentType.FORWARDED}:{gateway}:{vessel}"
 
 
 def bounds_of(document: Document) -> dict[Log, int]:
@@ -198,11 +198,11 @@ class Forwarded:
 
     def _signed(self) -> Mapping[str, Any]:
         body = {
-            "type": Kind.FORWARDED.value,
+            "type": DocumentType.FORWARDED.value,
             "vessel": self._vessel,
             "gateway": self._gateway,
             "epoch": self.epoch,
-            "channels": documents.channels(Kind.FORWARDED, self._vessel),
+            "channels": documents.channels(DocumentType.FORWARDED, self._vessel),
             "bounds": {":".join(key): number for key, number in sorted(self._own.items())},
         }
         return self._sign(self._id, body)

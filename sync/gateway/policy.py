@@ -65,7 +65,7 @@ class HoursAre:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class PolicyConditions:
     """Conditions that must all hold. Without any, they always hold."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
@@ -106,32 +106,32 @@ class When:
         return " and ".join(map(str, self.conditions))
 
 
-ALWAYS: Final = When()
+ALWAYS: Final = PolicyConditions()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PolicyEntry:
     """An entry of a policy, for documents in any of these channels."""
 
     channels: tuple[str, ...]
-    when: When = ALWAYS
+    when: PolicyConditions = ALWAYS
     limit: float | None = None
     """Maximum rate in bytes per second; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PolicyPart:
     """Documents that are forwarded independently, so that a delay does not hold up others."""
 
     name: str
     """Name under which its state is stored. It depends only on which documents belong to the part."""
     holds: Callable[[str], bool]
     """Function that returns True if a document belongs to the part, by its id."""
-    when: When = ALWAYS
+    when: PolicyConditions = ALWAYS
     limit: float | None = None
 
 
-def parts(policy: Sequence[Entry]) -> tuple[Part, ...]:
+def parts(policy: Sequence[PolicyEntry]) -> tuple[PolicyPart, ...]:
     """Return the parts of a policy in order of priority.
 
     A document belongs to the first entry with one of its channels. Without any entry, there are two parts:
@@ -146,14 +146,14 @@ def parts(policy: Sequence[Entry]) -> tuple[Part, ...]:
         name = "+".join(sorted(wanted))
         if earlier:
             name += "-" + "-".join(sorted(earlier))
-        found.append(Part(name, _of_channels(wanted, earlier), entry.when, entry.limit))
+        found.append(PolicyPart(name, _of_channels(wanted, earlier), entry.when, entry.limit))
     return tuple(found)
 
 
 def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[str], bool]:
     def holds(document_id: str) -> bool:
         name = documents.parse_id(document_id)
-        if name is None or name.kind is documents.Kind.FORWARDED:
+        if name is None or name.kind is documents.DocumentType.FORWARDED:
             return False
         channels = documents.channels(name.kind, name.vessel)
         return not wanted.isdisjoint(channels) and earlier.isdisjoint(channels)
@@ -164,8 +164,8 @@ def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[s
 def _is_live(document_id: str) -> bool:
     # A gateway does not need the documents with which vessels coordinate forwarding.
     return not documents.is_history(document_id) and not document_id.startswith(
-        f"{documents.Kind.FORWARDED}:"
+        f"{documents.DocumentType.FORWARDED}:"
     )
 
 
-_EVERYTHING: Final = (Part("live", _is_live), Part("history", documents.is_history))
+_EVERYTHING: Final = (PolicyPart("live", _is_live), PolicyPart("history", documents.is_history))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sync import documents
-from sync.store import Change
+from sync.store import DocumentChange
 
 
 class Rate:
@@ -52,7 +52,7 @@ class Backlog:
         self.documents = self.bytes = 0
         self._rewritten: set[str] = set()
 
-    def add(self, change: Change) -> None:
+    def add(self, change: DocumentChange) -> None:
         """Count one more waiting document."""
         if not documents.is_immutable(change.id):
             if change.id in self._rewritten:

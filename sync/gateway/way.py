@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, Protocol
 
 from sync.gateway.judging import judge_problem
-from sync.gateway.policy import Part
+from sync.gateway.policy import PolicyPart
 from sync.gateway.progress import Backlog
 from sync.gateway.report import GatewayState
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
@@ -24,7 +24,7 @@ from sync.peer.problems import Problem
 from sync.peer.progress import Direction, DocumentEnded
 from sync.peer.selection import Stream
 from sync.replication.checkpoint import PushProgress
-from sync.store import Change
+from sync.store import DocumentChange
 
 _STOP_S: Final = 3.0
 """Seconds for documents in flight to arrive when we stop."""
@@ -36,10 +36,10 @@ If one is accepted, all others with its reason follow.
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
-class Owner(Protocol):
+class ReplicationOwner(Protocol):
     """The gateway that owns a way."""
 
-    def acknowledged(self, way: "Way", change: Change, *, was_refused: bool) -> None:
+    def acknowledged(self, way: "Way", change: DocumentChange, *, was_refused: bool) -> None:
         """Record that the gateway has acknowledged a change.
 
         `was_refused` is True if it refused it before.
@@ -59,7 +59,7 @@ class Owner(Protocol):
 class WayOptions:
     """Options of a way."""
 
-    part: Part | None
+    part: PolicyPart | None
     """The part to push; None to pull."""
     failed: FailedDocuments
     is_spared: Callable[[str], bool]
@@ -73,7 +73,7 @@ class Way:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: ReplicationOwner,
         options: WayOptions,
         configure: Callable[..., ReplicatorConfiguration],
         *,
@@ -124,7 +124,7 @@ class Way:
         """Return True if a document is pushed here, because no other vessel has forwarded it."""
         return self.holds(document_id) and not self._options.is_spared(document_id)
 
-    def waits(self, change: Change) -> bool:
+    def waits(self, change: DocumentChange) -> bool:
         """Return True if a change has yet to be pushed here."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
@@ -245,7 +245,7 @@ class Way:
         for document_id in list(document_ids):
             self.failed.forget(Direction.PUSH, document_id)
 
-    def _acknowledged(self, change: Change) -> None:
+    def _acknowledged(self, change: DocumentChange) -> None:
         was = self.failed.get(Direction.PUSH, change.id)
         if was is not None and was.reason not in self._mended:
             self._mended.add(was.reason)

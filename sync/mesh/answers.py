@@ -37,7 +37,7 @@ _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InstanceRecords:
     """The content of the cache about one instance."""
 
     sighting: Sighting
@@ -45,7 +45,7 @@ class Answer:
     """Time at which it was received, in zeroconf's milliseconds."""
 
 
-class Listener(RecordUpdateListener):
+class RecordListener(RecordUpdateListener):
     """A listener that converts zeroconf's records to the names of the instances they concern."""
 
     def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
@@ -121,7 +121,7 @@ def answer(
     but_not_from: str,
     interfaces: Sequence[Interface],
     heard_from: Collection[str],
-) -> Answer | None:
+) -> InstanceRecords | None:
     """Return the content of the cache about an instance, or None if it is incomplete.
 
     Args:
@@ -146,7 +146,7 @@ def answer(
         raise
     except Exception as error:  # whatever a library or we fail on concerns this name only
         raise AdvertisementError(f"its records cannot be read: {type(error).__name__}: {error}") from error
-    return Answer(sighting, where.created)
+    return InstanceRecords(sighting, where.created)
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:

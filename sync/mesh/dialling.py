@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from sync.mesh.candidates import Candidates
-from sync.mesh.plan import Place, Role
+from sync.mesh.plan import MeshNode, Role
 from sync.mesh.sightings import Sighting
 from sync.peer.problems import ProblemError
 
@@ -28,12 +28,12 @@ TICK: Final = 5.0
 """Maximum seconds between two passes, even if nothing happens."""
 
 
-class Dialling:
+class LinkDialler:
     """The links that one vessel dials."""
 
     def __init__(
         self,
-        place: Place,
+        place: MeshNode,
         static: Sequence[str],
         *,
         rng: random.Random,

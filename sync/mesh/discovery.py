@@ -43,7 +43,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in 
 from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh import answers
-from sync.mesh.answers import Answer, Listener, instance_of
+from sync.mesh.answers import InstanceRecords, RecordListener, instance_of
 from sync.mesh.interface_watch import Event, InterfaceWatch
 from sync.mesh.interfaces import (
     Interface,
@@ -56,8 +56,8 @@ from sync.mesh.sightings import (
     SERVICE_TYPE,
     Advertisement,
     AdvertisementError,
-    Change,
     Sighting,
+    SightingChange,
     Sightings,
     is_instance,
 )
@@ -125,7 +125,7 @@ class Discovery:
         *,
         interfaces: Sequence[str] = ("*",),
         is_told: bool = True,
-        on_change: Callable[[list[Change]], None],
+        on_change: Callable[[list[SightingChange]], None],
         on_name_taken: Callable[[str], None] | None = None,
         pace: Pace | None = None,
         chance: random.Random | None = None,
@@ -158,7 +158,7 @@ class Discovery:
         self._raised_before: set[str] = set()
         self._interfaces: tuple[Interface, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
-        self._records = Listener(self._records_changed)
+        self._records = RecordListener(self._records_changed)
         self._hearing = Hearing(memory=self._pace.forget, clock=time.monotonic)
         self._watch = InterfaceWatch(self._interfaces_changed)
         self._registered: ServiceInfo | None = None
@@ -494,7 +494,7 @@ class Discovery:
 
     def _judge(self, names: set[str]) -> None:
         """Update the table from zeroconf's cache for `names`, and report the changes."""
-        changes: list[Change] = []
+        changes: list[SightingChange] = []
         refused = self._table.refused
         pointers = self._pointers()
         for name in sorted(names):
@@ -519,7 +519,7 @@ class Discovery:
         if changes:
             self._on_change(changes)
 
-    def _look_up(self, name: str) -> Answer | None:
+    def _look_up(self, name: str) -> InstanceRecords | None:
         """Return the content of the cache about an instance; log and return None if it is not a vessel's."""
         if self._zeroconf is None:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sync.mesh.greeting import Greeting
 from sync.mesh.streams import LIVE
 from sync.net.authenticators import CertificateHolder
-from sync.net.listener import Connection
+from sync.net.listener import PeerConnection
 from sync.peer.problems import Domain, Problem
 
 from .outbound_link import STREAM_HEADER
@@ -22,16 +22,16 @@ class Inward:
     greeting: Greeting | None
     since: float
     """Time of the event loop at which it connected."""
-    connections: dict[str, Connection] = field(default_factory=dict)
+    connections: dict[str, PeerConnection] = field(default_factory=dict)
     """Connections by name of the stream."""
-    unnamed: list[Connection] = field(default_factory=list)
+    unnamed: list[PeerConnection] = field(default_factory=list)
     """Connections of the vessel's other programs, which name no stream."""
     bytes_gone: tuple[int, int] = (0, 0)
     """Bytes sent and received on connections that have ended."""
     _received: int = 0
 
     @property
-    def all(self) -> list[Connection]:
+    def all(self) -> list[PeerConnection]:
         """All open connections of the appliance."""
         return [*self.connections.values(), *self.unnamed]
 
@@ -64,19 +64,19 @@ class Inward:
 class InwardLinks:
     """All links that others dialled."""
 
-    def __init__(self, vessel_of: Callable[[Connection], str | None]) -> None:
+    def __init__(self, vessel_of: Callable[[PeerConnection], str | None]) -> None:
         self._vessel_of = vessel_of
         self._links: dict[tuple[str, str], Inward] = {}
 
     def __iter__(self) -> Iterator[Inward]:
         return iter(list(self._links.values()))
 
-    def of(self, connection: Connection) -> Inward | None:
+    def of(self, connection: PeerConnection) -> Inward | None:
         """Return the link that a connection belongs to, or None."""
         key = self._key(connection)
         return None if key is None else self._links.get(key)
 
-    def add(self, connection: Connection, now: float) -> Inward | None:
+    def add(self, connection: PeerConnection, now: float) -> Inward | None:
         """Add a connection, and close one that it replaces.
 
         Return its link, or None if it is not a vessel's.
@@ -97,7 +97,7 @@ class InwardLinks:
             before.link.close(_REPLACED)
         return link
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: PeerConnection) -> None:
         """Remove a connection that has ended."""
         link = self.of(connection)
         if link is None:
@@ -113,7 +113,7 @@ class InwardLinks:
         if not link.all:
             del self._links[self._key(connection) or ("", "")]
 
-    def _key(self, connection: Connection) -> tuple[str, str] | None:
+    def _key(self, connection: PeerConnection) -> tuple[str, str] | None:
         if not isinstance(connection.client, CertificateHolder):
             return None
         vessel = self._vessel_of(connection)

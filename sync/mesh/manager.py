@@ -16,19 +16,19 @@ from typing import Final, NamedTuple
 from sync import blip, documents
 from sync.documents import DocumentName
 from sync.mesh.clones import Ahead, Clones
-from sync.mesh.dialling import TICK, Dialling
+from sync.mesh.dialling import TICK, LinkDialler
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import RecentInterfaces, is_reached_by
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.plan import Place, Role
-from sync.mesh.sightings import Advertisement, Change, ChangeKind, Sighting, with_links
+from sync.mesh.plan import MeshNode, Role
+from sync.mesh.sightings import Advertisement, Sighting, SightingChange, SightingChangeKind, with_links
 from sync.mesh.traffic import Traffic
 from sync.net.authenticators import CertificateHolder, User
 from sync.net.backoff import is_worth_retrying
 from sync.net.link import Link
 from sync.net.listener import (
     DEFAULT_PORT,
-    Connection,
+    PeerConnection,
     URLEndpointListener,
     URLEndpointListenerConfiguration,
     named,
@@ -59,7 +59,7 @@ _REVOKED: Final = 1008
 class MeshSettings:
     """The settings of a vessel's mesh."""
 
-    place: Place
+    place: MeshNode
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
     """Interfaces to listen on and to search for others; `*` is all but loopback."""
@@ -141,7 +141,7 @@ class Mesh:
             pull=pull,
         )
         self._rng = rng
-        self.dialling: Final = Dialling(
+        self.dialling: Final = LinkDialler(
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
@@ -283,21 +283,21 @@ class Mesh:
             log.error("%s", ahead)
         return ahead
 
-    def _seen(self, changes: list[Change]) -> None:
+    def _seen(self, changes: list[SightingChange]) -> None:
         for change in changes:
             sighting = change.sighting
             log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
-            if change.kind is not ChangeKind.GONE:
-                self.dialling.seen(sighting, is_news=change.kind is not ChangeKind.CHANGED)
+            if change.kind is not SightingChangeKind.GONE:
+                self.dialling.seen(sighting, is_news=change.kind is not SightingChangeKind.CHANGED)
         self._wake.set()
 
-    def _vessel_of(self, connection: Connection) -> str | None:
+    def _vessel_of(self, connection: PeerConnection) -> str | None:
         client = connection.client
         return (
             self.membership.vessel_of(client.certificate) if isinstance(client, CertificateHolder) else None
         )
 
-    def _connected(self, connection: Connection) -> None:
+    def _connected(self, connection: PeerConnection) -> None:
         loop = asyncio.get_running_loop()
         link = self.inward.add(connection, loop.time())
         if link is None:
@@ -307,7 +307,7 @@ class Mesh:
         self.traffic.introduce(link.vessel, connection.link)
         self._wake.set()
 
-    def _disconnected(self, connection: Connection, problem: Problem | None) -> None:
+    def _disconnected(self, connection: PeerConnection, problem: Problem | None) -> None:
         link = self.inward.of(connection)
         self.inward.remove(connection)
         if link is not None and not link.is_up:
@@ -375,7 +375,7 @@ class Mesh:
 
     # Documents
 
-    def _passed_inward(self, connection: Connection, told: Sequence[DocumentEnded]) -> None:
+    def _passed_inward(self, connection: PeerConnection, told: Sequence[DocumentEnded]) -> None:
         link = self.inward.of(connection)
         if link is not None:
             self._passed(link.vessel, told)

@@ -17,9 +17,9 @@ from sync import documents
 from sync.documents import DocumentName
 from sync.fleet import mending, users
 from sync.fleet.identity_files import FleetIdentity
-from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
 from sync.fleet.standing import standing
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.mesh.greeting import Greeting
 from sync.mesh.streams import STREAMS
 from sync.net.authenticators import (
@@ -98,7 +98,7 @@ class Membership:
             PasswordHashError: a user's hash is invalid.
         """
         self.identity, self.greeting = identity, greeting
-        self.trust: Trust = identity.trust
+        self.trust: FleetTrust = identity.trust
         self._database, self._now = database, now
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
         self._quotas = quotas
@@ -166,7 +166,7 @@ class Membership:
 
     def rule(self, vessel: str) -> Rule:
         """Return the rule for what a vessel may write here."""
-        return self._rights.rule(Vessel(vessel))
+        return self._rights.rule(CertifiedVessel(vessel))
 
     def quota(self, vessel: str) -> Quota | None:
         """Return the quota of a vessel, or None if there is no limit."""
@@ -210,7 +210,7 @@ class Membership:
             read_only=not self._takes,
             write_only=not self._gives,
             rule=self.rule(vessel),
-            id_rule=self._rights.id_rule(Vessel(vessel)),
+            id_rule=self._rights.id_rule(CertifiedVessel(vessel)),
             remote=remote_name(vessel, greeting),
             owner=f"vessel:{vessel}",
             quota=self.quota(vessel),
@@ -219,7 +219,7 @@ class Membership:
         )
 
     def _admit_crew(self, user: CrewUser) -> PassiveOptions:
-        writer = Crew(user.name, user.read_write, user.channels)
+        writer = CrewMember(user.name, user.read_write, user.channels)
         return PassiveOptions(
             read_only=not user.read_write,
             readable=Selection(within=frozenset(user.channels or ())),

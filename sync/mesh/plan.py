@@ -31,7 +31,7 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MeshNode:
     """A vessel's place in the fleet."""
 
     vessel: str
@@ -41,7 +41,7 @@ class Place:
     max_peers: int = 8
 
 
-def wanted(place: Place, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
+def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """Return the vessels to have links with. `in_sight` maps each vessel to those it has links with."""
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
@@ -58,7 +58,7 @@ def wanted(place: Place, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str
 
 
 def surplus(
-    place: Place, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
+    place: MeshNode, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
 ) -> str | None:
     """Return a link among those `dialled` by us to give up because there are too many, or None.
 
@@ -77,7 +77,7 @@ def surplus(
     return None
 
 
-def may_dial(place: Place, other: str, *, wanted_for: float, chance: float) -> float:
+def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -> float:
     """Return the seconds until we may dial a vessel; 0 or less for now.
 
     The vessel with the smaller id dials at once. A vessel that nobody can dial, or that dials a hub, does not
@@ -101,7 +101,7 @@ def keeps_dialled(own: str, other: str) -> bool:
     return own < other
 
 
-def _around(place: Place, others: list[str]) -> set[str]:
+def _around(place: MeshNode, others: list[str]) -> set[str]:
     """Return the vessels 1, 2, 4 … places away in both directions, nearest first, up to the limit."""
     ring = sorted([*others, place.vessel])
     at, most = ring.index(place.vessel), max(place.max_peers, LEAST_PEERS)
@@ -114,10 +114,10 @@ def _around(place: Place, others: list[str]) -> set[str]:
     return set(chosen)
 
 
-def _wants(place: Place, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
+def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
     """Return True if another vessel would choose us, from what we see, and would then dial again."""
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
-    there = Place(other, max_peers=place.max_peers)
+    there = MeshNode(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)
 
 

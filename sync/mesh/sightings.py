@@ -143,7 +143,7 @@ class Sighting:
         )
 
 
-class ChangeKind(enum.Enum):
+class SightingChangeKind(enum.Enum):
     """The kind of a change of a sighting."""
 
     FOUND = "found"
@@ -156,10 +156,10 @@ class ChangeKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SightingChange:
     """A change of the table, with the current sighting, or the last one if it was lost."""
 
-    kind: ChangeKind
+    kind: SightingChangeKind
     sighting: Sighting
 
 
@@ -174,7 +174,7 @@ class Sightings:
         self.refused = 0
         """Number of sightings rejected for lack of space."""
 
-    def see(self, sighting: Sighting, *, was_silent: bool = False) -> Change | None:
+    def see(self, sighting: Sighting, *, was_silent: bool = False) -> SightingChange | None:
         """Record a sighting. Return the change, or None if there is none.
 
         `was_silent` is True if queries to it were unanswered before.
@@ -185,10 +185,10 @@ class Sightings:
             return None
         self._seen[sighting.instance] = sighting
         if before is None:
-            return Change(ChangeKind.FOUND, sighting)
+            return SightingChange(SightingChangeKind.FOUND, sighting)
         if before != sighting:
-            return Change(ChangeKind.CHANGED, sighting)
-        return Change(ChangeKind.AGAIN, sighting) if was_silent else None
+            return SightingChange(SightingChangeKind.CHANGED, sighting)
+        return SightingChange(SightingChangeKind.AGAIN, sighting) if was_silent else None
 
     def prove(self, instance: str) -> None:
         """Record that a vessel has presented its certificate at an instance, to keep it in preference."""
@@ -211,10 +211,10 @@ class Sightings:
         del self._seen[last.instance]
         return True
 
-    def lose(self, instance: str) -> Change | None:
+    def lose(self, instance: str) -> SightingChange | None:
         """Remove the sighting of an instance. Return the change, or None if there was none."""
         before = self._seen.pop(instance, None)
-        return None if before is None else Change(ChangeKind.GONE, before)
+        return None if before is None else SightingChange(SightingChangeKind.GONE, before)
 
     def get(self, instance: str) -> Sighting | None:
         """Return the sighting of an instance, or None."""

@@ -16,7 +16,7 @@ from sync.net import ws_client
 from sync.net.endpoints import Security
 from sync.net.handshake import parse_address
 from sync.net.tls_contexts import ClientTLS, client_context
-from sync.net.transport import Receiver, Transport
+from sync.net.transport import FrameReceiver, Transport
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.net.ws_client import UpgradeRefusedError
 from sync.peer.problems import Domain, Problem, ProblemError
@@ -73,7 +73,7 @@ class Whereabouts:
 
     async def connect(
         self,
-        receiver: Callable[[Transport], Receiver],
+        receiver: Callable[[Transport], FrameReceiver],
         security: Security,
         headers: dict[str, str],
         heartbeat: float,  # noqa: ARG002 -- the same for all links, in TUNING
@@ -97,7 +97,10 @@ class Whereabouts:
         self.port, self.database, self.instance = place.port, place.database, place.instance
 
     def open(
-        self, made: ClientTLS, receiver: Callable[[Transport], Receiver], headers: tuple[tuple[str, str], ...]
+        self,
+        made: ClientTLS,
+        receiver: Callable[[Transport], FrameReceiver],
+        headers: tuple[tuple[str, str], ...],
     ) -> Coroutine[Any, Any, WebSocketTransport]:
         """Return an awaitable that connects to the current place. Awaiting it raises ProblemError."""
         return ws_client.connect(
@@ -119,7 +122,7 @@ class _Attempt:
         self,
         where: Whereabouts,
         made: ClientTLS,
-        receiver: Callable[[Transport], Receiver],
+        receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> None:
         self._where, self._made = where, made
@@ -157,7 +160,7 @@ class _Attempt:
         choices.proved(found, address=opened.remote.rpartition(":")[0].strip("[]"))
         return opened
 
-    def _received(self, transport: Transport) -> Receiver:
+    def _received(self, transport: Transport) -> FrameReceiver:
         if self._is_given_up:
             raise ProblemError(Problem(Domain.POSIX, errno.ECANCELED, "it has answered at another place"))
         self._is_received = True

@@ -12,7 +12,7 @@ from sync.net.authenticators import Authenticator
 from sync.net.handshake import parse_address
 from sync.net.message import MessageEndpointConnection, ProtocolType, Side, open_endpoint
 from sync.net.tls_contexts import Judge, client_context
-from sync.net.transport import Receiver, Transport
+from sync.net.transport import FrameReceiver, Transport
 from sync.net.websocket import Tuning
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
@@ -51,7 +51,7 @@ class Endpoint(Protocol):
 
     async def connect(
         self,
-        receiver: Callable[[Transport], Receiver],
+        receiver: Callable[[Transport], FrameReceiver],
         security: Security,
         headers: dict[str, str],
         heartbeat: float,
@@ -98,7 +98,7 @@ class URLEndpoint:
 
     async def connect(
         self,
-        receiver: Callable[[Transport], Receiver],
+        receiver: Callable[[Transport], FrameReceiver],
         security: Security,
         headers: dict[str, str],
         heartbeat: float,
@@ -159,7 +159,7 @@ class MessageEndpoint:
 
     async def connect(
         self,
-        receiver: Callable[[Transport], Receiver],
+        receiver: Callable[[Transport], FrameReceiver],
         security: Security,  # noqa: ARG002 -- left to the application
         headers: dict[str, str],  # noqa: ARG002 -- not applicable: no HTTP handshake
         heartbeat: float,

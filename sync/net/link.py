@@ -12,7 +12,7 @@ from typing import Final
 from sync.net.memory import CONNECTION, memory
 from sync.net.throttle import TokenBucket
 from sync.net.transport import Transport
-from sync.net.turns import TURN_S, Owner, turns
+from sync.net.turns import TURN_S, ConnectionOwner, turns
 from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.store import StoreError
@@ -42,7 +42,7 @@ _INTERNAL: Final = 1011
 
 
 class Link:
-    """The driver of one peer: a `sync.net.transport.Receiver` that takes turns with other links."""
+    """The driver of one peer: a `sync.net.transport.FrameReceiver` that takes turns with other links."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Link:
         *,
         over: Callable[[Problem | None], None] | None = None,
         turned: Callable[[], None] | None = None,
-        owner: Owner | None = None,
+        owner: ConnectionOwner | None = None,
     ) -> None:
         """Connect a peer to an open transport.
 
@@ -63,7 +63,7 @@ class Link:
             owner: the owner whose processor time this link uses; None for a new one.
         """
         self.peer, self.transport = peer, transport
-        self.owner = owner or Owner(transport.remote)
+        self.owner = owner or ConnectionOwner(transport.remote)
         self._over, self._turned = over, turned
         self._loop = asyncio.get_running_loop()
         self._turns, self._memory = turns(), memory()

@@ -38,7 +38,7 @@ from sync.net.places import KEPT, PER_ADDRESS
 from sync.net.tls_contexts import server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
-from sync.net.turns import Owner
+from sync.net.turns import ConnectionOwner
 from sync.net.websocket import Tuning
 from sync.net.welcome import site_of
 from sync.net.ws_server import Accept, Reject, Request, Server
@@ -123,19 +123,19 @@ class URLEndpointListenerConfiguration:
     """Seconds within which an admitted peer must send its first request."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Additional headers in the response to an admitted client."""
-    on_connected: "Callable[[Connection], None] | None" = None
-    on_disconnected: "Callable[[Connection, Problem | None], None] | None" = None
+    on_connected: "Callable[[PeerConnection], None] | None" = None
+    on_disconnected: "Callable[[PeerConnection, Problem | None], None] | None" = None
     """Called at the beginning and at the end of each connection, with the problem that ended it."""
-    on_documents: "Callable[[Connection, Sequence[DocumentEnded]], None] | None" = None
+    on_documents: "Callable[[PeerConnection, Sequence[DocumentEnded]], None] | None" = None
     """Called with batches of documents that were replicated, or that failed."""
-    limits: blip.Limits = field(default_factory=blip.Limits)
-    message_limits: messages.Limits = messages.DEFAULT
+    limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
+    message_limits: messages.MessageLimits = messages.DEFAULT
     common_name: str = "logboat"
     """Common name of a self-signed identity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Connection:
+class PeerConnection:
     """The connection of one peer."""
 
     remote: str
@@ -183,9 +183,9 @@ class URLEndpointListener:
         self.tls_identity: TLSIdentity | None = None
         """The identity presented to clients; None before the start, or without TLS."""
         self._server: Server | None = None
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[PeerConnection, None] = {}
         """The connections, oldest first."""
-        self._owners: WeakValueDictionary[str, Owner] = WeakValueDictionary()
+        self._owners: WeakValueDictionary[str, ConnectionOwner] = WeakValueDictionary()
         self._authenticators = _combined(configuration.authenticator)
 
     async def start(self) -> None:
@@ -248,7 +248,7 @@ class URLEndpointListener:
         ]
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[PeerConnection]:
         """The connections of admitted peers."""
         return list(self._connections)
 
@@ -326,7 +326,7 @@ class URLEndpointListener:
                     log.warning("%s: the connection ended: %s", transport.remote, problem)
 
             link = Link(peer, transport, over=over, owner=self._owner(client, transport.remote))
-            connection = Connection(transport.remote, client, name, request.headers, subprotocol, link)
+            connection = PeerConnection(transport.remote, client, name, request.headers, subprotocol, link)
             self._connections[connection] = None
             late = asyncio.get_running_loop().call_later(
                 self.configuration.first_message, _end_if_mute, connection
@@ -340,7 +340,7 @@ class URLEndpointListener:
         headers = tuple(self.configuration.headers.items())
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
-    def _make_room(self, newest: Connection) -> None:
+    def _make_room(self, newest: PeerConnection) -> None:
         """End the oldest connection of a client that has too many. It may be a dead one."""
         theirs = [
             found
@@ -352,12 +352,12 @@ class URLEndpointListener:
             log.warning("%s ends: %s has %d newer connections", oldest.remote, name, len(theirs) - 1)
             oldest.link.shed("newer connections of the same client have come")
 
-    def _owner(self, client: Client, remote: str) -> Owner:
+    def _owner(self, client: Client, remote: str) -> ConnectionOwner:
         """Return the owner whose processor time a client's connections use together."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
-            owner = self._owners[name] = Owner(named(client))
+            owner = self._owners[name] = ConnectionOwner(named(client))
         return owner
 
     def _options(self, visitor: Visitor) -> PassiveOptions | Refusal | None:
@@ -379,7 +379,7 @@ def _account(client: Client, remote: str) -> str:
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
 
 
-def _end_if_mute(connection: Connection) -> None:
+def _end_if_mute(connection: PeerConnection) -> None:
     if not connection.link.peer.session.received:
         connection.link.shed("nothing was asked for in time")
 

@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from sync.blip.limits import KIB, MIB
-from sync.net.turns import Owner
+from sync.net.turns import ConnectionOwner
 
 log = logging.getLogger(__name__)
 
@@ -56,28 +56,28 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
 
-class Holder(Protocol):
+class MemoryHolder(Protocol):
     """A connection that holds memory for its peer."""
 
-    owner: Owner
+    owner: ConnectionOwner
 
     def shed(self) -> None:
         """Close the connection, because too much memory is held."""
 
 
-class Memory:
+class MemoryBudget:
     """The memory held by the connections of one event loop."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self.total = 0
-        self._held: dict[Holder, int] = {}
+        self._held: dict[MemoryHolder, int] = {}
         self._peak = 0
         """Maximum of `total` since memory was last returned to the system."""
         self._departed = 0
         self._collection: asyncio.TimerHandle | None = None
 
-    def report(self, holder: Holder, held: int) -> None:
+    def report(self, holder: MemoryHolder, held: int) -> None:
         """Record how many bytes a connection holds now.
 
         Close connections while the total exceeds the budget.
@@ -88,7 +88,7 @@ class Memory:
         while self.total > self.most and self._held:
             self._shed()
 
-    def forget(self, holder: Holder) -> None:
+    def forget(self, holder: MemoryHolder) -> None:
         """Record that a connection is over and holds nothing."""
         self.total -= self._held.pop(holder, 0)
         if self._peak - self.total >= _TRIM_FROM:
@@ -107,7 +107,7 @@ class Memory:
         asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def _shed(self) -> None:
-        by_owner: defaultdict[Owner, int] = defaultdict(int)
+        by_owner: defaultdict[ConnectionOwner, int] = defaultdict(int)
         for holder, held in self._held.items():
             by_owner[holder.owner] += held
         greediest = max(by_owner, key=by_owner.__getitem__)
@@ -121,15 +121,15 @@ class Memory:
         largest.shed()
 
 
-_memories: WeakKeyDictionary[asyncio.AbstractEventLoop, Memory] = WeakKeyDictionary()
+_memories: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryBudget] = WeakKeyDictionary()
 
 
-def memory() -> Memory:
+def memory() -> MemoryBudget:
     """Return the memory budget of the running event loop's connections."""
     loop = asyncio.get_running_loop()
     found = _memories.get(loop)
     if found is None:
-        found = _memories[loop] = Memory()
+        found = _memories[loop] = MemoryBudget()
     return found
 
 

@@ -18,7 +18,7 @@ from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side as WebSocketSide
 
 from sync.net.framing import Framing, package_log
-from sync.net.transport import Receiver, Transport
+from sync.net.transport import FrameReceiver, Transport
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.peer.problems import Domain, Problem, ProblemError
 
@@ -101,7 +101,7 @@ class MessageEndpointConnection(Protocol):
 
 async def open_endpoint(
     connection: MessageEndpointConnection,
-    receiver: Callable[[Transport], Receiver],
+    receiver: Callable[[Transport], FrameReceiver],
     *,
     protocol_type: ProtocolType,
     side: Side,
@@ -171,7 +171,7 @@ class MessageTransport(asyncio.Protocol):
         """Always 0: a message connection has no pings, and the application knows when it ends."""
         self._pipe = pipe
         self._tuning = tuning
-        self._receiver: Receiver | None = None
+        self._receiver: FrameReceiver | None = None
         self._line: list[bytes] = []
         self._is_stuffed = False
         self._is_closing = False
@@ -179,7 +179,7 @@ class MessageTransport(asyncio.Protocol):
         self._problem: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    def start(self, receiver: Receiver) -> None:
+    def start(self, receiver: FrameReceiver) -> None:
         """Start receiving, and pass frames to `receiver`."""
         self._receiver = receiver
         self._pipe.set_protocol(self)

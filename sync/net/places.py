@@ -25,11 +25,11 @@ KEPT: Final = 40
 K = TypeVar("K")
 
 
-class FullError(Exception):
+class NoFreeSlotError(Exception):
     """No place is free; the text says which limit was reached."""
 
 
-class Places(Generic[K]):
+class ConnectionSlots(Generic[K]):
     """The places of one listener. The caller chooses the keys that identify connections."""
 
     def __init__(
@@ -60,18 +60,20 @@ class Places(Generic[K]):
         """Add a stranger from address `site`. Return another stranger to drop for it, or None.
 
         Raises:
-            FullError: there is no place for it.
+            NoFreeSlotError: there is no place for it.
         """
         if len(self._members) + (0 if self._kept else len(self._others)) >= self.most:
-            raise FullError(f"{self.most} connections are open, the limit")
+            raise NoFreeSlotError(f"{self.most} connections are open, the limit")
         by_site = Counter(self._strangers.values())
         if by_site[site] >= self._per_address:
-            raise FullError(f"{self._per_address} connections from there have not been let in yet, the limit")
+            raise NoFreeSlotError(
+                f"{self._per_address} connections from there have not been let in yet, the limit"
+            )
         dropped: K | None = None
         if len(self._strangers) >= self._most_strangers:
             strangers = {found: of for found, of in self._strangers.items() if found not in self._known}
             if not strangers:
-                raise FullError(f"{self._most_strangers} vessels are being let in, the limit")
+                raise NoFreeSlotError(f"{self._most_strangers} vessels are being let in, the limit")
             crowd = max(by_site[of] for of in strangers.values())
             dropped = next(found for found, of in strangers.items() if by_site[of] == crowd)
             self.leave(dropped)
@@ -87,7 +89,7 @@ class Places(Generic[K]):
         """Admit a stranger that belongs to `owner`. Return another connection to drop for it, or None.
 
         Raises:
-            FullError: there is no place for it.
+            NoFreeSlotError: there is no place for it.
         """
         is_member = stranger in self._known
         is_full = len(self._members) + len(self._others) >= self.most
@@ -95,7 +97,9 @@ class Places(Generic[K]):
         if is_full or (not is_member and len(self._others) >= self.most - self._kept):
             dropped = self._most_of_one(None if is_member else owner)
             if dropped is None:
-                raise FullError(f"{len(self._members) + len(self._others)} connections are open, the limit")
+                raise NoFreeSlotError(
+                    f"{len(self._members) + len(self._others)} connections are open, the limit"
+                )
             self.leave(dropped)
         self.leave(stranger)
         if is_member:

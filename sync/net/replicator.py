@@ -151,8 +151,8 @@ class ReplicatorConfiguration:
 
     A function derives the identity from the connection, for example from the certificate of the other side.
     """
-    limits: blip.Limits = field(default_factory=blip.Limits)
-    message_limits: messages.Limits = messages.DEFAULT
+    limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
+    message_limits: messages.MessageLimits = messages.DEFAULT
     on_connected: Callable[[Link], None] | None = None
     """Called for each connection, before anything is sent on it."""
     replicator_type: ReplicatorType | None = None

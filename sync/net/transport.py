@@ -5,7 +5,7 @@ from typing import Protocol
 from sync.peer.problems import Problem
 
 
-class Receiver(Protocol):
+class FrameReceiver(Protocol):
     """The user of a transport. All calls come from the event loop, in order, with `closed` last and once."""
 
     def frames(self, frames: list[bytes]) -> None:
@@ -60,7 +60,7 @@ class Transport(Protocol):
         """Resume reading after `pause`."""
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send the queued frames, close, and call `Receiver.closed` when that is complete."""
+        """Send the queued frames, close, and call `FrameReceiver.closed` when that is complete."""
 
     def abort(self) -> None:
         """Close at once, without a close frame."""

@@ -19,7 +19,7 @@ HALF_LIFE_S: Final = 2.0
 """Seconds after which half of an owner's used time is forgotten."""
 
 
-class Owner:
+class ConnectionOwner:
     """The owner of connections, to whom their time is charged: a user, a vessel, or a single connection."""
 
     __slots__ = ("__weakref__", "_at", "_spent", "name")
@@ -44,7 +44,7 @@ class Owner:
 class Worker(Protocol):
     """An object that takes turns."""
 
-    owner: Owner
+    owner: ConnectionOwner
 
     def take_turn(self, until: float) -> bool:
         """Work until `until`, by the event loop's clock. Return True if there is more work."""

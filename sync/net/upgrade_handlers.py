@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from websockets.datastructures import Headers
 
-from sync.net.transport import Receiver
+from sync.net.transport import FrameReceiver
 from sync.net.websocket import WebSocketTransport
 
 
@@ -28,7 +28,7 @@ class Request:
 class Accept:
     """Acceptance of the request."""
 
-    receiver: Callable[[WebSocketTransport], Receiver]
+    receiver: Callable[[WebSocketTransport], FrameReceiver]
     """Function that makes the transport's receiver. Frames may be sent once it is called."""
     subprotocol: str = ""
     """Subprotocol chosen from those offered; empty for none."""

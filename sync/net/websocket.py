@@ -15,7 +15,7 @@ from websockets.datastructures import Headers
 
 from sync.net.framing import DEFAULT_FRAME_BYTES, Framing
 from sync.net.heartbeat import Heartbeat
-from sync.net.transport import Receiver
+from sync.net.transport import FrameReceiver
 from sync.peer.problems import Domain, Problem
 
 from .error_mapping import ABNORMAL, problem_of
@@ -77,7 +77,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._pipe = pipe
         self._tuning = tuning or Tuning()
         self._ended = ended
-        self._receiver: Receiver | None = None
+        self._receiver: FrameReceiver | None = None
         self._loop = asyncio.get_running_loop()
         self._is_paused = False
         self._is_stuffed = False
@@ -91,7 +91,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._heartbeat: Heartbeat | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    def start(self, receiver: Receiver, rest: bytes = b"") -> None:
+    def start(self, receiver: FrameReceiver, rest: bytes = b"") -> None:
         """Start receiving. `rest` are bytes that arrived after the handshake."""
         self._receiver = receiver
         pipe, tuning = self._pipe, self._tuning

@@ -19,7 +19,7 @@ from websockets.uri import WebSocketURI
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
-from sync.net.transport import Receiver
+from sync.net.transport import FrameReceiver
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.net.words import MOST_SHOWN, plain
 from sync.peer.problems import Domain, Problem, ProblemError
@@ -54,7 +54,7 @@ class UpgradeRefusedError(ProblemError):
 
 async def connect(
     url: str,
-    receiver: Callable[[WebSocketTransport], Receiver],
+    receiver: Callable[[WebSocketTransport], FrameReceiver],
     *,
     ssl: tls.SSLContext | None = None,
     check: Callable[[tls.SSLObject], None] | None = None,
@@ -178,7 +178,7 @@ class _Handshake(asyncio.Protocol):
         uri: WebSocketURI,
         *,
         where: str,
-        receiver: Callable[[WebSocketTransport], Receiver],
+        receiver: Callable[[WebSocketTransport], FrameReceiver],
         check: Callable[[tls.SSLObject], None] | None,
         headers: list[tuple[str, str]],
         subprotocols: Sequence[str],

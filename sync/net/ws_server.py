@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
 from sync.net.memory import memory
-from sync.net.places import PER_ADDRESS, FullError, Places
+from sync.net.places import PER_ADDRESS, ConnectionSlots, NoFreeSlotError
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
 from sync.net.welcome import site_of
@@ -90,7 +90,9 @@ async def serve(
         welcomes=welcomes,
         ssl=ssl,
         check=check,
-        places=Places(max_connections, kept=kept_for_certificates, per_address=strangers_per_address),
+        places=ConnectionSlots(
+            max_connections, kept=kept_for_certificates, per_address=strangers_per_address
+        ),
         handshake_timeout=handshake_timeout,
         tuning=tuning or Tuning(),
     )
@@ -110,7 +112,7 @@ class Server:
         welcomes: Callable[[str], bool] | None,
         ssl: tls.SSLContext | None,
         check: Callable[[tls.SSLObject], None] | None,
-        places: "Places[_Guest | WebSocketTransport]",
+        places: "ConnectionSlots[_Guest | WebSocketTransport]",
         handshake_timeout: float,
         tuning: Tuning,
     ) -> None:
@@ -191,7 +193,7 @@ class Server:
             return False
         try:
             dropped = self._places.arrive(guest, site_of(guest.remote.rpartition(":")[0]))
-        except FullError as error:
+        except NoFreeSlotError as error:
             if not self._is_full:
                 self._is_full = True
                 log.warning("%s: refused: %s", guest.remote, error)
@@ -209,7 +211,7 @@ class Server:
         self._places.show(guest)
 
     def enter(self, guest: "_Guest", owner: str) -> None:
-        """Admit a guest that belongs to `owner`. Raises FullError if there is no place for it."""
+        """Admit a guest that belongs to `owner`. Raises NoFreeSlotError if there is no place for it."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another", dropped.remote)
@@ -456,7 +458,7 @@ class _Guest(asyncio.Protocol):
         assert pipe is not None
         try:
             self._server.enter(self, decision.owner)
-        except FullError as error:
+        except NoFreeSlotError as error:
             log.warning("%s: refused: %s", self.remote, error)
             text = "no place is free; try again later\n"
             self._respond(self._protocol.reject(http.HTTPStatus.SERVICE_UNAVAILABLE, text))

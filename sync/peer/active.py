@@ -22,9 +22,9 @@ from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.quotas import Quota
-from sync.peer.receiver import Receiver
+from sync.peer.receiver import ChangeReceiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
-from sync.peer.sender import Sender
+from sync.peer.sender import FeedSender
 from sync.peer.session import Reply, Session
 from sync.replication.checkpoint import Checkpoint, PullProgress, PushProgress
 from sync.replication.checkpoint_id import Peer as PeerName
@@ -220,7 +220,7 @@ class ActivePeer(PeerBase):
         if options.pull:
             self._resolve_open()
             self._pull = PullProgress(checkpoint.remote)
-            self.receiver = receiver = Receiver(
+            self.receiver = receiver = ChangeReceiver(
                 session,
                 self.database,
                 options=ReceiveOptions(
@@ -261,7 +261,7 @@ class ActivePeer(PeerBase):
             self._push = PushProgress(checkpoint.completed)
             if options.begun is not None:
                 options.begun(self._push)
-            self.sender = Sender(
+            self.sender = FeedSender(
                 session,
                 self.database,
                 self._push,

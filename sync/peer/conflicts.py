@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sync.documents import Kind, parse_id
+from sync.documents import DocumentType, parse_id
 from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, Inserted, attachments, bodies, revisions
@@ -111,7 +111,7 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 class Resolvers:
     """The choice of resolvers: those given here, else Logboat's own rules, else the default."""
 
-    by_kind: Mapping[Kind, ConflictResolver] = field(default_factory=dict)
+    by_kind: Mapping[DocumentType, ConflictResolver] = field(default_factory=dict)
     default: ConflictResolver = default_resolver
 
     def of(self, document_id: str) -> ConflictResolver:
@@ -220,7 +220,10 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     return merged
 
 
-_OWN: Final[dict[Kind, ConflictResolver]] = {Kind.ALARM: resolve_alarm, Kind.FLEET: resolve_fleet}
+_OWN: Final[dict[DocumentType, ConflictResolver]] = {
+    DocumentType.ALARM: resolve_alarm,
+    DocumentType.FLEET: resolve_fleet,
+}
 
 
 class _ResolverError(Exception):

@@ -24,7 +24,7 @@ from sync.replication.messages import Failure, GetRev
 from sync.store import Database, model, revisions
 
 from . import limits
-from .sender_types import Offer, Sending, SendOptions
+from .sender_types import OfferedChange, Sending, SendOptions
 
 _NOT_FOUND: Final = 404
 _NO_PARENT: Final = ""
@@ -45,8 +45,8 @@ class Contests:
         options: SendOptions,
         outcomes: Outcomes,
         attempts: Attempts,
-        propose: Callable[[Offer], None],
-        offer: Callable[[model.Change], Offer],
+        propose: Callable[[OfferedChange], None],
+        offer: Callable[[model.DocumentChange], OfferedChange],
     ) -> None:
         """Create the search.
 
@@ -76,26 +76,26 @@ class Contests:
         if inquirer is not None:
             inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
 
-    def forget(self, change: model.Change) -> None:
+    def forget(self, change: model.DocumentChange) -> None:
         """Allow all solutions to be tried again, because the change has waited for a while."""
         self._attempts.forget(change.id, change.rev)
         if self._options.inquirer is not None:
             self._options.inquirer.forget(change.id)
 
-    def again(self, change: model.Change) -> None:
+    def again(self, change: model.DocumentChange) -> None:
         """Propose a change again whose outdated branch the peer has, but only once."""
         if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
         else:
             self._outcomes.done(change)
 
-    def refused(self, offer: Offer, current: str | None) -> None:
+    def refused(self, offer: OfferedChange, current: str | None) -> None:
         """Find a solution for a proposal that conflicts with the peer's revision `current`, if known."""
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
                 # Couchbase Lite refuses a successor of a revision that it does not have at all.
-                self._propose(Offer(change))
+                self._propose(OfferedChange(change))
             else:
                 self._conflict(change, None)
             return
@@ -108,7 +108,7 @@ class Contests:
             # Replaced in the meantime: the replacement comes later in the feed.
             self._outcomes.done(change)
         elif current in found.history:
-            self._try(Offer(change, current), current)
+            self._try(OfferedChange(change, current), current)
         elif self._database.is_single_writer(change.id):
             self._overtake(change, current)
         elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
@@ -126,10 +126,10 @@ class Contests:
             # The peer does not support tombstones of branches: this revision replaces the one that it has.
             assert parent is not None
             plan = Sending(change, (parent,), size=change.size, onto=parent)
-            self._try(Offer(change, parent, plan=plan), _ONTO + parent)
+            self._try(OfferedChange(change, parent, plan=plan), _ONTO + parent)
         elif sending.forks and not sending.then and self._is_first(change, _ALONE + (parent or "")):
             plan = Sending(change, sending.ancestors, size=change.size, forks=sending.forks, attempts=1)
-            self._propose(Offer(change, parent, plan=plan))
+            self._propose(OfferedChange(change, parent, plan=plan))
         elif self._is_first(change, _ARRIVED):
             self._propose(self._offer(change))  # the peer's document has changed in the meantime
         else:
@@ -137,35 +137,35 @@ class Contests:
 
     # Solutions
 
-    def _replaces(self, sending: Sending, change: model.Change, parent: str | None) -> bool:
+    def _replaces(self, sending: Sending, change: model.DocumentChange, parent: str | None) -> bool:
         """Return True if a change refused on arrival can be sent as a successor of the peer's branch."""
         is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
         return bool(is_other_branch) and parent is not None and _follows(change, parent)
 
-    def _try(self, offer: Offer, key: str) -> None:
+    def _try(self, offer: OfferedChange, key: str) -> None:
         if self._is_first(offer.plan.change if offer.plan is not None else offer.change, key):
             self._propose(offer)
         else:
             self._conflict(_main(offer.change, offer.plan), None)
 
-    def _was_tried(self, change: model.Change, way: str) -> bool:
+    def _was_tried(self, change: model.DocumentChange, way: str) -> bool:
         return self._attempts.was_tried(change.id, change.rev, way)
 
-    def _is_first(self, change: model.Change, way: str) -> bool:
+    def _is_first(self, change: model.DocumentChange, way: str) -> bool:
         return self._attempts.is_first(change.id, change.rev, way)
 
-    def _overtake(self, change: model.Change, current: str) -> None:
+    def _overtake(self, change: model.DocumentChange, current: str) -> None:
         """Replace an older revision at the peer, for a document with a single writer.
 
         Such a document has one line of revisions, of which the peer has another state that was passed on.
         """
         if revisions.newer(change.rev, current):
             plan = Sending(change, (current,), size=change.size, onto=current)
-            self._try(Offer(change, current, plan=plan), current)
+            self._try(OfferedChange(change, current, plan=plan), current)
         else:
             self._outcomes.done(change)
 
-    def _closing(self, change: model.Change, current: str) -> Offer | None:
+    def _closing(self, change: model.DocumentChange, current: str) -> OfferedChange | None:
         """Return an offer of a change that won over the peer's branch, or None if it did not win."""
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:
@@ -175,21 +175,21 @@ class Contests:
                 continue
             if not self._options.is_gateway and leaf.rev != current:
                 closes = (leaf.rev, *found.history)
-                return Offer(
+                return OfferedChange(
                     change, current, plan=Sending(change, (current,), size=change.size, closes=closes)
                 )
             line = self._database.revision(change.id, leaf.rev)
             forks = frozenset(() if line is None else line.history)
             following = Sending(change, (leaf.rev,), as_delta=False, size=change.size, forks=forks)
             if leaf.rev == current:
-                return None if change.deleted else Offer(change, current, plan=following)
-            tombstone = model.Change(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
-            return Offer(tombstone, current, plan=Sending(tombstone, (current,), then=following))
+                return None if change.deleted else OfferedChange(change, current, plan=following)
+            tombstone = model.DocumentChange(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
+            return OfferedChange(tombstone, current, plan=Sending(tombstone, (current,), then=following))
         return None
 
     # Waiting for the pull
 
-    def _conflict(self, change: model.Change, current: str | None) -> None:
+    def _conflict(self, change: model.DocumentChange, current: str | None) -> None:
         if not self._is_current(change):
             self._outcomes.done(change)  # the tombstone of a branch that the peer is not on
         elif change.deleted and self._is_deletion(change.id, current):
@@ -207,7 +207,7 @@ class Contests:
             text = f"{change.id}: the peer has another revision; pull to resolve that"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
-    def _is_here(self, change: model.Change, current: str | None) -> None:
+    def _is_here(self, change: model.DocumentChange, current: str | None) -> None:
         """Continue once the peer's revision is known here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
@@ -217,14 +217,14 @@ class Contests:
         if current is not None:
             found = self._database.revision(change.id, change.rev, ancestors=(current,))
         if found is not None and current in found.history and self._is_first(change, current or ""):
-            self._propose(Offer(change, current))
+            self._propose(OfferedChange(change, current))
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)
         else:
             text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
             self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
 
-    def _told(self, reply: Reply, change: model.Change) -> None:
+    def _told(self, reply: Reply, change: model.DocumentChange) -> None:
         """Process the answer to whether a document that is deleted here is deleted at the peer."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
@@ -233,7 +233,7 @@ class Contests:
             text = f"{change.id}: the peer has another revision; pull to resolve that"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
-    def _is_not_given(self, change: model.Change, failure: Failure) -> None:
+    def _is_not_given(self, change: model.DocumentChange, failure: Failure) -> None:
         """Continue if the peer does not reveal the conflicting revision."""
         is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):
@@ -246,7 +246,7 @@ class Contests:
         elif is_missing and self._is_first(change, _NO_PARENT):
             # It is deleted, not readable, or the peer does not support such questions. All peers but a
             # gateway accept a change without a parent if their own document is deleted.
-            self._propose(Offer(change))
+            self._propose(OfferedChange(change))
         elif failure.status in TRANSIENT:
             self._outcomes.failed_transiently(Sending(change, size=change.size), failure.status, failure.text)
         else:
@@ -261,15 +261,15 @@ class Contests:
         """Return True if a revision is known here as a deleted leaf."""
         return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
 
-    def _is_current(self, change: model.Change) -> bool:
+    def _is_current(self, change: model.DocumentChange) -> bool:
         current, _ = self._database.current([change.id]).get(change.id, (None, False))
         return current == change.rev
 
 
-def _main(change: model.Change, plan: Sending | None) -> model.Change:
+def _main(change: model.DocumentChange, plan: Sending | None) -> model.DocumentChange:
     """Return the change for which a tombstone is sent first, or else the change itself."""
     return change if plan is None or plan.then is None else plan.then.change
 
 
-def _follows(change: model.Change, parent: str) -> bool:
+def _follows(change: model.DocumentChange, parent: str) -> bool:
     return revisions.generation(change.rev) > revisions.generation(parent)

@@ -13,7 +13,7 @@ that does not arrive now, it proposes it again and sends both again.
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from sync.replication.messages import Proposal, Rev, Verdict
+from sync.replication.messages import Proposal, ProposalAnswer, Rev
 from sync.store import Database, bodies, revisions
 
 from . import conflicts, limits
@@ -31,7 +31,7 @@ class BranchEnds(Generic[T]):
         """The last proposed revision of each document that would be a conflict."""
         self._kept: dict[str, T] = {}
 
-    def judged(self, judged: Iterable[tuple[Proposal, Verdict]]) -> None:
+    def judged(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
         """Record the verdicts on proposals."""
         refused = self._refused
         for proposal, verdict in judged:

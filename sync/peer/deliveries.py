@@ -10,7 +10,7 @@ from sync.blip import ErrorReceived
 from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Reply, Session
-from sync.replication.messages import Failure, NoRev, Rev, Terms
+from sync.replication.messages import DeliveryTerms, Failure, NoRev, Rev
 from sync.store import Database, Revision, revisions
 
 from . import limits, wire_bodies
@@ -60,7 +60,7 @@ class Deliveries:
         """Revisions read ahead of time, by sequence."""
         self._in_flight = 0
         self._bytes = 0
-        self._terms = Terms(deltas=False)
+        self._terms = DeliveryTerms(deltas=False)
 
     @property
     def waiting(self) -> int:
@@ -77,10 +77,10 @@ class Deliveries:
         """True if nothing is waiting to be sent or in flight."""
         return not (self._wanted or self._in_flight)
 
-    def take_terms(self, terms: Terms) -> None:
+    def take_terms(self, terms: DeliveryTerms) -> None:
         """Apply the peer's terms for revisions. What it leaves out about deltas stays unchanged."""
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
-        self._terms = Terms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
+        self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
     def want(self, sending: Sending) -> None:
         """Queue a revision for sending."""

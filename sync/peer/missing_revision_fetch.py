@@ -14,7 +14,7 @@ from typing import Final
 
 from sync.blip import HTTP_DOMAIN, ErrorReceived
 from sync.peer.outcomes import TRANSIENT
-from sync.peer.receiver import Receiver
+from sync.peer.receiver import ChangeReceiver
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, GetRev, GetRevReply, MessageError
 from sync.store import Database
@@ -41,7 +41,7 @@ class Inquiry:
     """
 
     def __init__(
-        self, session: Session, database: Database, receiver: Receiver, *, patience: float = 0.0
+        self, session: Session, database: Database, receiver: ChangeReceiver, *, patience: float = 0.0
     ) -> None:
         """Create an empty inquiry.
 

@@ -14,7 +14,7 @@ from sync.peer.session import Session
 from sync.store import Database, model
 
 from . import limits
-from .sender_types import Feed, Sending, SendOptions
+from .sender_types import FeedProgress, Sending, SendOptions
 
 TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 CONFLICT: Final = 409
@@ -43,7 +43,7 @@ class Outcomes:
         self,
         session: Session,
         database: Database,
-        feed: Feed,
+        feed: FeedProgress,
         *,
         options: SendOptions,
         ledger: Ledger,
@@ -59,7 +59,7 @@ class Outcomes:
         """Changes to retry with their times, in chronological order."""
         self._failed_for_now: dict[str, _Failed] = {}
         """Temporary failures by document id."""
-        self._conflicts: dict[str, tuple[float, model.Change]] = {}
+        self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
         """Changes to propose again on this connection and their times, by document id, in order of time."""
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer failed on each revision."""
@@ -75,7 +75,7 @@ class Outcomes:
         """
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
-    def done(self, change: model.Change) -> None:
+    def done(self, change: model.DocumentChange) -> None:
         """Record that the peer has a change durably or does not want it, or that it was replaced."""
         sequence = change.sequence
         self._attempts.forget(change.id, change.rev)
@@ -87,19 +87,19 @@ class Outcomes:
         elif not self._feed.is_complete(sequence):
             self._feed.complete(sequence)
 
-    def taken(self, change: model.Change) -> None:
+    def taken(self, change: model.DocumentChange) -> None:
         """Record that the peer has confirmed a change."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
         self._ledger.settled(Direction.PUSH, change.id)
         self.done(change)
 
-    def failed(self, change: model.Change, status: int, text: str) -> None:
+    def failed(self, change: model.DocumentChange, status: int, text: str) -> None:
         """Record and report a permanent failure."""
         self.done(change)
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
-    def failed_until_next(self, change: model.Change, status: int, text: str) -> None:
+    def failed_until_next(self, change: model.DocumentChange, status: int, text: str) -> None:
         """Report a failure that somebody must resolve, once as long as it stays the same.
 
         A continuous replication retries it on this connection after a while (`conflicts_due`). In any case
@@ -133,7 +133,7 @@ class Outcomes:
         else:
             self._fail_for_now(change, problem)
 
-    def _is_hopeless(self, change: model.Change) -> bool:
+    def _is_hopeless(self, change: model.DocumentChange) -> bool:
         """Count another failure of the peer on a revision. Return True if the revision is given up."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
@@ -144,21 +144,21 @@ class Outcomes:
             self._faults[change.id, change.rev] = faults
         return faults >= limits.FAULTS_MOST
 
-    def refused(self, changes: list[model.Change], status: int, text: str) -> None:
+    def refused(self, changes: list[model.DocumentChange], status: int, text: str) -> None:
         """Report changes that are not accepted now, and are left for the next replication."""
         for change in changes:
             problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
             self._tell(change, problem, is_transient=True)
             self._fail_for_now(change, problem)
 
-    def _fail_for_now(self, change: model.Change, problem: Problem) -> bool:
+    def _fail_for_now(self, change: model.DocumentChange, problem: Problem) -> bool:
         """Leave a change for the next replication. Return True if it failed for the same reason before."""
         failed = _Failed(change.sequence, change.rev, problem)
         is_same = self._failed_for_now.get(change.id) == failed
         self._failed_for_now[change.id] = failed
         return is_same
 
-    def _forget_failed(self, change: model.Change) -> None:
+    def _forget_failed(self, change: model.DocumentChange) -> None:
         """Forget that a document failed by this change, or by an earlier one that this change replaces."""
         failed = self._failed_for_now.get(change.id)
         if failed is None or failed.sequence > change.sequence:
@@ -196,13 +196,13 @@ class Outcomes:
             found.append(sending)
         return found
 
-    def conflicts_due(self, most: int) -> list[model.Change]:
+    def conflicts_due(self, most: int) -> list[model.DocumentChange]:
         """Return up to `most` changes refused as conflicts that are to be proposed again now.
 
         Changes that were replaced in the meantime are done, because their replacements come with the feed.
         """
         now = self._session.clock() if self._conflicts else 0.0
-        found: list[model.Change] = []
+        found: list[model.DocumentChange] = []
         while self._conflicts and len(found) < most:
             document_id, (due, change) = next(iter(self._conflicts.items()))
             if due > now:
@@ -210,7 +210,7 @@ class Outcomes:
             del self._conflicts[document_id]
             found.append(change)
         current = self._database.current([change.id for change in found]) if found else {}
-        still: list[model.Change] = []
+        still: list[model.DocumentChange] = []
         for change in found:
             if current.get(change.id, ("", False))[0] == change.rev:
                 still.append(change)
@@ -270,7 +270,7 @@ class Outcomes:
                 for document_id, revision in held.items():
                     self._database.set_remote_revision(document_id, remote, revision)
 
-    def _tell(self, change: model.Change, problem: Problem, *, is_transient: bool = False) -> None:
+    def _tell(self, change: model.DocumentChange, problem: Problem, *, is_transient: bool = False) -> None:
         self._ledger.tell(
             DocumentEnded(
                 Direction.PUSH, change.id, change.rev, change.deleted, problem, is_transient=is_transient

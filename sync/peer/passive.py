@@ -14,9 +14,9 @@ from sync.peer.conflicts import Resolvers
 from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.quotas import Quota
-from sync.peer.receiver import Receiver
+from sync.peer.receiver import ChangeReceiver
 from sync.peer.selection import EVERYTHING, Selection, Stream
-from sync.peer.sender import Sender
+from sync.peer.sender import FeedSender
 from sync.peer.session import Session
 from sync.replication.messages import (
     LITECORE_DOMAIN,
@@ -91,7 +91,7 @@ class PassivePeer(PeerBase):
         session.handle(ProposeChanges, self._proposed)
         session.handle(Rev, self._pushed)
         session.handle(NoRev, self._not_pushed)
-        self._taker = Receiver(
+        self._taker = ChangeReceiver(
             session,
             database,
             options=ReceiveOptions(
@@ -134,7 +134,7 @@ class PassivePeer(PeerBase):
             since = 0  # from another life of this store, which was restored from an older state
         self._is_subscribed = True
         self.session.respond(event)
-        self.sender = Sender(
+        self.sender = FeedSender(
             self.session,
             database,
             _Unlogged(),

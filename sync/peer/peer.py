@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from sync.blip import BlipError
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
-from sync.peer.receiver import Receiver
-from sync.peer.sender import Sender
+from sync.peer.receiver import ChangeReceiver
+from sync.peer.sender import FeedSender
 from sync.peer.session import Session
 from sync.store import Database, StoreError
 
@@ -23,8 +23,8 @@ class PeerBase(ABC):
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
         self.session, self.database, self.ledger = session, database, ledger
-        self.sender: Sender | None = None
-        self.receiver: Receiver | None = None
+        self.sender: FeedSender | None = None
+        self.receiver: ChangeReceiver | None = None
 
     def receive(self, frames: Sequence[bytes]) -> int:
         """Process frames until the session's time is up. Return their number; see `Session.receive`."""

@@ -28,19 +28,19 @@ from sync.replication.fields import Encoded
 from sync.replication.messages import (
     NOT_WANTED,
     SEND,
+    AnnouncedChange,
     Answer,
-    Change,
     Changes,
     ChangesReply,
+    DeliveryTerms,
     Gone,
     MessageError,
     NoRev,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     Rev,
-    Terms,
-    Verdict,
 )
 from sync.store import Database, DocumentError, revisions
 
@@ -52,8 +52,8 @@ from .revision_writer import Arrivals, Arrived, ReceiveOptions
 
 T = TypeVar("T")
 
-_KNOWN: Final = Verdict(304)
-_SEND_HIDDEN: Final = Verdict(SEND.status)
+_KNOWN: Final = ProposalAnswer(304)
+_SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
 """Verdict for a document that the peer may not read: no other connection waits for its outcome."""
 _NONE_SHOWN: Final[list[str]] = []
 """Answer for a document that the peer may not read: no ancestors are revealed."""
@@ -76,7 +76,7 @@ class _Expected(msgspec.Struct, gc=False):
     sequence: str
 
 
-class Receiver:
+class ChangeReceiver:
     """The receiving of one peer's changes on one session."""
 
     def __init__(
@@ -134,7 +134,9 @@ class Receiver:
         self._failed_for_now = 0
         self.is_caught_up = False
         """True once the peer has said that we know all its changes."""
-        self._terms = Terms(limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True)
+        self._terms = DeliveryTerms(
+            limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True
+        )
 
     # Calls from the owner
 
@@ -240,7 +242,7 @@ class Receiver:
         self._looked = []
         return looked
 
-    def _missing(self, changes: tuple[Change, ...]) -> list[list[str] | None]:
+    def _missing(self, changes: tuple[AnnouncedChange, ...]) -> list[list[str] | None]:
         hidden = self._arrivals.hidden(change.id for change in changes)
         known = self._database.missing([(change.id, change.revision) for change in changes])
         return [
@@ -272,7 +274,7 @@ class Receiver:
         return ChangesReply(tuple(answers), self._terms).encode()
 
     def _answers(
-        self, changes: tuple[Change, ...], known: list[list[str] | None], progress: PullProgress
+        self, changes: tuple[AnnouncedChange, ...], known: list[list[str] | None], progress: PullProgress
     ) -> list[Answer]:
         answers: list[Answer] = []
         self._look_for_outdated([c for c, k in zip(changes, known, strict=True) if k is None and not c.gone])
@@ -301,7 +303,7 @@ class Receiver:
             answers.append(tuple(ancestors))
         return answers
 
-    def _is_taken_away(self, change: Change) -> bool:
+    def _is_taken_away(self, change: AnnouncedChange) -> bool:
         """Return True if the peer withdraws a document, rather than offer a revision of it.
 
         A tombstone that has left the reader's channels is still a tombstone. A deletion lists no channels, so
@@ -314,7 +316,7 @@ class Receiver:
             return False
         return bool(change.gone & _TAKEN_AWAY)
 
-    def _look_for_outdated(self, known: list[Change]) -> None:
+    def _look_for_outdated(self, known: list[AnnouncedChange]) -> None:
         """Report the peer's current revisions that are on a branch closed here."""
         if self._outdated is not None and known:
             ended = self._database.ended([(change.id, change.revision) for change in known])
@@ -342,7 +344,7 @@ class Receiver:
         if self._echo is not None:
             self._echo.note_offered(known, self._database.last_sequence)
 
-    def _verdicts(self, message: ProposeChanges, proposals: tuple[Proposal, ...]) -> list[Verdict]:
+    def _verdicts(self, message: ProposeChanges, proposals: tuple[Proposal, ...]) -> list[ProposalAnswer]:
         database = self._database
         known = database.missing([(proposal.id, proposal.revision) for proposal in proposals])
         here = database.current(proposal.id for proposal in proposals)
@@ -352,7 +354,7 @@ class Receiver:
         return [
             _SEND_HIDDEN
             if proposal.id in hidden
-            else Verdict(_CONFLICT, here[proposal.id][0] if tells else None)
+            else ProposalAnswer(_CONFLICT, here[proposal.id][0] if tells else None)
             if has_ended and proposal.parent != here[proposal.id][0]
             else _KNOWN
             if ancestors is None and not has_ended
@@ -362,13 +364,13 @@ class Receiver:
             for proposal, ancestors, has_ended in zip(proposals, known, ended, strict=True)
         ]
 
-    def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> Verdict:
+    def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> ProposalAnswer:
         """Return the verdict on a proposal for a stored document."""
         if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
             return SEND  # any revision may replace it
-        return Verdict(_CONFLICT, current if tells else None)
+        return ProposalAnswer(_CONFLICT, current if tells else None)
 
     # Revisions
 
@@ -592,7 +594,7 @@ class Receiver:
         if arrived.tickets is not None:
             self._done(arrived.tickets)
 
-    def _take_away(self, change: Change, tickets: list[int]) -> None:
+    def _take_away(self, change: AnnouncedChange, tickets: list[int]) -> None:
         """Record that the peer withdraws a document, and purge it in order if that is configured."""
         if self._options.purges_removed:
             rev = Rev(change.id, change.revision, b"")

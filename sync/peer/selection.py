@@ -79,7 +79,7 @@ class Selection:
             return document is not None and self._chosen(document)
         return True
 
-    def has_lost(self, database: Database, change: model.Change, *, since: int) -> bool:
+    def has_lost(self, database: Database, change: model.DocumentChange, *, since: int) -> bool:
         """Return True if a reader may have a document that `wants` no longer selects.
 
         That is a live document that left the reader's channels after `since`, the sequence up to which the

@@ -24,7 +24,7 @@ from sync.peer.selection import FilterError
 from sync.peer.session import Reply, Session
 from sync.replication.messages import (
     NOT_WANTED,
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
     Failure,
@@ -37,7 +37,7 @@ from sync.store import Database, model, revisions
 
 from . import limits
 from .echo_suppression import Echo
-from .sender_types import Departure, Feed, Offer, Sending, SendOptions, gone
+from .sender_types import Departure, FeedProgress, OfferedChange, Sending, SendOptions, gone
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
@@ -46,14 +46,14 @@ _OFFER: Final = 50
 """Maximum number of failed documents in one list, as each is read completely to be offered."""
 
 
-class Sender:
+class FeedSender:
     """The sending of one feed on one session."""
 
     def __init__(
         self,
         session: Session,
         database: Database,
-        feed: Feed,
+        feed: FeedProgress,
         *,
         since: int,
         options: SendOptions,
@@ -88,11 +88,11 @@ class Sender:
         self._lists = 0
         self._offered: dict[str, None] = {}
         """Documents that failed before and are to be proposed again."""
-        self._proposals: deque[Offer] = deque()
+        self._proposals: deque[OfferedChange] = deque()
         """Offers to be made again in another way."""
-        self._echoed: model.Change | None = None
+        self._echoed: model.DocumentChange | None = None
         """The last change of a scan that came from the peer itself."""
-        self._place: tuple[float, model.Change] | None = None
+        self._place: tuple[float, model.DocumentChange] | None = None
         """Such a change to announce and its time, so that the peer's position in our feed advances."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
@@ -249,7 +249,7 @@ class Sender:
                 self._lists += 1
                 self._announce([self._offer(change) for change in changes])
 
-    def _to_offer(self, document_id: str) -> model.Change | None:
+    def _to_offer(self, document_id: str) -> model.DocumentChange | None:
         """Return the document's current revision, or None if there is nothing to offer."""
         found = self._database.get(document_id)
         if found is None or not self._options.selection.shows(
@@ -259,7 +259,7 @@ class Sender:
             return None
         if not self._feed.is_complete(found.sequence):
             return None  # it has changed, and comes with the feed
-        return model.Change(
+        return model.DocumentChange(
             found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
         )
 
@@ -274,7 +274,7 @@ class Sender:
             )
         self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
-    def _to_send(self, change: model.Change) -> list[model.Change]:
+    def _to_send(self, change: model.DocumentChange) -> list[model.DocumentChange]:
         """Return what to announce for a change: the current revision, and tombstones if it is deleted."""
         if self._feed.is_complete(change.sequence):
             return []
@@ -296,7 +296,7 @@ class Sender:
         told = self._other_ends(change) if change.deleted else []
         return told if is_echo else [*told, change]
 
-    def _other_ends(self, change: model.Change) -> list[model.Change]:
+    def _other_ends(self, change: model.DocumentChange) -> list[model.DocumentChange]:
         """Return the deletions of a deleted document that are not its current revision.
 
         The peer may know the current one as the tombstone of a branch that lost long ago, and see the
@@ -307,7 +307,7 @@ class Sender:
             return []  # it has changed in the meantime, and comes later in the feed
         return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
-    def _move_past_echoes(self, pending: list[model.Change]) -> None:
+    def _move_past_echoes(self, pending: list[model.DocumentChange]) -> None:
         """Announce the last change that came from the peer if no other follows, to advance its position."""
         echoed = self._echoed
         if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
@@ -318,13 +318,13 @@ class Sender:
         else:
             pending.append(echoed)
 
-    def _tell_place(self, change: model.Change) -> None:
+    def _tell_place(self, change: model.DocumentChange) -> None:
         self._place = None
         self._lists += 1
         self._ledger.progress.total += 1
-        self._announce([Offer(change)])
+        self._announce([OfferedChange(change)])
 
-    def _announce(self, offers: list[Offer]) -> None:
+    def _announce(self, offers: list[OfferedChange]) -> None:
         session = self._session
         if self._options.proposes:
             session.request(
@@ -346,7 +346,7 @@ class Sender:
                 Changes(
                     tuple(
                         [
-                            Change(
+                            AnnouncedChange(
                                 str(change.sequence),
                                 change.id,
                                 change.rev,
@@ -363,23 +363,23 @@ class Sender:
                 offers,
             )
 
-    def _offer(self, change: model.Change) -> Offer:
+    def _offer(self, change: model.DocumentChange) -> OfferedChange:
         """Make the offer of a change, based on an ancestor that the peer is known to have.
 
         Without one, the parent is a guess, which the peer corrects if it is wrong.
         """
         if not self._options.proposes or revisions.generation(change.rev) == 1:
-            return Offer(change)
+            return OfferedChange(change)
         known = self._outcomes.held(change.id)
         until = () if known is None else (known,)
         found = self._database.revision(change.id, change.rev, ancestors=until)
         if found is None or not found.history:
-            return Offer(change)
+            return OfferedChange(change)
         if found.history[-1] in until:
-            return Offer(change, found.history[-1])
-        return Offer(change, found.history[0], is_guess=True)
+            return OfferedChange(change, found.history[-1])
+        return OfferedChange(change, found.history[0], is_guess=True)
 
-    def _offer_again(self, due: list[model.Change]) -> None:
+    def _offer_again(self, due: list[model.DocumentChange]) -> None:
         """Offer changes again that were not accepted for a while.
 
         They are not sent without an offer: Couchbase Lite would disconnect.
@@ -410,7 +410,7 @@ class Sender:
                 break
             self._offer_again(due)
 
-    def _propose(self, offer: Offer) -> None:
+    def _propose(self, offer: OfferedChange) -> None:
         if self.refused is not None:
             change = _main(offer.sending())
             self._outcomes.failed_until_next(change, self.refused.code, f"{change.id}: {self.refused.text}")
@@ -420,11 +420,11 @@ class Sender:
     def _follow(self, following: Sending) -> None:
         """Propose the replacement of a branch whose tombstone the peer has just accepted."""
         parent = following.ancestors[0] if following.ancestors else None
-        self._propose(Offer(following.change, parent, plan=following))
+        self._propose(OfferedChange(following.change, parent, plan=following))
 
     # Replies to the lists
 
-    def _judged(self, reply: Reply, offers: list[Offer]) -> None:
+    def _judged(self, reply: Reply, offers: list[OfferedChange]) -> None:
         self._lists -= 1
         if isinstance(reply, ErrorReceived):
             self._list_refused(reply, offers)
@@ -447,7 +447,7 @@ class Sender:
             else:
                 self._outcomes.failed(change, verdict.status, f"{change.id}: the peer refuses it")
 
-    def _answered(self, reply: Reply, offers: list[Offer]) -> None:
+    def _answered(self, reply: Reply, offers: list[OfferedChange]) -> None:
         self._lists -= 1
         if isinstance(reply, ErrorReceived):
             self._list_refused(reply, offers)
@@ -468,12 +468,12 @@ class Sender:
             else:
                 self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
 
-    def _withhold(self, change: model.Change) -> None:
+    def _withhold(self, change: model.DocumentChange) -> None:
         """Answer a peer that asks for a revision which it may not read; otherwise it would wait for it."""
         norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
         self._session.request(norev.encode())
 
-    def _list_refused(self, reply: ErrorReceived, offers: list[Offer]) -> None:
+    def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
         """Handle a refused list, of which nothing is done. If we may not write, the pull continues."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
@@ -502,12 +502,12 @@ class Sender:
             self._ledger.progress.total += 1
             self._feed.reopen(found.sequence)
             self._contests.again(
-                model.Change(
+                model.DocumentChange(
                     found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
                 )
             )
 
 
-def _main(sending: Sending) -> model.Change:
+def _main(sending: Sending) -> model.DocumentChange:
     """Return the change for which a tombstone is sent first, or else the change itself."""
     return sending.change if sending.then is None else sending.then.change

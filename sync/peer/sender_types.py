@@ -37,21 +37,21 @@ class Inquirer(Protocol):
         """Call `failed` with this reason for everything that waits, and for all later requests."""
 
 
-Acknowledged = Callable[[model.Change], None]
+Acknowledged = Callable[[model.DocumentChange], None]
 """Called for each change that the peer has confirmed, whether just accepted or known before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Departure(model.Change):
+class Departure(model.DocumentChange):
     """A change by which a document left what the peer reads: announced to the peer without a revision."""
 
     @classmethod
-    def of(cls, change: model.Change) -> "Departure":
+    def of(cls, change: model.DocumentChange) -> "Departure":
         """Return the departure that the feed announces with this change."""
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
-def gone(change: model.Change) -> Gone:
+def gone(change: model.DocumentChange) -> Gone:
     """Return how the document of a change is gone, as announced to a peer.
 
     A tombstone is announced as a plain one even if it has left the channels too, so that every peer accepts
@@ -62,7 +62,7 @@ def gone(change: model.Change) -> Gone:
     return Gone.DELETED if change.deleted else Gone.NO
 
 
-class Feed(Protocol):
+class FeedProgress(Protocol):
     """The progress of a feed, such as `sync.replication.checkpoint.PushProgress`."""
 
     def is_complete(self, sequence: int) -> bool:
@@ -114,7 +114,7 @@ class SendOptions:
 class Sending(msgspec.Struct, gc=False):
     """A change in flight."""
 
-    change: model.Change
+    change: model.DocumentChange
     ancestors: tuple[str, ...] = ()
     """Ancestors known to be at the peer, nearest first."""
     is_guess: bool = False
@@ -140,10 +140,10 @@ class Sending(msgspec.Struct, gc=False):
     """
 
 
-class Offer(msgspec.Struct, gc=False):
+class OfferedChange(msgspec.Struct, gc=False):
     """A change that is proposed or announced."""
 
-    change: model.Change
+    change: model.DocumentChange
     parent: str | None = None
     """The revision that it is proposed to follow."""
     is_guess: bool = False

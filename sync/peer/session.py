@@ -13,9 +13,9 @@ import msgspec
 
 from sync import blip
 from sync.blip import (
+    BlipConnection,
     BlipError,
     BodyUnavailableError,
-    Connection,
     ConnectionOverError,
     ErrorReceived,
     Event,
@@ -27,7 +27,7 @@ from sync.blip import (
 from sync.peer.problems import Domain, Problem
 from sync.peer.work import Work
 from sync.replication import json_size, messages
-from sync.replication.messages import Addressing, Encoded, GetCollections, Limits, MessageError, Rev
+from sync.replication.messages import Addressing, Encoded, GetCollections, MessageError, MessageLimits, Rev
 from sync.store import BusyError, DocumentError, StoreError
 
 from .limits import REQUESTS_AHEAD
@@ -57,11 +57,11 @@ class Session:
         self,
         *,
         clock: Callable[[], float],
-        limits: blip.Limits | None = None,
-        message_limits: Limits = messages.DEFAULT,
+        limits: blip.ConnectionLimits | None = None,
+        message_limits: MessageLimits = messages.DEFAULT,
     ) -> None:
         """Create a session. `clock` returns monotonic seconds."""
-        self.connection: Final = Connection(limits)
+        self.connection: Final = BlipConnection(limits)
         self.clock: Final = clock
         self.limits: Final = message_limits
         self.problem: Problem | None = None

@@ -15,7 +15,7 @@ from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 NONCE_LEAST: Final = 16
 NONCE_MOST: Final = 255
@@ -51,7 +51,7 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "GetAttachment":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetAttachment":
         """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         document_id = properties.get("docID")
@@ -89,7 +89,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, self.nonce)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "ProveAttachment":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "ProveAttachment":
         """Decode a received request. Raises MessageError if it is invalid."""
         if not 1 <= len(event.body) <= NONCE_MOST:
             raise MessageError(f"a nonce of {len(event.body)} bytes; 1 to {NONCE_MOST} are allowed")
@@ -113,7 +113,7 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded({}, self.proof.encode())
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits) -> "ProveAttachmentReply":  # noqa: ARG003
+    def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "ProveAttachmentReply":  # noqa: ARG003
         """Decode a received reply. Raises MessageError if it is invalid."""
         return cls(_digest(event.body[:80].decode(errors="replace")))
 

@@ -16,7 +16,7 @@ from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 
 class Gone(IntFlag):
@@ -30,7 +30,7 @@ class Gone(IntFlag):
     """The document left the channels that are read."""
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     """A changed document in a list of changes."""
 
     sequence: str
@@ -51,7 +51,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
     profile: ClassVar[str] = "changes"
 
-    changes: tuple[Change, ...]
+    changes: tuple[AnnouncedChange, ...]
     collection: int | None = None
     no_reply: bool = False
     """Flag of a received message. A sent one wants a reply unless it is empty."""
@@ -76,14 +76,14 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
         return _announcement(properties, msgspec.json.encode(items), empty=not items)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "Changes":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Changes":
         """Decode a received list. Raises MessageError if it is invalid."""
         items = fields.body(_CHANGES, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "changes")
         sequence, document_id, revision = fields.sequence_text, fields.document_id, fields.revision
         changes = tuple(
             [
-                Change(
+                AnnouncedChange(
                     sequence(bytes(item.sequence), "sequence", limits),
                     document_id(item.id, limits),
                     revision(item.revision, limits),
@@ -138,7 +138,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
         return _announcement(properties, msgspec.json.encode(items), empty=not items)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "ProposeChanges":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "ProposeChanges":
         """Decode a received list. Raises MessageError if it is invalid."""
         items = fields.body(_PROPOSALS, event.body, cls.profile) or ()
         fields.no_more(items, limits.batch, "proposals")
@@ -163,7 +163,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
+class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
     """The receiver's terms for sending revisions, as properties of both replies."""
 
     max_history: int | None = None
@@ -184,7 +184,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
         fields.put_flag(properties, "sendReplacementRevs", value=self.send_replacements)
 
     @classmethod
-    def of(cls, properties: dict[str, str]) -> "Terms":
+    def of(cls, properties: dict[str, str]) -> "DeliveryTerms":
         """Parse the terms from a reply's properties."""
         most = fields.integer(properties, "maxHistory")
         return cls(
@@ -207,7 +207,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
     """The answers to a list of changes: one for each, in order."""
 
     answers: tuple[Answer, ...]
-    terms: Terms = Terms()
+    terms: DeliveryTerms = DeliveryTerms()
 
     def encode(self) -> Encoded:
         """Encode the reply for sending, with an answer for each change.
@@ -220,7 +220,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, msgspec.json.encode(self.answers), compressed=True)
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "ChangesReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ChangesReply":
         """Decode a received reply to `asked` changes, so that each has an answer.
 
         Raises MessageError if it is invalid.
@@ -234,10 +234,10 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
             else:
                 answers.append(_status(item))
         answers.extend([NOT_WANTED] * (asked - len(answers)))
-        return cls(tuple(answers), Terms.of(event.properties))
+        return cls(tuple(answers), DeliveryTerms.of(event.properties))
 
 
-class Verdict(msgspec.Struct, frozen=True, gc=False):
+class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a proposal."""
 
     status: int = 0
@@ -246,14 +246,14 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The receiver's current revision, with 409 if it was requested; otherwise None."""
 
 
-SEND: Final = Verdict()
+SEND: Final = ProposalAnswer()
 
 
 class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
     """The verdicts on a list of proposals: one for each, in order."""
 
-    verdicts: tuple[Verdict, ...]
-    terms: Terms = Terms()
+    verdicts: tuple[ProposalAnswer, ...]
+    terms: DeliveryTerms = DeliveryTerms()
 
     def encode(self) -> Encoded:
         """Encode the reply for sending, omitting allowed items at the end; an empty list allows all."""
@@ -266,7 +266,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, msgspec.json.encode(_trimmed(items)), compressed=True)
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "ProposeChangesReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ProposeChangesReply":
         """Decode a received reply to `asked` proposals, so that each has a verdict.
 
         Raises MessageError if it is invalid.
@@ -274,7 +274,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
         items = _replies(_VERDICTS, event.body, asked, "the reply to proposeChanges")
         verdicts = [_verdict(item, limits) for item in items]
         verdicts.extend([SEND] * (asked - len(verdicts)))
-        return cls(tuple(verdicts), Terms.of(event.properties))
+        return cls(tuple(verdicts), DeliveryTerms.of(event.properties))
 
 
 class _Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -330,10 +330,10 @@ def _status(value: int | None) -> int:
     return value
 
 
-def _verdict(item: _Refusal | int | None, limits: Limits) -> Verdict:
+def _verdict(item: _Refusal | int | None, limits: MessageLimits) -> ProposalAnswer:
     if isinstance(item, _Refusal):
-        return Verdict(_status(item.status), fields.revision(item.rev, limits) if item.rev else None)
-    return Verdict(status) if (status := _status(item)) else SEND
+        return ProposalAnswer(_status(item.status), fields.revision(item.rev, limits) if item.rev else None)
+    return ProposalAnswer(status) if (status := _status(item)) else SEND
 
 
 def _replies(

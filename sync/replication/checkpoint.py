@@ -20,7 +20,7 @@ import msgspec
 
 from sync.replication import fields
 from sync.replication.errors import MessageError
-from sync.replication.limits import DEFAULT, Limits
+from sync.replication.limits import DEFAULT, MessageLimits
 from sync.replication.sequences import LIMIT, SequenceSet
 
 _FIRST: Final = (0, 1)
@@ -74,7 +74,7 @@ class Checkpoint:
         return Checkpoint(SequenceSet(ranges), self.remote)
 
     @classmethod
-    def decode(cls, body: bytes, limits: Limits = DEFAULT) -> "Checkpoint":
+    def decode(cls, body: bytes, limits: MessageLimits = DEFAULT) -> "Checkpoint":
         """Decode a stored body.
 
         Raises:

@@ -13,7 +13,7 @@ from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw] | None])
@@ -39,7 +39,7 @@ class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "GetCheckpoint":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetCheckpoint":
         """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         client = fields.required(properties, "client", limits.client_bytes)
@@ -58,7 +58,7 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded({"rev": self.revision}, self.body)
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits) -> "GetCheckpointReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "GetCheckpointReply":
         """Decode a received reply. Raises MessageError if it is invalid."""
         revision = fields.required(event.properties, "rev", limits.client_bytes)
         return cls(revision, _checkpoint(event.body, "the reply to getCheckpoint", limits))
@@ -83,7 +83,7 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, self.body)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "SetCheckpoint":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "SetCheckpoint":
         """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         return cls(
@@ -105,7 +105,7 @@ class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded({"rev": self.revision})
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits) -> "SetCheckpointReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "SetCheckpointReply":
         """Decode a received reply. Raises MessageError if it is invalid."""
         return cls(fields.required(event.properties, "rev", limits.client_bytes))
 
@@ -130,7 +130,7 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
         return Encoded({"Profile": self.profile}, msgspec.json.encode(body))
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "GetCollections":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetCollections":
         """Decode a received request. Raises MessageError if it is invalid."""
         body = fields.body(_COLLECTIONS_BODY, event.body, cls.profile)
         fields.no_more(body.collections, limits.collections, "collections")
@@ -177,7 +177,7 @@ class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded({}, msgspec.json.encode(items))
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits, *, asked: int) -> "GetCollectionsReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "GetCollectionsReply":
         """Decode a received reply to a request for `asked` collections.
 
         Raises MessageError if it is invalid.
@@ -196,7 +196,7 @@ class _CollectionsBody(msgspec.Struct, frozen=True):
 _COLLECTIONS_BODY: Final = msgspec.json.Decoder(_CollectionsBody)
 
 
-def _collection_checkpoint(item: dict[str, msgspec.Raw], limits: Limits) -> CollectionCheckpoint:
+def _collection_checkpoint(item: dict[str, msgspec.Raw], limits: MessageLimits) -> CollectionCheckpoint:
     revision = None
     for name in _REVISION_NAMES:
         if (raw := item.pop(name, None)) is not None:
@@ -217,7 +217,7 @@ def _without_revision(body: bytes) -> bytes:
     return msgspec.json.encode(item)
 
 
-def _checkpoint(body: bytes, what: str, limits: Limits) -> bytes:
+def _checkpoint(body: bytes, what: str, limits: MessageLimits) -> bytes:
     if len(body) > limits.checkpoint_bytes:
         raise MessageError(f"the body of {what} has more than {limits.checkpoint_bytes} bytes", code=413)
     fields.body(_OBJECT, body, what)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from sync.replication.errors import MessageError
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 from sync.store import revisions
 from sync.store.errors import DocumentError
 
@@ -77,14 +77,14 @@ def integer(properties: Mapping[str, str], name: str, *, least: int = 0, most: i
     return number
 
 
-def collection(properties: Mapping[str, str], limits: Limits) -> int | None:
+def collection(properties: Mapping[str, str], limits: MessageLimits) -> int | None:
     """Return the index of a message's collection, or None if it names none."""
     if "collection" not in properties:
         return None
     return integer(properties, "collection", most=limits.collections - 1)
 
 
-def sequence(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
+def sequence(properties: Mapping[str, str], name: str, limits: MessageLimits) -> str | None:
     """Return an optional sequence, as JSON without unnecessary whitespace."""
     value = properties.get(name)
     if value is None or _INTEGER.fullmatch(value):
@@ -112,7 +112,7 @@ def request(profile: str, index: int | None) -> dict[str, str]:
 # Values from any source
 
 
-def document_id(value: str, limits: Limits) -> str:
+def document_id(value: str, limits: MessageLimits) -> str:
     """Return a document id after checking that it can be sent in a property."""
     if not value or (len(value) * 4 > limits.id_bytes and len(value.encode()) > limits.id_bytes):
         raise MessageError(f"document id {value[:_SHOWN]!r} has not between 1 and {limits.id_bytes} bytes")
@@ -121,20 +121,20 @@ def document_id(value: str, limits: Limits) -> str:
     return value
 
 
-def revision(value: str, limits: Limits) -> str:
+def revision(value: str, limits: MessageLimits) -> str:
     """Return a revision id after checking its form."""
     if len(value) > limits.revision_bytes or not revisions.valid(value):
         raise MessageError(f"{value[:_SHOWN]!r} is not a revision id of the form <generation>-<digest>")
     return value
 
 
-def optional_revision(properties: Mapping[str, str], name: str, limits: Limits) -> str | None:
+def optional_revision(properties: Mapping[str, str], name: str, limits: MessageLimits) -> str | None:
     """Return a revision id, or None if it is absent or empty."""
     value = properties.get(name)
     return revision(value, limits) if value else None
 
 
-def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
+def history(value: str, of: str, limits: MessageLimits) -> tuple[str, ...]:
     """Parse the ancestors of revision `of`, newest first, separated by commas and optional spaces."""
     if not value:
         return ()
@@ -148,14 +148,14 @@ def history(value: str, of: str, limits: Limits) -> tuple[str, ...]:
     return ancestors
 
 
-def branch(value: str, limits: Limits) -> tuple[str, ...]:
+def branch(value: str, limits: MessageLimits) -> tuple[str, ...]:
     """Parse a revision and its ancestors, newest first; empty for an empty value, which LiteCore sends."""
     first, _, rest = value.partition(",")
     newest = first.strip(" ")
     return (revision(newest, limits), *history(rest, newest, limits)) if newest else ()
 
 
-def sequence_text(value: bytes, name: str, limits: Limits) -> str:
+def sequence_text(value: bytes, name: str, limits: MessageLimits) -> str:
     """Return a sequence from its JSON, without unnecessary whitespace. Null is not a sequence."""
     if len(value) > limits.sequence_bytes:
         raise MessageError(f"'{name}' has more than {limits.sequence_bytes} bytes")

@@ -8,7 +8,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MessageLimits:
     """The limits of a message's parts. Sizes are bytes of UTF-8, counts are items."""
 
     id_bytes: int = 255
@@ -42,8 +42,8 @@ class Limits:
     """Maximum values and keys in the JSON of one message, as `json_size` counts them; 413 beyond."""
 
 
-DEFAULT: Final = Limits()
-APPLIANCE: Final = Limits(batch=1000, nodes=60_000)
+DEFAULT: Final = MessageLimits()
+APPLIANCE: Final = MessageLimits(batch=1000, nodes=60_000)
 """Limits of a machine with 512 MiB.
 
 A document of 256 KiB, the maximum that peers may send there, has about 50,000 values if it contains only

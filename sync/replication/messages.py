@@ -26,16 +26,16 @@ from sync.replication.blob_messages import (
 from sync.replication.change_messages import (
     NOT_WANTED,
     SEND,
+    AnnouncedChange,
     Answer,
-    Change,
     Changes,
     ChangesReply,
+    DeliveryTerms,
     Gone,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
-    Terms,
-    Verdict,
 )
 from sync.replication.checkpoint_messages import (
     CollectionCheckpoint,
@@ -48,7 +48,7 @@ from sync.replication.checkpoint_messages import (
 )
 from sync.replication.errors import LITECORE_DOMAIN, Failure, LiteCoreCode, MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import APPLIANCE, DEFAULT, Limits
+from sync.replication.limits import APPLIANCE, DEFAULT, MessageLimits
 from sync.replication.revision_messages import GetRev, GetRevReply, NoRev, Rev
 from sync.replication.subscription import BY_CHANNEL, SubChanges, Versioning
 from sync.replication.way_messages import Ways
@@ -61,11 +61,12 @@ __all__ = [
     "NOT_WANTED",
     "SEND",
     "Addressing",
+    "AnnouncedChange",
     "Answer",
-    "Change",
     "Changes",
     "ChangesReply",
     "CollectionCheckpoint",
+    "DeliveryTerms",
     "Encoded",
     "Failure",
     "GetAttachment",
@@ -76,13 +77,14 @@ __all__ = [
     "GetRev",
     "GetRevReply",
     "Gone",
-    "Limits",
     "LiteCoreCode",
     "MessageError",
+    "MessageLimits",
     "Mode",
     "NoRev",
     "Proof",
     "Proposal",
+    "ProposalAnswer",
     "ProposeChanges",
     "ProposeChangesReply",
     "ProveAttachment",
@@ -92,8 +94,6 @@ __all__ = [
     "SetCheckpoint",
     "SetCheckpointReply",
     "SubChanges",
-    "Terms",
-    "Verdict",
     "Versioning",
     "Ways",
     "decode",
@@ -134,7 +134,7 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
 }
 
 
-def decode(event: RequestReceived, limits: Limits = DEFAULT) -> Request:
+def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
     """Decode a peer's request.
 
     Raises:

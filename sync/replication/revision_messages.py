@@ -9,7 +9,7 @@ from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +61,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, self.body, compressed=True, no_reply=self.no_reply)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "Rev":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Rev":
         """Decode a received revision. Id and revision must be properties, as Sync Gateway requires too.
 
         Raises MessageError if it is invalid.
@@ -115,7 +115,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties, no_reply=True)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "NoRev":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "NoRev":
         """Decode a received notice, which must give a document and revision, or a sequence.
 
         Raises MessageError if it is invalid.
@@ -154,7 +154,7 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
         return Encoded(properties)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "GetRev":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetRev":
         """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         return cls(
@@ -175,7 +175,7 @@ class GetRevReply(msgspec.Struct, frozen=True, gc=False):
         return Encoded({"rev": self.revision}, self.body, compressed=True)
 
     @classmethod
-    def decode(cls, event: ResponseReceived, limits: Limits) -> "GetRevReply":
+    def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "GetRevReply":
         """Decode a received reply. Raises MessageError if it is invalid."""
         revision = fields.required(event.properties, "rev", limits.revision_bytes)
         if not event.body:

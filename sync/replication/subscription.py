@@ -9,7 +9,7 @@ from sync.blip import RequestReceived
 from sync.replication import fields
 from sync.replication.errors import LITECORE_DOMAIN, LiteCoreCode, MessageError
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 BY_CHANNEL: Final = "sync_gateway/bychannel"
 """Name of the filter for `channels`; Sync Gateway supports no other."""
@@ -99,7 +99,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
         return Encoded(properties, body)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "SubChanges":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "SubChanges":
         """Decode a received request. Raises MessageError if it is invalid."""
         properties = event.properties
         name = fields.text(properties, "filter", limits.text_bytes) or None
@@ -124,7 +124,7 @@ class _Body(msgspec.Struct, frozen=True):
 _BODY: Final = msgspec.json.Decoder(_Body)
 
 
-def _batch(properties: dict[str, str], limits: Limits) -> int | None:
+def _batch(properties: dict[str, str], limits: MessageLimits) -> int | None:
     """Return the batch size, reduced to the limit if it is larger."""
     batch = fields.integer(properties, "batch", least=1)
     return None if batch is None else min(batch, limits.batch)
@@ -140,7 +140,7 @@ def _versioning(name: str | None) -> Versioning:
         raise MessageError(text, code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN) from None
 
 
-def _channels(properties: dict[str, str], limits: Limits) -> tuple[str, ...]:
+def _channels(properties: dict[str, str], limits: MessageLimits) -> tuple[str, ...]:
     channels = tuple([name for name in properties.get("channels", "").split(",") if name])
     if not channels:
         raise MessageError(f"the filter {BY_CHANNEL} needs 'channels'")
@@ -148,7 +148,7 @@ def _channels(properties: dict[str, str], limits: Limits) -> tuple[str, ...]:
     return channels
 
 
-def _parameters(properties: dict[str, str], limits: Limits) -> dict[str, str]:
+def _parameters(properties: dict[str, str], limits: MessageLimits) -> dict[str, str]:
     parameters = {name: value for name, value in properties.items() if name not in _OWN}
     if "channels" in properties:
         raise MessageError(f"'channels' goes with the filter {BY_CHANNEL}")
@@ -158,7 +158,7 @@ def _parameters(properties: dict[str, str], limits: Limits) -> dict[str, str]:
     return parameters
 
 
-def _document_ids(body: bytes, limits: Limits) -> tuple[str, ...]:
+def _document_ids(body: bytes, limits: MessageLimits) -> tuple[str, ...]:
     if not body:
         return ()
     ids = fields.body(_BODY, body, "subChanges").document_ids or ()

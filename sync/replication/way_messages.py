@@ -7,7 +7,7 @@ import msgspec
 from sync.blip import RequestReceived
 from sync.replication import fields
 from sync.replication.fields import Encoded
-from sync.replication.limits import Limits
+from sync.replication.limits import MessageLimits
 
 _BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
@@ -27,7 +27,7 @@ class Ways(msgspec.Struct, frozen=True):
         return Encoded(properties, msgspec.json.encode(self.paths), no_reply=True)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: Limits) -> "Ways":
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Ways":
         """Decode a received announcement. Raises MessageError if it is invalid."""
         paths = fields.body(_BODY, event.body, cls.profile)
         fields.no_more(list(paths), limits.vessels, "vessels")

@@ -30,19 +30,20 @@ from sync.store.errors import (
     StoreError,
     UnsupportedError,
 )
-from sync.store.model import Change, Compacted, Document, Inserted, LocalDocument, Revision, Usage
-from sync.store.notify import Watcher
-from sync.store.salvage import Salvaged, salvage
+from sync.store.model import Compacted, Document, DocumentChange, Inserted, LocalDocument, Revision, Usage
+from sync.store.notify import ChangeWatcher
+from sync.store.salvage import SalvagedStore, salvage
 
 __all__ = [
     "BlobError",
     "BusyError",
-    "Change",
+    "ChangeWatcher",
     "Compacted",
     "ConflictError",
     "DamagedError",
     "Database",
     "Document",
+    "DocumentChange",
     "DocumentError",
     "FullError",
     "InputOutputError",
@@ -50,10 +51,9 @@ __all__ = [
     "LocalDocument",
     "ReadOnlyError",
     "Revision",
-    "Salvaged",
+    "SalvagedStore",
     "StoreError",
     "UnsupportedError",
     "Usage",
-    "Watcher",
     "salvage",
 ]

@@ -296,7 +296,7 @@ def _damaged(digest: str, path: Path) -> BlobError:
     return BlobError(f"blob {digest}: {path} is damaged; remove it, and it will be fetched again")
 
 
-def references(row: rows.Row) -> set[str]:
+def references(row: rows.DocumentRow) -> set[str]:
     """Return the digests of the blobs to which any kept revision of a document refers."""
     found: set[str] = set()
     for node in row.revisions().nodes.values():

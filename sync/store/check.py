@@ -9,7 +9,7 @@ import apsw
 from sync.store.bodies import decode
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError, DocumentError, InputOutputError
-from sync.store.rows import Row
+from sync.store.rows import DocumentRow
 
 from . import checkpoints, departures, local, meta, purge_watermarks, revisions, rows
 
@@ -109,7 +109,7 @@ def _documents(engine: Engine, *, newest: int | None, progress: Callable[[], Non
         after = page[-1][0]
 
 
-def _faults(row: Row) -> Iterator[str]:
+def _faults(row: DocumentRow) -> Iterator[str]:
     """Yield the faults in a row whose checksum is correct."""
     try:
         decode(row.document_id, row.raw)

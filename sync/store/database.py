@@ -36,8 +36,8 @@ from sync.store.edits import Edits
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError
 from sync.store.local import LocalDocuments
-from sync.store.model import Change, Compacted, Document, Inserted, LocalDocument, Revision, Usage
-from sync.store.notify import Announcer, Watcher
+from sync.store.model import Compacted, Document, DocumentChange, Inserted, LocalDocument, Revision, Usage
+from sync.store.notify import ChangeAnnouncer, ChangeWatcher
 from sync.store.reader import Reader
 from sync.store.remotes import Remotes
 from sync.store.sizes import Sizes
@@ -73,7 +73,7 @@ class Database:
     ) -> None:
         """Create a store on an open connection; use `open` instead."""
         self.path: Final = path
-        self._announcer = Announcer(announce, path.name, changed_elsewhere=self._data_version)
+        self._announcer = ChangeAnnouncer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
         self._clock = clock
         self.is_single_writer: Final = single_writer
@@ -175,14 +175,14 @@ class Database:
         with self._engine.reading:
             return self._engine.last_sequence()
 
-    def changes(self, since: int = 0, *, limit: int | None = None) -> list[Change]:
+    def changes(self, since: int = 0, *, limit: int | None = None) -> list[DocumentChange]:
         """Return the documents whose last change has a sequence above `since`, in that order, each once.
 
         `limit` is the maximum number of changes; None for all.
         """
         return self._reader.changes(since, limit)
 
-    def watch(self) -> Watcher:
+    def watch(self) -> ChangeWatcher:
         """Return a watcher that wakes up when any process changes documents.
 
         After waking up, read `changes` from the last sequence seen.

@@ -14,7 +14,7 @@ import msgspec
 
 from sync.store import rows
 from sync.store.engine import Engine
-from sync.store.rows import Row
+from sync.store.rows import DocumentRow
 
 CREATE: Final = """
 CREATE TABLE IF NOT EXISTS departures(
@@ -65,7 +65,7 @@ class Departures:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def note(self, old: Row, new: Row) -> None:
+    def note(self, old: DocumentRow, new: DocumentRow) -> None:
         """Record the channels that a document has left with its last change. Call inside a transaction.
 
         Args:

@@ -13,7 +13,7 @@ from sync.store.engine import Engine
 from sync.store.errors import ConflictError, DocumentError
 from sync.store.model import Inserted
 from sync.store.remotes import Remotes
-from sync.store.rows import Row
+from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
 from .purge_watermarks import Floors
@@ -50,7 +50,7 @@ class Edits:
                 body = raw if deleted else attachments.kept(document_id, raw)
                 revision = revisions.make(None, deleted=deleted, body=body)
                 flags = rows.DELETED if deleted else 0
-                if rows.insert(self._engine, Row(0, document_id, revision, flags, body=body)):
+                if rows.insert(self._engine, DocumentRow(0, document_id, revision, flags, body=body)):
                     return revision
             row = rows.load(self._engine, document_id)
             if row is None:
@@ -85,7 +85,7 @@ class Edits:
         bodies.check_id(document_id)
         revision = revisions.make(None, deleted=False, body=raw)
         with self._engine.writing:
-            return rows.insert(self._engine, Row(0, document_id, revision, 0, body=raw))
+            return rows.insert(self._engine, DocumentRow(0, document_id, revision, 0, body=raw))
 
     def insert(
         self,
@@ -129,7 +129,7 @@ class Edits:
                 _check_sound(document_id, revision)
                 if self._floors.is_below(document_id):
                     return False
-                new.append(Row(0, document_id, revision, rows.DELETED if deleted else 0, body=raw))
+                new.append(DocumentRow(0, document_id, revision, rows.DELETED if deleted else 0, body=raw))
             try:
                 with self._engine.savepoint():
                     if not rows.insert_many(self._engine, new):
@@ -181,10 +181,10 @@ class Edits:
             tree.prune(self._remotes.held(document_id))
             encoded = tree.encode(revision) if len(tree.nodes) > 1 else None
         flags = rows.DELETED if deleted else 0
-        return rows.insert(self._engine, Row(0, document_id, revision, flags, tree=encoded, body=raw))
+        return rows.insert(self._engine, DocumentRow(0, document_id, revision, flags, tree=encoded, body=raw))
 
     def _advance(
-        self, row: Row, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
+        self, row: DocumentRow, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
     ) -> Inserted:
         """Store a newer revision of a document with a single writer.
 
@@ -201,7 +201,7 @@ class Edits:
 
     def _merge(
         self,
-        row: Row,
+        row: DocumentRow,
         revision: str,
         history: Sequence[str],
         raw: bytes,
@@ -231,7 +231,7 @@ class Edits:
             return Inserted.CONFLICT
         return Inserted.BRANCHED if branched else Inserted.NEW
 
-    def _store(self, row: Row, tree: RevisionTree) -> Row:
+    def _store(self, row: DocumentRow, tree: RevisionTree) -> DocumentRow:
         held = self._remotes.held(row.document_id)
         tree.drop_bodies(_bases(tree, held))
         tree.prune(held)

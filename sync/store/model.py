@@ -28,7 +28,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DocumentChange:
     """An entry of the feed of changes: a document, at the sequence of its last change."""
 
     sequence: int

@@ -28,7 +28,7 @@ _POLL: Final = 0.2
 _numbers: Final = itertools.count()
 
 
-class Watcher:
+class ChangeWatcher:
     """A context manager that wakes up when documents may have changed. Close it after use."""
 
     def __init__(self, own: socket.socket, *, close: Callable[[], None], changed: Callable[[], bool]) -> None:
@@ -81,7 +81,7 @@ class Watcher:
         self.close()
 
 
-class Announcer:
+class ChangeAnnouncer:
     """A factory of watchers for one store, which also wakes them up."""
 
     def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
@@ -106,7 +106,7 @@ class Announcer:
         for name in names:
             self._send(self._sender, self._directory, name)
 
-    def watch(self) -> Watcher:
+    def watch(self) -> ChangeWatcher:
         """Return a new watcher.
 
         Raises:
@@ -123,13 +123,13 @@ class Announcer:
                     self._local.remove(theirs)
                 theirs.close()
 
-            return Watcher(ours, close=forget, changed=self._asker())
+            return ChangeWatcher(ours, close=forget, changed=self._asker())
         try:
             return self._bind(self._directory)
         except OSError as error:
             raise translated_os(error, self._directory) from error
 
-    def _bind(self, directory: Path) -> Watcher:
+    def _bind(self, directory: Path) -> ChangeWatcher:
         make_folder(directory)
         name = f"{self._prefix}{os.getpid()}.{next(_numbers)}.{os.urandom(4).hex()}"
         bound = _datagram_socket()
@@ -143,7 +143,7 @@ class Announcer:
             bound.close()
             raise
         path = directory / name
-        return Watcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
+        return ChangeWatcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
 
     def close(self) -> None:
         """Stop announcing, and close the sockets."""

@@ -12,8 +12,8 @@ import msgspec
 
 from sync.store import bodies, revisions, rows
 from sync.store.engine import Engine
-from sync.store.model import Change, Document, Revision
-from sync.store.rows import Row
+from sync.store.model import Document, DocumentChange, Revision
+from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
 from .purge_watermarks import Floors
@@ -192,7 +192,7 @@ class Reader:
         older.sort(key=revisions.split, reverse=True)
         return older[:ANCESTORS]
 
-    def changes(self, since: int, limit: int | None) -> list[Change]:
+    def changes(self, since: int, limit: int | None) -> list[DocumentChange]:
         """Return the documents whose last change came after sequence `since`, in order of that change."""
         with self._engine.reading:
             found: list[tuple[Any, ...]] = self._engine.execute(
@@ -201,7 +201,7 @@ class Reader:
                 (since, -1 if limit is None else limit),
             ).fetchall()
         return [
-            Change(
+            DocumentChange(
                 sequence, document_id, revision, flags & rows.DELETED != 0, flags & rows.CONFLICTED != 0, size
             )
             for sequence, document_id, revision, flags, size in found
@@ -256,7 +256,7 @@ class Reader:
             return [document_id for (document_id,) in self._engine.execute(statement, bindings)]
 
 
-def as_document(row: Row) -> Document:
+def as_document(row: DocumentRow) -> Document:
     """Convert a row to the document at its current revision."""
     return Document(
         row.document_id,

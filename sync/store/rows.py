@@ -34,7 +34,7 @@ _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
 
 
 @dataclass(slots=True)
-class Row:
+class DocumentRow:
     """A document as stored in the table."""
 
     sequence: int
@@ -67,17 +67,17 @@ class Row:
         return crc if self.body is None else zlib.crc32(self.body, crc ^ 2)
 
 
-def from_columns(columns: tuple[Any, ...]) -> Row | None:
+def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
     """Return the row with these columns, in the order of `SELECT`; None if the checksum is wrong."""
     sequence, document_id, revision, flags, crc, expires, tree, body = columns
-    row = Row(sequence, document_id, revision, flags, expires, tree, body)
+    row = DocumentRow(sequence, document_id, revision, flags, expires, tree, body)
     try:
         return row if row.checksum() == crc else None
     except TypeError:  # a corrupted record header can turn bytes into text
         return None
 
 
-def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
+def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
     """Return the row with these columns.
 
     Raises:
@@ -89,13 +89,13 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> Row:
     return row
 
 
-def load(engine: Engine, document_id: str) -> Row | None:
+def load(engine: Engine, document_id: str) -> DocumentRow | None:
     """Return the row of a document, or None. Call inside one of the engine's scopes."""
     found = engine.execute(_BY_ID, (document_id,)).fetchall()
     return sound(found[0], engine) if found else None
 
 
-def insert(engine: Engine, row: Row) -> bool:
+def insert(engine: Engine, row: DocumentRow) -> bool:
     """Store a new document. Return False, and store nothing, if a row with its id exists already.
 
     The row's sequence and blob flag are set here.
@@ -123,7 +123,7 @@ def insert(engine: Engine, row: Row) -> bool:
     return True
 
 
-def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
+def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
     """Store new documents. Return False if a row exists already for one of them.
 
     In that case only some of the documents were stored, so the caller must roll back. Sequences and blob
@@ -153,10 +153,10 @@ def insert_many(engine: Engine, new: Sequence[Row]) -> bool:
     return bool(stored == len(new))
 
 
-def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
+def replace(engine: Engine, old: DocumentRow, tree: RevisionTree) -> DocumentRow:
     """Store the changed tree of a document under the next sequence. Return the new row."""
     winner = tree.winner()
-    new = Row(
+    new = DocumentRow(
         sequence=engine.next_sequence(),
         document_id=old.document_id,
         revision=winner,
@@ -169,7 +169,7 @@ def replace(engine: Engine, old: Row, tree: RevisionTree) -> Row:
     return new
 
 
-def rewrite(engine: Engine, sequence: int, new: Row) -> None:
+def rewrite(engine: Engine, sequence: int, new: DocumentRow) -> None:
     """Overwrite the row at `sequence`."""
     if new.body == bodies.EMPTY:
         new.body = None

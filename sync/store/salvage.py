@@ -17,7 +17,7 @@ from sync.store.engine import Engine
 from sync.store.errors import StoreError, translated_os
 
 from . import checkpoints, departures, local, meta, purge_watermarks, rows, schema
-from .sqlite_pages import Pages, Record
+from .sqlite_pages import PageRecord, Pages
 
 _BATCH: Final = 500
 """Number of rows written in one transaction."""
@@ -34,7 +34,7 @@ _KEEP_DOCUMENT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class SalvagedStore:
     """The result of salvaging a damaged store."""
 
     documents: int
@@ -48,7 +48,7 @@ class Salvaged:
     """Number of cells in the file that could not be decoded."""
 
 
-def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> Salvaged:
+def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
     """Rescue what is sound in the store at `path` into a new one at `into`, only reading the damaged file.
 
     `progress` is called now and then.
@@ -83,7 +83,7 @@ class _Salvage:
         self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS, meta.TICKS, meta.SIZES}
         """Keys of other tables whose index entries look like those of the documents."""
 
-    def run(self) -> Salvaged:
+    def run(self) -> SalvagedStore:
         meta.identity(self._engine)
         for batch in _batches(itertools.chain(self._pages.rows(), self._pages.rows_beyond())):
             self._progress()
@@ -99,7 +99,7 @@ class _Salvage:
                 self._engine.execute(f"SELECT count(*) FROM {table}").get  # noqa: S608 - constants only
                 for table in ("docs", "local", "floors")
             )
-        return Salvaged(
+        return SalvagedStore(
             documents=documents,
             local=kept_local,
             floors=kept_floors,
@@ -108,7 +108,7 @@ class _Salvage:
             unreadable=unreadable,
         )
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: PageRecord) -> None:
         """Keep a row if its shape and its checksum show that it is one of ours."""
         execute = self._engine.execute
         match record.values:
@@ -173,7 +173,7 @@ def _new_store(path: Path) -> Engine:
     return Engine(connection, path, committed=lambda: None)
 
 
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterator[PageRecord]) -> Iterator[list[PageRecord]]:
     while batch := list(itertools.islice(records, _BATCH)):
         yield batch
 

@@ -30,7 +30,7 @@ class _UnreadableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PageRecord:
     """A row of a table, or an entry of an index."""
 
     page: int
@@ -88,12 +88,12 @@ class Pages:
             return b""
         return data if len(data) == self.size else b""
 
-    def rows(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[PageRecord]:
         """Yield every row of every table that can be read."""
         for number, data, start in self._pages({_TABLE_LEAF}):
             yield from self._rows(number, data, start)
 
-    def rows_beyond(self) -> Iterator[Record]:
+    def rows_beyond(self) -> Iterator[PageRecord]:
         """Yield the rows found only in the part of a broken log that SQLite does not see (see `wal`).
 
         Call it after `rows`. Rows are yielded in the order in which they were written, once for each copy of
@@ -108,17 +108,17 @@ class Pages:
             if data and data[start] == _TABLE_LEAF:
                 yield from self._rows(frame.page, data, start)
 
-    def _rows(self, number: int, data: bytes, start: int) -> Iterator[Record]:
+    def _rows(self, number: int, data: bytes, start: int) -> Iterator[PageRecord]:
         for pointer in self._cells(data, start, header=8):
             try:
                 size, at = _varint(data, pointer)
                 rowid, at = _varint(data, at)
                 payload = self._payload(data, at, size, most=self._usable - 35)
-                yield Record(number, _signed(rowid), _record(payload))
+                yield PageRecord(number, _signed(rowid), _record(payload))
             except _UnreadableError:
                 self.unreadable += 1
 
-    def entries(self) -> Iterator[Record]:
+    def entries(self) -> Iterator[PageRecord]:
         """Yield every entry of every index that can be read."""
         most = (self._usable - 12) * 64 // 255 - 23
         for number, data, start in self._pages({_INDEX_LEAF, _INDEX_INTERIOR}):
@@ -126,7 +126,7 @@ class Pages:
             for pointer in self._cells(data, start, header=12 if inner else 8):
                 try:
                     size, at = _varint(data, pointer + (4 if inner else 0))
-                    yield Record(number, None, _record(self._payload(data, at, size, most=most)))
+                    yield PageRecord(number, None, _record(self._payload(data, at, size, most=most)))
                 except _UnreadableError:
                     self.unreadable += 1
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from sync.blip import Connection, ErrorReceived, RequestReceived, ResponseReceived
+from sync.blip import BlipConnection, ErrorReceived, RequestReceived, ResponseReceived
 from sync.net.authenticators import BasicAuthenticator
 from sync.net.tls_contexts import client_context
 from sync.net.websocket import WebSocketTransport
@@ -19,14 +19,14 @@ Reply = ResponseReceived | ErrorReceived
 
 
 class Curious:
-    """Connection that is a `sync.net.transport.Receiver`.
+    """Connection that is a `sync.net.transport.FrameReceiver`.
 
     A request gets only the answer that the test sends.
     """
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self._transport = transport
-        self._connection = Connection()
+        self._connection = BlipConnection()
         self._changed = asyncio.Event()
         self.replies: dict[int, Reply] = {}
         self.requests: list[RequestReceived] = []

@@ -5,9 +5,9 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sync.blip import Connection, Event
+from sync.blip import BlipConnection, Event
 from sync.blip.codec import Decoder
-from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, NO_REPLY, Kind, decode_header
+from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, NO_REPLY, FrameKind, decode_header
 from sync.net.authenticators import BasicAuthenticator
 from sync.net.tls_contexts import client_context
 from sync.net.websocket import Tuning, WebSocketTransport
@@ -23,14 +23,14 @@ _ENOUGH = 64 * 1024 * 1024
 
 
 class Intruder:
-    """Connection that is a `sync.net.transport.Receiver`, and answers nothing by itself."""
+    """Connection that is a `sync.net.transport.FrameReceiver`, and answers nothing by itself."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
         self.maker = Maker()
         self.asked = 0
         """Number of the last request."""
-        self.replies: dict[int, Kind] = {}
+        self.replies: dict[int, FrameKind] = {}
         """Kind of each complete reply, by the number of the request."""
         self.bodies: dict[int, bytes] = {}
         """Properties and body of each reply, undecoded."""
@@ -40,7 +40,7 @@ class Intruder:
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
         self._changed = asyncio.Event()
-        self._speech: tuple[Connection, Callable[[Event], None]] | None = None
+        self._speech: tuple[BlipConnection, Callable[[Event], None]] | None = None
 
     @classmethod
     async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
@@ -104,7 +104,7 @@ class Intruder:
             self._changed.clear()
             await self._changed.wait()
 
-    def speaks(self, connection: Connection, hear: Callable[[Event], None]) -> None:
+    def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
         """Leave sending and receiving to a BLIP connection, whose events go to `hear`."""
         self._speech = connection, hear
 
@@ -133,11 +133,11 @@ class Intruder:
             return
         for frame in frames:
             number, flags, start = decode_header(frame)
-            kind = Kind(flags & KIND_MASK)
-            if kind in (Kind.ACK_REQUEST, Kind.ACK_REPLY):
+            kind = FrameKind(flags & KIND_MASK)
+            if kind in (FrameKind.ACK_REQUEST, FrameKind.ACK_REPLY):
                 continue
             plain = self._decoder.open(frame, start, flags)
-            if kind is Kind.REQUEST:
+            if kind is FrameKind.REQUEST:
                 self.requests += 1
                 continue
             self.bodies[number] = self.bodies.get(number, b"") + plain

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
+from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 
 DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 """Digest of the empty blob."""
@@ -35,10 +35,10 @@ class Stranger:
     """The other end of one session."""
 
     def __init__(
-        self, rng: random.Random, names: Sequence[str], connection: Connection | None = None
+        self, rng: random.Random, names: Sequence[str], connection: BlipConnection | None = None
     ) -> None:
         """Set up a peer that mentions the documents `names`, and may add invented ones."""
-        self.connection = connection or Connection()
+        self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
         """Messages sent, by their profile; `reply` and `error` are the stranger's answers."""
         self.heard: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from typing import Any
 from sync import documents
 from sync.blip import ErrorReceived, ResponseReceived
 from sync.replication.messages import (
-    Change,
+    AnnouncedChange,
     Changes,
     GetAttachment,
     GetRev,
@@ -93,7 +93,7 @@ async def everything(spy: Curious, name: str, revision: str) -> list[tuple[Any, 
     for offered, parent in ((revision, None), ("1-ff", None), ("2-ff", revision), ("9-ff", "8-ff")):
         proposals = ProposeChanges((Proposal(name, offered, parent),), conflict_includes_revision=True)
         found.append(await spy.ask(proposals.encode()))
-        found.append(await spy.ask(Changes((Change("7", name, offered),), insists=True).encode()))
+        found.append(await spy.ask(Changes((AnnouncedChange("7", name, offered),), insists=True).encode()))
     found.append(await spy.ask(GetRev(name).encode()))
     found.append(await spy.ask(GetRev(name, revision).encode()))
     for body in (b'{"n":1}', b'{"photo":{"none":{"x":1}}}', b"[1]", b'{"channels":["notes"]}'):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync import documents
-from sync.blip.frames import Kind
+from sync.blip.frames import FrameKind
 from sync.peer import limits
 from sync.store import Database
 
@@ -61,7 +61,7 @@ async def questions(
             await intruder.until(lambda: len(intruder.replies) == count)
     except TimeoutError:
         pass
-    answered = [number for number, kind in intruder.replies.items() if kind is Kind.RESPONSE]
+    answered = [number for number, kind in intruder.replies.items() if kind is FrameKind.RESPONSE]
     facts = {"seconds": time.monotonic() - began, "proofs": len(answered), "over": intruder.is_over}
     intruder.leave()
     return facts
@@ -77,7 +77,7 @@ async def deltas(target: Target, begun: Begun, *, revision: str, count: int) -> 
         intruder.ask(properties, json.dumps({"edit": number}).encode())
     await intruder.until(lambda: len(intruder.replies) == count)
     kinds = list(intruder.replies.values())
-    facts = {"answered": len(kinds), "errors": kinds.count(Kind.ERROR), "over": intruder.is_over}
+    facts = {"answered": len(kinds), "errors": kinds.count(FrameKind.ERROR), "over": intruder.is_over}
     intruder.leave()
     return facts
 

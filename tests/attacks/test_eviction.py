@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.console.stores import opened
 from services.documents import retention
-from sync.blip.frames import Kind
+from sync.blip.frames import FrameKind
 from sync.documents import is_single_writer, reading_prefix
 from sync.store import Database
 from sync.store.checkpoints import LARGEST, MOST_BYTES
@@ -50,8 +50,8 @@ async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
         asked = crew.ask(note, text, compressed=True)
         await crew.answered(asked)
     return {
-        "checkpoints": sum(kind is Kind.RESPONSE for kind in guest.replies.values()),
-        "notes": sum(kind is Kind.RESPONSE for kind in crew.replies.values()),
+        "checkpoints": sum(kind is FrameKind.RESPONSE for kind in guest.replies.values()),
+        "notes": sum(kind is FrameKind.RESPONSE for kind in crew.replies.values()),
         "over": guest.is_over or crew.is_over,
     }
 
@@ -104,8 +104,8 @@ async def flood(target: Target, begun: Begun, *, count: int) -> Facts:
         await crew.answered(crew.ask(_note(number), _body(text), compressed=True))
     kinds = [crew.replies[number] for number in sorted(crew.replies)]
     return {
-        "taken": kinds.count(Kind.RESPONSE),
-        "refused": kinds.count(Kind.ERROR),
+        "taken": kinds.count(FrameKind.RESPONSE),
+        "refused": kinds.count(FrameKind.ERROR),
         "huge": b"413" in crew.bodies[huge],
         "last": crew.bodies[max(crew.bodies)].decode(errors="replace"),
         "over": crew.is_over,

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from sync.blip.frames import Kind
+from sync.blip.frames import FrameKind
 
 from .attacker import Begun, Facts, Target
 from .intruder import Intruder
@@ -22,7 +22,7 @@ async def empty_objects(target: Target, begun: Begun, *, connections: int, each:
         for again in range(each):
             properties = {"Profile": "rev", "id": f"{NOTE}{number * each + again:01}", "rev": "1-abc"}
             await intruder.answered(intruder.ask(properties, body, compressed=True))
-        return intruder.is_over or Kind.RESPONSE not in intruder.replies.values()
+        return intruder.is_over or FrameKind.RESPONSE not in intruder.replies.values()
 
     refused = await asyncio.gather(*(send(intruder, number) for number, intruder in enumerate(intruders)))
     return {"refused": sum(refused), "connections": connections}

@@ -4,7 +4,7 @@ import asyncio
 import json
 from functools import partial
 
-from sync.blip.frames import MORE_COMING, Kind
+from sync.blip.frames import MORE_COMING, FrameKind
 from tests.blip.wire import content
 
 from .attacker import Begun, Facts, Target
@@ -36,7 +36,7 @@ async def propose(
             await intruder.drained()
         for number in range(1, lists + 1):
             await intruder.answered(number)
-        return sum(kind is Kind.RESPONSE for kind in intruder.replies.values())
+        return sum(kind is FrameKind.RESPONSE for kind in intruder.replies.values())
 
     taken = await asyncio.gather(*map(send, intruders))
     return {"lists": connections * lists, "taken": sum(taken)}

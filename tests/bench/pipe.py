@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from sync.blip.codec import Decoder, Encoder
-from sync.blip.frames import COMPRESSED, Kind, decode_header
+from sync.blip.frames import COMPRESSED, FrameKind, decode_header
 from sync.net import ws_client, ws_server
 from sync.net.tls_contexts import client_context, server_context
 from sync.net.tls_identity import TLSIdentity
@@ -58,7 +58,7 @@ class _Passive:
         self._store.executemany("INSERT INTO d VALUES (?, ?, ?, ?)", self._rows)
         self._store.execute("COMMIT")
         for row in self._rows:
-            self._transport.send(self._encoder.seal(row[0], Kind.RESPONSE, b""))
+            self._transport.send(self._encoder.seal(row[0], FrameKind.RESPONSE, b""))
         self._rows.clear()
         self._transport.flush()
 
@@ -90,7 +90,7 @@ class _Active:
         while transport.is_writable and self._sent < most:
             content = self._contents[self._sent]
             self._sent += 1
-            transport.send(self._encoder.seal(self._sent, Kind.REQUEST | COMPRESSED, content))
+            transport.send(self._encoder.seal(self._sent, FrameKind.REQUEST | COMPRESSED, content))
             if self._sent % FLUSH_EVERY == 0:
                 transport.flush()
         transport.flush()

@@ -14,7 +14,7 @@ from statistics import median
 
 from services.state import state_file
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database, revisions
 from tests.services import documents as build
 
@@ -81,7 +81,7 @@ def fill(path: Path, total: int) -> float:
             build.vessel(),
             *(build.equipment(3.0, sensor=f"s{number:02}") for number in range(SENSORS)),
         )
-        assert database.count(f"{Kind.ALARM}:") == -(-total // READINGS_AN_ALARM)
+        assert database.count(f"{DocumentType.ALARM}:") == -(-total // READINGS_AN_ALARM)
     return total / (time.perf_counter() - began)
 
 

@@ -15,7 +15,7 @@ from .serving import LOOK_EVERY, PATIENCE, Other, open_store, pushed, reading_id
 from .store import BATCH, body
 
 UPDATE_BYTES: Final = 300
-CHANNELS: Final = documents.channels(documents.Kind.EQUIPMENT, "bench")
+CHANNELS: Final = documents.channels(documents.DocumentType.EQUIPMENT, "bench")
 EQUIPMENT: Final[dict[str, object]] = {
     "type": "equipment", "vessel": "bench", "channels": CHANNELS, "sensor": "main-rpm",
     "name": "Main engine, revolutions", "path": "propulsion.main.revolutions", "unit": "Hz",

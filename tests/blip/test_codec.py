@@ -13,7 +13,7 @@ from sync.blip.errors import (
     InflatedTooLargeError,
     VarintInvalidError,
 )
-from sync.blip.frames import COMPRESSED, Kind, decode_header, encode_header
+from sync.blip.frames import COMPRESSED, FrameKind, decode_header, encode_header
 from tests.blip.wire import noise, text
 
 contents = st.lists(
@@ -66,8 +66,8 @@ def test_what_was_sent_before_makes_later_frames_smaller() -> None:
 
 
 def test_tiny_contents_are_not_compressed_and_say_so() -> None:
-    frame = Encoder().seal(1, Kind.RESPONSE | COMPRESSED, b"\0")
-    assert decode_header(frame) == (1, Kind.RESPONSE, 2)
+    frame = Encoder().seal(1, FrameKind.RESPONSE | COMPRESSED, b"\0")
+    assert decode_header(frame) == (1, FrameKind.RESPONSE, 2)
     assert len(frame) == 2 + 1 + 4
 
 
@@ -129,10 +129,10 @@ def test_any_bytes_are_opened_or_refused(items: list[tuple[bytes, bool]]) -> Non
 
 @given(
     st.integers(1, 2**64 - 1) | st.integers(1, 3 * 10**6),
-    st.sampled_from(list(Kind)),
+    st.sampled_from(list(FrameKind)),
     st.integers(0, 0x7F).map(lambda flags: flags & ~7),
 )
-def test_a_header_is_read_as_written(number: int, kind: Kind, flags: int) -> None:
+def test_a_header_is_read_as_written(number: int, kind: FrameKind, flags: int) -> None:
     header = encode_header(number, kind | flags)
     assert decode_header(header + b"....") == (number, kind | flags, len(header))
 

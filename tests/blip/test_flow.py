@@ -2,15 +2,15 @@
 
 import pytest
 
-from sync.blip import Acknowledged, Connection, Event, Limits, ResponseReceived
+from sync.blip import Acknowledged, BlipConnection, ConnectionLimits, Event, ResponseReceived
 from sync.blip.errors import AcknowledgementInvalidError, FlowControlIgnoredError
-from sync.blip.frames import MORE_COMING, Kind
+from sync.blip.frames import MORE_COMING, FrameKind
 from sync.blip.limits import ACKNOWLEDGE_EVERY, BIG_FRAME, WINDOW
 from tests.blip.wire import Maker, Wire, assert_ends, feed, look, noise, pull, text
 
 
 def test_a_long_message_pauses_when_a_window_of_it_is_unacknowledged() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(1_000_000))
     sent = sum(len(frame) - 2 for frame in pull(connection))
     assert WINDOW <= sent < WINDOW + BIG_FRAME
@@ -19,7 +19,7 @@ def test_a_long_message_pauses_when_a_window_of_it_is_unacknowledged() -> None:
 
 
 def test_it_goes_on_as_far_as_it_is_acknowledged() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.send_request({}, noise(1_000_000))
     sent = sum(len(frame) - 2 for frame in pull(connection))
     for acknowledged in (10_000, 50_000, 120_000):
@@ -31,7 +31,7 @@ def test_it_goes_on_as_far_as_it_is_acknowledged() -> None:
 
 
 def test_an_acknowledgement_of_less_than_one_before_changes_nothing() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.send_request({}, noise(1_000_000))
     sent = sum(len(frame) - 2 for frame in pull(connection))
     connection.receive(maker.acknowledgement(1, 100_000))
@@ -41,7 +41,7 @@ def test_an_acknowledgement_of_less_than_one_before_changes_nothing() -> None:
 
 
 def test_other_messages_pass_one_that_is_paused() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(1_000_000))
     pull(connection)
     connection.send_request({}, b"small")
@@ -49,7 +49,7 @@ def test_other_messages_pass_one_that_is_paused() -> None:
 
 
 def test_what_counts_against_the_window_is_what_goes_over_the_wire() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, bytes(1_000_000), compressed=True)
     pull(connection)
     assert connection.queued == 0
@@ -84,7 +84,7 @@ def test_replies_are_acknowledged_as_replies(error: bool) -> None:
         wire.right.send_response(1, {}, noise(400_000))
     at_left, at_right = wire.carry()
     assert len(at_left) == 1
-    assert {frame.kind for frame in wire.from_left[1:]} == {Kind.ACK_REPLY}
+    assert {frame.kind for frame in wire.from_left[1:]} == {FrameKind.ACK_REPLY}
     assert all(isinstance(event, Acknowledged) and event.is_reply for event in at_right)
     assert len(at_right) >= 5
 
@@ -108,22 +108,22 @@ def test_a_message_that_has_ended_is_not_acknowledged_any_more() -> None:
 
 
 def test_a_late_acknowledgement_is_no_harm() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.send_request({}, b"", no_reply=True)
     pull(connection)
     assert connection.receive(maker.acknowledgement(1, 50_000)) == []
 
 
-@pytest.mark.parametrize("kind", [Kind.ACK_REQUEST, Kind.ACK_REPLY])
+@pytest.mark.parametrize("kind", [FrameKind.ACK_REQUEST, FrameKind.ACK_REPLY])
 @pytest.mark.parametrize("number", [0, 1, 2**40])
-def test_an_acknowledgement_of_what_was_never_sent_ends_the_connection(number: int, kind: Kind) -> None:
-    connection = Connection()
+def test_an_acknowledgement_of_what_was_never_sent_ends_the_connection(number: int, kind: FrameKind) -> None:
+    connection = BlipConnection()
     connection.send_request()  # not begun
     assert_ends(connection, Maker().acknowledgement(number, 5, kind=kind), AcknowledgementInvalidError)
 
 
 def test_an_acknowledgement_of_more_than_was_sent_ends_the_connection() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(100_000))
     sent = sum(len(frame) - 2 for frame in pull(connection, 2))
     connection.receive(Maker().acknowledgement(1, sent))
@@ -131,14 +131,14 @@ def test_an_acknowledgement_of_more_than_was_sent_ends_the_connection() -> None:
 
 
 def test_a_peer_that_does_not_wait_for_acknowledgements_ends_the_connection() -> None:
-    maker, connection = Maker(), Connection(Limits(unacknowledged_bytes=200_000))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=200_000))
     frames = [maker.frame(1, bytes(9_996), flags=MORE_COMING) for _ in range(21)]
     assert feed(connection, frames[:20]) == []
     assert_ends(connection, frames[20], FlowControlIgnoredError)
 
 
 def test_a_peer_that_waits_may_send_on() -> None:
-    maker, connection = Maker(), Connection(Limits(unacknowledged_bytes=200_000))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=200_000))
     for _ in range(100):
         connection.receive(maker.frame(1, bytes(9_996), flags=MORE_COMING))
         pull(connection)

@@ -3,12 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.blip import Connection, Event, Limits, RequestReceived, State
+from sync.blip import BlipConnection, ConnectionLimits, ConnectionState, Event, RequestReceived
 from sync.blip.errors import ViolationError
 from sync.blip.frames import COMPRESSED, MORE_COMING, NO_REPLY, URGENT
 from tests.blip.wire import Maker, content, property_maps, pull, text
 
-LIMITS = Limits(
+LIMITS = ConnectionLimits(
     frame_bytes=2000,
     inflated_bytes=5000,
     message_bytes=8000,
@@ -21,9 +21,9 @@ LIMITS = Limits(
 )
 
 
-def in_conversation() -> Connection:
+def in_conversation() -> BlipConnection:
     """Return a connection with requests of all kinds in flight."""
-    connection = Connection(LIMITS)
+    connection = BlipConnection(LIMITS)
     connection.send_request({}, text(5000))
     connection.send_request(in_parts=True)
     connection.send_request(urgent=True)
@@ -32,12 +32,12 @@ def in_conversation() -> Connection:
     return connection
 
 
-def take(connection: Connection, frame: bytes) -> bool:
+def take(connection: BlipConnection, frame: bytes) -> bool:
     """Receive a frame, answer its requests, and return True if the connection continues."""
     try:
         events: list[Event] = connection.receive(frame)
     except ViolationError:
-        assert connection.state is State.FAILED
+        assert connection.state is ConnectionState.FAILED
         return False
     for event in events:
         if isinstance(event, RequestReceived):
@@ -88,7 +88,7 @@ def test_any_acknowledgement(number: int, kind: int, frame_bytes: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_good_traffic_with_one_byte_changed(data: st.DataObject) -> None:
-    sender = Connection(LIMITS)
+    sender = BlipConnection(LIMITS)
     for size in data.draw(st.lists(st.integers(0, 4000), min_size=1, max_size=4)):
         sender.send_request({"Profile": "rev"}, text(size), compressed=size % 2 == 0, no_reply=size % 3 == 0)
     frames = pull(sender)
@@ -97,7 +97,7 @@ def test_good_traffic_with_one_byte_changed(data: st.DataObject) -> None:
     changed = bytearray(frames[victim])
     changed[place] ^= data.draw(st.integers(1, 255))
     frames[victim] = bytes(changed)
-    connection = Connection(LIMITS)
+    connection = BlipConnection(LIMITS)
     for frame in frames:
         if not take(connection, frame):
             return

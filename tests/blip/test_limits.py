@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sync.blip import Connection, Limits, RequestReceived
+from sync.blip import BlipConnection, ConnectionLimits, RequestReceived
 from sync.blip.errors import (
     ArrivingTooLargeError,
     BlipError,
@@ -29,8 +29,8 @@ from sync.blip.errors import (
     VarintInvalidError,
     ViolationError,
 )
-from sync.blip.frames import COMPRESSED, MORE_COMING, Kind, encode_header
-from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, Standing, Step
+from sync.blip.frames import COMPRESSED, MORE_COMING, FrameKind, encode_header
+from sync.blip.states import REPLY_FRAMES, REQUEST_FRAMES, MessagePhase, Step
 from sync.blip.varint import encode as varint
 from tests.blip.wire import Maker, assert_ends, content, feed, noise, pull
 
@@ -42,7 +42,7 @@ class Case:
     """Frames of which all but the last are allowed, and the error for the last one."""
 
     name: str
-    limits: Limits
+    limits: ConnectionLimits
     frames: Frames
     error: type[ViolationError]
 
@@ -79,47 +79,50 @@ def ended_stream() -> bytes:
 
 
 CASES = [
-    Case("frame", Limits(frame_bytes=100), lambda m: [
+    Case("frame", ConnectionLimits(frame_bytes=100), lambda m: [
         m.frame(1, content(bytes(93))), m.frame(2, content(bytes(94)))], FrameTooLargeError),
-    Case("inflated", Limits(inflated_bytes=5000), lambda m: [
+    Case("inflated", ConnectionLimits(inflated_bytes=5000), lambda m: [
         m.frame(1, content(bytes(4999)), flags=COMPRESSED),
         m.frame(2, content(bytes(5000)), flags=COMPRESSED)], InflatedTooLargeError),
-    Case("bomb", Limits(), lambda m: [
+    Case("bomb", ConnectionLimits(), lambda m: [
         m.frame(1, content(bytes(20_000_000)), flags=COMPRESSED)], InflatedTooLargeError),
-    Case("message in one frame", Limits(message_bytes=1000), lambda m: [
+    Case("message in one frame", ConnectionLimits(message_bytes=1000), lambda m: [
         m.frame(1, content(bytes(999))), m.frame(2, content(bytes(1000)))], MessageTooLargeError),
-    Case("message in several", Limits(message_bytes=1000), pieces(500, 500, 1), MessageTooLargeError),
-    Case("properties", Limits(properties_bytes=100), one(varint(101) + bytes(101)), PropertiesTooLargeError),
-    Case("properties announced", Limits(properties_bytes=100), one(varint(101), MORE_COMING),
+    Case("message in several", ConnectionLimits(message_bytes=1000), pieces(500, 500, 1),
+         MessageTooLargeError),
+    Case("properties", ConnectionLimits(properties_bytes=100), one(varint(101) + bytes(101)),
          PropertiesTooLargeError),
-    Case("properties' number", Limits(properties=3), one(content(b"", {"a": "", "b": "", "c": "", "d": ""})),
+    Case("properties announced", ConnectionLimits(properties_bytes=100), one(varint(101), MORE_COMING),
+         PropertiesTooLargeError),
+    Case("properties' number", ConnectionLimits(properties=3),
+         one(content(b"", {"a": "", "b": "", "c": "", "d": ""})),
          TooManyPropertiesError),
-    Case("properties' form", Limits(), one(b"\x02a\0"), PropertiesInvalidError),
-    Case("no content", Limits(), one(b""), VarintInvalidError),
-    Case("unanswered", Limits(unanswered_requests=3), many(4), TooManyRequestsError),
-    Case("arriving", Limits(arriving_messages=3), begun(4, 10), TooManyArrivingError),
-    Case("arriving together", Limits(arriving_bytes=4000), begun(5, 1000), ArrivingTooLargeError),
-    Case("checksum", Limits(), lambda m: [
+    Case("properties' form", ConnectionLimits(), one(b"\x02a\0"), PropertiesInvalidError),
+    Case("no content", ConnectionLimits(), one(b""), VarintInvalidError),
+    Case("unanswered", ConnectionLimits(unanswered_requests=3), many(4), TooManyRequestsError),
+    Case("arriving", ConnectionLimits(arriving_messages=3), begun(4, 10), TooManyArrivingError),
+    Case("arriving together", ConnectionLimits(arriving_bytes=4000), begun(5, 1000), ArrivingTooLargeError),
+    Case("checksum", ConnectionLimits(), lambda m: [
         m.frame(1, content()), m.frame(2, content())[:-1] + b"?"], ChecksumMismatchError),
-    Case("frame lost", Limits(), lambda m: [
+    Case("frame lost", ConnectionLimits(), lambda m: [
         m.frame(1, content()), (m.frame(2, content(b"lost")), m.frame(2, content()))[1]],
         ChecksumMismatchError),
-    Case("frame twice", Limits(), lambda m: [m.frame(1, content())] * 2, ChecksumMismatchError),
-    Case("not deflate", Limits(), raw(b"\1\x08\xff\xff\xff\0\0\0\0"), DeflateInvalidError),
-    Case("deflate ended", Limits(), raw(ended_stream()), DeflateInvalidError),
-    Case("empty", Limits(), raw(b""), FrameTruncatedError),
-    Case("no checksum", Limits(), raw(b"\1\0abc"), FrameTruncatedError),
-    Case("no flags", Limits(), raw(b"\x80\x80\x80"), VarintInvalidError),
-    Case("number too wide", Limits(), raw(b"\xff" * 10 + b"\1\0\0\0\0\0"), VarintInvalidError),
-    Case("acknowledges nothing", Limits(), raw(b"\1\4\x80"), VarintInvalidError),
-    *(Case(f"kind {kind}", Limits(), raw(encode_header(1, kind) + bytes(9)), FrameKindUnknownError)
+    Case("frame twice", ConnectionLimits(), lambda m: [m.frame(1, content())] * 2, ChecksumMismatchError),
+    Case("not deflate", ConnectionLimits(), raw(b"\1\x08\xff\xff\xff\0\0\0\0"), DeflateInvalidError),
+    Case("deflate ended", ConnectionLimits(), raw(ended_stream()), DeflateInvalidError),
+    Case("empty", ConnectionLimits(), raw(b""), FrameTruncatedError),
+    Case("no checksum", ConnectionLimits(), raw(b"\1\0abc"), FrameTruncatedError),
+    Case("no flags", ConnectionLimits(), raw(b"\x80\x80\x80"), VarintInvalidError),
+    Case("number too wide", ConnectionLimits(), raw(b"\xff" * 10 + b"\1\0\0\0\0\0"), VarintInvalidError),
+    Case("acknowledges nothing", ConnectionLimits(), raw(b"\1\4\x80"), VarintInvalidError),
+    *(Case(f"kind {kind}", ConnectionLimits(), raw(encode_header(1, kind) + bytes(9)), FrameKindUnknownError)
       for kind in (3, 6, 7)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_breaking_a_limit_ends_this_connection_with_its_own_error(case: Case) -> None:
-    connection = Connection(case.limits)
+    connection = BlipConnection(case.limits)
     *allowed, refused = case.frames(Maker())
     feed(connection, allowed)
     assert_ends(connection, refused, case.error)
@@ -139,7 +142,7 @@ def test_every_violation_is_tried_and_names_a_close_code() -> None:
 
 
 def test_replies_sent_make_room_for_more_requests() -> None:
-    maker, connection = Maker(), Connection(Limits(unanswered_requests=2))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(unanswered_requests=2))
     for number in range(1, 20):
         connection.receive(maker.frame(number, content()))
         if number > 1:
@@ -148,7 +151,7 @@ def test_replies_sent_make_room_for_more_requests() -> None:
 
 
 def test_a_reply_not_yet_taken_still_counts_as_unanswered() -> None:
-    maker, connection = Maker(), Connection(Limits(unanswered_requests=2))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(unanswered_requests=2))
     for number in (1, 2):
         connection.receive(maker.frame(number, content()))
         connection.send_response(number)
@@ -156,7 +159,7 @@ def test_a_reply_not_yet_taken_still_counts_as_unanswered() -> None:
 
 
 def test_messages_that_ended_make_room_for_more() -> None:
-    maker, connection = Maker(), Connection(Limits(arriving_messages=1, arriving_bytes=1000))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(arriving_messages=1, arriving_bytes=1000))
     for number in range(1, 20):
         connection.receive(maker.frame(number, content(bytes(500)), flags=MORE_COMING))
         (event,) = connection.receive(maker.frame(number, bytes(499)))
@@ -164,56 +167,58 @@ def test_messages_that_ended_make_room_for_more() -> None:
 
 
 def test_a_message_in_parts_may_be_longer_than_any_that_is_held() -> None:
-    limits = Limits(message_bytes=1000, arriving_bytes=1000)
-    maker, connection = Maker(), Connection(limits)
+    limits = ConnectionLimits(message_bytes=1000, arriving_bytes=1000)
+    maker, connection = Maker(), BlipConnection(limits)
     connection.send_request(in_parts=True)
     pull(connection)
     total = 0
     for place in range(50):
         data = content(bytes(500)) if place == 0 else bytes(500)
         more = MORE_COMING if place < 49 else 0
-        total += len(connection.receive(maker.frame(1, data, kind=Kind.RESPONSE, flags=more)))
+        total += len(connection.receive(maker.frame(1, data, kind=FrameKind.RESPONSE, flags=more)))
     assert total == 51
 
 
 # Frames that a message's state allows or refuses, as in the tables.
 
 
-def request_standing(standing: Standing) -> tuple[Maker, Connection, int]:
-    maker, connection = Maker(), Connection()
+def request_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
+    maker, connection = Maker(), BlipConnection()
     connection.receive(maker.frame(1, content()))
     connection.receive(maker.frame(2, content(), flags=MORE_COMING))
     number = {
-        Standing.COMPLETE: 1,
-        Standing.ARRIVING: 2,
-        Standing.EXPECTED: 3,
-        Standing.IMPOSSIBLE: 4,
+        MessagePhase.COMPLETE: 1,
+        MessagePhase.ARRIVING: 2,
+        MessagePhase.EXPECTED: 3,
+        MessagePhase.IMPOSSIBLE: 4,
     }[standing]
     return maker, connection, number
 
 
-def reply_standing(standing: Standing) -> tuple[Maker, Connection, int]:
-    maker, connection = Maker(), Connection()
+def reply_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
+    maker, connection = Maker(), BlipConnection()
     for _ in range(3):
         connection.send_request()
     pull(connection)
-    connection.receive(maker.frame(1, content(), kind=Kind.RESPONSE))
-    connection.receive(maker.frame(2, content(), kind=Kind.RESPONSE, flags=MORE_COMING))
+    connection.receive(maker.frame(1, content(), kind=FrameKind.RESPONSE))
+    connection.receive(maker.frame(2, content(), kind=FrameKind.RESPONSE, flags=MORE_COMING))
     connection.send_request()  # not begun, because nothing is pulled
     number = {
-        Standing.COMPLETE: 1,
-        Standing.ARRIVING: 2,
-        Standing.EXPECTED: 3,
-        Standing.IMPOSSIBLE: 4,
+        MessagePhase.COMPLETE: 1,
+        MessagePhase.ARRIVING: 2,
+        MessagePhase.EXPECTED: 3,
+        MessagePhase.IMPOSSIBLE: 4,
     }[standing]
     return maker, connection, number
 
 
 @pytest.mark.parametrize("more", [0, MORE_COMING])
-@pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.RESPONSE, Kind.ERROR])
-@pytest.mark.parametrize("standing", list(Standing))
-def test_a_frame_is_taken_or_refused_as_the_tables_say(standing: Standing, kind: Kind, more: int) -> None:
-    if kind is Kind.REQUEST:
+@pytest.mark.parametrize("kind", [FrameKind.REQUEST, FrameKind.RESPONSE, FrameKind.ERROR])
+@pytest.mark.parametrize("standing", list(MessagePhase))
+def test_a_frame_is_taken_or_refused_as_the_tables_say(
+    standing: MessagePhase, kind: FrameKind, more: int
+) -> None:
+    if kind is FrameKind.REQUEST:
         maker, connection, number = request_standing(standing)
         outcome = REQUEST_FRAMES[standing]
     else:
@@ -228,29 +233,29 @@ def test_a_frame_is_taken_or_refused_as_the_tables_say(standing: Standing, kind:
 
 @pytest.mark.parametrize("number", [0, 3, 2**64 - 1])
 def test_a_request_out_of_order_ends_the_connection(number: int) -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.receive(maker.frame(1, content()))
     assert_ends(connection, maker.frame(number, content()), RequestOutOfOrderError)
 
 
 def test_a_request_again_ends_the_connection() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.receive(maker.frame(1, content()))
     assert_ends(connection, maker.frame(1, content()), RequestRepeatedError)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 2**64 - 1])
 def test_a_reply_never_asked_for_ends_the_connection(number: int) -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, b"", no_reply=True)
     pull(connection)
     connection.send_request()
-    assert_ends(connection, Maker().frame(number, content(), kind=Kind.RESPONSE), ReplyUnexpectedError)
+    assert_ends(connection, Maker().frame(number, content(), kind=FrameKind.RESPONSE), ReplyUnexpectedError)
 
 
 def test_other_connections_go_on() -> None:
-    limits = Limits()
-    one, other = Connection(limits), Connection(limits)
+    limits = ConnectionLimits()
+    one, other = BlipConnection(limits), BlipConnection(limits)
     assert_ends(one, b"", FrameTruncatedError)
     assert len(other.receive(Maker().frame(1, content()))) == 1
 
@@ -269,24 +274,24 @@ def peak(work: Callable[[], object]) -> int:
 
 def test_a_bomb_is_never_held_beyond_the_limit() -> None:
     frame = Maker().frame(1, content(bytes(16_000_000)), flags=COMPRESSED)
-    connection = Connection(Limits(inflated_bytes=100_000))
+    connection = BlipConnection(ConnectionLimits(inflated_bytes=100_000))
     assert peak(lambda: assert_ends(connection, frame, InflatedTooLargeError)) < 500_000
 
 
 def test_a_message_in_single_bytes_takes_no_more_memory_than_in_one_piece() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     frames = [maker.frame(1, b"\0", flags=MORE_COMING) for _ in range(20_000)]
     assert peak(lambda: feed(connection, frames)) < 100_000
 
 
 def test_empty_frames_without_end_take_no_memory() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     frames = [maker.frame(1, b"", flags=MORE_COMING) for _ in range(20_000)]
     assert peak(lambda: feed(connection, frames)) < 20_000
 
 
 def test_a_peer_that_never_reads_makes_no_pile_of_acknowledgements() -> None:
-    maker, connection = Maker(), Connection(Limits(unacknowledged_bytes=10**9))
+    maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=10**9))
     connection.send_request(in_parts=True)
     pull(connection)
     for place in range(500):

@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.blip import (
+    BlipConnection,
     BodyUnavailableError,
-    Connection,
     ConnectionOverError,
+    ConnectionState,
     ErrorReceived,
     Event,
     RequestReceived,
     ResponsePart,
     ResponseReceived,
-    State,
 )
 from sync.blip.errors import NotAwaitingReplyError, UnsendableMessageError
-from sync.blip.frames import COMPRESSED, MORE_COMING, NO_REPLY, URGENT, Kind
+from sync.blip.frames import COMPRESSED, MORE_COMING, NO_REPLY, URGENT, FrameKind
 from tests.blip.wire import Maker, Wire, content, feed, noise, property_maps, pull, text
 
 
@@ -44,7 +44,7 @@ requests = st.lists(
 )
 
 
-def send(connection: Connection, message: Sent) -> int:
+def send(connection: BlipConnection, message: Sent) -> int:
     return connection.send_request(
         message.properties,
         message.body,
@@ -105,7 +105,7 @@ def test_requests_and_responses_arrive_as_sent_in_both_directions_at_once(
 def test_messages_cut_and_interleaved_in_any_legal_way_arrive_whole(
     messages: list[tuple[dict[str, str], bytes, bool]], choice: random.Random
 ) -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     rest = {number: content(body, properties) for number, (properties, body, _) in enumerate(messages, 1)}
     begun = 0
     events: list[Event] = []
@@ -129,7 +129,7 @@ def test_messages_cut_and_interleaved_in_any_legal_way_arrive_whole(
 
 
 def test_flags_of_the_first_frame_hold_for_the_message() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     first = maker.frame(1, content(text(100)), flags=URGENT | COMPRESSED | NO_REPLY | MORE_COMING)
     last = maker.frame(1, b"the end")
     assert feed(connection, [first, last]) == [
@@ -178,11 +178,11 @@ def test_a_source_that_fails_ends_the_connection() -> None:
         def read(self, size: int, /) -> bytes:
             raise OSError(5, "the card is gone")
 
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, Broken())
     with pytest.raises(BodyUnavailableError, match="the card is gone"):
         connection.next_frame()
-    assert connection.state is State.FAILED
+    assert connection.state is ConnectionState.FAILED
     assert connection.next_frame() is None
 
 
@@ -200,14 +200,15 @@ def test_a_response_wanted_in_parts_comes_as_it_arrives(size: int) -> None:
 
 
 def test_properties_cut_in_two_are_kept_out_of_the_parts() -> None:
-    maker, connection = Maker(), Connection()
+    maker, connection = Maker(), BlipConnection()
     connection.send_request(in_parts=True)
     pull(connection)
     whole = content(b"the body", {"name": "value"})
     frames = [
-        maker.frame(1, whole[at : at + 1], kind=Kind.RESPONSE, flags=MORE_COMING) for at in range(len(whole))
+        maker.frame(1, whole[at : at + 1], kind=FrameKind.RESPONSE, flags=MORE_COMING)
+        for at in range(len(whole))
     ]
-    frames.append(maker.frame(1, b"", kind=Kind.RESPONSE))
+    frames.append(maker.frame(1, b"", kind=FrameKind.RESPONSE))
     events = feed(connection, frames)
     assert [event.data for event in events if isinstance(event, ResponsePart)] == [
         bytes([c]) for c in b"the body"
@@ -238,7 +239,7 @@ def test_only_a_request_that_waits_can_be_replied_to() -> None:
         with pytest.raises(NotAwaitingReplyError):
             wire.right.send_error(1, 500)
         wire.carry()
-    assert wire.right.state is State.OPEN
+    assert wire.right.state is ConnectionState.OPEN
 
 
 def test_what_cannot_be_sent_takes_no_number() -> None:
@@ -263,7 +264,7 @@ def test_a_closed_connection_says_and_takes_nothing_more() -> None:
     for connection in (wire.left, wire.right):
         connection.close()
         connection.close()
-        assert connection.state is State.CLOSED
+        assert connection.state is ConnectionState.CLOSED
         assert connection.next_frame() is None
         assert connection.queued == 0
         with pytest.raises(ConnectionOverError, match="closed"):

@@ -10,12 +10,12 @@ from sync.blip.errors import (
     UnsendableMessageError,
     VarintInvalidError,
 )
-from sync.blip.limits import Limits
+from sync.blip.limits import ConnectionLimits
 from sync.blip.properties import announced_end, decode, encode
 from sync.blip.varint import encode as varint
 from tests.blip.wire import property_maps
 
-LIMITS = Limits(properties_bytes=1000, properties=10)
+LIMITS = ConnectionLimits(properties_bytes=1000, properties=10)
 
 
 @given(property_maps, st.binary(max_size=20))

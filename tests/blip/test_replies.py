@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.blip import Code, Connection, ErrorReceived, RequestReceived
+from sync.blip import BlipConnection, Code, ErrorReceived, RequestReceived
 from sync.blip.errors import UnsendableMessageError
-from sync.blip.frames import Kind
+from sync.blip.frames import FrameKind
 from sync.blip.replies import HTTP_DOMAIN, parse_code
 from tests.blip.wire import Maker, Wire, content, names, pull
 
@@ -45,10 +45,10 @@ def test_an_error_is_of_blips_own_domain_unless_said() -> None:
 def test_errors_of_any_peer_are_understood_as_far_as_they_go(
     properties: dict[str, str], body: bytes, domain: str, code: int, message: str
 ) -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request()
     pull(connection)
-    events = connection.receive(Maker().frame(1, content(body, properties), kind=Kind.ERROR))
+    events = connection.receive(Maker().frame(1, content(body, properties), kind=FrameKind.ERROR))
     assert events == [ErrorReceived(1, domain, code, message, properties)]
 
 

@@ -5,26 +5,26 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.blip import Connection
-from sync.blip.frames import Kind
+from sync.blip import BlipConnection
+from sync.blip.frames import FrameKind
 from sync.blip.limits import BIG_FRAME, SMALL_FRAME
 from tests.blip.wire import Wire, feed, look, noise, pull
 
 
-def turns(connection: Connection, most: int | None = None) -> list[int]:
+def turns(connection: BlipConnection, most: int | None = None) -> list[int]:
     """Return the numbers of the messages that send the next frames."""
     return [look(frame).number for frame in pull(connection, most)]
 
 
 def test_large_messages_take_turns() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     for _ in range(3):
         connection.send_request({}, noise(40_000))
     assert turns(connection) == [1, 2, 3] * 3
 
 
 def test_a_small_message_does_not_wait_for_the_end_of_a_large_one() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(100_000))
     turns(connection, 1)
     connection.send_request({}, b"small")
@@ -32,7 +32,7 @@ def test_a_small_message_does_not_wait_for_the_end_of_a_large_one() -> None:
 
 
 def test_a_large_message_does_not_wait_for_all_small_ones_that_come_later() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(60_000))
     connection.send_request()
     seen = []
@@ -43,7 +43,7 @@ def test_a_large_message_does_not_wait_for_all_small_ones_that_come_later() -> N
 
 
 def test_an_urgent_message_overtakes_those_under_way() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     for _ in range(4):
         connection.send_request({}, noise(40_000))
     assert turns(connection, 4) == [1, 2, 3, 4]
@@ -52,7 +52,7 @@ def test_an_urgent_message_overtakes_those_under_way() -> None:
 
 
 def test_an_urgent_message_does_not_begin_before_one_queued_earlier() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     for _ in range(2):
         connection.send_request({}, noise(40_000))
     assert turns(connection, 2) == [1, 2]
@@ -64,7 +64,7 @@ def test_an_urgent_message_does_not_begin_before_one_queued_earlier() -> None:
 
 
 def test_urgent_and_ordinary_frames_alternate() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(60_000))
     turns(connection, 1)
     connection.send_request({}, noise(60_000), urgent=True)
@@ -73,7 +73,7 @@ def test_urgent_and_ordinary_frames_alternate() -> None:
 
 
 def test_urgent_messages_take_turns_with_each_other() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(60_000), urgent=True)
     turns(connection, 1)
     connection.send_request({}, noise(40_000), urgent=True)
@@ -81,7 +81,7 @@ def test_urgent_messages_take_turns_with_each_other() -> None:
 
 
 def test_urgent_messages_without_end_do_not_starve_an_ordinary_one() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(40_000))
     turns(connection, 1)
     seen = []
@@ -92,7 +92,7 @@ def test_urgent_messages_without_end_do_not_starve_an_ordinary_one() -> None:
 
 
 def test_frames_are_big_but_small_while_something_urgent_waits() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(100_000))
     (first,) = pull(connection, 1)
     assert SMALL_FRAME < len(first) <= BIG_FRAME
@@ -104,7 +104,7 @@ def test_frames_are_big_but_small_while_something_urgent_waits() -> None:
 
 
 def test_no_frame_exceeds_its_size_even_if_deflate_cannot_shrink_it() -> None:
-    connection = Connection()
+    connection = BlipConnection()
     connection.send_request({}, noise(120_000), compressed=True)
     assert max(map(len, pull(connection))) <= BIG_FRAME
 
@@ -114,10 +114,10 @@ def test_acknowledgements_go_first() -> None:
     wire.left.send_request({}, noise(60_000))
     wire.right.send_request({}, noise(60_000))
     feed(wire.right, pull(wire.left))
-    assert [look(frame).kind for frame in pull(wire.right, 2)] == [Kind.REQUEST, Kind.REQUEST]
+    assert [look(frame).kind for frame in pull(wire.right, 2)] == [FrameKind.REQUEST, FrameKind.REQUEST]
     wire.left.send_request({}, noise(100_000))
     feed(wire.right, pull(wire.left, 4))
-    assert look(pull(wire.right, 1)[0]).kind is Kind.ACK_REQUEST
+    assert look(pull(wire.right, 1)[0]).kind is FrameKind.ACK_REQUEST
 
 
 @settings(max_examples=100, deadline=None)
@@ -142,7 +142,7 @@ def test_messages_begin_in_order_and_all_of_them_end(plan: list[tuple[int, bool,
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 100_000), st.booleans()), min_size=2, max_size=10))
 def test_nothing_waits_longer_than_one_round_and_its_urgent_frames(plan: list[tuple[int, bool]]) -> None:
-    connection = Connection()
+    connection = BlipConnection()
     for size, urgent in plan:
         connection.send_request({}, noise(size), urgent=urgent)
     seen = [look(frame) for frame in pull(connection)]

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import strategies as st
 
-from sync.blip import Connection, Event, Limits, State
+from sync.blip import BlipConnection, ConnectionLimits, ConnectionState, Event
 from sync.blip import properties as properties_form
 from sync.blip.codec import Encoder
 from sync.blip.errors import ConnectionOverError, ViolationError
-from sync.blip.frames import COMPRESSED, KIND_MASK, MORE_COMING, URGENT, Kind, decode_header, encode_header
+from sync.blip.frames import (
+    COMPRESSED,
+    KIND_MASK,
+    MORE_COMING,
+    URGENT,
+    FrameKind,
+    decode_header,
+    encode_header,
+)
 from sync.blip.varint import encode
 
 
@@ -29,7 +37,7 @@ def text(size: int) -> bytes:
 class Seen:
     """Fields of a frame's header."""
 
-    kind: Kind
+    kind: FrameKind
     number: int
     more: bool
     compressed: bool
@@ -41,7 +49,7 @@ def look(frame: bytes) -> Seen:
     """Read a frame's header."""
     number, flags, _ = decode_header(frame)
     return Seen(
-        Kind(flags & KIND_MASK),
+        FrameKind(flags & KIND_MASK),
         number,
         bool(flags & MORE_COMING),
         bool(flags & COMPRESSED),
@@ -50,7 +58,7 @@ def look(frame: bytes) -> Seen:
     )
 
 
-def pull(connection: Connection, most: int | None = None) -> list[bytes]:
+def pull(connection: BlipConnection, most: int | None = None) -> list[bytes]:
     """Return the frames that a connection has to send, at most `most` of them."""
     frames: list[bytes] = []
     while most is None or len(frames) < most:
@@ -61,7 +69,7 @@ def pull(connection: Connection, most: int | None = None) -> list[bytes]:
     return frames
 
 
-def feed(connection: Connection, frames: Iterable[bytes]) -> list[Event]:
+def feed(connection: BlipConnection, frames: Iterable[bytes]) -> list[Event]:
     """Let a connection receive frames, and return all events."""
     return [event for frame in frames for event in connection.receive(frame)]
 
@@ -69,9 +77,9 @@ def feed(connection: Connection, frames: Iterable[bytes]) -> list[Event]:
 class Wire:
     """Two connections, and every frame that was sent from one to the other."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.left = Connection(limits)
-        self.right = Connection(limits)
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+        self.left = BlipConnection(limits)
+        self.right = BlipConnection(limits)
         self.from_left: list[Seen] = []
         self.from_right: list[Seen] = []
 
@@ -95,7 +103,7 @@ class Wire:
 
 def content(body: bytes = b"", properties: Mapping[str, str] | None = None) -> bytes:
     """Return a message's content: properties and body."""
-    return properties_form.encode(properties or {}, Limits()) + body
+    return properties_form.encode(properties or {}, ConnectionLimits()) + body
 
 
 class Maker:
@@ -104,22 +112,22 @@ class Maker:
     def __init__(self) -> None:
         self._encoder = Encoder(level=9)
 
-    def frame(self, number: int, content: bytes, *, kind: int = Kind.REQUEST, flags: int = 0) -> bytes:
+    def frame(self, number: int, content: bytes, *, kind: int = FrameKind.REQUEST, flags: int = 0) -> bytes:
         """Return the next frame, sealed with its checksum."""
         return self._encoder.seal(number, kind | flags, content)
 
-    def acknowledgement(self, number: int, frame_bytes: int, *, kind: int = Kind.ACK_REQUEST) -> bytes:
+    def acknowledgement(self, number: int, frame_bytes: int, *, kind: int = FrameKind.ACK_REQUEST) -> bytes:
         """Return an acknowledgement frame for a message."""
         return encode_header(number, kind) + encode(frame_bytes)
 
 
-def assert_ends(connection: Connection, frame: bytes, error: type[ViolationError]) -> None:
+def assert_ends(connection: BlipConnection, frame: bytes, error: type[ViolationError]) -> None:
     """Assert that this frame ends the connection with exactly this error, and that it sends nothing more."""
     with pytest.raises(ViolationError) as raised:
         connection.receive(frame)
     assert raised.type is error
     assert str(raised.value)
-    assert connection.state is State.FAILED
+    assert connection.state is ConnectionState.FAILED
     assert connection.next_frame() is None
     assert (connection.queued, connection.unanswered) == (0, 0)
     with pytest.raises(ConnectionOverError, match="failed"):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 VESSEL = "argo"
@@ -73,7 +73,10 @@ def fill_store(data: Path, size: int) -> None:
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
-            database.put(f"{Kind.FLEET}:filling-{number}", {"type": Kind.FLEET.value, "text": "x" * 100_000})
+            database.put(
+                f"{DocumentType.FLEET}:filling-{number}",
+                {"type": DocumentType.FLEET.value, "text": "x" * 100_000},
+            )
 
 
 def relay_history(data: Path, size: int) -> None:
@@ -85,7 +88,7 @@ def relay_history(data: Path, size: int) -> None:
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         for number in range(size // 50_000):
             body = {
-                "type": Kind.READING.value,
+                "type": DocumentType.READING.value,
                 "vessel": "brigid",
                 "sensor": "rpm",
                 "log": "brigid",

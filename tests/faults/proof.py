@@ -13,7 +13,7 @@ from services.mirror import mirror
 from services.recovery import store_check
 from services.recovery.rebuild import Spans
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from .loads import ALARM_ABOVE, VESSEL, WARN_ABOVE
@@ -75,18 +75,18 @@ def read(data: Path) -> History:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
         history = History(report)
-        for document in database.documents(f"{Kind.READING}:{VESSEL}:"):
+        for document in database.documents(f"{DocumentType.READING}:{VESSEL}:"):
             body = document.body
             start, numbers = round(body["start"] * 1000), range(body["first"], body["last"] + 1)
             history.samples[body["sensor"], body["log"]].update(
                 (number, Told(start + sample[0], sample[1]))
                 for number, sample in zip(numbers, body["samples"], strict=True)
             )
-        for document in database.documents(f"{Kind.GAP}:{VESSEL}:"):
+        for document in database.documents(f"{DocumentType.GAP}:{VESSEL}:"):
             body = document.body
             span = (body["first"], body["last"], body["reason"])
             history.gaps[body["sensor"], body["log"]].append(span)
-        for document in database.documents(f"{Kind.ALARM}:{VESSEL}:"):
+        for document in database.documents(f"{DocumentType.ALARM}:{VESSEL}:"):
             body = document.body
             history.alarms[body["sensor"], body["log"]][body["sequence"]] = body
     return history

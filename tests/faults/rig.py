@@ -11,13 +11,13 @@ from typing import Self
 
 from sensors.sample import Sample
 from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity
-from services.clocks.clock_quality import ClockQuality, Source, Timekeeper
+from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource
 from services.config.loader import Configuration
-from services.config.model import Vessel
+from services.config.model import VesselSection
 from services.journal.journal import Journal
-from services.mirror.segment_file import Files
+from services.mirror.segment_file import FileAccess
 from services.recorder.disk_budget import room_on
-from services.recorder.group_commit import Recording
+from services.recorder.group_commit import GroupCommitter
 from services.recorder.log_identity import establish
 from services.recorder.writer_thread import Library
 
@@ -26,7 +26,7 @@ from .processes import Line
 
 SENSORS = ("coolant", "oil", "rpm")
 START_UTC = 1_760_000_000.0
-NETWORK = ClockQuality(Source.NETWORK, 0.01)
+NETWORK = ClockQuality(TimeSource.NETWORK, 0.01)
 
 
 class FakeClock:
@@ -86,7 +86,7 @@ class Rig:
         vfs: str | None = None,
         log_pages: int = 1_000,
         ring: int | None = None,
-        files: Files | None = None,
+        files: FileAccess | None = None,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
         """Open the journal, whose log is moved into its file when it has `log_pages` pages.
@@ -108,7 +108,7 @@ class Rig:
                 boot_id=f"boot-{clock.boots}",
                 documents=data / "log.db",
             )
-            self.recording = Recording(
+            self.recording = GroupCommitter(
                 identity=identity,
                 sensors=sensors,
                 journal=self.journal,
@@ -120,7 +120,7 @@ class Rig:
             self.library = Library(
                 identity=identity,
                 sensors=sensors,
-                configuration=Configuration(vessel=Vessel(id=VESSEL)),
+                configuration=Configuration(vessel=VesselSection(id=VESSEL)),
                 journal=self.journal,
                 previous=previous,
                 data=data,

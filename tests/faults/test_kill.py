@@ -7,7 +7,7 @@ import pytest
 
 from services.documents import retention
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from . import loads, proof
@@ -69,7 +69,7 @@ def alarms_as_left(data: Path, aside: Path) -> set[str]:
         return set()
     aside = proof.copy_store(data, aside)
     with Database.open(aside / "log.db", single_writer=documents.is_single_writer) as database:
-        return {document.id for document in database.documents(f"{Kind.ALARM}:")}
+        return {document.id for document in database.documents(f"{DocumentType.ALARM}:")}
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(200, marks=TORTURE)])

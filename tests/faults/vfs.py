@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import apsw
 
-from services.mirror.segment_file import File, Files
+from services.mirror.segment_file import AppendOnlyFile, FileAccess
 
 SECTOR: Final = 512
 """Number of bytes that a card writes completely or not at all.
@@ -231,7 +231,7 @@ class FragileDisk(_Disk):
             cut()
 
     def open_to_append(self, path: Path) -> "_FragileAppend":
-        """Open a file as `Files.append_to` does."""
+        """Open a file as `FileAccess.append_to` does."""
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
@@ -241,13 +241,13 @@ class FragileDisk(_Disk):
         return _FragileAppend(self, self._files[path], path)
 
 
-class FragileFiles(Files):
+class FragileFiles(FileAccess):
     """Writer of copies on a fragile disk."""
 
     def __init__(self, disk: FragileDisk) -> None:
         self._disk = disk
 
-    def append_to(self, path: Path) -> File:
+    def append_to(self, path: Path) -> AppendOnlyFile:
         return self._disk.open_to_append(path)
 
     def sync_folder(self, folder: Path) -> None:
@@ -255,7 +255,7 @@ class FragileFiles(Files):
         self._disk.settle_names()
 
 
-class _FragileAppend(File):
+class _FragileAppend(AppendOnlyFile):
     def __init__(self, disk: FragileDisk, content: _Content, path: Path) -> None:
         self._disk, self._content = disk, content
         super().__init__(path)

@@ -9,10 +9,10 @@ from typing import Any
 from cryptography import x509
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.fleet import names
 from sync.fleet.revocations import Revocations, Revoked, serial_text
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Document, bodies, revisions
 from tests.net.certificates import CA, NOW
@@ -46,8 +46,8 @@ def revoked(*certificates: x509.Certificate, number: int = 1, reason: str = "sto
     return Revocations(number, NOW, entries)
 
 
-def trust(revocations: Revocations | None = None, *, fleet: str = FLEET) -> Trust:
-    return Trust(authority(fleet).certificate, fleet, revocations or Revocations())
+def trust(revocations: Revocations | None = None, *, fleet: str = FLEET) -> FleetTrust:
+    return FleetTrust(authority(fleet).certificate, fleet, revocations or Revocations())
 
 
 def body(document_id: str, **more: Any) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def body(document_id: str, **more: Any) -> dict[str, Any]:
     if name.log is not None:
         found["log"] = name.log
     if name.number is not None:
-        member = {Kind.ALARM: "sequence", Kind.BOOT: "number"}.get(name.kind, "first")
+        member = {DocumentType.ALARM: "sequence", DocumentType.BOOT: "number"}.get(name.kind, "first")
         found[member] = name.number
-    if name.kind in (Kind.READING, Kind.GAP):
+    if name.kind in (DocumentType.READING, DocumentType.GAP):
         found["last"] = name.number
     return found | more
 

@@ -12,7 +12,7 @@ from sync import documents
 from sync.fleet import generations, mending, signing
 from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, vouched
 from sync.fleet.revocations import Revocations
-from sync.fleet.rights import Rights, Vessel
+from sync.fleet.rights import CertifiedVessel, Rights
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.revision_writer import NotYet
 from sync.store import Database, Document, revisions
@@ -23,7 +23,7 @@ from tests.store.test_generations import as_before
 from .builders import Here, body, document, revoked, trust, vessel
 from .test_rights import ALARM, ANNA, NOTE
 
-ARGO, BRIGID, CAREEN = Vessel("argo"), Vessel("brigid"), Vessel("careen")
+ARGO, BRIGID, CAREEN = CertifiedVessel("argo"), CertifiedVessel("brigid"), CertifiedVessel("careen")
 EQUIPMENT = "equipment:argo:bilge"
 FORWARDED = "forwarded:office:argo"
 BOOT = "boot:argo:abcdef:1"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.fleet.errors import RadioKeyError
-from sync.fleet.radio_key import Keys, RadioKey, from_body, opened, seal, to_body
+from sync.fleet.radio_key import RadioKey, RadioPasswords, from_body, opened, seal, to_body
 from sync.fleet.revocations import serial_text
 from tests.net.certificates import NOW
 
@@ -19,7 +19,7 @@ from .builders import authority, vessel
 PASSWORDS = st.text(
     st.sampled_from([chr(n) for n in range(32, 127) if chr(n) != '"']), min_size=8, max_size=63
 )
-KEYS = Keys("the first of the two", "the second of the two")
+KEYS = RadioPasswords("the first of the two", "the second of the two")
 LATER = NOW + timedelta(days=14)
 
 
@@ -30,7 +30,11 @@ def ephemeral(secret: int = 0) -> ec.EllipticCurvePrivateKey:
 
 
 def statement(
-    *vessels: str, keys: Keys = KEYS, number: int = 1, fleet: str = "north", begins: datetime = LATER
+    *vessels: str,
+    keys: RadioPasswords = KEYS,
+    number: int = 1,
+    fleet: str = "north",
+    begins: datetime = LATER,
 ) -> RadioKey:
     parts = tuple(
         seal(keys, vessel(each).certificate, vessel=each, fleet=fleet, number=number, ephemeral=ephemeral())
@@ -43,7 +47,7 @@ def statement(
 def test_each_vessel_opens_its_own_part_after_the_way_through_the_document(
     before: str, after: str, number: int, secret: int
 ) -> None:
-    keys = Keys(before, after)
+    keys = RadioPasswords(before, after)
     parts = tuple(
         seal(
             keys,
@@ -132,7 +136,7 @@ def test_the_cas_signature_holds_all_of_it(member: str) -> None:
 def test_a_key_that_is_no_password_is_not_sealed() -> None:
     for wrong in ("short", 'quoted"words"', "two\nlines of it", "x" * 64):
         with pytest.raises(RadioKeyError, match="no password of a radio"):
-            statement("argo", keys=Keys("a good one", wrong))
+            statement("argo", keys=RadioPasswords("a good one", wrong))
 
 
 def test_the_second_key_holds_from_its_time_on() -> None:

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from services.history.completeness import verify
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
-from sync.fleet.rights import Crew, Rights, Vessel
+from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database, Document
 from tests.net.certificates import NOW
 
 from .builders import Here, authority, body, document, revoked, trust, vessel
 
-BRIGID, CAREEN = Vessel("brigid"), Vessel("careen")
-ANNA = Crew("anna")
+BRIGID, CAREEN = CertifiedVessel("brigid"), CertifiedVessel("careen")
+ANNA = CrewMember("anna")
 NOTE = "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 ALARM = "alarm:argo:bilge:newlog:000000000007"
 
@@ -29,7 +29,10 @@ def rights(here: Here | None = None, revocations: Revocations | None = None) -> 
 
 
 def objection(
-    writer: Vessel | Crew, found: Document, here: Here | None = None, revocations: Revocations | None = None
+    writer: CertifiedVessel | CrewMember,
+    found: Document,
+    here: Here | None = None,
+    revocations: Revocations | None = None,
 ) -> str | None:
     return rights(here, revocations).rule(writer)(found)
 
@@ -51,7 +54,9 @@ READING = "reading:brigid:rpm:abcdef:000000000001"
 
 @pytest.mark.parametrize("writer", [BRIGID, ANNA])
 @pytest.mark.parametrize("document_id", ["reading:brigid:rpm:abcdef:1", "boot:brigid", "note:x:y", "vessel:"])
-def test_a_malformed_id_of_a_type_of_logboats_is_refused(writer: Vessel | Crew, document_id: str) -> None:
+def test_a_malformed_id_of_a_type_of_logboats_is_refused(
+    writer: CertifiedVessel | CrewMember, document_id: str
+) -> None:
     kind = document_id.partition(":")[0]
     found = document(document_id, {"type": kind})
     assert objection(writer, found) == f"no {kind} document has such an id"
@@ -192,7 +197,7 @@ def test_another_vessel_acknowledges_our_alarms() -> None:
 @pytest.mark.parametrize("document_id", [ALARM, "alarm:brigid:rpm:abcdef:000000000001", "fleet:chart"])
 def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: str) -> None:
     here = document(document_id, {"type": document_id.partition(":")[0]})
-    why_not = f"{Kind(document_id.partition(':')[0])} documents are not deleted"
+    why_not = f"{DocumentType(document_id.partition(':')[0])} documents are not deleted"
     closing = document(document_id, parent=here.rev, deleted=True, closing=True)
     assert objection(BRIGID, closing, holding(here)) is None
     further = document(document_id, parent="2-other", deleted=True, closing=True)
@@ -273,15 +278,15 @@ def test_the_crew_writes_notes() -> None:
 def test_whoever_may_only_read_writes_nothing() -> None:
     why_not = "anna may read, and not write"
     for found in (document(NOTE), document("other", {})):
-        assert objection(Crew("anna", read_write=False), found) == why_not
+        assert objection(CrewMember("anna", read_write=False), found) == why_not
 
 
 def test_channels_limit_what_the_crew_writes() -> None:
-    assert objection(Crew("anna", channels=("alarms",)), document(NOTE)) == (
+    assert objection(CrewMember("anna", channels=("alarms",)), document(NOTE)) == (
         "anna has nothing to do with notes or vessel.argo"
     )
     for channels in (("notes",), ("vessel.argo", "alarms")):
-        assert objection(Crew("anna", channels=channels), document(NOTE)) is None
+        assert objection(CrewMember("anna", channels=channels), document(NOTE)) is None
 
 
 @pytest.mark.parametrize(

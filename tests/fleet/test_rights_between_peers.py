@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sync.fleet import signing
 from sync.fleet.revocations import Revocations, to_body
-from sync.fleet.rights import Crew, Rights, Vessel, Writer
-from sync.fleet.trust import Trust
+from sync.fleet.rights import CertifiedVessel, CrewMember, Rights, Writer
+from sync.fleet.trust import FleetTrust
 from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database, bodies, revisions
 from tests.net.certificates import NOW, of_unknown_version, with_unreadable_extensions
@@ -34,7 +34,7 @@ class Meeting:
         self.told: list[str] = []
 
     def rights(self, vessel: str) -> Rights:
-        def trusts() -> Trust:
+        def trusts() -> FleetTrust:
             return self.trusted[vessel]
 
         log = "newlog" if vessel == "argo" else None
@@ -44,8 +44,8 @@ class Meeting:
         wire = replicate(
             self.stores[active],
             self.stores[passive],
-            active={"pull_rule": self.rights(active).rule(Vessel(passive))},
-            passive={"rule": self.rights(passive).rule(writer or Vessel(active))},
+            active={"pull_rule": self.rights(active).rule(CertifiedVessel(passive))},
+            passive={"rule": self.rights(passive).rule(writer or CertifiedVessel(active))},
         )
         self.told += [str(ended.problem) for ended in wire.told if ended.problem is not None]
 
@@ -115,12 +115,12 @@ def test_a_crew_app_gets_its_acknowledgement_in_and_nothing_else(tmp_path: Path)
         argo, phone = stores
         fleet.stores["phone"], fleet.trusted["phone"] = phone, trust()
         argo.put(ALARM, alarm())
-        fleet.meet("phone", "argo", writer=Crew("anna"))
+        fleet.meet("phone", "argo", writer=CrewMember("anna"))
         fleet.acknowledge("phone", "anna")
         phone.put(NOTE, body(NOTE, text="oil changed"))
         phone.put("equipment:argo:rpm", body("equipment:argo:rpm", value=7))
         phone.put("fleet:chart", {"type": "fleet"})
-        fleet.meet("phone", "argo", writer=Crew("anna"))
+        fleet.meet("phone", "argo", writer=CrewMember("anna"))
         seen, noted = argo.get(ALARM), argo.get(NOTE)
         assert seen is not None
         assert noted is not None

@@ -16,7 +16,7 @@ import pytest
 from sync import documents
 from sync.gateway import policy
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
-from sync.gateway.policy import Entry, Situation, When
+from sync.gateway.policy import PolicyConditions, PolicyEntry, Situation
 from sync.gateway.report import GatewayState
 from sync.net.authenticators import BasicAuthenticator, ListenerPasswordAuthenticator
 from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
@@ -269,7 +269,9 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
     async with (
         ashore(shore) as listener,
         forwarding(
-            argo, url(listener), parts=policy.parts([Entry(("alarms",)), Entry(("readings",), limit=50_000)])
+            argo,
+            url(listener),
+            parts=policy.parts([PolicyEntry(("alarms",)), PolicyEntry(("readings",), limit=50_000)]),
         ),
     ):
         await until(lambda: shore.count() > 50, "catching up")
@@ -282,7 +284,7 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
     """The order on the wire counts; with separate back-offs, a reading would be first as often."""
     argo, shore, port = stores["argo"], stores["shore"], free_port()
-    entries = [Entry(("alarms",)), Entry(("readings",))]
+    entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]
     came: list[str] = []
 
     def told(_connection: object, ended: Sequence[DocumentEnded]) -> None:
@@ -317,7 +319,10 @@ async def test_policy_keeps_history_for_another_way(stores: dict[str, Database])
     builders.write_readings(argo, "argo", "main", range(1, 11))
     alarm = builders.write_alarm(argo, "argo", "main", 2)
     interface = ["satellite"]
-    entries = [Entry(("alarms",)), Entry(("readings",), When.parse("interface != satellite"))]
+    entries = [
+        PolicyEntry(("alarms",)),
+        PolicyEntry(("readings",), PolicyConditions.parse("interface != satellite")),
+    ]
     async with (
         ashore(shore) as listener,
         forwarding(
@@ -339,7 +344,7 @@ async def test_nothing_goes_where_the_policy_allows_nothing(stores: dict[str, Da
     argo, shore = stores["argo"], stores["shore"]
     builders.write_readings(argo, "argo", "main", range(1, 11))
     connected: list[object] = []
-    entries = [Entry(("readings",), When.parse("hours == 02:00-05:00"))]
+    entries = [PolicyEntry(("readings",), PolicyConditions.parse("hours == 02:00-05:00"))]
     async with (
         ashore(shore, on_connected=connected.append) as listener,
         forwarding(
@@ -467,7 +472,7 @@ async def test_where_a_person_must_do_something_it_is_tried_more_rarely(stores: 
         where = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/fleet"
         gateway = CouchbaseGateway(
             stores["argo"],
-            CouchbaseGatewayConfiguration("office", where, parts=policy.parts([Entry(("alarms",))])),
+            CouchbaseGatewayConfiguration("office", where, parts=policy.parts([PolicyEntry(("alarms",))])),
             vessel="argo",
             rng=random.Random(1),
             longest_wait=0.1,

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from sync.gateway.dialling import LEAD_S, Dialling
+from sync.gateway.dialling import LEAD_S, ConnectionTimer
 from sync.net.backoff import Backoff
 from sync.peer.problems import Domain, Problem
 
@@ -39,8 +39,8 @@ class FakeWay:
         self.is_stopped, self.up_since, self.ended = True, None, (True, problem)
 
 
-def dialling() -> Dialling:
-    return Dialling(Backoff(random.Random(1)), person_wait=60.0)
+def dialling() -> ConnectionTimer:
+    return ConnectionTimer(Backoff(random.Random(1)), person_wait=60.0)
 
 
 def test_others_connect_once_the_first_has_sent_what_it_had() -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.lanes import TRAIL
-from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES, Patience
+from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES, Timeouts
 from sync.gateway.mqtt.outbox import Outbox
 from sync.gateway.report import GatewayState
 from sync.store import DamagedError, Database
@@ -32,7 +32,7 @@ from . import builders
 from .broker import Broker, Listener, passwords
 from .relays import Cutting, Elderly, Relay
 
-QUICK = Patience(
+QUICK = Timeouts(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
@@ -54,7 +54,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @contextlib.asynccontextmanager
 async def forwarding(
-    database: Database, url: str, *, vessel: str = "argo", patience: Patience = QUICK, **more: Any
+    database: Database, url: str, *, vessel: str = "argo", patience: Timeouts = QUICK, **more: Any
 ) -> AsyncIterator[MqttGateway]:
     gateway = MqttGateway(
         database,
@@ -374,7 +374,7 @@ async def test_wrong_password_is_told_and_tried_rarely(tmp_path: Path, database:
     users = passwords(folder, [("argo", "secret")])
     broker = Broker(folder, f"password_file {users}", anonymous=False).start()
     try:
-        patience = Patience(connect=5, retry=0.05, longest=20)
+        patience = Timeouts(connect=5, retry=0.05, longest=20)
         async with forwarding(
             database, broker.url, patience=patience, user="argo", password="wrong"
         ) as gateway:
@@ -414,7 +414,7 @@ async def test_refusal_that_3_1_1_hides_is_seen_by_its_silence(tmp_path: Path, d
     try:
         async with (
             Elderly(broker.port) as proxy,
-            forwarding(database, proxy.url, patience=Patience(echo=0.5, refusal=0.2, longest=0.5)) as gateway,
+            forwarding(database, proxy.url, patience=Timeouts(echo=0.5, refusal=0.2, longest=0.5)) as gateway,
         ):
             await until(lambda: gateway.report().state is GatewayState.REFUSED, "it says that it is refused")
             assert "that is how a refusal looks" in (gateway.report().problem or "")
@@ -518,7 +518,7 @@ async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
     database: Database, tmp_path: Path
 ) -> None:
     broker = Broker(tmp_path / "broker")
-    patience = Patience(connect=5, retry=500, longest=1_000, soon=0.2)
+    patience = Timeouts(connect=5, retry=500, longest=1_000, soon=0.2)
     async with forwarding(database, broker.url, patience=patience) as gateway:
         await until(lambda: gateway.report().problem, "it is told")
         await asyncio.to_thread(broker.start)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
-from sync.gateway.mqtt.messages import Message, Options, Retention, Standing, messages_of, with_id
+from sync.gateway.mqtt.messages import Message, MessageAge, Options, RetainRule, messages_of, with_id
 from sync.gateway.mqtt.standing import Standings, is_older
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts, facts_of
 from sync.store import bodies
@@ -28,24 +28,24 @@ def made(document_id: str, *, options: Options = PLAIN, deleted: bool = False, *
 @pytest.mark.parametrize(
     ("document_id", "topic", "retention"),
     [
-        ("equipment:argo:main", "logboat/argo/sensor/main/state", Retention.LATEST),
-        ("reading:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/reading", Retention.NO),
+        ("equipment:argo:main", "logboat/argo/sensor/main/state", RetainRule.LATEST),
+        ("reading:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/reading", RetainRule.NO),
         (
             "alarm:argo:main:aaaaaa:000000000001",
             "logboat/argo/sensor/main/alarm",
-            Retention.LATEST_OR_PASSING,
+            RetainRule.LATEST_OR_PASSING,
         ),
-        ("gap:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/gap", Retention.NO),
-        ("boot:argo:aaaaaa:3", "logboat/argo/boot/aaaaaa/3", Retention.NO),
+        ("gap:argo:main:aaaaaa:000000000001", "logboat/argo/sensor/main/gap", RetainRule.NO),
+        ("boot:argo:aaaaaa:3", "logboat/argo/boot/aaaaaa/3", RetainRule.NO),
         (
             "note:argo:01ARZ3NDEKTSV4RRFFQ69G5FAV",
             "logboat/argo/note/01ARZ3NDEKTSV4RRFFQ69G5FAV",
-            Retention.NO,
+            RetainRule.NO,
         ),
-        ("vessel:argo", "logboat/argo/vessel", Retention.LATEST_OR_PASSING),
+        ("vessel:argo", "logboat/argo/vessel", RetainRule.LATEST_OR_PASSING),
     ],
 )
-def test_each_kind_has_its_topic(document_id: str, topic: str, retention: Retention) -> None:
+def test_each_kind_has_its_topic(document_id: str, topic: str, retention: RetainRule) -> None:
     (message,) = made(document_id)
     assert (message.topic, message.retention) == (topic, retention)
     assert json.loads(message.payload)["_id"] == document_id
@@ -58,7 +58,7 @@ def test_affairs_of_the_fleet_and_of_apps_are_not_published(document_id: str) ->
 
 def test_deleted_current_value_empties_its_topic() -> None:
     assert made("equipment:argo:main", deleted=True) == [
-        Message("logboat/argo/sensor/main/state", b"", Retention.ALWAYS)
+        Message("logboat/argo/sensor/main/state", b"", RetainRule.ALWAYS)
     ]
 
 
@@ -124,22 +124,22 @@ def test_document_that_a_stranger_wrote_awry_is_published_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "older"),
     [
-        (Standing("aaaaaa", 5), Standing("aaaaaa", 9), True),
-        (Standing("aaaaaa", 9), Standing("aaaaaa", 5), False),
-        (Standing("aaaaaa", 9), Standing("bbbbbb", 1), True),
-        (Standing("bbbbbb", 1), Standing("aaaaaa", 9), False),
-        (Standing("aaaaaa", 9), Standing("zzzzzz", 1), True),
-        (Standing("zzzzzz", 1), Standing("aaaaaa", 9), False),
+        (MessageAge("aaaaaa", 5), MessageAge("aaaaaa", 9), True),
+        (MessageAge("aaaaaa", 9), MessageAge("aaaaaa", 5), False),
+        (MessageAge("aaaaaa", 9), MessageAge("bbbbbb", 1), True),
+        (MessageAge("bbbbbb", 1), MessageAge("aaaaaa", 9), False),
+        (MessageAge("aaaaaa", 9), MessageAge("zzzzzz", 1), True),
+        (MessageAge("zzzzzz", 1), MessageAge("aaaaaa", 9), False),
     ],
 )
-def test_what_is_newer_goes_by_log_then_number(ours: Standing, theirs: Standing, *, older: bool) -> None:
+def test_what_is_newer_goes_by_log_then_number(ours: MessageAge, theirs: MessageAge, *, older: bool) -> None:
     assert is_older(ours, theirs, ("aaaaaa", "bbbbbb")) is older
 
 
 def test_older_alarm_passes_and_older_state_does_not() -> None:
     standings = Standings()
-    state = Message("t/state", b"{}", Retention.LATEST, Standing("aaaaaa", 5))
-    alarm = Message("t/alarm", b"{}", Retention.LATEST_OR_PASSING, Standing("aaaaaa", 5))
+    state = Message("t/state", b"{}", RetainRule.LATEST, MessageAge("aaaaaa", 5))
+    alarm = Message("t/alarm", b"{}", RetainRule.LATEST_OR_PASSING, MessageAge("aaaaaa", 5))
     for topic in ("t/state", "t/alarm"):
         standings.heard(topic, b'{"log":"aaaaaa","sequence":9,"type":"equipment"}', FACTS.logs)
     assert standings.judge(state, FACTS.logs) is None
@@ -167,13 +167,13 @@ def test_configuration_that_cannot_be_is_refused_in_words(given_: dict[str, Any]
 
 def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {
-        topics.sensor(f"v{vessel}", f"s{sensor}", "state"): Standing("aaaaaa", sensor)
+        topics.sensor(f"v{vessel}", f"s{sensor}", "state"): MessageAge("aaaaaa", sensor)
         for vessel in range(20)
         for sensor in range(10)
     }
     standings, parse, parsed = Standings(known), topics.parse, list[str]()
 
-    def note(topic: str) -> topics.Place | None:
+    def note(topic: str) -> topics.RetainedTopic | None:
         parsed.append(topic)
         return parse(topic)
 
@@ -192,7 +192,7 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
 
 def test_topic_that_was_not_heard_of_a_vessel_is_forgotten_if_all_was_heard() -> None:
     topic = topics.sensor("argo", "main", "state")
-    standings = Standings({topic: Standing("aaaaaa", 1)})
+    standings = Standings({topic: MessageAge("aaaaaa", 1)})
     standings.hear("argo")
     standings.settle(is_complete=False)
     assert standings.topics("argo") == [topic]

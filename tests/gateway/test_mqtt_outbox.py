@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes
-from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.limits import Patience, Window
+from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
 from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import LostTrouble
+from sync.gateway.mqtt.troubles import BrokerLostError
 from sync.gateway.progress import Rate
 from sync.store import Database
 
@@ -25,12 +25,12 @@ SENSORS = ("main", "aft", "bilge")
 
 def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) -> Outbox:
     return Outbox(
-        [lanes.Lane(settings_) for settings_ in lanes.DEFAULT],
-        Feed(database, Options("argo"), None),
+        [lanes.DocumentLane(settings_) for settings_ in lanes.DEFAULT],
+        LaneFeed(database, Options("argo"), None),
         Standings(),
         limit=limit,
         now=now,
-        patience=Patience(refusal=1.0, longest=4.0),
+        patience=Timeouts(refusal=1.0, longest=4.0),
     )
 
 
@@ -47,7 +47,7 @@ class Sea:
 
     def connect(self) -> None:
         self.line.clear()
-        self.box.begin(self.now, window=Window(messages=8), must_hear=self.echoes, largest=1_000_000)
+        self.box.begin(self.now, window=SendWindow(messages=8), must_hear=self.echoes, largest=1_000_000)
 
     def send(self) -> bool:
         due = self.box.due(self.now)
@@ -170,7 +170,7 @@ def test_broker_that_falls_silent_is_given_up(tmp_path: Path) -> None:
         while sea.send():
             pass
         assert sea.box.overdue(sea.now) is None
-        assert isinstance(sea.box.overdue(sea.now + 1_000), LostTrouble)
+        assert isinstance(sea.box.overdue(sea.now + 1_000), BrokerLostError)
 
 
 def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_broker_that_was_begun_anew_gets_its_last_documents_again(tmp_path: Path
         while sea.box.backlog != (0, 0) or len(sea.ashore) < 300:
             if not sea.send():
                 sea.answer()
-        sea.box.begin(sea.now, window=Window(), must_hear=False, largest=1_000_000, is_forgotten=True)
+        sea.box.begin(sea.now, window=SendWindow(), must_hear=False, largest=1_000_000, is_forgotten=True)
         again = []
         for _ in range(1_000):
             if not sea.send():
@@ -232,8 +232,8 @@ def test_limit_holds_over_time(tmp_path: Path) -> None:
 
 def test_rewritten_document_counts_once_while_it_waits(tmp_path: Path) -> None:
     with builders.store(tmp_path / "log.db") as database:
-        feed = Feed(database, Options("argo"), None)
-        found = [lanes.Lane(settings_) for settings_ in lanes.DEFAULT]
+        feed = LaneFeed(database, Options("argo"), None)
+        found = [lanes.DocumentLane(settings_) for settings_ in lanes.DEFAULT]
         feed.start_counting(found)
         for number in range(20):
             builders.write_equipment(database, "argo", "main", number, 0.5)
@@ -254,7 +254,7 @@ def test_rate_is_of_the_last_ten_seconds() -> None:
 
 
 def test_window_shrinks_on_a_slow_line_and_grows_again() -> None:
-    window = Window()
+    window = SendWindow()
     before = window.bytes
     window.sent(1_000)
     window.answered(1_000, sent_at=0.0, now=10.0)

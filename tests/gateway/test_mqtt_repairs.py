@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes, topics
-from sync.gateway.mqtt.feed import Feed, Wants
-from sync.gateway.mqtt.limits import Patience, Window
+from sync.gateway.mqtt.feed import LaneFeed, Wants
+from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Message, Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
 from sync.gateway.mqtt.standing import Standings
@@ -24,7 +24,7 @@ SENSORS = ("main", "aft", "bilge", "bow")
 VESSELS = ("argo", "brigid")
 
 
-class CountingFeed(Feed):
+class CountingFeed(LaneFeed):
     """Feed that records the ids of documents of which messages were built."""
 
     built: list[str]
@@ -47,17 +47,17 @@ class Forwarder:
         database: Database,
         broker: "Broker",
         *,
-        feed: Feed | None = None,
+        feed: LaneFeed | None = None,
         limit: float | None = None,
     ) -> None:
         self.name, self.database, self.broker = name, database, broker
         self.box = Outbox(
-            [lanes.Lane(each) for each in lanes.DEFAULT],
-            feed or Feed(database, Options(name, home_assistant=True), None),
+            [lanes.DocumentLane(each) for each in lanes.DEFAULT],
+            feed or LaneFeed(database, Options(name, home_assistant=True), None),
             Standings(),
             limit=limit,
             now=0.0,
-            patience=Patience(refusal=1.0, longest=4.0),
+            patience=Timeouts(refusal=1.0, longest=4.0),
             hears_discovery=True,
         )
         self.number, self.now = 0, 0.0
@@ -65,7 +65,7 @@ class Forwarder:
 
     def connect(self) -> None:
         self.line.clear()
-        self.box.begin(self.now, window=Window(messages=8), must_hear=False, largest=1_000_000)
+        self.box.begin(self.now, window=SendWindow(messages=8), must_hear=False, largest=1_000_000)
         self.prepare(self.name)
         while (vessel := self.box.next_unheard()) is not None:
             self.prepare(vessel)

@@ -16,7 +16,7 @@ import pytest
 from sync import documents
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
-from sync.gateway.mqtt.limits import Patience
+from sync.gateway.mqtt.limits import Timeouts
 from sync.gateway.report import GatewayState
 from sync.store import Database
 from tests.fleet.builders import body
@@ -26,7 +26,7 @@ from . import builders
 from .broker import Broker, Listener, passwords, retained
 from .relays import Elderly, Relay, Withholding
 
-QUICK = Patience(
+QUICK = Timeouts(
     connect=5,
     acknowledgement=5,
     echo=3,
@@ -62,7 +62,7 @@ async def forwarding(
     *,
     vessel: str = "argo",
     is_recording: Any = lambda: True,
-    patience: Patience = QUICK,
+    patience: Timeouts = QUICK,
     **more: Any,
 ) -> AsyncIterator[MqttGateway]:
     gateway = MqttGateway(

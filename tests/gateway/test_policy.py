@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import documents
-from sync.gateway.policy import Entry, Situation, When, parts
+from sync.gateway.policy import PolicyConditions, PolicyEntry, Situation, parts
 
 ETHERNET, SATELLITE = Situation(frozenset({"eth0"})), Situation(frozenset({"eth1", "satellite"}))
 READING = documents.reading_id("argo", "main", "qwerty", 1)
@@ -31,7 +31,7 @@ ALARM = documents.alarm_id("argo", "main", "qwerty", 1)
     ],
 )
 def test_condition_holds(text: str, situation: Situation, *, holds: bool) -> None:
-    assert When.parse(text).holds(situation) is holds
+    assert PolicyConditions.parse(text).holds(situation) is holds
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_condition_holds(text: str, situation: Situation, *, holds: bool) -> Non
 )
 def test_what_is_no_condition_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no condition|begin when they end"):
-        When.parse(text)
+        PolicyConditions.parse(text)
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
@@ -48,10 +48,13 @@ def test_hours_and_their_contrary_divide_the_day(begin: int, end: int, minute: i
     if begin == end:
         return
     hours = f"{begin // 60:02}:{begin % 60:02}-{end // 60:02}:{end % 60:02}"
-    there, not_there = When.parse(f"hours == {hours}"), When.parse(f"hours != {hours}")
+    there, not_there = (
+        PolicyConditions.parse(f"hours == {hours}"),
+        PolicyConditions.parse(f"hours != {hours}"),
+    )
     situation = Situation(minute=minute)
     assert there.holds(situation) is not not_there.holds(situation)
-    assert When.parse(str(there)) == there
+    assert PolicyConditions.parse(str(there)) == there
 
 
 def test_without_a_policy_everything_goes_and_history_on_its_own() -> None:
@@ -64,7 +67,7 @@ def test_without_a_policy_everything_goes_and_history_on_its_own() -> None:
 
 
 def test_first_entry_with_a_documents_channel_has_it_and_what_no_entry_names_stays() -> None:
-    first, second = parts([Entry(("alarms", "vessel.brigid")), Entry(("readings", "alarms"))])
+    first, second = parts([PolicyEntry(("alarms", "vessel.brigid")), PolicyEntry(("readings", "alarms"))])
     of_brigid = documents.reading_id("brigid", "main", "qwerty", 1)
     assert first.holds(ALARM)
     assert first.holds(of_brigid)
@@ -75,6 +78,11 @@ def test_first_entry_with_a_documents_channel_has_it_and_what_no_entry_names_sta
 
 
 def test_parts_keep_their_names_when_hours_and_limits_change() -> None:
-    before = parts([Entry(("alarms",)), Entry(("readings",), When.parse("hours == 01:00-02:00"), 5.0)])
-    after = parts([Entry(("alarms",)), Entry(("readings",))])
+    before = parts(
+        [
+            PolicyEntry(("alarms",)),
+            PolicyEntry(("readings",), PolicyConditions.parse("hours == 01:00-02:00"), 5.0),
+        ]
+    )
+    after = parts([PolicyEntry(("alarms",)), PolicyEntry(("readings",))])
     assert [part.name for part in before] == [part.name for part in after]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.state import state_file
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.fleet.revocations import Revocations, to_body
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
@@ -215,6 +215,6 @@ def assert_identical(appliances: Sequence[Appliance]) -> None:
         assert other == found[0]
 
 
-def kinds(appliance: Appliance, kind: Kind) -> list[str]:
+def kinds(appliance: Appliance, kind: DocumentType) -> list[str]:
     """Return the ids of all documents of a kind."""
     return [document_id for document_id in appliance.revisions() if document_id.startswith(f"{kind}:")]

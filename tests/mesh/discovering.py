@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, replace
 
 from sync.mesh.discovery import Discovery, Pace
-from sync.mesh.sightings import Advertisement, Change
+from sync.mesh.sightings import Advertisement, SightingChange
 from sync.net.handshake import parse_address
 from sync.net.happy_eyeballs import dial
 
@@ -58,7 +58,7 @@ async def main() -> None:
         (await dial(host, uri.port)).close()
         say(event="dialled", url=url)
 
-    def changed(changes: list[Change]) -> None:
+    def changed(changes: list[SightingChange]) -> None:
         for change in changes:
             say(event=change.kind.value, **asdict(change.sighting))
             for address in change.sighting.addresses if args.dial else ():

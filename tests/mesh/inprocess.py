@@ -16,11 +16,11 @@ from sync import documents
 from sync.fleet import names
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.revocations import Revocations, Revoked, serial_text
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.mesh.greeting import Greeting
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import Membership
-from sync.mesh.plan import Place
+from sync.mesh.plan import MeshNode
 from sync.mesh.report import LinkState, look
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
@@ -64,7 +64,7 @@ async def vessel(
     knows: tuple[Mesh, ...] = (),
     known: tuple[str, ...] = (),
     port: int = 0,
-    place: Place | None = None,
+    place: MeshNode | None = None,
     board: str = "",
     gives: bool = True,
     takes: bool = True,
@@ -79,7 +79,7 @@ async def vessel(
         greeting = Greeting(
             database.uuid, (board or name).encode().hex().ljust(16, "0")[:16], "qwerty", "1.0"
         )
-        trust = Trust(fleet.authority.certificate, fleet.name)
+        trust = FleetTrust(fleet.authority.certificate, fleet.name)
         membership = Membership(
             FleetIdentity(name, fleet.name, shown, trust),
             database,
@@ -92,7 +92,7 @@ async def vessel(
             on_ahead=lambda peer, found: mesh.hear_ahead(peer, found),  # noqa: PLW0108
         )
         static = (*known, *(f"wss://127.0.0.1:{other.port}" for other in knows))
-        settings = MeshSettings(place=place or Place(name), port=port, interfaces=("lo",), static=static)
+        settings = MeshSettings(place=place or MeshNode(name), port=port, interfaces=("lo",), static=static)
         mesh = Mesh(settings, database, membership, rng=random.Random(1), push=gives, pull=takes)
         await mesh.start()
         try:

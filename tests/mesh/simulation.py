@@ -20,8 +20,8 @@ import msgspec
 
 from sync import documents
 from sync.blip import RequestReceived
-from sync.blip.frames import KIND_MASK, Kind, decode_header
-from sync.mesh.plan import Place, wanted
+from sync.blip.frames import KIND_MASK, FrameKind, decode_header
+from sync.mesh.plan import MeshNode, wanted
 from sync.mesh.streams import STREAMS
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.passive import PassiveOptions, PassivePeer
@@ -173,7 +173,7 @@ class Endpoint:
 
     def _send(self, frame: bytes) -> None:
         number, flags, _ = decode_header(frame)
-        is_request = flags & KIND_MASK == Kind.REQUEST
+        is_request = flags & KIND_MASK == FrameKind.REQUEST
         name = self._profiles.get(number, "other") if is_request else "reply"
         for traffic in self._traffic:
             traffic.sent[name] += len(frame)
@@ -361,7 +361,7 @@ def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
         before = {vessel: set(others) for vessel, others in links.items()}
         for vessel, others in sight.items():
             seen = {other: frozenset(links[other]) for other in others}
-            for other in wanted(Place(vessel, max_peers=max_peers), seen):
+            for other in wanted(MeshNode(vessel, max_peers=max_peers), seen):
                 links[vessel].add(other)
                 links[other].add(vessel)
         if links == before:

@@ -19,7 +19,7 @@ from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh.candidates import PROVEN_FOR, PROVEN_KEPT, VESSELS_KEPT, Candidate, Candidates
-from sync.mesh.plan import Place, Role
+from sync.mesh.plan import MeshNode, Role
 from sync.mesh.probing import HELD_FOR, MOST_AT_ONCE, first_proven
 from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
 from sync.mesh.vessel_endpoint import CONNECT_WITHIN, Whereabouts
@@ -372,7 +372,7 @@ def test_forged_records_on_the_network_do_not_hold_up_a_link(tmp_path: Path) -> 
                 async with vessel(tmp_path, fleet, "argo") as argo:
                     await until(lambda: len(argo.sightings) >= FORGED, "the forged ones are seen")
                     async with vessel(
-                        tmp_path, fleet, "brigid", place=Place("brigid", role=Role.PASSIVE_ONLY)
+                        tmp_path, fleet, "brigid", place=MeshNode("brigid", role=Role.PASSIVE_ONLY)
                     ):
                         await until(lambda: argo.linked == {"brigid"}, "they are linked", within=30.0)
             finally:

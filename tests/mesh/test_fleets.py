@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync.documents import Kind
+from sync.documents import DocumentType
 from tests.namespaces import Host, Network
 
 from .appliances import Appliance, kinds, wait_for_agreement, wait_until
@@ -246,5 +246,5 @@ def test_peer_killed_in_mid_transfer_loses_nothing_and_doubles_nothing(
         wait_for_agreement(fleet)
     written = sum(vessel.written for vessel in fleet)
     for vessel in fleet:
-        assert len(kinds(vessel, Kind.READING)) == written
+        assert len(kinds(vessel, DocumentType.READING)) == written
     print(f"{landed} kills in mid-transfer, {written} readings everywhere, each once")

@@ -11,7 +11,7 @@ import pytest
 from sync.mesh import plan, vessel_endpoint
 from sync.mesh.inbound_link import Inward
 from sync.mesh.manager import PASSED_AFTER, Mesh
-from sync.mesh.plan import Place, Role
+from sync.mesh.plan import MeshNode, Role
 from sync.mesh.report import LinkState, look
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
@@ -31,7 +31,7 @@ def links_of(mesh: Mesh, other: str) -> int:
 @asynccontextmanager
 async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
     """Yield argo, which no one sees, dialling brigid at a configured address."""
-    fleet, alone = Fleet.new(), Place("argo", role=Role.ACTIVE_ONLY)
+    fleet, alone = Fleet.new(), MeshNode("argo", role=Role.ACTIVE_ONLY)
     async with (
         vessel(folder, fleet, "brigid") as brigid,
         vessel(folder, fleet, "argo", place=alone, knows=(brigid,)) as argo,
@@ -81,7 +81,7 @@ def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) 
         fleet = Fleet.new()
         async with (
             vessel(tmp_path, fleet, "argo") as argo,
-            vessel(tmp_path, fleet, "brigid", place=Place("brigid", role=Role.ACTIVE_ONLY)) as brigid,
+            vessel(tmp_path, fleet, "brigid", place=MeshNode("brigid", role=Role.ACTIVE_ONLY)) as brigid,
         ):
             await until(lambda: argo.linked and brigid.linked, "it has dialled, although its id is higher")
             assert brigid.port is None
@@ -98,7 +98,7 @@ def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
         monkeypatch.setattr(plan, "DIAL_AFTER", 0.5)
         fleet = Fleet.new()
         async with (
-            vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,
+            vessel(tmp_path, fleet, "argo", place=MeshNode("argo", role=Role.PASSIVE_ONLY)) as argo,
             vessel(tmp_path, fleet, "brigid") as brigid,
         ):
             await until(lambda: brigid.linked == {"argo"}, "the other dialled after its wait")
@@ -170,8 +170,8 @@ def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_
     async def main() -> None:
         fleet = Fleet.new()
         async with (
-            vessel(tmp_path, fleet, "brigid", place=Place("brigid", role=Role.PASSIVE_ONLY)) as brigid,
-            vessel(tmp_path, fleet, "argo", place=Place("argo", role=Role.PASSIVE_ONLY)) as argo,
+            vessel(tmp_path, fleet, "brigid", place=MeshNode("brigid", role=Role.PASSIVE_ONLY)) as brigid,
+            vessel(tmp_path, fleet, "argo", place=MeshNode("argo", role=Role.PASSIVE_ONLY)) as argo,
         ):
             link = argo._make(vessel_endpoint.of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
             link.start()

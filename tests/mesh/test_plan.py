@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.mesh.plan import Place, Role, keeps_dialled, may_dial, surplus, wanted
+from sync.mesh.plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
 """Vessels that see each other, in both directions."""
@@ -36,8 +36,8 @@ def sights(draw: st.DrawFn) -> Sight:
     return sight
 
 
-def place(vessel: str, most: int) -> Place:
-    return Place(vessel, max_peers=most)
+def place(vessel: str, most: int) -> MeshNode:
+    return MeshNode(vessel, max_peers=most)
 
 
 def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]]:
@@ -97,32 +97,32 @@ def test_where_all_see_all_both_ends_want_the_same_links(count: int, most: int) 
 
 
 def test_few_vessels_are_all_linked_with_each_other() -> None:
-    assert wanted(Place("b"), {"a": (), "c": (), "d": ()}) == {"a", "c", "d"}
+    assert wanted(MeshNode("b"), {"a": (), "c": (), "d": ()}) == {"a", "c", "d"}
 
 
 def test_vessel_that_no_known_link_leads_to_is_linked_with_beyond_the_limit() -> None:
     near = {vessel: ["v00"] for vessel in names(9)[1:]}
-    ring = wanted(Place("v00", max_peers=2), near)
+    ring = wanted(MeshNode("v00", max_peers=2), near)
     assert "v08" in ring
     alone = near | {"v99": []}
-    assert "v99" in wanted(Place("v04", max_peers=2), alone | {"v00": names(9)[1:]})
+    assert "v99" in wanted(MeshNode("v04", max_peers=2), alone | {"v00": names(9)[1:]})
 
 
 def test_spoke_is_linked_with_its_hubs_only() -> None:
-    spoke = Place("argo", hubs=frozenset({"depot", "quay"}))
+    spoke = MeshNode("argo", hubs=frozenset({"depot", "quay"}))
     assert wanted(spoke, {"brigid": (), "depot": ()}) == {"depot"}
     assert wanted(spoke, {"brigid": ()}) == frozenset()
 
 
 def test_hub_is_linked_with_all_and_gives_up_none() -> None:
-    hub = Place("depot", role=Role.HUB, max_peers=2)
+    hub = MeshNode("depot", role=Role.HUB, max_peers=2)
     crowd = dict.fromkeys(names(20), ("depot",))
     assert wanted(hub, crowd) == set(names(20))
     assert surplus(hub, crowd, crowd, crowd) is None
 
 
 def test_only_a_link_that_others_make_up_for_is_given_up() -> None:
-    me, alone = Place("a", max_peers=2), {vessel: ["a"] for vessel in "bcdefg"}
+    me, alone = MeshNode("a", max_peers=2), {vessel: ["a"] for vessel in "bcdefg"}
     assert surplus(me, alone, alone, alone) is None
     joined = alone | {"d": ["a", "e"], "e": ["a", "d"]}
     assert surplus(me, joined, joined, joined) == "e"
@@ -132,19 +132,19 @@ def test_only_a_link_that_others_make_up_for_is_given_up() -> None:
 def test_vessel_with_the_smaller_id_dials_at_once_and_the_other_after_a_while(
     chance: float, wanted_for: float
 ) -> None:
-    assert may_dial(Place("a"), "b", wanted_for=wanted_for, chance=chance) <= 0
-    assert may_dial(Place("b"), "a", wanted_for=0, chance=chance) >= 15
-    assert may_dial(Place("b"), "a", wanted_for=30, chance=chance) <= 0
+    assert may_dial(MeshNode("a"), "b", wanted_for=wanted_for, chance=chance) <= 0
+    assert may_dial(MeshNode("b"), "a", wanted_for=0, chance=chance) >= 15
+    assert may_dial(MeshNode("b"), "a", wanted_for=30, chance=chance) <= 0
 
 
 def test_vessel_that_listens_only_never_dials() -> None:
-    silent = Place("a", role=Role.PASSIVE_ONLY)
+    silent = MeshNode("a", role=Role.PASSIVE_ONLY)
     assert may_dial(silent, "b", wanted_for=1e9, chance=0) == float("inf")
 
 
 def test_vessel_that_cannot_be_dialled_or_sets_out_to_its_hub_waits_for_nobody() -> None:
-    assert may_dial(Place("b", role=Role.ACTIVE_ONLY), "a", wanted_for=0, chance=1) <= 0
-    assert may_dial(Place("b", hubs=frozenset({"a"})), "a", wanted_for=0, chance=1) <= 0
+    assert may_dial(MeshNode("b", role=Role.ACTIVE_ONLY), "a", wanted_for=0, chance=1) <= 0
+    assert may_dial(MeshNode("b", hubs=frozenset({"a"})), "a", wanted_for=0, chance=1) <= 0
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -14,9 +14,9 @@ from sync.mesh.sightings import (
     STRING_BYTES,
     Advertisement,
     AdvertisementError,
-    Change,
-    ChangeKind,
     Sighting,
+    SightingChange,
+    SightingChangeKind,
     Sightings,
     is_instance,
     with_links,
@@ -178,15 +178,15 @@ def test_who_follows_the_changes_knows_the_table(events: list[tuple[str, str, in
         else:
             change = table.lose(instance)
         match change:
-            case Change(ChangeKind.GONE, gone):
+            case SightingChange(SightingChangeKind.GONE, gone):
                 assert follower.pop(instance) == gone == before
-            case Change(ChangeKind.FOUND, found):
+            case SightingChange(SightingChangeKind.FOUND, found):
                 assert before is None
                 follower[instance] = found
-            case Change(ChangeKind.CHANGED, changed):
+            case SightingChange(SightingChangeKind.CHANGED, changed):
                 assert before not in {None, changed}
                 follower[instance] = changed
-            case Change(ChangeKind.AGAIN, same):
+            case SightingChange(SightingChangeKind.AGAIN, same):
                 assert was_silent
                 assert same == before
         assert follower == {sighting.instance: sighting for sighting in table}
@@ -201,4 +201,4 @@ def test_a_full_table_refuses_strangers_and_still_follows_whom_it_knows() -> Non
     assert table.refused == 1
     change = table.see(seen("argo-abcdef", port=1))
     assert change is not None
-    assert change.kind is ChangeKind.CHANGED
+    assert change.kind is SightingChangeKind.CHANGED

@@ -6,15 +6,15 @@ import weakref
 
 import pytest
 
-from sync.net.memory import Memory
-from sync.net.turns import Owner
+from sync.net.memory import MemoryBudget
+from sync.net.turns import ConnectionOwner
 from tests.polling import until
 
 from .wire import run
 
 
 class Holder:
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         self.owner, self.is_shed = owner, False
 
     def shed(self) -> None:
@@ -23,8 +23,8 @@ class Holder:
 
 def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        memory = Memory(most=100)
-        greedy, honest = Owner("user mallory"), Owner("user bridge")
+        memory = MemoryBudget(most=100)
+        greedy, honest = ConnectionOwner("user mallory"), ConnectionOwner("user bridge")
         few, more, one = Holder(greedy), Holder(greedy), Holder(honest)
         memory.report(one, 40)
         memory.report(few, 20)
@@ -40,8 +40,8 @@ def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture
 
 def test_what_is_over_or_has_shrunk_counts_no_more() -> None:
     async def main() -> None:
-        memory = Memory(most=140)
-        holders = [Holder(Owner(str(number))) for number in range(10)]
+        memory = MemoryBudget(most=140)
+        holders = [Holder(ConnectionOwner(str(number))) for number in range(10)]
         for holder in holders:
             memory.report(holder, 90)
             memory.report(holder, 5)
@@ -59,8 +59,8 @@ def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.Monkey
     monkeypatch.setattr("sync.net.memory.give_back", lambda: times.append(None))
 
     async def main() -> None:
-        memory = Memory(most=100_000_000)
-        small, large = Holder(Owner("a")), Holder(Owner("b"))
+        memory = MemoryBudget(most=100_000_000)
+        small, large = Holder(ConnectionOwner("a")), Holder(ConnectionOwner("b"))
         memory.report(small, 100_000)
         memory.forget(small)
         memory.report(large, 50_000_000)
@@ -79,7 +79,7 @@ def test_cycles_that_connections_leave_are_collected_however_few_objects_there_a
             self.itself = self
 
     async def main() -> None:
-        memory = Memory()
+        memory = MemoryBudget()
         left = weakref.WeakSet[Remains]()
         for _ in range(20):
             left.add(Remains())

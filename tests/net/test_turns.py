@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from sync.net.turns import HALF_LIFE_S, TURN_S, Owner, Turns, turns
+from sync.net.turns import HALF_LIFE_S, TURN_S, ConnectionOwner, Turns, turns
 
 from .wire import run
 
@@ -12,7 +12,7 @@ class Worker:
     """Worker with a number of tasks, each of which takes some time."""
 
     def __init__(self, name: str, done: list[str], pieces: int, piece: Callable[[], None]) -> None:
-        self.owner = Owner(name)
+        self.owner = ConnectionOwner(name)
         self.left, self._done, self._piece = pieces, done, piece
 
     def take_turn(self, until: float) -> bool:
@@ -101,7 +101,7 @@ def test_who_asks_again_while_it_works_has_another_turn() -> None:
 
 
 def test_what_somebody_has_had_is_forgotten() -> None:
-    owner = Owner("a")
+    owner = ConnectionOwner("a")
     owner.charge(1.0, 100.0)
     assert owner.spent(100.0) == 1.0
     assert owner.spent(100.0 + HALF_LIFE_S) == 0.5

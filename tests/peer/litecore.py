@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponseReceived
+from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponseReceived
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.progress import DocumentEnded, Ledger
 from sync.peer.session import Session
@@ -154,7 +154,7 @@ class Conversation:
     """A connection to a LiteCore."""
 
     def __init__(self, litecore: LiteCore) -> None:
-        self.connection = Connection()
+        self.connection = BlipConnection()
         self.closed: int | None = None
         """Code with which LiteCore has closed the connection."""
         self._of = litecore

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from sync.blip import Connection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
-from sync.blip.limits import Limits
+from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
+from sync.blip.limits import ConnectionLimits
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.failed import FailedDocuments
 from sync.peer.passive import PassiveOptions, PassivePeer
@@ -14,7 +14,7 @@ from sync.peer.session import Session
 from sync.replication import messages
 from sync.replication.checkpoint_id import Peer as PeerName
 from sync.replication.messages import (
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
     Encoded,
@@ -40,7 +40,7 @@ class Script:
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
-        self.connection = Connection()
+        self.connection = BlipConnection()
         self.requests: list[RequestReceived] = []
         """Requests from our peer that have not been taken yet."""
         self.replies: dict[int, Reply] = {}
@@ -165,7 +165,7 @@ class Script:
     def push(self, document_id: str, revision: str, body: bytes = b"{}", **more: Any) -> Reply:
         return self.ask(Rev(document_id, revision, body, **more).encode())
 
-    def subscribe(self, **what: Any) -> list[Change]:
+    def subscribe(self, **what: Any) -> list[AnnouncedChange]:
         """Subscribe, and return the first list of changes."""
         reply = self.ask(SubChanges(**what).encode())
         assert isinstance(reply, ResponseReceived), reply
@@ -173,7 +173,7 @@ class Script:
 
 
 def passive(
-    database: Database, *, limits: Limits | None = None, clock: Clock | None = None, **options: Any
+    database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
     """Return a client of our passive peer; all that share a store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
@@ -184,7 +184,7 @@ def passive(
 def active(
     database: Database,
     *,
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     clock: Clock | None = None,
     failed: FailedDocuments | None = None,
     **options: Any,
@@ -221,7 +221,7 @@ def store_checkpoint(script: Script, revision: str = "0-1") -> bytes:
 
 def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | int]:
     """Announce changes to an active peer, and return its answers."""
-    items = tuple(Change(*change) for change in changes)
+    items = tuple(AnnouncedChange(*change) for change in changes)
     reply = script.ask(Changes(items).encode())
     assert isinstance(reply, ResponseReceived), reply
     return list(ChangesReply.decode(reply, messages.DEFAULT, asked=len(items)).answers)

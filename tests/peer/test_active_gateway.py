@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from sync.blip import ResponseReceived
-from sync.replication.messages import DEFAULT, NOT_WANTED, Change, Changes, ChangesReply, Rev, SubChanges
+from sync.replication.messages import (
+    DEFAULT,
+    NOT_WANTED,
+    AnnouncedChange,
+    Changes,
+    ChangesReply,
+    Rev,
+    SubChanges,
+)
 from sync.store import Database
 
 from .rig import open_database
@@ -25,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def offer(script: Script, *changes: Change) -> list[tuple[str, ...] | int]:
+def offer(script: Script, *changes: AnnouncedChange) -> list[tuple[str, ...] | int]:
     reply = script.ask(Changes(changes, insists=True).encode())
     assert isinstance(reply, ResponseReceived), reply
     return list(ChangesReply.decode(reply, DEFAULT, asked=len(changes)).answers)
@@ -34,7 +42,12 @@ def offer(script: Script, *changes: Change) -> list[tuple[str, ...] | int]:
 def test_of_changes_that_insist_those_that_lack_here_are_wanted(store: Database) -> None:
     known = store.put("d", {"n": 1})
     script = passive(store)
-    assert offer(script, Change("1", "d", known), Change("2", "d", "2-x"), Change("3", "new", "1-a")) == [
+    assert offer(
+        script,
+        AnnouncedChange("1", "d", known),
+        AnnouncedChange("2", "d", "2-x"),
+        AnnouncedChange("3", "new", "1-a"),
+    ) == [
         NOT_WANTED,
         (known,),
         (),
@@ -48,7 +61,7 @@ def test_what_was_offered_and_conflicts_is_refused_when_it_comes(store: Database
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = passive(store)
-    assert offer(script, Change("1", "d", "2-x")) == [(first,)]
+    assert offer(script, AnnouncedChange("1", "d", "2-x")) == [(first,)]
     assert script.refusal(Rev("d", "2-x", b"{}", history=(first,), no_conflicts=True).encode()) == (
         "HTTP",
         409,
@@ -58,7 +71,10 @@ def test_what_was_offered_and_conflicts_is_refused_when_it_comes(store: Database
 
 def test_reader_that_may_not_write_may_not_offer(store: Database) -> None:
     script = passive(store, read_only=True)
-    assert script.refusal(Changes((Change("1", "d", "1-a"),), insists=True).encode()) == ("HTTP", 403)
+    assert script.refusal(Changes((AnnouncedChange("1", "d", "1-a"),), insists=True).encode()) == (
+        "HTTP",
+        403,
+    )
 
 
 def test_gateway_that_pulls_is_told_of_changes_that_insist(store: Database) -> None:

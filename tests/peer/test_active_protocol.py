@@ -14,7 +14,7 @@ from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction
 from sync.replication.checkpoint import Checkpoint
 from sync.replication.messages import (
-    Change,
+    AnnouncedChange,
     Changes,
     GetAttachment,
     GetCheckpoint,
@@ -22,19 +22,19 @@ from sync.replication.messages import (
     GetRev,
     GetRevReply,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     Rev,
     SetCheckpoint,
     SubChanges,
-    Verdict,
 )
 from sync.store import Database, revisions
 
 from .rig import open_database
 from .script import Script, active, assert_sound, begun, caught_up, store_checkpoint, tell
 
-WANTED = Verdict(0)
+WANTED = ProposalAnswer(0)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def give(script: Script, document_id: str, revision: str, body: bytes = b"{}", *
     script.rest(1.0)
 
 
-def proposed(script: Script, *verdicts: Verdict) -> tuple[Proposal, ...]:
+def proposed(script: Script, *verdicts: ProposalAnswer) -> tuple[Proposal, ...]:
     """Answer the next proposals, and return them."""
     message, event = script.take(ProposeChanges)
     script.answer(event, ProposeChangesReply(verdicts).encode())
@@ -153,7 +153,7 @@ def test_who_may_not_pull_goes_on_pushing_and_says_so_at_the_end(store: Database
     assert not script.is_over
     proposed, event = script.take(ProposeChanges)
     assert [proposal.id for proposal in proposed.proposals] == ["ours"]
-    script.answer(event, ProposeChangesReply((Verdict(304),)).encode())
+    script.answer(event, ProposeChangesReply((ProposalAnswer(304),)).encode())
     store_checkpoint(script)
     assert script.is_over
     assert script.peer.session.problem is not None
@@ -264,7 +264,7 @@ def test_revision_that_came_just_before_its_document_was_taken_away_does_not_sta
     tell(script, ("1", "d", "1-a"), ("2", "e", "1-b"))
     for name, revision, sequence in (("d", "1-a", "1"), ("e", "1-b", "2")):
         script.post(Rev(name, revision, b"{}", sequence, no_reply=True).encode())
-    script.post(Changes((Change("3", "d", "2-a", 4),)).encode())
+    script.post(Changes((AnnouncedChange("3", "d", "2-a", 4),)).encode())
     script.rest()
     assert store.get("d") is None
     assert store.get("e") is not None
@@ -396,7 +396,7 @@ def test_conflict_that_comes_is_taken_in_resolved_and_proposed(store: Database) 
     first = store.put("d", {"n": 1})
     ours = store.put("d", {"n": 2}, parent=first)
     script = begun(store, continuous=True)
-    proposed(script, Verdict(409))
+    proposed(script, ProposalAnswer(409))
     assert tell(script, ("1", "d", "2-zz")) == [(first,)]
     give(script, "d", "2-zz", b'{"n":3}', history=(first,), sequence="1")
     assert store.conflicts() == []
@@ -427,7 +427,7 @@ def test_proposal_that_is_refused_for_good_is_told_and_done_with(store: Database
     for name in ("known", "bad", "good"):
         store.put(name, {})
     script = begun(store, pull=False)
-    proposed(script, Verdict(304), Verdict(status), WANTED)
+    proposed(script, ProposalAnswer(304), ProposalAnswer(status), WANTED)
     rev, event = script.take(Rev)
     assert rev.id == "good"
     script.answer(event)
@@ -448,7 +448,7 @@ def test_what_the_gateway_cannot_take_now_is_left_for_the_next_replication(
     for name in ("bad", "good"):
         store.put(name, {})
     script = begun(store, pull=False)
-    proposed(script, Verdict(status) if of_proposal else WANTED, WANTED)
+    proposed(script, ProposalAnswer(status) if of_proposal else WANTED, WANTED)
     for rev, event in script.taken(Rev):
         if rev.id == "bad":
             script.refuse(event, status)
@@ -486,7 +486,7 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
 ) -> None:
     store.put("d", {})
     script = begun(store, pull=False, continuous=True)
-    proposed(script, Verdict(503) if of_proposal else WANTED)
+    proposed(script, ProposalAnswer(503) if of_proposal else WANTED)
     if not of_proposal:
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
@@ -524,11 +524,11 @@ def test_document_that_failed_is_forgotten_once_the_gateway_has_it(store: Databa
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
-    proposed(script, Verdict(403))
+    proposed(script, ProposalAnswer(403))
     assert is_pushed(store_checkpoint(script), 1)
     script = active(store, pull=False, failed=failed)
     script.refuse(script.take(GetCheckpoint)[1], 404)
-    proposed(script, Verdict(status))
+    proposed(script, ProposalAnswer(status))
     for _, event in script.taken(Rev):
         script.answer(event)
     assert list(failed) == []
@@ -538,7 +538,7 @@ def test_document_whose_offer_was_cut_short_is_offered_to_the_next_connection(st
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
-    proposed(script, Verdict(403))
+    proposed(script, ProposalAnswer(403))
     assert failed.unanswered == []
     stored = store_checkpoint(script)
     for answer in (503, None):
@@ -549,7 +549,7 @@ def test_document_whose_offer_was_cut_short_is_offered_to_the_next_connection(st
             script.refuse(script.take(ProposeChanges)[1], answer)
             assert script.is_over
             assert failed.unanswered == ["d"]
-    proposed(script, Verdict(403))
+    proposed(script, ProposalAnswer(403))
     assert failed.unanswered == []
 
 
@@ -557,7 +557,7 @@ def test_document_that_failed_and_is_gone_is_forgotten(store: Database) -> None:
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
-    proposed(script, Verdict(403))
+    proposed(script, ProposalAnswer(403))
     store_checkpoint(script)
     store.purge(["d"])
     script = active(store, pull=False, failed=failed)
@@ -594,7 +594,7 @@ def test_chosen_documents_that_are_not_followed_leave_the_push_going(store: Data
 def test_proposal_of_what_is_known_sends_nothing(store: Database) -> None:
     store.put("d", {})
     script = begun(store, pull=False)
-    proposed(script, Verdict(304))
+    proposed(script, ProposalAnswer(304))
     assert is_pushed(store_checkpoint(script), 1)
     assert script.is_over
 
@@ -627,7 +627,7 @@ def test_conflict_with_an_ancestor_is_none_and_the_revision_is_proposed_to_follo
     second = store.put("d", {"n": 2}, parent=first)
     third = store.put("d", {"n": 3}, parent=second)
     script = begun(store, pull=False)
-    proposed(script, Verdict(409, first))
+    proposed(script, ProposalAnswer(409, first))
     assert script.taken(Rev) == []
     assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [(third, first)]
     rev, _ = script.take(Rev)
@@ -639,7 +639,7 @@ def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_
 ) -> None:
     store.put("d", {})
     script = begun(store, pull=False)
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     stored = store_checkpoint(script)
     assert script.is_over
     assert [(ended.id, ended.problem.code) for ended in script.told if ended.problem] == [("d", 409)]
@@ -651,7 +651,7 @@ def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_
 def test_change_that_the_peer_does_not_take_leaves_it_behind_until_it_does(store: Database) -> None:
     first = store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True)
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     sender = script.peer.sender
     assert sender is not None
     assert sender.behind == 1
@@ -671,7 +671,7 @@ def test_proposal_that_follows_what_the_peer_does_not_have_is_made_again_without
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False)
-    assert [item.parent for item in proposed(script, Verdict(409))] == [first]
+    assert [item.parent for item in proposed(script, ProposalAnswer(409))] == [first]
     assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [(second, None)]
     assert script.take(Rev)[0].history == (first,)
 
@@ -693,7 +693,7 @@ def test_revision_that_becomes_a_conflict_on_the_way_is_proposed_once_more_and_t
 def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -> None:
     store.put("d", {})
     script = begun(store)
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     tell(script, ("1", "d", "1-ff"))
     caught_up(script)
     give(script, "d", "1-ff", b'{"n":1}', sequence="1")
@@ -710,7 +710,7 @@ def refused(store: Database, **options: Any) -> Script:
     """Return a script whose gateway has `1-ff`, without announcing it, when `30-aa` is proposed."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, **options)
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     script.rest(1.0)
     assert script.taken(GetRev) == []
     return script
@@ -727,7 +727,7 @@ def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database)
     found = store.get("d")
     assert found is not None
     assert found.rev == "30-aa"
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     assert [(item.revision, item.parent) for item in proposed(script, WANTED)] == [("30-aa", "1-ff")]
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted_branch[1:]) == ("30-aa", ("1-ff",))
@@ -741,12 +741,12 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     store.put("d", {})
     script = begun(store, continuous=True)
     began = script.clock.now
-    proposed(script, Verdict(409, "1-00"))
+    proposed(script, ProposalAnswer(409, "1-00"))
     tell(script, ("1", "d", "1-00"))
     caught_up(script)
     assert not script.is_idle
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
-    proposed(script, Verdict(304))
+    proposed(script, ProposalAnswer(304))
     assert script.is_idle
     assert script.clock.now < began + 5  # as long as the feed would have had if it had brought nothing
     assert script.taken(GetRev) == []
@@ -784,7 +784,7 @@ def test_of_each_document_is_asked_once(store: Database) -> None:
     script = refused(store)
     caught_up(script)
     script.answer(script.take(GetRev)[1], GetRevReply("1-ff", b'{"n":1}').encode())
-    proposed(script, Verdict(409, "1-ee"))
+    proposed(script, ProposalAnswer(409, "1-ee"))
     script.rest(60)
     assert script.taken(GetRev) == []
     assert [(ended.id, ended.problem.code) for ended in script.told if ended.problem] == [("d", 409)]
@@ -809,7 +809,7 @@ def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script.peer.wake()
     script.pump()
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     script.rest(0.9 * limits.FEED_PATIENCE)
     assert script.taken(GetRev) == []
     script.rest(limits.FEED_PATIENCE)
@@ -858,7 +858,7 @@ def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
     """
     deletion = store.delete("d", parent=store.put("d", {}))
     script = begun(store, pull=False, **options)
-    proposed(script, Verdict(409, "2-ff"))
+    proposed(script, ProposalAnswer(409, "2-ff"))
     return script, deletion
 
 
@@ -905,7 +905,7 @@ def test_deletion_of_a_document_that_lives_at_the_peer_fails_by_name(store: Data
 def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name(store: Database) -> None:
     script, _ = deletion_refused(store)
     script.refuse(script.take(GetRev)[1], 404)
-    proposed(script, Verdict(409, "2-ff"))
+    proposed(script, ProposalAnswer(409, "2-ff"))
     script.refuse(script.take(GetRev)[1], 404)
     assert failed(script) == [("d", 409)]
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
@@ -925,7 +925,7 @@ def resolved(store: Database) -> str:
     return closing
 
 
-def offered(script: Script, verdict: Verdict) -> tuple[str, str | None]:
+def offered(script: Script, verdict: ProposalAnswer) -> tuple[str, str | None]:
     """Answer the only proposal, and return its revision and parent."""
     assert script.taken(Rev) == []  # nothing is sent that was not requested
     (item,) = proposed(script, verdict)
@@ -935,7 +935,7 @@ def offered(script: Script, verdict: Verdict) -> tuple[str, str | None]:
 def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store: Database) -> None:
     closing = resolved(store)
     script = begun(store, pull=False, is_gateway=True)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted, rev.history) == (closing, True, ("2-bb",))
@@ -959,7 +959,7 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
 ) -> None:
     closing = resolved(store)
     script = begun(store, is_gateway=gateway)
-    proposed(script, Verdict(409, closing))
+    proposed(script, ProposalAnswer(409, closing))
     assert offered(script, WANTED) == ("3-ee", closing)
     rev, event = script.take(Rev)
     assert (rev.revision, rev.deleted) == ("3-ee", False)
@@ -975,7 +975,7 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
 def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_closed(store: Database) -> None:
     closing = resolved(store)
     script = begun(store, pull=False, is_gateway=True)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], 409)
     assert offered(script, WANTED) == ("3-ee", "2-ee")
@@ -988,7 +988,7 @@ def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed
 ) -> None:
     closing = resolved(store)
     script = begun(store, pull=False, is_gateway=True)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     assert offered(script, WANTED) == (closing, "2-bb")
     script.refuse(script.take(Rev)[1], status)
     assert script.taken(Rev) == []
@@ -1000,7 +1000,7 @@ def test_peer_that_is_no_gateway_is_sent_the_winner_together_with_the_end_of_the
 ) -> None:
     closing = resolved(store)
     script = begun(store, pull=False)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     assert offered(script, WANTED) == ("3-ee", "2-bb")
     rev, event = script.take(Rev)
     assert (rev.revision, rev.history) == ("3-ee", ("2-ee", "1-aa"))
@@ -1012,7 +1012,7 @@ def test_peer_that_is_no_gateway_is_sent_the_winner_together_with_the_end_of_the
 def test_peer_that_does_not_know_ends_of_branches_is_sent_the_winner_as_a_successor(store: Database) -> None:
     resolved(store)
     script = begun(store, pull=False)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     assert offered(script, WANTED) == ("3-ee", "2-bb")
     script.refuse(script.take(Rev)[1], 409)
     assert offered(script, WANTED) == ("3-ee", "2-bb")
@@ -1028,7 +1028,7 @@ def test_winner_that_stays_a_conflict_is_proposed_a_few_times_and_then_fails(
 ) -> None:
     resolved(store)
     script = begun(store, pull=False, is_gateway=gateway)
-    proposed(script, Verdict(409, "2-bb"))
+    proposed(script, ProposalAnswer(409, "2-bb"))
     sent = 0
     for _ in range(20):
         for rev, event in script.taken(Rev):
@@ -1073,7 +1073,7 @@ def test_question_that_waits_for_a_slow_revision_leaves_the_processor_alone(stor
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script.peer.wake()
     script.pump()
-    proposed(script, Verdict(409, "1-ff"))
+    proposed(script, ProposalAnswer(409, "1-ff"))
     script.clock.now += 10 * limits.FEED_PATIENCE
     script.pump()
     if (due := script.peer.deadline) is not None and due <= script.clock.now:

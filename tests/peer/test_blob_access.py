@@ -14,15 +14,15 @@ from sync.peer.selection import EVERYTHING, Selection
 from sync.replication.messages import (
     Changes,
     ChangesReply,
+    DeliveryTerms,
     GetAttachment,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     ProveAttachment,
     ProveAttachmentReply,
     Rev,
     SubChanges,
-    Terms,
-    Verdict,
     proof,
 )
 from sync.store import Database
@@ -128,7 +128,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_th
     assert code(prove(script, secret)) == 403
     message, event = script.take(Changes)
     assert [change.id for change in message.changes] == ["shared"]
-    script.answer(event, ChangesReply(((),), Terms(blobs=True)).encode())
+    script.answer(event, ChangesReply(((),), DeliveryTerms(blobs=True)).encode())
     _, rev = script.take(Rev)
     assert told(prove(script, secret)) == proof(NONCE, [SECRET])
     assert isinstance(get(script, secret), ResponseReceived)
@@ -305,7 +305,7 @@ def test_peer_that_we_push_to_gets_blobs_of_what_is_pushed_and_no_others(
         assert code(prove(script, secret, document_id=named)) == 403
     assert isinstance(get(script, shared, "ours"), ResponseReceived)
     event = script.take(ProposeChanges)[1]
-    script.answer(event, ProposeChangesReply((Verdict(0),)).encode())
+    script.answer(event, ProposeChangesReply((ProposalAnswer(0),)).encode())
     assert [rev.id for rev, _ in script.taken(Rev)] == ["ours"]
     assert isinstance(get(script, shared), ResponseReceived)
     assert told(prove(script, shared)) == proof(NONCE, [b"shared" * 1000])

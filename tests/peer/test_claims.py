@@ -12,16 +12,16 @@ from sync.peer.pull_dedup import CLAIMS_MOST, LONGEST, PATIENCE, SLOWEST, Claims
 from sync.peer.session import Session
 from sync.replication.messages import (
     DEFAULT,
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
+    DeliveryTerms,
     NoRev,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     Rev,
-    Terms,
-    Verdict,
 )
 from sync.store import Database
 
@@ -78,7 +78,7 @@ class Pusher:
         ]
 
 
-def tell(script: Script, *changes: Change) -> int:
+def tell(script: Script, *changes: AnnouncedChange) -> int:
     """Offer changes to our subscribed peer, and return the number of the request."""
     number = script.post(Changes(changes).encode())
     script.pump()
@@ -114,7 +114,7 @@ def test_second_that_offers_is_answered_when_the_first_has_sent_it(store: Databa
 
 def test_it_is_the_same_for_whoever_we_have_subscribed_to(store: Database, clock: Clock) -> None:
     first, second = begun(store, clock=clock, push=False), begun(store, clock=clock, push=False)
-    change = Change("1", ALARM, "1-a")
+    change = AnnouncedChange("1", ALARM, "1-a")
     assert answers(first, tell(first, change)) == [()]
     waiting = tell(second, change)
     assert answers(second, waiting) is None
@@ -130,7 +130,10 @@ def test_lists_are_answered_in_order_so_that_a_feed_is_not_ahead_of_what_is_here
 ) -> None:
     first, second = Pusher(store, clock), begun(store, clock=clock, push=False)
     first.offer((ALARM, "1-a"))
-    waiting, later = tell(second, Change("1", ALARM, "1-a")), tell(second, Change("2", "other", "1-b"))
+    waiting, later = (
+        tell(second, AnnouncedChange("1", ALARM, "1-a")),
+        tell(second, AnnouncedChange("2", "other", "1-b")),
+    )
     assert answers(second, waiting) is answers(second, later) is None
     first.send(ALARM, "1-a")
     assert answers(second, waiting) == [0]
@@ -203,7 +206,7 @@ def test_pusher_says_what_it_does_not_send_after_all(store: Database, clock: Clo
     pusher.pump()
     _, event = pusher.take(ProposeChanges)
     store.put("equipment:argo:rpm", {"value": 2}, parent=first)
-    pusher.answer(event, ProposeChangesReply((Verdict(0),), Terms()).encode())
+    pusher.answer(event, ProposeChangesReply((ProposalAnswer(0),), DeliveryTerms()).encode())
     said, _ = pusher.take(NoRev)
     assert (said.id, said.revision) == ("equipment:argo:rpm", first)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.peer.conflicts import (
     RADIO_KEY,
     REVOCATIONS,
@@ -260,7 +260,7 @@ def test_no_deletion_undoes_the_cas_statements(store: Database, document: str) -
 
 
 def test_a_resolver_is_chosen_by_the_type_of_the_document(store: Database) -> None:
-    mine = Resolvers({Kind.NOTE: concatenate}, default=lambda conflict: Keep(conflict.losing))
+    mine = Resolvers({DocumentType.NOTE: concatenate}, default=lambda conflict: Keep(conflict.losing))
     assert mine.of(NOTE) is concatenate
     assert mine.of("app:1") is mine.default
     assert mine.of("note:malformed") is mine.default
@@ -270,7 +270,7 @@ def test_a_resolver_is_chosen_by_the_type_of_the_document(store: Database) -> No
 
 def test_a_merged_body_goes_on_the_winning_branch(store: Database) -> None:
     _, high = conflict(store, NOTE, {"n": [1]}, {"n": [2]})
-    resolved = resolve(store, NOTE, Resolvers({Kind.NOTE: concatenate}))
+    resolved = resolve(store, NOTE, Resolvers({DocumentType.NOTE: concatenate}))
     made = revisions.make(high, deleted=False, body=b'{"n":[1,2]}')
     assert resolved == Resolved(NOTE, made, deleted=False, is_new=True)
 
@@ -281,7 +281,7 @@ def test_a_merged_body_that_does_not_speak_of_attachments_keeps_those_of_both(st
 
     of_both = {"low": attached("A"), "both": attached("B")}, {"high": attached("C"), "both": attached("D")}
     conflict(store, NOTE, *({"n": [n], "_attachments": found} for n, found in enumerate(of_both)))
-    resolve(store, NOTE, Resolvers({Kind.NOTE: concatenate}))
+    resolve(store, NOTE, Resolvers({DocumentType.NOTE: concatenate}))
     current = store.get(NOTE)
     assert current is not None
     assert current.body == {"n": [0, 1], "_attachments": of_both[0] | of_both[1]}
@@ -289,7 +289,7 @@ def test_a_merged_body_that_does_not_speak_of_attachments_keeps_those_of_both(st
 
 def test_a_losing_revision_that_is_kept_gives_its_body_to_the_winning_branch(store: Database) -> None:
     _, high = conflict(store, NOTE, note(1), note(2))
-    resolved = resolve(store, NOTE, Resolvers({Kind.NOTE: lambda c: Keep(c.losing)}))
+    resolved = resolve(store, NOTE, Resolvers({DocumentType.NOTE: lambda c: Keep(c.losing)}))
     current = store.get(NOTE)
     assert current is not None
     assert current.body == note(1)
@@ -358,7 +358,7 @@ def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Data
     conflict(store, NOTE, note(1), note(2))
     conflict(store, ALARM, note(1), note(2))
     before, sequence = store.leaves(NOTE), store.last_sequence
-    problem = resolve(store, NOTE, Resolvers({Kind.NOTE: resolver}))
+    problem = resolve(store, NOTE, Resolvers({DocumentType.NOTE: resolver}))
     assert isinstance(problem, Problem)
     assert (problem.domain, problem.code) == (Domain.LITECORE, 8)
     assert problem.text.startswith(NOTE)

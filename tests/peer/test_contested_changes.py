@@ -10,16 +10,16 @@ from sync.peer import limits
 from sync.peer.failed import FailedDocuments
 from sync.peer.progress import DocumentEnded
 from sync.replication.messages import (
-    Change,
+    AnnouncedChange,
     Changes,
     GetCheckpoint,
     GetRev,
     GetRevReply,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     Rev,
     SubChanges,
-    Verdict,
 )
 from sync.store import Database
 
@@ -27,7 +27,7 @@ from .rig import open_database
 from .script import Script, active, assert_sound, begun, caught_up
 from .test_active_protocol import WANTED, proposed
 
-CONFLICT = Verdict(409, "1-ff")
+CONFLICT = ProposalAnswer(409, "1-ff")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Datab
 def test_conflict_that_becomes_another_failure_is_told_again(store: Database) -> None:
     script = stuck(store)
     script.rest(1.1 * limits.RETRY_CONFLICT)
-    proposed(script, Verdict(403))
+    proposed(script, ProposalAnswer(403))
     assert failures(script) == [("d", 409), ("d", 403)]
     assert behind(script) == 0  # it is refused permanently
     script.rest(3 * limits.RETRY_CONFLICT)
@@ -113,8 +113,8 @@ def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Databa
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
     for _ in range(3):
-        assert [item.parent for item in proposed(script, Verdict(409))] == [first]
-        assert [item.parent for item in proposed(script, Verdict(409))] == [None]
+        assert [item.parent for item in proposed(script, ProposalAnswer(409))] == [first]
+        assert [item.parent for item in proposed(script, ProposalAnswer(409))] == [None]
         assert script.taken(ProposeChanges) == []
         script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, WANTED)
@@ -205,7 +205,9 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
                     proposals[item.id] += 1
                 # It has neither the parent nor another revision: each is proposed once more, without a
                 # parent.
-                script.answer(event, ProposeChangesReply((Verdict(409),) * len(message.proposals)).encode())
+                script.answer(
+                    event, ProposeChangesReply((ProposalAnswer(409),) * len(message.proposals)).encode()
+                )
         assert set(proposals.values()) == {2 * (round_ + 1)}
         assert behind(script) == 1000
         script.clock.now += 1.1 * limits.RETRY_CONFLICT
@@ -225,7 +227,7 @@ def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(
         lists = script.taken(ProposeChanges)
         for _, event in lists:
             answered += 1
-            script.answer(event, ProposeChangesReply((Verdict(409, f"{number + 1}-ff"),)).encode())
+            script.answer(event, ProposeChangesReply((ProposalAnswer(409, f"{number + 1}-ff"),)).encode())
         if not lists:
             break
     assert answered <= limits.WAYS_MOST + 2
@@ -331,12 +333,12 @@ def test_peer_that_insists_on_an_outdated_branch_is_told_once(store: Database) -
 
     conflicts.resolve(store, "d")
     script = begun(store, continuous=True)
-    proposed(script, Verdict(304))
+    proposed(script, ProposalAnswer(304))
     proposals = 0
     for number in range(10):
-        reply = script.ask(Changes((Change(str(number), "d", "2-bb"),)).encode())
+        reply = script.ask(Changes((AnnouncedChange(str(number), "d", "2-bb"),)).encode())
         assert not isinstance(reply, ErrorReceived)
         for _, event in script.taken(ProposeChanges):
             proposals += 1
-            script.answer(event, ProposeChangesReply((Verdict(304),)).encode())
+            script.answer(event, ProposeChangesReply((ProposalAnswer(304),)).encode())
     assert proposals == 1

@@ -9,7 +9,15 @@ import pytest
 
 from sync.peer import limits
 from sync.peer.selection import Selection
-from sync.replication.messages import Change, Changes, ChangesReply, NoRev, Rev, SubChanges, Terms
+from sync.replication.messages import (
+    AnnouncedChange,
+    Changes,
+    ChangesReply,
+    DeliveryTerms,
+    NoRev,
+    Rev,
+    SubChanges,
+)
 from sync.store import Database
 
 from .rig import Wire, assert_same, contents, databases, open_database, replicate
@@ -48,7 +56,7 @@ def delete(database: Database, name: str) -> None:
 
 def told(script: Script) -> list[tuple[str, int]]:
     """Return every change that was announced to a subscriber, each answered as not wanted."""
-    found: list[Change] = []
+    found: list[AnnouncedChange] = []
     while lists := script.taken(Changes):
         for message, event in lists:
             found += message.changes
@@ -293,7 +301,7 @@ def test_who_asks_for_a_document_that_has_left_is_given_no_body(stores: tuple[Da
     script = subscribed(theirs)
     message, event = script.take(Changes)
     assert [(change.id, change.gone) for change in message.changes] == [("n1", REMOVED)]
-    script.answer(event, ChangesReply(((),), Terms(blobs=True, send_replacements=True)).encode())
+    script.answer(event, ChangesReply(((),), DeliveryTerms(blobs=True, send_replacements=True)).encode())
     script.rest()
     assert script.taken(Rev) == []
     assert script.take(NoRev)[0].id == "n1"

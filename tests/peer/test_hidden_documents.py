@@ -16,16 +16,16 @@ from sync.blip import ErrorReceived, ResponseReceived
 from sync.peer import limits, pull_dedup
 from sync.peer.selection import Selection
 from sync.replication.messages import (
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
+    DeliveryTerms,
     GetRev,
     Proposal,
     ProposeChanges,
     Rev,
     SetCheckpoint,
     SubChanges,
-    Terms,
 )
 from sync.store import Database
 
@@ -92,7 +92,9 @@ def test_lists_of_changes_tell_nothing(stores: tuple[Database, Database], name: 
 
         def ask(script: Script, revision: str = revision, number: int = number) -> tuple[Any, ...]:
             if insists:
-                return answers(script.ask(Changes((Change("7", name, revision),), insists=True).encode()))
+                return answers(
+                    script.ask(Changes((AnnouncedChange("7", name, revision),), insists=True).encode())
+                )
             parents = (None, known[2], known[0], "3-ff")
             items = tuple(
                 Proposal(name, revision, parent) for parent in parents if parent != revision and number > 2
@@ -195,7 +197,7 @@ def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Data
     script = passive(store, readable=ALARMS)
     script.ask(SubChanges().encode())
     _, event = script.take(Changes)
-    script.answer(event, ChangesReply(((old,),), Terms(deltas=True, blobs=True)).encode())
+    script.answer(event, ChangesReply(((old,),), DeliveryTerms(deltas=True, blobs=True)).encode())
     rev, _ = script.take(Rev)
     assert rev.delta_source is None
     assert b"crew" not in rev.body

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.blip import Connection, ErrorReceived, ResponseReceived
+from sync.blip import BlipConnection, ErrorReceived, ResponseReceived
 from sync.peer import limits
 from sync.peer.problems import Domain
-from sync.replication.messages import Change, Changes, GetAttachment, GetCheckpoint, Rev, SubChanges
+from sync.replication.messages import AnnouncedChange, Changes, GetAttachment, GetCheckpoint, Rev, SubChanges
 from sync.store import Database
 
 from .rig import contents, open_database
@@ -200,7 +200,7 @@ def test_changed_frames(data: st.DataObject, is_active: bool) -> None:
     with a_store() as database:
         script = begun(database, continuous=True) if is_active else passive(database)
         script.post(SubChanges(continuous=True).encode())
-        script.post(Changes((Change("1", "d", "1-a"),)).encode())
+        script.post(Changes((AnnouncedChange("1", "d", "1-a"),)).encode())
         script.post(Rev("d", "1-a", b'{"n":1}').encode())
         frames = []
         while (frame := script.connection.next_frame()) is not None:
@@ -220,7 +220,7 @@ def test_changed_frames(data: st.DataObject, is_active: bool) -> None:
 
 def test_reply_that_nobody_asked_for_does_no_harm(store: Database) -> None:
     for script in (passive(store), active(store)):
-        asking, answering = Connection(), Connection()
+        asking, answering = BlipConnection(), BlipConnection()
         for _ in range(50):
             number = asking.send_request({"Profile": "getCheckpoint"})
         while (frame := asking.next_frame()) is not None:
@@ -252,7 +252,7 @@ def test_lists_of_changes_without_end_are_refused_beyond_a_few(store: Database) 
     script = begun(store, push=False, continuous=True)
     numbers = []
     for start in range(0, 30_000, 10):
-        changes = tuple(Change(str(n), f"d-{n}", "1-a") for n in range(start, start + 10))
+        changes = tuple(AnnouncedChange(str(n), f"d-{n}", "1-a") for n in range(start, start + 10))
         numbers.append(script.post(Changes(changes).encode()))
     script.rest(1.0)
     receiver = script.peer.receiver
@@ -272,7 +272,7 @@ def test_same_change_announced_for_ever_ends_the_session(
     monkeypatch.setattr(limits, "CHANGES_OPEN", 2000)
     script = begun(store, push=False, continuous=True)
     for start in range(0, 10_000, 100):
-        changes = tuple(Change(str(n), "d", "1-a") for n in range(start, start + 100))
+        changes = tuple(AnnouncedChange(str(n), "d", "1-a") for n in range(start, start + 100))
         script.post(Changes(changes).encode())
     script.rest(1.0)
     problem = script.peer.session.problem

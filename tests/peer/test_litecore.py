@@ -8,7 +8,7 @@ import pytest
 
 from sync.blip import ResponseReceived
 from sync.peer import conflicts, limits
-from sync.replication.messages import Changes, ChangesReply, Rev, SubChanges, Terms
+from sync.replication.messages import Changes, ChangesReply, DeliveryTerms, Rev, SubChanges
 from sync.store import Database
 
 from .litecore import LiteCore, Tree, replicate
@@ -176,7 +176,7 @@ def pull(phone: LiteCore, boat: Database) -> None:
     script.ask(SubChanges().encode())
     message, event = script.take(Changes)
     answers = tuple([phone.answer(change.id, change.revision) for change in message.changes])
-    script.answer(event, ChangesReply(answers, Terms(phone.depth, blobs=True)).encode())
+    script.answer(event, ChangesReply(answers, DeliveryTerms(phone.depth, blobs=True)).encode())
     for rev, reply_to in script.taken(Rev):
         tree = phone.documents.setdefault(rev.id, Tree(phone.depth))
         tree.insert([rev.revision, *rev.history], rev.body, deleted=rev.deleted, allow_conflict=True)

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from sync.replication.messages import Change, Changes, Rev, SetCheckpoint, SetCheckpointReply
+from sync.replication.messages import AnnouncedChange, Changes, Rev, SetCheckpoint, SetCheckpointReply
 
 from .rig import databases
 from .script import Script, begun, store_checkpoint
 
-LONG = [Change(str(number), f"long-{number:05d}-{number * 7919:020d}", "1-a") for number in range(1, 2001)]
+LONG = [
+    AnnouncedChange(str(number), f"long-{number:05d}-{number * 7919:020d}", "1-a")
+    for number in range(1, 2001)
+]
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
@@ -42,7 +45,7 @@ def test_feed_is_not_caught_up_before_a_list_that_was_overtaken_is_here(tmp_path
 
 def test_checkpoint_does_not_pass_a_list_that_was_overtaken(tmp_path: Path) -> None:
     with databases(tmp_path, "ours") as (ours,):
-        known = Change("2001", "known", ours.put("known", {}))
+        known = AnnouncedChange("2001", "known", ours.put("known", {}))
         script = begun(ours, push=False, continuous=True)
         rest = overtaken(script, Changes((known,)))
         script.rest(60.0)

@@ -15,11 +15,11 @@ from sync.replication.messages import (
     NOT_WANTED,
     Changes,
     ChangesReply,
+    DeliveryTerms,
     Gone,
     NoRev,
     Rev,
     SubChanges,
-    Terms,
 )
 from sync.store import Database, Document, revisions
 from sync.store.checkpoints import LARGEST, MOST
@@ -39,10 +39,10 @@ def store(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def wanted(script: Script, answers: tuple[Any, ...], terms: Terms | None = None) -> None:
+def wanted(script: Script, answers: tuple[Any, ...], terms: DeliveryTerms | None = None) -> None:
     """Answer the next list of changes."""
     _, event = script.take(Changes)
-    script.answer(event, ChangesReply(answers, terms or Terms(blobs=True)).encode())
+    script.answer(event, ChangesReply(answers, terms or DeliveryTerms(blobs=True)).encode())
 
 
 # Checkpoints and collections
@@ -323,9 +323,9 @@ def test_revision_goes_with_sequence_and_history_as_long_as_the_reply_allows(sto
         revisions.append(store.put("d", {"n": number}, parent=revisions[-1]))
     newest_first = revisions[::-1]
     for answer, terms, expected in (
-        ((), Terms(), newest_first[1:]),
-        ((), Terms(max_history=2), newest_first[1:3]),
-        ((revisions[2],), Terms(), newest_first[1:4]),
+        ((), DeliveryTerms(), newest_first[1:]),
+        ((), DeliveryTerms(max_history=2), newest_first[1:3]),
+        ((revisions[2],), DeliveryTerms(), newest_first[1:4]),
     ):
         script = passive(store)
         script.ask(SubChanges().encode())
@@ -401,7 +401,7 @@ def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, re
     for number in range(40):  # until the first revision's body is no longer kept
         second = store.put("d", {"n": number}, parent=second)
     assert store.get("d", rev=first) is None
-    wanted(script, ((),), Terms(send_replacements=replaces))
+    wanted(script, ((),), DeliveryTerms(send_replacements=replaces))
     if replaces:
         rev, _ = script.take(Rev)
         assert (rev.revision, rev.replaced, rev.sequence) == (second, first, "1")
@@ -418,7 +418,7 @@ def test_purged_document_that_was_wanted_is_a_norev_even_where_replacements_are_
     script = passive(store)
     script.ask(SubChanges().encode())
     store.purge(["d"])
-    wanted(script, ((),), Terms(send_replacements=True))
+    wanted(script, ((),), DeliveryTerms(send_replacements=True))
     assert script.take(NoRev)[0].id == "d"
 
 
@@ -517,7 +517,7 @@ def test_reply_to_proposals_says_how_revisions_are_to_be_sent(store: Database) -
     for deltas in (True, False):
         reply = passive(store, deltas=deltas).propose(("d", "1-a"))
         assert isinstance(reply, ResponseReceived)
-        terms = Terms.of(reply.properties)
+        terms = DeliveryTerms.of(reply.properties)
         assert terms.max_history
         assert terms.blobs
         assert bool(terms.deltas) is deltas

@@ -14,7 +14,7 @@ import pytest
 from services.syncd import daily_quotas
 from sync import documents
 from sync.blip import ErrorReceived, ResponseReceived
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.peer import limits
 from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
 from sync.replication.errors import MessageError
@@ -312,7 +312,7 @@ def test_the_largest_documents_of_ours_may_come() -> None:
         "forwarded:office:argo"
     )
     assert daily_quotas.largest(documents.reading_id("argo", "rpm", LOG, 1)) > 4 * 64_000
-    assert daily_quotas.largest(f"{Kind.NOTE}:argo:1") == LARGEST
+    assert daily_quotas.largest(f"{DocumentType.NOTE}:argo:1") == LARGEST
 
 
 def test_nothing_bites_that_has_refused_nothing() -> None:

@@ -10,7 +10,7 @@ from sync.peer.problems import Domain
 from sync.peer.progress import Direction
 from sync.peer.selection import Selection, Stream, channels
 from sync.replication.messages import Changes as ChangesMessage
-from sync.replication.messages import ChangesReply, Rev, SubChanges, Terms
+from sync.replication.messages import ChangesReply, DeliveryTerms, Rev, SubChanges
 from sync.store import Database, Document
 
 from .rig import Wire, databases, replicate
@@ -184,7 +184,7 @@ def test_document_that_left_what_a_reader_may_see_is_not_sent_after_all(tmp_path
         script.rest()
         _, event = script.take(ChangesMessage)
         theirs.put("moving", {"channels": ["officers"], "secret": True}, parent=first)
-        script.answer(event, ChangesReply(((),), Terms(blobs=True, send_replacements=True)).encode())
+        script.answer(event, ChangesReply(((),), DeliveryTerms(blobs=True, send_replacements=True)).encode())
         script.rest()
         assert all(b"secret" not in rev.body for rev, _ in script.taken(Rev))
 

@@ -10,7 +10,7 @@ from provisioning.authority import BACK_DATED, Authority, fleet_of
 from provisioning.errors import FolderError, PassphraseError
 from sync.fleet.errors import FleetNameError
 from sync.fleet.revocations import Revocations, from_body
-from sync.fleet.trust import Trust
+from sync.fleet.trust import FleetTrust
 from sync.net.tls_contexts import client_context, server_context
 from sync.net.tls_identity import TLSIdentity
 from tests.net.certificates import NOW, meet, self_signed
@@ -31,8 +31,8 @@ def test_two_vessels_meet_with_what_they_were_issued() -> None:
 
 def test_a_vessels_certificate_says_whose_it_is_and_what_for() -> None:
     certificate = ARGO.certificate
-    assert Trust(NORTH.certificate, "north").vessel(certificate) == "argo"
-    assert Trust(NORTH.certificate, "north").objection(certificate, NOW) is None
+    assert FleetTrust(NORTH.certificate, "north").vessel(certificate) == "argo"
+    assert FleetTrust(NORTH.certificate, "north").objection(certificate, NOW) is None
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["logboat-argo.local"]
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value

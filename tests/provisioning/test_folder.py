@@ -15,7 +15,7 @@ from provisioning.folder import FleetFolder
 from services.config.loader import load as load_configuration
 from sync.fleet import identity_files
 from sync.fleet.errors import FleetNameError
-from sync.fleet.radio_key import Keys, opened
+from sync.fleet.radio_key import RadioPasswords, opened
 from tests.net.certificates import NOW
 
 PASSPHRASE = "four words and more"
@@ -171,7 +171,7 @@ def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, autho
     assert radio_key(folder, "careen") == after, "with its new certificate it is of the fleet again"
 
 
-def sealed_for(folder: FleetFolder, vessel: str) -> Keys | None:
+def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
     """Return the keys in a vessel's own identity folder."""
     identity = identity_files.load(folder.identity(vessel))
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)

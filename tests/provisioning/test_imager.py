@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.imager.asked import AccessPoint, Customisation
-from provisioning.imager.reading import FILES, Reading
+from provisioning.imager.asked import Customisation, RequestedWifi
+from provisioning.imager.reading import FILES, ImagerReading
 from provisioning.imager.reading import read as read_files
 from services.boot.imager import checks
 
@@ -94,7 +94,7 @@ ASKED = Customisation(
     user="anna",
     password_hash="$5$hQzYe$Kv8OjdcPj",
     ssh_keys=("ssh-ed25519 AAAAC3Nza anna", "ssh-rsa AAAAB3 bob"),
-    wifi=(AccessPoint("Bob's harbour", "0123456789abcdef", hidden=True),),
+    wifi=(RequestedWifi("Bob's harbour", "0123456789abcdef", hidden=True),),
     country="DE",
     timezone="Europe/Berlin",
 )
@@ -154,7 +154,7 @@ network:
 """
 
 
-def read(files: Mapping[str, str]) -> Reading:
+def read(files: Mapping[str, str]) -> ImagerReading:
     """Read the files as an appliance whose system has two names of its own would."""
     return read_files({name: text.encode() for name, text in files.items()}, checks({"root", "skipper"}))
 
@@ -180,7 +180,7 @@ def points(text: str) -> str:
     ids=["script", "cloud-init", "cloud-init of 2.0.10", "toml"],
 )
 def test_what_was_asked_for_is_read(files: dict[str, str]) -> None:
-    assert read(files) == Reading(ASKED, (), tuple(files))
+    assert read(files) == ImagerReading(ASKED, (), tuple(files))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_was_asked_for_is_read(files: dict[str, str]) -> None:
     ],
 )
 def test_where_nothing_was_asked_for_nothing_is_read(files: dict[str, str]) -> None:
-    assert read(files) == Reading(Customisation(), (), ())
+    assert read(files) == ImagerReading(Customisation(), (), ())
 
 
 def test_nothing_of_a_script_is_run_and_no_variable_is_taken_for_a_name() -> None:
@@ -234,20 +234,20 @@ def test_a_password_in_clear_is_not_kept_and_is_told() -> None:
 )
 def test_a_networks_name_is_what_was_meant(written: str, ssid: str) -> None:
     found = read({"network-config": points(f"{written}:\n  password: 12345678")})
-    assert (found.asked.wifi, found.problems) == ((AccessPoint(ssid, "12345678"),), ())
+    assert (found.asked.wifi, found.problems) == ((RequestedWifi(ssid, "12345678"),), ())
 
 
 def test_networks_are_not_mixed_up() -> None:
     text = 'marina:\n  password: "correct horse"\n  hidden: yes\n"open sea": {}\nfree:\nhome:\n  auth:\n'
     text += '    key-management: psk\n    password: "battery staple"\nmarket:\n  auth: {key-management: none}'
-    assert read({"network-config": points(text)}) == Reading(
+    assert read({"network-config": points(text)}) == ImagerReading(
         Customisation(
             wifi=(
-                AccessPoint("marina", "correct horse", hidden=True),
-                AccessPoint("open sea"),
-                AccessPoint("free"),
-                AccessPoint("home", "battery staple"),
-                AccessPoint("market"),
+                RequestedWifi("marina", "correct horse", hidden=True),
+                RequestedWifi("open sea"),
+                RequestedWifi("free"),
+                RequestedWifi("home", "battery staple"),
+                RequestedWifi("market"),
             )
         ),
         (),
@@ -355,7 +355,7 @@ def test_a_file_that_is_no_text_is_told() -> None:
 
 def test_one_file_that_is_not_understood_does_not_keep_the_other() -> None:
     found = read({"user-data": "snap: {}\nhostname: dinghy\n", "network-config": points("a: {}")})
-    assert found.asked == Customisation(host_name="dinghy", wifi=(AccessPoint("a"),))
+    assert found.asked == Customisation(host_name="dinghy", wifi=(RequestedWifi("a"),))
     assert found.understood == ("network-config",)
 
 

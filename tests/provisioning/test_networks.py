@@ -15,9 +15,9 @@ from provisioning.networks.adapters import CREW, Adapter, Assignment, assign, pa
 from provisioning.networks.plan import plan
 from provisioning.networks.radio import frequency, radio
 from services.config.loader import load
-from services.config.model import AccessPoint, Ethernet, Network, VesselRadio, Wifi
+from services.config.model import AccessPoint, Ethernet, NetworkSection, VesselRadio, Wifi
 
-FULL = Network(
+FULL = NetworkSection(
     country="DE",
     wifi=(Wifi("marina", "correct horse", 10), Wifi("Häfen; #1", "", -5)),
     access_point=AccessPoint("argo", "battery staple"),

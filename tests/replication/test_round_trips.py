@@ -7,10 +7,11 @@ from sync.replication.messages import (
     DEFAULT,
     NOT_WANTED,
     SEND,
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
     CollectionCheckpoint,
+    DeliveryTerms,
     GetAttachment,
     GetCheckpoint,
     GetCheckpointReply,
@@ -20,6 +21,7 @@ from sync.replication.messages import (
     GetRevReply,
     NoRev,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     ProveAttachment,
@@ -29,8 +31,6 @@ from sync.replication.messages import (
     SetCheckpoint,
     SetCheckpointReply,
     SubChanges,
-    Terms,
-    Verdict,
     Versioning,
     Ways,
     decode,
@@ -55,12 +55,12 @@ from tests.replication.builders import (
 channels = st.lists(st.text(letters.filter(lambda c: c != ","), min_size=1, max_size=9), max_size=3).map(
     tuple
 )
-changes = st.builds(Change, sequences, ids, revisions, st.integers(0, 7), st.integers(0, 10**6))
+changes = st.builds(AnnouncedChange, sequences, ids, revisions, st.integers(0, 7), st.integers(0, 10**6))
 proposals = st.builds(Proposal, ids, revisions, st.none() | revisions, st.integers(0, 10**6))
 names = st.from_regex(r"([a-z]{1,8}\.)?[a-z]{1,8}", fullmatch=True)
 bodies = st.sampled_from([b"{}", b'{"local":7}', b'{"remote":"5::7"}'])
 terms = st.builds(
-    Terms, st.none() | st.integers(1, 100), st.none() | st.booleans(), st.booleans(), st.booleans()
+    DeliveryTerms, st.none() | st.integers(1, 100), st.none() | st.booleans(), st.booleans(), st.booleans()
 )
 
 
@@ -148,21 +148,23 @@ def test_a_filter_keeps_its_parameters(name: str, parameters: dict[str, str]) ->
     terms,
 )
 def test_answers_to_changes_are_read_as_they_were_sent(
-    answers: list[int | tuple[str, ...]], how: Terms
+    answers: list[int | tuple[str, ...]], how: DeliveryTerms
 ) -> None:
     sent = ChangesReply(tuple(answers), how)
     assert ChangesReply.decode(answered(sent.encode()), DEFAULT, asked=len(answers)) == sent
 
 
-@given(st.lists(st.builds(Verdict, st.just(0) | st.integers(300, 599), st.none())), terms)
-def test_verdicts_on_proposals_are_read_as_they_were_sent(verdicts: list[Verdict], how: Terms) -> None:
+@given(st.lists(st.builds(ProposalAnswer, st.just(0) | st.integers(300, 599), st.none())), terms)
+def test_verdicts_on_proposals_are_read_as_they_were_sent(
+    verdicts: list[ProposalAnswer], how: DeliveryTerms
+) -> None:
     sent = ProposeChangesReply(tuple(verdicts), how)
     assert ProposeChangesReply.decode(answered(sent.encode()), DEFAULT, asked=len(verdicts)) == sent
 
 
 @given(revisions)
 def test_a_conflict_tells_the_current_revision(current: str) -> None:
-    sent = ProposeChangesReply((SEND, Verdict(409, current), SEND))
+    sent = ProposeChangesReply((SEND, ProposalAnswer(409, current), SEND))
     assert ProposeChangesReply.decode(answered(sent.encode()), DEFAULT, asked=3) == sent
 
 

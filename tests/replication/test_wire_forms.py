@@ -10,10 +10,11 @@ from sync.blip import ErrorReceived, RequestReceived
 from sync.replication.messages import (
     DEFAULT,
     SEND,
-    Change,
+    AnnouncedChange,
     Changes,
     ChangesReply,
     CollectionCheckpoint,
+    DeliveryTerms,
     Encoded,
     Failure,
     GetCheckpoint,
@@ -23,13 +24,12 @@ from sync.replication.messages import (
     MessageError,
     NoRev,
     Proposal,
+    ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
     Rev,
     SetCheckpoint,
     SubChanges,
-    Terms,
-    Verdict,
     decode,
     proof,
 )
@@ -114,10 +114,10 @@ def test_subscription_to_documents_names_them_in_the_body_and_passes_over_the_re
 
 def test_changes_leave_out_what_is_not_needed() -> None:
     changes = (
-        Change("1", "a", PARENT),
-        Change('"7:8"', "b", REVISION, Gone.DELETED),
-        Change("[3,4]", "c", REVISION, Gone.REMOVED),
-        Change("4", "d", REVISION, size=700),
+        AnnouncedChange("1", "a", PARENT),
+        AnnouncedChange('"7:8"', "b", REVISION, Gone.DELETED),
+        AnnouncedChange("[3,4]", "c", REVISION, Gone.REMOVED),
+        AnnouncedChange("4", "d", REVISION, size=700),
     )
     sent = Changes(changes).encode()
     assert sent.body == (
@@ -139,9 +139,9 @@ def test_changes_of_other_makers_are_understood() -> None:
     body = b'[[1,"a","1-9c3a",false,0],["2::3","b","2-5b1d",6,10,"later"],[ [1, 2] ,"c","1-9c3a",null]]'
     assert decode(asked("changes", body, collection="0", ignoreNoConflicts="true")) == Changes(
         (
-            Change("1", "a", PARENT),
-            Change('"2::3"', "b", REVISION, Gone.REVOKED | Gone.REMOVED, 10),
-            Change("[1,2]", "c", PARENT),
+            AnnouncedChange("1", "a", PARENT),
+            AnnouncedChange('"2::3"', "b", REVISION, Gone.REVOKED | Gone.REMOVED, 10),
+            AnnouncedChange("[1,2]", "c", PARENT),
         ),
         0,
         insists=True,
@@ -168,7 +168,7 @@ def test_what_is_left_out_is_unwanted_in_changes_and_allowed_in_proposals(body: 
 def test_answers_to_changes() -> None:
     theirs = reply(b'[0,["1-9c3a"],[],409]', maxHistory="20", blobs="true", deltas="true")
     assert ChangesReply.decode(theirs, DEFAULT, asked=5) == ChangesReply(
-        (0, (PARENT,), (), 409, 0), Terms(20, deltas=True, blobs=True)
+        (0, (PARENT,), (), 409, 0), DeliveryTerms(20, deltas=True, blobs=True)
     )
 
 
@@ -178,7 +178,8 @@ def test_a_wish_for_no_history_at_all_still_gets_the_parent() -> None:
 
 def test_verdicts_on_proposals() -> None:
     sent = ProposeChangesReply(
-        (SEND, Verdict(304), Verdict(409, REVISION), Verdict(409), SEND), Terms(deltas=False)
+        (SEND, ProposalAnswer(304), ProposalAnswer(409, REVISION), ProposalAnswer(409), SEND),
+        DeliveryTerms(deltas=False),
     )
     encoded = sent.encode()
     assert encoded.body == b'[0,304,{"status":409,"rev":"2-5b1d"},409]'

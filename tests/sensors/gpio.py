@@ -20,7 +20,7 @@ from gpiozero.exc import PinUnknownPi
 
 from sensors.driver import Driver
 from sensors.gpio.context import GpioContext
-from sensors.gpio.edge_watcher import Watcher
+from sensors.gpio.edge_watcher import EdgeWatcher
 from sensors.gpio.pinfactory import GpiodFactory
 from sensors.sample import Sample, Totals
 from tests.sensors.fakes import SECOND, Collector
@@ -350,7 +350,7 @@ class Machine:
         return chip
 
 
-class HandCranked(Watcher):
+class HandCranked(EdgeWatcher):
     """Watcher whose rounds the test runs."""
 
     def start(self) -> None:
@@ -427,7 +427,9 @@ class Board:
             self.poll(driver)
 
 
-def board(devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[Watcher] = HandCranked) -> Board:
+def board(
+    devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[EdgeWatcher] = HandCranked
+) -> Board:
     """Return a simulated Pi with an open pin factory."""
     machine = Machine(devices)
     chip = machine.chip(label)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sensors.driver import DriverError
 from sensors.kinds.analog import (
     AnalogDriver,
-    Sender,
+    SenderCircuit,
     current_loop,
     divider,
     interpolate,
@@ -21,7 +21,7 @@ from sensors.kinds.analog import (
 )
 from sensors.sample import Sample
 from sensors.settings import AnalogOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs
 
@@ -76,22 +76,22 @@ class TestElectricalRange:
     def test_a_value_is_given_exactly_inside_the_range(self, volts: float, high: bool) -> None:
         reading = measure(volts, replace(FUEL, open_is_high=high))
         inside = FUEL.valid[0] <= volts <= FUEL.valid[1]
-        assert (reading.state is State.GOOD) is inside
+        assert (reading.state is SensorState.GOOD) is inside
         assert (reading.value is not None) is inside
 
     @pytest.mark.parametrize(
         ("volts", "open_is_high", "state"),
         [
-            (0.49, True, State.SHORT),
-            (0.5, True, State.GOOD),
-            (2.9, True, State.GOOD),
-            (2.91, True, State.OPEN),
-            (0.49, False, State.OPEN),
-            (2.91, False, State.SHORT),
+            (0.49, True, SensorState.SHORT),
+            (0.5, True, SensorState.GOOD),
+            (2.9, True, SensorState.GOOD),
+            (2.91, True, SensorState.OPEN),
+            (0.49, False, SensorState.OPEN),
+            (2.91, False, SensorState.SHORT),
         ],
     )
     def test_which_end_is_open_depends_on_the_wiring(
-        self, volts: float, open_is_high: bool, state: State
+        self, volts: float, open_is_high: bool, state: SensorState
     ) -> None:
         assert wire_state(volts, FUEL.valid, open_is_high=open_is_high) is state
 
@@ -100,7 +100,7 @@ class TestElectricalRange:
         assert measure(0.1, FUEL).detail == "0.1 V is below 0.5 V"
 
 
-def options(sender: Sender, **more: object) -> AnalogOptions:
+def options(sender: SenderCircuit, **more: object) -> AnalogOptions:
     return replace(
         FUEL,
         calibration=sender.calibration,
@@ -123,9 +123,9 @@ class TestResistiveSenders:
         assert measure(volts, options(sender)).value == pytest.approx(part, abs=0.006)
 
     @pytest.mark.parametrize(("empty_ohm", "full_ohm"), [(240.0, 33.0), (10.0, 180.0)])
-    @pytest.mark.parametrize(("ohm", "state"), [(1e9, State.OPEN), (0.5, State.SHORT)])
+    @pytest.mark.parametrize(("ohm", "state"), [(1e9, SensorState.OPEN), (0.5, SensorState.SHORT)])
     def test_a_broken_wire_is_open_and_a_grounded_one_is_short(
-        self, empty_ohm: float, full_ohm: float, ohm: float, state: State
+        self, empty_ohm: float, full_ohm: float, ohm: float, state: SensorState
     ) -> None:
         sender = resistive_sender(empty_ohm, full_ohm, pull_up_ohm=240, supply_v=3.3)
         volts = resistive_sender_volts(ohm, pull_up_ohm=240, supply_v=3.3)
@@ -142,18 +142,18 @@ class TestCurrentLoops:
     @pytest.mark.parametrize(
         ("milliamperes", "value", "state"),
         [
-            (0.0, None, State.OPEN),
-            (3.59, None, State.OPEN),
-            (3.6, 0.0, State.GOOD),
-            (4.0, 0.0, State.GOOD),
-            (12.0, 2.5, State.GOOD),
-            (20.0, 5.0, State.GOOD),
-            (21.0, 5.0, State.GOOD),
-            (21.1, None, State.SHORT),
+            (0.0, None, SensorState.OPEN),
+            (3.59, None, SensorState.OPEN),
+            (3.6, 0.0, SensorState.GOOD),
+            (4.0, 0.0, SensorState.GOOD),
+            (12.0, 2.5, SensorState.GOOD),
+            (20.0, 5.0, SensorState.GOOD),
+            (21.0, 5.0, SensorState.GOOD),
+            (21.1, None, SensorState.SHORT),
         ],
     )
     def test_failures_are_told_from_values_as_namur_ne_43_says(
-        self, milliamperes: float, value: float | None, state: State
+        self, milliamperes: float, value: float | None, state: SensorState
     ) -> None:
         loop = current_loop(150, at_4_ma=0.0, at_20_ma=5.0)
         reading = measure(milliamperes * 150 / 1000, options(loop))
@@ -201,7 +201,7 @@ class TestChips:
         attributes = {"in_voltage2_raw": -3, "in_voltage2_scale": 0.125}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
         sample = self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48, valid=(0.0, 2.9)))
-        assert (sample.value, sample.state) == (0.0, State.GOOD)
+        assert (sample.value, sample.state) == (0.0, SensorState.GOOD)
 
     def test_a_range_that_the_chip_cannot_see_is_refused(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": 0.0625}

@@ -15,6 +15,7 @@ from sensors.settings import (
     AnalogOptions,
     BusOptions,
     ContactOptions,
+    ContactState,
     ManualOptions,
     Pull,
     PulseOptions,
@@ -22,9 +23,8 @@ from sensors.settings import (
     SensorSettings,
     Severity,
     SimulatedOptions,
-    When,
 )
-from sensors.state import State
+from sensors.state import SensorState
 from sensors.toml.toml_file import ConfigurationError
 
 LIGHTS = {5: "power", 6: "record", 13: "mesh", 19: "gateway", 26: "fault"}
@@ -128,7 +128,7 @@ def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
             AlarmRule(
                 severity=Severity.WARN,
                 text="W",
-                when=When.ACTIVE,
+                when=ContactState.ACTIVE,
                 raise_after_s=10.0,
                 clear_after_s=60.0,
             ),
@@ -176,7 +176,7 @@ def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
         (CLIMATE, "ratio", 1.0, BusOptions(bus=1, address=None, measure="relativeHumidity")),
         (MANUAL, "ratio", 1.0, ManualOptions()),
         (SIMULATED, "Hz", 1.0, SimulatedOptions(model="engine")),
-        (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire=State.OPEN)),
+        (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire=SensorState.OPEN)),
     ],
     ids=lambda value: (
         value.split('kind = "')[1].split('"')[0] if isinstance(value, str) and "kind" in value else ""

@@ -15,7 +15,7 @@ from sensors.kinds.contact import ContactDriver, is_active
 from sensors.sample import Sample, Totals
 from sensors.sampling import Sampler
 from sensors.settings import ContactOptions, ManualOptions, Pull
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, board, last, last_totals, opened
 
@@ -64,7 +64,7 @@ def test_a_switch_speaks_when_it_changes_and_only_then(pi: Board) -> None:
     drive(pi, OPEN)
     pi.run(driver, 5)
     assert said.values == [False, True, False]
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
 
 
 def test_a_change_is_stamped_with_the_kernel_s_time_on_the_boot_clock(pi: Board) -> None:
@@ -239,7 +239,7 @@ def test_a_contact_that_changes_too_often_is_noisy_and_tells_its_count_at_polls_
     driver = switch(pi, debounce_s=0.01, noisy_above_hz=10.0)
     said = opened(driver)
     noise(pi, driver, 16, 60)
-    assert last(said).state is State.NOISY
+    assert last(said).state is SensorState.NOISY
     assert last_totals(said).count == 16 * 60 // 2
     assert last_totals(said).seconds == pytest.approx(30, abs=1)
     assert 100 < len(said) < 100 + 60
@@ -249,7 +249,7 @@ def test_a_contact_that_changes_as_often_as_it_may_is_good(pi: Board) -> None:
     driver = switch(pi, debounce_s=0.01, noisy_above_hz=10.0)
     said = opened(driver)
     noise(pi, driver, 9, 60)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
 
 
 def test_after_the_noise_a_contact_is_good_again_and_says_what_it_is(pi: Board) -> None:
@@ -258,7 +258,7 @@ def test_after_the_noise_a_contact_is_good_again_and_says_what_it_is(pi: Board) 
     noise(pi, driver, 16, 20)
     drive(pi, CLOSED)
     pi.run(driver, 15)
-    assert last(said).state is State.GOOD
+    assert last(said).state is SensorState.GOOD
     assert last(said).value is True
     drive(pi, OPEN)
     assert last(said).value is False
@@ -269,7 +269,7 @@ def test_noise_too_fast_for_the_buffer_is_noisy_and_still_counted(pi: Board) -> 
     said = opened(driver)
     pi.square(PIN, 2_000, 1.0)
     pi.run(driver, 1)
-    assert last(said).state is State.NOISY
+    assert last(said).state is SensorState.NOISY
     assert last(said).value is False
     assert last_totals(said).count == 2_000
 
@@ -279,10 +279,10 @@ def test_edges_that_the_kernel_lost_are_counted_and_said(pi: Board) -> None:
     said = opened(driver)
     pi.square(PIN, 200, 0.2, stalled=True)
     pi.advance(0)
-    assert State.EDGES_LOST in said.states
-    assert State.NOISY not in said.states
+    assert SensorState.EDGES_LOST in said.states
+    assert SensorState.NOISY not in said.states
     pi.run(driver, 1)
-    assert last(said).state is State.GOOD
+    assert last(said).state is SensorState.GOOD
     assert last_totals(said).count == 40
 
 
@@ -291,7 +291,7 @@ def test_edges_that_waited_in_the_kernel_s_buffer_are_not_lost(pi: Board) -> Non
     said = opened(driver)
     pi.square(PIN, 200, 0.15, stalled=True)
     pi.run(driver, 1)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
     assert last_totals(said).count == 30
 
 
@@ -301,14 +301,14 @@ def test_a_pin_whose_interrupts_do_not_come_disagrees_and_its_level_is_told(pi: 
     pi.line(PIN).deaf = True
     drive(pi, CLOSED)
     pi.run(driver, 2)
-    assert said.states[-1] == State.GOOD
+    assert said.states[-1] == SensorState.GOOD
     pi.run(driver, 2)
-    assert last(said).state is State.DISAGREES
+    assert last(said).state is SensorState.DISAGREES
     assert last(said).value is True
     assert last(said).detail == "the pin reads low and its last edge said high: no interrupts from it?"
     drive(pi, OPEN)
     pi.run(driver, 1)
-    assert (last(said).state, last(said).value) == (State.DISAGREES, False)
+    assert (last(said).state, last(said).value) == (SensorState.DISAGREES, False)
 
 
 def test_a_debounced_pin_whose_interrupts_do_not_come_disagrees_too(pi: Board) -> None:
@@ -319,7 +319,7 @@ def test_a_debounced_pin_whose_interrupts_do_not_come_disagrees_too(pi: Board) -
         pi.line(PIN).drive(level)
         pi.run(driver, 15)
     assert said.values[-4:] == [True, False, True, True]
-    assert last(said).state is State.DISAGREES
+    assert last(said).state is SensorState.DISAGREES
     assert (
         last(said).detail == "the pin reads low and changes without an edge: no interrupts, or never still?"
     )
@@ -332,7 +332,7 @@ def test_a_contact_that_never_holds_still_disagrees_after_a_while(pi: Board) -> 
         pi.square(PIN, 40, 1.0)
         pi.line(PIN).drive(level)
         pi.poll(driver)
-    assert last(said).state is State.DISAGREES
+    assert last(said).state is SensorState.DISAGREES
 
 
 def test_the_first_edge_that_comes_again_ends_the_disagreement(pi: Board) -> None:
@@ -344,7 +344,7 @@ def test_the_first_edge_that_comes_again_ends_the_disagreement(pi: Board) -> Non
     pi.line(PIN).deaf = False
     drive(pi, OPEN, CLOSED)
     pi.run(driver, 1)
-    assert (last(said).state, last(said).value) == (State.GOOD, True)
+    assert (last(said).state, last(said).value) == (SensorState.GOOD, True)
 
 
 def test_a_contact_with_its_interrupts_never_disagrees(pi: Board) -> None:
@@ -353,7 +353,7 @@ def test_a_contact_with_its_interrupts_never_disagrees(pi: Board) -> None:
     for level in (CLOSED, OPEN) * 10:
         drive(pi, level)
         pi.run(driver, 4)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
 
 
 def test_a_pin_in_use_fails_with_who_holds_it_and_works_once_it_is_free(pi: Board) -> None:
@@ -438,9 +438,9 @@ def test_sampled_with_others_it_fails_alone_and_recovers(pi: Board) -> None:
     (lane,) = sampler.lanes
     lane.begin()
     lane.step()
-    assert said.states == [State.FAILED, State.GOOD]
+    assert said.states == [SensorState.FAILED, SensorState.GOOD]
     pi.line(27).holder = ""
     pi.advance(1.5)
     lane.step()
-    assert said.states == [State.FAILED, State.GOOD, State.GOOD]
+    assert said.states == [SensorState.FAILED, SensorState.GOOD, SensorState.GOOD]
     assert pi.kernel.boottime_ns() - last(said).boottime_ns < SECOND

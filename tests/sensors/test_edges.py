@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.gpio.counters import ContactTracker, Look, PulseMeter, activations_among, edges_between
+from sensors.gpio.counters import ContactTracker, PinLevels, PulseMeter, activations_among, edges_between
 from sensors.sample import Totals
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND
 
 MS = 1_000_000
@@ -39,7 +39,7 @@ def test_every_other_edge_is_an_activation(edges: int, active: bool) -> None:
 
 # A contact -------------------------------------------------------------------------------------------
 
-LOW = Look(level=False, told=False, edges=0, lost=0)
+LOW = PinLevels(level=False, told=False, edges=0, lost=0)
 
 
 def tracker(
@@ -50,7 +50,7 @@ def tracker(
     )
 
 
-def said(contact: ContactTracker) -> tuple[State, str]:
+def said(contact: ContactTracker) -> tuple[SensorState, str]:
     return contact.state, contact.detail
 
 
@@ -101,50 +101,50 @@ def test_lost_edges_are_counted_as_if_they_had_been_seen(lost_before_each: list[
 def test_a_lost_edge_is_a_state_until_the_next_observation() -> None:
     contact = tracker()
     assert contact.observe(SECOND, active=False, lost=2)
-    assert said(contact) == (State.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
-    contact.poll(2 * SECOND, active=False, look=Look(level=False, told=False, edges=2, lost=2))
-    assert said(contact) == (State.GOOD, "")
+    assert said(contact) == (SensorState.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
+    contact.poll(2 * SECOND, active=False, look=PinLevels(level=False, told=False, edges=2, lost=2))
+    assert said(contact) == (SensorState.GOOD, "")
 
 
 def test_a_contact_may_change_as_often_as_it_is_allowed_to() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 9.9, 60)
-    assert contact.state is State.GOOD
+    assert contact.state is SensorState.GOOD
 
 
 def test_a_contact_that_changes_too_often_within_ten_seconds_is_noisy() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 11, 10)
-    assert contact.state is State.NOISY
+    assert contact.state is SensorState.NOISY
     assert "more than 100 changes within 10 s" in contact.detail
 
 
 def test_a_burst_as_long_as_ten_seconds_allow_is_not_noise() -> None:
     contact = tracker(noisy_above_hz=10.0)
     chatter(contact, 1000, 0.1)
-    assert contact.state is State.GOOD
+    assert contact.state is SensorState.GOOD
 
 
 def test_edges_that_were_lost_are_noise_too() -> None:
     contact = tracker(noisy_above_hz=10.0)
     contact.observe(SECOND, active=True, lost=5_000)
-    assert contact.state is State.NOISY
+    assert contact.state is SensorState.NOISY
 
 
 def test_noise_is_over_when_half_of_what_is_allowed_is_not_exceeded() -> None:
     contact = tracker(noisy_above_hz=10.0)
     at_ns = chatter(contact, 20, 10)
     contact.poll(at_ns + 4 * SECOND, active=contact.active, look=LOW)
-    assert said(contact)[0] is State.NOISY
+    assert said(contact)[0] is SensorState.NOISY
     contact.poll(at_ns + 8 * SECOND, active=contact.active, look=LOW)
-    assert said(contact)[0] is State.GOOD
+    assert said(contact)[0] is SensorState.GOOD
 
 
-def looks(*pairs: tuple[bool, bool, int]) -> Iterator[Look]:
-    return (Look(level=level, told=told, edges=edges, lost=0) for level, told, edges in pairs)
+def looks(*pairs: tuple[bool, bool, int]) -> Iterator[PinLevels]:
+    return (PinLevels(level=level, told=told, edges=edges, lost=0) for level, told, edges in pairs)
 
 
-def poll_all(contact: ContactTracker, *seen: tuple[bool, bool, int]) -> list[State]:
+def poll_all(contact: ContactTracker, *seen: tuple[bool, bool, int]) -> list[SensorState]:
     states = []
     for look in looks(*seen):
         contact.poll(contact.at_ns + SECOND, active=look.level, look=look)
@@ -154,23 +154,27 @@ def poll_all(contact: ContactTracker, *seen: tuple[bool, bool, int]) -> list[Sta
 
 def test_level_and_edges_that_differ_for_three_polls_disagree() -> None:
     contact = tracker()
-    assert poll_all(contact, *[(True, False, 0)] * 3) == [State.GOOD, State.GOOD, State.DISAGREES]
+    assert poll_all(contact, *[(True, False, 0)] * 3) == [
+        SensorState.GOOD,
+        SensorState.GOOD,
+        SensorState.DISAGREES,
+    ]
     assert contact.detail == "the pin reads high and its last edge said low: no interrupts from it?"
 
 
 def test_level_and_edges_that_differ_for_two_polls_may_be_an_edge_on_its_way() -> None:
     seen = [(True, False, 0), (True, False, 0), (True, True, 1), (True, True, 1)]
-    assert set(poll_all(tracker(), *seen)) == {State.GOOD}
+    assert set(poll_all(tracker(), *seen)) == {SensorState.GOOD}
 
 
 def test_a_level_that_returns_by_itself_proves_nothing() -> None:
     states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 0), (False, False, 0))
-    assert states[-2:] == [State.DISAGREES, State.DISAGREES]
+    assert states[-2:] == [SensorState.DISAGREES, SensorState.DISAGREES]
 
 
 def test_an_edge_that_agrees_with_the_level_ends_the_disagreement() -> None:
     states = poll_all(tracker(), *[(True, False, 0)] * 3, (False, False, 2))
-    assert states[-1] is State.GOOD
+    assert states[-1] is SensorState.GOOD
 
 
 def test_changes_without_an_edge_disagree_until_one_comes() -> None:
@@ -178,10 +182,16 @@ def test_changes_without_an_edge_disagree_until_one_comes() -> None:
     for found in (1, 2, 3, 3, 0):
         level = found % 2 == 1
         contact.poll(
-            contact.at_ns + SECOND, active=level, look=Look(level, level, edges=5, lost=0, found=found)
+            contact.at_ns + SECOND, active=level, look=PinLevels(level, level, edges=5, lost=0, found=found)
         )
         states.append(contact.state)
-    assert states == [State.GOOD, State.GOOD, State.DISAGREES, State.DISAGREES, State.GOOD]
+    assert states == [
+        SensorState.GOOD,
+        SensorState.GOOD,
+        SensorState.DISAGREES,
+        SensorState.DISAGREES,
+        SensorState.GOOD,
+    ]
 
 
 # Pulses ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sensors.kinds.simulated import SimulatedDriver
 from sensors.sample import Totals
 from sensors.sampling import Sampler
 from sensors.settings import ContactOptions, PulseOptions, SimulatedOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import Collector, sensor
 from tests.sensors.gpio import HandCranked, Machine, not_a_pi
 
@@ -49,7 +49,12 @@ def test_on_a_machine_without_a_header_only_the_sensors_on_pins_fail(tmp_path: P
         lane.begin()
         lane.step()
     states = {sample.sensor: sample.state for sample in said}
-    assert states == {"float": State.FAILED, "hours": State.FAILED, "rpm": State.FAILED, "tank": State.GOOD}
+    assert states == {
+        "float": SensorState.FAILED,
+        "hours": SensorState.FAILED,
+        "rpm": SensorState.FAILED,
+        "tank": SensorState.GOOD,
+    }
     assert all("found gpiochip0 (pl061)" in sample.detail for sample in said if sample.value is None)
 
 
@@ -63,8 +68,8 @@ def test_a_header_that_comes_later_is_found_then(tmp_path: Path) -> None:
     machine.kernel.move_to(machine.kernel.now_ns + 1_100_000_000)
     lane.step()
     assert {(sample.sensor, sample.state) for sample in said} == {
-        ("float", State.GOOD),
-        ("hours", State.GOOD),
+        ("float", SensorState.GOOD),
+        ("hours", SensorState.GOOD),
     }
     assert machine.chips[str(tmp_path / "gpiochip0")].lines[27].request is not None
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sensors.driver import DriverError
 from sensors.kinds import sysfs as reader
 from sensors.kinds.bus import (
+    BusReading,
     ClimateDriver,
     KernelDriver,
     PowerDriver,
-    Reading,
     ThermocoupleDriver,
     ThermometerDriver,
     parse_scratchpad,
@@ -23,7 +23,7 @@ from sensors.kinds.sysfs import CHIPS, read_number, read_text
 from sensors.sample import Totals
 from sensors.sampling import Sampler
 from sensors.settings import BusOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
@@ -176,7 +176,7 @@ class TestThermometer:
     def test_a_good_reading_is_kelvin(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(21.3125))
         sample = read_once(thermometer(sysfs), now_ns=7)
-        assert (sample.value, sample.state, sample.boottime_ns) == (294.462, State.GOOD, 7)
+        assert (sample.value, sample.state, sample.boottime_ns) == (294.462, SensorState.GOOD, 7)
 
     def test_below_zero_is_below_zero(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(-10.5))
@@ -247,7 +247,7 @@ class TestThermometer:
     def test_out_of_the_data_sheets_range_has_no_value(self, sysfs: Sysfs) -> None:
         sysfs.thermometer(ADDRESS, w1_slave(126))
         sample = read_once(thermometer(sysfs))
-        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+        assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
         assert "399.15 K" in sample.detail
 
     def test_a_short_drop_out_is_no_fault(self, sysfs: Sysfs) -> None:
@@ -349,7 +349,7 @@ class TestManyThermometers:
             sysfs.thermometer(address, w1_slave(20 + number))
 
         class Slow(ThermometerDriver):
-            def read(self, directory: Path, now_ns: int) -> Reading | None:
+            def read(self, directory: Path, now_ns: int) -> BusReading | None:
                 for _ in range(3):  # the recorder looks for hung buses meanwhile
                     sampler.overdue(clock.advance(conversion_s / 3))
                 if clock.now_ns >= end_ns:
@@ -377,7 +377,7 @@ class TestManyThermometers:
             lane.step()
             sampler.overdue(clock.advance(0.1))
         assert {sample.sensor for sample in said} == set(addresses)
-        assert {(sample.state, sample.detail) for sample in said} == {(State.GOOD, "")}
+        assert {(sample.state, sample.detail) for sample in said} == {(SensorState.GOOD, "")}
 
 
 class TestThermocouple:
@@ -420,10 +420,13 @@ class TestThermocouple:
 
     @pytest.mark.parametrize(
         ("faults", "state"),
-        [({"fault_oc": 1, "fault_ovuv": 0}, State.OPEN), ({"fault_oc": 0, "fault_ovuv": 1}, State.SHORT)],
+        [
+            ({"fault_oc": 1, "fault_ovuv": 0}, SensorState.OPEN),
+            ({"fault_oc": 0, "fault_ovuv": 1}, SensorState.SHORT),
+        ],
     )
     def test_the_faults_of_a_max31856_are_open_and_short(
-        self, sysfs: Sysfs, faults: dict[str, int], state: State
+        self, sysfs: Sysfs, faults: dict[str, int], state: SensorState
     ) -> None:
         sysfs.iio("max31856", "spi0/spi0.0", self.ATTRIBUTES | faults | {"in_temp_raw": UNREADABLE})
         sample = read_once(thermocouple(sysfs))
@@ -437,7 +440,7 @@ class TestThermocouple:
 
     def test_hotter_than_any_thermocouple_has_no_value(self, sysfs: Sysfs) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 7300})
-        assert read_once(thermocouple(sysfs)).state is State.OUT_OF_RANGE
+        assert read_once(thermocouple(sysfs)).state is SensorState.OUT_OF_RANGE
 
 
 class TestPowerMonitor:
@@ -481,10 +484,10 @@ class TestPowerMonitor:
     ) -> None:
         device = sysfs.hwmon(kind, "i2c-1/1-0040", self.ATTRIBUTES)
         (device / attribute).write_text(f"{most}\n")
-        assert read_once(monitor(sysfs, measure, kind)).state is State.GOOD
+        assert read_once(monitor(sysfs, measure, kind)).state is SensorState.GOOD
         (device / attribute).write_text(f"{beyond}\n")
         sample = read_once(monitor(sysfs, measure, kind))
-        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+        assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
 
     def test_a_chip_that_does_not_answer_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.hwmon("ina226", "i2c-1/1-0040", self.ATTRIBUTES | {"in1_input": UNREADABLE})
@@ -526,10 +529,10 @@ class TestClimate:
     ) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)
         (device / attribute).write_text(str(most))
-        assert read_once(climate(sysfs, measure)).state is State.GOOD
+        assert read_once(climate(sysfs, measure)).state is SensorState.GOOD
         (device / attribute).write_text(str(beyond))
         sample = read_once(climate(sysfs, measure))
-        assert (sample.value, sample.state) == (None, State.OUT_OF_RANGE)
+        assert (sample.value, sample.state) == (None, SensorState.OUT_OF_RANGE)
 
     def test_a_chip_that_is_pulled_out_is_an_error_and_is_found_again(self, sysfs: Sysfs) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", self.ATTRIBUTES)

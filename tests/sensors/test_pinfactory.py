@@ -27,8 +27,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.gpio.counters import Look
-from sensors.gpio.edge_watcher import Watcher
+from sensors.gpio.counters import PinLevels
+from sensors.gpio.edge_watcher import EdgeWatcher
 from sensors.gpio.pinfactory import GpiodFactory, GpiodPin
 from tests.sensors.fakes import SECOND
 from tests.sensors.gpio import MS, Board, Machine, board, not_a_pi
@@ -365,17 +365,17 @@ def test_a_debounce_that_missed_an_interrupt_is_made_to_read_the_pin_anew(pi: Bo
     line = pi.line(PIN)
     line.deaf = True
     line.drive(False)
-    assert made.look() == Look(level=True, told=True, edges=0, lost=0)
+    assert made.look() == PinLevels(level=True, told=True, edges=0, lost=0)
     made.resync()
     assert line.settings.debounce_period.total_seconds() == 0.05
     assert line.settings.edge_detection is Edge.BOTH
     pi.advance(0.1)
     assert heard.levels == [False]
-    assert made.look() == Look(level=False, told=False, edges=0, lost=0, found=1)
+    assert made.look() == PinLevels(level=False, told=False, edges=0, lost=0, found=1)
     line.deaf = False
     line.drive(True)
     pi.advance(0.1)
-    assert made.look() == Look(level=True, told=True, edges=1, lost=0, found=0)
+    assert made.look() == PinLevels(level=True, told=True, edges=1, lost=0, found=0)
 
 
 def test_a_glitch_while_the_debounce_reads_anew_is_no_change(pi: Board) -> None:
@@ -413,7 +413,7 @@ def test_edges_that_the_kernel_dropped_are_known_and_the_state_is_right(pi: Boar
     pi.square(PIN, 1_000, 0.1, stalled=True)
     pi.line(PIN).drive(False)
     pi.advance(0)
-    assert made.look() == Look(level=False, told=False, edges=201, lost=201 - 64)
+    assert made.look() == PinLevels(level=False, told=False, edges=201, lost=201 - 64)
     assert made.edges_lost == 201 - 64
     assert heard.levels[-1] is False
 
@@ -422,7 +422,7 @@ def test_without_a_loss_none_is_reported(pi: Board) -> None:
     made, heard = watched(pi)
     pi.square(PIN, 1_000, 0.032, stalled=True)
     pi.advance(0)
-    assert made.look() == Look(level=True, told=True, edges=64, lost=0)
+    assert made.look() == PinLevels(level=True, told=True, edges=64, lost=0)
     assert len(heard) == 64
 
 
@@ -438,7 +438,7 @@ def test_level_and_edges_tell_their_own_stories(pi: Board) -> None:
     made, heard = watched(pi)
     pi.line(PIN).deaf = True
     pi.line(PIN).drive(False)
-    assert made.look() == Look(level=False, told=True, edges=0, lost=0)
+    assert made.look() == PinLevels(level=False, told=True, edges=0, lost=0)
     assert heard == [(pi.kernel.now_ns, False)]
 
 
@@ -618,7 +618,9 @@ def test_gpiozero_finds_the_factory_under_the_name_gpiod() -> None:
 def test_edges_are_delivered_by_a_thread_of_the_factory_s_own(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     chip = machine.chip("pinctrl-bcm2711")
-    with GpiodFactory(opener=machine.opener, devices=tmp_path, watcher=Watcher, revision=not_a_pi) as factory:
+    with GpiodFactory(
+        opener=machine.opener, devices=tmp_path, watcher=EdgeWatcher, revision=not_a_pi
+    ) as factory:
         device = DigitalInputDevice(PIN, pull_up=True, pin_factory=factory)
         seen_by: list[str] = []
         device.when_activated = lambda: seen_by.append(threading.current_thread().name)

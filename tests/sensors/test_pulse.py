@@ -16,7 +16,7 @@ from sensors.gpio.pinfactory import GpiodFactory
 from sensors.kinds.pulse import PulseDriver
 from sensors.sample import Sample, Totals
 from sensors.settings import ManualOptions, Pull, PulseOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, Kernel, Machine, board, last, last_totals, not_a_pi, opened
 
@@ -53,7 +53,7 @@ def test_the_rate_is_in_units_not_in_pulses(pi: Board) -> None:
     said = opened(driver)
     spin(pi, driver, 360, 3)
     assert said.values == pytest.approx([30.0] * 3)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
 
 
 def test_the_rate_comes_from_the_kernel_s_stamps_however_late_the_poll(pi: Board) -> None:
@@ -147,7 +147,7 @@ def test_five_kilohertz_are_counted_to_the_pulse_without_a_loss(pi: Board) -> No
     driver = pulse(pi)
     said = opened(driver)
     made = spin(pi, driver, 5_000, 2)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
     assert said.values == pytest.approx([5_000.0] * 2)
     assert last(said).totals == Totals(made)
 
@@ -164,7 +164,7 @@ def test_pulses_that_wait_for_a_thread_that_stalls_are_not_lost_while_the_buffer
     said = opened(driver)
     pi.square(PIN, 5_000, 0.2, stalled=True)
     pi.poll(driver)
-    assert last(said).state is State.GOOD
+    assert last(said).state is SensorState.GOOD
     assert last(said).value == pytest.approx(5_000)
 
 
@@ -174,13 +174,13 @@ def test_an_overflow_of_the_kernel_s_buffer_is_known_and_count_and_rate_are_righ
     made = spin(pi, driver, 5_000, 1)
     made += pi.square(PIN, 5_000, 1.0, stalled=True)
     pi.poll(driver)
-    assert last(said).state is State.EDGES_LOST
+    assert last(said).state is SensorState.EDGES_LOST
     assert last(said).value == pytest.approx(5_000)
     assert last(said).totals == Totals(made)
     # the thread's last pause was 40 ms long, so pulses from that time were in the buffer too
     assert 3_900 < int(last(said).detail.split()[3]) < 4_200
     spin(pi, driver, 5_000, 1)
-    assert last(said).state is State.GOOD
+    assert last(said).state is SensorState.GOOD
 
 
 @settings(max_examples=25, deadline=None)
@@ -210,7 +210,7 @@ def test_a_rate_that_the_equipment_cannot_have_is_noise(pi: Board) -> None:
     driver = pulse(pi, max_hz=1_000.0)
     said = opened(driver)
     spin(pi, driver, 1_500, 2)
-    assert set(said.states) == {State.NOISY}
+    assert set(said.states) == {SensorState.NOISY}
     assert said.values == pytest.approx([1_500.0] * 2, rel=1e-4)
     assert last(said).detail == "1500 pulses/s are more than 1000"
 
@@ -219,7 +219,7 @@ def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
     driver = pulse(pi, max_hz=1_000.0)
     said = opened(driver)
     spin(pi, driver, 990, 2)
-    assert set(said.states) == {State.GOOD}
+    assert set(said.states) == {SensorState.GOOD}
 
 
 # Glitches ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.kinds.replay import ReplayDriver, Row, load, rows
+from sensors.kinds.replay import RecordingRow, ReplayDriver, load, rows
 from sensors.sample import Totals
 from sensors.settings import ReplayOptions
 from tests.sensors.fakes import RECORDING, SECOND, Collector, FakeClock, sensor
@@ -145,9 +145,9 @@ class TestRealRecording:
     def test_rows_are_what_the_driver_plays(self) -> None:
         player = Player(RECORDING, PATHS[0])
         player.advance(3600)
-        assert tuple(Row(s.boottime_ns - player.began_ns, float(s.value or 0)) for s in player.said) == rows(
-            RECORDING, PATHS[0]
-        )
+        assert tuple(
+            RecordingRow(s.boottime_ns - player.began_ns, float(s.value or 0)) for s in player.said
+        ) == rows(RECORDING, PATHS[0])
 
     def test_its_three_paths_are_all_of_it(self) -> None:
         assert [len(rows(RECORDING, path)) for path in PATHS] == [1005, 1005, 1201]
@@ -213,4 +213,4 @@ class TestMistakes:
             load(tmp_path / "binary.csv", "a")
 
     def test_a_byte_order_mark_is_no_mistake(self, tmp_path: Path) -> None:
-        assert rows(written(tmp_path, "\ufefftime,path,value\n0,a,1\n"), "a") == (Row(0, 1.0),)
+        assert rows(written(tmp_path, "\ufefftime,path,value\n0,a,1\n"), "a") == (RecordingRow(0, 1.0),)

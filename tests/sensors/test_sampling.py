@@ -15,15 +15,15 @@ from sensors.sample import Sample, Totals
 from sensors.sampling import (
     RETRY_FIRST_NS,
     RETRY_MOST_NS,
+    BusLane,
     Channel,
-    Lane,
     Sampler,
     Schedule,
     next_on_cadence,
     retry_after,
 )
 from sensors.settings import ManualOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 
 
@@ -178,7 +178,7 @@ class TestFailures:
     def test_a_driver_that_cannot_open_is_failed_and_says_why(self) -> None:
         bench = Bench(ScriptedDriver(on_open=fails(DriverError("no chip"))))
         bench.run(0.5)
-        assert [(s.value, s.state, s.detail) for s in bench.said] == [(None, State.FAILED, "no chip")]
+        assert [(s.value, s.state, s.detail) for s in bench.said] == [(None, SensorState.FAILED, "no chip")]
 
     def test_it_says_so_once_not_at_each_try(self) -> None:
         bench = Bench(driver := ScriptedDriver(on_open=fails(DriverError("no chip"))))
@@ -317,7 +317,7 @@ class TestOverdue:
     def test_a_sensor_of_a_hung_lane_becomes_stale_after_ten_seconds(self, bench: Bench) -> None:
         found = self.leave(bench, 30)
         assert found.index(("hung",)) == 11  # the first whole second after ten
-        stale = [sample for sample in bench.said if sample.state is State.STALE]
+        stale = [sample for sample in bench.said if sample.state is SensorState.STALE]
         assert [(s.sensor, s.value) for s in stale] == [("hung", None)]
         assert "w1" in stale[0].detail
 
@@ -540,6 +540,6 @@ class TestThreads:
 
 
 def test_a_lane_with_nothing_to_do_is_due_never() -> None:
-    lane = Lane("manual", [Channel(ScriptedDriver(interval_s=None), Collector())], FakeClock())
+    lane = BusLane("manual", [Channel(ScriptedDriver(interval_s=None), Collector())], FakeClock())
     lane.begin()
     assert lane.step() is None

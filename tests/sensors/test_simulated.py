@@ -10,7 +10,7 @@ from sensors.kinds import simulation_models
 from sensors.kinds.simulated import SimulatedDriver
 from sensors.sample import Totals
 from sensors.settings import SimulatedOptions
-from sensors.state import State
+from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 
 UNITS = {"engine": "Hz", "bilge": "m", "tank": "ratio", "battery": "V", "temperature": "K", "door": ""}
@@ -22,7 +22,7 @@ def play(
     unit: str | None = None,
     seed: int = 1,
     faults: bool = False,
-    wire: State = State.GOOD,
+    wire: SensorState = SensorState.GOOD,
     sensor_id: str = "probe",
     seconds: float = 120.0,
     rate_hz: float = 2.0,
@@ -152,8 +152,8 @@ class TestFaults:
         assert set(said.states) == {"good", "open", "short", "stale"}
         assert said.states.count("good") > 0.8 * len(said)
 
-    @pytest.mark.parametrize("wire", [State.OPEN, State.SHORT])
-    def test_a_wire_that_is_broken_stays_broken(self, wire: State) -> None:
+    @pytest.mark.parametrize("wire", [SensorState.OPEN, SensorState.SHORT])
+    def test_a_wire_that_is_broken_stays_broken(self, wire: SensorState) -> None:
         said = play("tank", wire=wire)
         assert set(said.states) == {wire}
         assert set(said.values) == {None}
@@ -163,19 +163,19 @@ class TestFaults:
             said = play(model, faults=True, seconds=900)
             assert len(set(said.states)) > 1, model
             for sample in said:
-                assert (sample.value is None) is (sample.state is not State.GOOD)
+                assert (sample.value is None) is (sample.state is not SensorState.GOOD)
 
     def test_one_that_is_silent_says_so_once(self) -> None:
         said = play("tank", faults=True, seconds=1800)
         assert "stale" in said.states
         for before, after in pairwise(said):
-            if before.state is State.STALE:
-                assert after.state is not State.STALE
+            if before.state is SensorState.STALE:
+                assert after.state is not SensorState.STALE
                 assert after.boottime_ns - before.boottime_ns > 3 * SECOND
 
     def test_after_a_fault_a_contact_says_what_it_is(self) -> None:
         said = play("door", unit="bool", faults=True, seconds=900)
         for before, after in pairwise(said):
-            if before.state is not State.GOOD:
+            if before.state is not SensorState.GOOD:
                 assert after.state is before.state or after.value is not None
         assert any(state != "good" for state in said.states)

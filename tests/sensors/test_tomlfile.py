@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.toml.toml_file import MOST_BYTES, UNREADABLE, ConfigurationError, Problem, TomlFile, parse, read
+from sensors.toml.toml_file import (
+    MOST_BYTES,
+    UNREADABLE,
+    ConfigurationError,
+    FileProblem,
+    TomlFile,
+    parse,
+    read,
+)
 from sensors.toml.toml_lines import Place, locate
 
 FILE = Path("sensors.toml")
@@ -309,7 +317,7 @@ def test_any_text_is_read_or_told_in_single_lines(text: str) -> None:
 
 
 def test_a_problem_is_one_printable_line_with_place_subject_text_and_remedy() -> None:
-    problem = Problem(
+    problem = FileProblem(
         file=Path("/boot/firmware/logboat/sensors.toml"),
         line=14,
         key="pin",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sensors.gpio.edge_watcher import Wake, Watcher
+from sensors.gpio.edge_watcher import EdgeWatcher, NextCall
 from tests.sensors.fakes import SECOND
 from tests.sensors.gpio import HandCranked, Kernel
 
@@ -18,7 +18,7 @@ class Probe:
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.calls: list[int] = []
-        self.wake = Wake()
+        self.wake = NextCall()
         self.fault: Exception | None = None
         self.called = threading.Event()
 
@@ -33,7 +33,7 @@ class Probe:
         self.called.set()
         if self.fault:
             raise self.fault
-        self.wake = Wake()
+        self.wake = NextCall()
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def kernel() -> Kernel:
 
 
 @pytest.fixture
-def watcher(kernel: Kernel) -> Iterator[Watcher]:
+def watcher(kernel: Kernel) -> Iterator[EdgeWatcher]:
     made = HandCranked(kernel.monotonic_ns)
     yield made
     made.close()
 
 
 @pytest.fixture
-def probe(watcher: Watcher) -> Iterator[Probe]:
+def probe(watcher: EdgeWatcher) -> Iterator[Probe]:
     """Yield a line that the watcher serves."""
     made = Probe()
     watcher.add(made)
@@ -57,22 +57,22 @@ def probe(watcher: Watcher) -> Iterator[Probe]:
     os.close(made.fd)
 
 
-def test_a_silent_line_is_not_called(watcher: Watcher, probe: Probe) -> None:
+def test_a_silent_line_is_not_called(watcher: EdgeWatcher, probe: Probe) -> None:
     watcher.step(0)
     assert probe.calls == []
 
 
-def test_a_line_is_called_when_it_has_an_event(watcher: Watcher, probe: Probe) -> None:
+def test_a_line_is_called_when_it_has_an_event(watcher: EdgeWatcher, probe: Probe) -> None:
     probe.speak()
     watcher.step(0)
     assert len(probe.calls) == 1
 
 
 def test_a_line_is_called_at_the_time_that_it_asked_for_and_not_before(
-    watcher: Watcher, probe: Probe, kernel: Kernel
+    watcher: EdgeWatcher, probe: Probe, kernel: Kernel
 ) -> None:
     due_ns = kernel.now_ns + SECOND
-    probe.wake = Wake(due_ns)
+    probe.wake = NextCall(due_ns)
     kernel.move_to(due_ns - 1)
     watcher.step(0)
     assert probe.calls == []
@@ -83,9 +83,9 @@ def test_a_line_is_called_at_the_time_that_it_asked_for_and_not_before(
 
 
 def test_a_line_that_wants_a_rest_is_not_called_for_its_events(
-    watcher: Watcher, probe: Probe, kernel: Kernel
+    watcher: EdgeWatcher, probe: Probe, kernel: Kernel
 ) -> None:
-    probe.wake = Wake(kernel.now_ns + SECOND, on_events=False)
+    probe.wake = NextCall(kernel.now_ns + SECOND, on_events=False)
     probe.speak()
     watcher.step(0)
     assert probe.calls == []
@@ -94,7 +94,7 @@ def test_a_line_that_wants_a_rest_is_not_called_for_its_events(
     assert len(probe.calls) == 1
 
 
-def test_a_line_that_is_closed_is_not_waited_for(watcher: Watcher, probe: Probe) -> None:
+def test_a_line_that_is_closed_is_not_waited_for(watcher: EdgeWatcher, probe: Probe) -> None:
     class Closed(Probe):
         def fileno(self) -> int | None:
             return None
@@ -107,20 +107,20 @@ def test_a_line_that_is_closed_is_not_waited_for(watcher: Watcher, probe: Probe)
     os.close(closed.fd)
 
 
-def test_a_line_that_was_removed_is_not_called(watcher: Watcher, probe: Probe) -> None:
+def test_a_line_that_was_removed_is_not_called(watcher: EdgeWatcher, probe: Probe) -> None:
     probe.speak()
     watcher.remove(probe)
     watcher.step(0)
     assert probe.calls == []
 
 
-def test_to_remove_a_line_that_is_not_there_is_no_error(watcher: Watcher, probe: Probe) -> None:
+def test_to_remove_a_line_that_is_not_there_is_no_error(watcher: EdgeWatcher, probe: Probe) -> None:
     watcher.remove(probe)
     watcher.remove(probe)
 
 
 def test_a_fault_in_one_line_is_logged_and_leaves_the_others(
-    watcher: Watcher, probe: Probe, caplog: pytest.LogCaptureFixture
+    watcher: EdgeWatcher, probe: Probe, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = Probe()
     broken.fault = ZeroDivisionError("a fault of ours")
@@ -136,18 +136,18 @@ def test_a_fault_in_one_line_is_logged_and_leaves_the_others(
     os.close(broken.fd)
 
 
-def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher: Watcher) -> None:
+def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher: EdgeWatcher) -> None:
     lines = [Probe() for _ in range(3)]
 
     class Collecting(Probe):
         @property
-        def wake(self) -> Wake:
+        def wake(self) -> NextCall:
             for line in lines:
                 watcher.remove(line)
-            return Wake()
+            return NextCall()
 
         @wake.setter
-        def wake(self, value: Wake) -> None:
+        def wake(self, value: NextCall) -> None:
             pass
 
     for line in (Collecting(), *lines):
@@ -161,17 +161,17 @@ def test_the_garbage_collector_may_remove_lines_in_the_midst_of_a_round(watcher:
 
 
 def test_the_thread_calls_lines_at_events_and_at_times_and_ends_when_closed() -> None:
-    watcher, line = Watcher(), Probe()
+    watcher, line = EdgeWatcher(), Probe()
     watcher.add(line)
     for _ in range(3):
         line.called.clear()
-        line.wake = Wake(0, on_events=False)
+        line.wake = NextCall(0, on_events=False)
         watcher.nudge()
         assert line.called.wait(10)
     line.called.clear()
     line.speak()
     assert line.called.wait(10)
-    line.wake = Wake(on_events=False)
+    line.wake = NextCall(on_events=False)
     watcher.close()
     assert watcher._thread is not None
     assert not watcher._thread.is_alive()
@@ -181,7 +181,7 @@ def test_the_thread_calls_lines_at_events_and_at_times_and_ends_when_closed() ->
 
 
 def test_it_may_be_closed_twice_and_by_a_line_that_it_calls() -> None:
-    watcher = Watcher()
+    watcher = EdgeWatcher()
     closed = threading.Event()
 
     class Closing(Probe):

@@ -6,12 +6,12 @@ from typing import Any
 
 from sensors.sample import Value
 from sensors.settings import ManualOptions, SensorSettings
-from sensors.state import State
-from services.clocks.clock_quality import Anchor, Source
+from sensors.state import SensorState
+from services.clocks.clock_quality import Anchor, TimeSource
 from services.documents import builders
-from services.documents.reading_window import ClockReading, Origin, Window
+from services.documents.reading_window import ClockReading, Origin, ReadingWindow
 from services.documents.reading_window import reading as reading_of
-from services.journal.batch import Batch, Episode, Gap, Identity, Row
+from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from sync import documents
 from sync.store import Database
 
@@ -38,17 +38,19 @@ def reading(
     unit: str = "Hz",
     utc: float = UTC,
     synced: bool = True,
-    states: Mapping[int, State] | None = None,
+    states: Mapping[int, SensorState] | None = None,
     **changes: Any,
 ) -> Built:
     """Return a window of consecutive samples, `step` seconds apart.
 
     `states` is by the sample's index; `changes` apply to the body.
     """
-    window = Window(Origin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
+    window = ReadingWindow(Origin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
     for place, value in enumerate(values):
         clock_ms = round((start + place * step) * 1000)
-        window.add(Row(sensor, first + place, clock_ms, value, (states or {}).get(place, State.GOOD)))
+        window.add(
+            SampleRow(sensor, first + place, clock_ms, value, (states or {}).get(place, SensorState.GOOD))
+        )
     document_id, body = reading_of(window, ClockReading(0, utc, synced))
     return document_id, body | changes
 
@@ -63,12 +65,12 @@ def gap(
     log: str = LOG,
 ) -> Built:
     """Return a gap document, which explains missing samples."""
-    return builders.gap(vessel, log, Gap(sensor, first, last, reason), UTC)
+    return builders.gap(vessel, log, NumberGap(sensor, first, last, reason), UTC)
 
 
 def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
     """Return an anchor from the network."""
-    return Anchor(clock, utc, Source.NETWORK, uncertainty)
+    return Anchor(clock, utc, TimeSource.NETWORK, uncertainty)
 
 
 def boot(
@@ -102,7 +104,7 @@ def equipment(
     value: Value = 30.0,
     *,
     sequence: int = 1,
-    state: State = State.GOOD,
+    state: SensorState = SensorState.GOOD,
     vessel: str = VESSEL,
     sensor: str = SENSOR,
     log: str = LOG,
@@ -116,7 +118,7 @@ def equipment(
     return builders.equipment(
         Identity(vessel=vessel, log=log, boot=boot, run=1),
         settings(sensor, path=path, unit=unit),
-        Row(sensor, sequence, round(clock * 1000), value, state),
+        SampleRow(sensor, sequence, round(clock * 1000), value, state),
         ClockReading(0, UTC, True),
         boot=boot,
         count=None,
@@ -141,7 +143,7 @@ def alarm(
     acks: Iterable[Mapping[str, str]] = (),
 ) -> Built:
     """Return an alarm, raised and cleared on the first boot's clock."""
-    episode = Episode(
+    episode = AlarmRecord(
         sequence=sequence,
         severity=severity,
         text=text,

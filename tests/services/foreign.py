@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 
 from . import documents as build
 from .documents import UTC, Built, network
@@ -118,11 +118,15 @@ def _vessel(vessel: str, log: str, place: int) -> Built:
 
 
 def _note(vessel: str, log: str, place: int) -> Built:
-    head = {"type": Kind.NOTE.value, "vessel": vessel, "channels": documents.channels(Kind.NOTE, vessel)}
+    head = {
+        "type": DocumentType.NOTE.value,
+        "vessel": vessel,
+        "channels": documents.channels(DocumentType.NOTE, vessel),
+    }
     body = head | {"text": f"of {log}", "who": "anna", "when": "2025-10-09T10:00:00Z"}
     return documents.note_id(vessel, f"{place:026d}"), body
 
 
 def _forwarded(vessel: str, log: str, place: int) -> Built:
-    body = {"type": Kind.FORWARDED.value, "vessel": vessel, "gateway": f"g{place}", "epoch": 0}
-    return f"{Kind.FORWARDED}:g{place}:{vessel}", body | {"bounds": {f"{vessel}:rpm:{log}": 6}}
+    body = {"type": DocumentType.FORWARDED.value, "vessel": vessel, "gateway": f"g{place}", "epoch": 0}
+    return f"{DocumentType.FORWARDED}:g{place}:{vessel}", body | {"bounds": {f"{vessel}:rpm:{log}": 6}}

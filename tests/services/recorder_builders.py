@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity, When
-from sensors.state import State
-from services.clocks.clock_quality import ClockQuality, Source, Timekeeper
-from services.journal.batch import Batch, Episode, Identity, Row
+from sensors.settings import AlarmRule, ContactState, ManualOptions, SensorSettings, Severity
+from sensors.state import SensorState
+from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource
+from services.journal.batch import AlarmRecord, Batch, Identity, SampleRow
 from services.journal.journal import Journal
-from services.recorder.group_commit import Ledger, Recording
+from services.recorder.group_commit import GroupCommitter, Ledger
 
-SYNCED = ClockQuality(Source.NETWORK, 0.01)
+SYNCED = ClockQuality(TimeSource.NETWORK, 0.01)
 UTC = 1_760_000_000.0
 
 
@@ -62,20 +62,27 @@ def above(limit: float, **more: float) -> AlarmRule:
 
 
 def when_active(after_s: float = 0.0) -> AlarmRule:
-    return AlarmRule(severity=Severity.ALARM, when=When.ACTIVE, raise_after_s=after_s, text="Water")
+    return AlarmRule(severity=Severity.ALARM, when=ContactState.ACTIVE, raise_after_s=after_s, text="Water")
 
 
 def sample(
-    value: Value, ms: int, *, sensor: str = "rpm", state: State = State.GOOD, totals: Totals | None = None
+    value: Value,
+    ms: int,
+    *,
+    sensor: str = "rpm",
+    state: SensorState = SensorState.GOOD,
+    totals: Totals | None = None,
 ) -> Sample:
     return Sample(sensor=sensor, boottime_ns=ms * 1_000_000, value=value, state=state, totals=totals)
 
 
-def row(sequence: int, value: Value = 1.0, *, ms: int | None = None, sensor: str = "rpm") -> Row:
-    return Row(sensor, sequence, 100_000 + sequence * 1_000 if ms is None else ms, value)
+def row(sequence: int, value: Value = 1.0, *, ms: int | None = None, sensor: str = "rpm") -> SampleRow:
+    return SampleRow(sensor, sequence, 100_000 + sequence * 1_000 if ms is None else ms, value)
 
 
-def batch(*rows: Row, run: int = 1, boot: int = 1, episodes: dict[str, Episode] | None = None) -> Batch:
+def batch(
+    *rows: SampleRow, run: int = 1, boot: int = 1, episodes: dict[str, AlarmRecord] | None = None
+) -> Batch:
     clock_ms = max((found.clock_ms for found in rows), default=100_000)
     told = tuple((episodes or {}).items())
     return Batch(run=run, boot=boot, clock_ms=clock_ms, utc=UTC, synced=True, rows=rows, episodes=told)
@@ -89,8 +96,8 @@ def journal(path: Path, *names: str) -> Journal:
 
 def recording(
     opened: Journal, clock: FakeClock, *sensors: SensorSettings, ledger: Ledger | None = None
-) -> Recording:
-    return Recording(
+) -> GroupCommitter:
+    return GroupCommitter(
         identity=Identity(vessel="argo", log="abcdef", boot=1, run=1),
         sensors=sensors or (settings(),),
         journal=opened,

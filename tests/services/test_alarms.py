@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, Severity, When
-from services.recorder.alarm_rules import AlarmWatch, RuleState, Standing, in_words
+from sensors.settings import AlarmRule, ContactState, Severity
+from services.recorder.alarm_rules import AlarmState, AlarmWatch, RuleState, in_words
 
 from .recorder_builders import above, when_active
 
@@ -113,7 +113,7 @@ def test_either_of_two_limits_raises() -> None:
 
 
 def test_contact_raises_while_inactive_if_that_is_the_condition() -> None:
-    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, when=When.INACTIVE)])
+    watch = AlarmWatch([AlarmRule(severity=Severity.WARN, when=ContactState.INACTIVE)])
     watch.observe(value=True, now_ms=0)
     assert not raised(watch)
     watch.observe(value=False, now_ms=1)
@@ -150,7 +150,7 @@ def test_severity_is_the_highest_of_the_rules_that_hold() -> None:
     assert standing is not None
     assert standing.severity is Severity.WARN
     watch.observe(71.0, 1)
-    assert watch.standing() == Standing(Severity.EMERGENCY, "Seized", "above 70 Hz")
+    assert watch.standing() == AlarmState(Severity.EMERGENCY, "Seized", "above 70 Hz")
 
 
 def test_episode_from_before_a_restart_goes_on_without_waiting_out_its_delay_again() -> None:

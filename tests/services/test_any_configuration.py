@@ -13,8 +13,8 @@ from sensors.clock import SystemClock
 from sensors.kinds.registry import DriverContext, make_driver
 from sensors.sample import Sample, Totals
 from sensors.settings import ReplayOptions
-from services.boot.places import Places
-from services.boot.run import Boot
+from services.boot.places import AppliancePaths
+from services.boot.run import BootSequence
 from services.cli.main import main
 from services.config.last_good import load_or_last_good
 from services.console.world import World
@@ -32,7 +32,7 @@ class Ship:
     """Folders of an appliance, with a valid configuration in force that is also kept as the last good one."""
 
     def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.places = Places(
+        self.places = AppliancePaths(
             config=root / "etc/logboat.toml",
             data=root / "data",
             run=root / "run",
@@ -82,7 +82,7 @@ def check_a_decision_is_made(aboard: Ship, files: Mapping[str, bytes]) -> None:
     offered = {"vessel.toml" if name == "logboat.toml" else name: text for name, text in files.items()}
     for name, content in offered.items():
         (places.card / name).write_bytes(content)
-    outcome = Boot(places, datetime(2026, 5, 31, tzinfo=UTC)).take_in()
+    outcome = BootSequence(places, datetime(2026, 5, 31, tzinfo=UTC)).take_in()
     assert NOBODY_FORESAW not in "".join(map(str, outcome.problems))
     assert (places.card / "PROBLEMS.txt").exists() is bool(outcome.problems)
     if outcome.problems:

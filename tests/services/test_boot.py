@@ -15,8 +15,8 @@ from provisioning import files
 from provisioning.card.tools import run as run_tool
 from provisioning.errors import CardError
 from services.boot import clock, run, system
-from services.boot.places import Places
-from services.boot.run import Boot
+from services.boot.places import AppliancePaths
+from services.boot.run import BootSequence
 from services.cli.main import main
 from services.console.world import World
 from services.state import boot_state
@@ -47,7 +47,7 @@ class Pi:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.places = Places(
+        self.places = AppliancePaths(
             config=root / "etc/logboat/logboat.toml",
             data=root / "data",
             run=root / "run",
@@ -101,13 +101,15 @@ class Pi:
         self.ran.clear()
         return self.boot().run()
 
-    def boot(self) -> Boot:
+    def boot(self) -> BootSequence:
 
         @contextmanager
         def entered(slot: Path) -> Iterator[Path]:
             yield slot
 
-        return Boot(self.places, NOW, tool=self.tool, slots=lambda: [entered(slot) for slot in self.slots])
+        return BootSequence(
+            self.places, NOW, tool=self.tool, slots=lambda: [entered(slot) for slot in self.slots]
+        )
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from services.recorder.log_identity import establish
 from services.recovery import carryover, store_check, store_repair
 from services.recovery.journal_salvage import salvage
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from .recorder_builders import UTC, row
@@ -148,7 +148,7 @@ def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
 
 def notes(data: Path) -> list[str]:
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-        return [str(found.body["text"]) for found in database.documents(f"{Kind.NOTE}:argo:")]
+        return [str(found.body["text"]) for found in database.documents(f"{DocumentType.NOTE}:argo:")]
 
 
 def remove(data: Path, *patterns: str) -> None:
@@ -256,7 +256,7 @@ def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_
 def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
-            body = builders.header(Kind.EQUIPMENT, vessel) | {"sensor": sensor, "count": count}
+            body = builders.header(DocumentType.EQUIPMENT, vessel) | {"sensor": sensor, "count": count}
             database.put(documents.equipment_id(vessel, sensor), body)
     assert carryover.gather(tmp_path, vessel="argo", own=[], logs=[], sensors=SENSORS) == {}
 
@@ -266,7 +266,7 @@ def test_signed_document_comes_before_one_without_signature(tmp_path: Path) -> N
     assert own.sign is not None
     name = documents.equipment_id("argo", "bilge")
     bodies = [
-        builders.header(Kind.EQUIPMENT, "argo")
+        builders.header(DocumentType.EQUIPMENT, "argo")
         | {"sensor": "bilge", "count": count, "time": "2026-01-01T00:00:00Z"}
         for count in (11, 999_999)
     ]

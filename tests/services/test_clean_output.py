@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.plaintext import CleanStream, clean, clean_lines, cleaned_output, csv_text, json_text, steer
-from services.logs.lines import Line, parse
+from services.logs.lines import LogLine, parse
 from services.logs.setup import in_foreground
 from services.system.systemd import Notifier
 from sync.store import Database
@@ -246,7 +246,7 @@ def test_a_warning_of_any_module_is_one_clean_line(
 
 @given(st.text())
 def test_a_daemons_line_is_clean_and_says_the_same(text: str) -> None:
-    said = str(Line("error", "sync", "mesh", text))
+    said = str(LogLine("error", "sync", "mesh", text))
     assert said.isprintable()
     kept = parse(f"time=2025-10-09T08:53:20Z clock=1.0 {said}")
     assert kept is not None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sensors.state import State
-from services.clocks.clock_quality import Anchor, Source
+from sensors.state import SensorState
+from services.clocks.clock_quality import Anchor, TimeSource
 from services.documents import retention
 from services.history.completeness import REMOVED_HERE
-from services.system.control_socket import SOCKET, Addition, Answer, ControlServer
+from services.system.control_socket import SOCKET, Addition, ControlAnswer, ControlServer
 from sync.documents import is_single_writer
 from sync.store import Database
 
@@ -222,7 +222,7 @@ class TestSensors:
 
 class TestLog:
     def test_csv_has_time_number_value_unit_and_quality(self, logboat: Appliance) -> None:
-        states = {1: State.OPEN, 2: State.NOISY}
+        states = {1: SensorState.OPEN, 2: SensorState.NOISY}
         logboat.put(SYNCED, build.reading(30.25, None, 31, states=states))
         assert logboat("log", "rpm", "--csv").lines == [
             "time,seq,value,unit,quality",
@@ -256,7 +256,7 @@ class TestLog:
         assert rows[0]["time"] == "2025-10-09T08:55:00.000Z"
 
     def test_times_that_are_not_known_are_said_to_be_estimates(self, logboat: Appliance) -> None:
-        floor = Anchor(0.0, UTC, Source.FLOOR, 0.0)
+        floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
         logboat.put(build.boot(1, floor), build.reading(1, utc=0.0, synced=False))
         done = logboat("log", "rpm", "--csv")
         assert "the times of 1 sample of argo are estimates or bounds" in done.err
@@ -285,7 +285,7 @@ class TestLog:
 
     def test_people_see_extremes_faults_and_the_last_few(self, logboat: Appliance) -> None:
         values = [float(n) for n in range(30)]
-        logboat.put(SYNCED, build.reading(*values, None, states={30: State.SHORT}))
+        logboat.put(SYNCED, build.reading(*values, None, states={30: SensorState.SHORT}))
         done = logboat("log", "rpm", "--limit", "2")
         assert "lowest 0 rpm, mean 870 rpm, highest 1740 rpm" in done.out
         assert "1 sample with a fault: 1 short" in done.out
@@ -312,7 +312,7 @@ class TestLog:
         assert logboat("log", "rpm").lines[-1].startswith("now 1800 rpm, 700 ms ago, number 77")
 
     def test_programs_get_time_trust_and_si(self, logboat: Appliance) -> None:
-        logboat.put(SYNCED, build.reading(30.25, None, states={1: State.OPEN}))
+        logboat.put(SYNCED, build.reading(30.25, None, states={1: SensorState.OPEN}))
         found = logboat("log", "rpm", "--json").json
         assert (found["vessel"], found["sensor"]) == ("argo", "rpm")
         first, second = found["samples"]
@@ -357,9 +357,9 @@ class TestAdd:
         """Yield the list of entries that the recorder receives."""
         found: list[Addition] = []
 
-        def handler(addition: Addition) -> Answer:
+        def handler(addition: Addition) -> ControlAnswer:
             found.append(addition)
-            return Answer.stored(log="abcdef", sequence=len(found))
+            return ControlAnswer.stored(log="abcdef", sequence=len(found))
 
         logboat.live(
             sensors={
@@ -421,7 +421,9 @@ class TestAdd:
     def test_a_refusal_is_exit_1_and_says_why(self, logboat: Appliance) -> None:
         logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
         with ControlServer(
-            logboat.run_folder / SOCKET, lambda _: Answer.refused("not yet stored: full"), asked=Addition
+            logboat.run_folder / SOCKET,
+            lambda _: ControlAnswer.refused("not yet stored: full"),
+            asked=Addition,
         ):
             done = logboat("log", "dip", "--add", "1")
         assert (done.status, done.err) == (1, "logboat: not yet stored: full\n")

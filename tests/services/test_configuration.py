@@ -12,16 +12,16 @@ from services.config.loader import load, reserved_pins
 from services.config.model import (
     AccessPoint,
     Configuration,
-    Gateway,
-    Lights,
-    Listener,
-    Mesh,
-    Network,
+    GatewaySection,
+    LightsSection,
+    ListenerSection,
+    MeshSection,
+    NetworkSection,
     Policy,
-    Retention,
-    User,
-    Vessel,
+    RetentionSection,
+    UserSection,
     VesselRadio,
+    VesselSection,
     Wifi,
 )
 from sync.fleet import users
@@ -122,24 +122,24 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
     path = tmp_path / "vessel.toml"
     path.write_text(WHOLE)
     assert load(path) == Configuration(
-        vessel=Vessel(id="argo", name="SY Argo", mmsi=211_234_560, timezone="Europe/Berlin"),
-        network=Network(
+        vessel=VesselSection(id="argo", name="SY Argo", mmsi=211_234_560, timezone="Europe/Berlin"),
+        network=NetworkSection(
             country="DE",
             wifi=(Wifi(ssid="marina", password="harbour-master", priority=10), Wifi(ssid="open")),
             access_point=AccessPoint(ssid="argo", password="crew-of-argo"),
             vessel_radio=VesselRadio(mode="mesh", channel=6),
             ssh_keys=(KEY,),
         ),
-        listener=Listener(port=4985, interfaces=("wlan0", "eth0")),
+        listener=ListenerSection(port=4985, interfaces=("wlan0", "eth0")),
         users=(
-            User(
+            UserSection(
                 name="bridge",
                 password_hash=HASH,
                 access="read-only",
                 channels=("alarms", "vessel.argo"),
             ),
         ),
-        mesh=Mesh(
+        mesh=MeshSection(
             role="hub",
             max_peers=4,
             static=("wss://brigid.local:4984", "ws://[fe80::1]:4984"),
@@ -147,7 +147,7 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
             direction="push",
         ),
         gateways=(
-            Gateway(
+            GatewaySection(
                 name="office",
                 kind="couchbase",
                 url="wss://sync.example.org:4984/fleet",
@@ -159,19 +159,19 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
                     Policy(channels=("readings",), when="interface != satellite", limit=50_000.0),
                 ),
             ),
-            Gateway(name="broker", kind="mqtt", url="mqtts://broker.example.org"),
+            GatewaySection(name="broker", kind="mqtt", url="mqtts://broker.example.org"),
         ),
-        retention=Retention(budget="20000000000 B"),
-        lights=Lights(power=0, record=20),
+        retention=RetentionSection(budget="20000000000 B"),
+        lights=LightsSection(power=0, record=20),
     )
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     path = tmp_path / "logboat.toml"
-    assert load(path, missing_ok=True).lights == Lights()
+    assert load(path, missing_ok=True).lights == LightsSection()
     path.write_text("")
-    assert load(path).vessel == Vessel(id="vessel", name="vessel", mmsi=None, timezone="UTC")
-    assert load(path).retention == Retention("80 %")
+    assert load(path).vessel == VesselSection(id="vessel", name="vessel", mmsi=None, timezone="UTC")
+    assert load(path).retention == RetentionSection("80 %")
 
 
 def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:
 
 def test_the_lights_pins_are_reserved_each_by_its_name(tmp_path: Path) -> None:
     assert reserved_pins(Configuration()) == {5: "power", 6: "record", 13: "mesh", 19: "gateway", 26: "fault"}
-    assert reserved_pins(Configuration(lights=Lights(power=0, record=20))) == {
+    assert reserved_pins(Configuration(lights=LightsSection(power=0, record=20))) == {
         20: "record",
         13: "mesh",
         19: "gateway",
@@ -190,7 +190,7 @@ def test_the_lights_pins_are_reserved_each_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_text('[[sensor]]\nid = "a"\nkind = "switch"\npin = 20\npath = "bilge.a.highWater"\n')
     with pytest.raises(ConfigurationError, match=r"20 is used by the record light.*set record = 0"):
-        load_sensors(path, reserved=reserved_pins(Configuration(lights=Lights(record=20))))
+        load_sensors(path, reserved=reserved_pins(Configuration(lights=LightsSection(record=20))))
 
 
 POINT = "{ ssid = 'argo', password = 'crew-of-argo' }"

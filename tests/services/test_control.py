@@ -12,13 +12,13 @@ from services.system.control_socket import (
     LONGEST_LINE,
     SOCKET,
     Addition,
-    Answer,
+    ControlAnswer,
     ControlError,
     ControlServer,
     ask,
 )
 
-STORED = Answer.stored(log="abcdef", sequence=7)
+STORED = ControlAnswer.stored(log="abcdef", sequence=7)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def server(run: Path, handler: Callable[[Addition], Answer], **options: Any) -> Iterator[None]:
+def server(run: Path, handler: Callable[[Addition], ControlAnswer], **options: Any) -> Iterator[None]:
     with ControlServer(run / SOCKET, handler, asked=Addition, **options):
         yield
 
@@ -46,7 +46,7 @@ def talk(run: Path, sent: bytes) -> bytes:
 def test_a_value_reaches_the_recorder_and_its_answer_comes_back(run: Path, value: float) -> None:
     asked = []
 
-    def handler(addition: Addition) -> Answer:
+    def handler(addition: Addition) -> ControlAnswer:
         asked.append(addition)
         return STORED
 
@@ -64,7 +64,7 @@ def test_request_and_answer_are_one_line_of_json_each(run: Path) -> None:
 
 
 def test_a_refusal_says_why(run: Path) -> None:
-    with server(run, lambda _: Answer.refused("no such sensor")):
+    with server(run, lambda _: ControlAnswer.refused("no such sensor")):
         answer = ask(run, Addition(sensor="x", value=1))
     assert (answer.ok, answer.error) == (False, "no such sensor")
 
@@ -118,7 +118,7 @@ def test_an_answer_that_does_not_come_is_a_sentence(run: Path) -> None:
 
 
 def test_an_answer_that_makes_no_sense_is_a_sentence(run: Path) -> None:
-    def failing(_: Addition) -> Answer:
+    def failing(_: Addition) -> ControlAnswer:
         raise RuntimeError("a bug")
 
     with server(run, failing), pytest.raises(ControlError, match="makes no sense"):

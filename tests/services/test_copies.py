@@ -16,7 +16,7 @@ from services.mirror import mirror as copies_module
 from services.mirror import segment_file
 from services.mirror.mirror import Copies, contents, numbers, segment
 from services.mirror.restore import put_back
-from services.mirror.segment_file import PAGE, Content, Copy, Kind, Mark, parse
+from services.mirror.segment_file import PAGE, Copy, Mark, RecordKind, SegmentContent, parse
 from sync import documents
 from sync.store import Database
 
@@ -91,7 +91,7 @@ def test_what_was_written_is_read(found: list[tuple[int, str]], number: int) -> 
 
 def test_records_of_another_segment_are_not_taken_for_this_ones() -> None:
     data = segment_file.block([copy(1)], 4)
-    assert parse(data, 5) == Content(records=[], damaged=[(0, len(data))])
+    assert parse(data, 5) == SegmentContent(records=[], damaged=[(0, len(data))])
 
 
 @given(
@@ -125,7 +125,7 @@ def test_any_bytes_can_be_read(data: bytes) -> None:
 @given(st.integers(1, 60), st.integers(0, 1_000), st.integers(0, PAGE))
 def test_one_bad_page_never_takes_a_document_and_the_word_of_it(count: int, page: int, shift: int) -> None:
     written = [copy(number, noise=random.Random(number).randbytes(150).hex()) for number in range(count)]
-    lead = segment_file.record(Kind.FILLING, bytes(shift), 1)
+    lead = segment_file.record(RecordKind.FILLING, bytes(shift), 1)
     data = bytearray(lead + segment_file.block(written, 1))
     start = page * PAGE % len(data) // PAGE * PAGE
     data[start : start + PAGE] = bytes(len(data[start : start + PAGE]))
@@ -413,7 +413,7 @@ def test_mark_knows_what_was_put_back(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in (tmp_path / "copies").iterdir()) < size + 20_000
 
 
-def kinds(content: Content) -> list[Any]:
+def kinds(content: SegmentContent) -> list[Any]:
     return [record.kind for record in content.records]
 
 
@@ -426,4 +426,4 @@ def test_new_segment_begins_with_a_mark(tmp_path: Path) -> None:
         copies.close()
     later = [content for number, content in contents(tmp_path / "copies") if number > 1]
     assert later
-    assert all(kinds(content)[0] is Kind.MARK for content in later)
+    assert all(kinds(content)[0] is RecordKind.MARK for content in later)

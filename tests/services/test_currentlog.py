@@ -5,7 +5,7 @@ from pathlib import Path
 from services.recovery.current_log import CurrentLog
 from services.state import state_file
 from sync import documents
-from sync.fleet.rights import Rights, Vessel
+from sync.fleet.rights import CertifiedVessel, Rights
 from sync.store import Database
 from tests.fleet.builders import document, trust
 
@@ -40,5 +40,5 @@ def test_another_vessel_tells_no_gap_of_our_log_while_no_recorder_runs(tmp_path:
         )
         of_now = document(documents.gap_id("argo", "rpm", "bcdefg", 1))
         of_earlier = document(documents.gap_id("argo", "rpm", "abcdef", 1))
-        assert "nobody but argo" in str(rights.objection(Vessel("brigid"), of_now))
-        assert rights.objection(Vessel("brigid"), of_earlier) is None
+        assert "nobody but argo" in str(rights.objection(CertifiedVessel("brigid"), of_now))
+        assert rights.objection(CertifiedVessel("brigid"), of_earlier) is None

@@ -13,8 +13,8 @@ from sensors.config.loader import load_sensors
 from services.config import loader
 from services.demo import aboard, fleet, proof, summary, vessel
 from services.demo.course import Outage, Voyage
-from services.demo.progress import Progress, Row
-from services.demo.proof import Findings, Recorded
+from services.demo.progress import ProgressDisplay, ProgressRow
+from services.demo.proof import ExpectedSamples, Findings
 from services.demo.shore import Ashore
 from services.demo.stores import Standing, apart, newer
 from sync.documents import is_single_writer
@@ -27,7 +27,7 @@ from .documents import Built
 NOW = datetime.fromtimestamp(build.UTC, UTC)
 RPM = "reading:argo:rpm:abcdef:000000000001"
 HISTORY = (build.reading(1.0, 2.0, 3.0), build.reading(4.0, 5.0, first=4, start=103.0))
-ARGO = Recorded("argo", frozenset({"rpm"}), {("rpm", "abcdef"): {1, 2, 3, 4, 5}})
+ARGO = ExpectedSamples("argo", frozenset({"rpm"}), {("rpm", "abcdef"): {1, 2, 3, 4, 5}})
 """The vessel argo, for which HISTORY is complete."""
 
 Standings = st.dictionaries(
@@ -154,7 +154,7 @@ class TestProof:
             for second, value in ((0, 1.5), (2, 2.5))
         )
         recording.write_text(f"time,path,value\n{rows}")
-        recorded = Recorded("argo", frozenset(), {}, recording=recording, speed=2.0)
+        recorded = ExpectedSamples("argo", frozenset(), {}, recording=recording, speed=2.0)
         database = hold(
             build.reading(1.5, 2.5, sensor="house-voltage"),
             build.reading(1.5, 2.625, sensor="house-current"),
@@ -243,11 +243,11 @@ class Terminal(io.StringIO):
 
 
 class TestProgress:
-    ROWS = (Row("argo", 1200, 31, 2, 0), Row("carina", 90, 7, None, 4))
+    ROWS = (ProgressRow("argo", 1200, 31, 2, 0), ProgressRow("carina", 90, 7, None, 4))
 
     def show(self, stream: io.StringIO) -> str:
         now = [0.0]
-        progress = Progress(lambda: now[0], stream=stream)
+        progress = ProgressDisplay(lambda: now[0], stream=stream)
         for tick in range(1, 13):
             now[0] = tick
             progress.show(lambda: self.ROWS)

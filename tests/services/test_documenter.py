@@ -10,13 +10,13 @@ import pytest
 
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
-from sensors.state import State
+from sensors.state import SensorState
 from services.documents import builders
 from services.documents import documenter as documenter_module
 from services.documents.documenter import Documenter
-from services.documents.reading_window import Window
+from services.documents.reading_window import ReadingWindow
 from services.history.alarms import acknowledge
-from services.journal.batch import Batch, Gap, Identity, Row
+from services.journal.batch import Batch, Identity, NumberGap, SampleRow
 from services.journal.journal import Journal, JournalReader
 from sync import documents
 from sync.fleet import signing
@@ -97,7 +97,7 @@ def test_samples_are_released_only_once_their_document_is_there(vessel: Vessel) 
 
 
 def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel: Vessel) -> None:
-    about = builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    about = builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"}
     vessel.documenter.set_vessel(about)
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(111_000)
@@ -105,7 +105,7 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
         ("vessel:argo", about | {"name": "of old"}),
         (
             "equipment:argo:rpm",
-            builders.header(documents.Kind.EQUIPMENT, "argo")
+            builders.header(documents.DocumentType.EQUIPMENT, "argo")
             | {"sensor": "rpm", "log": "ghijkl", "value": 9},
         ),
     ):
@@ -121,8 +121,8 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
     """Any content is overwritten, even without news since; so is an old boot presented as a newer one."""
-    vessel.documenter.set_vessel(builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"})
-    boot = builders.header(documents.Kind.BOOT, "argo") | {"log": "abcdef", "number": 1}
+    vessel.documenter.set_vessel(builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"})
+    boot = builders.header(documents.DocumentType.BOOT, "argo") | {"log": "abcdef", "number": 1}
     vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(111_000)
@@ -142,7 +142,7 @@ def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel
 def test_a_signed_vessel_vouches_for_more_generations_than_its_documents_have(vessel: Vessel) -> None:
     identity = fleet.vessel("argo")
     vessel.kill(sign=lambda document_id, body: signing.sign(identity, document_id, body))
-    about = builders.header(documents.Kind.VESSEL, "argo") | {"name": "SY Argo"}
+    about = builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"}
     vessel.documenter.set_vessel(about)
     vessel.documenter.step(111_000)
 
@@ -278,7 +278,7 @@ def test_current_value_is_written_at_once_when_the_state_changes(vessel: Vessel)
     vessel.documenter.step(101_000)
     (body,) = vessel.bodies("equipment")
     assert (body["value"], body["state"], body["sequence"]) == (5.0, "good", 1)
-    vessel.journal.commit(batch(Row("rpm", 2, 102_000, None, State.OPEN)))
+    vessel.journal.commit(batch(SampleRow("rpm", 2, 102_000, None, SensorState.OPEN)))
     vessel.documenter.step(102_100)
     (body,) = vessel.bodies("equipment")
     assert (body["value"], body["state"]) == (None, "open")
@@ -321,7 +321,7 @@ def test_totals_are_shown_with_the_current_value(vessel: Vessel) -> None:
     assert (body["count"], body["runSeconds"]) == (12, 3.25)
 
 
-def counted(count: int, *rows: Row, seconds: float = 0.0) -> Batch:
+def counted(count: int, *rows: SampleRow, seconds: float = 0.0) -> Batch:
     return Batch(
         run=1,
         boot=1,
@@ -363,7 +363,7 @@ def test_totals_of_a_held_value_are_written_when_it_is_recorded_and_no_oftener(v
 def test_a_value_that_comes_back_as_it_was_is_stale_no_longer(vessel: Vessel, value: float) -> None:
     vessel.journal.commit(batch(row(1, value)))
     vessel.documenter.step(101_000)
-    vessel.journal.commit(batch(Row("rpm", 2, 102_000, None, State.STALE)))
+    vessel.journal.commit(batch(SampleRow("rpm", 2, 102_000, None, SensorState.STALE)))
     vessel.documenter.step(102_000)
     assert vessel.bodies("equipment")[0]["state"] == "stale"
     vessel.journal.commit(batch(row(3, value)))
@@ -436,7 +436,7 @@ def test_gap_is_explained_by_a_document(vessel: Vessel) -> None:
             utc=UTC,
             synced=True,
             rows=(row(1),),
-            gaps=(Gap("rpm", 2, 5, "full"),),
+            gaps=(NumberGap("rpm", 2, 5, "full"),),
         )
     )
     vessel.journal.commit(batch(row(6)))
@@ -480,7 +480,7 @@ def test_random_kills_and_settlements_lose_and_repeat_nothing(tmp_path: Path, se
 def test_numbers_that_a_gap_explains_are_not_given_again_after_a_restart(tmp_path: Path) -> None:
     made = Vessel(tmp_path)
     made.journal.commit(batch(row(1), row(2)))
-    made.journal.commit(replace(batch(), gaps=(Gap("rpm", 3, 5, "not recorded"),)))
+    made.journal.commit(replace(batch(), gaps=(NumberGap("rpm", 3, 5, "not recorded"),)))
     for _ in range(2):  # the gap's batch is no longer the newest
         made.journal.commit(batch())
     made.documenter.finish(200_000)
@@ -520,7 +520,7 @@ def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vesse
     vessel.documenter.step(103_000)
     windows = vessel.documenter._windows
 
-    class Arriving(Window):
+    class Arriving(ReadingWindow):
         """A window during whose examination the other thread begins another one."""
 
         def __getattribute__(self, name: str) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.clocks.clock_floor import Floor
-from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality, Source
+from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality, TimeSource
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
@@ -17,7 +17,7 @@ class Clock:
     """The machine's clock, with its quality."""
 
     def __init__(self) -> None:
-        self.utc, self.monotonic, self.source = NOW, 0.0, Source.NETWORK
+        self.utc, self.monotonic, self.source = NOW, 0.0, TimeSource.NETWORK
 
     def floor(self, database: Database) -> Floor:
         return Floor(
@@ -43,7 +43,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def test_what_is_known_is_the_floor_of_the_next_start(database: Database) -> None:
     clock = Clock()
     clock.floor(database).keep()
-    clock.utc, clock.source = 0.0, Source.FLOOR
+    clock.utc, clock.source = 0.0, TimeSource.FLOOR
     again = clock.floor(database)
     again.keep()
     assert again.now().timestamp() == NOW
@@ -89,8 +89,8 @@ def test_time_that_is_confirmed_in_between_is_not_disproved(database: Database) 
     assert clock.floor(database).now().timestamp() >= NOW
 
 
-@pytest.mark.parametrize("source", [Source.RTC, Source.FLOOR])
-def test_clock_chip_that_is_behind_does_not_lower_the_floor(database: Database, source: Source) -> None:
+@pytest.mark.parametrize("source", [TimeSource.RTC, TimeSource.FLOOR])
+def test_clock_chip_that_is_behind_does_not_lower_the_floor(database: Database, source: TimeSource) -> None:
     clock = Clock()
     clock.floor(database).keep()
     clock.utc, clock.source = IMAGE + 1, source

@@ -15,10 +15,10 @@ from services.documents import retention
 from services.mirror import restore
 from services.mirror.mirror import Copies
 from services.recovery.rebuild import documented
-from sync.documents import Kind, is_single_writer
+from sync.documents import DocumentType, is_single_writer
 from sync.gateway.forwarded import Forwarded
-from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import DEFAULT, Lane
+from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.lanes import DEFAULT, DocumentLane
 from sync.gateway.mqtt.messages import Options
 from sync.store import Database
 
@@ -89,7 +89,9 @@ def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) ->
         removed = retention.make_room(database, vessel="argo", excess=lambda: 10**12, utc=UTC)
         assert removed.readings > 500
         left = [
-            document.id for kind in (Kind.READING, Kind.ALARM) for document in database.documents(f"{kind}:")
+            document.id
+            for kind in (DocumentType.READING, DocumentType.ALARM)
+            for document in database.documents(f"{kind}:")
         ]
         assert {document_id.rpartition(":")[2] for document_id in left} <= {"!", "zzz", "17"}
         assert database.floor("reading:argo:rpm:abcdef:000000000001")
@@ -137,17 +139,17 @@ def test_what_is_ashore_is_known_and_everything_is_offered_once(database: Databa
         while forwarded.advance(lambda _: True):
             pass
         assert forwarded.is_ashore("reading:argo:rpm:abcdef:000000000001")
-        feed = Feed(database, Options("argo", home_assistant=True, signalk=True), None)
+        feed = LaneFeed(database, Options("argo", home_assistant=True, signalk=True), None)
         topics: set[str] = set()
         for settings in DEFAULT:
-            lane = Lane(settings)
+            lane = DocumentLane(settings)
             while not feed.load(lane):
                 _empty(lane, topics.add)
             _empty(lane, topics.add)
         assert {"logboat/brigid/sensor/rpm/reading", "logboat/argo/sensor/rpm/state"} <= topics
 
 
-def _empty(lane: Lane, sent: Callable[[str], None]) -> None:
+def _empty(lane: DocumentLane, sent: Callable[[str], None]) -> None:
     while (found := lane.next()) is not None:
         entry, message = found
         sent(message.topic)

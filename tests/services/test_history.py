@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.clocks.clock_quality import Anchor, Source
+from services.clocks.clock_quality import Anchor, TimeSource
 from services.history.samples import History
-from services.history.timeline import Trust
+from services.history.timeline import TimeTrust
 from sync.store import Database
 
 from . import documents as build
@@ -19,7 +19,7 @@ anchors = st.lists(
         Anchor,
         st.integers(0, 500).map(float),
         st.integers(-5_000, 20_000).map(lambda seconds: UTC + seconds),
-        st.sampled_from(Source),
+        st.sampled_from(TimeSource),
         st.sampled_from([0.01, 20.0]),
     ),
     max_size=2,
@@ -67,7 +67,7 @@ def test_a_range_has_the_samples_whose_times_are_in_it_and_they_are_in_order(
     # have their own time, may contradict later boots unnoticed.
     left_out = [sample for sample in wanted if sample not in chosen]
     assert chosen == [sample for sample in wanted if sample not in left_out]
-    assert all(sample.moment.trust is Trust.RECORDED for sample in left_out)
+    assert all(sample.moment.trust is TimeTrust.RECORDED for sample in left_out)
     assert not left_out or since is not None
 
 
@@ -81,7 +81,7 @@ def test_the_last_moment_is_that_of_the_newest_log(tmp_path: Path) -> None:
             build.reading(1, 2, log="aaaaaa", start=100),
         )
         found = History(database, vessel="argo", sensor="rpm").last_moment()
-    assert found.trust is Trust.SYNCED
+    assert found.trust is TimeTrust.SYNCED
     assert found.utc == pytest.approx(UTC + 151)
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from sensors.sample import Totals
 from sensors.settings import SensorSettings, Severity
-from sensors.state import State
-from services.journal.batch import Episode, Row
+from sensors.state import SensorState
+from services.journal.batch import AlarmRecord, SampleRow
 from services.recorder.acceptance import MOST_CHANGES, Now, SensorIntake, admissible
 
 from .recorder_builders import UTC, above, sample, settings, when_active
 
 
-def intake(made: SensorSettings, *, last: int = 0, episode: Episode | None = None) -> SensorIntake:
+def intake(made: SensorSettings, *, last: int = 0, episode: AlarmRecord | None = None) -> SensorIntake:
     return SensorIntake(made, last=last, episode=episode)
 
 
@@ -25,8 +25,8 @@ def now(ms: int) -> Now:
 
 
 def offer(
-    made: SensorIntake, value: float | bool | None, ms: int, state: State = State.GOOD
-) -> tuple[Row | None, Episode | None]:
+    made: SensorIntake, value: float | bool | None, ms: int, state: SensorState = SensorState.GOOD
+) -> tuple[SampleRow | None, AlarmRecord | None]:
     return made.offer(sample(value, ms, state=state), now(ms))
 
 
@@ -96,10 +96,15 @@ def test_what_speaks_of_changes_alone_is_repeated_once_a_window_and_nothing_else
 
 def test_a_fault_and_a_contact_within_a_deadband_are_recorded_when_they_change() -> None:
     made = intake(settings(deadband=1.0))
-    states = [(1.0, State.GOOD), (None, State.OPEN), (None, State.OPEN), (None, State.SHORT)]
-    states += [(True, State.GOOD), (True, State.GOOD), (False, State.GOOD)]
-    states += [(value, State.GOOD) for value in (0.0, False, None, None, 0.5)]
-    states += [(0.5, State.NOISY), (0.5, State.GOOD)]
+    states = [
+        (1.0, SensorState.GOOD),
+        (None, SensorState.OPEN),
+        (None, SensorState.OPEN),
+        (None, SensorState.SHORT),
+    ]
+    states += [(True, SensorState.GOOD), (True, SensorState.GOOD), (False, SensorState.GOOD)]
+    states += [(value, SensorState.GOOD) for value in (0.0, False, None, None, 0.5)]
+    states += [(0.5, SensorState.NOISY), (0.5, SensorState.GOOD)]
     rows = [offer(made, value, ms, state)[0] for ms, (value, state) in enumerate(states)]
     is_recorded = [row is not None for row in rows]
     assert is_recorded[:7] == [True, True, False, True, True, False, True]
@@ -127,9 +132,9 @@ def test_totals_stay_until_there_are_others_and_words_are_those_of_the_last_samp
 def test_change_of_state_is_recorded_whatever_the_deadband() -> None:
     made = intake(settings(deadband=100.0))
     offer(made, 1.0, 0)
-    row, _ = offer(made, 55.0, 1, State.OPEN)
+    row, _ = offer(made, 55.0, 1, SensorState.OPEN)
     assert row is not None
-    assert (row.value, row.state) == (None, State.OPEN)
+    assert (row.value, row.state) == (None, SensorState.OPEN)
 
 
 def test_sample_that_changes_an_alarm_is_recorded_whatever_the_deadband() -> None:
@@ -149,7 +154,7 @@ def test_an_episode_tells_when_how_and_how_severe_at_worst() -> None:
     rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM, text="Seized")]
     made = intake(settings(alarms=rules))
     _, raised = offer(made, 61.0, 1_000)
-    assert raised == Episode(
+    assert raised == AlarmRecord(
         sequence=1,
         severity="warn",
         text="",
@@ -213,7 +218,7 @@ def test_infinity_and_nan_are_no_values() -> None:
     for value in (float("nan"), float("inf")):
         row, _ = offer(made, value, 0)
         assert row is not None
-        assert (row.value, row.state) == (None, State.OUT_OF_RANGE)
+        assert (row.value, row.state) == (None, SensorState.OUT_OF_RANGE)
 
 
 def test_sample_from_before_the_last_one_is_not_recorded_out_of_order() -> None:
@@ -274,7 +279,7 @@ def test_numbers_never_skip_or_repeat_and_time_never_runs_back(
     rows, ms, episodes = [], 0, set()
     for value, pause, lapse in steps:
         ms += pause
-        state = State.GOOD if value is not None else State.OPEN
+        state = SensorState.GOOD if value is not None else SensorState.OPEN
         found, episode = made.elapse(now(ms)) if lapse else offer(made, value, ms, state)
         rows += [found] if found is not None else []
         if episode is not None and episode.cleared_ms is None:
@@ -300,11 +305,11 @@ def test_episode_of_a_value_that_trembles_for_days_does_not_grow_for_ever() -> N
 
 def test_whole_number_beyond_what_json_agrees_on_becomes_a_float() -> None:
     for within in (55, 2**53 - 1, -(2**53) + 1):
-        value, state = admissible(within, State.GOOD)
+        value, state = admissible(within, SensorState.GOOD)
         assert isinstance(value, int)
-        assert (value, state) == (within, State.GOOD)
+        assert (value, state) == (within, SensorState.GOOD)
     for beyond in (2**53, -(2**53), 2**63 + 1):
-        value, state = admissible(beyond, State.GOOD)
+        value, state = admissible(beyond, SensorState.GOOD)
         assert isinstance(value, float)
-        assert (value, state) == (float(beyond), State.GOOD)
-    assert admissible(True, State.GOOD)[0] is True
+        assert (value, state) == (float(beyond), SensorState.GOOD)
+    assert admissible(True, SensorState.GOOD)[0] is True

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensors.sample import Totals, Value
-from sensors.state import State
+from sensors.state import SensorState
 from services.journal import journal as journal_module
-from services.journal.batch import Batch, BatchError, Episode, Gap, Row, check, pack, unpack
+from services.journal.batch import AlarmRecord, Batch, BatchError, NumberGap, SampleRow, check, pack, unpack
 from services.journal.journal import SETTLE_EVERY, TELL_FOR, Journal, JournalReader
 from services.journal.schema import JournalBusyError, JournalDamagedError, JournalError, unechoed
 from services.recovery import store_check
@@ -24,7 +24,7 @@ from sync.store import wal
 
 from .recorder_builders import UTC, batch, journal, row
 
-EPISODE = Episode(
+EPISODE = AlarmRecord(
     sequence=3, severity="warn", text="", condition="above 1", value=2.0, raised_ms=5, raised_utc=UTC, boot=1
 )
 
@@ -185,7 +185,7 @@ def test_batch_tells_the_last_numbers_of_sensors_that_it_holds_no_sample_of(tmp_
         made.commit(batch(row(1), row(1, sensor="door"), row(2, sensor="door")))
         assert made.commit(batch(row(2))).given == {"door": 2}
         lost = batch(row(3))
-        assert made.commit(replace(lost, gaps=(Gap("oil", 1, 7, "full"),))).given == {"door": 2}
+        assert made.commit(replace(lost, gaps=(NumberGap("oil", 1, 7, "full"),))).given == {"door": 2}
         assert made.commit(batch()).given == {"rpm": 3, "door": 2, "oil": 7}
 
 
@@ -232,7 +232,7 @@ def plain(data: bytes) -> bytes:
 
 
 def test_batch_written_before_batches_told_numbers_is_read(tmp_path: Path) -> None:
-    made = replace(batch(row(1), row(2)), gaps=(Gap("rpm", 3, 4, "full"),), number=7)
+    made = replace(batch(row(1), row(2)), gaps=(NumberGap("rpm", 3, 4, "full"),), number=7)
     assert unpack(7, as_of_the_first_version(pack(made, {"rpm": 1}), telling=False), {1: "rpm"}) == made
 
 
@@ -398,19 +398,21 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
 @given(
     st.lists(
         st.builds(
-            Row,
+            SampleRow,
             sensor=st.sampled_from(["a", "b"]),
             sequence=st.integers(1, 10**12),
             clock_ms=st.integers(0, 10**11),
             value=VALUES,
-            state=st.sampled_from(State),
+            state=st.sampled_from(SensorState),
         ),
         max_size=30,
     ),
     st.integers(0, 10**11),
     st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 10**12)),
 )
-def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int, given: dict[str, int]) -> None:
+def test_batch_comes_back_as_it_was_packed(
+    rows: list[SampleRow], clock_ms: int, given: dict[str, int]
+) -> None:
     made = Batch(
         run=2,
         boot=3,
@@ -420,7 +422,7 @@ def test_batch_comes_back_as_it_was_packed(rows: list[Row], clock_ms: int, given
         rows=tuple(rows),
         totals={"a": Totals(1, 0.5)},
         episodes=(("b", EPISODE),),
-        gaps=(Gap("a", 1, 2, "full"),),
+        gaps=(NumberGap("a", 1, 2, "full"),),
         number=9,
         given=given,
     )
@@ -442,7 +444,7 @@ def test_batch_that_cannot_be_unpacked_fails_its_check_and_no_other(
         clock_ms=5_000,
         utc=UTC,
         synced=False,
-        rows=(Row("a", 1, 4_000, 1.5 if whole else float("inf")), Row("b", 7, 4_500, value=True)),
+        rows=(SampleRow("a", 1, 4_000, 1.5 if whole else float("inf")), SampleRow("b", 7, 4_500, value=True)),
         totals={"a": Totals(1, 0.5)},
         episodes=(("b", EPISODE),),
         given={"a": 3},

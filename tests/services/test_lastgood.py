@@ -9,7 +9,7 @@ import pytest
 from sensors.settings import ReplayOptions
 from sensors.toml.toml_file import ConfigurationError
 from services.config.last_good import Loaded, _digest_of_folder, load_or_last_good
-from services.config.model import Configuration, Lights, Vessel
+from services.config.model import Configuration, LightsSection, VesselSection
 
 RECORDING = "time,path,value\n0,electrical.batteries.1.voltage,12.8\n"
 SENSORS = """\
@@ -77,7 +77,7 @@ def test_a_typo_puts_the_last_good_in_force_and_says_why(appliance: Appliance) -
     loaded = appliance.load()
     assert loaded.is_last_good
     assert ids(loaded) == ["house", "float"]
-    assert loaded.configuration.vessel == Vessel(id="argo", name="argo")
+    assert loaded.configuration.vessel == VesselSection(id="argo", name="argo")
     assert [str(problem) for problem in loaded.problems] == [
         'sensors.toml:10: sensor "float", pin: 99 is too high. Give the BCM number (GPIO17 is 17), 0 to 27.'
     ]
@@ -120,7 +120,7 @@ def test_corrected_files_become_the_last_good_and_the_old_go(appliance: Applianc
     appliance.write(config="[lights\n")
     loaded = appliance.load()
     assert loaded.is_last_good
-    assert loaded.configuration.lights == Lights(power=20)
+    assert loaded.configuration.lights == LightsSection(power=20)
     assert len(appliance.folders()) == 1
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
         loaded = appliance.load()
         assert (loaded.configuration.vessel.id, loaded.is_last_good) == ("argo", True)
     appliance.write(config="# all of it is usual\n", sensors="no_sensors = true\n")
-    assert appliance.load() == Loaded(Configuration(vessel=Vessel(name="vessel")), ())
+    assert appliance.load() == Loaded(Configuration(vessel=VesselSection(name="vessel")), ())
 
 
 def test_what_was_kept_without_a_word_about_its_sensors_stays_in_force(appliance: Appliance) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.plaintext import clean
-from services.history.timeline import NEVER, Moment, Trust
+from services.history.timeline import NEVER, Moment, TimeTrust
 from services.terminal.present import BARS, PLAIN_BARS, Curve, count, moment_text, table, time_text
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -65,11 +65,11 @@ class TestTimes:
     @pytest.mark.parametrize(
         ("moment", "text"),
         [
-            (Moment(Trust.SYNCED, NOON, 0.01), "2025-10-09 10:00:00Z"),
-            (Moment(Trust.RTC, NOON, 20.0), "2025-10-09 10:00:00Z ± 20 s"),
-            (Moment(Trust.BETWEEN, NOON, 3_600.0), "2025-10-09 10:00:00Z ± 1 h"),
-            (Moment(Trust.AFTER, NOON), "after 2025-10-09 10:00:00Z"),
-            (Moment(Trust.BEFORE, NOON), "before 2025-10-09 10:00:00Z"),
+            (Moment(TimeTrust.SYNCED, NOON, 0.01), "2025-10-09 10:00:00Z"),
+            (Moment(TimeTrust.RTC, NOON, 20.0), "2025-10-09 10:00:00Z ± 20 s"),
+            (Moment(TimeTrust.BETWEEN, NOON, 3_600.0), "2025-10-09 10:00:00Z ± 1 h"),
+            (Moment(TimeTrust.AFTER, NOON), "after 2025-10-09 10:00:00Z"),
+            (Moment(TimeTrust.BEFORE, NOON), "before 2025-10-09 10:00:00Z"),
             (NEVER, "time not known"),
         ],
     )
@@ -77,10 +77,10 @@ class TestTimes:
         assert moment_text(moment, UTC_ZONE) == text
 
     def test_milliseconds_are_for_times_that_sure(self) -> None:
-        assert moment_text(Moment(Trust.SYNCED, NOON + 0.25, 0.0), UTC_ZONE, milliseconds=True) == (
+        assert moment_text(Moment(TimeTrust.SYNCED, NOON + 0.25, 0.0), UTC_ZONE, milliseconds=True) == (
             "2025-10-09 10:00:00.250Z"
         )
-        assert "." not in moment_text(Moment(Trust.RTC, NOON + 0.25, 20.0), UTC_ZONE, milliseconds=True)
+        assert "." not in moment_text(Moment(TimeTrust.RTC, NOON + 0.25, 20.0), UTC_ZONE, milliseconds=True)
 
     def test_times_are_the_vessels(self) -> None:
         assert time_text(NOON, ZoneInfo("Europe/Berlin")) == "2025-10-09 12:00:00 CEST"

@@ -150,7 +150,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
             whole[1].issued,
             whole[1].begins,
             tuple(
-                radio_key.Part("careen", serial_text(identity.tls.certificate.serial_number), p.sealed)
+                radio_key.SealedKeys("careen", serial_text(identity.tls.certificate.serial_number), p.sealed)
                 for p in whole[1].parts
                 if p.vessel == vessel
             ),

@@ -15,12 +15,12 @@ from sensors.clock import SystemClock
 from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
 from services.cli.main import main
-from services.clocks.clock_quality import ClockQuality, Source
-from services.config.model import Configuration, Retention, Vessel
+from services.clocks.clock_quality import ClockQuality, TimeSource
+from services.config.model import Configuration, RetentionSection, VesselSection
 from services.documents.boot_signing import OwnIdentity
 from services.history.completeness import verify
 from services.recorder import daemon
-from services.recorder.daemon import Places, Recorder
+from services.recorder.daemon import Recorder, RecorderPaths
 from services.recovery import store_check
 from services.state import state_file
 from services.system import machine
@@ -72,10 +72,10 @@ def sensors(folder: Path, text: str = MANUAL) -> tuple[SensorSettings, ...]:
     return load_sensors(folder / "sensors.toml", reserved={})
 
 
-def places(folder: Path) -> Places:
+def places(folder: Path) -> RecorderPaths:
     for name in ("data", "run"):
         (folder / name).mkdir(exist_ok=True)
-    return Places(
+    return RecorderPaths(
         config=folder / "logboat.toml",
         sensors=folder / "sensors.toml",
         data=folder / "data",
@@ -90,7 +90,7 @@ def running(
     heard = Heard()
     made = Recorder(
         places=places(folder),
-        configuration=Configuration(vessel=Vessel(id="argo"), retention=Retention(budget)),
+        configuration=Configuration(vessel=VesselSection(id="argo"), retention=RetentionSection(budget)),
         sensors=sensors(folder, text),
         notifier=heard,
         **more,
@@ -232,7 +232,7 @@ def test_a_boot_in_2080_does_not_spoil_the_times_of_those_after_it(
         def utc_ns(self) -> int:
             return time.time_ns() + self._ahead
 
-    monkeypatch.setattr(daemon, "system_quality", lambda: ClockQuality(Source.NETWORK, 0.02))
+    monkeypatch.setattr(daemon, "system_quality", lambda: ClockQuality(TimeSource.NETWORK, 0.02))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1780000000")
     days = [3_485_000_000.0, 1_790_000_000.0, 1_790_086_400.0]
     for boot, utc in enumerate(days, start=1):
@@ -300,7 +300,7 @@ def test_damage_found_while_running_ends_the_recorder_with_a_mark_for_the_next_s
     heard = Heard()
     made = Recorder(
         places=places(tmp_path),
-        configuration=Configuration(vessel=Vessel(id="argo")),
+        configuration=Configuration(vessel=VesselSection(id="argo")),
         sensors=sensors(tmp_path),
         notifier=heard,
     )
@@ -313,7 +313,7 @@ def test_damage_that_another_daemon_has_found_ends_the_recorder_too(tmp_path: Pa
     heard = Heard()
     made = Recorder(
         places=places(tmp_path),
-        configuration=Configuration(vessel=Vessel(id="argo")),
+        configuration=Configuration(vessel=VesselSection(id="argo")),
         sensors=sensors(tmp_path),
         notifier=heard,
     )

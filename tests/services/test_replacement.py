@@ -11,8 +11,8 @@ from typing import Any
 
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
-from services.demo.vessel import Daemon, Vessel, make
-from sync.documents import Kind
+from services.demo.vessel import Daemon, DemoVessel, make
+from sync.documents import DocumentType
 from sync.fleet import identity_files
 from tests.polling import wait_until
 from tests.ports import free_port
@@ -30,7 +30,7 @@ rate = "1000 Hz"
 """
 
 
-def until(what: str, holds: Callable[[], object], *vessels: Vessel) -> None:
+def until(what: str, holds: Callable[[], object], *vessels: DemoVessel) -> None:
     def holds_and_all_run() -> object:
         for vessel in vessels:
             vessel.check()
@@ -39,7 +39,7 @@ def until(what: str, holds: Callable[[], object], *vessels: Vessel) -> None:
     wait_until(holds_and_all_run, what)
 
 
-def aboard(root: Path, folder: FleetFolder, name: str) -> Vessel:
+def aboard(root: Path, folder: FleetFolder, name: str) -> DemoVessel:
     """Perform a new card's first start: the vessel's bundle is taken in, and nothing is recorded yet."""
     root.mkdir()
     card = Card(root)
@@ -50,15 +50,15 @@ def aboard(root: Path, folder: FleetFolder, name: str) -> Vessel:
     return vessel
 
 
-def readings(vessel: Vessel, of: str) -> set[str]:
+def readings(vessel: DemoVessel, of: str) -> set[str]:
     database = vessel.database()
     if database is None:
         return set()
-    return {document.id for document in database.documents(f"{Kind.READING}:{of}:")}
+    return {document.id for document in database.documents(f"{DocumentType.READING}:{of}:")}
 
 
 @contextmanager
-def running(*vessels: Vessel) -> Iterator[None]:
+def running(*vessels: DemoVessel) -> Iterator[None]:
     for vessel in vessels:
         for daemon in (Daemon.RECORDER, Daemon.SYNC):
             vessel.start(daemon)
@@ -70,7 +70,7 @@ def running(*vessels: Vessel) -> Iterator[None]:
             vessel.close()
 
 
-def verify(vessel: Vessel) -> dict[str, Any]:
+def verify(vessel: DemoVessel) -> dict[str, Any]:
     places = ["--config", vessel.folder / "logboat.toml", "--data", vessel.folder / "data"]
     done = logboat("verify", "--vessel", "argo", "--json", *map(str, places))
     found: dict[str, Any] = json.loads(done.stdout)

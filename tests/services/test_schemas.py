@@ -14,16 +14,16 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from sensors.state import State
+from sensors.state import SensorState
 from services import schemas
 from services.boot import run as boot_run
 from services.boot import system
-from services.boot.run import Boot
-from services.clocks.clock_quality import Anchor, Source
+from services.boot.run import BootSequence
+from services.clocks.clock_quality import Anchor, TimeSource
 from services.recovery.store_check import mark_damaged
 from services.state import boot_state
 from services.system import maintenance
-from services.system.control_socket import SOCKET, SYNC_SOCKET, Addition, Answer, ControlServer, Retry
+from services.system.control_socket import SOCKET, SYNC_SOCKET, Addition, ControlAnswer, ControlServer, Retry
 from sync.store import Database
 from tests.provisioning import images
 from tests.provisioning.bundles import SENSORS, bundle, put
@@ -174,19 +174,19 @@ FAULTY: dict[str, Any] = {
 
 def record(appliance: Appliance) -> None:
     """Write a history with every possible content: gaps, faults, a boot without time, foreign words."""
-    floor = Anchor(0.0, UTC, Source.FLOOR, 0.0)
+    floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),
         build.boot(1, network(0, UTC)),
         build.boot(2, previous_end=(1, 5_000)),
         build.boot(5, floor, previous_end=(4, 5_000)),
-        build.reading(30.25, None, 31, states={1: State.OPEN, 2: State.NOISY}),
+        build.reading(30.25, None, 31, states={1: SensorState.OPEN, 2: SensorState.NOISY}),
         build.reading(1, 2, first=2, start=200),
         build.reading(3, first=20, boot=5, start=20, utc=0.0, synced=False),
         build.reading(True, sensor="float", unit="bool"),
         build.gap(6, 9),
         build.equipment(30.0, sequence=40),
-        build.equipment(None, sensor="level", state=State.SHORT, severity="warn"),
+        build.equipment(None, sensor="level", state=SensorState.SHORT, severity="warn"),
         build.alarm(1, cleared=200, acks=SEEN),
         build.alarm(2, value=None, acks=[{"who": "ben", "when": "yesterday"}]),
         ("alarm:argo:rpm:abcdef:000000000099", {"type": "alarm"}),
@@ -247,7 +247,7 @@ def _log(stage: Stage) -> Iterator[str]:
     stage.logboat.live(sensors={"dip": build.live_sensor(kind="manual", unit="ratio")})
     with ControlServer(
         stage.logboat.run_folder / SOCKET,
-        lambda _: Answer(ok=True, log="abcdef", sequence=1),
+        lambda _: ControlAnswer(ok=True, log="abcdef", sequence=1),
         asked=Addition,
     ):
         yield stage.told("log", "dip", "--add", "35 %")
@@ -256,7 +256,7 @@ def _log(stage: Stage) -> Iterator[str]:
 @prints("gateway retry", "gateway-retry")
 def _gateway_retry(stage: Stage) -> Iterator[str]:
     with ControlServer(
-        stage.logboat.run_folder / SYNC_SOCKET, lambda _: Answer(ok=True, offered=3), asked=Retry
+        stage.logboat.run_folder / SYNC_SOCKET, lambda _: ControlAnswer(ok=True, offered=3), asked=Retry
     ):
         yield stage.told("gateway", "retry", "office")
 
@@ -357,7 +357,9 @@ def _boot(stage: Stage) -> Iterator[str]:
     pi = Pi(stage.logboat.root / "pi")
     stage.monkeypatch.setattr(system, "is_root", lambda: True)
     stage.monkeypatch.setattr(
-        boot_run, "Boot", lambda _places, now, **_: Boot(pi.places, now, tool=pi.tool, slots=list)
+        boot_run,
+        "BootSequence",
+        lambda _places, now, **_: BootSequence(pi.places, now, tool=pi.tool, slots=list),
     )
     yield stage.told("boot")
     put(pi.places.inbox, bundle())

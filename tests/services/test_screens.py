@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sensors.state import State
+from sensors.state import SensorState
 from services.screens.status_lines import LINES
 from services.terminal.present import wrap
 from services.terminal.table import fitted
@@ -159,7 +159,7 @@ def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
             )
             for number in range(1, 5)
         ),
-        build.equipment(3.0, sensor="x", state=State.NOISY),
+        build.equipment(3.0, sensor="x", state=SensorState.NOISY),
     )
     appliance.live(
         fault=f"{path}: the card is full",
@@ -215,7 +215,7 @@ def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up an appliance without daemons, with only a few values on record."""
     del monkeypatch
-    appliance.put(build.equipment(30.0), build.equipment(None, sensor="fuel", state=State.STALE))
+    appliance.put(build.equipment(30.0), build.equipment(None, sensor="fuel", state=SensorState.STALE))
 
 
 CASES = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.documents import budget_shares, retention
-from services.documents.budget_shares import Bytes, Owner, owner_of, surplus
+from services.documents.budget_shares import OwnerBytes, ShareOwner, owner_of, surplus
 from services.documents.retention import make_room
 from sync import documents
 from sync.store import Database
@@ -29,26 +29,26 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.mark.parametrize(
     ("part", "owner"),
     [
-        ("reading:argo:rpm:abcdef", Owner.OWN),
-        ("gap:argo:rpm:abcdef", Owner.OWN),
-        ("alarm:argo:rpm:abcdef", Owner.OWN),
-        ("equipment:argo", Owner.OWN),
-        ("boot:argo:abcdef", Owner.OWN),
-        ("vessel", Owner.OWN),
-        ("fleet", Owner.OWN),
-        ("reading:argo:fuel:zzzzzz", Owner.CREW),
-        ("reading:argo", Owner.CREW),
-        ("note:argo", Owner.CREW),
-        ("note:brigid", Owner.CREW),
-        ("photo", Owner.CREW),
-        ("", Owner.CREW),
-        ("reading:brigid:rpm:abcdef", Owner.VESSELS),
-        ("equipment:brigid", Owner.VESSELS),
-        ("alarm:brigid:rpm:abcdef", Owner.VESSELS),
-        ("forwarded:office", Owner.VESSELS),
+        ("reading:argo:rpm:abcdef", ShareOwner.OWN),
+        ("gap:argo:rpm:abcdef", ShareOwner.OWN),
+        ("alarm:argo:rpm:abcdef", ShareOwner.OWN),
+        ("equipment:argo", ShareOwner.OWN),
+        ("boot:argo:abcdef", ShareOwner.OWN),
+        ("vessel", ShareOwner.OWN),
+        ("fleet", ShareOwner.OWN),
+        ("reading:argo:fuel:zzzzzz", ShareOwner.CREW),
+        ("reading:argo", ShareOwner.CREW),
+        ("note:argo", ShareOwner.CREW),
+        ("note:brigid", ShareOwner.CREW),
+        ("photo", ShareOwner.CREW),
+        ("", ShareOwner.CREW),
+        ("reading:brigid:rpm:abcdef", ShareOwner.VESSELS),
+        ("equipment:brigid", ShareOwner.VESSELS),
+        ("alarm:brigid:rpm:abcdef", ShareOwner.VESSELS),
+        ("forwarded:office", ShareOwner.VESSELS),
     ],
 )
-def test_documents_count_on_the_share_of_whoever_brought_them(part: str, owner: Owner) -> None:
+def test_documents_count_on_the_share_of_whoever_brought_them(part: str, owner: ShareOwner) -> None:
     assert owner_of(part, "argo", LOGS) is owner
 
 
@@ -59,7 +59,7 @@ SIZES = st.integers(0, 10**12)
 def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
     own: int, vessels: int, crew: int, excess: int
 ) -> None:
-    held = Bytes(own, vessels, crew)
+    held = OwnerBytes(own, vessels, crew)
     gone = surplus(held, excess)
     assert gone.total == excess
     assert (gone.vessels, gone.crew) <= (vessels, crew)
@@ -72,8 +72,8 @@ def test_own_history_goes_only_when_nobody_holds_more_than_a_share(
 
 
 def test_nothing_goes_while_there_is_room() -> None:
-    assert surplus(Bytes(1, 10**9, 10**9), 0) == Bytes()
-    assert surplus(Bytes(1, 10**9, 10**9), -5) == Bytes()
+    assert surplus(OwnerBytes(1, 10**9, 10**9), 0) == OwnerBytes()
+    assert surplus(OwnerBytes(1, 10**9, 10**9), -5) == OwnerBytes()
 
 
 def own_readings(database: Database) -> int:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clocks.clock_quality import Anchor, Source
+from services.clocks.clock_quality import Anchor, TimeSource
 from services.history.alarms import acknowledge, episodes
 from services.history.boots import boots_of, timeline_around
 from services.history.open_alarms import MANY, NAME, open_alarms
@@ -162,7 +162,7 @@ ANCHOR = st.builds(
     Anchor,
     st.floats(0, 5_000),
     st.floats(UTC, UTC + 1e6),
-    st.sampled_from([*Source]),
+    st.sampled_from([*TimeSource]),
     st.floats(0, 100),
 )
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from services.config.model import Configuration, Listener, Vessel
+from services.config.model import Configuration, ListenerSection, VesselSection
 from services.recovery import store_check
 from services.state import state_file
-from services.syncd.daemon import Places, SyncDaemon
+from services.syncd.daemon import SyncDaemon, SyncPaths
 from services.system.systemd import Notifier
 from sync import documents
 from sync.peer.conflicts import REVOCATIONS
@@ -222,14 +222,16 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
 
     async def live() -> None:
         daemon = SyncDaemon(
-            places=Places(
+            places=SyncPaths(
                 tmp_path / "logboat.toml",
                 tmp_path / "sensors.toml",
                 tmp_path / "data",
                 tmp_path / "run",
                 tmp_path / "identity",
             ),
-            configuration=Configuration(vessel=Vessel(id="argo"), listener=Listener(0, ("lo",))),
+            configuration=Configuration(
+                vessel=VesselSection(id="argo"), listener=ListenerSection(0, ("lo",))
+            ),
             notifier=heard,
         )
         running = asyncio.create_task(daemon.run())

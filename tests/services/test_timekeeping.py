@@ -7,15 +7,15 @@ from services.clocks.clock_quality import (
     DISBELIEVED_AFTER,
     REANCHOR_S,
     ClockQuality,
-    Source,
     Timekeeper,
+    TimeSource,
     system_quality,
 )
 
 NETWORK, RTC, FLOOR = (
-    ClockQuality(Source.NETWORK, 0.01),
-    ClockQuality(Source.RTC, 20.0),
-    ClockQuality(Source.FLOOR, 0),
+    ClockQuality(TimeSource.NETWORK, 0.01),
+    ClockQuality(TimeSource.RTC, 20.0),
+    ClockQuality(TimeSource.FLOOR, 0),
 )
 NOW, FAR = 1_760_000_000.0, 3_485_000_000.0
 """Times in the years 2025 and 2080."""
@@ -32,7 +32,7 @@ def test_clock_that_shows_1970_is_known_to_be_no_earlier_than_the_floor() -> Non
     keeper = Timekeeper(floor_utc=NOW)
     anchor = keeper.observe(clock_s=5.0, utc=12.0, quality=RTC)
     assert anchor is not None
-    assert (anchor.utc, anchor.source) == (NOW, Source.FLOOR)
+    assert (anchor.utc, anchor.source) == (NOW, TimeSource.FLOOR)
 
 
 def test_better_source_adds_an_anchor_and_a_worse_one_does_not() -> None:
@@ -59,7 +59,7 @@ def test_step_of_a_good_clock_adds_an_anchor() -> None:
 def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_after_a_while() -> None:
     keeper = Timekeeper(floor_utc=FAR, image_utc=NOW - 1)
     for minute in range(round(DISBELIEVED_AFTER) // 60 + 1):
-        assert keeper.judge(NOW + minute * 60, NETWORK).source is Source.FLOOR
+        assert keeper.judge(NOW + minute * 60, NETWORK).source is TimeSource.FLOOR
         assert keeper.utc(NOW + minute * 60) == FAR
         keeper.observe(clock_s=minute * 60, utc=NOW + minute * 60, quality=NETWORK)
     assert [anchor.as_list() for anchor in keeper.anchors] == [[0, NOW, "network", 0.01]]
@@ -73,7 +73,7 @@ def test_clock_chip_that_contradicts_the_floor_is_never_believed() -> None:
     for hour in range(48):
         keeper.observe(clock_s=hour * 3600, utc=NOW + hour * 3600, quality=RTC)
     assert [anchor.as_list() for anchor in keeper.anchors] == [[0, FAR, "floor", 0]]
-    assert keeper.judge(NOW + 48 * 3600, RTC).source is Source.FLOOR
+    assert keeper.judge(NOW + 48 * 3600, RTC).source is TimeSource.FLOOR
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e10), st.sampled_from([NETWORK, RTC, FLOOR]))))
@@ -86,8 +86,10 @@ def test_anchors_never_get_worse_and_only_the_networks_lie_before_the_floor(
         keeper.observe(clock_s=clock_s, utc=utc, quality=quality)
     ranks = [anchor.source.rank for anchor in keeper.anchors]
     assert ranks == sorted(ranks)
-    assert all(anchor.utc >= (image if anchor.source is Source.NETWORK else NOW) for anchor in keeper.anchors)
+    assert all(
+        anchor.utc >= (image if anchor.source is TimeSource.NETWORK else NOW) for anchor in keeper.anchors
+    )
 
 
 def test_this_machine_answers() -> None:
-    assert system_quality().source in set(Source)
+    assert system_quality().source in set(TimeSource)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.clocks.clock_quality import Anchor, Source
-from services.history.timeline import DRIFT, Boot, Moment, Timeline, Trust, believed, downtimes
+from services.clocks.clock_quality import Anchor, TimeSource
+from services.history.timeline import DRIFT, Moment, RecordedBoot, Timeline, TimeTrust, believed, downtimes
 
 from .documents import LOG, UTC, network
 
@@ -16,25 +16,25 @@ DAY = 86_400.0
 
 
 def rtc(clock: float, utc: float, uncertainty: float = 20.0) -> Anchor:
-    return Anchor(clock, utc, Source.RTC, uncertainty)
+    return Anchor(clock, utc, TimeSource.RTC, uncertainty)
 
 
 def floor(clock: float, utc: float) -> Anchor:
-    return Anchor(clock, utc, Source.FLOOR, 0.0)
+    return Anchor(clock, utc, TimeSource.FLOOR, 0.0)
 
 
-def boot(number: int, *anchors: Anchor, after: tuple[int, float] | None = None) -> Boot:
-    return Boot(log=LOG, number=number, anchors=anchors, previous_end=after)
+def boot(number: int, *anchors: Anchor, after: tuple[int, float] | None = None) -> RecordedBoot:
+    return RecordedBoot(log=LOG, number=number, anchors=anchors, previous_end=after)
 
 
-def at(boots: list[Boot], number: int, clock: float) -> Moment:
+def at(boots: list[RecordedBoot], number: int, clock: float) -> Moment:
     return Timeline(boots).at(LOG, number, clock)
 
 
 class TestOneBoot:
     def test_an_anchor_that_comes_late_also_times_what_was_before_it(self) -> None:
         found = at([boot(1, network(600.0, UTC + 600))], 1, 10.0)
-        assert found.trust is Trust.SYNCED
+        assert found.trust is TimeTrust.SYNCED
         assert found.utc == pytest.approx(UTC + 10)
 
     def test_beyond_its_ends_time_runs_at_the_clocks_own_pace_and_less_surely(self) -> None:
@@ -50,15 +50,15 @@ class TestOneBoot:
 
     def test_the_network_counts_more_than_a_clock_chip_and_that_more_than_a_floor(self) -> None:
         first, second, third = floor(1.0, UTC - 500), rtc(1.0, UTC + 31), network(60.0, UTC + 60)
-        assert at([boot(1, first)], 1, 5.0).trust is Trust.AFTER
+        assert at([boot(1, first)], 1, 5.0).trust is TimeTrust.AFTER
         by_chip = at([boot(1, first, second)], 1, 5.0)
-        assert (by_chip.trust, by_chip.utc) == (Trust.RTC, UTC + 35)
+        assert (by_chip.trust, by_chip.utc) == (TimeTrust.RTC, UTC + 35)
         assert by_chip.uncertainty == pytest.approx(20 + 4 * DRIFT)
         assert at([boot(1, first, second, third)], 1, 5.0).utc == pytest.approx(UTC + 5)
 
     def test_a_floor_alone_says_not_before(self) -> None:
         found = at([boot(1, floor(5.0, UTC))], 1, 65.0)
-        assert (found.trust, found.utc, found.uncertainty) == (Trust.AFTER, UTC + 60, None)
+        assert (found.trust, found.utc, found.uncertainty) == (TimeTrust.AFTER, UTC + 60, None)
         assert (found.earliest, found.latest) == (UTC + 60, math.inf)
 
     def test_without_any_anchor_nothing_is_known(self) -> None:
@@ -66,8 +66,8 @@ class TestOneBoot:
 
     def test_of_a_boot_without_document_only_what_was_recorded_is_known(self) -> None:
         timeline = Timeline([])
-        assert timeline.at(LOG, 1, 5.0) == Moment(Trust.UNKNOWN, None)
-        assert timeline.at(LOG, 1, 5.0, recorded=UTC) == Moment(Trust.RECORDED, UTC)
+        assert timeline.at(LOG, 1, 5.0) == Moment(TimeTrust.UNKNOWN, None)
+        assert timeline.at(LOG, 1, 5.0, recorded=UTC) == Moment(TimeTrust.RECORDED, UTC)
 
     def test_what_was_recorded_never_overrules_an_anchor(self) -> None:
         timeline = Timeline([boot(1, network(0.0, UTC))])
@@ -90,7 +90,7 @@ class TestOneBoot:
                 Anchor,
                 st.floats(0, 1e6),
                 st.floats(-1e9, 4e9),
-                st.sampled_from(Source),
+                st.sampled_from(TimeSource),
                 st.floats(0, 1e4),
             ),
             max_size=8,
@@ -113,25 +113,25 @@ class TestNeighbours:
 
     def test_a_boot_without_anchor_is_not_before_the_end_of_the_one_before(self) -> None:
         found = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 50.0)
-        assert found.trust is Trust.AFTER
+        assert found.trust is TimeTrust.AFTER
         assert found.utc == pytest.approx(UTC + 1_050, abs=0.2)
 
     def test_a_boot_between_two_known_ones_lies_in_the_room_they_leave(self) -> None:
         boots = [self.KNOWN, boot(2, after=(1, 1_000.0)), self.NEXT]
         found = at(boots, 2, 0.0)
-        assert found.trust is Trust.BETWEEN
+        assert found.trust is TimeTrust.BETWEEN
         assert found.earliest == pytest.approx(UTC + 1_000, abs=0.2)
         assert found.latest == pytest.approx(UTC + 10_000 - 300, abs=0.2)
 
     def test_a_boot_before_the_first_known_one_is_not_after_it(self) -> None:
         found = at([boot(1), boot(2, network(0.0, UTC), after=(1, 200.0))], 1, 150.0)
-        assert found.trust is Trust.BEFORE
+        assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC - 50, abs=0.2)
 
     def test_a_moment_later_than_any_told_of_its_boot_is_still_before_the_next_one(self) -> None:
         """The document of the boot between, which would show it, has not come."""
         found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
-        assert found.trust is Trust.BEFORE
+        assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC, abs=0.2)
 
     def test_five_boots_in_1970_keep_their_order_once_the_sixth_knows_the_time(self) -> None:
@@ -139,7 +139,7 @@ class TestNeighbours:
         boots = [*lost, boot(6, network(0.0, UTC + 5_000), after=(5, 100.0))]
         timeline = Timeline(boots)
         spans = [(timeline.at(LOG, n, 0.0), timeline.at(LOG, n, 100.0)) for n in range(1, 6)]
-        assert all(moment.trust is Trust.BETWEEN for span in spans for moment in span)
+        assert all(moment.trust is TimeTrust.BETWEEN for span in spans for moment in span)
         times = [moment.utc for span in spans for moment in span if moment.utc is not None]
         assert all(one <= other + 1e-3 for one, other in pairwise(times))
         assert times[0] >= UTC - 1 - 1e-3
@@ -148,11 +148,11 @@ class TestNeighbours:
     def test_what_an_earlier_boot_learnt_late_moves_the_bounds_of_later_ones(self) -> None:
         before = at([boot(1), boot(2, after=(1, 1_000.0))], 2, 0.0)
         after = at([self.KNOWN, boot(2, after=(1, 1_000.0))], 2, 0.0)
-        assert (before.trust, after.trust) == (Trust.UNKNOWN, Trust.AFTER)
+        assert (before.trust, after.trust) == (TimeTrust.UNKNOWN, TimeTrust.AFTER)
 
     def test_a_clock_chip_with_an_empty_battery_is_not_believed(self) -> None:
         boots = [self.KNOWN, boot(2, rtc(0.0, 946_684_800.0), after=(1, 1_000.0)), self.NEXT]
-        assert at(boots, 2, 0.0).trust is Trust.BETWEEN
+        assert at(boots, 2, 0.0).trust is TimeTrust.BETWEEN
 
     def test_a_clock_chip_that_fits_is_believed_and_bounds_its_neighbours(self) -> None:
         boots = [
@@ -160,15 +160,15 @@ class TestNeighbours:
             boot(2, rtc(0.0, UTC + 5_000), after=(1, 1_000.0)),
             boot(3, after=(2, 100.0)),
         ]
-        assert at(boots, 2, 0.0).trust is Trust.RTC
+        assert at(boots, 2, 0.0).trust is TimeTrust.RTC
         assert at(boots, 3, 0.0).utc == pytest.approx(UTC + 5_100 - 20, abs=0.2)
 
     def test_a_floor_that_a_later_boot_disproves_counts_for_nothing(self) -> None:
         boots = [self.KNOWN, boot(2, floor(0.0, UTC + 5e6), after=(1, 1_000.0)), self.NEXT]
-        assert at(boots, 2, 0.0).trust is Trust.BETWEEN
+        assert at(boots, 2, 0.0).trust is TimeTrust.BETWEEN
 
     def test_logs_do_not_bound_each_other(self) -> None:
-        other = Boot(log="zzzzzz", number=1)
+        other = RecordedBoot(log="zzzzzz", number=1)
         assert Timeline([self.KNOWN, other]).at("zzzzzz", 1, 0.0).utc is None
 
     @given(
@@ -186,11 +186,11 @@ class TestNeighbours:
             anchors = []
             for clock in data.draw(st.lists(st.floats(0, length), max_size=3)):
                 real = now + clock * (1 + drift)
-                source = data.draw(st.sampled_from(Source))
-                if source is Source.FLOOR:
+                source = data.draw(st.sampled_from(TimeSource))
+                if source is TimeSource.FLOOR:
                     anchors.append(floor(clock, real - data.draw(st.floats(0, 1e6))))
                 else:
-                    give = 20.0 if source is Source.RTC else 0.5
+                    give = 20.0 if source is TimeSource.RTC else 0.5
                     error = data.draw(st.floats(-0.9, 0.9)) * give
                     anchors.append(Anchor(clock, real + error, source, give))
             boots.append(boot(number, *anchors, after=before))
@@ -211,7 +211,7 @@ class TestWrongServer:
 
     FAR = 3_485_000_000.0
 
-    def boots(self, *begins: float) -> list[Boot]:
+    def boots(self, *begins: float) -> list[RecordedBoot]:
         """Return boots of 1,000 s that begin when their time servers say so."""
         return [
             boot(number, network(5.0, begin + 5), after=(number - 1, 1_000.0) if number > 1 else None)
@@ -224,34 +224,34 @@ class TestWrongServer:
         boots = self.boots(*far, *(UTC + number * DAY for number in range(wrong)))
         for number in range(1, wrong + 1):
             found = at(boots, number, 0.0)
-            assert found.trust is Trust.BEFORE
+            assert found.trust is TimeTrust.BEFORE
             assert found.latest <= UTC
-        assert at(boots, wrong + 1, 0.0).trust is Trust.SYNCED
+        assert at(boots, wrong + 1, 0.0).trust is TimeTrust.SYNCED
 
     def test_a_boot_in_the_future_lies_between_those_around_it(self) -> None:
         boots = self.boots(UTC, self.FAR, UTC + DAY)
         assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [
-            Trust.SYNCED,
-            Trust.BETWEEN,
-            Trust.SYNCED,
+            TimeTrust.SYNCED,
+            TimeTrust.BETWEEN,
+            TimeTrust.SYNCED,
         ]
         found = at(boots, 2, 0.0)
         assert UTC + 1_000 - 1 <= found.earliest <= found.latest <= UTC + DAY
 
     def test_a_boot_in_the_past_does_not_disprove_those_before_it(self) -> None:
         boots = self.boots(UTC, UTC + DAY, UTC + 2 * DAY, UTC - 30 * DAY)
-        assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [Trust.SYNCED] * 3
+        assert [at(boots, number, 0.0).trust for number in (1, 2, 3)] == [TimeTrust.SYNCED] * 3
         assert at(boots, 4, 0.0).earliest >= UTC + 2 * DAY
 
     def test_a_clock_chip_that_knew_better_is_believed_instead(self) -> None:
         chip = boot(1, rtc(0.0, UTC), network(60.0, self.FAR))
         boots = [chip, boot(2, network(0.0, UTC + DAY), after=(1, 1_000.0))]
         found = at(boots, 1, 0.0)
-        assert (found.trust, found.utc) == (Trust.RTC, UTC)
+        assert (found.trust, found.utc) == (TimeTrust.RTC, UTC)
 
     def test_an_overlap_of_seconds_is_no_contradiction(self) -> None:
         boots = self.boots(UTC, UTC - 30)
-        assert [at(boots, number, 0.0).trust for number in (1, 2)] == [Trust.SYNCED] * 2
+        assert [at(boots, number, 0.0).trust for number in (1, 2)] == [TimeTrust.SYNCED] * 2
 
     @given(
         pauses=st.lists(st.floats(0, 1e6), min_size=3, max_size=30),
@@ -272,7 +272,7 @@ class TestWrongServer:
         for place, begin in enumerate(begins):
             found = at(boots, place + 1, 0.0)
             if place != wrong:
-                assert found.trust is Trust.SYNCED
+                assert found.trust is TimeTrust.SYNCED
                 assert found.utc == pytest.approx(begin)
             elif not (error < 0 and place == 0) and not (error > 0 and place == len(begins) - 1):
                 assert found.earliest - 1 <= begin <= found.latest + 1
@@ -296,13 +296,13 @@ class TestRange:
         assert timeline.first_boot_reaching(LOG, UTC + 5_000) == 1
 
     def test_a_range_is_by_the_times_that_are_shown(self) -> None:
-        for trust in (Trust.SYNCED, Trust.BETWEEN, Trust.AFTER, Trust.BEFORE):
+        for trust in (TimeTrust.SYNCED, TimeTrust.BETWEEN, TimeTrust.AFTER, TimeTrust.BEFORE):
             assert Moment(trust, UTC, 50.0).is_within(UTC, UTC)
             assert not Moment(trust, UTC, 50.0).is_within(UTC + 1, UTC + 20)
             assert not Moment(trust, UTC, 50.0).is_within(UTC - 20, UTC - 1)
 
     def test_what_has_no_time_is_in_any_range_so_that_it_is_seen(self) -> None:
-        assert Moment(Trust.UNKNOWN, None).is_within(UTC, UTC)
+        assert Moment(TimeTrust.UNKNOWN, None).is_within(UTC, UTC)
 
 
 class TestDowntime:

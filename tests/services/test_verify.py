@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors.state import State
-from services.documents.models import Documents, vessels
+from sensors.state import SensorState
+from services.documents.models import DocumentSource, vessels
 from services.history.completeness import MOST_LISTED, SensorLog, VesselReport, verify
-from services.history.timeline import Trust
+from services.history.timeline import TimeTrust
 from sync.documents import is_single_writer
 from sync.store import Database
 
@@ -57,18 +57,18 @@ class TestComplete:
     def test_the_last_sample_of_a_log_is_told_with_its_time(self, database: Database) -> None:
         found = only(database, build.boot(1, network(0, UTC)), build.reading(1, 2, start=100, step=10))
         assert found.last == 2
-        assert found.last_at.trust is Trust.SYNCED
+        assert found.last_at.trust is TimeTrust.SYNCED
         assert found.last_at.utc == pytest.approx(UTC + 110)
 
     def test_its_time_is_as_recorded_when_the_boots_document_has_not_come(self, database: Database) -> None:
         found = only(database, build.reading(1, start=100))
-        assert (found.last_at.trust, found.last_at.utc) == (Trust.RECORDED, UTC + 100)
+        assert (found.last_at.trust, found.last_at.utc) == (TimeTrust.RECORDED, UTC + 100)
 
     def test_and_unknown_when_the_machine_did_not_know_either(self, database: Database) -> None:
         assert only(database, build.reading(1, synced=False)).last_at.utc is None
 
     def test_faults_of_a_sensor_are_samples_like_others(self, database: Database) -> None:
-        states = {1: State.OPEN}
+        states = {1: SensorState.OPEN}
         assert only(database, build.reading(1, None, 3, states=states)).is_complete
 
     def test_samples_in_open_windows_are_waiting_and_not_missing(self, database: Database) -> None:
@@ -374,6 +374,6 @@ def test_vessels_are_found_without_reading_their_history(database: Database) -> 
                 Counting.looks += 1
                 yield document
 
-    source: Documents = Counting()
+    source: DocumentSource = Counting()
     assert vessels(source) == ["argo", "brigid"]
     assert Counting.looks == 2

@@ -14,7 +14,7 @@ from services.recovery import store_check, store_repair
 from services.recovery.rebuild import documented
 from services.system import machine
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database, StoreError, UnsupportedError, meta
 
 from .recorder_builders import batch, row
@@ -80,7 +80,7 @@ def spans(data: Path, log: str) -> list[tuple[str, int, int, str]]:
                 found.body["last"],
                 found.body.get("reason", "").split(":")[0],
             )
-            for kind in (Kind.READING, Kind.GAP)
+            for kind in (DocumentType.READING, DocumentType.GAP)
             for found in database.documents(f"{kind}:argo:rpm:{log}:")
         ]
 

@@ -1,16 +1,16 @@
 """Windows decide which samples share a document, and what it contains."""
 
-from sensors.state import State
-from services.documents.reading_window import MOST_SAMPLES, ClockReading, Origin, Window, iso, reading
-from services.journal.batch import Row
+from sensors.state import SensorState
+from services.documents.reading_window import MOST_SAMPLES, ClockReading, Origin, ReadingWindow, iso, reading
+from services.journal.batch import SampleRow
 
 from .recorder_builders import UTC, row
 
 ORIGIN = Origin("argo", "rpm", "abcdef", "propulsion.main.revolutions", "Hz", 300.0)
 
 
-def window(*rows: Row) -> Window:
-    made = Window(ORIGIN, run=1, boot=1)
+def window(*rows: SampleRow) -> ReadingWindow:
+    made = ReadingWindow(ORIGIN, run=1, boot=1)
     for found in rows:
         assert made.takes(found, run=1, boot=1)
         made.add(found)
@@ -61,7 +61,7 @@ def test_document_says_who_what_when_and_every_sample() -> None:
 
 
 def test_fault_is_a_state_beside_no_value_and_stays_out_of_the_statistics() -> None:
-    made = window(row(1, 4.0, ms=0), Row("rpm", 2, 5, None, State.OPEN))
+    made = window(row(1, 4.0, ms=0), SampleRow("rpm", 2, 5, None, SensorState.OPEN))
     _, body = reading(made, ClockReading(0, UTC, synced=False))
     assert body["samples"] == [[0, 4.0], [5, None, "open"]]
     assert body["mean"] == 4.0

@@ -13,7 +13,7 @@ from services.recorder.log_identity import establish
 from services.recovery import store_check
 from services.state import peer_ahead
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.store import Database
 
 from .recorder_builders import batch, row
@@ -29,7 +29,7 @@ def gaps(data: Path) -> list[tuple[str, int, int, str]]:
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         return [
             (found.body["log"], found.body["first"], found.body["last"], found.body["reason"].split(":")[0])
-            for found in database.documents(f"{Kind.GAP}:")
+            for found in database.documents(f"{DocumentType.GAP}:")
         ]
 
 

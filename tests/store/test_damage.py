@@ -282,14 +282,14 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
         ("y", "2-0", None),  # not the revision in its tree
         ("x", "1-0", b"\x93"),  # not a tree at all
     ]
-    from sync.store.rows import Row
+    from sync.store.rows import DocumentRow
 
     for document_id, revision, tree in rows:
         with store._engine.reading:
             sequence, kept = store._engine.execute(
                 "SELECT seq, tree FROM docs WHERE id = ?", (document_id,)
             ).get
-        row = Row(
+        row = DocumentRow(
             sequence, document_id, revision, 0, tree=tree or kept, body=b"[]" if document_id == "z" else b"{}"
         )
         store._engine.execute(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.store import Change, ConflictError, Database, DocumentError, StoreError, revisions
+from sync.store import ConflictError, Database, DocumentChange, DocumentError, StoreError, revisions
 from sync.store.reader import PAGE
 
 from .builders import everything, fill, note
@@ -134,8 +134,8 @@ def test_changes_list_each_document_once_at_its_last_change(store: Database) -> 
     a2 = store.put("a", note(3), parent=a)
     gone = store.delete("b", parent=b)
     assert store.changes() == [
-        Change(3, "a", a2, deleted=False, conflicted=False, size=len(b'{"n":3,"type":"note"}')),
-        Change(4, "b", gone, deleted=True, conflicted=False, size=2),
+        DocumentChange(3, "a", a2, deleted=False, conflicted=False, size=len(b'{"n":3,"type":"note"}')),
+        DocumentChange(4, "b", gone, deleted=True, conflicted=False, size=2),
     ]
     assert [change.id for change in store.changes(3)] == ["b"]
     assert store.changes(4) == []

@@ -25,7 +25,7 @@ from .serve import serve, serve_arguments
 from .sync import DIRECTIONS, replicate, replication_arguments
 
 if TYPE_CHECKING:
-    from sync.store import Change, Database, Document
+    from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
 """Seconds that `changes --follow` waits before it waits again.
@@ -141,7 +141,7 @@ def _get(database: "Database", args: Namespace) -> int:
 
 
 def _ls(database: "Database", args: Namespace) -> int:
-    found: Iterable[Document | Change]
+    found: Iterable[Document | DocumentChange]
     if args.since is None:
         found = database.documents(args.prefix, limit=args.limit)
     else:
@@ -156,20 +156,20 @@ def _ls(database: "Database", args: Namespace) -> int:
     return 0
 
 
-def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Change]":
+def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[DocumentChange]":
     for change in _changes_since(database, since):
         if not change.deleted and change.id.startswith(prefix):
             yield change
 
 
-def _changes_since(database: "Database", since: int) -> "Iterator[Change]":
+def _changes_since(database: "Database", since: int) -> "Iterator[DocumentChange]":
     """Yield all changes after a sequence, read page by page."""
     while page := database.changes(since, limit=500):
         yield from page
         since = page[-1].sequence
 
 
-def _first(entries: "Iterator[Change]", limit: int | None) -> "Iterator[Change]":
+def _first(entries: "Iterator[DocumentChange]", limit: int | None) -> "Iterator[DocumentChange]":
     return islice(entries, limit)
 
 
@@ -200,7 +200,7 @@ def _changes(database: "Database", args: Namespace) -> int:
             return 0
 
 
-def _print_change(change: "Change", args: Namespace) -> None:
+def _print_change(change: "DocumentChange", args: Namespace) -> None:
     if args.json:
         print_json(
             "db-change",

@@ -25,7 +25,7 @@ from .card import card, card_arguments, passphrase
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
-    from provisioning.folder import Carded, FleetFolder, Issued, Vessel
+    from provisioning.folder import Carded, EnrolledVessel, FleetFolder, Issued
 
 SOON_DAYS: Final = 180
 """Days before expiry from which a renewal is advised.
@@ -143,7 +143,7 @@ def _renew(args: Namespace, world: World) -> int:
         return _made(args, folder, vessel, f"{vessel.id} has a new certificate")
 
 
-def _made(args: Namespace, folder: "FleetFolder", vessel: "Vessel", what: str) -> int:
+def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str) -> int:
     place = folder.identity(vessel.id)
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)
@@ -254,14 +254,14 @@ def _list(args: Namespace, world: World) -> int:
     return 0
 
 
-def _card_words(vessel: "Vessel", carded: "Carded | None") -> str:
+def _card_words(vessel: "EnrolledVessel", carded: "Carded | None") -> str:
     if carded is None:
         return "none yet"
     is_current = vessel.current is not None and vessel.current.serial == carded.serial
     return _day(carded.when) + ("" if is_current else ", with an older certificate")
 
 
-def _vessel_json(vessel: "Vessel", now: datetime, carded: "Carded | None") -> dict[str, Any]:
+def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "Carded | None") -> dict[str, Any]:
     return {
         "id": vessel.id,
         "name": vessel.name,

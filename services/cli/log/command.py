@@ -24,7 +24,7 @@ from services.terminal.present import count, screen
 
 if TYPE_CHECKING:
     from sensors.sample import Value
-    from services.history.samples import History, Recorded
+    from services.history.samples import History, RecordedSample
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
@@ -117,14 +117,14 @@ def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError
     return UsageError(f"nothing is on record of a sensor {sensor!r} of {vessel}; {hint}")
 
 
-def _last(samples: "Iterator[Recorded]", limit: int | None) -> "Iterable[Recorded]":
+def _last(samples: "Iterator[RecordedSample]", limit: int | None) -> "Iterable[RecordedSample]":
     return samples if limit is None else deque(samples, maxlen=limit)
 
 
 # For programs --------------------------------------------------------------------------------------
 
 
-def _write_csv(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> None:
+def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
     from services.documents.reading_window import iso
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -155,7 +155,7 @@ def _csv_value(value: "Value") -> str:
     return repr(int(value) if isinstance(value, bool) else value)
 
 
-def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> None:
+def _write_json(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
     """Write one JSON object while the samples are read."""
     import msgspec
 
@@ -169,7 +169,7 @@ def _write_json(samples: "Iterable[Recorded]", args: Namespace, vessel: str) -> 
     print("\n]}")
 
 
-def _sample_json(sample: "Recorded") -> dict[str, Any]:
+def _sample_json(sample: "RecordedSample") -> dict[str, Any]:
     return {
         **moment_json(sample.moment),
         "log": sample.log,

@@ -13,7 +13,7 @@ from sensors.plaintext import clean
 from sensors.sample import Value
 from sensors.units import format_duration, format_value
 from services.console.world import World
-from services.history.samples import Recorded
+from services.history.samples import RecordedSample
 from services.state.recorder_state import look
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
 
@@ -27,9 +27,9 @@ WIDEST: Final = 100
 class _Summary:
     """Summary of the samples, built while they are read."""
 
-    rows: deque[Recorded]
+    rows: deque[RecordedSample]
     samples: int = 0
-    first: Recorded | None = None
+    first: RecordedSample | None = None
     absent: int = 0
     """Count of numbers that are missing between samples."""
     faults: Counter[str] = field(default_factory=Counter)
@@ -37,7 +37,7 @@ class _Summary:
     place: float = 0.0
     """Seconds from the first sample to the last."""
 
-    def take(self, sample: Recorded) -> None:
+    def take(self, sample: RecordedSample) -> None:
         if self.first is None:
             self.first = sample
         else:
@@ -52,7 +52,7 @@ class _Summary:
         self.curve.add(self.place, None if sample.value is None else float(sample.value))
 
 
-def _seconds_between(before: Recorded, after: Recorded) -> float:
+def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
     """Return the seconds between two samples, at least 0.
 
     Within a boot they are those of the boot clock, else of UTC as far as it is known.
@@ -64,7 +64,7 @@ def _seconds_between(before: Recorded, after: Recorded) -> float:
     return max(after.moment.utc - before.moment.utc, 0.0)
 
 
-def lines(samples: Iterable[Recorded], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
+def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
     """Yield the lines of the view."""
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
     for sample in samples:
@@ -94,7 +94,7 @@ def lines(samples: Iterable[Recorded], args: Namespace, *, vessel: str, where: S
     )
 
 
-def _row(sample: Recorded, where: Screen, *, raw: bool) -> tuple[str, ...]:
+def _row(sample: RecordedSample, where: Screen, *, raw: bool) -> tuple[str, ...]:
     return (
         moment_text(sample.moment, where.zone, milliseconds=True),
         str(sample.sequence),
@@ -103,7 +103,7 @@ def _row(sample: Recorded, where: Screen, *, raw: bool) -> tuple[str, ...]:
     )
 
 
-def _extremes(summary: _Summary, last: Recorded, *, raw: bool) -> Iterator[str]:
+def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator[str]:
     curve = summary.curve
     if not curve.values:
         return

@@ -16,12 +16,12 @@ from textual.widgets import Footer
 from sensors.plaintext import clean
 from services.console.errors import CommandError, FailedError
 from services.lights import explain
-from services.terminal.present import Line, Style, spelt, wrap
 from services.terminal.present import Screen as Terminal
+from services.terminal.present import Style, StyledLine, spelt, wrap
 
 from . import page
 from .dialogs import Ask, Tell, help_text
-from .looking import Look, Looker
+from .looking import TopFacts, TopFactsCollector
 from .parts import Lines, PartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
@@ -64,7 +64,13 @@ class Top(App[None]):
     ]
 
     def __init__(
-        self, looker: Looker, first: Look, *, every: float, who: Callable[[], str], unicode: bool = True
+        self,
+        looker: TopFactsCollector,
+        first: TopFacts,
+        *,
+        every: float,
+        who: Callable[[], str],
+        unicode: bool = True,
     ) -> None:
         """Show the look `first`, and then a new one every `every` seconds; `who` returns who acknowledges."""
         super().__init__(ansi_color=True)
@@ -121,12 +127,17 @@ class Top(App[None]):
         if not width or not self._is_ready:
             return
         look = self._look
-        said = [Line(line, self._said[1]) for line in wrap(self._said[0], width)] if self._said[0] else []
-        head = [Line(line, Style.BAD) for line in wrap(f"NOT AS IT IS NOW: {self._trouble}", width)]
+        said = (
+            [StyledLine(line, self._said[1]) for line in wrap(self._said[0], width)] if self._said[0] else []
+        )
+        head = [StyledLine(line, Style.BAD) for line in wrap(f"NOT AS IT IS NOW: {self._trouble}", width)]
         head = (head if self._trouble else []) + page.header(look, width)
         most = max(height * 2 // 5, 3)
         if len(head) > most:
-            head = [*head[: most - 1], Line(f"{head[most - 1].text[: width - 1]}…", head[most - 1].style)]
+            head = [
+                *head[: most - 1],
+                StyledLine(f"{head[most - 1].text[: width - 1]}…", head[most - 1].style),
+            ]
         room = max(height - len(head) - len(said) - 1, 0)
         parts = {
             "alarms": page.alarms_part(look, width),
@@ -144,7 +155,7 @@ class Top(App[None]):
             _set_height(view, heights[name])
             view.show_part(part)
 
-    def _heights(self, parts: dict[str, page.Part], room: int) -> dict[str, int]:
+    def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
         """Return the height of each part: the focused one comes first; the sensors take what is left."""
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]

@@ -11,20 +11,20 @@ from services.console.stores import STORE
 from services.console.world import World
 from services.lights import explain
 from services.lights.facts import Machine
-from services.lights.states import State, shown
+from services.lights.states import LightState, shown
 from services.screens import alarm_list, peer_list, sensor_list, status_view
-from services.screens.sensor_list import View
-from services.screens.status_lines import Facts, advice
+from services.screens.sensor_list import SensorList
+from services.screens.status_lines import StatusFacts, advice
 from services.state import lights_state, recorder_state, sync_state
 from services.state.recorder_state import LiveState
 from services.system.systemd import failed_units, list_failed
 
 from .background import Background
-from .onfile import Files, OnFile, aged
+from .onfile import FactsReader, StoredFacts, aged
 from .recent import Recent
 
 if TYPE_CHECKING:
-    from services.history.alarms import Episode
+    from services.history.alarms import AlarmEpisode
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
@@ -32,17 +32,17 @@ SLOW_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TopFacts:
     """All facts that the view shows."""
 
-    facts: Facts
+    facts: StatusFacts
     """The facts of `logboat status`."""
     name: str
     """Configured name of the vessel."""
-    sensors: View
+    sensors: SensorList
     recent: Mapping[str, Recent]
     """Recent values by sensor; up to now if the sensors are live, else up to their last value."""
-    alarms: "tuple[Episode, ...]"
+    alarms: "tuple[AlarmEpisode, ...]"
     """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
     more_alarms: int
     """Number of further alarms: nobody reads so long a list."""
@@ -50,7 +50,7 @@ class Look:
     """Short ids of the alarms."""
     alarms_age: float | None
     """Seconds since the alarms were read; None if they never were."""
-    lights: Mapping[str, State]
+    lights: Mapping[str, LightState]
     utc: float
     passed_over: tuple[str, ...] = ()
 
@@ -65,13 +65,13 @@ class Look:
         return status_view.title(self.facts, self.name)
 
 
-class Looker:
+class TopFactsCollector:
     """Collector of all facts for repeated looks."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         """Prepare to look at the paths in `args`, which are those of every command and `identity`."""
         self._args, self._world = args, world
-        self._files = Files(args, world, ask_units=ask_units)
+        self._files = FactsReader(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
         # It uses the list of units that was read already.
         self._machine = Machine(
@@ -91,7 +91,7 @@ class Looker:
         """Wait until no file is being read, at most `patience` seconds."""
         self._background.wait(patience)
 
-    def look(self, *, patience: float = 0.0) -> Look:
+    def look(self, *, patience: float = 0.0) -> TopFacts:
         """Return the current facts.
 
         Never wait for files longer than `patience` seconds. Raise OSError if the run directory cannot be
@@ -128,10 +128,10 @@ class Looker:
             failed_units=failed_units(lambda: kept.units),
             place=kept.zone,
         )
-        return Look(
+        return TopFacts(
             facts=facts,
             name=kept.name,
-            sensors=View(
+            sensors=SensorList(
                 facts.vessel,
                 facts.sensors,
                 sight.why_not,
@@ -155,7 +155,7 @@ class Looker:
         document_id, added = alarm_list.acknowledged(self._args, self._world, name, who=who)
         return alarm_list.acknowledged_words(document_id, who, added=added)
 
-    def as_json(self, look: Look) -> dict[str, Any]:
+    def as_json(self, look: TopFacts) -> dict[str, Any]:
         """Return the JSON facts of each command."""
         return {
             "status": shaped("status", status_view.as_json(look.facts, look.todo)),
@@ -165,10 +165,10 @@ class Looker:
             "lights": shaped("lights", explain.as_json(look.lights)),
         }
 
-    def _on_file(self) -> OnFile:
-        return self._background.result or OnFile()
+    def _on_file(self) -> StoredFacts:
+        return self._background.result or StoredFacts()
 
-    def _fault(self, kept: OnFile) -> str:
+    def _fault(self, kept: StoredFacts) -> str:
         busy = self._background.busy_for
         if busy is not None and busy > SLOW_S:
             long = format_duration(round(busy))
@@ -177,7 +177,7 @@ class Looker:
             )
         return kept.fault
 
-    def _values(self, state: LiveState, kept: OnFile) -> Mapping[str, Recent]:
+    def _values(self, state: LiveState, kept: StoredFacts) -> Mapping[str, Recent]:
         of = (state.log, state.boot)
         if of != self._recent_of:
             self._recent, self._recent_of, self._followed = {}, of, set()

@@ -22,12 +22,12 @@ from services.screens.status_view import problems_of, store_facts, vessel_of
 from services.state import recorder_state
 from services.state.recorder_state import Sight
 from services.system.systemd import list_failed
-from sync.documents import Kind, reading_prefix
+from sync.documents import DocumentType, reading_prefix
 
 from .recent import SPAN_S, Recent
 
 if TYPE_CHECKING:
-    from services.history.alarms import Episode
+    from services.history.alarms import AlarmEpisode
     from sync.store import Database
 
 AT_MOST_EVERY_S: Final = 2.0
@@ -49,7 +49,7 @@ BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat sto
 
 
 @dataclass(frozen=True, slots=True)
-class OnFile:
+class StoredFacts:
     """Facts from files, as of the last reading."""
 
     vessel: str = ""
@@ -66,7 +66,7 @@ class OnFile:
     read_at: float | None = None
     """Boot clock of the last successful reading, in seconds."""
     store: StoreFacts | None = None
-    alarms: "tuple[Episode, ...]" = ()
+    alarms: "tuple[AlarmEpisode, ...]" = ()
     """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Short ids of the alarms."""
@@ -81,12 +81,12 @@ class OnFile:
     past_of: tuple[str, int] | None = None
 
 
-class Files:
+class FactsReader:
     """Reader of the files, which remembers what need not be read again."""
 
     def __init__(self, args: Namespace, world: World, *, ask_units: Callable[[], str] = list_failed) -> None:
         self._args, self._world, self._ask_units = args, world, ask_units
-        self._kept = OnFile()
+        self._kept = StoredFacts()
         self._read_at = self._asked_at = float("-inf")
         self._was_live: bool | None = None
         self._signature: object = None
@@ -106,7 +106,7 @@ class Files:
             return True
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
-    def read(self) -> OnFile:
+    def read(self) -> StoredFacts:
         """Read what may have changed. Never raise: what cannot be read becomes a fact, too."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
@@ -131,7 +131,7 @@ class Files:
         written = log if log is not None and log[2] else None
         return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
 
-    def _configuration(self, kept: OnFile, sight: Sight) -> OnFile:
+    def _configuration(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
         args = self._args
         stamps = (_stamp(args.config), _stamp(args.sensors), sight.is_live)
         if stamps == self._configured:
@@ -150,7 +150,7 @@ class Files:
         self._configured = stamps
         return kept
 
-    def _asked(self, kept: OnFile) -> OnFile:
+    def _asked(self, kept: StoredFacts) -> StoredFacts:
         if self._world.boottime - self._asked_at < UNITS_EVERY_S:
             return kept
         self._asked_at = self._world.boottime
@@ -159,7 +159,7 @@ class Files:
         except (OSError, subprocess.SubprocessError):  # no systemd here, or it does not answer
             return replace(kept, units="")
 
-    def _store(self, kept: OnFile, sight: Sight) -> OnFile:
+    def _store(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
         from services.recovery.store_check import is_marked
 
         store = self._args.data / STORE
@@ -181,10 +181,12 @@ class Files:
         before = self._store_of
         if before is None or before[0] != now[0]:
             return True
-        kinds = (f"{Kind.ALARM}:", f"{Kind.BOOT}:")
+        kinds = (f"{DocumentType.ALARM}:", f"{DocumentType.BOOT}:")
         return now != before and any(change.id.startswith(kinds) for change in database.changes(before[1]))
 
-    def _sensors(self, kept: OnFile, sight: Sight, database: "Database", now: tuple[str, int]) -> OnFile:
+    def _sensors(
+        self, kept: StoredFacts, sight: Sight, database: "Database", now: tuple[str, int]
+    ) -> StoredFacts:
         if sight.is_live:
             self._sensors_of = None
             return kept
@@ -202,7 +204,7 @@ class Files:
         )
 
 
-def _alarms(kept: OnFile, database: "Database") -> OnFile:
+def _alarms(kept: StoredFacts, database: "Database") -> StoredFacts:
     from services.history.alarms import episodes, short_ids
 
     every, faults = episodes(database)
@@ -214,7 +216,7 @@ def _alarms(kept: OnFile, database: "Database") -> OnFile:
     )
 
 
-def aged(kept: OnFile, now: float) -> tuple[Current, ...]:
+def aged(kept: StoredFacts, now: float) -> tuple[Current, ...]:
     """Return its sensors with their present ages; `now` is the boot clock in seconds."""
     passed = max(now - kept.sensors_at, 0.0)
     return tuple(
@@ -222,7 +224,7 @@ def aged(kept: OnFile, now: float) -> tuple[Current, ...]:
     )
 
 
-def _past(kept: OnFile, sight: Sight, database: "Database", now: float) -> OnFile:
+def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
     """Add values that were recorded before the view started, read once for each sensor."""
     state = sight.state
     if sight.is_live and state is not None:
@@ -250,7 +252,7 @@ def _recorded(
     windows = []
     for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
         try:
-            reading = models.read(document, models.Reading)
+            reading = models.read(document, models.ReadingDocument)
         except models.ShapeError:  # `logboat verify` reports it; a curve can do without
             continue
         boot = reading.boot if boot is None else boot

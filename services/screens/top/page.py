@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 from sensors.plaintext import clean
 from sensors.units import format_duration
 from services.history.current import Current
-from services.lights.states import LIGHTS, State, worst
+from services.lights.states import LIGHTS, LightState, worst
 from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import clock, committed
-from services.terminal.present import Line, Style, count, table, time_text, wrap
+from services.terminal.present import Style, StyledLine, count, table, time_text, wrap
 from services.terminal.table import fitted
 
-from .looking import Look
+from .looking import TopFacts
 
 if TYPE_CHECKING:
-    from services.history.alarms import Episode
+    from services.history.alarms import AlarmEpisode
 
 NARROW: Final = 60
 """Columns below which (on a phone) a sensor's state has a line of its own, and no head line is indented."""
@@ -31,12 +31,12 @@ _GRAVE: Final = 5
 class Item:
     """Lines that belong together, and can be chosen if they have a key."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[StyledLine, ...]
     key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScreenPart:
     """A part of the screen: its head, and the items that scroll below it."""
 
     head: str
@@ -48,7 +48,7 @@ class Part:
         return 1 + sum(len(item.lines) for item in self.items)
 
 
-def header(look: Look, width: int) -> list[Line]:
+def header(look: TopFacts, width: int) -> list[StyledLine]:
     """Return the lines of the header.
 
     They show which vessel it is, whether it records, by which clock, and the most urgent advice.
@@ -57,7 +57,11 @@ def header(look: Look, width: int) -> list[Line]:
     moment = time_text(look.utc, facts.zone)
     title = clean(look.title)
     gap = width - len(title) - len(moment)
-    lines = [Line(title + " " * gap + moment, Style.TITLE)] if gap >= 2 else _lines(title, width, Style.TITLE)
+    lines = (
+        [StyledLine(title + " " * gap + moment, Style.TITLE)]
+        if gap >= 2
+        else _lines(title, width, Style.TITLE)
+    )
     style = Style.GOOD if facts.is_recording else Style.BAD
     if facts.live is not None and facts.is_recording and facts.live.clock.source == "floor":
         style = Style.WARN
@@ -68,7 +72,7 @@ def header(look: Look, width: int) -> list[Line]:
     return lines
 
 
-def alarms_part(look: Look, width: int) -> Part:
+def alarms_part(look: TopFacts, width: int) -> ScreenPart:
     """Return the part with the alarms that are active or not acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
@@ -84,10 +88,10 @@ def alarms_part(look: Look, width: int) -> Part:
     if look.more_alarms:
         items.append(_item(f"and {count(look.more_alarms, 'alarm')} more: logboat alarms", width))
     items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in look.passed_over]
-    return Part(head, tuple(items))
+    return ScreenPart(head, tuple(items))
 
 
-def _alarm_items(look: Look, width: int) -> Iterator[Item]:
+def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
     """Yield an item for each alarm: of one line if all fit, else of two or more."""
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
@@ -100,10 +104,10 @@ def _alarm_items(look: Look, width: int) -> Iterator[Item]:
         else:
             lines = wrap(f"{short} {severity}, {standing}, {age}, {seen}", width, indent="  ")
             lines += wrap(f"{where}: {words}", width, indent="    ")
-        yield Item(tuple(Line(line, _alarm_style(episode)) for line in lines), episode.id)
+        yield Item(tuple(StyledLine(line, _alarm_style(episode)) for line in lines), episode.id)
 
 
-def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
+def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
     alarm = episode.alarm
     who = ", ".join(ack.who for ack in alarm.acks)
     since = episode.raised.utc
@@ -118,7 +122,7 @@ def _alarm_cells(episode: "Episode", look: Look) -> tuple[str, ...]:
     )
 
 
-def alarm_words(look: Look, key: str) -> str | None:
+def alarm_words(look: TopFacts, key: str) -> str | None:
     """Return all about one alarm, for the person who acknowledges it; None if it is gone."""
     for episode in look.alarms:
         if episode.id == key:
@@ -127,13 +131,13 @@ def alarm_words(look: Look, key: str) -> str | None:
     return None
 
 
-def _alarm_style(episode: "Episode") -> Style | None:
+def _alarm_style(episode: "AlarmEpisode") -> Style | None:
     if episode.cleared is None:
         return Style.WARN if episode.is_acknowledged else Style.BAD
     return None
 
 
-def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
+def sensors_part(look: TopFacts, width: int, *, unicode: bool = True) -> ScreenPart:
     """Return the part with the sensors, those with problems first.
 
     Each is shown with its value, age, state and the curve of its last ten minutes.
@@ -148,10 +152,10 @@ def sensors_part(look: Look, width: int, *, unicode: bool = True) -> Part:
         items.append(_item(sensor_list.old_words(seen, look.facts.zone), width, Style.BAD))
     items += _sensor_items(look, width, unicode=unicode)
     items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in seen.faults]
-    return Part(head, tuple(items))
+    return ScreenPart(head, tuple(items))
 
 
-def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
+def _sensor_items(look: TopFacts, width: int, *, unicode: bool) -> Iterator[Item]:
     ordered = sorted(look.sensors.sensors, key=_is_well)
     if not ordered:
         return
@@ -169,10 +173,10 @@ def _sensor_items(look: Look, width: int, *, unicode: bool) -> Iterator[Item]:
     lines_of = _fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
     for found, row, text in zip(ordered, rows, lines_of, strict=True):
         style = None if _is_well(found) else Style.BAD
-        lines = [Line(text, style)]
+        lines = [StyledLine(text, style)]
         words = sensor_list.state_words(found)
         if words not in (row[4], "good"):
-            lines += [Line(line, style) for line in wrap(words, width, indent="    ")]
+            lines += [StyledLine(line, style) for line in wrap(words, width, indent="    ")]
         yield Item(tuple(lines))
 
 
@@ -206,7 +210,7 @@ def _in_short(found: Current) -> str:
     return words
 
 
-def _curve(look: Look, sensor: str, columns: int, *, unicode: bool) -> str:
+def _curve(look: TopFacts, sensor: str, columns: int, *, unicode: bool) -> str:
     recent = look.recent.get(sensor)
     if recent is None or recent.is_empty:
         return ""
@@ -214,7 +218,7 @@ def _curve(look: Look, sensor: str, columns: int, *, unicode: bool) -> str:
     return recent.line(now, width=columns, unicode=unicode)
 
 
-def peers_part(look: Look, width: int) -> Part:
+def peers_part(look: TopFacts, width: int) -> ScreenPart:
     """Return the part with the vessels nearby and the gateways."""
     sight = look.facts.mesh_sight
     head, lines = "peers and shore", []
@@ -228,10 +232,10 @@ def peers_part(look: Look, width: int) -> Part:
         lines = _lines(words or "", width, None if waits else Style.BAD)
         if sight.is_live and sight.state is not None:
             lines += peer_list.shore_lines(sight.state, width, look.utc)
-    return Part(head, tuple(Item((line,)) for line in lines))
+    return ScreenPart(head, tuple(Item((line,)) for line in lines))
 
 
-def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
+def lights_part(look: TopFacts, width: int, *, in_short: bool) -> ScreenPart:
     """Return the part with the five lights and their meaning.
 
     `in_short` leaves only their patterns, on one line if that suffices.
@@ -242,26 +246,26 @@ def lights_part(look: Look, width: int, *, in_short: bool) -> Part:
         words = ", ".join(f"{light} {state.pattern}" for light, state in states)
         whole = f"{head}: {words}"
         if len(whole) <= width - 4:
-            return Part(whole, ())
-        return Part(head, (_item(words, width, _light_style(worst(look.lights))),))
+            return ScreenPart(whole, ())
+        return ScreenPart(head, (_item(words, width, _light_style(worst(look.lights))),))
     rows = [(light, state.pattern.name, state.means) for light, state in states]
     _, blocks = fitted([("", "", ""), *rows], width=width)
-    return Part(
+    return ScreenPart(
         head,
         tuple(
-            Item(tuple(Line(line, _light_style(state)) for line in block))
+            Item(tuple(StyledLine(line, _light_style(state)) for line in block))
             for block, (_, state) in zip(blocks, states, strict=True)
         ),
     )
 
 
-def _light_style(state: State) -> Style:
+def _light_style(state: LightState) -> Style:
     if state.severity == 0:
         return Style.GOOD
     return Style.BAD if state.severity >= _GRAVE else Style.WARN
 
 
-def head_line(part: Part, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
+def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
     """Return the head line of a part, which shows whether it has the focus and which lines are visible."""
     total = part.height - 1
     mark = ">" if is_chosen else ("─" if unicode else "-")
@@ -291,8 +295,8 @@ def _duration(seconds: float) -> str:
     return format_duration(round(seconds, 1) if seconds < 10 else round(seconds))
 
 
-def _lines(text: str, width: int, style: Style | None, *, hang: int = 2) -> list[Line]:
-    return [Line(line, style) for line in wrap(text, width, hang=hang)]
+def _lines(text: str, width: int, style: Style | None, *, hang: int = 2) -> list[StyledLine]:
+    return [StyledLine(line, style) for line in wrap(text, width, hang=hang)]
 
 
 def _item(text: str, width: int, style: Style | None = None) -> Item:

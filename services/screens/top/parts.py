@@ -15,9 +15,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from services.terminal.present import Line, Style, spelt
+from services.terminal.present import Style, StyledLine, spelt
 
-from .page import Part, head_line
+from .page import ScreenPart, head_line
 
 # The terminal's own colours fit its background, and a console with 8 colours has them.
 STYLES: Final = {
@@ -36,11 +36,11 @@ class Lines(Widget):
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
         self._unicode = unicode
-        self._lines: list[Line] = []
-        self._drawn: list[Line] = []
+        self._lines: list[StyledLine] = []
+        self._drawn: list[StyledLine] = []
         self._base: RichStyle | None = None
 
-    def show(self, lines: Sequence[Line]) -> None:
+    def show(self, lines: Sequence[StyledLine]) -> None:
         """Show these lines instead of the present ones."""
         self._lines = list(lines)
         self.redraw()
@@ -53,7 +53,7 @@ class Lines(Widget):
             if y >= len(drawn) or y >= len(before) or drawn[y] != before[y]:
                 self.refresh(Region(0, y, self.size.width, 1))
 
-    def visible_lines(self) -> list[Line]:
+    def visible_lines(self) -> list[StyledLine]:
         """Return the lines that are visible now."""
         return self._lines[: self.size.height]
 
@@ -89,12 +89,12 @@ class PartView(Lines, can_focus=True):
 
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002
         super().__init__(id=id, unicode=unicode)
-        self._part = Part("", ())
+        self._part = ScreenPart("", ())
         self._top = 0
         self.chosen: str | None = None
         """Key of the chosen item, or None."""
 
-    def show_part(self, part: Part) -> None:
+    def show_part(self, part: ScreenPart) -> None:
         """Show this part instead; the chosen item stays chosen, wherever it is now."""
         keys = [item.key for item in part.items if item.key is not None]
         if self.chosen not in keys:
@@ -104,7 +104,7 @@ class PartView(Lines, can_focus=True):
         self._part = part
         self.show([line for item in part.items for line in item.lines])
 
-    def visible_lines(self) -> list[Line]:
+    def visible_lines(self) -> list[StyledLine]:
         """Return the head, and the lines at the scroll position."""
         room = max(self.size.height - 1, 0)
         self._top = max(min(self._top, len(self._lines) - room), 0)
@@ -121,7 +121,7 @@ class PartView(Lines, can_focus=True):
         if chosen is not None and 0 <= chosen - self._top < len(shown):
             line = shown[chosen - self._top]
             shown[chosen - self._top] = replace(line, text=CHOSEN + line.text[len(CHOSEN) :])
-        return [Line(head, Style.TITLE), *shown][: self.size.height]
+        return [StyledLine(head, Style.TITLE), *shown][: self.size.height]
 
     def action_move(self, by: int) -> None:
         """Choose the next item, or scroll where nothing can be chosen."""

@@ -9,26 +9,26 @@ from services.console.output import print_json
 from services.console.world import World
 from services.terminal.present import Screen, spelt
 
-from .looking import Look, Looker
-from .sentences import Teller, facts
+from .looking import TopFacts, TopFactsCollector
+from .sentences import NewsSelector, facts
 
 BYTES_A_SECOND: Final = 960
 """Speed of a serial line at 9600 baud: 8 data bits, no parity, one stop bit, so ten bits a character."""
 
 
-def once(looker: Looker, look: Look, args: Namespace, where: Screen) -> int:
+def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Screen) -> int:
     """Print all facts once. Return 0."""
     if args.json:
         print_json("top", looker.as_json(look))
         return 0
-    teller = Teller(bytes_each=10**9, unicode=where.unicode)
+    teller = NewsSelector(bytes_each=10**9, unicode=where.unicode)
     _say([spelt(_first(look), unicode=where.unicode), *teller.turn(0.0, _stamp(look), facts(look))])
     return 0
 
 
-def follow(looker: Looker, look: Look, args: Namespace, world: World, where: Screen) -> int:
+def follow(looker: TopFactsCollector, look: TopFacts, args: Namespace, world: World, where: Screen) -> int:
     """Print all facts, then each change, until Ctrl-C. Return 0."""
-    teller = Teller(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
+    teller = NewsSelector(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
     trouble = ""
     try:
         if not args.json:
@@ -56,10 +56,10 @@ def _say(lines: list[str]) -> None:
         print("\n".join(lines), flush=True)
 
 
-def _first(look: Look) -> str:
+def _first(look: TopFacts) -> str:
     moment = datetime.fromtimestamp(look.utc, look.facts.zone)
     return clean(f"{look.title}. Times are of {moment:%Y-%m-%d}, {moment.tzname()}.")
 
 
-def _stamp(look: Look) -> str:
+def _stamp(look: TopFacts) -> str:
     return f"{datetime.fromtimestamp(look.utc, look.facts.zone):%H:%M:%S}"

@@ -16,7 +16,7 @@ from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import card, clock, committed, configuration, daemons, identity, mesh
 from services.terminal.present import count, spelt
 
-from .looking import Look
+from .looking import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
@@ -34,7 +34,7 @@ class Rank(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FactSentence:
     """A fact as a sentence."""
 
     subject: str
@@ -49,17 +49,17 @@ class Told:
     is_gone: bool = False
 
 
-def facts(look: Look) -> list[Told]:
+def facts(look: TopFacts) -> list[FactSentence]:
     """Return all facts of a look."""
     return [*_alarms(look), *_machine(look), *_shared(look), *_sensors(look)]
 
 
-def _told(subject: str, words: str, rank: Rank, news: str | None = None, gone: str = "") -> Told:
+def _told(subject: str, words: str, rank: Rank, news: str | None = None, gone: str = "") -> FactSentence:
     words = clean(words).removesuffix(".")
-    return Told(subject, words, _AGE.sub("", words) if news is None else news, rank, clean(gone))
+    return FactSentence(subject, words, _AGE.sub("", words) if news is None else news, rank, clean(gone))
 
 
-def _alarms(look: Look) -> Iterator[Told]:
+def _alarms(look: TopFacts) -> Iterator[FactSentence]:
     if look.facts.store_fault:
         yield _told("store", f"The store cannot be read: {look.facts.store_fault}", Rank.RECORDING)
     elif look.alarms_age is not None:
@@ -83,7 +83,7 @@ def _alarms(look: Look) -> Iterator[Told]:
         yield _told(f"alarm {episode.id}", said + raised, Rank.ALARM, said, gone)
 
 
-def _machine(look: Look) -> Iterator[Told]:
+def _machine(look: TopFacts) -> Iterator[FactSentence]:
     found = look.facts
     yield _told(RECORDING, f"Recording: {committed(found)}", Rank.RECORDING)
     yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
@@ -99,7 +99,7 @@ def _machine(look: Look) -> Iterator[Told]:
         yield _told(f"light {light}", f"Light {light}: {state.pattern}, {state.means}", Rank.STATE)
 
 
-def _shared(look: Look) -> Iterator[Told]:
+def _shared(look: TopFacts) -> Iterator[FactSentence]:
     sight = look.facts.mesh_sight
     yield _told("mesh", f"Mesh: {mesh(look.facts)}", Rank.STATE)
     if not sight.is_live or sight.state is None:
@@ -120,7 +120,7 @@ def _shared(look: Look) -> Iterator[Told]:
         yield _told(f"gateway {gateway.name}", f"{words[:1].upper()}{words[1:]}", Rank.STATE, news, gone)
 
 
-def _sensors(look: Look) -> Iterator[Told]:
+def _sensors(look: TopFacts) -> Iterator[FactSentence]:
     seen = look.sensors
     if seen.why_not:
         yield _told("sensors", f"Sensors: {sensor_list.old_words(seen, look.facts.zone)}", Rank.STATE)
@@ -137,7 +137,7 @@ def _ago(seconds: float) -> str:
     return f"{format_duration(round(seconds, 1) if seconds < 10 else round(seconds))} ago"
 
 
-class Teller:
+class NewsSelector:
     """Selection of the facts to print: those that are new, the most important first.
 
     It remembers what was printed, and limits the lines to what the serial line can carry.
@@ -149,12 +149,12 @@ class Teller:
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """Limit the lines of one turn to `bytes_each` bytes, but at least one line."""
         self._most, self._unicode = bytes_each, unicode
-        self._said: dict[str, Told] = {}
+        self._said: dict[str, FactSentence] = {}
         self._turn = 0
         self._said_in: dict[str, int] = {}
         self._recording_at = 0.0
 
-    def turn(self, now: float, stamp: str, told: list[Told]) -> list[str]:
+    def turn(self, now: float, stamp: str, told: list[FactSentence]) -> list[str]:
         """Return the lines to print now.
 
         `now` is in seconds of a monotonic clock, `stamp` the time for people, and `told` all present facts.
@@ -177,7 +177,7 @@ class Teller:
                 self._recording_at = now
         return lines
 
-    def _news(self, told: list[Told], moment: float) -> list[Told]:
+    def _news(self, told: list[FactSentence], moment: float) -> list[FactSentence]:
         now = {found.subject for found in told}
         gone = [
             replace(found, words=found.gone, is_gone=True)
@@ -198,14 +198,14 @@ class Teller:
         said = [found for found in gone if found.words] + new
         return sorted(said, key=lambda found: (self._rank(found), self._said_in.get(found.subject, 0)))
 
-    def _rank(self, found: Told) -> Rank:
+    def _rank(self, found: FactSentence) -> Rank:
         before = self._said.get(found.subject)
         if found.rank is not Rank.VALUE or before is None or found.is_gone:
             return found.rank
         changed = before.news.partition("\n")[2] != found.news.partition("\n")[2]
         return Rank.STATE if changed else Rank.VALUE
 
-    def _note(self, found: Told) -> None:
+    def _note(self, found: FactSentence) -> None:
         if found.is_gone:
             del self._said[found.subject]
         else:

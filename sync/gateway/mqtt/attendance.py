@@ -45,7 +45,7 @@ class Attendance:
         return self.presence.own
 
     def tell(self, client: Client, signs: Sequence[Sign]) -> None:
-        """Publish presence that has changed. `signs` are the new signs of life. Raises Trouble."""
+        """Publish presence that has changed. `signs` are the new signs of life. Raises BrokerError."""
         now = time.monotonic()
         for sign in signs:
             self.presence.sign(sign.vessel, sign.holds_for, now)
@@ -53,7 +53,7 @@ class Attendance:
             self._say(client, vessel, payload)
 
     def leave(self, client: Client) -> None:
-        """Publish `offline` for this vessel and for those published as online here. Raises Trouble."""
+        """Publish `offline` for this vessel and for those published as online here. Raises BrokerError."""
         for vessel in self.presence.leave():
             self._say(client, vessel, topics.OFFLINE)
 

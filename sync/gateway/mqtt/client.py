@@ -26,8 +26,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync.gateway.mqtt import topics, troubles
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
-from sync.gateway.mqtt.limits import Patience
-from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble
+from sync.gateway.mqtt.limits import Timeouts
+from sync.gateway.mqtt.troubles import BrokerConnectError, BrokerError, BrokerLostError
 from sync.net.tls_contexts import ClientTLS
 from sync.store import StoreError
 
@@ -76,7 +76,7 @@ class _Socket(ssl.SSLSocket):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BrokerLimits:
     """The limits that a broker announced when it accepted the connection."""
 
     receive_maximum: int = 65_535
@@ -97,7 +97,7 @@ class Client(aiomqtt.Client):
         vessel: str,
         protocol: aiomqtt.ProtocolVersion,
         security: ClientTLS | None,
-        patience: Patience,
+        patience: Timeouts,
     ) -> None:
         """Create a client.
 
@@ -141,10 +141,10 @@ class Client(aiomqtt.Client):
             security.context.sslsocket_class = _Socket
         self._client.connect_timeout = patience.connect
         self._where: Final = f"{configuration.host}:{configuration.port}"
-        self.terms = Terms()
+        self.terms = BrokerLimits()
         self.is_known = False
         """True if the broker still has the session of the last connection."""
-        self.ended: Trouble | None = None
+        self.ended: BrokerError | None = None
         """Reason why the connection has ended; None while it has not."""
         self.store_error: StoreError | None = None
         """Error of the store in `on_acknowledged` or `on_heard`, which has ended the connection."""
@@ -157,7 +157,7 @@ class Client(aiomqtt.Client):
         self.on_ended: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
-        """Connect to the broker. Raises Trouble if that fails."""
+        """Connect to the broker. Raises BrokerError if that fails."""
         opening = asyncio.ensure_future(self.__aenter__())
         try:
             await asyncio.shield(opening)
@@ -170,7 +170,7 @@ class Client(aiomqtt.Client):
             raise self._why_not(error) from error
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
-        """Publish at QoS 1. Return the message id of the acknowledgement to come. Raises LostTrouble."""
+        """Publish at QoS 1. Return the message id of the acknowledgement to come. Raises BrokerLostError."""
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self.ended or troubles.of_disconnect(0, "", self._where)
@@ -199,7 +199,7 @@ class Client(aiomqtt.Client):
             The filters that the broker refuses.
 
         Raises:
-            Trouble: the connection has ended, or the broker does not answer.
+            BrokerError: the connection has ended, or the broker does not answer.
         """
         try:
             if self._is_5:
@@ -222,8 +222,8 @@ class Client(aiomqtt.Client):
                 wanted = [(name, qos) for name in filters]
             answers: Sequence[Any] = await self.subscribe(wanted)
         except aiomqtt.MqttError as error:
-            raise self.ended or LostTrouble(
-                f"subscribing at {self._where}: {error}", troubles.What.TRY_AGAIN
+            raise self.ended or BrokerLostError(
+                f"subscribing at {self._where}: {error}", troubles.ErrorReaction.TRY_AGAIN
             ) from error
         return [
             name
@@ -259,7 +259,7 @@ class Client(aiomqtt.Client):
             opening.exception()
         self.abandon()
 
-    def _why_not(self, error: Exception) -> Trouble:
+    def _why_not(self, error: Exception) -> BrokerError:
         if self.ended is not None:
             return self.ended
         # aiomqtt raises its own error, with the system's error as its context.
@@ -267,9 +267,9 @@ class Client(aiomqtt.Client):
         if isinstance(cause, TimeoutError) and self._client.socket() is None:
             return troubles.of_error(cause, self._where)
         if isinstance(cause, TimeoutError):
-            return ConnectTrouble(
+            return BrokerConnectError(
                 f"connecting to {self._where}: it takes the connection, and says nothing",
-                troubles.What.SPEAK_OLDER if self._is_5 else troubles.What.TRY_AGAIN,
+                troubles.ErrorReaction.SPEAK_OLDER if self._is_5 else troubles.ErrorReaction.TRY_AGAIN,
             )
         return troubles.of_error(cause or error, self._where)
 
@@ -310,8 +310,8 @@ class Client(aiomqtt.Client):
             self.ended = troubles.of_connack(reason_code.value, reason_code.getName(), self._where)
         elif properties is not None:
             said: dict[str, Any] = properties.json()  # type: ignore[no-untyped-call]
-            usual = Terms()
-            self.terms = Terms(
+            usual = BrokerLimits()
+            self.terms = BrokerLimits(
                 receive_maximum=said.get("ReceiveMaximum", usual.receive_maximum),
                 maximum_packet=said.get("MaximumPacketSize", usual.maximum_packet),
                 retains=bool(said.get("RetainAvailable", usual.retains)),
@@ -332,8 +332,8 @@ class Client(aiomqtt.Client):
             self.ended = troubles.of_error(alert, self._where)
         if not self._connected.done():
             text = f"connecting to {self._where}: it takes the connection, and hangs up without a word"
-            what = troubles.What.SPEAK_OLDER if self._is_5 else troubles.What.TRY_AGAIN
-            self.ended = self.ended or ConnectTrouble(text, what)
+            what = troubles.ErrorReaction.SPEAK_OLDER if self._is_5 else troubles.ErrorReaction.TRY_AGAIN
+            self.ended = self.ended or BrokerConnectError(text, what)
             self._connected.set_exception(aiomqtt.MqttError(text))
         elif self.ended is None:
             code = reason_code.value if flags.is_disconnect_packet_from_server else 0
@@ -387,7 +387,7 @@ class Client(aiomqtt.Client):
     def _end_for_store(self, error: StoreError) -> None:
         """End the connection because of a store error, which paho must not see: see `_on_message`."""
         self.store_error = self.store_error or error
-        self.ended = self.ended or LostTrouble(f"the store: {error}", troubles.What.TRY_AGAIN)
+        self.ended = self.ended or BrokerLostError(f"the store: {error}", troubles.ErrorReaction.TRY_AGAIN)
         self.on_ended()
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sync.gateway.mqtt.lanes import Lane, LaneSettings
-from sync.gateway.mqtt.messages import Standing
+from sync.gateway.mqtt.lanes import DocumentLane, LaneSettings
+from sync.gateway.mqtt.messages import MessageAge
 from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
@@ -65,12 +65,12 @@ class Cursor:
         self._positions = _Kept(local_key(name))
         self._retained = _Kept(f"{local_key(name)}:retained")
 
-    def lanes(self, settings: Sequence[LaneSettings]) -> list[Lane]:
+    def lanes(self, settings: Sequence[LaneSettings]) -> list[DocumentLane]:
         """Return the lanes, each at its saved position."""
         body = self._positions.load(self._database)
         known = body.get("lanes", {}) if body.get("store") == self._database.uuid else {}
         return [
-            Lane(
+            DocumentLane(
                 lane,
                 position=int(known.get(lane.name, {}).get("position", 0)),
                 aside=_aside(known.get(lane.name, {}).get("aside", ())),
@@ -78,7 +78,7 @@ class Cursor:
             for lane in settings
         ]
 
-    def save(self, lanes: Sequence[Lane]) -> bool:
+    def save(self, lanes: Sequence[DocumentLane]) -> bool:
         """Write the positions durably if they have changed. Return True if they were written.
 
         Raises StoreError.
@@ -94,18 +94,18 @@ class Cursor:
         }
         return self._positions.save(self._database, {"store": self._database.uuid, "lanes": kept})
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, MessageAge]:
         """Return the standing of the last message left at the broker, for each topic."""
         body = self._retained.load(self._database)
         found = body.get("topics", {})
-        return {topic: Standing(*fields) for topic, fields in found.items()}
+        return {topic: MessageAge(*fields) for topic, fields in found.items()}
 
     def left(self) -> Left:
         """Return the other state left there. Raises StoreError."""
         body = self._retained.load(self._database)
         return Left(frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery")))
 
-    def save_standings(self, known: Mapping[str, Standing], left: Left = NOTHING) -> bool:
+    def save_standings(self, known: Mapping[str, MessageAge], left: Left = NOTHING) -> bool:
         """Write the retained state if it has changed. Return True if it was written. Raises StoreError."""
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]

@@ -6,11 +6,11 @@ from typing import Any
 
 from sync import documents
 from sync.gateway.mqtt import limits
-from sync.gateway.mqtt.lanes import Entry, Lane
+from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry
 from sync.gateway.mqtt.messages import Message, Options, messages_of
 from sync.gateway.mqtt.signs import Signs
 from sync.gateway.mqtt.vessels import VesselFacts, facts_of
-from sync.store import Change, Database, Document, DocumentError, Revision, bodies
+from sync.store import Database, Document, DocumentChange, DocumentError, Revision, bodies
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ Wants = Callable[[str, Mapping[str, Any]], bool]
 """Function that returns True if a document is published, by its id and its body."""
 
 
-class Feed:
+class LaneFeed:
     """The documents of a store as entries of lanes."""
 
     def __init__(self, database: Database, options: Options, wants: Wants | None) -> None:
@@ -45,13 +45,13 @@ class Feed:
         else:
             self._facts.pop(vessel, None)
 
-    def load(self, lane: Lane) -> bool:
+    def load(self, lane: DocumentLane) -> bool:
         """Read the next part of the feed into a lane.
 
         Return True if the end was reached. Raises StoreError.
         """
         changes = self.database.changes(lane.scanned, limit=limits.SCAN)
-        chosen: list[Change] = []
+        chosen: list[DocumentChange] = []
         size, scanned, is_cut = 0, lane.scanned, False
         for change in changes:
             if lane.holds(change.id):
@@ -66,7 +66,7 @@ class Feed:
         lane.load(self._entries(chosen), scanned)
         return not is_cut and len(changes) < limits.SCAN
 
-    def load_aside(self, lane: Lane, *, one_for_each_reason: bool = False) -> int:
+    def load_aside(self, lane: DocumentLane, *, one_for_each_reason: bool = False) -> int:
         """Offer documents again that were set aside, unless they are in flight. Return their number."""
         entries = []
         chosen = lane.aside.values()
@@ -82,7 +82,7 @@ class Feed:
         lane.load([entry for entry in entries if entry is not None], lane.scanned)
         return len(entries)
 
-    def count(self, lanes: Sequence[Lane]) -> bool:
+    def count(self, lanes: Sequence[DocumentLane]) -> bool:
         """Count a part of the feed that is not counted yet.
 
         Return True if there is more. Raises StoreError.
@@ -98,11 +98,11 @@ class Feed:
             self._counted = changes[-1].sequence
         return len(changes) == limits.SCAN
 
-    def start_counting(self, lanes: Sequence[Lane]) -> None:
+    def start_counting(self, lanes: Sequence[DocumentLane]) -> None:
         """Start counting after the positions of the lanes."""
         self._counted = min((lane.position for lane in lanes), default=0)
 
-    def _entries(self, chosen: Sequence[Change]) -> list[Entry]:
+    def _entries(self, chosen: Sequence[DocumentChange]) -> list[LaneEntry]:
         if not chosen:
             return []
         span = chosen[-1].sequence - chosen[0].sequence + 1
@@ -126,16 +126,16 @@ class Feed:
                 entries.append(entry)
         return entries
 
-    def _entry(self, sequence: int, document: Document | Revision) -> Entry | None:
+    def _entry(self, sequence: int, document: Document | Revision) -> LaneEntry | None:
         name = documents.parse_id(document.id)
         assert name is not None
-        if name.kind is documents.Kind.VESSEL:
+        if name.kind is documents.DocumentType.VESSEL:
             self._facts.pop(name.vessel, None)
         messages = self.messages(document)
         return (
             None
             if messages is None
-            else Entry(sequence, document.id, name.vessel, messages, len(document.raw))
+            else LaneEntry(sequence, document.id, name.vessel, messages, len(document.raw))
         )
 
     def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:

@@ -25,14 +25,14 @@ from sync.gateway.mqtt.attendance import Attendance
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.cursor import Cursor, Left
-from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, Patience, Window
+from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, SendWindow, Timeouts
 from sync.gateway.mqtt.listening import Listening
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
 from sync.gateway.mqtt.signs import Sign
 from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import ConnectTrouble, LostTrouble, Trouble, What
+from sync.gateway.mqtt.troubles import BrokerConnectError, BrokerError, BrokerLostError, ErrorReaction
 from sync.gateway.progress import Rate
 from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, words_of_refused
 from sync.net import certificates
@@ -70,7 +70,7 @@ class MqttGateway:
         forwarded: Forwarded | None = None,
         is_recording: Callable[[], bool] = lambda: True,
         now: Callable[[], datetime] | None = None,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Create a gateway.
@@ -87,7 +87,7 @@ class MqttGateway:
         """
         self.configuration: Final = configuration
         self._database, self._vessel = database, vessel
-        self._patience = patience or Patience()
+        self._patience = patience or Timeouts()
         self._now = now or (lambda: datetime.now(UTC))
         self._forwarded = forwarded
         self._noted_at = self._looked_at = 0.0
@@ -206,7 +206,7 @@ class MqttGateway:
         )
         if self._forwarded is not None:
             self._forwarded.everything()
-        feed = Feed(self._database, options, self._wants)
+        feed = LaneFeed(self._database, options, self._wants)
         lanes = self._cursor.lanes(configuration.lanes)
         self._left = self._cursor.left()
         self._attendance.resume(self._left.online)
@@ -232,7 +232,7 @@ class MqttGateway:
             return False  # another vessel has forwarded it
         return self.configuration.wants is None or self.configuration.wants(document_id, body)
 
-    async def _attempt(self, outbox: Outbox) -> Trouble | None:
+    async def _attempt(self, outbox: Outbox) -> BrokerError | None:
         """Make a connection and use it until its end. Return why it ended, or None if we ended it.
 
         Raises StoreError.
@@ -242,8 +242,8 @@ class MqttGateway:
             client = self._made()
             await self._open(client)
         except ProblemError as error:
-            return ConnectTrouble(error.problem.text, What.ASK_SOMEBODY)
-        except Trouble as trouble:
+            return BrokerConnectError(error.problem.text, ErrorReaction.ASK_SOMEBODY)
+        except BrokerError as trouble:
             return self._named(trouble)
         try:
             why = await self._talk(client, outbox)
@@ -257,7 +257,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect, or give up when the gateway is stopped. Raises Trouble."""
+        """Connect, or give up when the gateway is stopped. Raises BrokerError."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -266,20 +266,20 @@ class MqttGateway:
             waiting.cancel()
         if not opening.done():
             opening.cancel()
-            with suppress(asyncio.CancelledError, Trouble):
+            with suppress(asyncio.CancelledError, BrokerError):
                 await opening
-            raise LostTrouble("stopped", What.TRY_AGAIN)
+            raise BrokerLostError("stopped", ErrorReaction.TRY_AGAIN)
         await opening
 
     def _made(self) -> Client:
-        """Return a client for the next connection. Raises Trouble, ProblemError."""
+        """Return a client for the next connection. Raises BrokerError, ProblemError."""
         configuration = self.configuration
         if configuration.read_password is not None:
             try:
                 configuration = replace(configuration, password=configuration.read_password())
             except (OSError, ValueError) as error:
                 where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-                raise ConnectTrouble(where, What.ASK_SOMEBODY) from error
+                raise BrokerConnectError(where, ErrorReaction.ASK_SOMEBODY) from error
         client = Client(
             configuration,
             identifier=f"logboat-{self._vessel}-{configuration.name}",
@@ -305,28 +305,30 @@ class MqttGateway:
             return client_context(roots=roots, identity=identity, now=self._now)
         except (OSError, ValueError) as error:
             where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            raise ConnectTrouble(f"its certificates cannot be used: {where}", What.ASK_SOMEBODY) from error
+            raise BrokerConnectError(
+                f"its certificates cannot be used: {where}", ErrorReaction.ASK_SOMEBODY
+            ) from error
 
-    def _named(self, trouble: Trouble) -> Trouble:
+    def _named(self, trouble: BrokerError) -> BrokerError:
         """Return the trouble of a failed connection, after choosing the MQTT version for the next one."""
-        if trouble.what is not What.SPEAK_OLDER:
+        if trouble.what is not ErrorReaction.SPEAK_OLDER:
             return trouble
         if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
             log.info("gateway %s: %s; trying MQTT 3.1.1", self.configuration.name, trouble)
             self._protocol = aiomqtt.ProtocolVersion.V311
             return trouble
         self._protocol = aiomqtt.ProtocolVersion.V5
-        return ConnectTrouble(trouble.text, What.TRY_AGAIN)
+        return BrokerConnectError(trouble.text, ErrorReaction.TRY_AGAIN)
 
-    async def _rest_after(self, outbox: Outbox, trouble: Trouble) -> None:
-        if trouble.what is What.SPEAK_OLDER:
+    async def _rest_after(self, outbox: Outbox, trouble: BrokerError) -> None:
+        if trouble.what is ErrorReaction.SPEAK_OLDER:
             return  # at once, with the older version
-        if isinstance(trouble, ConnectTrouble) and trouble.what is What.TRY_AGAIN:
+        if isinstance(trouble, BrokerConnectError) and trouble.what is ErrorReaction.TRY_AGAIN:
             trouble = await self._stranger() or trouble
         delay = self._backoff.next_delay() or 0.0
-        if trouble.what is What.TRY_SOON:
+        if trouble.what is ErrorReaction.TRY_SOON:
             delay = min(delay, self._patience.soon)
-        asks = trouble.what is What.ASK_SOMEBODY
+        asks = trouble.what is ErrorReaction.ASK_SOMEBODY
         if asks:
             delay = max(delay, min(_PERSON_S, self._patience.longest))
         if trouble.text != self._report.problem:
@@ -334,10 +336,10 @@ class MqttGateway:
         self._say(GatewayState.REFUSED if asks else GatewayState.CONNECTING, trouble.text)
         await self._rest(outbox, delay)
 
-    async def _stranger(self) -> Trouble | None:
+    async def _stranger(self) -> BrokerError | None:
         """Return the trouble that describes what answers at the address, if it is not a broker."""
         configuration = self.configuration
-        with suppress(ProblemError, Trouble):
+        with suppress(ProblemError, BrokerError):
             security = self._security()
             first = await strangers.first_bytes(
                 configuration.host,
@@ -370,17 +372,18 @@ class MqttGateway:
 
     # A connection
 
-    async def _talk(self, client: Client, outbox: Outbox) -> Trouble | None:
+    async def _talk(self, client: Client, outbox: Outbox) -> BrokerError | None:
         """Use a connection until it or the gateway ends. Return why it ended. Raises StoreError."""
         must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
         if client.terms.maximum_qos < 1:
             await client.close()
-            return ConnectTrouble(
-                f"the broker at {self.configuration.host} takes no message at QoS 1", What.ASK_SOMEBODY
+            return BrokerConnectError(
+                f"the broker at {self.configuration.host} takes no message at QoS 1",
+                ErrorReaction.ASK_SOMEBODY,
             )
         self._client = client
         self._saved_at = began_at = time.monotonic()
-        window = Window(messages=min(Window().messages, client.terms.receive_maximum - 1))
+        window = SendWindow(messages=min(SendWindow().messages, client.terms.receive_maximum - 1))
         outbox.begin(
             time.monotonic(),
             window=window,
@@ -414,7 +417,7 @@ class MqttGateway:
                         outbox.changed()
                         self._look()
                     lost = outbox.overdue(time.monotonic())
-                    if isinstance(lost, LostTrouble):
+                    if isinstance(lost, BrokerLostError):
                         return lost
                     self._wake.clear()
                     later = await self._send(client, listening, outbox)
@@ -428,7 +431,7 @@ class MqttGateway:
                     self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
             await self._await_acknowledgements(client, lambda: outbox.on_the_way > 0)
-        except Trouble as trouble:
+        except BrokerError as trouble:
             return client.ended or trouble
         finally:
             if time.monotonic() - began_at >= _STOOD_S:
@@ -439,7 +442,7 @@ class MqttGateway:
     async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
         """Send the messages that are due. Return the seconds until there may be more.
 
-        Raises Trouble, StoreError.
+        Raises BrokerError, StoreError.
         """
         for _ in range(_TURN):
             now = time.monotonic()
@@ -457,7 +460,7 @@ class MqttGateway:
     async def _hear(self, listening: Listening, outbox: Outbox, vessel: str) -> None:
         """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
 
-        Raises Trouble, StoreError.
+        Raises BrokerError, StoreError.
         """
         is_complete = False
         outbox.standings.hear(vessel)
@@ -483,7 +486,7 @@ class MqttGateway:
         return signs
 
     async def _await_acknowledgements(self, client: Client, is_owed: Callable[[], bool]) -> None:
-        """Wait while acknowledgements are pending, for at most a third of `Patience.stop`."""
+        """Wait while acknowledgements are pending, for at most a third of `Timeouts.stop`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.stop / 3):
                 while is_owed() and client.ended is None:
@@ -499,7 +502,7 @@ class MqttGateway:
         not read is then lost.
         """
         try:
-            with suppress(Trouble):
+            with suppress(BrokerError):
                 if client.ended is None:
                     self._attendance.leave(client)
                     await self._await_acknowledgements(client, lambda: self._attendance.is_owed_an_answer)

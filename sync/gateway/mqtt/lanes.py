@@ -52,7 +52,7 @@ PAST: Final = LaneSettings("history", HISTORY.holds)
 DEFAULT: Final = (LIVE, PAST)
 
 
-class Wrong(Enum):
+class RepairReason(Enum):
     """Reason why something is published again, or cleared, at a broker."""
 
     MISSING = "missing"
@@ -70,13 +70,13 @@ class Repair:
     """A correction of what a broker retains."""
 
     document_id: str
-    wrong: Wrong = Wrong.MISSING
+    wrong: RepairReason = RepairReason.MISSING
     topic: str = ""
     """Topic to clear, for `LEFT_OVER` only. The document id determines the lane."""
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class LaneEntry:
     """A document in a lane."""
 
     sequence: int
@@ -103,7 +103,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Lane:
+class DocumentLane:
     """A lane and its progress."""
 
     settings: LaneSettings
@@ -121,8 +121,8 @@ class Lane:
     """Corrections at the broker that must be sent before anything else."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """Positions before each of the last forwarded documents."""
-    _sent: deque[Entry] = field(default_factory=deque)
-    _waiting: deque[Entry] = field(default_factory=deque)
+    _sent: deque[LaneEntry] = field(default_factory=deque)
+    _waiting: deque[LaneEntry] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.scanned = self.position
@@ -150,13 +150,13 @@ class Lane:
         """True if no document that was read is waiting or in flight."""
         return not (self._sent or self._waiting)
 
-    def load(self, entries: Iterable[Entry], scanned: int) -> None:
+    def load(self, entries: Iterable[LaneEntry], scanned: int) -> None:
         """Append entries read from the feed. `scanned` is the sequence up to which it was read."""
         self._waiting.extend(entries)
         self.scanned = scanned
         self._advance()
 
-    def next(self) -> tuple[Entry, Message] | None:
+    def next(self) -> tuple[LaneEntry, Message] | None:
         """Return the entry and message to send next, or None if more must be read first."""
         while self._waiting:
             entry = self._waiting[0]
@@ -173,13 +173,13 @@ class Lane:
         if entry.offered == len(entry.messages):
             self._sent.append(self._waiting.popleft())
 
-    def skipped(self) -> list[Entry]:
+    def skipped(self) -> list[LaneEntry]:
         """Record that the message returned by `next` need not be sent. Returns as `confirmed` does."""
         entry = self._waiting[0]
         self.sent()
         return self.confirmed(entry)
 
-    def confirmed(self, entry: Entry) -> list[Entry]:
+    def confirmed(self, entry: LaneEntry) -> list[LaneEntry]:
         """Record that one more message of an entry is confirmed.
 
         Returns:
@@ -190,7 +190,7 @@ class Lane:
         entry.confirmed += 1
         return self._advance() if entry.is_done else []
 
-    def set_aside(self, entry: Entry, refused: RefusedDocument) -> list[Entry]:
+    def set_aside(self, entry: LaneEntry, refused: RefusedDocument) -> list[LaneEntry]:
         """Set an entry aside that the broker rejects, so that later ones continue.
 
         Returns as `confirmed` does.
@@ -236,7 +236,7 @@ class Lane:
         """Reset the backlog, because the end of the feed is reached and everything is confirmed."""
         self.backlog.reset(len(self.aside))
 
-    def _advance(self) -> list[Entry]:
+    def _advance(self) -> list[LaneEntry]:
         done = []
         while self._sent and self._sent[0].is_done:
             entry = self._sent.popleft()

@@ -33,7 +33,7 @@ SCAN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Timeouts in seconds, which tests shorten."""
 
     connect: float = 15.0
@@ -68,7 +68,7 @@ class Patience:
     """Interval at which one refused document for each reason is offered again during a connection."""
 
 
-class Window:
+class SendWindow:
     """The number of messages and bytes that may be in flight, the bytes adapted to the link.
 
     As in TCP, the window grows while acknowledgements are prompt, and is halved when one is late.

@@ -13,8 +13,8 @@ from typing import Final
 
 from sync.gateway.mqtt import topics, troubles
 from sync.gateway.mqtt.client import Client
-from sync.gateway.mqtt.limits import Patience
-from sync.gateway.mqtt.troubles import LostTrouble, What
+from sync.gateway.mqtt.limits import Timeouts
+from sync.gateway.mqtt.troubles import BrokerLostError, ErrorReaction
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Listening:
         vessel: str,
         must_hear: bool,
         hears_discovery: bool,
-        patience: Patience,
+        patience: Timeouts,
         wake: asyncio.Event,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -55,13 +55,13 @@ class Listening:
         self._is_proven = False
 
     async def begin(self, payload: bytes) -> None:
-        """Publish this vessel's presence for the first time on the connection. Raises Trouble."""
+        """Publish this vessel's presence for the first time on the connection. Raises BrokerError."""
         if self._must_hear:
             self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
         await self._say(payload)
 
     async def hear_birth(self) -> None:
-        """Subscribe to Home Assistant's birth message. Raises Trouble."""
+        """Subscribe to Home Assistant's birth message. Raises BrokerError."""
         if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
             self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
 
@@ -74,7 +74,7 @@ class Listening:
             True if that was complete, so that missing messages are not retained.
 
         Raises:
-            Trouble: the connection has ended, or the broker does not let us read.
+            BrokerError: the connection has ended, or the broker does not let us read.
         """
         if self._must_hear:
             wanted = topics.everything_of(vessel)
@@ -122,7 +122,10 @@ class Listening:
             self._end(None)
 
     async def _say(self, payload: bytes) -> None:
-        """Publish this vessel's presence, and wait until it is acknowledged or read back. Raises Trouble."""
+        """Publish this vessel's presence, and wait until it is acknowledged or read back.
+
+        Raises BrokerError.
+        """
         self._done = done = asyncio.get_running_loop().create_future()
         number = self._client.send(self._presence, payload, retain=True)
         self._number = None if self._must_hear else number
@@ -131,14 +134,16 @@ class Listening:
                 raise (
                     troubles.of_silence(self._presence)
                     if self._must_hear
-                    else LostTrouble(f"the broker does not acknowledge {self._presence}", What.TRY_AGAIN)
+                    else BrokerLostError(
+                        f"the broker does not acknowledge {self._presence}", ErrorReaction.TRY_AGAIN
+                    )
                 )
             done.result()
         finally:
             self._number = self._done = None
 
     async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition holds. Return True if it did in time. Raises Trouble."""
+        """Wait until a condition holds. Return True if it did in time. Raises BrokerError."""
         try:
             async with asyncio.timeout(seconds):
                 while not holds():

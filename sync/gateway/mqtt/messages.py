@@ -12,13 +12,13 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from sync import documents
-from sync.documents import DocumentName, Kind
+from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import DocumentError, bodies, revisions
 
 
-class Retention(Enum):
+class RetainRule(Enum):
     """Rule for whether the broker retains a message."""
 
     NO = "no"
@@ -30,7 +30,7 @@ class Retention(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MessageAge:
     """Age of a message's content within a vessel, for comparison; see `standing`."""
 
     log: str
@@ -46,20 +46,20 @@ class Message:
 
     topic: str
     payload: bytes
-    retention: Retention = Retention.NO
-    standing: Standing | None = None
+    retention: RetainRule = RetainRule.NO
+    standing: MessageAge | None = None
     ranked_by: str | None = None
     """Topic whose retained message is compared to decide about this one; None for its own."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
         """Return a message that clears the retained message of a topic."""
-        return cls(topic, b"", Retention.ALWAYS)
+        return cls(topic, b"", RetainRule.ALWAYS)
 
     @property
     def is_retained(self) -> bool:
         """True if the broker must retain the message."""
-        return self.retention is not Retention.NO
+        return self.retention is not RetainRule.NO
 
     @property
     def size(self) -> int:
@@ -80,16 +80,16 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class _Shape:
     part: str
-    retention: Retention = Retention.NO
+    retention: RetainRule = RetainRule.NO
 
 
-_OF_SENSORS: Final[Mapping[Kind, _Shape]] = {
-    Kind.EQUIPMENT: _Shape("state", Retention.LATEST),
-    Kind.READING: _Shape("reading"),
-    Kind.ALARM: _Shape("alarm", Retention.LATEST_OR_PASSING),
-    Kind.GAP: _Shape("gap"),
+_OF_SENSORS: Final[Mapping[DocumentType, _Shape]] = {
+    DocumentType.EQUIPMENT: _Shape("state", RetainRule.LATEST),
+    DocumentType.READING: _Shape("reading"),
+    DocumentType.ALARM: _Shape("alarm", RetainRule.LATEST_OR_PASSING),
+    DocumentType.GAP: _Shape("gap"),
 }
-_NEVER: Final = frozenset({Kind.FLEET, Kind.FORWARDED})
+_NEVER: Final = frozenset({DocumentType.FLEET, DocumentType.FORWARDED})
 """Kinds of documents that only vessels exchange."""
 
 
@@ -98,13 +98,13 @@ def topic_of(name: DocumentName, document_id: str) -> str | None:
     if name.kind in _OF_SENSORS:
         assert name.sensor is not None
         return topics.sensor(name.vessel, name.sensor, _OF_SENSORS[name.kind].part)
-    if name.kind is Kind.VESSEL:
+    if name.kind is DocumentType.VESSEL:
         return topics.vessel(name.vessel)
-    if name.kind is Kind.BOOT:
+    if name.kind is DocumentType.BOOT:
         assert name.log is not None
         assert name.number is not None
         return topics.boot(name.vessel, name.log, name.number)
-    if name.kind is Kind.NOTE:
+    if name.kind is DocumentType.NOTE:
         return topics.note(name.vessel, document_id.rpartition(":")[2])
     return None
 
@@ -140,12 +140,12 @@ def messages_of(
     if name is None or topic is None:
         return ()
     if deleted:
-        if name.kind is Kind.EQUIPMENT:
+        if name.kind is DocumentType.EQUIPMENT:
             return (Message.clearing(topic),)
         return (Message(topic, msgspec.json.encode({"_deleted": True, "_id": document_id})),)
-    if name.kind in {Kind.READING, Kind.GAP, Kind.BOOT, Kind.NOTE}:
+    if name.kind in {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.NOTE}:
         return (Message(topic, with_id(document_id, raw)),)
-    if name.kind is Kind.VESSEL:
+    if name.kind is DocumentType.VESSEL:
         body = {**bodies.decode(document_id, raw), "_rev": rev}
         return _of_vessel(document_id, topic, body, facts, options)
     return _of_sensor(name, document_id, raw, facts, options)
@@ -155,13 +155,13 @@ def _of_sensor(
     name: DocumentName, document_id: str, raw: bytes, facts: VesselFacts, options: Options
 ) -> tuple[Message, ...]:
     is_gone = name.sensor is not None and not facts.may_have(name.sensor)
-    if is_gone and name.kind is Kind.EQUIPMENT:
+    if is_gone and name.kind is DocumentType.EQUIPMENT:
         return ()
     body, topic = bodies.decode(document_id, raw), topic_of(name, document_id)
     assert topic is not None
-    retention = Retention.NO if is_gone else _OF_SENSORS[name.kind].retention
+    retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
     found = [Message(topic, with_id(document_id, raw), retention, standing_of(body))]
-    if name.kind is Kind.EQUIPMENT and options.signalk:
+    if name.kind is DocumentType.EQUIPMENT and options.signalk:
         delta = signalk.delta(facts.uuid, body)
         if delta is not None:
             found.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
@@ -173,10 +173,10 @@ def _of_vessel(
 ) -> tuple[Message, ...]:
     standing = standing_of(body)
     payload = msgspec.json.encode({"_id": document_id, "_rev": body["_rev"], **body})
-    found = [Message(topic, payload, Retention.LATEST_OR_PASSING, standing)]
+    found = [Message(topic, payload, RetainRule.LATEST_OR_PASSING, standing)]
     if options.home_assistant:
         found += [
-            Message(where, msgspec.json.encode(config), Retention.LATEST, standing, ranked_by=topic)
+            Message(where, msgspec.json.encode(config), RetainRule.LATEST, standing, ranked_by=topic)
             for where, config in homeassistant.discovery(facts)
         ]
     return tuple(found)
@@ -193,23 +193,23 @@ def with_id(document_id: str, raw: bytes) -> bytes:
     return msgspec.json.encode({"_id": document_id, **bodies.decode(document_id, raw)})
 
 
-def standing_of(body: Mapping[str, Any]) -> Standing | None:
+def standing_of(body: Mapping[str, Any]) -> MessageAge | None:
     """Return the standing of a current value, an alarm or a vessel's document; None if it has none."""
-    if body.get("type") == Kind.VESSEL.value:
+    if body.get("type") == DocumentType.VESSEL.value:
         logs = body.get("logs")
         last = logs[-1] if isinstance(logs, list) and logs else None
         if not isinstance(last, str) or not isinstance(logs, list):
             return None
-        return Standing(last, len(logs), _generation(body.get("_rev")))
+        return MessageAge(last, len(logs), _generation(body.get("_rev")))
     log, sequence = body.get("log"), body.get("sequence")
     if not isinstance(log, str) or not _is_whole(sequence):
         return None
-    if body.get("type") == Kind.ALARM.value:
+    if body.get("type") == DocumentType.ALARM.value:
         # An alarm that was cleared or acknowledged is newer than the same alarm before.
         changes = sum(len(body[key]) for key in ("acks", "history") if isinstance(body.get(key), list))
-        return Standing(log, sequence, 1 if body.get("cleared") else 0, float(changes))
+        return MessageAge(log, sequence, 1 if body.get("cleared") else 0, float(changes))
     boot, clock = body.get("boot"), body.get("clock")
-    return Standing(
+    return MessageAge(
         log,
         sequence,
         boot if _is_whole(boot) else 0,

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.gateway.mqtt import homeassistant, limits, repairs, topics, troubles
 from sync.gateway.mqtt.cursor import MOST_ASIDE
-from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import Entry, Lane, Repair, Wrong
-from sync.gateway.mqtt.limits import Patience, Window
-from sync.gateway.mqtt.messages import Message, Retention
+from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
+from sync.gateway.mqtt.limits import SendWindow, Timeouts
+from sync.gateway.mqtt.messages import Message, RetainRule
 from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import LostTrouble, RefusalTrouble, What
+from sync.gateway.mqtt.troubles import BrokerLostError, BrokerRefusalError, ErrorReaction
 from sync.gateway.report import RefusedDocument
 from sync.net.throttle import TokenBucket
 
@@ -31,13 +31,13 @@ from sync.net.throttle import TokenBucket
 class _Line:
     """A lane and the state of its transmission."""
 
-    lane: Lane
+    lane: DocumentLane
     bucket: TokenBucket | None
     is_read: bool = False
     """True if the feed has nothing more for the lane now."""
     has_repaired: bool = False
     """True if repairs were sent last. Repairs and new documents alternate, a few at a time."""
-    refusal: RefusalTrouble | None = None
+    refusal: BrokerRefusalError | None = None
     patience: float = 0.0
     """Seconds from the last refusal until the next attempt."""
     again_at: float = 0.0
@@ -48,7 +48,7 @@ class _Flight:
     """A message in flight."""
 
     line: _Line
-    entry: Entry
+    entry: LaneEntry
     message: Message
     size: int
     sent_at: float
@@ -61,7 +61,7 @@ class Ready:
     """A message to send now; call `Outbox.sent` afterwards."""
 
     line: _Line
-    entry: Entry
+    entry: LaneEntry
     message: Message
 
 
@@ -96,13 +96,13 @@ class Outbox:
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
-        feed: Feed,
+        lanes: Sequence[DocumentLane],
+        feed: LaneFeed,
         standings: Standings,
         *,
         limit: float | None,
         now: float,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         hears_discovery: bool = False,
         utc: Callable[[], float] = time.time,
     ) -> None:
@@ -123,9 +123,9 @@ class Outbox:
         self.standings: Final = standings
         self.unsaved = 0
         """Number of documents confirmed since `saved`."""
-        self.ended: list[Entry] = []
+        self.ended: list[LaneEntry] = []
         """Forwarded documents that the gateway has not recorded yet."""
-        self._feed, self._patience = feed, patience or Patience()
+        self._feed, self._patience = feed, patience or Timeouts()
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
         self._lines = [
@@ -137,7 +137,7 @@ class Outbox:
             )
             for lane in lanes
         ]
-        self._window = Window()
+        self._window = SendWindow()
         self._flights: dict[int, _Flight] = {}
         self._unheard: dict[tuple[str, bytes], list[_Flight]] = {}
         self._ready: set[str] = set()
@@ -155,7 +155,7 @@ class Outbox:
     # Beginning and end of a connection
 
     def begin(
-        self, now: float, *, window: Window, must_hear: bool, largest: int, is_forgotten: bool = False
+        self, now: float, *, window: SendWindow, must_hear: bool, largest: int, is_forgotten: bool = False
     ) -> None:
         """Begin a connection, offering again everything that was not forwarded.
 
@@ -233,7 +233,7 @@ class Outbox:
     def announce(self) -> None:
         """Publish the discovery messages of all sensors again, because Home Assistant has started."""
         for vessel in self._ready:
-            self._repair(Repair(documents.vessel_id(vessel), Wrong.UNKNOWN))
+            self._repair(Repair(documents.vessel_id(vessel), RepairReason.UNKNOWN))
 
     def refresh(self, vessel: str, sensor: str, now: float) -> None:
         """Publish an unchanged current value again before Home Assistant lets it expire."""
@@ -241,7 +241,7 @@ class Outbox:
         expires = None if facts is None else homeassistant.expires_after(facts)
         last = self._published_at.get(topics.sensor(vessel, sensor, "state"), float("-inf"))
         if vessel in self._ready and expires is not None and now - last >= expires / _REFRESHED:
-            self._repair(Repair(documents.equipment_id(vessel, sensor), Wrong.ELDERLY))
+            self._repair(Repair(documents.equipment_id(vessel, sensor), RepairReason.ELDERLY))
 
     def try_again(self) -> None:
         """Offer refused messages again at once."""
@@ -312,7 +312,7 @@ class Outbox:
             bucket.spend(size, now)
         ready.line.lane.sent()
 
-    def _next(self, line: _Line) -> tuple[Entry, Message] | None:
+    def _next(self, line: _Line) -> tuple[LaneEntry, Message] | None:
         """Return the next message of a lane in publishable form, or None if there is none yet."""
         lane = line.lane
         has_loaded = False
@@ -338,13 +338,13 @@ class Outbox:
                 self._set_aside(line, entry, reason)
                 continue
             judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
-            if judged is not None and (judged.retention is not Retention.NO or entry.repair is None):
+            if judged is not None and (judged.retention is not RetainRule.NO or entry.repair is None):
                 return entry, judged
             self._note(lane.skipped())
 
     # Receiving
 
-    def acknowledged(self, number: int, code: int, name: str, now: float) -> RefusalTrouble | None:
+    def acknowledged(self, number: int, code: int, name: str, now: float) -> BrokerRefusalError | None:
         """Process the broker's answer to a message. Return the trouble if it refuses."""
         flight = self._flights.get(number)
         if flight is None:
@@ -383,15 +383,17 @@ class Outbox:
             self._put_back[topic] = self._put_back.get(topic, 0) + 1
             self._compare(vessel, only=topic)
 
-    def overdue(self, now: float) -> LostTrouble | RefusalTrouble | None:
+    def overdue(self, now: float) -> BrokerLostError | BrokerRefusalError | None:
         """Return the trouble if an answer has been pending for too long. Call it regularly."""
         if not self._flights:
             return None
         if any(flight.answered_at is None for flight in self._flights.values()) and (
             now - self._answered_at > self._patience.acknowledgement
         ):
-            return LostTrouble("the broker has stopped acknowledging what it gets", What.TRY_AGAIN)
-        found: RefusalTrouble | None = None
+            return BrokerLostError(
+                "the broker has stopped acknowledging what it gets", ErrorReaction.TRY_AGAIN
+            )
+        found: BrokerRefusalError | None = None
         for number, flight in list(self._flights.items()):
             if flight.answered_at is not None and now - flight.answered_at > self._patience.echo:
                 self._drop(number, flight)
@@ -405,7 +407,7 @@ class Outbox:
     # State
 
     @property
-    def refusal(self) -> RefusalTrouble | None:
+    def refusal(self) -> BrokerRefusalError | None:
         """The refusal for which a person must act, or None."""
         return next((line.refusal for line in self._lines if line.refusal is not None), None)
 
@@ -457,7 +459,7 @@ class Outbox:
         if line is not None:
             line.lane.repairs[repair] = None
 
-    def _note(self, done: Sequence[Entry]) -> None:
+    def _note(self, done: Sequence[LaneEntry]) -> None:
         self.unsaved += len(done)
         self.ended.extend(done)
 
@@ -470,11 +472,11 @@ class Outbox:
             if not waiting:
                 del self._unheard[key]
 
-    def _refused(self, flight: _Flight, trouble: RefusalTrouble, now: float) -> RefusalTrouble | None:
+    def _refused(self, flight: _Flight, trouble: BrokerRefusalError, now: float) -> BrokerRefusalError | None:
         line = flight.line
         if flight.entry.is_void:
             return None
-        if trouble.what is What.SET_ASIDE and len(line.lane.aside) < MOST_ASIDE:
+        if trouble.what is ErrorReaction.SET_ASIDE and len(line.lane.aside) < MOST_ASIDE:
             self._set_aside(line, flight.entry, trouble.text)
             return trouble
         line.patience = min(max(self._patience.refusal, 2 * line.patience), self._patience.longest)
@@ -483,7 +485,7 @@ class Outbox:
         line.lane.rewind()
         return trouble
 
-    def _set_aside(self, line: _Line, entry: Entry, reason: str) -> None:
+    def _set_aside(self, line: _Line, entry: LaneEntry, reason: str) -> None:
         refused = RefusedDocument(entry.document_id, reason, round(self._utc(), 3))
         self._note(line.lane.set_aside(entry, refused))
 
@@ -491,5 +493,5 @@ class Outbox:
         return any(flight.line is line for flight in self._flights.values())
 
 
-_CURRENT: Final = f"{Kind.EQUIPMENT}:"
-_VESSEL: Final = f"{Kind.VESSEL}:"
+_CURRENT: Final = f"{DocumentType.EQUIPMENT}:"
+_VESSEL: Final = f"{DocumentType.VESSEL}:"

@@ -10,23 +10,23 @@ feed.
 from collections.abc import Iterator, Sequence
 
 from sync import documents
-from sync.documents import Kind
+from sync.documents import DocumentType
 from sync.gateway.mqtt import homeassistant, limits, topics
-from sync.gateway.mqtt.feed import Feed
-from sync.gateway.mqtt.lanes import Entry, Lane, Repair, Wrong
+from sync.gateway.mqtt.feed import LaneFeed
+from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
 from sync.gateway.mqtt.messages import Message, standing_of
 from sync.gateway.mqtt.standing import Standings, is_older
-from sync.gateway.mqtt.topics import Place
+from sync.gateway.mqtt.topics import RetainedTopic
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import Database, Document
 
 _ANY_LOG = "aaaaaa"
 
 
-def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
+def vessels(database: Database, lanes: Sequence[DocumentLane]) -> list[str]:
     """Return the vessels for which a broker retains messages. Raises StoreError."""
     found: dict[str, None] = {}
-    for kind in (Kind.VESSEL, Kind.EQUIPMENT, Kind.ALARM):
+    for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.ALARM):
         after = ""
         while True:
             document = next(iter(database.documents(f"{kind}:", after=after, limit=1, deleted=True)), None)
@@ -38,12 +38,17 @@ def vessels(database: Database, lanes: Sequence[Lane]) -> list[str]:
                 continue
             if _lane_of(document.id, lanes) is not None:
                 found[name.vessel] = None
-            after = f"{kind}:{name.vessel}:~" if kind is not Kind.VESSEL else document.id
+            after = f"{kind}:{name.vessel}:~" if kind is not DocumentType.VESSEL else document.id
     return sorted(found)
 
 
 def find_missing(
-    vessel: str, feed: Feed, lanes: Sequence[Lane], standings: Standings, *, only: str | None = None
+    vessel: str,
+    feed: LaneFeed,
+    lanes: Sequence[DocumentLane],
+    standings: Standings,
+    *,
+    only: str | None = None,
 ) -> None:
     """Find messages of a vessel that should be retained and are missing or outdated. Raises StoreError.
 
@@ -60,8 +65,8 @@ def find_missing(
 
 def find_left_over(
     vessel: str,
-    feed: Feed,
-    lanes: Sequence[Lane],
+    feed: LaneFeed,
+    lanes: Sequence[DocumentLane],
     standings: Standings,
     *,
     clears_discovery: bool,
@@ -87,12 +92,12 @@ def find_left_over(
         document_id = _document_of(place)
         lane = _lane_of(document_id, lanes)
         if is_ours and lane is not None:
-            lane.repairs[Repair(document_id, Wrong.LEFT_OVER, topic)] = None
+            lane.repairs[Repair(document_id, RepairReason.LEFT_OVER, topic)] = None
 
 
-def load(feed: Feed, lane: Lane, standings: Standings) -> None:
+def load(feed: LaneFeed, lane: DocumentLane, standings: Standings) -> None:
     """Move the next repairs of a lane into its queue as entries. Raises StoreError."""
-    entries: list[Entry] = []
+    entries: list[LaneEntry] = []
     while lane.repairs and len(entries) < limits.REPAIRS:
         repair = next(iter(lane.repairs))
         del lane.repairs[repair]
@@ -101,29 +106,31 @@ def load(feed: Feed, lane: Lane, standings: Standings) -> None:
         assert name is not None
         if messages:
             size = sum(message.size for message in messages)
-            entries.append(Entry(0, repair.document_id, name.vessel, messages, size, repair=repair))
+            entries.append(LaneEntry(0, repair.document_id, name.vessel, messages, size, repair=repair))
     lane.load(entries, lane.scanned)
 
 
-def _messages(repair: Repair, feed: Feed, lane: Lane, standings: Standings) -> tuple[Message, ...]:
+def _messages(
+    repair: Repair, feed: LaneFeed, lane: DocumentLane, standings: Standings
+) -> tuple[Message, ...]:
     name = documents.parse_id(repair.document_id)
     assert name is not None
     facts = feed.facts(name.vessel)
-    if repair.wrong is Wrong.LEFT_OVER:
+    if repair.wrong is RepairReason.LEFT_OVER:
         # The sensor may have returned in the meantime.
         return () if repair.topic in _topics(facts, feed) else (Message.clearing(repair.topic),)
     document = feed.database.get(repair.document_id)
     if document is None or _is_to_come(document, lane):
         return ()
     messages = feed.messages(document) or ()
-    if repair.wrong is Wrong.UNKNOWN:
+    if repair.wrong is RepairReason.UNKNOWN:
         return messages[1:]
-    if repair.wrong is Wrong.ELDERLY:
+    if repair.wrong is RepairReason.ELDERLY:
         return messages[:1]
     return tuple(message for message in messages if standings.lacks(message, facts.logs))
 
 
-def _is_to_come(document: Document, lane: Lane) -> bool:
+def _is_to_come(document: Document, lane: DocumentLane) -> bool:
     """Return True if a document is still to be sent from the feed, or if the broker rejects it."""
     return document.sequence > lane.position or document.id in lane.aside
 
@@ -133,7 +140,7 @@ def _retained(database: Database, facts: VesselFacts) -> Iterator[Document]:
     about = database.get(documents.vessel_id(facts.id))
     if about is not None and not about.deleted:
         yield about
-    yield from database.documents(f"{Kind.EQUIPMENT}:{facts.id}:", deleted=True)
+    yield from database.documents(f"{DocumentType.EQUIPMENT}:{facts.id}:", deleted=True)
     for sensor in facts.sensors:
         newest = _newest_alarm(sensor.id, database, facts)
         if newest is not None:
@@ -162,7 +169,9 @@ def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Docume
     return None
 
 
-def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings: Standings) -> bool:
+def _knows_best(
+    facts: VesselFacts, feed: LaneFeed, lanes: Sequence[DocumentLane], standings: Standings
+) -> bool:
     """Return True if the store has the newest known list of the vessel's sensors.
 
     Another vessel may have forwarded a newer list, with one more sensor, that this one has not received yet.
@@ -180,7 +189,7 @@ def _knows_best(facts: VesselFacts, feed: Feed, lanes: Sequence[Lane], standings
     return ours is not None and not is_older(ours, theirs, facts.logs)
 
 
-def _topics(facts: VesselFacts, feed: Feed) -> frozenset[str]:
+def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
     """Return the topics that a vessel's sensors may have."""
     found = {
         topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
@@ -190,7 +199,7 @@ def _topics(facts: VesselFacts, feed: Feed) -> frozenset[str]:
     return frozenset(found)
 
 
-def _document_of(place: Place) -> str:
+def _document_of(place: RetainedTopic) -> str:
     """Return the id of a document with this topic, which determines the topic's lane."""
     if place.sensor is None or place.part == "config":
         return documents.vessel_id(place.vessel)
@@ -199,5 +208,5 @@ def _document_of(place: Place) -> str:
     return documents.alarm_id(place.vessel, place.sensor, _ANY_LOG, 0)
 
 
-def _lane_of(document_id: str, lanes: Sequence[Lane]) -> Lane | None:
+def _lane_of(document_id: str, lanes: Sequence[DocumentLane]) -> DocumentLane | None:
     return next((lane for lane in lanes if lane.holds(document_id)), None)

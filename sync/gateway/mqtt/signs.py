@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from sync import documents
-from sync.documents import Kind
-from sync.store import Change, Database, DocumentError
+from sync.documents import DocumentType
+from sync.store import Database, DocumentChange, DocumentError
 
 LATE_S: Final = 900.0
 """Maximum seconds that a document may take to arrive here and still count as a sign."""
 WINDOW_S: Final = 300.0
 """Window in seconds for a document that does not state its own: the recorder's default."""
-_KINDS: Final = {Kind.READING: "endUtc", Kind.EQUIPMENT: "time"}
+_KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
 """Kinds of documents that are signs, with the field that contains their time."""
 _PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
 
@@ -43,7 +43,7 @@ class Signs:
         self._since = database.last_sequence
         self._seen: dict[tuple[str, str], str] = {}
 
-    def saw(self, change: Change) -> None:
+    def saw(self, change: DocumentChange) -> None:
         """Record a change of the store."""
         if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
             return

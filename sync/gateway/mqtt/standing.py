@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from sync.gateway.mqtt import topics
-from sync.gateway.mqtt.messages import Message, Retention, Standing, standing_of
+from sync.gateway.mqtt.messages import Message, MessageAge, RetainRule, standing_of
 
 
-def is_older(ours: Standing, theirs: Standing, logs: Sequence[str]) -> bool:
+def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
     """Return True if `ours` must not replace `theirs`. `logs` are the vessel's logs, oldest first."""
     if ours.log != theirs.log:
         if theirs.log not in logs:
@@ -34,21 +34,21 @@ class Standings:
     last one, or have been restored to its state of hours ago.
     """
 
-    def __init__(self, known: Mapping[str, Standing] | None = None) -> None:
-        self._known: dict[str, Standing] = dict(known or {})
+    def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
+        self._known: dict[str, MessageAge] = dict(known or {})
         self._there: dict[str, int] = {}
         """Hash of the retained payload of each topic."""
         self._topics: dict[str, dict[str, None]] = {}
         """Topics in `_known` and `_there` by vessel; some may no longer be in either."""
         for topic in self._known:
             self._index(topic)
-        self._before: dict[str, Standing] = {}
+        self._before: dict[str, MessageAge] = {}
         """Standings known before of the vessel that is being read."""
         self.changes = 0
         """Number of changes so far, for callers that store the standings durably."""
 
     @property
-    def known(self) -> Mapping[str, Standing]:
+    def known(self) -> Mapping[str, MessageAge]:
         """The standing of the retained message, by topic."""
         return self._known
 
@@ -102,18 +102,18 @@ class Standings:
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
         """Return the message in the form that may be published now, or None if it may not."""
-        if message.standing is None or message.retention is Retention.NO:
+        if message.standing is None or message.retention is RetainRule.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)
         if known is None or not is_older(message.standing, known, logs):
             return message
-        if message.retention is Retention.LATEST:
+        if message.retention is RetainRule.LATEST:
             return None
-        return replace(message, retention=Retention.NO)
+        return replace(message, retention=RetainRule.NO)
 
     def published(self, message: Message) -> None:
         """Record that the broker has accepted a message."""
-        if message.retention is Retention.NO:
+        if message.retention is RetainRule.NO:
             return
         if not message.payload:
             self._cleared(message.topic)
@@ -158,7 +158,7 @@ class Standings:
             self._index(topic)
         self._there[topic] = hash(payload)
 
-    def _note(self, topic: str, standing: Standing) -> None:
+    def _note(self, topic: str, standing: MessageAge) -> None:
         if self._known.get(topic) != standing:
             if topic not in self._known:
                 self._index(topic)

@@ -14,7 +14,7 @@ OFFLINE: Final = b"offline"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RetainedTopic:
     """The subject of a retained topic."""
 
     vessel: str
@@ -23,15 +23,15 @@ class Place:
     sensor: str | None = None
 
 
-def parse(topic: str) -> Place | None:
+def parse(topic: str) -> RetainedTopic | None:
     """Return the subject of one of our retained topics, or None for any other topic."""
     match topic.split("/"):
         case [root, vessel, ("presence" | "vessel") as part] if root == ROOT:
-            return Place(vessel, part)
+            return RetainedTopic(vessel, part)
         case [root, vessel, "sensor", sensor, ("state" | "alarm") as part] if root == ROOT:
-            return Place(vessel, part, sensor)
+            return RetainedTopic(vessel, part, sensor)
         case [root, _, name, sensor, "config"] if root == HOME_ASSISTANT and name.startswith(_NODE):
-            return Place(name.removeprefix(_NODE), "config", sensor)
+            return RetainedTopic(name.removeprefix(_NODE), "config", sensor)
         case _:
             return None
 

@@ -1,4 +1,4 @@
-"""A connection on a real WebSocket: the thinnest shell that drives `Connection`, and the tests' answers."""
+"""A connection on a real WebSocket: a thin shell that drives `BlipConnection`, and the tests' answers."""
 
 import asyncio
 import hashlib
@@ -12,12 +12,12 @@ from websockets.typing import Subprotocol
 
 from sync.blip import (
     Acknowledged,
-    Connection,
+    BlipConnection,
+    BodySource,
     ErrorReceived,
     RequestReceived,
     ResponsePart,
     ResponseReceived,
-    Source,
 )
 
 SUBPROTOCOL = Subprotocol("BLIP_3+CBMobile_3")
@@ -47,7 +47,7 @@ class Talker:
     """Peer that makes and answers requests over one WebSocket."""
 
     socket: WebSocket
-    connection: Connection = field(default_factory=Connection)
+    connection: BlipConnection = field(default_factory=BlipConnection)
     replies: dict[int, asyncio.Future[Reply]] = field(default_factory=dict)
     parts: dict[int, list[bytes]] = field(default_factory=dict)
     acknowledged: int = 0
@@ -82,7 +82,7 @@ class Talker:
     async def ask(
         self,
         profile: str,
-        body: bytes | Source = b"",
+        body: bytes | BodySource = b"",
         *,
         properties: Mapping[str, str] | None = None,
         urgent: bool = False,

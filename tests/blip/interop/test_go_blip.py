@@ -11,12 +11,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from sync.blip import ErrorReceived, Limits, ResponseReceived
+from sync.blip import ConnectionLimits, ErrorReceived, ResponseReceived
 from tests.blip.interop.go_peer import go_peer
 from tests.blip.interop.talker import SUBPROTOCOL, Talker, pattern
 from tests.interop.availability import or_skip
 
-MOST = Limits().frame_bytes
+MOST = ConnectionLimits().frame_bytes
 WAIT = 60
 
 

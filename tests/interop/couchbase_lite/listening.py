@@ -14,7 +14,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sync.net.authenticators import ListenerPasswordAuthenticator
-from sync.net.listener import Connection, URLEndpointListener, URLEndpointListenerConfiguration
+from sync.net.listener import PeerConnection, URLEndpointListener, URLEndpointListenerConfiguration
 from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Problem
 from sync.peer.quotas import Quota
@@ -34,7 +34,7 @@ def make_listener(
     deltas: bool,
     read_only: bool,
     quota: Quota | None = None,
-    on_disconnected: Callable[[Connection, Problem | None], None],
+    on_disconnected: Callable[[PeerConnection, Problem | None], None],
 ) -> URLEndpointListener:
     """Return a listener on 127.0.0.1 with one database.
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from sync.blip import Connection, Event, RequestReceived, ResponseReceived
+from sync.blip import BlipConnection, Event, RequestReceived, ResponseReceived
 
 JSON = dict[str, Any]
 
@@ -92,7 +92,7 @@ class ScriptedPeer:
         assert socket.request is not None
         self.path, self.headers = socket.request.path, socket.request.headers
         self._sockets.append(socket)
-        connection = Connection()
+        connection = BlipConnection()
         sent: dict[int, str] = {}
         try:
             for frame in socket:
@@ -108,7 +108,7 @@ class ScriptedPeer:
         except ConnectionClosed:
             return
 
-    def _answer(self, connection: Connection, request: RequestReceived, sent: dict[int, str]) -> None:
+    def _answer(self, connection: BlipConnection, request: RequestReceived, sent: dict[int, str]) -> None:
         if request.no_reply:
             return
         match request.profile:
@@ -138,7 +138,7 @@ class ScriptedPeer:
             case _:
                 connection.send_not_handled(request)
 
-    def _answered(self, connection: Connection, event: Event, sent: dict[int, str]) -> None:
+    def _answered(self, connection: BlipConnection, event: Event, sent: dict[int, str]) -> None:
         if not hasattr(event, "number") or event.number not in sent:
             return
         profile = sent.pop(event.number)
@@ -151,7 +151,7 @@ class ScriptedPeer:
                 self._send(connection, sent, offer, place, deltas=event.properties.get("deltas") == "true")
 
     def _send(
-        self, connection: Connection, sent: dict[int, str], offer: Offered, sequence: int, *, deltas: bool
+        self, connection: BlipConnection, sent: dict[int, str], offer: Offered, sequence: int, *, deltas: bool
     ) -> None:
         properties = {"id": offer.id, "rev": offer.rev, "sequence": str(sequence)}
         if offer.history:
@@ -163,7 +163,7 @@ class ScriptedPeer:
 
     @staticmethod
     def _ask(
-        connection: Connection, sent: dict[int, str], profile: str, properties: dict[str, str], body: Any
+        connection: BlipConnection, sent: dict[int, str], profile: str, properties: dict[str, str], body: Any
     ) -> None:
         number = connection.send_request(
             {"Profile": profile, **properties}, json.dumps(body).encode(), compressed=True

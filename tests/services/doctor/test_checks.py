@@ -14,9 +14,9 @@ from services.cli.main import main
 from services.doctor import network
 from services.doctor.checks import CHECKS, Check, examine, is_well
 from services.doctor.context import Patient
-from services.doctor.findings import Verdict
+from services.doctor.findings import CheckStatus
 from services.logs.kept import ErrorLog
-from services.logs.lines import Line
+from services.logs.lines import LogLine
 from services.recovery import store_check
 from services.state import crash_loops, state_file
 from services.state.boot_state import BootState
@@ -177,10 +177,10 @@ def check(name: str) -> Check:
 def test_healthy(rig: Rig, name: str) -> None:
     if name in ("gaps", "name"):
         finding = check(name).ask(rig.patient())
-        assert finding.verdict in (Verdict.GOOD, Verdict.SKIPPED)
+        assert finding.verdict in (CheckStatus.GOOD, CheckStatus.SKIPPED)
         return
     finding = check(name).ask(rig.patient())
-    assert finding.verdict is Verdict.GOOD, finding
+    assert finding.verdict is CheckStatus.GOOD, finding
     assert finding.seen
 
 
@@ -200,7 +200,7 @@ def end_often(rig: Rig, clock: float) -> None:
 
 
 def keep_error(rig: Rig, utc: float) -> None:
-    line = Line("error", "recorder", "recording", "the card is gone")
+    line = LogLine("error", "recorder", "recording", "the card is gone")
     ErrorLog(rig.root / "data").append(line, utc=utc, clock=1.0, now=0.0)
 
 
@@ -324,7 +324,7 @@ def test_planted_fault_is_seen(
     monkeypatch.setattr(shutil, "disk_usage", shutil.disk_usage)  # restored afterwards, whatever is planted
     plant(rig)
     finding = check(name).ask(rig.patient())
-    assert finding.verdict in (Verdict.WARN, Verdict.BAD), finding
+    assert finding.verdict in (CheckStatus.WARN, CheckStatus.BAD), finding
     assert words in finding.seen
     assert finding.cure
 
@@ -332,8 +332,8 @@ def test_planted_fault_is_seen(
 def test_what_is_over_is_told_no_more(rig: Rig) -> None:
     end_often(rig, NOW - 120)
     keep_error(rig, UTC - 90_000)
-    assert check("restarts").ask(rig.patient()).verdict is Verdict.GOOD
-    assert check("errors").ask(rig.patient()).verdict is Verdict.GOOD
+    assert check("restarts").ask(rig.patient()).verdict is CheckStatus.GOOD
+    assert check("errors").ask(rig.patient()).verdict is CheckStatus.GOOD
 
 
 def test_every_check_has_a_fault_that_it_sees() -> None:
@@ -342,7 +342,7 @@ def test_every_check_has_a_fault_that_it_sees() -> None:
 
 
 def test_clock_before_this_age_is_seen(rig: Rig) -> None:
-    assert check("age").ask(rig.patient(utc=1_000.0)).verdict is Verdict.WARN
+    assert check("age").ask(rig.patient(utc=1_000.0)).verdict is CheckStatus.WARN
 
 
 def test_certificate_that_expires_is_seen(rig: Rig) -> None:
@@ -352,13 +352,13 @@ def test_certificate_that_expires_is_seen(rig: Rig) -> None:
 def test_multicast_that_does_not_come_back_is_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_comes_back", lambda _index: False)
     finding = check("multicast").ask(rig.patient())
-    assert finding.verdict is Verdict.WARN
+    assert finding.verdict is CheckStatus.WARN
     assert "eth0" in finding.seen
 
 
 def test_damaged_store_is_seen(rig: Rig) -> None:
     (rig.root / "data/log.db").write_bytes(b"SQLite format 3\0" + bytes(8_000))
-    assert check("store").ask(rig.patient()).verdict is Verdict.BAD
+    assert check("store").ask(rig.patient()).verdict is CheckStatus.BAD
 
 
 def test_store_of_another_program_is_seen(rig: Rig) -> None:
@@ -366,7 +366,7 @@ def test_store_of_another_program_is_seen(rig: Rig) -> None:
     with sqlite3.connect(rig.root / "data/log.db") as other:
         other.execute("create table x (y)")
     other.close()
-    assert check("store").ask(rig.patient()).verdict is Verdict.BAD
+    assert check("store").ask(rig.patient()).verdict is CheckStatus.BAD
 
 
 def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
@@ -374,7 +374,7 @@ def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
         raise PermissionError(13, "Permission denied")
 
     ((_, finding),) = examine(rig.patient(), [Check("x", fail, "y")])
-    assert finding.verdict is Verdict.SKIPPED
+    assert finding.verdict is CheckStatus.SKIPPED
     assert "Permission denied" in finding.seen
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.lights.facts import Facts
+from services.lights.facts import LightFacts
 from services.state import sync_state
 from services.state.liveness import Stamp
 from services.state.recorder_state import LiveClock, LiveSensor, LiveState, LiveStorage, Sight
@@ -57,11 +57,11 @@ def facts(
     mesh_is: LiveMesh | None = None,
     dead: tuple[str, ...] = (),
     **more: Any,
-) -> Facts:
+) -> LightFacts:
     """Return a state without faults except for these; `dead` may contain `recorder` and `sync`."""
     one, other = recorder_is or recorder(), mesh_is or mesh()
     why = "it is not running"
-    return Facts(
+    return LightFacts(
         recorder=Sight(one, why if "recorder" in dead else ""),
         sync=sync_state.Sight(other, why if "sync" in dead else ""),
         **{"boottime": NOW, "utc": UTC, "expires": UTC + 1e8, **more},

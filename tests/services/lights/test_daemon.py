@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.config.model import Lights
+from services.config.model import LightsSection
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
-from services.lights.facts import Facts, Machine
+from services.lights.facts import LightFacts, Machine
 from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, PatientPanel
 from services.state import crash_loops, state_file
 from services.system.maintenance import STATE as MAINTENANCE
@@ -52,7 +52,7 @@ class Eye:
         return self.watch(seconds, light).count(".#")
 
 
-def daemon_on(pi: Board, stands: list[Facts], **more: object) -> LightsDaemon:
+def daemon_on(pi: Board, stands: list[LightFacts], **more: object) -> LightsDaemon:
     panel = HeaderPanel(PINS, factory=pi.factory)
     return LightsDaemon(panel, lambda: stands[0], **more)  # type: ignore[arg-type]
 
@@ -176,17 +176,17 @@ def test_single_led_of_the_kernel(tmp_path: Path) -> None:
 
 
 def test_night_may_go_over_midnight() -> None:
-    lights = Lights(night=HoursAre(22 * 60, 6 * 60, negated=False))
+    lights = LightsSection(night=HoursAre(22 * 60, 6 * 60, negated=False))
     assert is_night(lights, datetime(2026, 1, 1, 23, 0, tzinfo=UTC))
     assert is_night(lights, datetime(2026, 1, 1, 5, 59, tzinfo=UTC))
     assert not is_night(lights, datetime(2026, 1, 1, 6, 0, tzinfo=UTC))
-    assert not is_night(Lights(), datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
+    assert not is_night(LightsSection(), datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
 
 
 # States from files
 
 
-def look(machine: Machine, *, boottime: float = NOW) -> Facts:
+def look(machine: Machine, *, boottime: float = NOW) -> LightFacts:
     return machine.look(boottime=boottime, utc=0.0, alive=lambda _pid: True)
 
 

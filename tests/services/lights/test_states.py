@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from services.lights import explain
-from services.lights.facts import Facts
+from services.lights.facts import LightFacts
 from services.lights.patterns import FAST, OFF, ON, SLOW, Pattern, flashes
 from services.lights.states import LIGHTS, TABLE, shown, single, worst
 from services.state.boot_state import BootState
-from services.state.crash_loops import Restless
+from services.state.crash_loops import CrashLoop
 from services.state.liveness import Stamp
 from services.state.recorder_state import LiveClock, LiveSensor, LiveStorage
 from services.state.sync_state import LivePeer
@@ -21,7 +21,7 @@ from .builders import NOW, UTC, facts, gateway, mesh, recorder
 GOOD = {"power": ON, "record": ON, "mesh": ON, "gateway": ON, "fault": OFF}
 
 
-def patterns(found: Facts) -> dict[str, Pattern]:
+def patterns(found: LightFacts) -> dict[str, Pattern]:
     return {light: state.pattern for light, state in shown(found).items()}
 
 
@@ -105,7 +105,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
     ("a failed unit", {"failed_units": ("logboat-store.service",)}, {"fault": flashes(5)}),
     (
         "a service that ends again and again",
-        {"restless": (Restless("sync", 7, "exit status 1"),)},
+        {"restless": (CrashLoop("sync", 7, "exit status 1"),)},
         {"fault": flashes(5)},
     ),
     ("a certificate that expires", {"expires": UTC + 86_400}, {"fault": flashes(6)}),

@@ -14,14 +14,14 @@ import pytest
 from services.bundle.contents import parts
 from services.logs import setup
 from services.logs.kept import LIMIT, NAME, OLDER, SYNC_EVERY_S, ErrorLog, read, recent
-from services.logs.lines import Line
+from services.logs.lines import LogLine
 from tests.faults.disks import in_memory
 
 UTC = 1_790_000_000.0
 
 
-def line(text: str, daemon: str = "recorder") -> Line:
-    return Line("error", daemon, "recording", text)
+def line(text: str, daemon: str = "recorder") -> LogLine:
+    return LogLine("error", daemon, "recording", text)
 
 
 def texts(data: Path) -> list[str]:

@@ -6,11 +6,11 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.logs.lines import MOST_CHARACTERS, Kept, Line, journal_level, of_record, parse
+from services.logs.lines import MOST_CHARACTERS, LogLine, StoredLogLine, journal_level, of_record, parse
 
 NAMES = st.from_regex(r"[a-z][a-z.]{0,20}", fullmatch=True)
 LINES = st.builds(
-    Line,
+    LogLine,
     st.sampled_from(["warning", "error", "critical"]),
     NAMES,
     NAMES,
@@ -19,14 +19,16 @@ LINES = st.builds(
 )
 
 
-@given(st.builds(Kept, st.integers(0, 4 * 10**9).map(float), st.integers(0, 10**6).map(float), LINES))
-def test_a_kept_line_is_one_line_and_read_as_it_was(kept: Kept) -> None:
+@given(
+    st.builds(StoredLogLine, st.integers(0, 4 * 10**9).map(float), st.integers(0, 10**6).map(float), LINES)
+)
+def test_a_kept_line_is_one_line_and_read_as_it_was(kept: StoredLogLine) -> None:
     assert "\n" not in str(kept)
     assert parse(str(kept)) == kept
 
 
-@given(st.builds(Kept, st.just(1e9), st.just(5.0), LINES), st.data())
-def test_half_a_line_is_no_other_line(kept: Kept, data: st.DataObject) -> None:
+@given(st.builds(StoredLogLine, st.just(1e9), st.just(5.0), LINES), st.data())
+def test_half_a_line_is_no_other_line(kept: StoredLogLine, data: st.DataObject) -> None:
     whole = str(kept)
     found = parse(whole[: data.draw(st.integers(0, len(whole) - 1))])
     assert found is None or (found.line.daemon, found.line.text) == (kept.line.daemon, kept.line.text)
@@ -51,7 +53,7 @@ def _fail() -> None:
 
 
 def test_a_strangers_words_are_cut() -> None:
-    assert len(str(Line("error", "sync", "mesh", "x" * 100_000))) < MOST_CHARACTERS + 100
+    assert len(str(LogLine("error", "sync", "mesh", "x" * 100_000))) < MOST_CHARACTERS + 100
 
 
 def test_levels_are_the_journals() -> None:

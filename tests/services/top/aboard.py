@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from services.console.world import World
 from services.screens.top.app import Top
-from services.screens.top.looking import Looker
+from services.screens.top.looking import TopFactsCollector
 from services.screens.top.parts import Lines, PartView
 from tests.services import documents as build
 from tests.services.appliance import Appliance
@@ -38,9 +38,9 @@ def world(logboat: Appliance) -> World:
     return World(clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user)
 
 
-def looker(logboat: Appliance, **changes: Any) -> Looker:
+def looker(logboat: Appliance, **changes: Any) -> TopFactsCollector:
     """Return a reader of the appliance's state, without systemd."""
-    return Looker(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
+    return TopFactsCollector(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
 
 
 def busy(logboat: Appliance) -> None:
@@ -103,7 +103,7 @@ def gateway(name: str, kind: str = "couchbase", **changes: Any) -> dict[str, Any
 async def screen(
     logboat: Appliance,
     size: tuple[int, int] = (80, 24),
-    looks: Looker | None = None,
+    looks: TopFactsCollector | None = None,
     *,
     unicode: bool = True,
 ) -> AsyncIterator[Pilot[None]]:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from services.screens.top.onfile import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, Files
+from services.screens.top.onfile import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, FactsReader
 from sync.documents import is_single_writer
 from sync.store import Database
 from tests.services import documents as build
@@ -16,8 +16,8 @@ from .aboard import PATIENCE_S, SYNCED, arguments, looker, spoilt, world
 __all__ = ["logboat"]
 
 
-def files(logboat: Appliance) -> Files:
-    return Files(arguments(logboat), world(logboat), ask_units=lambda: "")
+def files(logboat: Appliance) -> FactsReader:
+    return FactsReader(arguments(logboat), world(logboat), ask_units=lambda: "")
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -133,7 +133,7 @@ class TestWhenItIsRead:
                 raise FileNotFoundError("systemctl")
             return "logboat-sync.service loaded failed failed x"
 
-        reads = Files(arguments(logboat), world(logboat), ask_units=units)
+        reads = FactsReader(arguments(logboat), world(logboat), ask_units=units)
         logboat.live()
         assert "logboat-sync" in reads.read().units
         reads.read()

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.screens.top import page
-from services.screens.top.page import Item, Part, head_line, share
-from services.terminal.present import Line
+from services.screens.top.page import Item, ScreenPart, head_line, share
+from services.terminal.present import StyledLine
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 
@@ -58,7 +58,7 @@ def test_no_line_is_wider_than_the_screen(logboat: Appliance, width: int) -> Non
 
 
 def test_a_head_says_which_of_its_lines_are_seen() -> None:
-    part = Part("sensors: 50", tuple(Item((Line(str(place)),)) for place in range(50)))
+    part = ScreenPart("sensors: 50", tuple(Item((StyledLine(str(place)),)) for place in range(50)))
     assert head_line(part, 40, first=12, room=8, is_chosen=True, unicode=False) == (
         "> sensors: 50 [13-20 of 50] ------------"
     )

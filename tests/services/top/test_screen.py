@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sensors.state import State
+from sensors.state import SensorState
 from services.console.errors import FailedError
-from services.screens.top.looking import Look, Looker
+from services.screens.top.looking import TopFacts, TopFactsCollector
 from services.terminal.present import Style
 from sync.documents import is_single_writer
 from sync.store import Database
@@ -336,10 +336,10 @@ class TestTrouble:
             assert "damaged" not in shown(pilot)
 
     async def test_what_cannot_be_looked_at_is_said_and_what_was_seen_stays(self, logboat: Appliance) -> None:
-        class Forbidden(Looker):
+        class Forbidden(TopFactsCollector):
             looks = 0
 
-            def look(self, *, patience: float = 0.0) -> Look:
+            def look(self, *, patience: float = 0.0) -> TopFacts:
                 self.looks += 1
                 if self.looks == 2:
                     raise PermissionError(13, "Permission denied", "/run/logboat/recorder.json")
@@ -377,7 +377,7 @@ class TestTrouble:
     async def test_a_bad_sensor_stands_first_and_says_so_without_colour(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         sensors = {f"a{place}": build.live_sensor(30.0) for place in range(30)}
-        logboat.live(sensors=sensors | {"z": build.live_sensor(None, state=State.SHORT.value)})
+        logboat.live(sensors=sensors | {"z": build.live_sensor(None, state=SensorState.SHORT.value)})
         async with screen(logboat) as pilot:
             lines = shown(pilot).splitlines()
             first = next(place for place, line in enumerate(lines) if "sensors: 31" in line) + 1

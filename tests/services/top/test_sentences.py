@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.screens.top.sentences import Rank, Teller, Told, facts
+from services.screens.top.sentences import FactSentence, NewsSelector, Rank, facts
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 
@@ -12,12 +12,14 @@ from .aboard import PATIENCE_S, SYNCED, busy, gateway, looker
 __all__ = ["logboat"]
 
 
-def told(subject: str, news: str, rank: Rank = Rank.VALUE, words: str | None = None, gone: str = "") -> Told:
-    return Told(subject, words or f"{subject} is {news}", news, rank, gone)
+def told(
+    subject: str, news: str, rank: Rank = Rank.VALUE, words: str | None = None, gone: str = ""
+) -> FactSentence:
+    return FactSentence(subject, words or f"{subject} is {news}", news, rank, gone)
 
 
-def teller(bytes_each: int = 10_000) -> Teller:
-    return Teller(bytes_each=bytes_each)
+def teller(bytes_each: int = 10_000) -> NewsSelector:
+    return NewsSelector(bytes_each=bytes_each)
 
 
 class TestNews:
@@ -55,7 +57,7 @@ class TestNews:
         assert says.turn(61.0, "-", found) == []
 
     def test_a_console_without_unicode_gets_none(self) -> None:
-        says = Teller(bytes_each=1000, unicode=False)
+        says = NewsSelector(bytes_each=1000, unicode=False)
         (line,) = says.turn(0.0, "-", [told("a", "x", words="18 °C ± 1 …")])
         assert line == "- 18 deg C +/- 1 ...."
 

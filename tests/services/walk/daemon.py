@@ -31,7 +31,7 @@ def put_on(board: Path) -> None:
 
     def quality(*, root: Path = board) -> clock_quality.ClockQuality:
         del root
-        return clock_quality.ClockQuality(clock_quality.Source(told()["source"]), 0.01)
+        return clock_quality.ClockQuality(clock_quality.TimeSource(told()["source"]), 0.01)
 
     clock_quality.system_quality = quality
 

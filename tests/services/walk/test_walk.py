@@ -12,7 +12,7 @@ import pytest
 
 from services.doctor import network
 from services.lights.states import TABLE
-from services.screens.troubleshooting import TOLD_WITHIN_S, TROUBLES, Trouble, lights_of, markdown, says
+from services.screens.troubleshooting import TOLD_WITHIN_S, TROUBLES, CommonFault, lights_of, markdown, says
 from services.terminal.present import screen
 from tests.faults.disks import in_memory
 from tests.gateway.broker import Broker
@@ -68,7 +68,7 @@ def until(holds: Callable[[], object], what: str, *, began: float, within: float
 # Reports
 
 
-def are_lit(trouble: Trouble, lights: Lights) -> bool:
+def are_lit(trouble: CommonFault, lights: Lights) -> bool:
     """Return True if the lights show the patterns of the table, each with one of its meanings."""
     if not trouble.lights:
         return not lights
@@ -79,13 +79,13 @@ def are_lit(trouble: Trouble, lights: Lights) -> bool:
     )
 
 
-def is_in_status(trouble: Trouble, ship: Ship) -> bool:
+def is_in_status(trouble: CommonFault, ship: Ship) -> bool:
     lines, to_do = ship.status()
     where, words = trouble.status
     return says(words, lines[where]) and says(trouble.to_do, to_do)
 
 
-def is_the_doctors(trouble: Trouble, ship: Ship) -> bool:
+def is_the_doctors(trouble: CommonFault, ship: Ship) -> bool:
     where, words = trouble.doctor
     verdict, seen, cure = ship.doctor()[where]
     return says(words, seen) and verdict in ("warn", "bad") and bool(cure)
@@ -97,7 +97,7 @@ def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
         plant_and_clear(BY_NAME[name], scene, well)
 
 
-def plant_and_clear(trouble: Trouble, scene: Scene, well: Lights) -> None:
+def plant_and_clear(trouble: CommonFault, scene: Scene, well: Lights) -> None:
     ship, name = scene.ship, trouble.name
 
     def is_well() -> bool:
