@@ -1,0 +1,66 @@
+"""ARCHITECTURE.md and the glossary agree with the tree: paths exist, and lint checks the order of folders."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+PATHS = sorted({*re.findall(r"`((?:\w+/)+[\w.]*)`", ARCHITECTURE + GLOSSARY)})
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+ORDERS = {name: each["layers"] for each in CONTRACTS for name in each.get("containers", [])}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_path_in_the_documents_exists(path: str) -> None:
+    relative = {"copies/", "set-aside/"}  # folders of an appliance's data
+    assert path in relative or (ROOT / path).exists()
+
+
+def rows(container: str) -> list[list[str]]:
+    """Return the folders of each row of a container's table, from top to bottom."""
+    table = ARCHITECTURE.partition(f"| `{container}/` | |\n")[2].partition("\n\n")[0]
+    return [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("container", ORDERS)
+def test_order_of_folders_is_the_one_that_lint_checks(container: str) -> None:
+    expected = [layer.split(" | ") for layer in ORDERS[container]]
+    assert rows(container) == expected
+
+
+TASKS = {
+    "add a kind of sensor": "sensors/config/kinds.py",
+    "change how long an alarm must hold": "services/recorder/alarm_rules.py",
+    "add a state of a light": "services/lights/states.py",
+    "add an MQTT topic": "sync/gateway/mqtt/topics.py",
+    "add a field to reading documents": "services/documents/reading_window.py",
+    "add an MQTT key of `logboat.toml`": "services/config/loader.py",
+    "add a subcommand": "services/cli/main.py",
+    "change the retention order": "services/documents/retention.py",
+    "add an overlay for another clock chip": "services/config/loader.py",
+    "add a check of the doctor": "services/doctor/checks.py",
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_common_task_leads_to_its_file(task: str) -> None:
+    (row,) = (line for line in ARCHITECTURE.splitlines() if line.startswith(f"| {task} |"))
+    assert f"`{TASKS[task]}`" in row
+
+
+NAMES = {
+    "sensors/config/kinds.py": "KINDS",
+    "services/cli/main.py": "GROUPS",
+    "services/config/loader.py": "RTCS",
+    "services/doctor/checks.py": "CHECKS",
+    "services/documents/reading_window.py": "reading",
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_name_that_the_document_gives_is_in_its_module(path: str) -> None:
+    assert re.search(rf"^(?:def )?{NAMES[path]}\b", (ROOT / path).read_text(), re.MULTILINE)
