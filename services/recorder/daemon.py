@@ -121,6 +121,11 @@ class Recorder:
                 documents=places.data / "log.db",
                 sensors=settings,
                 own=own,
+                utc=max(
+                    self._clock.utc_ns() / 1e9,
+                    machine.image_epoch(),
+                    previous.utc if previous is not None and previous.synced else 0.0,
+                ),
             )
             measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
             self._timekeeper = Timekeeper(

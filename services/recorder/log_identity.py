@@ -48,11 +48,12 @@ def establish(
     choose: Callable[[], str] = new_log,
     sensors: Sequence[SensorSettings] = (),
     own: boot_signing.OwnIdentity = boot_signing.NONE,
+    utc: float | None = None,
 ) -> Identity:
     """Count this start, and begin a new log if necessary, after the old one's samples are in `documents`.
 
     `sensors` are the configured ones, whose totals a new log carries over; `own` is the vessel's identity in
-    its fleet, if it has one.
+    its fleet, if it has one; `utc` is the time in seconds since 1970, if that is not the machine's.
 
     If the samples cannot be written, the journal waits as it is for a later start
     (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
@@ -62,7 +63,7 @@ def establish(
     same = log is not None and (journal.get_meta("vessel"), journal.get_meta("board")) == (vessel, board)
     given = journal.witness.found
     why = is_behind(journal)
-    ahead = peer_ahead.told(journal.path.parent, log) if same else None
+    ahead = _ahead(journal.path.parent, log, time.time() if utc is None else utc) if same else None
     if same and why is None and ahead is None:
         journal.witness.begin(
             vessel=vessel,
@@ -120,6 +121,22 @@ def establish(
         facts[rollback.WITNESSED] = 1
     journal.set_meta(facts)
     return Identity(vessel=vessel, log=log, boot=boot, run=run)
+
+
+def _ahead(data: Path, log: str, utc: float) -> str | None:
+    """Return how it is known that another vessel has more of a log; None if that does not end the log."""
+    found = peer_ahead.told(data, log)
+    if found is None or found.is_signed:
+        return None if found is None else found.words
+    if not peer_ahead.may_believe(data, utc):
+        logger.warning("%s. It is not signed, and a log ended that way within a day: ignored", found.words)
+        return None
+    try:
+        peer_ahead.remember(data, utc)
+    except OSError as error:
+        logger.warning("%s. Ignored, as %s cannot be written: %s", found.words, data, error.strerror)
+        return None
+    return found.words
 
 
 def is_behind(journal: Journal) -> str | None:

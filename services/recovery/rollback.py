@@ -16,7 +16,7 @@ If all files of a vessel are restored together to an earlier day, they agree. Th
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
@@ -29,6 +29,9 @@ from sync import documents
 from sync.store import Database
 
 from . import rebuild
+
+if TYPE_CHECKING:
+    from sync.fleet.rights import Claim  # the recorder needs none of it
 
 WITNESSED: Final = "witness"
 """Key of the journal's note that a witness exists.
@@ -212,6 +215,22 @@ def store_behind_copies(
     if lacks:
         return f"{lacks[0]} is in copies alone" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
     return None
+
+
+def is_beyond(claim: "Claim", given: Given | None, database: Database, vessel: str) -> bool:
+    """Return True if a peer's claim is about numbers or boots after ours in the log that is written now.
+
+    `given` is what the witness says now. Raise StoreError if the store cannot be read.
+    """
+    if claim.contradicts:
+        return True
+    if claim.sensor is None:
+        prefix = f"{documents.DocumentType.BOOT}:{vessel}:{claim.log}:"
+        here = (documents.parse_id(found.id) for found in database.documents(prefix, reverse=True, limit=1))
+        return claim.number > max((name.number or 0 for name in here if name is not None), default=0)
+    if given is not None and (given.vessel, given.log) == (vessel, claim.log):
+        return claim.number > given.last(claim.sensor)
+    return claim.number > documented(database, vessel, claim.sensor, claim.log)
 
 
 def documented(database: Database, vessel: str, sensor: str, log: str) -> int:

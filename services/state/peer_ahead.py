@@ -2,29 +2,88 @@
 
 That happens after a card was restored as a whole from an earlier copy: its files agree with one another, and
 only other vessels know better. The next start of the recorder then begins a new log.
+
+A boot with this vessel's own signature proves it. A reading has no signature, and any vessel of the fleet may
+invent one. So without a signature a log ends only once a day, over all restarts.
 """
 
+import contextlib
+import math
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sync.folders import opening
+from sync.store.schema import sync_directory
 
 NAME: Final = "log-goes-on-elsewhere"
+BELIEVED: Final = "log-ended-unsigned"
+"""Name of the file with the time at which a log last ended by an unsigned note."""
+AGAIN_S: Final = 86_400.0
+"""Seconds after which an unsigned note may end a log again."""
+_SIGNED: Final = "signed"
 
 
-def note(data: Path, log: str, words: str) -> None:
-    """Note that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note about a log."""
+
+    words: str
+    is_signed: bool
+
+
+def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
+    """Note that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails.
+
+    A note that a signature proves is not replaced by one without.
+    """
+    before = told(data, log)
+    if before is not None and before.is_signed and not is_signed:
+        return
     with open(data / NAME, "w", opener=opening()) as file:
-        file.write(f"{log}\n{words}\n")
+        file.write(f"{log}\n{words}\n" + (f"{_SIGNED}\n" if is_signed else ""))
 
 
-def told(data: Path, log: str) -> str | None:
-    """Return the words of the note if this log continues elsewhere, else None."""
+def told(data: Path, log: str) -> Note | None:
+    """Return the note if this log continues elsewhere, else None."""
     try:
-        first, _, words = (data / NAME).read_text(errors="replace").partition("\n")
-    except OSError:
+        first, *rest = (data / NAME).read_text(errors="replace").splitlines()
+    except (OSError, ValueError):
         return None
-    return words.strip() if first == log else None
+    if first != log:
+        return None
+    is_signed = rest[1:] == [_SIGNED]
+    return Note((rest[0] if is_signed else " ".join(rest)).strip(), is_signed)
+
+
+def may_believe(data: Path, utc: float) -> bool:
+    """Return True if no log ended by an unsigned note within a day of `utc`, in seconds since 1970.
+
+    A clock that was wrong by more than a day, either way, is no reason to wait longer.
+    """
+    try:
+        last = float((data / BELIEVED).read_text())
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        last = math.nan
+    if math.isfinite(last):
+        return abs(utc - last) >= AGAIN_S
+    with contextlib.suppress(OSError):  # the day begins again with a file that can be read
+        remember(data, utc)
+    return False
+
+
+def remember(data: Path, utc: float) -> None:
+    """Record durably that a log ends now by an unsigned note. Raise OSError if that fails."""
+    fresh = data / f".{BELIEVED}.new"
+    with open(fresh, "w", opener=opening()) as file:
+        file.write(f"{utc:.3f}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(data / BELIEVED)
+    sync_directory(data)
 
 
 def forget(data: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,9 @@ from services.clocks.clock_floor import Floor
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError, load
 from services.documents import retention
+from services.journal import number_witness
 from services.logs.setup import fatal, running
-from services.recovery import store_check
+from services.recovery import rollback, store_check
 from services.recovery.current_log import CurrentLog
 from services.state import peer_ahead, recorder_state, state_file
 from services.system import machine
@@ -35,7 +37,7 @@ from services.system.folder_poller import FolderWatch
 from services.system.processes import is_alive
 from services.system.systemd import Notifier
 from sync import documents
-from sync.documents import DocumentName, is_single_writer
+from sync.documents import is_single_writer
 from sync.fleet import identity_files, signing
 from sync.fleet.errors import (
     FleetError,
@@ -45,6 +47,7 @@ from sync.fleet.errors import (
     SignatureError,
 )
 from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.rights import Claim
 from sync.fleet.trust import FleetTrust
 from sync.folders import make_folder
 from sync.mesh import report
@@ -342,7 +345,7 @@ class SyncDaemon:
             gives=gives,
             takes=takes,
             on_clone=self._clone,
-            on_ahead=self._ahead,
+            on_ahead=partial(self._ahead, database),
             quotas=self.quotas,
         )
         self.mesh = mesh = Mesh(
@@ -438,11 +441,16 @@ class SyncDaemon:
         if self.mesh is not None:
             self.mesh.hear_own(board)
 
-    def _ahead(self, peer: str, name: DocumentName) -> None:
-        if self.mesh is None or (ahead := self.mesh.hear_ahead(peer, name)) is None:
+    def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
+        """Note for the recorder that a vessel has more of our log, if its numbers are above ours."""
+        given = number_witness.read(number_witness.path_in(self._places.data))
+        if self.mesh is None or not rollback.is_beyond(claim, given, database, self.mesh.vessel):
+            return
+        ahead = self.mesh.hear_ahead(peer, claim)
+        if ahead is None:
             return
         try:
-            peer_ahead.note(self._places.data, ahead.log, str(ahead))
+            peer_ahead.note(self._places.data, ahead.log, str(ahead), is_signed=ahead.is_signed)
         except OSError as error:
             log.warning("%s", error)
 

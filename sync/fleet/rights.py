@@ -106,6 +106,21 @@ _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a peer's document says of our current log, if it is true: that the log has gone on elsewhere."""
+
+    log: str
+    sensor: str | None = None
+    """Sensor of the reading; None for a boot."""
+    number: int
+    """Last number of the reading, or the number of the boot."""
+    is_signed: bool = False
+    """True if this vessel itself has signed the document; readings have no signature."""
+    contradicts: bool = False
+    """True if another boot with the same number is here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
     """The rights of others in one vessel's store."""
 
@@ -119,8 +134,8 @@ class Rights:
     """Method `Database.leaves` of the store."""
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """The same as `Generations.kept`."""
-    on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None
-    """Called with a vessel and the name of a reading of our current log that it has and we do not."""
+    on_ahead: Callable[[str, Claim], object] = lambda _, __: None
+    """Called with a vessel and its claim to have more of our current log than we do."""
     generations: Generations = field(init=False)
     """The check of the generations of received revisions."""
 
@@ -203,8 +218,9 @@ class Rights:
         if document.deleted:
             return self._deletion(name, document)
         if kind in _LOGGED and self._is_current(name) and not self._is_here(kind, document):
-            if kind is DocumentType.READING:
-                self.on_ahead(writer.name, name)
+            claim = self._claim(name, document)
+            if claim is not None:
+                self.on_ahead(writer.name, claim)
             return f"nobody but {self.vessel} itself writes its current log {name.log}"
         if kind is DocumentType.FLEET:
             return self._fleet(document)
@@ -229,6 +245,24 @@ class Rights:
         or somebody has passed on an old document.
         """
         return self.generations.of(vessel) is not None or self.generations.highest(vessel) is not None
+
+    def _claim(self, name: DocumentName, document: Document) -> Claim | None:
+        """Return what a document of our current log that is not here claims of it; None if nothing."""
+        assert name.log is not None
+        assert name.number is not None
+        if name.kind is DocumentType.READING and name.sensor is not None:
+            return Claim(log=name.log, sensor=name.sensor, number=_head(document.raw).last or name.number)
+        if name.kind is not DocumentType.BOOT:
+            return None
+        try:
+            if signing.signer(document.id, document.body, self.trust()) != self.vessel:
+                return None
+        except SignatureError:
+            return None
+        here = [leaf.body.get("bootId") for leaf in self.leaves(document.id) if not leaf.deleted]
+        if document.body.get("bootId") in here:
+            return None  # an earlier state of a boot that is here
+        return Claim(log=name.log, number=name.number, is_signed=True, contradicts=bool(here))
 
     def _is_current(self, name: DocumentName) -> bool:
         return name.vessel == self.vessel and name.log == self.log()

@@ -7,6 +7,8 @@ of one vessel alternately. A card that moves to another board is heard there, an
 from dataclasses import dataclass
 from typing import Final
 
+from sync.fleet.rights import Claim
+
 WITHIN: Final = 600.0
 """Seconds within which a board must be heard again, after another, to show that both exist at once."""
 
@@ -40,15 +42,26 @@ class Ahead:
 
     peer: str
     log: str
-    sensor: str
+    sensor: str | None
+    """Sensor of an offered reading that is not stored here; None for a boot that this vessel has signed."""
     number: int
-    """Highest number of an offered reading that is not stored here."""
+    """Highest number of such a reading, or the number of the boot."""
     since: float
 
+    @property
+    def is_signed(self) -> bool:
+        """Return True if this vessel's own signature proves it."""
+        return self.sensor is None
+
     def __str__(self) -> str:
+        what, which = (
+            ("signed boots", f"boot {self.number}")
+            if self.sensor is None
+            else ("readings", f"number {self.number} of {self.sensor}")
+        )
         return (
-            f"vessel {self.peer} holds readings of this vessel's log {self.log} that are not here"
-            f" (number {self.number} of {self.sensor}): the card was put back to an earlier copy, and numbers"
+            f"vessel {self.peer} holds {what} of this vessel's log {self.log} that are not here"
+            f" ({which}): the card was put back to an earlier copy, and numbers"
             f" are given again; restart the recorder: a new log begins, and what {self.peer} holds comes back"
         )
 
@@ -92,17 +105,17 @@ class Clones:
         """Vessels that have more of our log than we do, one entry each."""
         return list(self._ahead.values())
 
-    def offered(self, peer: str, log: str, sensor: str, number: int, now: float) -> Ahead | None:
-        """Record the offer of a reading of our current log that is not stored here.
+    def offered(self, peer: str, claim: Claim, now: float) -> Ahead | None:
+        """Record a claim that a vessel has more of our current log.
 
-        Return the entry if new.
+        Return the entry if it is new, or the first one with our signature.
         """
         known = self._ahead.get(peer)
-        if known is not None and known.log == log:
-            if number > known.number:
-                self._ahead[peer] = Ahead(peer, log, sensor, number, known.since)
+        if known is not None and known.log == claim.log and known.is_signed >= claim.is_signed:
+            if known.is_signed == claim.is_signed and claim.number > known.number:
+                self._ahead[peer] = Ahead(peer, claim.log, claim.sensor, claim.number, known.since)
             return None
-        self._ahead[peer] = Ahead(peer, log, sensor, number, now)
+        self._ahead[peer] = Ahead(peer, claim.log, claim.sensor, claim.number, now)
         return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sync import blip, documents
-from sync.documents import DocumentName
+from sync.fleet.rights import Claim
 from sync.mesh.clones import Ahead, Clones
 from sync.mesh.dialling import TICK, LinkDialler
 from sync.mesh.discovery import Discovery
@@ -270,15 +270,12 @@ class Mesh:
         """Record that a board with our own identity has connected."""
         self._hear(self.vessel, board)
 
-    def hear_ahead(self, peer: str, name: DocumentName) -> Ahead | None:
-        """Record that a vessel has a reading of our current log that is not stored here.
+    def hear_ahead(self, peer: str, claim: Claim) -> Ahead | None:
+        """Record that a vessel has more of our current log than we do.
 
         Returns the entry if it is new.
         """
-        if name.log is None or name.sensor is None or name.number is None:
-            return None
-        now = asyncio.get_running_loop().time()
-        ahead = self.clones.offered(peer, name.log, name.sensor, name.number, now)
+        ahead = self.clones.offered(peer, claim, asyncio.get_running_loop().time())
         if ahead is not None:
             log.error("%s", ahead)
         return ahead

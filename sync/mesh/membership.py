@@ -14,10 +14,9 @@ from typing import Final
 from cryptography import x509
 
 from sync import documents
-from sync.documents import DocumentName
 from sync.fleet import mending, users
 from sync.fleet.identity_files import FleetIdentity
-from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
+from sync.fleet.rights import CertifiedVessel, Claim, CrewMember, Rights
 from sync.fleet.standing import standing
 from sync.fleet.trust import FleetTrust
 from sync.mesh.greeting import Greeting
@@ -76,7 +75,7 @@ class Membership:
         gives: bool = True,
         takes: bool = True,
         on_clone: Callable[[str], None] = lambda _: None,
-        on_ahead: Callable[[str, DocumentName], object] = lambda _, __: None,
+        on_ahead: Callable[[str, Claim], object] = lambda _, __: None,
         quotas: Quotas | None = None,
     ) -> None:
         """Create the membership.
@@ -91,7 +90,7 @@ class Membership:
             gives: whether other vessels may pull from us.
             takes: whether other vessels may push to us.
             on_clone: called with a board that has our own identity.
-            on_ahead: called with a vessel that has readings of our current log which are not stored here.
+            on_ahead: called with a vessel and its claim to have more of our current log than we do.
             quotas: limits of what each user and vessel may send; None for no limit.
 
         Raises:

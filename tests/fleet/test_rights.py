@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from services.history.completeness import verify
+from sync import documents
 from sync.documents import DocumentType
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
-from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
+from sync.fleet.rights import CertifiedVessel, Claim, CrewMember, Rights
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database, Document
 from tests.net.certificates import NOW
@@ -393,3 +394,42 @@ def test_the_crew_changes_and_deletes_no_readings() -> None:
 
 def test_without_a_vessels_document_the_crew_adds_no_readings() -> None:
     assert "no sensor oil of kind manual" in (objection(ANNA, by_hand()) or "")
+
+
+# Claims about our current log
+
+
+def claims(here: Here, *offered: Document) -> list[Claim]:
+    found: list[Claim] = []
+    judge = Rights(
+        vessel="argo",
+        log=lambda: "newlog",
+        trust=trust,
+        leaves=here.leaves,
+        on_ahead=lambda _, claim: found.append(claim),
+    )
+    for each in offered:
+        assert judge.rule(BRIGID)(each) == "nobody but argo itself writes its current log newlog"
+    return found
+
+
+def test_reading_of_the_current_log_claims_its_last_number() -> None:
+    name = "reading:argo:rpm:newlog:000000000041"
+    offered = document(name, body(name, last=43, samples=[[0, 1]] * 30))
+    assert claims(Here(), offered) == [Claim(log="newlog", sensor="rpm", number=43)]
+
+
+def test_boot_of_the_current_log_claims_something_only_with_our_own_signature() -> None:
+    name = documents.boot_id("argo", "newlog", 7)
+    ours = signed(name, "argo", bootId="x")
+    assert claims(Here(), ours) == [Claim(log="newlog", number=7, is_signed=True)]
+    assert claims(Here(), signed(name, "brigid", bootId="x"), document(name, body(name, bootId="x"))) == []
+
+
+def test_earlier_state_of_a_boot_that_is_here_claims_nothing_and_another_boot_contradicts() -> None:
+    name = documents.boot_id("argo", "newlog", 7)
+    here = holding(signed(name, "argo", bootId="x", anchors=[[1, 2]]))
+    assert claims(here, signed(name, "argo", bootId="x")) == []
+    assert claims(here, signed(name, "argo", bootId="y")) == [
+        Claim(log="newlog", number=7, is_signed=True, contradicts=True)
+    ]

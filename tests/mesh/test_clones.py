@@ -1,5 +1,6 @@
 """A duplicate identity on two boards is distinguished from a moved card, and from one board heard twice."""
 
+from sync.fleet.rights import Claim
 from sync.mesh.clones import WITHIN, Clones
 
 
@@ -54,9 +55,23 @@ def test_clone_that_was_put_right_is_forgotten() -> None:
 
 def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number() -> None:
     clones = Clones("argo", "b1")
-    ahead = clones.offered("brigid", "abcdef", "rpm", 4_001, 5.0)
+    ahead = clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_001), 5.0)
     assert ahead is not None
-    assert clones.offered("brigid", "abcdef", "rpm", 4_565, 6.0) is None
+    assert clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_565), 6.0) is None
     assert [found.number for found in clones.ahead] == [4_565]
-    assert clones.offered("carina", "abcdef", "rpm", 4_001, 7.0) is not None
+    assert clones.offered("carina", Claim(log="abcdef", sensor="rpm", number=4_001), 7.0) is not None
     assert "brigid holds readings of this vessel's log abcdef that are not here" in str(ahead)
+
+
+def test_boot_with_our_own_signature_is_news_after_readings_and_readings_are_none_after_it() -> None:
+    clones = Clones("argo", "b1")
+    reading = Claim(log="abcdef", sensor="rpm", number=4_001)
+    signed = Claim(log="abcdef", number=9, is_signed=True)
+    assert clones.offered("brigid", reading, 5.0) is not None
+    ahead = clones.offered("brigid", signed, 6.0)
+    assert ahead is not None
+    assert ahead.is_signed
+    assert "brigid holds signed boots of this vessel's log abcdef that are not here (boot 9)" in str(ahead)
+    assert clones.offered("brigid", reading, 7.0) is None
+    assert clones.offered("brigid", signed, 8.0) is None
+    assert clones.ahead == [ahead]

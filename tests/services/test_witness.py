@@ -10,17 +10,18 @@ from services.journal import number_witness
 from services.journal.batch import Identity
 from services.journal.journal import Journal
 from services.recorder.log_identity import establish
-from services.recovery import store_check
+from services.recovery import rollback, store_check
 from services.state import peer_ahead
 from sync import documents
 from sync.documents import DocumentType
+from sync.fleet.rights import Claim
 from sync.store import Database
 
-from .recorder_builders import batch, row
+from .recorder_builders import UTC, batch, row
 
 
-def start(opened: Journal, data: Path, *, boot_id: str = "b1") -> Identity:
-    made = establish(opened, vessel="argo", board="b", boot_id=boot_id, documents=data / "log.db")
+def start(opened: Journal, data: Path, *, boot_id: str = "b1", utc: float = UTC) -> Identity:
+    made = establish(opened, vessel="argo", board="b", boot_id=boot_id, documents=data / "log.db", utc=utc)
     opened.register([("rpm", "a.b", "Hz")])
     return made
 
@@ -177,3 +178,65 @@ def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: 
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log == after.log
     assert gaps(tmp_path) == []
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
+    tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any vessel of the fleet may invent a reading."""
+
+    def after(hours: float) -> bool:
+        """Return True if the log at hand ended at a start at this time."""
+        with Journal(tmp_path / "samples.db") as opened:
+            before = str(opened.get_meta("log"))
+        peer_ahead.note(tmp_path, before, "vessel brigid holds more", is_signed=signed)
+        with Journal(tmp_path / "samples.db") as opened:
+            return start(opened, tmp_path, utc=UTC + hours * 3_600).log != before
+
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+    assert after(0)
+    assert [after(1), after(23), after(-23)] == [signed] * 3
+    assert (caplog.text.count("It is not signed, and a log ended that way within a day") == 3) is not signed
+    assert after(25)
+    assert after(24.5) is signed
+    (tmp_path / peer_ahead.BELIEVED).write_text("nan")
+    assert [after(50), after(60)] == [signed] * 2
+    assert after(80)
+
+
+def test_signed_word_is_not_replaced_by_one_without(tmp_path: Path) -> None:
+    peer_ahead.note(tmp_path, "abcdef", "proved", is_signed=True)
+    peer_ahead.note(tmp_path, "abcdef", "guessed")
+    assert peer_ahead.told(tmp_path, "abcdef") == peer_ahead.Note("proved", is_signed=True)
+    peer_ahead.note(tmp_path, "ghijkl", "guessed")
+    assert peer_ahead.told(tmp_path, "ghijkl") == peer_ahead.Note("guessed", is_signed=False)
+
+
+def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        made = start(opened, tmp_path)
+        opened.commit(batch(*(row(number) for number in range(1, 41))))
+    given = number_witness.read(number_witness.path_in(tmp_path))
+    reading = documents.reading_id("argo", "rpm", made.log, 1)
+    boots = [documents.boot_id("argo", made.log, number) for number in (1, 2)]
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        database.put(reading, {"first": 1, "last": 30, "samples": [[0, 1]] * 30})
+        for name in boots:
+            database.put(name, {})
+
+        def is_beyond(claim: Claim, given: number_witness.Given | None = given) -> bool:
+            return rollback.is_beyond(claim, given, database, "argo")
+
+        def of_rpm(number: int) -> Claim:
+            return Claim(log=made.log, sensor="rpm", number=number)
+
+        assert [is_beyond(of_rpm(number)) for number in (30, 40, 41)] == [False, False, True]
+        # Without the witness, documents tell.
+        assert [is_beyond(of_rpm(number), None) for number in (30, 31)] == [False, True]
+        assert [is_beyond(Claim(log=made.log, number=number, is_signed=True)) for number in (2, 3)] == [
+            False,
+            True,
+        ]
+        assert is_beyond(Claim(log=made.log, number=1, is_signed=True, contradicts=True))
