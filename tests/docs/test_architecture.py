@@ -20,16 +20,19 @@ def test_path_in_the_documents_exists(path: str) -> None:
     assert path in relative or (ROOT / path).exists()
 
 
-def rows(container: str) -> list[list[str]]:
-    """Return the folders of each row of a container's table, from top to bottom."""
-    table = ARCHITECTURE.partition(f"| `{container}/` | |\n")[2].partition("\n\n")[0]
-    return [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[1:]]
+def folders(container: str) -> list[list[str]]:
+    """Return the folders of each level of a container's table, from the highest level to the lowest."""
+    table = ARCHITECTURE.partition(f"| level | `{container}/` | content |\n")[2].partition("\n\n")[0]
+    levels = dict[int, list[str]]()
+    for level, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE):
+        levels.setdefault(int(level), []).append(name)
+    return [levels[level] for level in sorted(levels, reverse=True)]
 
 
 @pytest.mark.parametrize("container", ORDERS)
 def test_order_of_folders_is_the_one_that_lint_checks(container: str) -> None:
     expected = [layer.split(" | ") for layer in ORDERS[container]]
-    assert rows(container) == expected
+    assert folders(container) == expected
 
 
 TASKS = {
