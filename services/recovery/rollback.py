@@ -59,6 +59,8 @@ class JournalState:
     closed: Mapping[str, int]
     """Last number that is known to be in documents, by sensor."""
     has_witness: bool
+    before: tuple[str, ...] = ()
+    """Logs of this vessel before this one, as far as the journal knows them."""
 
 
 def look(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
@@ -94,6 +96,7 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
         last=last,
         closed=closed,
         has_witness=WITNESSED in meta,
+        before=tuple(str(meta.get("logs") or "").split()[:-1]),
     )
 
 
@@ -101,6 +104,8 @@ def journal_behind_witness(state: JournalState, given: Given | None) -> str | No
     """Return the reason why the journal must not continue according to the witness; None if it may."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
+    if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
+        return None  # an earlier version, which writes no witness, began this log: the witness is older
     if (given.vessel, given.log) != (state.vessel, state.log):
         return f"it is of log {state.log}, and the last numbers were given in log {given.log}"
     if given.batch > state.batch:

@@ -20,8 +20,10 @@ from sync.store import Database
 from .recorder_builders import UTC, batch, row
 
 
-def start(opened: Journal, data: Path, *, boot_id: str = "b1", utc: float = UTC) -> Identity:
-    made = establish(opened, vessel="argo", board="b", boot_id=boot_id, documents=data / "log.db", utc=utc)
+def start(
+    opened: Journal, data: Path, *, boot_id: str = "b1", utc: float = UTC, board: str = "b"
+) -> Identity:
+    made = establish(opened, vessel="argo", board=board, boot_id=boot_id, documents=data / "log.db", utc=utc)
     opened.register([("rpm", "a.b", "Hz")])
     return made
 
@@ -240,3 +242,36 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
             True,
         ]
         assert is_beyond(Claim(log=made.log, number=1, is_signed=True, contradicts=True))
+
+
+def test_log_that_an_earlier_logboat_began_continues_after_the_update(tmp_path: Path) -> None:
+    """An update is undone, and done again: the earlier version begins a log, and writes no witness of it."""
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+        opened.commit(batch(row(1)))
+    older = number_witness.path_in(tmp_path).read_bytes()
+    with Journal(tmp_path / "samples.db") as opened:
+        made = start(opened, tmp_path, board="another")
+        opened.commit(batch(row(1)))
+    number_witness.path_in(tmp_path).write_bytes(older)
+    assert store_check.prepare(tmp_path).findings == []
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path, board="another").log == made.log
+        opened.commit(batch(row(2)))
+    given = number_witness.read(number_witness.path_in(tmp_path))
+    assert given is not None
+    assert (given.log, given.last("rpm")) == (made.log, 2)
+
+
+def test_log_that_is_older_than_its_witness_does_not_continue(tmp_path: Path) -> None:
+    with Journal(tmp_path / "samples.db") as opened:
+        first = start(opened, tmp_path)
+        opened.commit(batch(row(1)))
+    older = (tmp_path / "samples.db").read_bytes()
+    with Journal(tmp_path / "samples.db") as opened:
+        second = start(opened, tmp_path, board="another")
+        opened.commit(batch(row(1)))
+    (tmp_path / "samples.db").write_bytes(older)
+    assert f"numbers were given in log {second.log}" in store_check.prepare(tmp_path).findings[0]
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path).log not in (first.log, second.log)
