@@ -8,6 +8,7 @@ import gc
 import os
 import random
 import re
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -49,6 +50,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sort the tests that a worker has collected; all workers must arrive at the same order."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without garbage collection, which would look again and again at what stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

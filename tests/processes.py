@@ -46,10 +46,7 @@ _IMPOSSIBLE: Final = {
 
 
 class _Server:
-    """Fork server of this process.
-
-    The server is started on first use, with the environment of that moment.
-    """
+    """Fork server of this process, started on first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,7 +64,9 @@ class _Server:
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(asker, [data], files)
-                return int(asker.recv(20))
+                answer = asker.recv(20)
+                assert answer, "the fork server has ended; what it said is on standard error"
+                return int(answer)
             finally:
                 self._prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
@@ -79,6 +78,7 @@ class _Server:
                 pass_fds=[theirs.fileno()],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
+                env={n: v for n, v in os.environ.items() if not _AT_START.match(n)} | self.at_start,
             )
         atexit.register(_end, self._asker, process)
         return self._asker

@@ -34,7 +34,7 @@ def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) 
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     return done.stdout + done.stderr
