@@ -10,6 +10,6 @@
 - `image`: builds the card's image
 - `ingest`: checks a bundle at the appliance's start, and puts it in force
 - `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
-- `places`: names of folders on a card
+- `card_folders`: names of folders on a card
 - `imager`: reads the settings that Raspberry Pi Imager left on a card
 """

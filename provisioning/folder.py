@@ -68,7 +68,7 @@ _REPLACED: Final = ".identity.old"
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedCertificate:
     """A certificate that was issued to a vessel."""
 
     serial: str
@@ -86,17 +86,17 @@ class EnrolledVessel:
     id: str
     name: str
     mmsi: int | None
-    issued: tuple[Issued, ...]
+    issued: tuple[IssuedCertificate, ...]
     """Certificates of the vessel: the current one first, then in order from the latest."""
 
     @property
-    def current(self) -> Issued | None:
+    def current(self) -> IssuedCertificate | None:
         """The current certificate; None if its folder was tampered with."""
         return next((found for found in self.issued if found.is_current), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Carded:
+class WrittenCard:
     """Record of a card that was written."""
 
     serial: str
@@ -190,17 +190,17 @@ class FleetFolder:
         """Return the folder with a vessel's configuration and its other files; raises UnknownVesselError."""
         return self._at(self._known(vessel))
 
-    def carded(self, vessel: str) -> Carded | None:
+    def carded(self, vessel: str) -> WrittenCard | None:
         """Return the last card that was written for the vessel, or None if there is no readable record."""
         try:
             raw = json.loads((self._at(vessel) / CARDED).read_bytes())
-            return Carded(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
+            return WrittenCard(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
     # Changing
 
-    def note_card(self, vessel: str, card: Carded) -> None:
+    def note_card(self, vessel: str, card: WrittenCard) -> None:
         """Record that a card was written; raises UnknownVesselError, FolderError."""
         with self.alone():
             body = {"serial": card.serial, "when": card.when.isoformat(), "where": card.where}
@@ -348,7 +348,7 @@ class FleetFolder:
             raise FolderError(text) from error
         about = self._described(place / ABOUT)
         issued = [
-            Issued(
+            IssuedCertificate(
                 serial_text(each.serial_number),
                 each.not_valid_before_utc,
                 each.not_valid_after_utc,

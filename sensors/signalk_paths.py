@@ -22,7 +22,7 @@ COUNT: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class PathMeta:
     """The part of Signal K's `meta` for a path that Logboat uses."""
 
     units: str
@@ -30,8 +30,8 @@ class Meta:
     description: str
 
 
-def _below(prefix: str, *rows: tuple[str, str, str]) -> dict[str, Meta]:
-    return {f"{prefix}.{name}": Meta(unit, description) for name, unit, description in rows}
+def _below(prefix: str, *rows: tuple[str, str, str]) -> dict[str, PathMeta]:
+    return {f"{prefix}.{name}": PathMeta(unit, description) for name, unit, description in rows}
 
 
 _DEVICE: Final = (  # Signal K's `electrical` properties of any device on direct current
@@ -77,7 +77,7 @@ _TANKS: Final = (
     "ballast",
 )
 
-_SIGNAL_K: Final[Mapping[str, Meta]] = {
+_SIGNAL_K: Final[Mapping[str, PathMeta]] = {
     **_below(
         "propulsion.*",
         ("revolutions", "Hz", "Engine revolutions"),
@@ -201,7 +201,7 @@ _SIGNAL_K: Final[Mapping[str, Meta]] = {
     ),
 }
 
-_OURS: Final[Mapping[str, Meta]] = {
+_OURS: Final[Mapping[str, PathMeta]] = {
     **_below(
         "bilge.*",
         ("highWater", CONTACT, "Water in the bilge has reached the float switch"),
@@ -216,12 +216,12 @@ _OURS: Final[Mapping[str, Meta]] = {
     **_below("notifications", ("*", CONTACT, "A warning contact is active")),
 }
 
-TABLE: Final[Mapping[str, Meta]] = {**_SIGNAL_K, **_OURS}
+TABLE: Final[Mapping[str, PathMeta]] = {**_SIGNAL_K, **_OURS}
 """Every known path, by its pattern."""
 
 
 @lru_cache(maxsize=1024)
-def meta(path: str) -> Meta | None:
+def meta(path: str) -> PathMeta | None:
     """Return the unit and description of a path, or None if it is not in the table."""
     names = path.split(".")
     if not is_well_formed(path):

@@ -25,10 +25,8 @@ from sync.net.listener import (
     URLEndpointListenerConfiguration,
     Visitor,
 )
-from sync.net.message import MessageEndpointConnection, MessagingError, ProtocolType, ReplicatorConnection
 from sync.net.message_listener import MessageEndpointListener
 from sync.net.replicator import Replicator, ReplicatorConfiguration, ReplicatorType, Status
-from sync.net.streams import DescriptorConnection, StreamConnection
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.active import Activity
 from sync.peer.conflicts import (
@@ -47,6 +45,14 @@ from sync.peer.progress import Direction, DocumentEnded, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document
+
+from .net.byte_streams import DescriptorConnection, StreamConnection
+from .net.message_endpoint import (
+    MessageEndpointConnection,
+    MessagingError,
+    ProtocolType,
+    ReplicatorConnection,
+)
 
 __all__ = [
     "Activity",

@@ -3,8 +3,8 @@
 - `tools`: runs external tools (mtools, debugfs, lsblk)
 - `partitions`: finds the partitions of a card or an image
 - `target`: checks whether a target may be overwritten: removable, not mounted, large enough
-- `writing`: writes the image to the target, sparse, reads it back, and makes it bootable last
-- `filling`: puts a bundle into the data partition, or onto FAT
+- `image_writing`: writes the image to the target, sparse, reads it back, and makes it bootable last
+- `bundle_writing`: puts a bundle into the data partition, or onto FAT
 - `make`: runs all of these steps in order
-- `growing`: grows the data partition to the end of the card, at the first start
+- `partition_growth`: grows the data partition to the end of the card, at the first start
 """

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from provisioning.card import filling, partitions, writing
 from provisioning.card.target import Target
-from provisioning.card.writing import Progress
 from provisioning.errors import CardError
+
+from . import bundle_writing, image_writing, partitions
+from .image_writing import Progress
 
 _FULL: Final = "it is full: the card is too small for this image"
 
@@ -17,26 +18,26 @@ def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, prog
 
     Raises CardError; the card then does not boot, or has not been touched.
     """
-    if writing.size_of(image) is not None:
+    if image_writing.size_of(image) is not None:
         with image.open("rb") as file:
             partitions.ours(partitions.at(file.fileno()), str(image))
-    with writing.opened(target) as (descriptor, path):
+    with image_writing.opened(target) as (descriptor, path):
         try:
-            written = writing.write(image, descriptor, is_device=target.is_device, progress=progress)
+            written = image_writing.write(image, descriptor, is_device=target.is_device, progress=progress)
         except OSError as error:
             if error.errno == 28:  # ENOSPC
                 text = f"{path}: {_FULL}"
                 raise CardError(text) from error
             raise
-        writing.verify(descriptor, written, progress)
+        image_writing.verify(descriptor, written, progress)
         read_at = partitions.at(descriptor)
 
         def with_first_sector(offset: int, length: int) -> bytes:
             return written.first_sector[:length] if offset == 0 else read_at(offset, length)
 
         _, data = partitions.ours(with_first_sector, image.name)
-        filling.into_data(path, data, bundle)
-        writing.finish(descriptor, written)
+        bundle_writing.into_data(path, data, bundle)
+        image_writing.finish(descriptor, written)
 
 
 def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
@@ -46,7 +47,7 @@ def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> N
     CardError, OSError.
     """
     if target.is_dir():
-        filling.into_folder(target, bundle, vessel=vessel)
+        bundle_writing.into_folder(target, bundle, vessel=vessel)
         return
     try:
         with target.open("rb") as file:
@@ -54,4 +55,4 @@ def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> N
     except PermissionError as error:
         text = f"{target}: {error.strerror}; try it with sudo"
         raise CardError(text) from error
-    filling.onto_fat(target, fat, bundle, vessel=vessel)
+    bundle_writing.onto_fat(target, fat, bundle, vessel=vessel)

@@ -185,7 +185,7 @@ class Build:
         outputs.block_map(tools, image, name, made, epoch=epoch)
         if self.recipe.start == "raspberry-pi":
             packed = outputs.compress(tools, image, name, made, epoch=epoch)
-            entry = sbom.Made(
+            entry = sbom.BuiltFile(
                 url=f"{self.url}{packed.name}",
                 size=image.stat().st_size,
                 sha256=digest,

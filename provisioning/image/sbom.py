@@ -26,7 +26,7 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BuiltFile:
     """Sizes and digests of an image's files, for a list of downloads."""
 
     url: str
@@ -90,7 +90,7 @@ def cyclonedx(
 
 
 def imager(
-    entry: Mapping[str, Any], about: Mapping[str, Any], made: Made, *, epoch: int
+    entry: Mapping[str, Any], about: Mapping[str, Any], made: BuiltFile, *, epoch: int
 ) -> Mapping[str, Any]:
     """Return a list for Raspberry Pi Imager's option `--repo`."""
     return {

@@ -8,7 +8,7 @@ from sensors.toml.schema import Key, Schema, Table, boolean, list_of
 from sensors.toml.toml_file import ConfigurationError, FileProblem
 from sensors.units import InputError, shown
 
-from .asked import RequestedWifi, Sheet
+from .requested_settings import RequestedWifi, SettingsSheet
 
 _KEYS: Final = {
     "system": ("hostname",),
@@ -35,7 +35,7 @@ _SCHEMA: Final[Schema] = {
 """Keys whose values are not texts."""
 
 
-def read(content: bytes, sheet: Sheet) -> None:
+def read(content: bytes, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     try:
         file = toml_file.parse(Path(sheet.file), content)
@@ -52,7 +52,7 @@ def read(content: bytes, sheet: Sheet) -> None:
     _take(sections, file, sheet)
 
 
-def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: Sheet) -> None:
+def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: SettingsSheet) -> None:
     user, wlan = sections["user"], sections["wlan"]
     for section, key, field in (
         ("system", "hostname", "host_name"),

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from .asked import RequestedWifi, Sheet
-from .cloud import Reader, each_key, root_of, taking, text_of, truth_of
+from .cloud_init import Reader, each_key, root_of, taking, text_of, truth_of
+from .requested_settings import RequestedWifi, SettingsSheet
 from .yamltree import Node, Pairs, Text
 
 NO_EFFECT: Final[Mapping[str, str]] = {
@@ -15,7 +15,7 @@ NO_EFFECT: Final[Mapping[str, str]] = {
 _KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
 
 
-def read(text: str, sheet: Sheet) -> None:
+def read(text: str, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     root = root_of(text, sheet)
     if root is not None:
@@ -23,7 +23,7 @@ def read(text: str, sheet: Sheet) -> None:
 
 
 class _NetworkConfig:
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SettingsSheet) -> None:
         self._sheet = sheet
 
     def read(self, root: Node) -> None:
@@ -75,7 +75,7 @@ class _NetworkConfig:
 class _Point:
     """An access point; it is joined if its way of securing is understood."""
 
-    def __init__(self, sheet: Sheet, ssid: Text) -> None:
+    def __init__(self, sheet: SettingsSheet, ssid: Text) -> None:
         self._sheet = sheet
         self._ssid = ssid
         self._password = ""

@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import Final
 
-from .asked import RequestedWifi, Sheet
+from .requested_settings import RequestedWifi, SettingsSheet
 
 _OWN: Final = re.compile(
     r"#.*|set \+e|exit 0|then|else|fi|done|\}?"
@@ -36,7 +36,7 @@ _FLAGS: Final = {
 """Flags as `imager_custom` of raspberrypi-sys-mods has them: anywhere among the arguments."""
 
 
-def read(text: str, sheet: Sheet) -> None:
+def read(text: str, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     ending: str | None = None
     for line, row in enumerate(text.splitlines(), start=1):
@@ -72,7 +72,7 @@ def _call(row: str) -> list[str] | None:
         return [program]
 
 
-def _read_call(call: list[str], sheet: Sheet, line: int) -> None:
+def _read_call(call: list[str], sheet: SettingsSheet, line: int) -> None:
     match call:
         case ["userconf", name, *rest] if len(rest) <= 1:
             sheet.take("user", name, key="userconf", line=line)
@@ -85,7 +85,7 @@ def _read_call(call: list[str], sheet: Sheet, line: int) -> None:
             sheet.leave(call[0], line, "this call is not understood here")
 
 
-def _action(action: str, words: list[str], flags: set[str], sheet: Sheet, line: int) -> None:
+def _action(action: str, words: list[str], flags: set[str], sheet: SettingsSheet, line: int) -> None:
     match action, words:
         case "set_hostname", [name]:
             sheet.take("host_name", name, key=action, line=line)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from .asked import Sheet
-from .cloud import Reader, each_key, items_of, root_of, taking, text_of, truth_of
+from .cloud_init import Reader, each_key, items_of, root_of, taking, text_of, truth_of
+from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Text
 
 _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
@@ -41,7 +41,7 @@ _COMMANDS: Final = re.compile(
 """Pattern of Imager's own commands, which have no effect here."""
 
 
-def read(text: str, sheet: Sheet) -> None:
+def read(text: str, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     if text.startswith(_OTHER_FORMS):
         sheet.leave("", 1, "this is not a cloud-config, and nothing else is read here")
@@ -52,7 +52,7 @@ def read(text: str, sheet: Sheet) -> None:
 
 
 class _UserData:
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: SettingsSheet) -> None:
         self._sheet = sheet
         self._has_user = False
         self._is_locked = False

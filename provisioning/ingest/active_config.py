@@ -49,7 +49,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class InForce:
+class ActiveConfiguration:
     """The folder in force; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:

@@ -22,8 +22,8 @@ from sync.fleet.errors import IdentityError
 from sync.fleet.identity_names import RADIO_STATEMENT, REVOCATIONS
 from sync.folders import PUBLIC
 
-from . import permissions, problems, wiping
-from .active_config import CONFIG, InForce, StartRecord, digest
+from . import permissions, problems, secret_wiping
+from .active_config import CONFIG, ActiveConfiguration, StartRecord, digest
 from .offers import IN_FORCE, OfferedFiles, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
@@ -67,12 +67,12 @@ class Outcome:
     """True while the vessel has only a generated id."""
 
 
-class TakeIn:
+class Intake:
     """Intake of what is offered, for one start or one `config apply`."""
 
     def __init__(
         self,
-        force: InForce,
+        force: ActiveConfiguration,
         *,
         card: Path | None,
         inbox: Path | None,
@@ -292,7 +292,7 @@ class TakeIn:
         memory = self._force.memory
         if memory.wipe:
             self._open()
-            wiping.wipe(memory.wipe)
+            secret_wiping.wipe(memory.wipe)
             self._force.remember(replace(memory, wipe={}))
 
     # Defaults, and the files that the card shows
@@ -384,4 +384,4 @@ def _named(vessel: str) -> bytes:
     return f'[vessel]\nid = "{vessel}"\n'.encode()
 
 
-__all__ = ["SENSORS", "Check", "FolderCheck", "Outcome", "TakeIn"]
+__all__ = ["SENSORS", "Check", "FolderCheck", "Intake", "Outcome"]

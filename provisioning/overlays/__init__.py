@@ -1,5 +1,5 @@
 """Hardware that the kernel must be configured for: lines in config.txt, which the firmware reads before it.
 
-- `wanted`: the lines that a configuration needs
+- `kernel_settings`: the lines that a configuration needs
 - `configtxt`: our part of a config.txt, and the decision to restart
 """

@@ -3,7 +3,7 @@
 It runs as root and without network.
 
 - `check`: whether a folder's configuration could be put in force: the same check everywhere
-- `places`: the paths on an appliance
+- `paths`: the paths on an appliance
 - `clock`: the earliest possible current time
 - `imager`: the customisation that Raspberry Pi Imager left on the card
 - `radio_key`: the key of the radio between vessels that is due now

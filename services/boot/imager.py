@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from provisioning import files
-from provisioning.imager.asked import Checks, Customisation, RequestedWifi
-from provisioning.imager.reading import FILES, MOST_BYTES, ImagerReading, read
-from provisioning.ingest import wiping
-from provisioning.ingest.active_config import InForce, digest
+from provisioning.imager.reader import FILES, MOST_BYTES, ImagerReading, read
+from provisioning.imager.requested_settings import Checks, Customisation, RequestedWifi
+from provisioning.ingest import secret_wiping
+from provisioning.ingest.active_config import ActiveConfiguration, digest
 from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 from services.config import parsers as keys
@@ -38,7 +38,7 @@ _PRIORITY: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ImagerCard:
     """The card on which Imager's files are looked up, and the names that this system already uses."""
 
     firmware: Path
@@ -76,7 +76,9 @@ def checks(owned: Collection[str]) -> Checks:
     }
 
 
-def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -> tuple[FileProblem, ...]:
+def take_in(
+    card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
+) -> tuple[FileProblem, ...]:
     """Store the customisation, wipe files that were understood, and return the problems of the others.
 
     `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
@@ -92,7 +94,7 @@ def take_in(card: Card, force: InForce, *, before_writing: Callable[[], None]) -
             memory = force.memory  # remembered first: an interrupted wipe continues at the next boot
             force.remember(dataclasses.replace(memory, wipe={**memory.wipe, **wipe}))
             before_writing()
-            wiping.wipe(wipe)
+            secret_wiping.wipe(wipe)
             force.remember(memory)
     return reading.problems
 

@@ -19,11 +19,11 @@ import msgspec
 from provisioning import files
 from services.state import boot_state, state_file
 from sync.fleet import identity_files, radio_key
+from sync.fleet.effective_trust import Stated, current_radio_key
 from sync.fleet.errors import IdentityError, RadioKeyError
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.identity_names import RADIO_STATEMENT
 from sync.fleet.radio_key import RadioKey
-from sync.fleet.standing import Stated, radio_key_standing
 from sync.peer.conflicts import RADIO_KEY
 from sync.store import Database
 
@@ -38,7 +38,7 @@ _PATIENCE_S: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RadioKeyChoice:
     """The key that the radio should use."""
 
     key: str
@@ -68,7 +68,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
         yield found
 
 
-def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choice | None:
+def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> RadioKeyChoice | None:
     """Return the vessel's radio key at a time, according to a statement; None if it has no part for it.
 
     Raise RadioKeyError for a part that cannot be opened.
@@ -77,11 +77,11 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Choic
     if keys is None:
         return None
     if statement.has_begun(now):
-        return Choice(keys.after, f"{statement.number} after")
-    return Choice(keys.before, f"{statement.number} before")
+        return RadioKeyChoice(keys.after, f"{statement.number} after")
+    return RadioKeyChoice(keys.before, f"{statement.number} before")
 
 
-def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> Choice | None:
+def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
     """Return the key that the radio should use; None if the identity's own `radio.key` applies."""
     problems: list[str] = []
     try:
@@ -165,7 +165,7 @@ class RadioKeyWatch:
         return None if found is None else found.rev
 
     def _take_up(self) -> None:
-        stated = radio_key_standing(self._database, self._identity.trust.root, self._known)
+        stated = current_radio_key(self._database, self._identity.trust.root, self._known)
         self._looked_at = self._revision()
         if stated is None or (self._statement is not None and stated[1].number <= self._statement.number):
             return

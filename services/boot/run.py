@@ -20,24 +20,23 @@ import msgspec
 from provisioning import files
 from provisioning.bundle import identity as identities
 from provisioning.bundle.contents import IDENTITY, RADIO_KEY
-from provisioning.card.growing import grow
+from provisioning.card.partition_growth import grow
 from provisioning.card.tools import run
 from provisioning.errors import CardError
-from provisioning.imager.asked import Customisation
+from provisioning.imager.requested_settings import Customisation
 from provisioning.ingest import permissions
-from provisioning.ingest.active_config import InForce
-from provisioning.ingest.ingest import SENSORS, Beside, Outcome, TakeIn
+from provisioning.ingest.active_config import ActiveConfiguration
+from provisioning.ingest.ingest import SENSORS, Beside, Intake, Outcome
 from provisioning.ingest.offers import OfferedFiles
 from provisioning.networks import firewall
 from provisioning.networks.plan import plan
 from provisioning.overlays import configtxt
-from provisioning.overlays.wanted import Wanted, wanted
+from provisioning.overlays.kernel_settings import KernelConfiguration, kernel_configuration
 from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
 from sensors.toml.toml_file import FileProblem, unforeseen
 from sensors.units import InputError
 from services.boot.check import check
-from services.boot.places import AppliancePaths
 from services.boot.system import Run
 from services.config import parsers as keys
 from services.config.last_good import LastGood
@@ -49,6 +48,7 @@ from services.system import machine
 from sync.fleet import names
 
 from . import imager, system
+from .paths import AppliancePaths
 
 if TYPE_CHECKING:
     from sync.fleet.identity_files import FleetIdentity
@@ -119,7 +119,9 @@ class BootSequence:
         self._step("SSH's keys", lambda: self._authorize(network))
         self._step("room for the log", self._grow)
         clock = configuration.clock
-        self._step("config.txt", lambda: self._wiring(wanted(sensors, rtc=clock.rtc, pps=clock.pps)))
+        self._step(
+            "config.txt", lambda: self._wiring(kernel_configuration(sensors, rtc=clock.rtc, pps=clock.pps))
+        )
         found = BootState(
             problems=tuple(self.problems),
             generated=outcome.generated,
@@ -186,8 +188,8 @@ class BootSequence:
         Raspberry Pi Imager's files are only checked, unless `beside` does more with them.
         """
         places = self.places
-        takein = TakeIn(
-            InForce(places.etc),
+        takein = Intake(
+            ActiveConfiguration(places.etc),
             card=places.card if places.firmware.is_dir() else None,
             inbox=places.inbox,
             check=check,
@@ -198,11 +200,13 @@ class BootSequence:
         )
         return takein.run(extra)
 
-    def _imagers_card(self) -> imager.Card:
-        return imager.Card(self.places.firmware, system.owned_names(self.places.root))
+    def _imagers_card(self) -> imager.ImagerCard:
+        return imager.ImagerCard(self.places.firmware, system.owned_names(self.places.root))
 
     def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[FileProblem]:
-        return imager.take_in(self._imagers_card(), InForce(self.places.etc), before_writing=before_writing)
+        return imager.take_in(
+            self._imagers_card(), ActiveConfiguration(self.places.etc), before_writing=before_writing
+        )
 
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
         """Return the configuration as the daemons will use it.
@@ -297,7 +301,7 @@ class BootSequence:
             text = firewall.text(ssh=ssh, listener=listener)
             system.write_firewall(self.places.firewall, text, tool=self.tool)
 
-    def _wiring(self, found: Wanted) -> None:
+    def _wiring(self, found: KernelConfiguration) -> None:
         system.introduce(found.devices, self.places.root)
         with contextlib.ExitStack() as stack:
             paths = [stack.enter_context(each) / "config.txt" for each in self._slots()]

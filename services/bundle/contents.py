@@ -21,8 +21,8 @@ from provisioning.ingest.problems import NAME as PROBLEMS
 from sensors.plaintext import clean_lines
 from sensors.toml import toml_file
 from services.doctor.checks import examine
-from services.doctor.context import Patient
-from services.logs.kept import NAME, OLDER
+from services.doctor.context import Appliance
+from services.logs.error_log import NAME, OLDER
 from services.system import machine
 from sync.documents import DocumentType, is_single_writer
 from sync.store import Database
@@ -58,7 +58,7 @@ class ArchiveFile:
     text: str
 
 
-def secrets_of(patient: Patient) -> set[str]:
+def secrets_of(patient: Appliance) -> set[str]:
     """Return the secrets in this vessel's own files."""
     found: set[str] = set()
     for path in _settings_files(patient).values():
@@ -74,7 +74,7 @@ def secrets_of(patient: Patient) -> set[str]:
     return {value for value in found if not value.startswith("-----")}
 
 
-def parts(patient: Patient) -> Iterator[ArchiveFile]:
+def parts(patient: Appliance) -> Iterator[ArchiveFile]:
     """Yield all parts, with secrets removed."""
     remover = Remover(secrets_of(patient))
     for name, make in _parts(patient):
@@ -88,7 +88,7 @@ def parts(patient: Patient) -> Iterator[ArchiveFile]:
         yield ArchiveFile(name, text)
 
 
-def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
+def _parts(patient: Appliance) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "versions.txt", partial(_versions, patient)
     yield "doctor.txt", partial(_doctor, patient)
     for name, path in _settings_files(patient).items():
@@ -115,7 +115,7 @@ def _parts(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "system/network.txt", lambda: patient.ask(("ip", "-brief", "address"))
 
 
-def _settings_files(patient: Patient) -> dict[str, Path]:
+def _settings_files(patient: Appliance) -> dict[str, Path]:
     """Return the configuration files by their name in the archive."""
     card = patient.firmware / "logboat"
     return {
@@ -137,7 +137,7 @@ def _firmware(text: str) -> str:
     return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
 
 
-def _left_out(patient: Patient) -> str:
+def _left_out(patient: Appliance) -> str:
     lines = [_LEFT_OUT]
     for name, path in _settings_files(patient).items():
         if path.is_file() and path.stat().st_size <= toml_file.MOST_BYTES:
@@ -158,7 +158,7 @@ In place of each stands (removed). Lines keep their numbers. The files themselve
 """
 
 
-def _versions(patient: Patient) -> str:
+def _versions(patient: Appliance) -> str:
     lines = {
         "logboat": machine.logboat_version(),
         "python": platform.python_version(),
@@ -175,7 +175,7 @@ def _versions(patient: Patient) -> str:
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 
-def _doctor(patient: Patient) -> str:
+def _doctor(patient: Appliance) -> str:
     lines = []
     for check, finding in examine(patient):
         lines.append(f"{finding.verdict.value:<8} {check.name:<14} {finding.seen}")
@@ -184,7 +184,7 @@ def _doctor(patient: Patient) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _documents(patient: Patient) -> str:
+def _documents(patient: Appliance) -> str:
     """Return the newest documents of each kind as JSON, without most samples of readings."""
     found: dict[str, Any] = {}
     path = patient.data / "log.db"

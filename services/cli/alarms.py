@@ -3,10 +3,10 @@
 from argparse import ArgumentParser, Namespace
 
 from sensors.plaintext import clean
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import print_json, say
 from services.console.stores import chosen_vessel, reading_store, zone
-from services.console.world import World
 from services.screens.alarm_list import NONE_OPEN, acknowledged, acknowledged_words, as_json, lines
 from services.terminal.present import screen
 
@@ -17,7 +17,7 @@ def alarms_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--vessel", metavar="V", help="of this vessel only; else of all on record")
 
 
-def alarms(args: Namespace, world: World) -> int:  # noqa: ARG001
+def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """List the active alarms, then those not acknowledged, and with --all the rest. Return 0."""
     from services.history.alarms import episodes, short_ids
 
@@ -47,7 +47,7 @@ def ack_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--by", metavar="WHO", help="who has seen it (you)")
 
 
-def ack(args: Namespace, world: World) -> int:
+def ack(args: Namespace, world: Environment) -> int:
     """Record that somebody has seen an alarm. Return 0."""
     who = by_whom(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
@@ -58,7 +58,7 @@ def ack(args: Namespace, world: World) -> int:
     return 0
 
 
-def by_whom(args: Namespace, world: World) -> str:
+def by_whom(args: Namespace, world: Environment) -> str:
     """Return the name of the person who acknowledges: `--by`, else the login name.
 
     Raise UsageError if it is blank.

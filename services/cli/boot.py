@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from services.boot.places import FIRMWARE, PARTITION, AppliancePaths
+from services.boot.paths import FIRMWARE, PARTITION, AppliancePaths
+from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
-from services.console.world import World
 from services.system.module_loading import loading
 
 
@@ -36,7 +36,7 @@ def boot_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def boot(args: Namespace, world: World) -> int:
+def boot(args: Namespace, world: Environment) -> int:
     """Apply the files on the card, and set up what depends on them.
 
     Return 0 whatever is wrong, so that no fault stops the boot.

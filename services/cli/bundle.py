@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sensors.units import format_bytes
+from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
-from services.console.world import World
 from sync.folders import OWN_FILE, opening
 
-from .doctor import patient_of
+from .doctor import appliance_of
 from .options import identity_option
 
 
@@ -26,12 +26,12 @@ def bundle_arguments(parser: ArgumentParser) -> None:
     identity_option(parser, "folder of the vessel's certificate and key, whose secrets are left out")
 
 
-def bundle(args: Namespace, world: World) -> int:
+def bundle(args: Namespace, world: Environment) -> int:
     """Write the archive. Return 0."""
     from services.bundle.archive import packed
     from services.bundle.contents import parts
 
-    patient = patient_of(args, world)
+    patient = appliance_of(args, world)
     moment = f"{datetime.fromtimestamp(world.utc, UTC):%Y%m%d-%H%M%S}"
     name = f"logboat-{patient.configuration.vessel.id}-{moment}"
     data = packed(parts(patient), folder=name, utc=world.utc)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sensors.toml.toml_file import FileProblem
-from services.boot.places import FIRMWARE
+from services.boot.paths import FIRMWARE
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
-from services.console.world import World
 
 from .options import actions
 
@@ -30,7 +30,7 @@ def config_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def config(args: Namespace, world: World) -> int:
+def config(args: Namespace, world: Environment) -> int:
     """Check each file, or apply one. Return 2 if a file is wrong, else 0."""
     return _apply(args, world) if args.action == "apply" else _check(args)
 
@@ -50,7 +50,7 @@ def _check(args: Namespace) -> int:
     return 0 if all(found.good for found in checked.values()) else 2
 
 
-def _apply(args: Namespace, world: World) -> int:
+def _apply(args: Namespace, world: Environment) -> int:
     from provisioning.ingest.offers import OfferedFiles
     from sensors.toml.toml_file import ConfigurationError
     from services.boot import clock, run

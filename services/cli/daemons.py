@@ -7,7 +7,7 @@ The work itself is in `services.recorder.daemon`, `services.syncd.daemon`, `serv
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from services.console.world import World
+from services.console.environment import Environment
 from services.system.module_loading import loading
 
 from .options import actions, identity_option
@@ -24,7 +24,7 @@ def record_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def record(args: Namespace, world: World) -> int:  # noqa: ARG001  # daemons use clocks of their own
+def record(args: Namespace, world: Environment) -> int:  # noqa: ARG001  # daemons use clocks of their own
     """Run the recorder in the foreground. Return its exit status."""
     with loading():
         from services.recorder import daemon
@@ -44,7 +44,7 @@ def sync_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--board", help="what tells this computer from others (its serial number)")
 
 
-def sync(args: Namespace, world: World) -> int:  # noqa: ARG001
+def sync(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Run the sync daemon in the foreground. Return its exit status."""
     with loading():
         from services.syncd import daemon
@@ -58,7 +58,7 @@ def store_arguments(parser: ArgumentParser) -> None:
     check.add_argument("--repair", action="store_true", help="set aside what is broken, save what is sound")
 
 
-def store(args: Namespace, world: World) -> int:  # noqa: ARG001
+def store(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Check the stores before anything opens them. Return the exit status."""
     with loading():
         from services.recovery import store_check
@@ -73,7 +73,7 @@ def ended_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("daemon", choices=DAEMONS, help="which one; how it ended is in the environment")
 
 
-def ended(args: Namespace, world: World) -> int:
+def ended(args: Namespace, world: Environment) -> int:
     """Record how a daemon has ended, which systemd passes in the environment of `ExecStopPost=`.
 
     Return the exit status of the script that does it.
@@ -103,7 +103,7 @@ def demo_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def demo(args: Namespace, world: World) -> int:  # noqa: ARG001
+def demo(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Simulate a fleet on this machine, end to end. Return the exit status."""
     from services.demo import command
 

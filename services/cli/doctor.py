@@ -4,15 +4,15 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from services.console.environment import Environment
 from services.console.output import print_json
-from services.console.world import World
 from services.terminal.present import Screen, Style, paint, screen, wrap
 
 from .options import identity_option
 
 if TYPE_CHECKING:
     from services.doctor.checks import Check
-    from services.doctor.context import Patient
+    from services.doctor.context import Appliance
     from services.doctor.findings import Finding
 
 _MARKS: Final = {"good": "ok", "warn": "WARN", "bad": "BAD", "skipped": "-"}
@@ -31,7 +31,7 @@ def doctor_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="what is good, too")
 
 
-def doctor(args: Namespace, world: World) -> int:
+def doctor(args: Namespace, world: Environment) -> int:
     """Run all checks and print the findings. Return 1 if anything is wrong, else 0."""
     if args.guide:
         return _tell_guide(args)
@@ -39,7 +39,7 @@ def doctor(args: Namespace, world: World) -> int:
     from services.doctor.context import run_command
     from services.doctor.findings import CheckStatus
 
-    found = list(examine(patient_of(args, world)))
+    found = list(examine(appliance_of(args, world)))
     done: list[str] = []
     if args.fix:
         for check, finding in found:
@@ -50,7 +50,7 @@ def doctor(args: Namespace, world: World) -> int:
                 except OSError as error:
                     done[-1] += f" (did not work: {error})"
         if done:
-            found = list(examine(patient_of(args, world)))
+            found = list(examine(appliance_of(args, world)))
     if args.json:
         print_json(
             "doctor",
@@ -121,11 +121,11 @@ def _guide_json() -> dict[str, Any]:
     }
 
 
-def patient_of(args: Namespace, world: World) -> "Patient":
+def appliance_of(args: Namespace, world: Environment) -> "Appliance":
     """Return the appliance at the paths that the options select."""
-    from services.doctor.context import Patient
+    from services.doctor.context import Appliance
 
-    return Patient(
+    return Appliance(
         config=args.config,
         sensors_file=args.sensors,
         data=args.data,

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
-from services.console.world import World
 from services.terminal.present import count
 
 from .options import actions
@@ -16,7 +16,7 @@ def gateway_arguments(parser: ArgumentParser) -> None:
     retry.add_argument("name", metavar="NAME", help="the gateway's name in logboat.toml")
 
 
-def gateway(args: Namespace, world: World) -> int:  # noqa: ARG001
+def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Send the request to the sync daemon, and print how many documents it offers again. Return 0."""
     from services.system.control_socket import ControlError, Retry, ask
 

@@ -4,9 +4,9 @@ import os
 import signal
 from argparse import ArgumentParser, Namespace
 
+from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
-from services.console.world import World
 from services.system.module_loading import loading
 
 from .options import actions, identity_option
@@ -22,7 +22,7 @@ def lights_arguments(parser: ArgumentParser) -> None:
     explain.add_argument("--table", action="store_true", help="everything that they can show, as a table")
 
 
-def lights(args: Namespace, world: World) -> int:
+def lights(args: Namespace, world: Environment) -> int:
     """Run the chosen action, or the daemon if there is none. Return the exit status."""
     if args.action == "test":
         return _test(args, world)
@@ -34,7 +34,7 @@ def lights(args: Namespace, world: World) -> int:
     return daemon.off(args) if args.action == "off" else daemon.run(args)
 
 
-def _test(args: Namespace, world: World) -> int:
+def _test(args: Namespace, world: Environment) -> int:
     from services.state import state_file
 
     state = state_file.read(state_file.path(args.run, "lights"))
@@ -51,7 +51,7 @@ def _test(args: Namespace, world: World) -> int:
     return 0
 
 
-def _explain(args: Namespace, world: World) -> int:
+def _explain(args: Namespace, world: Environment) -> int:
     from services.lights import explain
     from services.lights.facts import Machine
     from services.lights.states import TABLE, shown

@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Final, TextIO
 
 from sensors.plaintext import cleaned_output
+from services.console.environment import Environment
 from services.console.errors import CommandError, UsageError
-from services.console.world import World
 from services.logs.setup import in_foreground
 from services.system.systemd import ImportProgress, Notifier
 from sync.folders import closed_to_others
@@ -73,17 +73,17 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
 COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}
 
 
-def main(argv: Sequence[str] | None = None, *, world: World | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, world: Environment | None = None) -> int:
     """Run one command and return its exit status."""
     for stream in (sys.stdout, sys.stderr):
         _tolerate(stream)
     if "NOTIFY_SOCKET" in os.environ:
         sys.meta_path.insert(0, ImportProgress(Notifier()))
     with closed_to_others(), cleaned_output(), in_foreground():
-        return _ended(sys.argv[1:] if argv is None else list(argv), world or World())
+        return _ended(sys.argv[1:] if argv is None else list(argv), world or Environment())
 
 
-def _ended(arguments: list[str], world: World) -> int:
+def _ended(arguments: list[str], world: Environment) -> int:
     try:
         status = _run(arguments, world)
         sys.stdout.flush()
@@ -124,7 +124,7 @@ def _complain(text: str) -> None:
     print(f"logboat: {text}", file=sys.stderr)
 
 
-def _run(arguments: list[str], world: World) -> int:
+def _run(arguments: list[str], world: Environment) -> int:
     first = _overall_parser()
     args = first.parse_args(arguments)
     if args.version:

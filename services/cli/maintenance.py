@@ -3,9 +3,9 @@
 import os
 from argparse import ArgumentParser, Namespace
 
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
-from services.console.world import World
 
 
 def maintenance_arguments(parser: ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def maintenance_arguments(parser: ArgumentParser) -> None:
     what.add_argument("--end", action="store_true", help="make it read-only again, now")
 
 
-def maintenance(args: Namespace, world: World) -> int:
+def maintenance(args: Namespace, world: Environment) -> int:
     """Make the root writable, or read-only again. Return 0."""
     from services.system import maintenance as work
 

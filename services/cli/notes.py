@@ -6,10 +6,10 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from sensors.plaintext import clean
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import print_json
 from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
-from services.console.world import World
 from services.terminal.present import time_text
 
 LONGEST: Final = 10_000
@@ -27,7 +27,7 @@ def note_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=USUAL_LIMIT, metavar="N", help="show the last N (20)")
 
 
-def note(args: Namespace, world: World) -> int:
+def note(args: Namespace, world: Environment) -> int:
     """Record a note, or list the notes. Return 0."""
     if not args.text:
         return _show(args)

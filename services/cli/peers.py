@@ -2,10 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 
+from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
 from services.console.stores import zone
-from services.console.world import World
 from services.screens.peer_list import as_json, chosen, overview, route_lines, rows, shore_lines, why_not
 from services.state.sync_state import look
 from services.terminal.present import paint, screen
@@ -19,7 +19,7 @@ def peers_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="every vessel, though the screen may be too small")
 
 
-def peers(args: Namespace, world: World) -> int:
+def peers(args: Namespace, world: Environment) -> int:
     """Show the mesh. Return 0, or with --json 1 if there is no mesh.
 
     Raise FailedError if there is none, after the gateways were shown.

@@ -5,10 +5,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from sensors.plaintext import steer
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import print_json
 from services.console.stores import zone
-from services.console.world import World
 from services.screens.sensor_list import as_json, lines, view
 from services.terminal.present import screen
 
@@ -26,7 +26,7 @@ def sensors_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--vessel", metavar="V", help="another vessel's, as far as has arrived from it")
 
 
-def sensors(args: Namespace, world: World) -> int:
+def sensors(args: Namespace, world: Environment) -> int:
     """Show the sensors once, or repeatedly. Return 0."""
     if args.count is not None and (args.count < 1 or not args.watch):
         raise UsageError("--count takes a number from 1 on, and goes with --watch")

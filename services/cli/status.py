@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+from services.console.environment import Environment
 from services.console.output import print_json
 from services.console.stores import configured_vessel
-from services.console.world import World
 from services.screens.status_lines import LINES, advice
 from services.screens.status_view import as_json, gather, styled_lines, title
 from services.terminal.present import Style, paint, screen, wrap
@@ -15,7 +15,7 @@ def status_arguments(parser: ArgumentParser) -> None:
     del parser  # it takes none of its own
 
 
-def status(args: Namespace, world: World) -> int:
+def status(args: Namespace, world: Environment) -> int:
     """Print the status. Return 0 even if it is bad: that is not a failure of this command."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import Final
 
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import say
 from services.console.stores import configured_vessel
-from services.console.world import World
 from services.terminal.present import screen
 
 from .alarms import by_whom
@@ -56,7 +56,7 @@ def top_arguments(parser: ArgumentParser) -> None:
     identity_option(parser, "folder of the vessel's certificate")
 
 
-def top(args: Namespace, world: World) -> int:
+def top(args: Namespace, world: Environment) -> int:
     """Show the live view, full-screen if the terminal allows it. Return the exit status."""
     every = args.every
     if every is not None and not LEAST_S <= every <= MOST_S:
@@ -65,7 +65,7 @@ def top(args: Namespace, world: World) -> int:
         by_whom(args, world)
     configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
     from services.screens.top import plain
-    from services.screens.top.looking import TopFactsCollector
+    from services.screens.top.facts import TopFactsCollector
 
     where = screen()
     looker = TopFactsCollector(args, world)

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensors.plaintext import clean
+from services.console.environment import Environment
 from services.console.errors import CommandError
 from services.console.output import moment_json, print_json
 from services.console.stores import chosen_vessel, own_vessel, reading_store, zone
-from services.console.world import World
 from services.terminal.present import count, moment_text, table, thousands
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from services.history.completeness import LogBoots, Missing, SensorLog, Tally, VesselReport
+    from services.history.completeness import LogBoots, MissingRange, MissingTally, SensorLog, VesselReport
     from sync.store import Database
 
 
@@ -23,7 +23,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--vessel", metavar="V", help="this vessel only; else all that are on record")
 
 
-def verify(args: Namespace, world: World) -> int:  # noqa: ARG001
+def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     """Print a report. Return 1 if samples are missing without a reason, duplicated or wrong, else 0."""
     from services.history.completeness import verify as verified
 
@@ -131,7 +131,7 @@ def _sensor_lines(sensor: "SensorLog", when: "tzinfo") -> Iterator[str]:
         yield f"  {name}: {sensor.fault_count - len(sensor.faults)} more faulty documents"
 
 
-def _between(span: "Missing", when: "tzinfo") -> str:
+def _between(span: "MissingRange", when: "tzinfo") -> str:
     if span.after.utc is not None and span.before.utc is not None:
         return f" (between {moment_text(span.after, when)} and {moment_text(span.before, when)})"
     if span.before.utc is not None:
@@ -210,7 +210,7 @@ def _vessel_json(report: "VesselReport") -> dict[str, Any]:
     }
 
 
-def _tally_json(tally: "Tally") -> dict[str, Any]:
+def _tally_json(tally: "MissingTally") -> dict[str, Any]:
     return {
         "spans": tally.spans,
         "samples": tally.samples,

@@ -7,14 +7,14 @@ proves that they contain everything that the recorders reported as durable, and 
 
 Modules, in the order in which they are needed:
 
-- `aboard`: the sensors of the demo's vessels, and the recording that the first one plays
+- `vessel_sensors`: the sensors of the demo's vessels, and the recording that the first one plays
 - `vessel`: one vessel's files and processes
 - `fleet`: names, identities and addresses of all vessels
 - `shore`: an office and a broker, to which one vessel has a link
 - `progress`: the output while the demo runs
-- `stores`: how the stores differ while they are being written (pure)
-- `keeping`: restarts daemons that exit, in the demo that stays
-- `course`: the sequence of events
+- `store_differences`: how the stores differ while they are being written (pure)
+- `supervisor`: restarts daemons that exit, in the demo that stays
+- `scenario`: the sequence of events
 - `proof`: compares the stores with what was recorded (pure)
 - `summary`: the output of the proof
 - `command`: `logboat demo`

@@ -15,10 +15,10 @@ from provisioning.errors import ProvisioningError
 from sync.folders import OWN, make_folder
 from sync.store import StoreError
 
-from . import aboard, fleet, proof, summary
-from .course import SPARE_S, Course, Voyage
+from . import fleet, proof, summary, vessel_sensors
 from .fleet import SHORE, Fleet
 from .proof import ExpectedSamples
+from .scenario import SPARE_S, Scenario, ScenarioEvents
 from .shore import Shore
 from .vessel import COMMAND, DemoError
 
@@ -57,12 +57,12 @@ def run(args: Namespace) -> int:
 
 
 def _demo(folder: Path, vessels: int, seconds: float) -> int:
-    speed = round(aboard.length_s() / (seconds - SPARE_S), 3)
+    speed = round(vessel_sensors.length_s() / (seconds - SPARE_S), 3)
     made = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
     shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name)
     print(_greeting(made, seconds), flush=True)
     try:
-        voyage = Course(made, seconds, shore).run()
+        voyage = Scenario(made, seconds, shore).run()
     finally:
         made.kill()
         if shore is not None:
@@ -84,7 +84,7 @@ def _stay(folder: Path, vessels: int) -> int:
         flush=True,
     )
     try:
-        Course(made, 0.0, shore).stay()
+        Scenario(made, 0.0, shore).stay()
     except KeyboardInterrupt:
         return 0
     finally:
@@ -93,7 +93,7 @@ def _stay(folder: Path, vessels: int) -> int:
             shore.kill()
 
 
-def conclude(made: Fleet, voyage: Voyage) -> int:
+def conclude(made: Fleet, voyage: ScenarioEvents) -> int:
     """Prove from the stores, after all writers have stopped, that nothing is missing.
 
     Return the exit status. Raise StoreError if a store cannot be read.
@@ -103,7 +103,7 @@ def conclude(made: Fleet, voyage: Voyage) -> int:
             vessel.name,
             vessel.sensors,
             vessel.ledger(),
-            recording=vessel.folder / aboard.RECORDING if vessel is made.first else None,
+            recording=vessel.folder / vessel_sensors.RECORDING if vessel is made.first else None,
             speed=made.speed,
         )
         for vessel in made
@@ -120,10 +120,10 @@ def conclude(made: Fleet, voyage: Voyage) -> int:
 def _greeting(made: Fleet, seconds: float) -> str:
     who = ", ".join(vessel.title for vessel in made)
     lines = [
-        f"{who}: {len(aboard.SIMULATED)} simulated sensors each, recorded for {seconds:g} s.",
+        f"{who}: {len(vessel_sensors.SIMULATED)} simulated sensors each, recorded for {seconds:g} s.",
         (
-            f"{made.first.title} records {aboard.length_s() / 60:.0f} real minutes of a yacht, too, played "
-            f"{made.speed:.1f} times as fast."
+            f"{made.first.title} records {vessel_sensors.length_s() / 60:.0f} real minutes of a yacht, too, "
+            f"played {made.speed:.1f} times as fast."
         ),
     ]
     if not made.is_alone:

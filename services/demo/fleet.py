@@ -13,7 +13,7 @@ from typing import Final
 
 from provisioning.folder import FleetFolder
 
-from . import aboard, vessel
+from . import vessel, vessel_sensors
 from .ports import free_ports
 from .vessel import DemoVessel
 
@@ -91,8 +91,8 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: boo
             name,
             identity=authority_folder.identity(name),
             port=port,
-            sensors=aboard.sensor_ids(plays=plays),
+            sensors=vessel_sensors.sensor_ids(plays=plays),
         )
-        aboard.write(each.folder, seed=seed, speed=speed if plays else None, repeat=repeat)
+        vessel_sensors.write(each.folder, seed=seed, speed=speed if plays else None, repeat=repeat)
         made.append(each)
     return Fleet(authority_folder.fleet, tuple(made), speed)

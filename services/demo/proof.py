@@ -20,7 +20,7 @@ from sync import documents
 from sync.documents import DocumentType
 from sync.store import Database
 
-from . import aboard
+from . import vessel_sensors
 from .vessel import Ledger
 
 
@@ -59,7 +59,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class StoreContents:
     """The content of one store."""
 
     holder: str
@@ -87,7 +87,7 @@ class Findings:
         return [sensor for report in self.reports for sensor in report.sensors]
 
 
-def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -> Findings:
+def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -> StoreContents:
     """Examine one store. Raise StoreError if it cannot be read."""
     reports = tuple(completeness.verify(database, [recorded.vessel for recorded in fleet]))
     faults: list[str] = []
@@ -101,7 +101,7 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
                 f"told durable, and not there: {recorded.vessel}'s {sensor} {log} {_spans(missing)}"
             )
         if recorded.recording is not None:
-            for sensor in aboard.REPLAYED:
+            for sensor in vessel_sensors.REPLAYED:
                 found = compare_recording(database, recorded, sensor)
                 comparisons.append(found)
                 if not found.is_equal:
@@ -109,10 +109,10 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
                         f"{recorded.vessel}'s {sensor} differs from the recording: {found.first_difference}"
                     )
     faults += [f"{document} has two heads" for document in database.conflicts()]
-    return Findings(holder, _digests(database), reports, tuple(comparisons), not_held, tuple(faults))
+    return StoreContents(holder, _digests(database), reports, tuple(comparisons), not_held, tuple(faults))
 
 
-def compare(stores: Sequence[Findings]) -> list[str]:
+def compare(stores: Sequence[StoreContents]) -> list[str]:
     """Return the differences between stores, a sentence each."""
     faults = []
     for document in sorted({document for store in stores for document in store.documents}):
@@ -145,7 +145,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
     """Compare the recording's rows of one path with what is stored of the sensor that played it."""
     assert recorded.recording is not None
-    path = aboard.REPLAYED[sensor]
+    path = vessel_sensors.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows
     got = stored(database, recorded.vessel, sensor)
     difference, worst = None, 0.0
@@ -159,7 +159,7 @@ def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str
     return Comparison(path, len(wanted), len(got), difference, worst)
 
 
-def kinds(findings: Findings) -> Counter[str]:
+def kinds(findings: StoreContents) -> Counter[str]:
     """Count the documents of each type."""
     return Counter(document.partition(":")[0] for document in findings.documents)
 

@@ -26,7 +26,7 @@ from sync.gateway.forwarded import bounds_of, forwarded_id
 from sync.store import Database
 
 from .ports import free_ports
-from .stores import Standing
+from .store_differences import Standing
 from .vessel import DemoError
 
 OFFICE: Final = "office"
@@ -45,7 +45,7 @@ class _Head(msgspec.Struct, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Ashore:
+class ArrivedDocuments:
     """Documents that have arrived ashore."""
 
     by: str
@@ -102,7 +102,7 @@ class Shore:
             found += self._broker(self._program)
         return found
 
-    def ashore(self, standing: Standing) -> Ashore:
+    def ashore(self, standing: Standing) -> ArrivedDocuments:
         """Return which of a store's documents have arrived. Raise StoreError if a store cannot be read."""
         wanted = {
             name: rev for name, rev in standing.items() if not name.startswith(f"{DocumentType.FORWARDED}:")
@@ -114,10 +114,10 @@ class Shore:
             there = {change.id: change.rev for change in self._database.changes()}
         in_office = sum(there.get(name) == rev for name, rev in wanted.items())
         if self._listener is None:
-            return Ashore(self.vessel, len(wanted), in_office, None)
+            return ArrivedDocuments(self.vessel, len(wanted), in_office, None)
         news = {name for name in wanted if name.startswith(tuple(f"{kind}:" for kind in _NEWS))}
         heard = self._listener.heard
-        return Ashore(
+        return ArrivedDocuments(
             self.vessel,
             len(wanted),
             in_office,

@@ -7,9 +7,9 @@ from typing import Final
 from services.terminal.present import count
 
 from . import proof
-from .course import Voyage
-from .proof import Comparison, ExpectedSamples, Findings
-from .shore import Ashore
+from .proof import Comparison, ExpectedSamples, StoreContents
+from .scenario import ScenarioEvents
+from .shore import ArrivedDocuments
 
 MOST_FAULTS: Final = 20
 
@@ -24,7 +24,7 @@ class Summary:
 
 
 def summarise(
-    fleet: Sequence[ExpectedSamples], stores: Sequence[Findings], voyage: Voyage, *, name: str
+    fleet: Sequence[ExpectedSamples], stores: Sequence[StoreContents], voyage: ScenarioEvents, *, name: str
 ) -> Summary:
     """Return the summary of a demo whose fleet has this name."""
     faults = proof.compare(stores)
@@ -50,7 +50,7 @@ def _line(head: str, text: str) -> str:
     return f"  {head:<16}  {text}"
 
 
-def _events(fleet: Sequence[ExpectedSamples], voyage: Voyage, *, name: str) -> list[tuple[str, str]]:
+def _events(fleet: Sequence[ExpectedSamples], voyage: ScenarioEvents, *, name: str) -> list[tuple[str, str]]:
     if voyage.linked_s is None:
         return []
     way = "found by mDNS on loopback"
@@ -75,7 +75,7 @@ def _events(fleet: Sequence[ExpectedSamples], voyage: Voyage, *, name: str) -> l
 
 
 def _holdings(
-    fleet: Sequence[ExpectedSamples], stores: Sequence[Findings], *, is_alike: bool
+    fleet: Sequence[ExpectedSamples], stores: Sequence[StoreContents], *, is_alike: bool
 ) -> list[tuple[str, str]]:
     first = stores[0]
     told = sum(recorded.told for recorded in fleet)
@@ -100,14 +100,14 @@ def _holdings(
     ]
 
 
-def _shore(ashore: Ashore) -> str:
+def _shore(ashore: ArrivedDocuments) -> str:
     office = f"{ashore.in_office} of {ashore.wanted} documents in the office (Couchbase protocol)"
     if ashore.news is None:
         return f"{office}; no MQTT broker here"
     return f"{office}; {ashore.heard} of {ashore.news} by MQTT, {ashore.twice} twice; by {ashore.by} alone"
 
 
-def _not_ashore(voyage: Voyage) -> list[str]:
+def _not_ashore(voyage: ScenarioEvents) -> list[str]:
     ashore = voyage.ashore
     if ashore is None or ashore.is_complete:
         return []

@@ -3,6 +3,6 @@
 - `findings`: the result of a check
 - `context`: the input of the checks: files below a root, live states, the output of commands; tests pass
   their own
-- `header`, `hardware`, `card`, `network`, `daemons`, `record`: the checks, by subject
+- `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, by subject
 - `checks`: the table of all checks
 """

@@ -6,7 +6,7 @@ from typing import Final
 from sensors.units import format_bytes
 from services.state.thresholds import NEARLY_FULL
 
-from .context import Patient
+from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
@@ -16,7 +16,7 @@ eMMC and newer SD cards report their used lifetime in tenths (JESD84-B51, 7.4.40
 """
 
 
-def space(patient: Patient) -> Finding:
+def space(patient: Appliance) -> Finding:
     """Check the free space on the card, and the share of the budget that history uses."""
     try:
         usage = shutil.disk_usage(patient.data)
@@ -32,7 +32,7 @@ def space(patient: Patient) -> Finding:
     return good(free)
 
 
-def mounted(patient: Patient) -> Finding:
+def mounted(patient: Appliance) -> Finding:
     """Check that the data partition is mounted writable."""
     lines = [line.split() for line in (patient.text("proc/mounts") or "").splitlines()]
     chosen = [fields for fields in lines if len(fields) > 3 and str(patient.data).startswith(fields[1])]
@@ -47,7 +47,7 @@ def mounted(patient: Patient) -> Finding:
     return good(f"{fields[1]} is writable ({fields[2]})")
 
 
-def filesystem(patient: Patient) -> Finding:
+def filesystem(patient: Appliance) -> Finding:
     """Check whether the kernel has counted errors in the file systems."""
     counts = {
         path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
@@ -63,7 +63,7 @@ def filesystem(patient: Patient) -> Finding:
     return good(f"{', '.join(counts)}: no errors counted")
 
 
-def wear(patient: Patient) -> Finding:
+def wear(patient: Appliance) -> Finding:
     """Check the share of its life that the card reports as used."""
     told = [path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")]
     used = [int(value, 16) for values in told for value in values if value.startswith("0x")]

@@ -6,8 +6,8 @@ from typing import Final
 
 from sensors.toml.toml_file import unforeseen
 
-from . import card, daemons, hardware, header, network, record
-from .context import Patient
+from . import card, daemons, hardware, network, recording, wiring
+from .context import Appliance
 from .findings import CheckStatus, Finding, skipped, warn
 
 
@@ -16,7 +16,7 @@ class Check:
     """A row of the table: a check."""
 
     name: str
-    ask: Callable[[Patient], Finding]
+    ask: Callable[[Appliance], Finding]
     why: str
     """The reason why the check matters, as a clause."""
     fix: Sequence[str] | None = None
@@ -35,17 +35,17 @@ CHECKS: Final[tuple[Check, ...]] = (
     ),
     Check("restarts", daemons.restarts, "a daemon that ends again and again hides a fault"),
     Check("errors", daemons.errors, "the journal is in memory; these were kept over a power cut"),
-    Check("configuration", record.configuration, "a wrong file is not in force"),
-    Check("name", record.named, "others tell vessels apart by their names"),
-    Check("gpio-chip", header.chip, "contacts and pulses come by it"),
-    Check("pins", header.pins, "a pin that a bus drives reads nonsense"),
-    Check("overlays", header.overlays, "the kernel must know what is wired"),
-    Check("1-wire", header.one_wire, "thermometers hang on it"),
-    Check("i2c", header.i2c, "shunts, converters and clock chips hang on it"),
-    Check("spi", header.spi, "converters hang on it"),
-    Check("sensors", header.sensors, "a fault is no reading"),
-    Check("silent", header.silent, "a sensor that never spoke may not be there"),
-    Check("edges", header.edges, "revolutions and flow are counted by them"),
+    Check("configuration", recording.configuration, "a wrong file is not in force"),
+    Check("name", recording.named, "others tell vessels apart by their names"),
+    Check("gpio-chip", wiring.chip, "contacts and pulses come by it"),
+    Check("pins", wiring.pins, "a pin that a bus drives reads nonsense"),
+    Check("overlays", wiring.overlays, "the kernel must know what is wired"),
+    Check("1-wire", wiring.one_wire, "thermometers hang on it"),
+    Check("i2c", wiring.i2c, "shunts, converters and clock chips hang on it"),
+    Check("spi", wiring.spi, "converters hang on it"),
+    Check("sensors", wiring.sensors, "a fault is no reading"),
+    Check("silent", wiring.silent, "a sensor that never spoke may not be there"),
+    Check("edges", wiring.edges, "revolutions and flow are counted by them"),
     Check("clock", hardware.clock, "times of readings are told by it"),
     Check("clock-chip", hardware.rtc, "it keeps the time without network"),
     Check("age", hardware.sane_time, "a clock at its beginning was never set"),
@@ -56,9 +56,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("mounted", card.mounted, "on a read-only card nothing is recorded"),
     Check("file-systems", card.filesystem, "errors announce the end of a card"),
     Check("wear", card.wear, "cards wear out by being written"),
-    Check("store", record.store, "documents are in it"),
-    Check("copies", record.copies, "they outlive a bad page"),
-    Check("gaps", record.gaps, "completeness is what a log is worth"),
+    Check("store", recording.store, "documents are in it"),
+    Check("copies", recording.copies, "they outlive a bad page"),
+    Check("gaps", recording.gaps, "completeness is what a log is worth"),
     Check("interfaces", network.interfaces, "the mesh and the shore are reached by them"),
     Check("radio", network.country, "Wi-Fi is silent until a country is set", ("rfkill", "unblock", "wifi")),
     Check("signal", network.signal, "a weak signal loses links"),
@@ -71,7 +71,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def examine(patient: Patient, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
+def examine(patient: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
     """Yield each check with its finding, in order.
 
     A check that fails yields a finding that says why, and the following checks still run.

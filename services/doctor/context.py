@@ -31,7 +31,7 @@ def run_command(command: Sequence[str]) -> str:
 
 
 @dataclass
-class Patient:
+class Appliance:
     """An appliance under examination."""
 
     config: Path

@@ -4,19 +4,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sensors.units import format_duration
-from services.logs import kept
+from services.logs import error_log
 from services.state import crash_loops
 from services.state.thresholds import DURABLE_WITHIN_S
 from services.terminal.present import count
 
-from .context import Patient
+from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 UNITS: Final = ("logboat-recorder", "logboat-sync", "logboat-lights")
 _MANY: Final = 5
 
 
-def recorder(patient: Patient) -> Finding:
+def recorder(patient: Appliance) -> Finding:
     """Check that the recorder records."""
     sight = patient.recorder_sight
     if not sight.is_live or sight.state is None:
@@ -37,7 +37,7 @@ def recorder(patient: Patient) -> Finding:
     return good(f"the last sample is durable since {max(0.0, age):.1f} s")
 
 
-def sync(patient: Patient) -> Finding:
+def sync(patient: Appliance) -> Finding:
     """Check that the sync daemon is alive."""
     sight = patient.sync_sight
     if not sight.is_live:
@@ -45,7 +45,7 @@ def sync(patient: Patient) -> Finding:
     return good("it works")
 
 
-def lights(patient: Patient) -> Finding:
+def lights(patient: Appliance) -> Finding:
     """Check that the lights show the current state."""
     sight = patient.lights_sight
     if sight.state is None:
@@ -60,7 +60,7 @@ def lights(patient: Patient) -> Finding:
     return good("they show how things stand")
 
 
-def failed(patient: Patient) -> Finding:
+def failed(patient: Appliance) -> Finding:
     """Check whether systemd lists failed units."""
     try:
         told = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
@@ -72,9 +72,9 @@ def failed(patient: Patient) -> Finding:
     return good("no unit has failed")
 
 
-def restarts(patient: Patient) -> Finding:
+def restarts(patient: Appliance) -> Finding:
     """Check whether a daemon exits repeatedly."""
-    now = crash_loops.restless(patient.run, clock=patient.boottime)
+    now = crash_loops.find_crash_loops(patient.run, clock=patient.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
         return bad(str(now[0]), f"journalctl -u {unit} says why; it is tried on, every 30 s.")
@@ -94,9 +94,9 @@ def restarts(patient: Patient) -> Finding:
     return good("no daemon had to be started again often")
 
 
-def errors(patient: Patient) -> Finding:
+def errors(patient: Appliance) -> Finding:
     """Check whether the daemons logged errors lately, including those kept across power cuts."""
-    found = kept.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
+    found = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
     if not found:
         return good(f"none in {format_duration(_LATELY_S)}")
     last = found[-1]
@@ -104,7 +104,7 @@ def errors(patient: Patient) -> Finding:
     return warn(
         f"{count(len(found), 'error')} in {format_duration(_LATELY_S)}; the last one, of"
         f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
-        f"{patient.data / kept.NAME} has them all; logboat bundle, for whoever helps.",
+        f"{patient.data / error_log.NAME} has them all; logboat bundle, for whoever helps.",
     )
 
 

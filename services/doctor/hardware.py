@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from .context import Patient
+from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 HOT_C: Final = 80.0
@@ -13,7 +13,7 @@ _SLOW_NOW: Final = 0x4 | 0x8
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
-def clock(patient: Patient) -> Finding:
+def clock(patient: Appliance) -> Finding:
     """Check whether the time is known, and how exactly."""
     state = patient.recorder
     if state is None:
@@ -31,7 +31,7 @@ def clock(patient: Patient) -> Finding:
     return good(f"by {state.clock.source}, give or take {state.clock.uncertainty:.3g} s")
 
 
-def rtc(patient: Patient) -> Finding:
+def rtc(patient: Appliance) -> Finding:
     """Check that the configured clock chip answers."""
     name = patient.configuration.clock.rtc
     if name is None:
@@ -41,7 +41,7 @@ def rtc(patient: Patient) -> Finding:
     return good(f"{patient.text('sys/class/rtc/rtc0/name') or name} answers")
 
 
-def sane_time(patient: Patient) -> Finding:
+def sane_time(patient: Appliance) -> Finding:
     """Check that the clock does not show a date before 2025, when there was no Logboat."""
     if patient.utc < _EARLIEST:
         return warn(
@@ -50,7 +50,7 @@ def sane_time(patient: Patient) -> Finding:
     return good("the clock stands in this age")
 
 
-def voltage(patient: Patient) -> Finding:
+def voltage(patient: Appliance) -> Finding:
     """Check that the supply voltage is and was high enough."""
     bits = patient.number(_FIRMWARE, 16)
     if bits is None:
@@ -64,7 +64,7 @@ def voltage(patient: Patient) -> Finding:
     return good("the supply has been strong enough since the start")
 
 
-def heat(patient: Patient) -> Finding:
+def heat(patient: Appliance) -> Finding:
     """Check whether the processor is too hot."""
     millidegrees = patient.number("sys/class/thermal/thermal_zone0/temp")
     bits = patient.number(_FIRMWARE, 16) or 0
@@ -76,7 +76,7 @@ def heat(patient: Patient) -> Finding:
     return good(f"{degrees:.0f} °C")
 
 
-def memory(patient: Patient) -> Finding:
+def memory(patient: Appliance) -> Finding:
     """Check that enough memory is available."""
     found = patient.text("proc/meminfo")
     if found is None:

@@ -13,7 +13,7 @@ from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
 from sync.mesh.interfaces import read_interfaces, suitable
 
-from .context import Patient
+from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WEAK_DBM: Final = -80
@@ -25,7 +25,7 @@ It lies in the scope that stays on the link (RFC 2365, section 6.1), and no othe
 _PROBE_S: Final = 1.0
 
 
-def interfaces(patient: Patient) -> Finding:
+def interfaces(patient: Appliance) -> Finding:
     """Check that at least one network interface is up."""
     up = [
         path.parent.name
@@ -37,7 +37,7 @@ def interfaces(patient: Patient) -> Finding:
     return good(", ".join(up))
 
 
-def country(patient: Patient) -> Finding:
+def country(patient: Appliance) -> Finding:
     """Check whether Wi-Fi is allowed to transmit."""
     network = patient.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
@@ -53,7 +53,7 @@ def country(patient: Patient) -> Finding:
     return good(f"Wi-Fi may send, by the rules of {network.country}")
 
 
-def signal(patient: Patient) -> Finding:
+def signal(patient: Appliance) -> Finding:
     """Check the strength of the Wi-Fi signal."""
     lines = (patient.text("proc/net/wireless") or "").splitlines()[2:]
     levels = {line.split(":")[0].strip(): float(line.split()[3].rstrip(".")) for line in lines if ":" in line}
@@ -67,7 +67,7 @@ def signal(patient: Patient) -> Finding:
     return good(f"{name}: {level:.0f} dBm")
 
 
-def multicast(patient: Patient) -> Finding:
+def multicast(patient: Appliance) -> Finding:
     """Check by a real probe, on each interface, that multicast packets leave and come back."""
     del patient
     try:
@@ -101,7 +101,7 @@ def _comes_back(index: int) -> bool:
             return False
 
 
-def firewall(patient: Patient) -> Finding:
+def firewall(patient: Appliance) -> Finding:
     """Check that the firewall admits connections to the listener's port."""
     try:
         rules = patient.ask(("nft", "list", "ruleset"))
@@ -117,7 +117,7 @@ def firewall(patient: Patient) -> Finding:
     return good(f"port {port} is let in")
 
 
-def identity(patient: Patient) -> Finding:
+def identity(patient: Appliance) -> Finding:
     """Check that this vessel has a valid identity."""
     try:
         found = identity_files.load(patient.identity)
@@ -137,7 +137,7 @@ def identity(patient: Patient) -> Finding:
     return good(f"{found.vessel} of fleet {found.fleet}, until {day(ends)}")
 
 
-def mesh(patient: Patient) -> Finding:
+def mesh(patient: Appliance) -> Finding:
     """Check the links with vessels nearby."""
     state = patient.sync
     if state is None:
@@ -180,7 +180,7 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     return None
 
 
-def clones(patient: Patient) -> Finding:
+def clones(patient: Appliance) -> Finding:
     """Check whether two boards claim to be the same vessel."""
     state = patient.sync
     if state is None or state.fault is not None:
@@ -190,7 +190,7 @@ def clones(patient: Patient) -> Finding:
     return good("nobody else says that it is this vessel")
 
 
-def gateways(patient: Patient) -> Finding:
+def gateways(patient: Appliance) -> Finding:
     """Check the sync daemon's real connections to the gateways."""
     state = patient.sync
     if state is None:

@@ -25,7 +25,7 @@ from sync.store import Database, DocumentError
 from . import builders
 from .boot_signing import Sign
 from .number_spans import span_of
-from .reading_window import ClockReading, Origin, ReadingWindow, reading
+from .reading_window import ClockReading, ReadingWindow, WindowOrigin, reading
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +269,7 @@ class Documenter:
             path, unit = self._measured(name)
             settings = self._sensors.get(name)
             window = ReadingWindow(
-                origin=Origin(
+                origin=WindowOrigin(
                     vessel=self.identity.vessel,
                     sensor=name,
                     log=self.identity.log,

@@ -19,7 +19,7 @@ MOST_BYTES: Final = 64_000
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class WindowOrigin:
     """The sensor of a window, and what it measures."""
 
     vessel: str
@@ -48,7 +48,7 @@ class ClockReading:
 class ReadingWindow:
     """The open window of one sensor."""
 
-    origin: Origin
+    origin: WindowOrigin
     run: int
     boot: int
     rows: list[SampleRow] = field(default_factory=list)

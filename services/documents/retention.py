@@ -55,7 +55,7 @@ Safe = Mapping[tuple[str, str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedCounts:
     """Counts of what one pass removed."""
 
     readings: int = 0
@@ -173,7 +173,7 @@ def make_room(
     most: int | None = None,
     log: str | None = None,
     beside: Callable[[], int] = lambda: 0,
-) -> Removed:
+) -> RemovedCounts:
     """Remove documents until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
 
     `vessel` is ours: only our own readings get a gap document. `log` is the one that it is writing now;
@@ -181,7 +181,7 @@ def make_room(
     documents cannot be read or removed.
     """
     if excess() <= 0:
-        return Removed()
+        return RemovedCounts()
     while database.sizes.count_earlier():
         pass
     return _Pass(database, vessel, log, excess=excess, utc=utc, most=most, beside=beside).run()
@@ -203,12 +203,12 @@ class _Pass:
     ) -> None:
         self._database, self._vessel, self._logs = database, vessel, own_logs(database, vessel, log)
         self._excess, self._utc, self._most, self._beside = excess, utc, most, beside
-        self._removed = Removed()
+        self._removed = RemovedCounts()
         self._count = self._looks = 0
         self._departures: list[PartSize] = []
         self._alarms: list[str] = []
 
-    def run(self) -> Removed:
+    def run(self) -> RemovedCounts:
         """Remove what must be removed, and return the counts."""
         database, vessel = self._database, self._vessel
         safe = safe_ashore(database)
@@ -299,7 +299,7 @@ class _Pass:
         self._alarms += alarms
         self._count += len(chosen)
         before = self._removed
-        self._removed = Removed(
+        self._removed = RemovedCounts(
             readings=before.readings
             + sum(name is not None and name.kind is DocumentType.READING for _, name in chosen),
             alarms=before.alarms + len(alarms),

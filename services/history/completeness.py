@@ -43,7 +43,7 @@ ROUNDING_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingRange:
     """A range of numbers that are in no reading."""
 
     first: int
@@ -62,14 +62,14 @@ class Missing:
 
 
 @dataclass(slots=True)
-class Tally:
+class MissingTally:
     """Ranges of one kind: all counted, the first `MOST_LISTED` kept."""
 
     spans: int = 0
     samples: int = 0
-    listed: list[Missing] = field(default_factory=list)
+    listed: list[MissingRange] = field(default_factory=list)
 
-    def add(self, span: Missing) -> None:
+    def add(self, span: MissingRange) -> None:
         """Count one range, and keep it if there is space."""
         self.spans += 1
         self.samples += span.count
@@ -92,9 +92,9 @@ class SensorLog:
     last_at: Moment = NEVER
     waiting: int = 0
     """Number of samples after `last` that the sensor's current value implies: in open windows or to come."""
-    missing: Tally = field(default_factory=Tally)
-    explained: Tally = field(default_factory=Tally)
-    repeated: Tally = field(default_factory=Tally)
+    missing: MissingTally = field(default_factory=MissingTally)
+    explained: MissingTally = field(default_factory=MissingTally)
+    repeated: MissingTally = field(default_factory=MissingTally)
     faults: list[str] = field(default_factory=list)
     fault_count: int = 0
 
@@ -326,7 +326,7 @@ class _Walk:
         for span in self._unread(reading.first - 1, self._moment(reading, reading.start)):
             (report.missing if span.reason is None else report.explained).add(span)
         if reading.first <= report.last:
-            report.repeated.add(Missing(reading.first, min(last, report.last)))
+            report.repeated.add(MissingRange(reading.first, min(last, report.last)))
         report.windows += 1
         report.samples += max(last - max(reading.first - 1, report.last), 0)
         self.boots.add(reading.boot)
@@ -335,7 +335,7 @@ class _Walk:
             self._gaps = [gap for gap in self._gaps if gap.last > last]
         self._end = (reading.boot, reading.end)
 
-    def _unread(self, upto: int, before: Moment) -> Iterator[Missing]:
+    def _unread(self, upto: int, before: Moment) -> Iterator[MissingRange]:
         """Yield the numbers after the last reading up to `upto`, explained or not."""
         for span in self._not_here(upto, before):
             if span.reason is not None or span.first >= self._kept_from:
@@ -346,20 +346,20 @@ class _Walk:
             if removed < span.last:
                 yield replace(span, first=removed + 1)
 
-    def _not_here(self, upto: int, before: Moment) -> Iterator[Missing]:
+    def _not_here(self, upto: int, before: Moment) -> Iterator[MissingRange]:
         """Yield the same numbers as `_unread`, explained by gap documents only."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:
                 break
             if gap.first > number:
-                yield Missing(number, gap.first - 1, after=after, before=before)
+                yield MissingRange(number, gap.first - 1, after=after, before=before)
             first, last = max(number, gap.first), min(gap.last, upto)
             if first <= last:
-                yield Missing(first, last, reason=gap.reason, after=after, before=before)
+                yield MissingRange(first, last, reason=gap.reason, after=after, before=before)
             number = max(number, last + 1)
         if number <= upto:
-            yield Missing(number, upto, after=after, before=before)
+            yield MissingRange(number, upto, after=after, before=before)
 
     def _is_filed_right(self, record: _Record, body: ReadingDocument | GapDocument) -> bool:
         inside = (body.vessel, body.sensor, body.log, body.first)

@@ -17,7 +17,7 @@ from .timeline import NEVER, Moment, TimeTrust
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
+class CurrentValue:
     """Last known state of one sensor."""
 
     sensor: str
@@ -44,11 +44,11 @@ class Current:
         return self.state not in (None, "good")
 
 
-def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
+def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
     """Return the sensors as the recorder sees them; `boottime` is the boot clock now, in seconds."""
     synced = state.clock.source != "floor"
     return [
-        Current(
+        CurrentValue(
             sensor=name,
             name=found.name,
             path=found.path,
@@ -71,7 +71,9 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[Current]:
     ]
 
 
-def from_documents(source: DocumentSource, vessel: str, *, utc: float) -> tuple[list[Current], list[str]]:
+def from_documents(
+    source: DocumentSource, vessel: str, *, utc: float
+) -> tuple[list[CurrentValue], list[str]]:
     """Return the sensors according to documents, and the problems of documents that were skipped.
 
     `utc` is the current time.
@@ -89,7 +91,7 @@ def from_documents(source: DocumentSource, vessel: str, *, utc: float) -> tuple[
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
         is_known = moment.utc is not None and moment.trust is not TimeTrust.BEFORE
         found.append(
-            Current(
+            CurrentValue(
                 sensor=equipment.sensor,
                 name=equipment.name,
                 path=equipment.path,

@@ -144,7 +144,7 @@ class Journal:
             self._lock.close()
             raise
         sync_directory(path.parent)
-        self.witness = number_witness.Witness(number_witness.path_in(path.parent), sync=sync)
+        self.witness = number_witness.NumberWitness(number_witness.path_in(path.parent), sync=sync)
 
     def __enter__(self) -> Self:
         return self

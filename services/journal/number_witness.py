@@ -48,7 +48,7 @@ _TOTALS_BYTES: Final = 80
 """Bytes for a name, a count of 16 digits, seconds of 18, and punctuation, with a margin."""
 
 
-class Given(msgspec.Struct, frozen=True):
+class GivenNumbers(msgspec.Struct, frozen=True):
     """The content of the witness."""
 
     turn: int
@@ -80,7 +80,7 @@ def path_in(data: Path) -> Path:
     return data / NAME
 
 
-def read(path: Path) -> Given | None:
+def read(path: Path) -> GivenNumbers | None:
     """Return the content of the file; None if it is missing or cannot be parsed."""
     try:
         content = path.read_bytes()
@@ -89,24 +89,24 @@ def read(path: Path) -> Given | None:
     return _newest(content)
 
 
-def _newest(content: bytes) -> Given | None:
+def _newest(content: bytes) -> GivenNumbers | None:
     half = len(content) // 2
     found = [record for at in (0, half) if (record := _record(content[at : at + half])) is not None]
     return max(found, key=lambda record: record.turn, default=None)
 
 
-def _record(slot: bytes) -> Given | None:
+def _record(slot: bytes) -> GivenNumbers | None:
     length, checksum = int.from_bytes(slot[4:8]), int.from_bytes(slot[8:12])
     packed = slot[_HEAD : _HEAD + length]
     if slot[:4] != _MAGIC or len(packed) != length or zlib.crc32(packed) != checksum:
         return None
     try:
-        return msgspec.json.decode(packed, type=Given)
+        return msgspec.json.decode(packed, type=GivenNumbers)
     except msgspec.DecodeError:
         return None
 
 
-class Witness:
+class NumberWitness:
     """The writing side. `work` may be called from another thread. No method raises."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
@@ -246,7 +246,7 @@ class Witness:
         """Overwrite the older slot; return True if that succeeded. The caller holds the lock."""
         self._turn += 1
         packed = msgspec.json.encode(
-            Given(
+            GivenNumbers(
                 self._turn,
                 self._vessel,
                 self._log,

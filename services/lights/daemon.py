@@ -26,7 +26,7 @@ from services.system.systemd import Notifier
 from sync.gateway.policy import Situation
 
 from .facts import LightFacts, Machine
-from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, PatientPanel
+from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, RetryingPanel
 from .patterns import OFF, Pattern
 from .states import LIGHTS, LightState, shown, single, worst
 
@@ -131,7 +131,7 @@ def _run(args: Namespace) -> int:
         fatal(str(error))
         return 2
     lights = loaded.configuration.lights
-    _serve(args, loaded.configuration, PatientPanel(lambda: open_panel(lights), clock=time.monotonic))
+    _serve(args, loaded.configuration, RetryingPanel(lambda: open_panel(lights), clock=time.monotonic))
     return 0
 
 
@@ -148,7 +148,7 @@ def off(args: Namespace) -> int:
     return 0
 
 
-def _serve(args: Namespace, configuration: Configuration, panel: PatientPanel) -> None:
+def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) -> None:
     from services.system.processes import is_alive
 
     machine = Machine(args.run, args.identity)

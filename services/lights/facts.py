@@ -111,7 +111,7 @@ class Machine:
             under_voltage=voltage,
             throttled=throttled,
             failed_units=self._failed(boottime),
-            restless=tuple(crash_loops.restless(self.run, clock=boottime)),
+            restless=tuple(crash_loops.find_crash_loops(self.run, clock=boottime)),
             expires=self._expires(),
             maintenance=(self.run / MAINTENANCE).exists(),
         )

@@ -81,7 +81,7 @@ class DarkPanel:
         """Do nothing, as there are no lights."""
 
 
-class PatientPanel:
+class RetryingPanel:
     """LEDs that may not be usable yet: dark until they are, and retried at intervals.
 
     The header's driver may load late, or another process may hold a pin. Neither is a reason for the daemon

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from .kept import ErrorLog
+from .error_log import ErrorLog
 from .limits import Limiter
 from .lines import Foreground, LogLine, journal_level, of_exception, of_record
 

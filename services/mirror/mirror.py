@@ -48,7 +48,7 @@ KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, Docu
 
 
 @dataclass(frozen=True, slots=True)
-class Retired:
+class RetiredSegment:
     """The documents of a segment that was removed."""
 
     kept: int
@@ -142,7 +142,7 @@ def uncopied(
     return missing
 
 
-class Copies:
+class CopyWriter:
     """Writer of copies, for use by one thread. After an OSError from any method it must be opened again."""
 
     def __init__(
@@ -247,7 +247,7 @@ class Copies:
             )
         )
 
-    def retire(self, number: int, database: Database, *, most: float = 1.0) -> Retired | None:
+    def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
         """Append again what still counts of a segment and what was damaged in it, then remove the segment.
 
         If more than the share `most` of it counts, do nothing and return None. Raise StoreError if documents
@@ -274,7 +274,7 @@ class Copies:
         self._settle(state)
         file.unlink()
         self.damaged.discard(number)
-        return Retired(kept=len(kept), healed=healed)
+        return RetiredSegment(kept=len(kept), healed=healed)
 
     def copy_again(self, database: Database, ids: Iterable[str]) -> int:
         """Append the current revisions of documents whose copies are gone, and return their number.

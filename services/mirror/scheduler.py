@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from services.documents.retention import Removed
+from services.documents.retention import RemovedCounts
 from services.journal.journal import Journal
 from sync.store import Database
 
-from .mirror import SEGMENT_BYTES, Copies, folder_in, is_own, numbers
+from .mirror import SEGMENT_BYTES, CopyWriter, folder_in, is_own, numbers
 from .segment_file import FileAccess
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ SHARE: Final = 100
 """Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of it."""
 
 
-class SecondCopy:
+class MirrorScheduler:
     """Copies of a vessel's documents that follow a store, for use by one thread."""
 
     def __init__(
@@ -41,7 +41,7 @@ class SecondCopy:
         """The reason why copies cannot be written now, or None."""
         self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
         self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
-        self._copies: Copies | None = None
+        self._copies: CopyWriter | None = None
         self._round: int | None = None
         """The batch up to which the current round copies documents."""
         self._round_ms: int | None = None
@@ -76,7 +76,7 @@ class SecondCopy:
             log.warning("documents are copied again")
         self.fault, self._failed_ms = None, None
 
-    def follow_removal(self, database: Database, removed: Removed, *, now_ms: int) -> None:
+    def follow_removal(self, database: Database, removed: RemovedCounts, *, now_ms: int) -> None:
         """Remove the copies of documents that were removed to free space. Raise StoreError if that fails."""
         try:
             copies = self._opened()
@@ -94,15 +94,15 @@ class SecondCopy:
             self._copies.close()
         self._copies = self._round = None
 
-    def _opened(self) -> Copies:
+    def _opened(self) -> CopyWriter:
         if self._copies is None:
-            self._copies = Copies(self._folder, segment_bytes=self._segment_bytes, files=self._files)
+            self._copies = CopyWriter(self._folder, segment_bytes=self._segment_bytes, files=self._files)
         return self._copies
 
     def _is_due(self, now_ms: int) -> bool:
         return self._round_ms is None or now_ms - self._round_ms >= ROUND_MS or self._journal.wants_copies
 
-    def _go_round(self, copies: Copies, database: Database, now_ms: int, *, finish: bool) -> None:
+    def _go_round(self, copies: CopyWriter, database: Database, now_ms: int, *, finish: bool) -> None:
         assert self._round is not None
         done = copies.follow(database, self._vessel)
         while finish and not done:
@@ -111,7 +111,7 @@ class SecondCopy:
             self._journal.release_copies(self._round)
             self._round, self._round_ms = None, now_ms
 
-    def _keep_house(self, copies: Copies, database: Database, now_ms: int) -> None:
+    def _keep_house(self, copies: CopyWriter, database: Database, now_ms: int) -> None:
         """Do work that is not urgent: copy older documents, handle damage."""
         if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
             self._filled_ms = now_ms
@@ -131,7 +131,7 @@ class SecondCopy:
                     retired.healed,
                 )
 
-    def _scrub(self, copies: Copies) -> None:
+    def _scrub(self, copies: CopyWriter) -> None:
         full = numbers(self._folder)[:-1]
         if full:
             copies.look_at(full[int(time.time() // 86_400) % len(full)])

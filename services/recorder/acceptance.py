@@ -30,7 +30,7 @@ GIVEN_KINDS = frozenset({"manual", "replay"})
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class ClockMoment:
     """A moment on both clocks."""
 
     clock_ms: int
@@ -56,7 +56,7 @@ class SensorIntake:
             settings.unit == "bool" and settings.kind not in GIVEN_KINDS
         )
 
-    def offer(self, sample: Sample, now: Now) -> tuple[SampleRow | None, AlarmRecord | None]:
+    def offer(self, sample: Sample, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Take a sample, and return the row to be recorded and the changed alarm episode, if any."""
         clock_ms = sample.boottime_ns // 1_000_000
         if self.row is not None and clock_ms < self.row.clock_ms:
@@ -72,7 +72,7 @@ class SensorIntake:
             row = self._record(value, state, clock_ms)
         return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
 
-    def elapse(self, now: Now) -> tuple[SampleRow | None, AlarmRecord | None]:
+    def elapse(self, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row and the changed alarm episode that are due because time has passed, if any.
 
         A value that stays the same may be due again, and an alarm's delay may have expired.
@@ -112,7 +112,7 @@ class SensorIntake:
         self.row = SampleRow(self.settings.id, self.last, clock_ms, value, state)
         return self.row
 
-    def _judge(self, now: Now) -> AlarmRecord | None:
+    def _judge(self, now: ClockMoment) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
         standing, episode = self._watch.standing(), self.episode
@@ -147,7 +147,7 @@ def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
     return value, state
 
 
-def _raised(sequence: int, standing: AlarmState, value: Value, now: Now) -> AlarmRecord:
+def _raised(sequence: int, standing: AlarmState, value: Value, now: ClockMoment) -> AlarmRecord:
     return AlarmRecord(
         sequence=sequence,
         severity=standing.severity.value,
@@ -175,7 +175,7 @@ def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, floa
     )
 
 
-def _cleared(episode: AlarmRecord, now: Now) -> AlarmRecord:
+def _cleared(episode: AlarmRecord, now: ClockMoment) -> AlarmRecord:
     return msgspec.structs.replace(
         episode, cleared_ms=now.clock_ms, cleared_utc=now.utc, cleared_boot=now.boot
     )

@@ -41,12 +41,12 @@ from services.system.systemd import Notifier
 from sync.folders import make_folder
 from sync.store import StoreError
 
-from .disk_budget import room_on
+from .disk_budget import disk_budget_of
 from .durability_feed import LedgerFile
 from .group_commit import GroupCommitter, Ledger
 from .log_identity import establish
 from .state_writer import PublishedState
-from .writer_thread import Library, make_room_to_start
+from .writer_thread import WriterThread, make_room_to_start
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Recorder:
         """True if damage was known at the start and could not be repaired; recording continues anyway."""
         settings = tuple(sensors)
 
-        room = room_on(shutil.disk_usage(places.data).total)
+        room = disk_budget_of(shutil.disk_usage(places.data).total)
         self.journal = Journal(
             places.data / "samples.db", vfs=vfs, ring=room.ring, log_pages=room.journal_pages
         )
@@ -147,7 +147,7 @@ class Recorder:
         self._context = context or DriverContext(clock=self._clock)
         self._drivers = make_drivers(settings, context=self._context)
         self._sampler = Sampler(self._drivers, emit=self._queue.put, clock=self._clock)
-        self.library = Library(
+        self.library = WriterThread(
             identity=self.identity,
             sensors=settings,
             configuration=configuration,

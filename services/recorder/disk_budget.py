@@ -23,7 +23,7 @@ RESERVE_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskBudget:
     """The recorder's division of a partition."""
 
     reserve: int
@@ -46,10 +46,10 @@ class Room:
         return 2 * self.reserve
 
 
-def room_on(total: int) -> Room:
+def disk_budget_of(total: int) -> DiskBudget:
     """Return the division of a partition of `total` bytes."""
     share = min(total / UNDIMINISHED_FROM, 1.0)
-    return Room(
+    return DiskBudget(
         reserve=int(RESERVE_BYTES * share),
         ring=int(RING_BYTES * share),
         journal_pages=max(int(LOG_PAGES * share), FEWEST_PAGES),

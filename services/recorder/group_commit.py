@@ -25,7 +25,7 @@ from services.journal.schema import (
     JournalUnavailableError,
 )
 
-from .acceptance import Now, SensorIntake
+from .acceptance import ClockMoment, SensorIntake
 
 log = logging.getLogger(__name__)
 
@@ -183,10 +183,10 @@ class GroupCommitter:
         self._settle(done)
         return True
 
-    def _now(self, clock_ms: int) -> Now:
+    def _now(self, clock_ms: int) -> ClockMoment:
         here = self._clock.boottime_ns() // 1_000_000
         utc = self._timekeeper.utc(self._clock.utc_ns() / 1e9) - (here - clock_ms) / 1000
-        return Now(clock_ms=clock_ms, utc=round(utc, 3), boot=self.identity.boot)
+        return ClockMoment(clock_ms=clock_ms, utc=round(utc, 3), boot=self.identity.boot)
 
     def _take(self, intake: SensorIntake, row: SampleRow | None, episode: AlarmRecord | None) -> None:
         name = intake.settings.id

@@ -20,7 +20,7 @@ from services.documents import boot_signing
 from services.journal import totals
 from services.journal.batch import Identity
 from services.journal.journal import Journal, JournalReader
-from services.journal.number_witness import Given
+from services.journal.number_witness import GivenNumbers
 from services.journal.schema import JournalDamagedError
 from services.recovery import carryover, rebuild, rollback, store_repair
 from services.state import peer_ahead
@@ -125,7 +125,7 @@ def establish(
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
     """Return how it is known that another vessel has more of a log; None if that does not end the log."""
-    found = peer_ahead.told(data, log)
+    found = peer_ahead.read(data, log)
     if found is None or found.is_signed:
         return None if found is None else found.words
     if not peer_ahead.may_believe(data, utc):
@@ -150,7 +150,7 @@ def is_behind(journal: Journal) -> str | None:
     return rollback.journal_behind_witness(state, given)
 
 
-def _end_log(journal: Journal, store: Path, given: Given | None, *, boot_id: str) -> None:
+def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
     """Put the journal's samples into documents, and name what it has lost by the word of the witness.
 
     Raises JournalError.
@@ -165,7 +165,7 @@ def _end_log(journal: Journal, store: Path, given: Given | None, *, boot_id: str
         place = store_repair.waiting_place(journal.path)
         logger.error("%s: %s; it waits as %s to be put into documents", journal.path, error, place)
         journal.begin_file(place)
-        store_repair.keep_word(place, store_repair.Lost(given, in_doubt=given is not None))
+        store_repair.keep_word(place, store_repair.LostNumbers(given, in_doubt=given is not None))
 
 
 def put_away(journal: Path, store: Path) -> None:

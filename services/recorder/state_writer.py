@@ -26,7 +26,7 @@ from services.documents.boot_signing import NONE, OwnIdentity
 from services.journal.batch import Identity
 
 from .group_commit import GroupCommitter
-from .writer_thread import Library
+from .writer_thread import WriterThread
 
 RATE_OVER_MS: Final = 10_000
 """Milliseconds over which rates are computed."""
@@ -60,7 +60,7 @@ class PublishedState:
         self,
         *,
         recording: GroupCommitter,
-        library: Library,
+        library: WriterThread,
         quality: ClockQuality,
         problems: Sequence[str],
         now_ms: int,

@@ -26,7 +26,7 @@ from services.documents.documenter import Documenter
 from services.journal.batch import Batch, Identity
 from services.journal.journal import Journal, JournalReader
 from services.journal.schema import JournalDamagedError, JournalError
-from services.mirror.scheduler import SecondCopy
+from services.mirror.scheduler import MirrorScheduler
 from services.mirror.segment_file import FileAccess
 from services.recovery import store_repair
 from services.system import machine
@@ -34,7 +34,7 @@ from sync import documents
 from sync.folders import opening
 from sync.store import DamagedError, Database, FullError, StoreError, wal
 
-from .disk_budget import Room, room_on
+from .disk_budget import DiskBudget, disk_budget_of
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,11 @@ def make_room_to_start(data: Path) -> None:
     Once they are open, the library frees space. Raise OSError if the card cannot be read or written.
     """
     usage = shutil.disk_usage(data)
-    if usage.free < room_on(usage.total).reserve:
+    if usage.free < disk_budget_of(usage.total).reserve:
         reserve(data).unlink(missing_ok=True)
 
 
-class Library:
+class WriterThread:
     """Owner of the document store's connection; all work happens on its own thread."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Library:
         previous: Batch | None,
         data: Path,
         announce: Path,
-        room: Room,
+        room: DiskBudget,
         clock: Clock,
         vfs: str | None = None,
         measured_before: Mapping[str, tuple[str, str]] | None = None,
@@ -125,7 +125,7 @@ class Library:
         """The last error in removing history, so that it is logged only once."""
         self._laid_out = False
         self._collected_ms = 0
-        self._copies = SecondCopy(
+        self._copies = MirrorScheduler(
             data, vessel=identity.vessel, journal=journal, budget=self._budget(), files=files
         )
         self._stopping = threading.Event()

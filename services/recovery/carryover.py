@@ -25,7 +25,7 @@ from sensors.settings import ContactOptions, PulseOptions, SensorSettings, Simul
 from services.documents import builders
 from services.documents.reading_window import iso
 from services.journal import totals
-from services.journal.number_witness import Given
+from services.journal.number_witness import GivenNumbers
 from services.journal.totals import Total
 from services.mirror import mirror
 from services.system.ulid import ulid
@@ -45,7 +45,7 @@ _LOOKED_AT: Final = 16
 """Of the newest readings of a sensor: the last ones may hold faults alone."""
 
 
-def of_witness(given: Given | None, vessel: object) -> dict[str, Total]:
+def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
     """Return what the witness says of a vessel's totals."""
     if given is None or given.vessel != vessel:
         return {}

@@ -11,9 +11,9 @@ from typing import Final
 
 from services.documents import builders
 from services.documents.number_spans import span_of
-from services.documents.reading_window import ClockReading, Origin, ReadingWindow, reading
+from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin, reading
 from services.journal.batch import Batch, Identity, NumberGap, SampleRow
-from services.journal.number_witness import Given
+from services.journal.number_witness import GivenNumbers
 from sync import documents
 from sync.documents import DocumentType
 from sync.store import Database
@@ -24,7 +24,7 @@ WINDOW_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rescued:
+class RebuiltCounts:
     """Counts of what a rescue wrote."""
 
     samples: int = 0
@@ -93,7 +93,7 @@ def refill(
     last: Mapping[str, int] | None = None,
     utc: float | None = None,
     progress: Callable[[], None] = lambda: None,
-) -> Rescued:
+) -> RebuiltCounts:
     """Write what `batches` contain and documents do not.
 
     `registered` has the path and unit of each sensor. `last` are numbers known to have been given, by sensor.
@@ -129,10 +129,10 @@ def refill(
                 holes=Spans().holes(upto),
                 utc=utc,
             )
-    return Rescued(samples=writer.samples, lost=lost)
+    return RebuiltCounts(samples=writer.samples, lost=lost)
 
 
-def name_lost(database: Database, given: Given, *, start: str, utc: float, in_doubt: bool) -> int:
+def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
     """Write gap documents for numbers that are in a witness and in no document; return the count of samples.
 
     If some are lost, or `in_doubt`, and the machine was restarted since (`start` is its boot id), the
@@ -227,7 +227,7 @@ class _Writer:
             path, unit = self._registered.get(name, ("", ""))
             identity = self._identity
             window_s = self._windows_s.get(name, WINDOW_S)
-            origin = Origin(identity.vessel, name, identity.log, path, unit, window_s)
+            origin = WindowOrigin(identity.vessel, name, identity.log, path, unit, window_s)
             self._windows[name] = (ReadingWindow(origin, run=batch.run, boot=batch.boot), clock)
         window, _ = self._windows[name]
         window.add(row)

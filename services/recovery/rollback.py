@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from services.documents.number_spans import span_of
-from services.journal.number_witness import Given
+from services.journal.number_witness import GivenNumbers
 from services.journal.schema import connect, read_batches, seed, translating
 from services.mirror import mirror, restore
 from services.mirror.segment_file import Mark
@@ -100,7 +100,7 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
     )
 
 
-def journal_behind_witness(state: JournalState, given: Given | None) -> str | None:
+def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
     """Return the reason why the journal must not continue according to the witness; None if it may."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
@@ -118,7 +118,7 @@ def journal_behind_witness(state: JournalState, given: Given | None) -> str | No
     return None
 
 
-def journal_lost(given: Given | None) -> str | None:
+def journal_lost(given: GivenNumbers | None) -> str | None:
     """Return the problem of a journal in which no log has begun; None if none had before."""
     if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
         return None
@@ -159,7 +159,7 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
                 yield name, parsed.number
 
 
-def witness_behind(state: JournalState, given: Given | None) -> str | None:
+def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | None:
     """Return the reason why the witness must be written again; None if it is not behind the journal."""
     if given is None or (given.vessel, given.log) != (state.vessel, state.log):
         return None
@@ -222,7 +222,7 @@ def store_behind_copies(
     return None
 
 
-def is_beyond(claim: "Claim", given: Given | None, database: Database, vessel: str) -> bool:
+def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
     """Return True if a peer's claim is about numbers or boots after ours in the log that is written now.
 
     `given` is what the witness says now. Raise StoreError if the store cannot be read.

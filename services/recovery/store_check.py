@@ -32,7 +32,7 @@ import msgspec
 
 from sensors.plaintext import json_text
 from services.journal import number_witness as witness
-from services.journal.number_witness import Given
+from services.journal.number_witness import GivenNumbers
 from services.journal.schema import (
     JournalDamagedError,
     JournalError,
@@ -45,7 +45,7 @@ from services.journal.schema import (
 )
 from services.journal.settled_rows import unsettled
 from services.logs.setup import running
-from services.mirror.mirror import Copies, Survey, folder_in, numbers, survey, uncopied
+from services.mirror.mirror import CopyWriter, Survey, folder_in, numbers, survey, uncopied
 from services.schemas import format_of
 from services.system.systemd import Notifier
 from sync import documents
@@ -53,12 +53,12 @@ from sync.folders import opening
 from sync.store import DamagedError, Database, StoreError
 from sync.store.check import telling
 from sync.store.schema import sync_directory
-from sync.store.wal import HEADER, Unseen
+from sync.store.wal import HEADER, UnreadFrames
 
 from . import rollback, store_repair, wal_tail
 from .journal_salvage import SalvagedJournal, salvage
 from .report import Report
-from .store_repair import Lost
+from .store_repair import LostNumbers
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class _Found:
     """Reasons to write the witness again."""
     copies: Survey | None = None
     """Result of reading the copies, which is done once; None if they were not read."""
-    given: Given | None = None
+    given: GivenNumbers | None = None
     state: rollback.JournalState | None = None
     in_doubt: bool = False
 
@@ -232,7 +232,7 @@ def _repair(data: Path, found: _Found, report: Report) -> bool:
             path.touch()  # opening it then replays its write-ahead log
     salvaged = salvage(journal, progress=report.progress) if journal.exists() else SalvagedJournal()
     report.progress()
-    lost = Lost(found.given, found.in_doubt)
+    lost = LostNumbers(found.given, found.in_doubt)
     gone, waits = 0, False
     try:
         if found.store:
@@ -267,7 +267,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
     """Look for problems; `stores` includes the document store. Raise JournalError if the journal fails."""
     journal, store = data / "samples.db", data / "log.db"
     found = _Found(given=witness.read(witness.path_in(data)))
-    cut_off = Unseen.NOTHING
+    cut_off = UnreadFrames.NOTHING
     is_deep = (data / "damaged").exists() or _size(store) < DEEP_BELOW
     if stores and _is_beheaded(store):
         found.store = [f"{store}: {BEHEADED}"]
@@ -337,15 +337,15 @@ def _is_beheaded(path: Path) -> bool:
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
-def _unseen(store: Path) -> Unseen:
+def _unseen(store: Path) -> UnreadFrames:
     try:
         return wal_tail.look(store)
     except JournalError:
-        return Unseen.NOTHING  # the next process that opens it reports the problem
+        return UnreadFrames.NOTHING  # the next process that opens it reports the problem
 
 
-def _broken_log(path: Path, found: Unseen) -> list[str]:
-    return [f"{path}: {wal_tail.BROKEN}"] if found is Unseen.COMMITS else []
+def _broken_log(path: Path, found: UnreadFrames) -> list[str]:
+    return [f"{path}: {wal_tail.BROKEN}"] if found is UnreadFrames.COMMITS else []
 
 
 def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
@@ -353,7 +353,7 @@ def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
         return []
     try:
         cut_off = wal_tail.look(path)
-        if cut_off is Unseen.ONE_COMMIT and repair:
+        if cut_off is UnreadFrames.ONE_COMMIT and repair:
             taken = wal_tail.take_in(path)
             if taken is not None:
                 report.done.append(taken)
@@ -437,7 +437,7 @@ def _check_copies(
                 if absent:
                     report.copies.append(f"{folder}: {len(absent)} documents have no copy any more")
                 if absent and repair:
-                    copies = Copies(folder)
+                    copies = CopyWriter(folder)
                     healed = copies.copy_again(database, absent)
                     copies.close()
                     report.copies.append(f"{folder}: {healed} documents copied anew")
@@ -453,7 +453,7 @@ def _check_copies(
 
 
 def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], report: Report) -> None:
-    copies = Copies(folder)
+    copies = CopyWriter(folder)
     for number, _ in damaged:
         report.progress()
         # The newest may only have been cut short: then it is complete by now.

@@ -17,9 +17,9 @@ import msgspec
 
 from services.journal import number_witness, totals
 from services.journal.journal import Journal
-from services.journal.number_witness import Given, Witness
+from services.journal.number_witness import GivenNumbers, NumberWitness
 from services.journal.schema import JournalError, move_database
-from services.mirror.mirror import Copies, folder_in, numbers
+from services.mirror.mirror import CopyWriter, folder_in, numbers
 from services.mirror.restore import put_back
 from services.system import machine
 from sync import documents
@@ -40,7 +40,7 @@ KEPT_ASIDE: Final = 3
 """Number of broken files of each kind that are kept for later examination."""
 
 
-def repair_store(path: Path, found: SalvagedJournal, report: Report, lost: "Lost") -> int:
+def repair_store(path: Path, found: SalvagedJournal, report: Report, lost: "LostNumbers") -> int:
     """Replace a broken store by a new one, and return the number of the log's samples that are lost.
 
     The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
@@ -81,16 +81,16 @@ def adopt(path: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostNumbers:
     """Facts about numbers that the journal itself may have lost."""
 
-    given: Given | None = None
+    given: GivenNumbers | None = None
     """Content of the witness, for whichever log."""
     in_doubt: bool = False
     """True if the journal was behind, so that more numbers may have been given than are known."""
 
 
-def refill(store: Path, found: SalvagedJournal, report: Report, lost: Lost, *, name: Path) -> int:
+def refill(store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
     """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
 
     `name` is the path of the store for messages. Return the number of samples that are lost.
@@ -123,7 +123,7 @@ def refill(store: Path, found: SalvagedJournal, report: Report, lost: Lost, *, n
     return gone
 
 
-def _last_numbers(found: SalvagedJournal, given: Given | None, report: Report) -> dict[str, int]:
+def _last_numbers(found: SalvagedJournal, given: GivenNumbers | None, report: Report) -> dict[str, int]:
     """Return the last number that each sensor of a salvaged journal is known to have been given."""
     last: dict[str, int] = {}
     for batch in batches(found):
@@ -138,7 +138,7 @@ def _last_numbers(found: SalvagedJournal, given: Given | None, report: Report) -
     return last
 
 
-def make_good(store: Path, found: SalvagedJournal, report: Report, lost: Lost) -> int:
+def make_good(store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
     """Restore what a sound store has lost or never had, as `refill` does.
 
     It gets another identity, because what other vessels know of its sequences applies to a store with more in
@@ -161,7 +161,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
         with Database.open(store, single_writer=documents.is_single_writer) as database:
             before = database.last_sequence
             found = put_back(database, folder, progress=report.progress)
-            copies = Copies(folder)
+            copies = CopyWriter(folder)
             copies.rebase(database, before=before)
             copies.close()
             database.checkpoint()
@@ -172,7 +172,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
 
 
 def replace_journal(
-    path: Path, store: Path, found: SalvagedJournal, report: Report, lost: Lost, *, waits: bool = False
+    path: Path, store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers, *, waits: bool = False
 ) -> None:
     """Set aside a journal whose log must not continue. The next start begins a new one.
 
@@ -211,9 +211,11 @@ def replace_journal(
         report.done.append(f"{path}: {error}")
 
 
-def renew_witness(path: Path, report: Report, given: Given, batch: int, last: Mapping[str, int]) -> None:
+def renew_witness(
+    path: Path, report: Report, given: GivenNumbers, batch: int, last: Mapping[str, int]
+) -> None:
     """Rewrite a witness that is behind the journal."""
-    fresh = Witness(path)
+    fresh = NumberWitness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()
     report.done.append(fresh.fault or f"{path}: written anew")
@@ -253,7 +255,7 @@ def _waiting(folder: Path) -> set[Path]:
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
 
 
-def keep_word(waiting: Path, lost: Lost) -> None:
+def keep_word(waiting: Path, lost: LostNumbers) -> None:
     """Note what is known of numbers that a waiting journal has lost.
 
     Only after the journal was moved: by that word alone, all its numbers would be named as lost.
@@ -285,11 +287,11 @@ def put_waiting_away(store: Path, report: Report) -> None:
         report.done.append(f"{path}: put into documents")
 
 
-def _word(waiting: Path) -> Lost:
+def _word(waiting: Path) -> LostNumbers:
     try:
-        return msgspec.json.decode(Path(f"{waiting}.lost").read_bytes(), type=Lost)
+        return msgspec.json.decode(Path(f"{waiting}.lost").read_bytes(), type=LostNumbers)
     except (OSError, msgspec.DecodeError):
-        return Lost()
+        return LostNumbers()
 
 
 def give_up_set_aside(data: Path) -> None:

@@ -21,17 +21,17 @@ from services.journal.schema import (
     translating,
 )
 from sync.store import wal
-from sync.store.wal import Unseen
+from sync.store.wal import UnreadFrames
 
 from .journal_salvage import SalvagedJournal, salvage
 
 BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
 
-def look(path: Path) -> Unseen:
+def look(path: Path) -> UnreadFrames:
     """Return what follows in a database's log. Raise JournalError if SQLite cannot open it."""
     if not path.exists():
-        return Unseen.NOTHING
+        return UnreadFrames.NOTHING
     try:
         return wal.unseen(path)
     except apsw.Error as error:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean
 from sensors.units import format_value
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import moment_json
 from services.console.stores import reading_store
-from services.console.world import World
 from services.terminal.present import Screen, Style, count, moment_text, paint, wrap
 from services.terminal.table import fitted
 
@@ -97,7 +97,7 @@ def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def acknowledged(args: Namespace, world: World, name: str, *, who: str) -> tuple[str, bool]:
+def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) -> tuple[str, bool]:
     """Acknowledge the alarm that `name` identifies, by its id or a unique ending of it.
 
     Return its id, and whether the acknowledgement is new. Raise CommandError if there is no such alarm, or if

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sensors.units import format_bytes, format_duration
+from services.console.environment import Environment
 from services.console.errors import UsageError
-from services.console.world import World
 from services.screens.status_lines import quota_words, radio_key_words
 from services.state.sync_state import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight
 from services.terminal.present import Screen, Style, StyledLine, count, paint, thousands, time_text, wrap
@@ -241,7 +241,7 @@ def _link_words(peer: LivePeer) -> str:
     return "; ".join(parts) or "where it is, is not known"
 
 
-def as_json(sight: Sight, vessel: str | None, world: World) -> dict[str, Any]:
+def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, Any]:
     """Return the mesh as JSON facts; `vessel` limits them to one vessel."""
     state = sight.state
     facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}

@@ -7,10 +7,10 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from sensors.units import format_duration, format_value
+from services.console.environment import Environment
 from services.console.output import moment_json
 from services.console.stores import chosen_vessel, own_vessel, reading_store
-from services.console.world import World
-from services.history.current import Current, from_documents, from_recorder
+from services.history.current import CurrentValue, from_documents, from_recorder
 from services.state.recorder_state import look
 from services.terminal.present import Screen, Style, count, moment_text, paint, thousands, wrap
 from services.terminal.table import fitted
@@ -23,13 +23,13 @@ class SensorList:
     """All sensors of a vessel at one moment."""
 
     vessel: str
-    sensors: Sequence[Current]
+    sensors: Sequence[CurrentValue]
     why_not: str
     """The reason, as a clause, why these are not current values; '' if they are."""
     faults: Sequence[str] = ()
 
 
-def view(args: Namespace, world: World) -> SensorList:
+def view(args: Namespace, world: Environment) -> SensorList:
     """Return the current values of the sensors, or the last ones that were recorded.
 
     Raise FailedError if there is neither a recorder nor a store.
@@ -65,13 +65,13 @@ def lines(seen: SensorList, where: Screen) -> list[str]:
     return shown
 
 
-def _style(found: Current) -> Style | None:
+def _style(found: CurrentValue) -> Style | None:
     if found.alarm is not None:
         return Style.BAD
     return Style.WARN if found.is_faulty else None
 
 
-def cells(found: Current) -> tuple[str, ...]:
+def cells(found: CurrentValue) -> tuple[str, ...]:
     """Return the cells of a sensor's row, in the order of `HEAD`."""
     return (
         found.sensor,
@@ -94,7 +94,7 @@ def old_words(seen: SensorList, place: tzinfo) -> str:
     return f"{seen.why_not}: these are the last values in documents{until}"
 
 
-def state_words(found: Current) -> str:
+def state_words(found: CurrentValue) -> str:
     """Describe the fault and the alarm of a sensor."""
     parts = []
     if found.state is None:

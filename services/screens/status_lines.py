@@ -11,7 +11,7 @@ from typing import Final
 
 from sensors.units import format_bytes, format_duration
 from services.history.alarms import AlarmEpisode
-from services.history.current import Current
+from services.history.current import CurrentValue
 from services.state import lights_state, sync_state
 from services.state.boot_state import BootState
 from services.state.crash_loops import CrashLoop
@@ -58,7 +58,7 @@ class StatusFacts:
     store: StoreFacts | None
     store_fault: str = ""
     """The reason why `store` is None."""
-    sensors: Sequence[Current] = ()
+    sensors: Sequence[CurrentValue] = ()
     alarms: Sequence[AlarmEpisode] = ()
     """Alarms that are active or not acknowledged, the most severe first."""
     problems: Sequence[str] = ()

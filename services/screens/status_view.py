@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
+from services.console.environment import Environment
 from services.console.errors import CommandError, FailedError
 from services.console.stores import own_vessel, reading_store, zone_for
-from services.console.world import World
-from services.history.current import Current, from_documents, from_recorder
+from services.history.current import CurrentValue, from_documents, from_recorder
 from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
 from services.state import crash_loops, lights_state, sync_state
@@ -71,10 +71,10 @@ class FromStore:
     store: StoreFacts | None = None
     fault: str = ""
     alarms: "tuple[AlarmEpisode, ...]" = ()
-    sensors: tuple[Current, ...] = ()
+    sensors: tuple[CurrentValue, ...] = ()
 
 
-def gather(args: Namespace, world: World, configured: "VesselSection | None") -> StatusFacts:
+def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
     """Gather everything that the summary needs; what cannot be read becomes a fact, too.
 
     `configured` is the vessel of the configuration.
@@ -131,13 +131,15 @@ def compose(
         alarms=stored.alarms,
         problems=problems if live is None else tuple(live.problems),
         failed_units=failed_units,
-        restless=crash_loops.restless(args.run, clock=boottime),
+        restless=crash_loops.find_crash_loops(args.run, clock=boottime),
         boot=bootstate.read(args.run),
         zone=place,
     )
 
 
-def _from_store(args: Namespace, world: World, sight: Sight, configured: "VesselSection | None") -> FromStore:
+def _from_store(
+    args: Namespace, world: Environment, sight: Sight, configured: "VesselSection | None"
+) -> FromStore:
     try:
         with reading_store(args) as database:
             return _read(args, world, sight, database)
@@ -145,7 +147,7 @@ def _from_store(args: Namespace, world: World, sight: Sight, configured: "Vessel
         return FromStore(vessel="" if configured is None else configured.id, fault=str(error))
 
 
-def _read(args: Namespace, world: World, sight: Sight, database: "Database") -> FromStore:
+def _read(args: Namespace, world: Environment, sight: Sight, database: "Database") -> FromStore:
     from services.history.open_alarms import open_alarms
 
     # Nothing here may take longer as the store grows: a card contains millions of documents, and is slow.

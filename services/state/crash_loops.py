@@ -86,7 +86,7 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-def restless(run: Path, *, clock: float) -> list[CrashLoop]:
+def find_crash_loops(run: Path, *, clock: float) -> list[CrashLoop]:
     """Return the daemons that exit repeatedly at this moment, the most important first."""
     found = (judge(daemon, noted(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in found if each is not None]

@@ -38,14 +38,14 @@ def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
 
     A note that a signature proves is not replaced by one without.
     """
-    before = told(data, log)
+    before = read(data, log)
     if before is not None and before.is_signed and not is_signed:
         return
     with open(data / NAME, "w", opener=opening()) as file:
         file.write(f"{log}\n{words}\n" + (f"{_SIGNED}\n" if is_signed else ""))
 
 
-def told(data: Path, log: str) -> Note | None:
+def read(data: Path, log: str) -> Note | None:
     """Return the note if this log continues elsewhere, else None."""
     try:
         first, *rest = (data / NAME).read_text(errors="replace").splitlines()

@@ -88,7 +88,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
 
 
 class LiveQuota(Shape, frozen=True, kw_only=True):
-    """An allowance that is used up, as in `sync.peer.quotas.Bite`."""
+    """An allowance that is used up, as in `sync.peer.quotas.ExhaustedAllowance`."""
 
     owner: str
     """Owner of the allowance: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""

@@ -51,10 +51,10 @@ from sync.fleet.rights import Claim
 from sync.fleet.trust import FleetTrust
 from sync.folders import make_folder
 from sync.mesh import report
-from sync.mesh.greeting import Greeting
+from sync.mesh.appliance_headers import ApplianceHeaders
+from sync.mesh.link_plan import MeshNode, Role
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.plan import MeshNode, Role
 from sync.mesh.report import LinkState, MeshReport
 from sync.net.memory import APPLIANCE_MOST, economise, memory
 from sync.peer.problems import ProblemError
@@ -63,7 +63,7 @@ from sync.store import DamagedError, Database, StoreError
 from sync.store.checkpoints import TICK_S
 
 from . import daily_quotas, state_writer
-from .gateways import Gateways, Means, office_rule
+from .gateways import GatewayResources, Gateways, office_rule
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ class SyncDaemon:
         floor = Floor(database, image=machine.image_epoch())
         current_log = CurrentLog(self._places.run, database, vessel)
         rule = office_rule(vessel, database, log_now=current_log, trust=self._trust)
-        means = Means(
+        means = GatewayResources(
             database,
             vessel,
             self._places.config.parent,
@@ -328,7 +328,7 @@ class SyncDaemon:
             )
         floor = Floor(database, image=machine.image_epoch())
         current_log = CurrentLog(self._places.run, database, identity.vessel)
-        greeting = Greeting(
+        greeting = ApplianceHeaders(
             store=database.uuid,
             board=self._board,
             log=current_log.recorded() or "",

@@ -55,7 +55,7 @@ WAY_EVERY: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class GatewayResources:
     """Everything that gateways need from the daemon."""
 
     database: Database
@@ -78,17 +78,17 @@ class Means:
 class Gateways:
     """All configured gateways, from `start` to `stop`, in one event loop."""
 
-    def __init__(self, configuration: Configuration, means: Means) -> None:
+    def __init__(self, configuration: Configuration, means: GatewayResources) -> None:
         """Create the gateways. Raise StoreError if their state cannot be read."""
         self._means = means
         self._zone = zone_of(configuration.vessel.timezone)
         self._broken: list[GatewayReport] = []
-        self._keepers: list[_Keeper] = []
+        self._keepers: list[_RunningGateway] = []
         self._interfaces: tuple[Interface, ...] = ()
         self._looked_at = float("-inf")
         for gateway in configuration.gateways:
             try:
-                self._keepers.append(_Keeper(gateway, means, self._minute))
+                self._keepers.append(_RunningGateway(gateway, means, self._minute))
             except Exception as error:  # noqa: BLE001  # one that cannot be created must not stop the others
                 words = _words(error)
                 log.error("gateway %s: %s", gateway.name, words)
@@ -150,10 +150,12 @@ class Gateways:
         return now.hour * 60 + now.minute
 
 
-class _Keeper:
+class _RunningGateway:
     """A gateway, and the facts about this machine that it needs."""
 
-    def __init__(self, given: model.GatewaySection, means: Means, minute: Callable[[], int]) -> None:
+    def __init__(
+        self, given: model.GatewaySection, means: GatewayResources, minute: Callable[[], int]
+    ) -> None:
         """Create the gateway and its connection settings.
 
         Raise OSError for files of a broker that are missing, ValueError for settings that are not possible.
@@ -201,7 +203,9 @@ class _Keeper:
             self._interface = names
             self.gateway.network_changed()
 
-    def _couchbase(self, given: model.GatewaySection, means: Means, found: Sequence[PolicyPart]) -> Gateway:
+    def _couchbase(
+        self, given: model.GatewaySection, means: GatewayResources, found: Sequence[PolicyPart]
+    ) -> Gateway:
         return CouchbaseGateway(
             means.database,
             CouchbaseGatewayConfiguration(
@@ -224,7 +228,9 @@ class _Keeper:
             sign=means.sign,
         )
 
-    def _mqtt(self, given: model.GatewaySection, means: Means, found: Sequence[PolicyPart]) -> Gateway:
+    def _mqtt(
+        self, given: model.GatewaySection, means: GatewayResources, found: Sequence[PolicyPart]
+    ) -> Gateway:
         def path(name: str | None) -> Path | None:
             return None if name is None else means.folder / name
 

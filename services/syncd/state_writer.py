@@ -30,7 +30,7 @@ from typing import Any
 
 from sync.gateway.report import GatewayReport
 from sync.mesh.report import MeshReport
-from sync.peer.quotas import Bite
+from sync.peer.quotas import ExhaustedAllowance
 
 
 def state(
@@ -42,7 +42,7 @@ def state(
     fault: str | None = None,
     waits_for_identity: bool = False,
     gateways: Sequence[GatewayReport] = (),
-    quotas: Sequence[Bite] = (),
+    quotas: Sequence[ExhaustedAllowance] = (),
 ) -> dict[str, Any]:
     """Return the contents of the file while there is no mesh."""
     return {

@@ -7,10 +7,10 @@
 - `trust`: which vessel a certificate belongs to, and why one is not acceptable
 - `signing`: a vessel's signature on its own documents
 - `identity_files`: the folder that makes an appliance a vessel of its fleet; `identity_names`: its files
-- `standing`: what is trusted now, from those files and newer documents
+- `effective_trust`: what is trusted now, from those files and newer documents
 - `generations`: the maximum generation of a document
 - `rights`: who may write which document
-- `mending`: removal of revisions that nobody vouches for
+- `unvouched_revisions`: removal of revisions that nobody vouches for
 - `users`: the crew's passwords
 - `errors`: the exceptions of all these
 """

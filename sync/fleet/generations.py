@@ -22,7 +22,7 @@ A vessel's highest number is remembered, and a lower one that arrives later does
 gained by passing on an old `vessel` document, which is signed as well, as a new revision.
 
 A vessel that was away for long may receive a new generation before the number that vouches for it. The answer
-is then `NotYet`.
+is then `TemporaryObjection`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ from sync.documents import SINGLE_WRITER, DocumentName, DocumentType
 from sync.fleet import signing
 from sync.fleet.errors import SignatureError
 from sync.fleet.trust import FleetTrust
-from sync.peer.revision_writer import NotYet
+from sync.peer.revision_writer import TemporaryObjection
 from sync.store import Document, revisions
 
 MEMBER: Final = "generations"
@@ -86,7 +86,7 @@ def is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < revisions.SOUND_LIMIT
 
 
-class Vouched(NamedTuple):
+class VouchedGeneration(NamedTuple):
     """The generation that a vessel has vouched for, and its proof."""
 
     most: int
@@ -106,10 +106,13 @@ class Generations:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Function that returns the signed body of a vessel's highest voucher; see `sync.fleet.mending`."""
-    _known: dict[str, tuple[str, int, Vouched | None]] = field(default_factory=dict, init=False, repr=False)
+    """Function that returns the signed body of a vessel's highest voucher; see
+    `sync.fleet.unvouched_revisions`."""
+    _known: dict[str, tuple[str, int, VouchedGeneration | None]] = field(
+        default_factory=dict, init=False, repr=False
+    )
     """For each vessel, its document's revision, the number of revocations, and its voucher at that time."""
-    _highest: dict[str, Vouched] = field(default_factory=dict, init=False, repr=False)
+    _highest: dict[str, VouchedGeneration] = field(default_factory=dict, init=False, repr=False)
     """Highest known voucher of each vessel, whose certificate may have been revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
@@ -131,7 +134,9 @@ class Generations:
         if name is not None and name.kind in VOUCHED_KINDS:
             most = self.of(name.vessel, document if name.kind is DocumentType.VESSEL else None)
             if most is not None and number > most and not direct and name.vessel != self.vessel:
-                return NotYet(f"its generation is {number}, and {name.vessel} vouches for {most} at most")
+                return TemporaryObjection(
+                    f"its generation is {number}, and {name.vessel} vouches for {most} at most"
+                )
         if name is not None and name.kind in SINGLE_WRITER and number <= max(UNVOUCHED, most or 0):
             return None
         return self._too_far(document.id, number, lead)
@@ -164,7 +169,7 @@ class Generations:
         highest = self.highest(vessel)
         return said.most if highest is None else max(said.most, highest.most)
 
-    def highest(self, vessel: str) -> Vouched | None:
+    def highest(self, vessel: str) -> VouchedGeneration | None:
         """Return the highest known voucher of a vessel, or None if it never vouched.
 
         Its document may contain a lower number now, or none, if the vessel has gone back to an earlier
@@ -180,12 +185,12 @@ class Generations:
                 self._highest[vessel] = found
         return found
 
-    def kept_word(self, vessel: str) -> Vouched | None:
+    def kept_word(self, vessel: str) -> VouchedGeneration | None:
         """Return the stored voucher of a vessel, or None if there is none, or it is no longer valid."""
         body = self.kept(vessel)
         return None if body is None else self._word(vessel, body)
 
-    def _current(self, vessel: str) -> Vouched | None:
+    def _current(self, vessel: str) -> VouchedGeneration | None:
         found = next((leaf for leaf in self.leaves(documents.vessel_id(vessel)) if not leaf.deleted), None)
         if found is None:
             return None
@@ -195,7 +200,7 @@ class Generations:
             known = self._known[vessel] = (found.rev, number, self._said(vessel, found))
         return known[2]
 
-    def _said(self, vessel: str, document: Document) -> Vouched | None:
+    def _said(self, vessel: str, document: Document) -> VouchedGeneration | None:
         said = None if document.deleted else self._word(vessel, document.body)
         if said is not None:
             before = self.highest(vessel)
@@ -203,7 +208,7 @@ class Generations:
                 self._highest[vessel] = said
         return said
 
-    def _word(self, vessel: str, body: Mapping[str, Any]) -> Vouched | None:
+    def _word(self, vessel: str, body: Mapping[str, Any]) -> VouchedGeneration | None:
         trust, document_id = self.trust(), documents.vessel_id(vessel)
         most = body.get(MEMBER)
         if not is_number(most):
@@ -214,7 +219,7 @@ class Generations:
             certificate = signing.certificate_in(document_id, body)
         except SignatureError:
             return None
-        return Vouched(most, certificate, body) if trust.revoked(certificate) is None else None
+        return VouchedGeneration(most, certificate, body) if trust.revoked(certificate) is None else None
 
     def _too_far(self, document_id: str, number: int, lead: int) -> str | None:
         here = [revisions.generation(leaf.rev) for leaf in self.leaves(document_id)]

@@ -54,7 +54,7 @@ class FleetIdentity:
     fleet: str
     tls: TLSIdentity
     trust: FleetTrust
-    """Trust according to the files. Newer revocations may be in the store: `sync.fleet.standing`."""
+    """Trust according to the files. Newer revocations may be in the store: `sync.fleet.effective_trust`."""
     statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The document fleet:revocations from its file."""
 

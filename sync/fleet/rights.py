@@ -13,7 +13,7 @@
     equipment        of any vessel                                        -
     forwarded        its own; another's with that one's signature, or     -
                      without from a vessel whose version signs none;
-                     never deleted. Unsigned otherwise: `NotYet`
+                     never deleted. Unsigned otherwise: `TemporaryObjection`
     alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
     note             of any vessel                                        of any vessel
     fleet            with the CA's signature; revocations, radio key      -
@@ -45,7 +45,7 @@ from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import FleetTrust
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
-from sync.peer.revision_writer import IdRule, NotYet, Offered, Rule
+from sync.peer.revision_writer import IdRule, OfferedRevision, Rule, TemporaryObjection
 from sync.store import Document, bodies, revisions
 
 
@@ -287,7 +287,7 @@ class Rights:
         here, and not be a plain deletion of just that.
         """
         leaves = self.leaves(tombstone.id)
-        if isinstance(tombstone, Offered):
+        if isinstance(tombstone, OfferedRevision):
             history = tombstone.history
             if not history or not is_closing(tombstone.rev, history[0]):
                 return False
@@ -307,7 +307,7 @@ class Rights:
             return None  # its certificate has just proved as much; it will sign before others may relay it
         if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
             # A vessel that has gone back to an earlier version signs it again after the next update.
-            return NotYet("not signed by its vessel")
+            return TemporaryObjection("not signed by its vessel")
         trust = self.trust()
         try:
             signer = signing.signer(document.id, body, trust)
@@ -376,7 +376,7 @@ class Rights:
         The conflict ends with the higher number. If such a branch were refused, its holder would never learn
         of that, because our statement does not follow the other one.
         """
-        if not isinstance(document, Offered):
+        if not isinstance(document, OfferedRevision):
             return False
         live = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         numbers = [leaf.body.get("number") for leaf in live]

@@ -5,9 +5,9 @@
     gateway.start()
 
 Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait behind
-a month of readings. Documents from the office are pulled by one more replication (`way`). The first one
-connects before the others (`dialling`). If a person must act first, the gateway still tries again, but less
-often.
+a month of readings. Documents from the office are pulled by one more replication (`gateway_replication`). The
+first one connects before the others (`connection_timing`). If a person must act first, the gateway still
+tries again, but less often.
 
 A document that the gateway refuses counts as not forwarded. It is stored with the reason, reported, and
 offered again: all such documents after a start and on `retry`, and one for each reason from time to time.
@@ -26,8 +26,6 @@ from typing import Any, Final
 from cryptography import x509
 
 from sync import blip
-from sync.gateway.dialling import ConnectionTimer
-from sync.gateway.enduring import PAUSE_S, Endurance
 from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.policy import PolicyPart, Situation, parts
 from sync.gateway.progress import Rate
@@ -38,13 +36,12 @@ from sync.gateway.report import (
     RefusedDocument,
     words_of_refused,
 )
-from sync.gateway.way import Way, WayOptions
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.backoff import MAX_WAIT_S, Backoff
 from sync.net.endpoints import URLEndpoint
 from sync.net.replicator import ReplicatorConfiguration
 from sync.net.throttle import TokenBucket
-from sync.peer.failed import FailedDocuments
+from sync.peer.failed_documents import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded
 from sync.peer.quotas import Quota
@@ -54,6 +51,10 @@ from sync.replication import messages
 from sync.replication.checkpoint import PushProgress
 from sync.replication.checkpoint_id import Peer
 from sync.store import ChangeWatcher, Database, Document, DocumentChange
+
+from .connection_timing import ConnectionTimer
+from .gateway_replication import GatewayReplication, GatewayReplicationOptions
+from .task_errors import PAUSE_S, TaskErrors
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class CouchbaseGateway:
         """
         self.configuration: Final = configuration
         self.forwarded: Final = Forwarded(database, configuration.name, vessel, sign=sign)
-        self._endurance: Final = Endurance(database, configuration.name)
+        self._endurance: Final = TaskErrors(database, configuration.name)
         self._database, self._situation, self._look_every = database, situation, look_every
         self._rng = rng or random.Random()  # noqa: S311 -- jitter
         self._wake = asyncio.Event()
@@ -364,12 +365,12 @@ class CouchbaseGateway:
         way = self._way_of(document.id)
         return way is not None and way.is_there(document.id, document.sequence)
 
-    def _way_of(self, document_id: str) -> Way | None:
+    def _way_of(self, document_id: str) -> GatewayReplication | None:
         return next((way for way in self._ways if way.holds(document_id)), None)
 
     # Replications
 
-    def _made_ways(self) -> list[Way]:
+    def _made_ways(self) -> list[GatewayReplication]:
         configuration, name = self.configuration, self.configuration.name
         whole = (
             None if configuration.limit is None else TokenBucket(configuration.limit, now=time.monotonic())
@@ -380,9 +381,9 @@ class CouchbaseGateway:
         if configuration.pull:
             parts.append((None, "untaken"))
         return [
-            Way(
+            GatewayReplication(
                 self,
-                WayOptions(
+                GatewayReplicationOptions(
                     part,
                     FailedDocuments(self._database, f"gateway:{name}:{kept}"),
                     self.forwarded.is_ashore,
@@ -434,7 +435,7 @@ class CouchbaseGateway:
 
     # Calls from the replications
 
-    def acknowledged(self, way: Way, change: DocumentChange, *, was_refused: bool) -> None:
+    def acknowledged(self, way: GatewayReplication, change: DocumentChange, *, was_refused: bool) -> None:
         """Record that the gateway has acknowledged a change.
 
         `was_refused` is True if it refused it before.
@@ -446,7 +447,7 @@ class CouchbaseGateway:
         self._rate.add()
         self.forwarded.acknowledged(change.id)
 
-    def ended(self, way: Way, told: Sequence[DocumentEnded]) -> None:
+    def ended(self, way: GatewayReplication, told: Sequence[DocumentEnded]) -> None:
         """Log documents that failed permanently."""
         for document in told:
             if document.problem is None or document.is_transient:
@@ -458,7 +459,7 @@ class CouchbaseGateway:
                 log.warning("gateway %s %s %s: %s", self._report.name, does, document.id, document.problem)
         self._wake.set()
 
-    def begun(self, way: Way, progress: PushProgress) -> None:
+    def begun(self, way: GatewayReplication, progress: PushProgress) -> None:
         """Check, when a connection begins, whether the gateway has lost documents."""
         # Each copy of the checkpoint is stored at the gateway first, then here. The gateway's copy is behind
         # ours only if the gateway was restored to an earlier state, and its documents with it.

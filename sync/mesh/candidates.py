@@ -42,7 +42,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class _Vessel:
+class _VesselAddresses:
     """The known places of one vessel."""
 
     seen: tuple[Candidate, ...] = ()
@@ -63,14 +63,14 @@ class Candidates:
     """The known places of all vessels."""
 
     def __init__(self) -> None:
-        self._vessels: dict[str, _Vessel] = {}
+        self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
         """Replace the sightings of a vessel by the current ones, in the order in which they appeared."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
-        known = self._vessels.setdefault(vessel, _Vessel())
+        known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.seen = tuple(dict.fromkeys(map(Candidate.of, sightings)))
         known.proven = {
             place: at for place, at in known.proven.items() if place in known.seen or now - at < PROVEN_FOR
@@ -81,7 +81,7 @@ class Candidates:
 
     def order(self, vessel: str) -> tuple[Candidate, ...]:
         """Return a vessel's places, the one to try first at the front."""
-        known = self._vessels.get(vessel, _Vessel())
+        known = self._vessels.get(vessel, _VesselAddresses())
         numbers = {place: number for number, place in enumerate(known.seen)}
 
         def worth(place: Candidate) -> tuple[int, float, bool]:
@@ -101,14 +101,14 @@ class Candidates:
 
     def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
         """Return the addresses of a place, with the one where the vessel has answered last at the front."""
-        answered = self._vessels.get(vessel, _Vessel()).answered
+        answered = self._vessels.get(vessel, _VesselAddresses()).answered
         return tuple(
             sorted(place.addresses, key=lambda address: -answered.get((address, place.port), -math.inf))
         )
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
         """Record that the vessel's certificate was presented at a place, and at which address if known."""
-        known = self._vessels.setdefault(vessel, _Vessel())
+        known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.failed.pop(place, None)
         known.proven.pop(place, None)
         known.proven[place] = now
@@ -123,15 +123,15 @@ class Candidates:
 
     def failed(self, vessel: str, place: Candidate, now: float) -> None:
         """Record that nobody answered at a place, or somebody else did."""
-        self._vessels.setdefault(vessel, _Vessel()).failed[place] = now
+        self._vessels.setdefault(vessel, _VesselAddresses()).failed[place] = now
 
-    def of(self, vessel: str, clock: Callable[[], float]) -> "Choices":
+    def of(self, vessel: str, clock: Callable[[], float]) -> "VesselCandidates":
         """Return a view of one vessel's places, for the link that is dialled to it."""
-        return Choices(self, vessel, clock)
+        return VesselCandidates(self, vessel, clock)
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class VesselCandidates:
     """The known places of one vessel."""
 
     _all: Candidates

@@ -7,8 +7,9 @@ because vessels meet and part without any change of an interface (a radio mesh i
   `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. Except for the
   first, a query lists the instances heard recently as known answers. So in a quiet network it costs one small
   packet and no answer.
-- **A known instance is queried again** once it has not been heard for `Pace.stale` seconds. One answer serves
-  all who listen. If it answers after `Pace.silent` seconds, that is reported (`ChangeKind.AGAIN`).
+- **A known instance is queried again** once it has not been heard for `QueryIntervals.stale` seconds. One
+  answer serves all who listen. If it answers after `QueryIntervals.silent` seconds, that is reported
+  (`SightingChangeKind.AGAIN`).
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
 - **A name has one owner.** If our name is taken when we start, or if another instance with our name is met
@@ -42,8 +43,6 @@ from zeroconf import (  # type: ignore[attr-defined]  # exported, though not in 
 )
 from zeroconf.asyncio import AsyncZeroconf
 
-from sync.mesh import answers
-from sync.mesh.answers import InstanceRecords, RecordListener, instance_of
 from sync.mesh.interface_watch import Event, InterfaceWatch
 from sync.mesh.interfaces import (
     Interface,
@@ -62,7 +61,9 @@ from sync.mesh.sightings import (
     is_instance,
 )
 
-from .mdns_sources import Hearing
+from . import dns_sd_records
+from .dns_sd_records import InstanceRecords, RecordListener, instance_of
+from .mdns_sources import MdnsSources
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class QueryIntervals:
     """Intervals of queries, in seconds."""
 
     ask: float = 5.0
@@ -127,7 +128,7 @@ class Discovery:
         is_told: bool = True,
         on_change: Callable[[list[SightingChange]], None],
         on_name_taken: Callable[[str], None] | None = None,
-        pace: Pace | None = None,
+        pace: QueryIntervals | None = None,
         chance: random.Random | None = None,
     ) -> None:
         """Create a discovery.
@@ -145,7 +146,7 @@ class Discovery:
         self._wanted, self._is_told = tuple(interfaces), is_told
         self._on_change = on_change
         self._on_name_taken = on_name_taken
-        self._pace = pace or Pace()
+        self._pace = pace or QueryIntervals()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
         """Suffix of our host name, which distinguishes our records from those of an identical clone."""
@@ -159,7 +160,7 @@ class Discovery:
         self._interfaces: tuple[Interface, ...] = ()
         self._zeroconf: AsyncZeroconf | None = None
         self._records = RecordListener(self._records_changed)
-        self._hearing = Hearing(memory=self._pace.forget, clock=time.monotonic)
+        self._hearing = MdnsSources(memory=self._pace.forget, clock=time.monotonic)
         self._watch = InterfaceWatch(self._interfaces_changed)
         self._registered: ServiceInfo | None = None
         self._registered_for = ""
@@ -243,7 +244,7 @@ class Discovery:
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle an exception of a callback. Some packets make zeroconf's own callbacks raise."""
         error = context.get("exception")
-        if error is not None and answers.is_zeroconf_alone(error):
+        if error is not None and dns_sd_records.is_zeroconf_alone(error):
             kind = type(error).__name__
             if kind not in self._raised_before:
                 self._raised_before.add(kind)
@@ -429,7 +430,7 @@ class Discovery:
             out.add_answer_at_time(self._registered.dns_pointer(), 0)
         nameless = 0
         for name, pointer in self._pointers().items():
-            service = answers.service(zeroconf, name)
+            service = dns_sd_records.service(zeroconf, name)
             if service is None:
                 if now - pointer.created < self._pace.stale * 1000 and nameless < _NAMES_ASKED:
                     nameless += 1
@@ -442,7 +443,7 @@ class Discovery:
         """Return the pointer records by name, preferring known instances if there are too many."""
         if self._zeroconf is None:
             return {}
-        found = answers.pointers(self._zeroconf.zeroconf)
+        found = dns_sd_records.pointers(self._zeroconf.zeroconf)
         if len(found) > _POINTERS:
             found.sort(key=lambda pointer: self._table.get(instance_of(pointer.alias)) is None)
         return {pointer.alias: pointer for pointer in found[:_POINTERS]}
@@ -524,7 +525,7 @@ class Discovery:
         if self._zeroconf is None:
             return None
         try:
-            return answers.answer(
+            return dns_sd_records.answer(
                 self._zeroconf.zeroconf,
                 name,
                 but_not_from=self._own_hosts,

@@ -3,23 +3,23 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sync.mesh.greeting import Greeting
-from sync.mesh.streams import LIVE
 from sync.net.authenticators import CertificateHolder
 from sync.net.listener import PeerConnection
 from sync.peer.problems import Domain, Problem
 
+from .appliance_headers import ApplianceHeaders
+from .link_streams import LIVE
 from .outbound_link import STREAM_HEADER
 
 _REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected anew")
 
 
 @dataclass(eq=False, slots=True)
-class Inward:
+class InboundLink:
     """An appliance that has dialled us."""
 
     vessel: str
-    greeting: Greeting | None
+    greeting: ApplianceHeaders | None
     since: float
     """Time of the event loop at which it connected."""
     connections: dict[str, PeerConnection] = field(default_factory=dict)
@@ -61,22 +61,22 @@ class Inward:
         return min(found, default=0.0)
 
 
-class InwardLinks:
+class InboundLinks:
     """All links that others dialled."""
 
     def __init__(self, vessel_of: Callable[[PeerConnection], str | None]) -> None:
         self._vessel_of = vessel_of
-        self._links: dict[tuple[str, str], Inward] = {}
+        self._links: dict[tuple[str, str], InboundLink] = {}
 
-    def __iter__(self) -> Iterator[Inward]:
+    def __iter__(self) -> Iterator[InboundLink]:
         return iter(list(self._links.values()))
 
-    def of(self, connection: PeerConnection) -> Inward | None:
+    def of(self, connection: PeerConnection) -> InboundLink | None:
         """Return the link that a connection belongs to, or None."""
         key = self._key(connection)
         return None if key is None else self._links.get(key)
 
-    def add(self, connection: PeerConnection, now: float) -> Inward | None:
+    def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
         """Add a connection, and close one that it replaces.
 
         Return its link, or None if it is not a vessel's.
@@ -86,7 +86,7 @@ class InwardLinks:
             return None
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = Inward(key[0], Greeting.of(connection.headers), now)
+            link = self._links[key] = InboundLink(key[0], ApplianceHeaders.of(connection.headers), now)
         stream = connection.headers.get(STREAM_HEADER, "")
         if not stream:
             link.unnamed.append(connection)
@@ -117,5 +117,5 @@ class InwardLinks:
         if not isinstance(connection.client, CertificateHolder):
             return None
         vessel = self._vessel_of(connection)
-        greeting = Greeting.of(connection.headers)
+        greeting = ApplianceHeaders.of(connection.headers)
         return None if vessel is None else (vessel, greeting.board if greeting else "")

@@ -1,8 +1,8 @@
 """The mesh of one vessel: finds other vessels, keeps the wanted links, and admits the others.
 
 Every event (a sighting, a link that opens or closes, a timer) leads to one pass over the whole state,
-`_reconsider`: which links are wanted (`plan`), which exist (`outbound_link`, `inbound_link`), and what to do
-now.
+`_reconsider`: which links are wanted (`link_plan`), which exist (`outbound_link`, `inbound_link`), and what
+to do now.
 """
 
 import asyncio
@@ -15,17 +15,13 @@ from typing import Final, NamedTuple
 
 from sync import blip, documents
 from sync.fleet.rights import Claim
-from sync.mesh.clones import Ahead, Clones
-from sync.mesh.dialling import TICK, LinkDialler
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import RecentInterfaces, is_reached_by
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.plan import MeshNode, Role
 from sync.mesh.sightings import Advertisement, Sighting, SightingChange, SightingChangeKind, with_links
 from sync.mesh.traffic import Traffic
 from sync.net.authenticators import CertificateHolder, User
 from sync.net.backoff import is_worth_retrying
-from sync.net.link import Link
 from sync.net.listener import (
     DEFAULT_PORT,
     PeerConnection,
@@ -33,15 +29,19 @@ from sync.net.listener import (
     URLEndpointListenerConfiguration,
     named,
 )
+from sync.net.peer_driver import PeerDriver
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
 from sync.replication import messages
 from sync.store import Database, StoreError
 
-from .inbound_link import InwardLinks
-from .outbound_link import Outward, Ties
-from .vessel_endpoint import GRACE, HEARTBEAT, Whereabouts
+from .duplicate_identities import DuplicateIdentities, LogAhead
+from .inbound_link import InboundLinks
+from .link_dialler import TICK, LinkDialler
+from .link_plan import MeshNode, Role
+from .outbound_link import LinkParameters, OutboundLink
+from .vessel_endpoint import GRACE, HEARTBEAT, VesselEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ _TRY_AGAIN: Final = 4001
 _ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "everything is to be offered once more")
 
 
-class Noted(NamedTuple):
+class MissingLinkReason(NamedTuple):
     """The reason why there is no link with a vessel."""
 
     problem: Problem
@@ -114,19 +114,19 @@ class Mesh:
         """
         self.settings, self.database, self.membership = settings, database, membership
         self.traffic: Final = Traffic(membership.identity.vessel, database, utc=utc)
-        self.clones: Final = Clones(membership.identity.vessel, membership.greeting.board)
-        self.inward: Final = InwardLinks(self._vessel_of)
+        self.clones: Final = DuplicateIdentities(membership.identity.vessel, membership.greeting.board)
+        self.inward: Final = InboundLinks(self._vessel_of)
         self.listener: URLEndpointListener | None = None
         """The listener; None if we only dial."""
         self.discovery: Discovery | None = None
-        self.problems: dict[str, Noted] = {}
+        self.problems: dict[str, MissingLinkReason] = {}
         """Reason why there is no link, by vessel or address."""
         self.turns = 0
         """Number of passes that were completed, or ended by a store error."""
         self._stumbled_over = ""
         """Unexpected error that ended a pass, so that it is logged once."""
         identity = membership.identity
-        self._ties = Ties(
+        self._ties = LinkParameters(
             vessel=identity.vessel,
             database=database,
             identity=identity.tls,
@@ -153,7 +153,7 @@ class Mesh:
         self._judged_at = float("-inf")
 
     @property
-    def outward(self) -> dict[str, Outward]:
+    def outward(self) -> dict[str, OutboundLink]:
         """The links that we dial, by vessel, or by address if it comes from the configuration."""
         return self.dialling.links
 
@@ -270,7 +270,7 @@ class Mesh:
         """Record that a board with our own identity has connected."""
         self._hear(self.vessel, board)
 
-    def hear_ahead(self, peer: str, claim: Claim) -> Ahead | None:
+    def hear_ahead(self, peer: str, claim: Claim) -> LogAhead | None:
         """Record that a vessel has more of our current log than we do.
 
         Returns the entry if it is new.
@@ -313,7 +313,7 @@ class Mesh:
                 self._note(link.vessel, problem)
         self._wake.set()
 
-    def _changed(self, link: Outward) -> None:
+    def _changed(self, link: OutboundLink) -> None:
         """Process a change of a link that we dialled: it opened, closed, or ended."""
         vessel = link.vessel
         key = next((key for key, known in self.outward.items() if known is link), None)
@@ -336,8 +336,8 @@ class Mesh:
                 self._hear(vessel, known[0] if known else "another")
         self._wake.set()
 
-    def _make(self, where: Whereabouts, expected: str | None) -> Outward:
-        return Outward(
+    def _make(self, where: VesselEndpoint, expected: str | None) -> OutboundLink:
+        return OutboundLink(
             self._ties,
             where,
             expected=expected,
@@ -347,7 +347,7 @@ class Mesh:
             on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
         )
 
-    def _over(self, link: Outward) -> None:
+    def _over(self, link: OutboundLink) -> None:
         """Process the end of a link that we dialled and gave up."""
         if link.vessel is not None:
             self._left(link.vessel)
@@ -355,7 +355,7 @@ class Mesh:
     def _note(self, name: str, why: Problem) -> None:
         if name not in self.problems or self.problems[name].problem != why:
             log.warning("no link with %s: %s", name, why.text)
-        self.problems[name] = Noted(why, asyncio.get_running_loop().time())
+        self.problems[name] = MissingLinkReason(why, asyncio.get_running_loop().time())
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
@@ -384,7 +384,7 @@ class Mesh:
         if self.traffic.has_news or vessels or any(ended.id == REVOCATIONS for ended in told):
             self._wake.set()
 
-    def _live_links(self) -> list[Link]:
+    def _live_links(self) -> list[PeerDriver]:
         found = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
         for inward in self.inward:
             found += [connection.link for connection in inward.connections.values()]

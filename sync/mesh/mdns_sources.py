@@ -28,7 +28,7 @@ ADDRESSES: Final = 8
 _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 
 
-class Hearing:
+class MdnsSources:
     """The sources of each name during the last `memory` seconds, from `start` to `stop`."""
 
     def __init__(self, *, memory: float, clock: Callable[[], float]) -> None:
@@ -47,7 +47,7 @@ class Hearing:
                 errors.append(error)
                 continue
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Ears(self.hear), sock=sock)
+            transport, _ = await loop.create_datagram_endpoint(lambda: _MdnsProtocol(self.hear), sock=sock)
             self._transports.append(transport)
         if not self._transports:
             raise errors[0]
@@ -82,7 +82,7 @@ class Hearing:
         return frozenset(source for source, at in self._heard.get(name, {}).items() if at >= since)
 
 
-class _Ears(asyncio.DatagramProtocol):
+class _MdnsProtocol(asyncio.DatagramProtocol):
     def __init__(self, hear: Callable[[bytes, str], None]) -> None:
         self._hear = hear
 

@@ -14,13 +14,11 @@ from typing import Final
 from cryptography import x509
 
 from sync import documents
-from sync.fleet import mending, users
+from sync.fleet import unvouched_revisions, users
+from sync.fleet.effective_trust import current_trust
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.rights import CertifiedVessel, Claim, CrewMember, Rights
-from sync.fleet.standing import standing
 from sync.fleet.trust import FleetTrust
-from sync.mesh.greeting import Greeting
-from sync.mesh.streams import STREAMS
 from sync.net.authenticators import (
     CertificateHolder,
     Client,
@@ -30,9 +28,9 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
+from sync.net.known_addresses import KnownAddresses
 from sync.net.listener import Visitor
-from sync.net.login_rate_limit import Guesses
-from sync.net.welcome import Welcome
+from sync.net.login_rate_limit import LoginAttempts
 from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
 from sync.peer.quotas import Quota, Quotas
@@ -40,6 +38,9 @@ from sync.peer.revision_writer import Rule
 from sync.peer.selection import Selection
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError
+
+from .appliance_headers import ApplianceHeaders
+from .link_streams import STREAMS
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Membership:
         identity: FleetIdentity,
         database: Database,
         *,
-        greeting: Greeting,
+        greeting: ApplianceHeaders,
         crew: Sequence[CrewUser] = (),
         current_log: Callable[[], str | None],
         now: Callable[[], datetime],
@@ -109,13 +110,13 @@ class Membership:
             log=current_log,
             trust=lambda: self.trust,
             leaves=database.leaves,
-            kept=lambda vessel: mending.kept(database, vessel),
+            kept=lambda vessel: unvouched_revisions.kept(database, vessel),
             on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
         kept = database.get_local(_WELCOME)
-        welcome = Welcome(utc=lambda: now().timestamp(), kept=None if kept is None else kept.body)
-        self._guesses = Guesses(time.monotonic, welcome=welcome, on_welcome=self._keep_welcome)
+        welcome = KnownAddresses(utc=lambda: now().timestamp(), kept=None if kept is None else kept.body)
+        self._guesses = LoginAttempts(time.monotonic, welcome=welcome, on_welcome=self._keep_welcome)
 
     # Certificates
 
@@ -202,7 +203,7 @@ class Membership:
         assert isinstance(client, CertificateHolder)
         vessel = self.vessel_of(client.certificate)
         assert vessel is not None  # `judge` has checked this
-        greeting = Greeting.of(visitor.headers)
+        greeting = ApplianceHeaders.of(visitor.headers)
         if vessel == self.identity.vessel and greeting is not None:
             return self._refuse_own(greeting)
         return PassiveOptions(
@@ -229,7 +230,7 @@ class Membership:
             quota=self._quota(f"user:{user.name}"),
         )
 
-    def _refuse_own(self, greeting: Greeting) -> Refusal:
+    def _refuse_own(self, greeting: ApplianceHeaders) -> Refusal:
         if greeting.board == self.greeting.board:
             return Refusal(_MISDIRECTED, "this is the very appliance that calls", {})
         self._on_clone(greeting.board)
@@ -244,7 +245,7 @@ class Membership:
     @property
     def era(self) -> int:
         """Number of times that documents were removed here which peers must offer again."""
-        return mending.era(self._database)
+        return unvouched_revisions.era(self._database)
 
     def mend(self, vessels: Collection[str] | None = None) -> bool:
         """Remove revisions that block others, of some vessels that have vouched or of all.
@@ -254,7 +255,9 @@ class Membership:
         judge = self._rights.generations
         database = self._database
         removed = (
-            mending.mend(database, judge) if vessels is None else mending.mend_of(database, judge, vessels)
+            unvouched_revisions.mend(database, judge)
+            if vessels is None
+            else unvouched_revisions.mend_of(database, judge, vessels)
         )
         for document_id in removed:
             log.warning("%s is asked for anew: nobody vouches for the generation that was here", document_id)
@@ -269,7 +272,7 @@ class Membership:
         """
         if self._revision() == self._looked_at:
             return False
-        before, self.trust = self.trust, standing(self._database, self.identity, self.trust)
+        before, self.trust = self.trust, current_trust(self._database, self.identity, self.trust)
         self._looked_at = self._revision()
         return self.trust is not before
 
@@ -278,7 +281,7 @@ class Membership:
         return None if found is None else found.rev
 
 
-def remote_name(vessel: str, greeting: Greeting | None) -> str | None:
+def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
     """Return the name under which the revisions of a vessel's store are recorded; None if it is unknown."""
     if greeting is None:
         return None

@@ -14,15 +14,13 @@ from typing import Final
 from cryptography import x509
 
 from sync import blip
-from sync.mesh.greeting import Greeting
-from sync.mesh.streams import HISTORY, LIVE
 from sync.net.authenticators import ClientCertificateAuthenticator
-from sync.net.link import Link
+from sync.net.peer_driver import PeerDriver
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
 from sync.peer.active import Activity
-from sync.peer.peer import PeerBase
+from sync.peer.peer_base import PeerBase
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded
 from sync.peer.quotas import Quota
@@ -32,7 +30,9 @@ from sync.replication import messages
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document
 
-from .vessel_endpoint import Whereabouts
+from .appliance_headers import ApplianceHeaders
+from .link_streams import HISTORY, LIVE
+from .vessel_endpoint import VesselEndpoint
 
 LONGEST_WAIT: Final = 4.0
 """Maximum seconds between attempts: a vessel in sight is near, and an attempt costs a packet or two."""
@@ -44,7 +44,7 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 @dataclass(frozen=True, slots=True)
-class Ties:
+class LinkParameters:
     """The parameters that all links of a vessel have in common."""
 
     vessel: str
@@ -54,7 +54,7 @@ class Ties:
     judge: Callable[[x509.Certificate], str | None]
     """Function that returns why a certificate is not acceptable, as a sentence, or None if it is."""
     vessel_of: Callable[[x509.Certificate], str | None]
-    greeting: Greeting
+    greeting: ApplianceHeaders
     """Our own greeting, sent to the peer."""
     rule: Callable[[str], Rule]
     """Function that returns the rule for what a vessel may write here."""
@@ -69,19 +69,19 @@ class Ties:
     pull: bool = True
 
 
-class Outward:
+class OutboundLink:
     """A link that we dial, from `start` to `stop`."""
 
     def __init__(
         self,
-        ties: Ties,
-        where: Whereabouts,
+        ties: LinkParameters,
+        where: VesselEndpoint,
         *,
         expected: str | None,
         rng: random.Random,
-        on_change: Callable[["Outward"], None],
-        on_link: Callable[["Outward", Link], None],
-        on_documents: Callable[["Outward", Sequence[DocumentEnded]], None],
+        on_change: Callable[["OutboundLink"], None],
+        on_link: Callable[["OutboundLink", PeerDriver], None],
+        on_documents: Callable[["OutboundLink", Sequence[DocumentEnded]], None],
     ) -> None:
         """Create a link.
 
@@ -96,7 +96,7 @@ class Outward:
         """
         self.where, self.expected = where, expected
         self.vessel: str | None = expected
-        self.greeting: Greeting | None = None
+        self.greeting: ApplianceHeaders | None = None
         """Greeting of the appliance at the other end, once it has been connected."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
@@ -105,7 +105,7 @@ class Outward:
         """True if the link will not connect again by itself."""
         self.up_since: float | None = None
         """Time of the event loop when the live connection opened; None while there is none."""
-        self.link: Link | None = None
+        self.link: PeerDriver | None = None
         """The live connection, or the last one; None before the first."""
         self._ties = ties
         self._on_change, self._on_link, self._on_documents = on_change, on_link, on_documents
@@ -224,12 +224,12 @@ class Outward:
         return self._rule(document)
 
     def _identify(self, transport: Transport) -> Peer:
-        self.greeting = Greeting.of(getattr(transport, "headers", None) or {})
+        self.greeting = ApplianceHeaders.of(getattr(transport, "headers", None) or {})
         store = "unknown" if self.greeting is None else self.greeting.store
         era = self._ties.era()
         return Peer.vessel(self.vessel or "unknown", f"{store}+{era}" if era else store)
 
-    def _connected(self, link: Link) -> None:
+    def _connected(self, link: PeerDriver) -> None:
         self.link = link
         self._on_link(self, link)
 

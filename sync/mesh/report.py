@@ -7,12 +7,12 @@ from typing import Final
 
 from sync.mesh.manager import Mesh
 from sync.mesh.routes import Route
-from sync.mesh.streams import LIVE
 from sync.net.authenticators import User
-from sync.peer.peer import PeerBase
+from sync.peer.peer_base import PeerBase
 
-from .inbound_link import Inward
-from .outbound_link import Outward
+from .inbound_link import InboundLink
+from .link_streams import LIVE
+from .outbound_link import OutboundLink
 
 SILENT_AFTER: Final = 2.5
 """Seconds without an answer after which a vessel is reported as silent.
@@ -118,7 +118,7 @@ def look(mesh: Mesh) -> MeshReport:
     )
 
 
-def _outward(report: PeerReport, link: Outward, now: float) -> None:
+def _outward(report: PeerReport, link: OutboundLink, now: float) -> None:
     report.address = report.address or link.where.name
     report.dialled = True
     if link.is_up:
@@ -134,7 +134,7 @@ def _outward(report: PeerReport, link: Outward, now: float) -> None:
         _count(report, peer)
 
 
-def _inward(report: PeerReport, link: Inward, now: float) -> None:
+def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
     if link.is_up:
         _stands(report, link.silence)
         report.dialled = False

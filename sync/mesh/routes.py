@@ -85,7 +85,7 @@ class Routes:
     def load(self, kept: bytes) -> None:
         """Load a stored table. An unreadable one is ignored, because it is only informational."""
         try:
-            found = msgspec.json.decode(kept, type=_Kept).routes
+            found = msgspec.json.decode(kept, type=_StoredRoutes).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             found = {}
         self._routes = {vessel: route for vessel, route in found.items() if route.path}
@@ -106,7 +106,7 @@ class Routes:
         return (neighbour, *onward)
 
 
-class _Kept(msgspec.Struct):
+class _StoredRoutes(msgspec.Struct):
     routes: dict[str, Route]
 
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from sync import documents
 from sync.mesh.routes import Routes
-from sync.net.link import Link
+from sync.net.peer_driver import PeerDriver
 from sync.peer.progress import Direction, DocumentEnded
-from sync.replication.messages import Ways
+from sync.replication.messages import RoutesMessage
 from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
@@ -66,20 +66,20 @@ class Traffic:
         """True if routes must be announced to neighbours."""
         return self.routes.version != self._told
 
-    def introduce(self, neighbour: str, link: Link) -> None:
+    def introduce(self, neighbour: str, link: PeerDriver) -> None:
         """Exchange routes with a neighbour over a new connection."""
         session = link.peer.session
-        session.handle(Ways, lambda message, _: self.routes.told(neighbour, message.paths))
-        session.request(Ways(self.routes.to_tell()).encode())
+        session.handle(RoutesMessage, lambda message, _: self.routes.told(neighbour, message.paths))
+        session.request(RoutesMessage(self.routes.to_tell()).encode())
 
-    def tell(self, links: Callable[[], Iterable[Link]], now: float) -> float | None:
+    def tell(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
         """Announce all our routes if they have changed. Return the seconds to wait if it is too early."""
         if not self.has_news:
             return None
         if now < self._due:
             return self._due - now
         self._told, self._due = self.routes.version, now + TELL_EVERY
-        message = Ways(self.routes.to_tell()).encode()
+        message = RoutesMessage(self.routes.to_tell()).encode()
         for link in links():
             link.peer.session.request(message)
             link.run()

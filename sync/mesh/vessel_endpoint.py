@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sync.mesh.candidates import Candidate, Choices
+from sync.mesh.candidates import Candidate, VesselCandidates
 from sync.mesh.probing import first_proven
 from sync.net import ws_client
 from sync.net.endpoints import Security
@@ -36,7 +36,7 @@ TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
 @dataclass(slots=True)
-class Whereabouts:
+class VesselEndpoint:
     """A `sync.net.endpoints.Endpoint` for a database of a vessel, at any of these addresses."""
 
     host: str
@@ -48,7 +48,7 @@ class Whereabouts:
 
     May change between two connections.
     """
-    choices: Choices | None = None
+    choices: VesselCandidates | None = None
     """The places where the vessel may be, as far as known from the network.
 
     If set, `port`, `database` and `addresses` are those of the last connection.
@@ -120,7 +120,7 @@ class _Attempt:
 
     def __init__(
         self,
-        where: Whereabouts,
+        where: VesselEndpoint,
         made: ClientTLS,
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
@@ -166,7 +166,9 @@ class _Attempt:
         self._is_received = True
         return self._receiver(transport)
 
-    def _probe(self, likeliest: Candidate, choices: Choices) -> Callable[[Candidate], Awaitable[None]]:
+    def _probe(
+        self, likeliest: Candidate, choices: VesselCandidates
+    ) -> Callable[[Candidate], Awaitable[None]]:
         async def probe(candidate: Candidate) -> None:
             if candidate == likeliest:
                 await self._opened()
@@ -205,7 +207,7 @@ class _Attempt:
             result.abort()
 
 
-def of_url(url: str) -> Whereabouts:
+def of_url(url: str) -> VesselEndpoint:
     """Parse an address of the configuration: `wss://host:port`, optionally with a database.
 
     Raises ProblemError if it is invalid.
@@ -213,4 +215,4 @@ def of_url(url: str) -> Whereabouts:
     uri, host = parse_address(url)
     path: Sequence[str] = [part for part in uri.path.split("/") if part]
     addresses = (host,) if "%" in host else ()
-    return Whereabouts(uri.host, uri.port, path[0] if path else "log", addresses)
+    return VesselEndpoint(uri.host, uri.port, path[0] if path else "log", addresses)

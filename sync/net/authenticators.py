@@ -32,7 +32,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
 from . import certificates
-from .login_rate_limit import Guesses
+from .login_rate_limit import LoginAttempts
 
 LONGEST_CREDENTIALS: Final = 4096
 """Maximum length in characters of an Authorization header; more than any user name and password need."""
@@ -205,10 +205,10 @@ class ListenerPasswordAuthenticator:
         callback: PasswordCallback,
         *,
         at_once: int = PASSWORDS_AT_ONCE,
-        guesses: Guesses | None = None,
+        guesses: LoginAttempts | None = None,
     ) -> None:
         self._callback = callback
-        self.guesses = guesses or Guesses(time.monotonic)
+        self.guesses = guesses or LoginAttempts(time.monotonic)
         """Limits on the wrong passwords accepted for each address and user."""
         # Threads of our own rather than a semaphore around asyncio's: a client that disconnects does not stop
         # a thread that has started, so it must not free its place either.

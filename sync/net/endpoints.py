@@ -10,12 +10,13 @@ from cryptography import x509
 from sync.net import ws_client
 from sync.net.authenticators import Authenticator
 from sync.net.handshake import parse_address
-from sync.net.message import MessageEndpointConnection, ProtocolType, Side, open_endpoint
 from sync.net.tls_contexts import Judge, client_context
 from sync.net.transport import FrameReceiver, Transport
 from sync.net.websocket import Tuning
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
+
+from .message_endpoint import MessageEndpointConnection, ProtocolType, Side, open_endpoint
 
 _ENDPOINT: Final = "/_blipsync"
 

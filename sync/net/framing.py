@@ -39,7 +39,7 @@ _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame carries 125 bytes, 
 
 
 @dataclass(frozen=True, slots=True)
-class Goodbye:
+class CloseReason:
     """A close code and its reason."""
 
     code: int
@@ -78,12 +78,12 @@ class Framing:
         """The payload received so far of a fragmented message."""
         self.is_open = protocol.state is OPEN
         """True until one of the sides has sent a close frame."""
-        self.failure: Goodbye | None = None
+        self.failure: CloseReason | None = None
         """The peer's violation of the protocol.
 
         It has been reported to the peer, whose data is now ignored.
         """
-        self.peer_goodbye: Goodbye | None = None
+        self.peer_goodbye: CloseReason | None = None
         """The peer's close frame. It has been answered, and nothing follows it."""
 
     @property
@@ -226,9 +226,9 @@ class Framing:
         if protocol.parser_exc is not None and self.failure is None:
             said = protocol.close_sent if was_open else None
             code = said.code if said else CloseCode.PROTOCOL_ERROR
-            self.failure = Goodbye(int(code), said.reason if said else str(protocol.parser_exc))
+            self.failure = CloseReason(int(code), said.reason if said else str(protocol.parser_exc))
         elif protocol.close_rcvd is not None and self.failure is None:
-            self.peer_goodbye = Goodbye(int(protocol.close_rcvd.code), protocol.close_rcvd.reason)
+            self.peer_goodbye = CloseReason(int(protocol.close_rcvd.code), protocol.close_rcvd.reason)
         self.is_open = protocol.state is OPEN
         self._collect(self._out)
         return position + len(piece)
@@ -245,7 +245,9 @@ class Framing:
             self._pong = []
             self._collect(self._pong)
         elif opcode in (CONT, 1):
-            self.failure = Goodbye(int(CloseCode.UNSUPPORTED_DATA), "a text message; only binary ones are")
+            self.failure = CloseReason(
+                int(CloseCode.UNSUPPORTED_DATA), "a text message; only binary ones are"
+            )
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "only binary messages are understood here")
 
     def _collect(self, into: list[bytes]) -> None:

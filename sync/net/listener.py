@@ -33,14 +33,10 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.link import Link
-from sync.net.places import KEPT, PER_ADDRESS
 from sync.net.tls_contexts import server_context
 from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
-from sync.net.turns import ConnectionOwner
 from sync.net.websocket import Tuning
-from sync.net.welcome import site_of
 from sync.net.ws_server import Accept, Reject, Request, Server
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Problem
@@ -50,6 +46,10 @@ from sync.replication import messages
 from sync.store import Database
 
 from . import certificates, ws_server
+from .connection_slots import KEPT, PER_ADDRESS
+from .known_addresses import site_of
+from .peer_driver import PeerDriver
+from .turn_scheduler import ConnectionOwner
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class PeerConnection:
     headers: Mapping[str, str]
     """Headers of the peer's request."""
     subprotocol: str
-    link: Link
+    link: PeerDriver
 
     @property
     def progress(self) -> Progress:
@@ -305,7 +305,7 @@ class URLEndpointListener:
         if subprotocol is None:
             return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
 
-        def receiver(transport: Transport) -> Link:
+        def receiver(transport: Transport) -> PeerDriver:
             session = Session(
                 clock=asyncio.get_running_loop().time,
                 limits=self.configuration.limits,
@@ -325,7 +325,7 @@ class URLEndpointListener:
                 else:
                     log.warning("%s: the connection ended: %s", transport.remote, problem)
 
-            link = Link(peer, transport, over=over, owner=self._owner(client, transport.remote))
+            link = PeerDriver(peer, transport, over=over, owner=self._owner(client, transport.remote))
             connection = PeerConnection(transport.remote, client, name, request.headers, subprotocol, link)
             self._connections[connection] = None
             late = asyncio.get_running_loop().call_later(

@@ -16,7 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
-from sync.net.welcome import USERS, Welcome, exact, site_of
+from .known_addresses import USERS, KnownAddresses, exact, site_of
 
 WINDOW_S: Final = 300.0
 """Seconds for which a wrong password counts."""
@@ -34,7 +34,7 @@ _NAME_CHARACTERS: Final = 100
 """Number of characters of a user name that are used, since a stranger may send long ones."""
 
 
-class Guesses:
+class LoginAttempts:
     """A memory of wrong passwords for `window_s` seconds, for at most `kept` addresses and users."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Guesses:
         per_user: int = PER_USER,
         window_s: float = WINDOW_S,
         kept: int = KEPT,
-        welcome: Welcome | None = None,
+        welcome: KnownAddresses | None = None,
         on_welcome: Callable[[], None] = lambda: None,
     ) -> None:
         """Create an empty memory of guesses.
@@ -70,7 +70,7 @@ class Guesses:
         self._by_address = _Counts(per_address, kept)
         self._by_user = _Counts(per_user, kept)
         self._by_pair = _Counts(per_address, kept)
-        self.welcome: Final = welcome or Welcome(utc=time.time, users=min(kept, USERS))
+        self.welcome: Final = welcome or KnownAddresses(utc=time.time, users=min(kept, USERS))
         """The addresses from which users have logged in."""
         self._on_welcome = on_welcome
 

@@ -20,7 +20,8 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from sync.blip.limits import KIB, MIB
-from sync.net.turns import ConnectionOwner
+
+from .turn_scheduler import ConnectionOwner
 
 log = logging.getLogger(__name__)
 

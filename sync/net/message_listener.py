@@ -12,8 +12,6 @@ import asyncio
 import logging
 
 from sync import documents
-from sync.net.link import Link
-from sync.net.message import MessageEndpointConnection, ProtocolType, Side, open_endpoint
 from sync.net.transport import Transport
 from sync.net.websocket import Tuning
 from sync.peer.passive import PassiveOptions, PassivePeer
@@ -21,6 +19,9 @@ from sync.peer.problems import Problem
 from sync.peer.progress import Ledger
 from sync.peer.session import Session
 from sync.store import Database
+
+from .message_endpoint import MessageEndpointConnection, ProtocolType, Side, open_endpoint
+from .peer_driver import PeerDriver
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class MessageEndpointListener:
         self._database, self._protocol_type = database, protocol_type
         self._options = options or PassiveOptions(keeps=lambda found: not documents.is_immutable(found))
         self._tuning = Tuning(heartbeat=heartbeat)
-        self._links: set[Link] = set()
+        self._links: set[PeerDriver] = set()
 
     @property
     def connection_count(self) -> int:
@@ -49,14 +50,14 @@ class MessageEndpointListener:
 
     async def accept(
         self, connection: MessageEndpointConnection, *, remote: str = "a peer of the application's"
-    ) -> Link:
+    ) -> PeerDriver:
         """Open `connection`, and serve it until it ends. `remote` is its name in the log.
 
         Returns once the connection is open. Raises ProblemError if it does not open.
         """
-        made: list[Link] = []
+        made: list[PeerDriver] = []
 
-        def receiver(transport: Transport) -> Link:
+        def receiver(transport: Transport) -> PeerDriver:
             session = Session(clock=asyncio.get_running_loop().time)
             peer = PassivePeer(session, self._database, self._options, Ledger())
 
@@ -65,7 +66,7 @@ class MessageEndpointListener:
                 if problem is not None:
                     log.warning("%s: the connection ended: %s", remote, problem)
 
-            made.append(Link(peer, transport, over=over))
+            made.append(PeerDriver(peer, transport, over=over))
             self._links.add(made[0])
             return made[0]
 

@@ -21,15 +21,14 @@ from cryptography import x509
 from sync import blip, documents
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import Endpoint, Security
-from sync.net.link import Link
-from sync.net.throttle import Throttled, TokenBucket
+from sync.net.throttle import ThrottledTransport, TokenBucket
 from sync.net.tls_contexts import Judge
 from sync.net.transport import Transport
 from sync.net.ws_client import WITHOUT_COLLECTIONS
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.checkpoints import stored
 from sync.peer.conflicts import ConflictResolver, Resolvers
-from sync.peer.failed import FailedDocuments
+from sync.peer.failed_documents import FailedDocuments
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
 from sync.peer.quotas import Quota
@@ -43,6 +42,7 @@ from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError
 
 from .backoff import MAX_WAIT_S, Backoff, is_worth_retrying, max_attempts
+from .peer_driver import PeerDriver
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class ReplicatorConfiguration:
     """
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
-    on_connected: Callable[[Link], None] | None = None
+    on_connected: Callable[[PeerDriver], None] | None = None
     """Called for each connection, before anything is sent on it."""
     replicator_type: ReplicatorType | None = None
     """Direction of the replication, which sets `push` and `pull` if given."""
@@ -212,7 +212,7 @@ class Replicator:
         )
         self._status = Status(Activity.STOPPED, self._ledger.progress)
         self._task: asyncio.Task[Status] | None = None
-        self._link: Link | None = None
+        self._link: PeerDriver | None = None
         self._peer: ActivePeer | None = None
         self._over: asyncio.Future[Problem | None] | None = None
         self._nudge = asyncio.Event()
@@ -477,7 +477,7 @@ class Replicator:
             configuration.now,
         )
 
-    def _receiver(self, transport: Transport) -> Link:
+    def _receiver(self, transport: Transport) -> PeerDriver:
         configuration = self.configuration
         loop = asyncio.get_running_loop()
         session = Session(
@@ -494,10 +494,10 @@ class Replicator:
         )
         self._peer = ActivePeer(session, configuration.database, options, self._ledger)
         if configuration.bandwidth is None:
-            self._link = Link(self._peer, transport, over=self._ended, turned=self._turned)
+            self._link = PeerDriver(self._peer, transport, over=self._ended, turned=self._turned)
         else:
-            throttled = Throttled(transport, configuration.bandwidth)
-            self._link = Link(self._peer, throttled, over=self._ended, turned=self._turned)
+            throttled = ThrottledTransport(transport, configuration.bandwidth)
+            self._link = PeerDriver(self._peer, throttled, over=self._ended, turned=self._turned)
             throttled.has_room = self._link.writable
         if configuration.on_connected is not None:
             configuration.on_connected(self._link)

@@ -58,7 +58,7 @@ class TokenBucket:
             self._at = now
 
 
-class Throttled:
+class ThrottledTransport:
     """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:

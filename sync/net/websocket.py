@@ -1,8 +1,8 @@
 """A WebSocket after its handshake, as a `Transport`, made for very many small frames.
 
 One read passes all its frames to the receiver in one call. `send` only queues, and `flush` writes once.
-`ws_client` and `ws_server` perform handshakes and create these transports. `message` creates one over an
-application's byte stream, where there is no handshake.
+`ws_client` and `ws_server` perform handshakes and create these transports. `message_endpoint` creates one
+over an application's byte stream, where there is no handshake.
 """
 
 import asyncio

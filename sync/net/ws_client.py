@@ -21,11 +21,11 @@ from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
 from sync.net.transport import FrameReceiver
 from sync.net.websocket import Tuning, WebSocketTransport
-from sync.net.words import MOST_SHOWN, plain
 from sync.peer.problems import Domain, Problem, ProblemError
 
 from .error_mapping import problem_of
 from .happy_eyeballs import dial
+from .untrusted_text import MOST_SHOWN, plain
 
 SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})

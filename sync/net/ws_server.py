@@ -20,14 +20,14 @@ from websockets.typing import Subprotocol
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
 from sync.net.memory import memory
-from sync.net.places import PER_ADDRESS, ConnectionSlots, NoFreeSlotError
 from sync.net.tls_alerts import alerts_by
 from sync.net.websocket import Tuning, WebSocketTransport
-from sync.net.welcome import site_of
-from sync.net.words import plain
 from sync.peer.problems import ProblemError
 
+from .connection_slots import PER_ADDRESS, ConnectionSlots, NoFreeSlotError
 from .error_mapping import problem_of
+from .known_addresses import site_of
+from .untrusted_text import plain
 from .upgrade_handlers import Accept, Decide, Judge, Look, Reject, Request
 
 __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
@@ -75,7 +75,7 @@ async def serve(
         welcomes: returns True to accept a connection that arrived at this local address.
         max_connections: maximum number of admitted connections.
         kept_for_certificates: how many of them are reserved for clients with a certificate; see
-            `sync.net.places`.
+            `sync.net.connection_slots`.
         strangers_per_address: maximum number of connections from one address that are not admitted yet.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
         tuning: limits and timings of connections; None for the defaults.
@@ -112,7 +112,7 @@ class Server:
         welcomes: Callable[[str], bool] | None,
         ssl: tls.SSLContext | None,
         check: Callable[[tls.SSLObject], None] | None,
-        places: "ConnectionSlots[_Guest | WebSocketTransport]",
+        places: "ConnectionSlots[_PendingConnection | WebSocketTransport]",
         handshake_timeout: float,
         tuning: Tuning,
     ) -> None:
@@ -128,7 +128,7 @@ class Server:
         """TCP port on which the server listens."""
         self._places = places
         self._listeners: list[asyncio.Server] = []
-        self._guests: set[_Guest] = set()
+        self._guests: set[_PendingConnection] = set()
         self._transports: set[WebSocketTransport] = set()
         self._is_full = False
         self._empty = asyncio.Event()
@@ -155,7 +155,7 @@ class Server:
                     sockets.append(_listening(family, (address[0], free, *address[2:])))
             for sock in sockets:
                 self._listeners.append(
-                    await loop.create_server(lambda: _Guest(self), sock=sock, backlog=_BACKLOG)
+                    await loop.create_server(lambda: _PendingConnection(self), sock=sock, backlog=_BACKLOG)
                 )
         except (OSError, UnicodeError) as error:
             for sock in sockets:
@@ -187,7 +187,7 @@ class Server:
 
     # Calls from guests
 
-    def admit(self, guest: "_Guest") -> bool:
+    def admit(self, guest: "_PendingConnection") -> bool:
         """Reserve a place for a new connection. Return False if there is none."""
         if not self._listeners:
             return False
@@ -201,33 +201,33 @@ class Server:
         self._is_full = False
         self._guests.add(guest)
         self._empty.clear()
-        if isinstance(dropped, _Guest):
+        if isinstance(dropped, _PendingConnection):
             log.info("%s: dropped: many strangers come, and it has taken longest", dropped.remote)
             dropped.drop()
         return True
 
-    def show(self, guest: "_Guest") -> None:
+    def show(self, guest: "_PendingConnection") -> None:
         """Record that a guest has presented a certificate that was judged to be good."""
         self._places.show(guest)
 
-    def enter(self, guest: "_Guest", owner: str) -> None:
+    def enter(self, guest: "_PendingConnection", owner: str) -> None:
         """Admit a guest that belongs to `owner`. Raises NoFreeSlotError if there is no place for it."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another", dropped.remote)
             dropped.close(_TRY_AGAIN, "the place is needed for another")
 
-    def settle(self, guest: "_Guest", transport: WebSocketTransport) -> None:
+    def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
         """Replace an admitted guest with its open connection."""
         self._places.rename(guest, transport)
         self._transports.add(transport)
         self._guests.discard(guest)
 
-    def forget(self, which: "_Guest | WebSocketTransport") -> None:
+    def forget(self, which: "_PendingConnection | WebSocketTransport") -> None:
         """Free the place of a guest or connection that has ended."""
         self._places.leave(which)
         memory().departed()
-        if isinstance(which, _Guest):
+        if isinstance(which, _PendingConnection):
             self._guests.discard(which)
         else:
             self._transports.discard(which)
@@ -241,7 +241,7 @@ def _listening(family: int, address: tuple[object, ...], *, dualstack: bool = Fa
     return sock
 
 
-class _Guest(asyncio.Protocol):
+class _PendingConnection(asyncio.Protocol):
     """A connection whose handshake is not complete."""
 
     def __init__(self, server: Server) -> None:
@@ -480,7 +480,7 @@ class _Guest(asyncio.Protocol):
             receiver = decision.receiver(transport)
         except Exception:
             log.exception("%s: %s: could not be received", self.remote, request.path)
-            receiver = _Nobody()
+            receiver = _IgnoringReceiver()
             transport.close(_INTERNAL_ERROR, "something is wrong here; see the log")
         transport.start(receiver, rest + self._head.take())
 
@@ -529,7 +529,7 @@ def _offered(headers: Headers) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Nobody:
+class _IgnoringReceiver:
     """A receiver that ignores everything, for a connection that is closing."""
 
     def frames(self, frames: list[bytes]) -> None:

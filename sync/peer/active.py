@@ -18,7 +18,6 @@ from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
 from sync.peer.conflicts import Resolvers
-from sync.peer.peer import PeerBase
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.quotas import Quota
@@ -33,8 +32,9 @@ from sync.replication.messages import Changes, Failure, NoRev, Rev, SubChanges
 from sync.store import Database
 
 from . import conflicts, limits
-from .echo_suppression import Echo
-from .missing_revision_fetch import Inquiry
+from .echo_suppression import EchoSuppression
+from .missing_revision_fetch import MissingRevisionFetch
+from .peer_base import PeerBase
 from .revision_writer import ReceiveOptions, Rule
 from .sender_types import Acknowledged, SendOptions
 
@@ -152,7 +152,7 @@ class ActivePeer(PeerBase):
         self._pull: PullProgress | None = None
         self._unfed: Problem | None = None
         """Reason why nothing is pulled while pushing continues."""
-        self._inquiry: Inquiry | None = None
+        self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
         """Documents that failed before, until there is a sender to offer them."""
         self._stopping = False
@@ -216,7 +216,7 @@ class ActivePeer(PeerBase):
     def _begin(self, checkpoint: Checkpoint) -> None:
         options, session = self._options, self.session
         self._started = True
-        echo = Echo() if options.push and options.pull else None
+        echo = EchoSuppression() if options.push and options.pull else None
         if options.pull:
             self._resolve_open()
             self._pull = PullProgress(checkpoint.remote)
@@ -239,7 +239,7 @@ class ActivePeer(PeerBase):
                 outdated=self._outdated,
             )
             patience = limits.FEED_PATIENCE if options.continuous else 0.0
-            self._inquiry = Inquiry(session, self.database, receiver, patience=patience)
+            self._inquiry = MissingRevisionFetch(session, self.database, receiver, patience=patience)
             session.handle(Changes, receiver.changes)
             session.handle(Rev, receiver.rev)
             session.handle(NoRev, receiver.norev)
@@ -278,7 +278,7 @@ class ActivePeer(PeerBase):
                     blobs=self._blobs,
                 ),
                 ledger=self.ledger,
-                echo=Echo() if echo is None else echo,
+                echo=EchoSuppression() if echo is None else echo,
             )
             self.sender.offer(self._offered)
 

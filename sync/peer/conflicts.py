@@ -24,7 +24,7 @@ from typing import Any, Final
 from sync.documents import DocumentType, parse_id
 from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
-from sync.store import Database, Document, DocumentError, Inserted, attachments, bodies, revisions
+from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
 REVOCATIONS: Final = "fleet:revocations"
 RADIO_KEY: Final = "fleet:radio-key"
@@ -122,7 +122,7 @@ class Resolvers:
         return self.by_kind.get(name.kind) or _OWN.get(name.kind) or self.default
 
 
-def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: Inserted) -> str | None:
+def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: InsertOutcome) -> str | None:
     """Return the deletion with which a peer's revision made a conflict that the store does not see.
 
     Args:
@@ -134,7 +134,7 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
     Returns:
         The value for `resolve`'s `deletion`: a deletion that met a live branch, or was met by one.
     """
-    if outcome is not Inserted.BRANCHED or before is None or before.deleted == deleted:
+    if outcome is not InsertOutcome.BRANCHED or before is None or before.deleted == deleted:
         return None
     return rev if deleted else before.rev
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _CONFLICT = 409
 
 
-class BranchEnds(Generic[T]):
+class DeferredTombstones(Generic[T]):
     """The tombstones that one peer has sent; `T` is whatever the owner stores for a revision."""
 
     def __init__(self, database: Database) -> None:

@@ -7,14 +7,14 @@ from typing import Final
 
 from sync import delta
 from sync.blip import ErrorReceived
-from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Reply, Session
 from sync.replication.messages import DeliveryTerms, Failure, NoRev, Rev
 from sync.store import Database, Revision, revisions
 
 from . import limits, wire_bodies
-from .sender_types import Sending, SendOptions
+from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
@@ -36,9 +36,9 @@ class Deliveries:
         *,
         options: SendOptions,
         ledger: Ledger,
-        outcomes: Outcomes,
-        contested: Callable[[Sending], None],
-        follow: Callable[[Sending], None],
+        outcomes: SendOutcomes,
+        contested: Callable[[ChangeInFlight], None],
+        follow: Callable[[ChangeInFlight], None],
     ) -> None:
         """Create the sending of revisions.
 
@@ -55,7 +55,7 @@ class Deliveries:
         self._session, self._database, self._options = session, database, options
         self._ledger, self._outcomes = ledger, outcomes
         self._contested, self._follow = contested, follow
-        self._wanted: deque[Sending] = deque()
+        self._wanted: deque[ChangeInFlight] = deque()
         self._ahead: dict[int, Revision] = {}
         """Revisions read ahead of time, by sequence."""
         self._in_flight = 0
@@ -82,11 +82,11 @@ class Deliveries:
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
-    def want(self, sending: Sending) -> None:
+    def want(self, sending: ChangeInFlight) -> None:
         """Queue a revision for sending."""
         self._wanted.append(sending)
 
-    def forget_wanted(self) -> list[Sending]:
+    def forget_wanted(self) -> list[ChangeInFlight]:
         """Clear the queue, and return the revisions that were not sent."""
         wanted = list(self._wanted)
         self._wanted.clear()
@@ -106,7 +106,7 @@ class Deliveries:
             self._send(self._wanted.popleft())
             sent = True
 
-    def _send(self, sending: Sending) -> None:
+    def _send(self, sending: ChangeInFlight) -> None:
         change, terms, options = sending.change, self._terms, self._options
         found = self._read(sending)
         replaced = None
@@ -153,7 +153,7 @@ class Deliveries:
             sending,
         )
 
-    def _read(self, sending: Sending) -> Revision | None:
+    def _read(self, sending: ChangeInFlight) -> Revision | None:
         """Return the revision to send, reading ahead those that follow it in the feed.
 
         Reading ahead covers documents that never change. With one query each, most of the time would be spent
@@ -177,7 +177,7 @@ class Deliveries:
             return found
         return self._revision(change.id, change.rev, sending)
 
-    def _revision(self, document_id: str, revision: str, sending: Sending) -> Revision | None:
+    def _revision(self, document_id: str, revision: str, sending: ChangeInFlight) -> Revision | None:
         """Read a revision with its ancestors down to one that the peer has, or as many as it accepts."""
         known = () if sending.is_guess else sending.ancestors
         return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
@@ -188,7 +188,7 @@ class Deliveries:
         most = self._terms.max_history
         return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
-    def _history(self, found: Revision, sending: Sending) -> list[str]:
+    def _history(self, found: Revision, sending: ChangeInFlight) -> list[str]:
         history, known = found.history, sending.ancestors
         onto = self._onto(found, sending)
         if onto is not None:
@@ -200,7 +200,7 @@ class Deliveries:
             history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
         return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
 
-    def _onto(self, found: Revision, sending: Sending) -> str | None:
+    def _onto(self, found: Revision, sending: ChangeInFlight) -> str | None:
         """Return the peer's revision to replace that is not a known ancestor, or None."""
         if sending.onto is not None or not sending.ancestors or not self._database.is_single_writer(found.id):
             return sending.onto
@@ -213,7 +213,7 @@ class Deliveries:
             return None
         return newest
 
-    def _replacement(self, sending: Sending) -> Revision | None:
+    def _replacement(self, sending: ChangeInFlight) -> Revision | None:
         """Return the current revision if the peer accepts it instead, else tell the peer and return None."""
         change = sending.change
         if not self._options.proposes:
@@ -250,7 +250,7 @@ class Deliveries:
             break
         return found.raw, None
 
-    def _delivered(self, reply: Reply, sending: Sending) -> None:
+    def _delivered(self, reply: Reply, sending: ChangeInFlight) -> None:
         self._in_flight -= 1
         self._bytes -= sending.size
         if self._options.blobs is not None:

@@ -10,7 +10,7 @@ _MOST: Final = 10_000
 """Maximum number of entries, for memory. Other changes are sent, and found to be known."""
 
 
-class Echo:
+class EchoSuppression:
     """Revisions by document, after the sender's position in the feed."""
 
     __slots__ = ("_held", "read")

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from sync.blip import HTTP_DOMAIN, ErrorReceived
-from sync.peer.outcomes import TRANSIENT
 from sync.peer.receiver import ChangeReceiver
 from sync.peer.session import Reply, Session
 from sync.replication.messages import Failure, GetRev, GetRevReply, MessageError
 from sync.store import Database
 
 from . import limits
+from .send_outcomes import TRANSIENT
 
 _CONFLICT: Final = 409
 
@@ -34,7 +34,7 @@ class _Question:
     failed: Callable[[Failure], None]
 
 
-class Inquiry:
+class MissingRevisionFetch:
     """The requests on one session, at most one for each document.
 
     A peer may always have yet another revision.

@@ -11,7 +11,6 @@ from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import Resolvers
-from sync.peer.peer import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.quotas import Quota
 from sync.peer.receiver import ChangeReceiver
@@ -34,7 +33,8 @@ from sync.replication.messages import (
 from sync.store import Database
 
 from . import limits
-from .echo_suppression import Echo
+from .echo_suppression import EchoSuppression
+from .peer_base import PeerBase
 from .revision_writer import IdRule, ReceiveOptions, Rule
 from .sender_types import SendOptions
 
@@ -79,7 +79,7 @@ class PassivePeer(PeerBase):
         super().__init__(session, database, ledger)
         self._options = options
         session.remote = options.remote
-        self._echo = Echo()
+        self._echo = EchoSuppression()
         self._is_subscribed = False
         self._checkpoints = PeersCheckpoints(session, database, owner=options.owner)
         self._blobs = BlobAccess(database, options.readable)
@@ -137,7 +137,7 @@ class PassivePeer(PeerBase):
         self.sender = FeedSender(
             self.session,
             database,
-            _Unlogged(),
+            _UnrecordedProgress(),
             since=since,
             options=SendOptions(
                 proposes=False,
@@ -218,7 +218,7 @@ class PassivePeer(PeerBase):
             self._echo.clear()  # nobody will send it back
 
 
-class _Unlogged:
+class _UnrecordedProgress:
     """The progress of a subscription, which the peer records itself."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002

@@ -36,7 +36,7 @@ DocumentListener = Callable[[Sequence[DocumentEnded]], None]
 
 
 class FailureList(Protocol):
-    """A durable list of failed documents, such as `sync.peer.failed.FailedDocuments`."""
+    """A durable list of failed documents, such as `sync.peer.failed_documents.FailedDocuments`."""
 
     def __len__(self) -> int:
         """Return the number of documents."""

@@ -41,7 +41,7 @@ Key = tuple[str, str]
 """Document id and revision id."""
 
 
-class _Asked(msgspec.Struct, gc=False):
+class _RequestedRevisions(msgspec.Struct, gc=False):
     """The answer to one list, which requested revisions."""
 
     session: Session
@@ -56,7 +56,7 @@ class Claims:
     """The claims of one store."""
 
     def __init__(self) -> None:
-        self._asked: dict[Key, _Asked] = {}
+        self._asked: dict[Key, _RequestedRevisions] = {}
         self._waiting: dict[Key, set[Session]] = {}
         """Sessions to notify when a revision has arrived, or will not arrive."""
         self._counts: dict[Session, int] = {}
@@ -67,7 +67,7 @@ class Claims:
     def ask(self, keys: Iterable[Key], session: Session) -> None:
         """Record that these revisions are now requested on this session, replacing earlier claims."""
         now = session.clock()
-        asked = _Asked(session, now, now, session.received)
+        asked = _RequestedRevisions(session, now, now, session.received)
         mine = self._counts.get(session, 0)
         if mine >= CLAIMS_MOST:
             self._forget_old(session, now)
@@ -153,7 +153,7 @@ class Claims:
             session.nudge()
 
 
-class Turn:
+class AnswerTurn:
     """The decision whether the first waiting list of a session may be answered."""
 
     def __init__(self, claims: Claims, session: Session) -> None:

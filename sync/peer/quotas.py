@@ -50,7 +50,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Bite:
+class ExhaustedAllowance:
     """An allowance that is used up."""
 
     owner: str
@@ -133,12 +133,16 @@ class Quota:
         return f"{self.allowance.bytes} bytes, {self.allowance.revisions} revisions"
 
     @property
-    def bite(self) -> Bite | None:
+    def bite(self) -> ExhaustedAllowance | None:
         """The allowance that is used up and has led to refusals; None if there is none."""
         self._look()
         measure = self._used_up() or Measure.BYTES
         limit = self.allowance.bytes if measure is Measure.BYTES else self.allowance.revisions
-        return Bite(self.owner, measure, limit, self._left, self._refused) if self._refused else None
+        return (
+            ExhaustedAllowance(self.owner, measure, limit, self._left, self._refused)
+            if self._refused
+            else None
+        )
 
     def _used_up(self) -> Measure | None:
         if self._bytes >= self.allowance.bytes:
@@ -179,7 +183,7 @@ class Quotas:
         return found
 
     @property
-    def bites(self) -> list[Bite]:
+    def bites(self) -> list[ExhaustedAllowance]:
         """Allowances that are used up now and have led to refusals, by owner."""
         found = (self._quotas[owner].bite for owner in sorted(self._quotas))
         return [bite for bite in found if bite is not None]

@@ -18,13 +18,12 @@ import msgspec
 
 from sync.blip import RequestReceived
 from sync.peer.blob_traffic import BlobFetcher
-from sync.peer.patches import Patches
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication import json_size
 from sync.replication.checkpoint import PullProgress
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.messages import (
     NOT_WANTED,
     SEND,
@@ -33,22 +32,23 @@ from sync.replication.messages import (
     Changes,
     ChangesReply,
     DeliveryTerms,
-    Gone,
     MessageError,
     NoRev,
     Proposal,
     ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
+    RemovalFlags,
     Rev,
 )
 from sync.store import Database, DocumentError, revisions
 
 from . import limits, pull_dedup, wire_bodies
-from .deferred_tombstones import BranchEnds
-from .echo_suppression import Echo
-from .pull_dedup import Turn
-from .revision_writer import Arrivals, Arrived, ReceiveOptions
+from .deferred_tombstones import DeferredTombstones
+from .echo_suppression import EchoSuppression
+from .pull_dedup import AnswerTurn
+from .received_deltas import ReceivedDeltas
+from .revision_writer import ReceivedRevision, ReceiveOptions, RevisionWriter
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
 """Verdict for a document that the peer may not read: no other connection waits for its outcome."""
 _NONE_SHOWN: Final[list[str]] = []
 """Answer for a document that the peer may not read: no ancestors are revealed."""
-_TAKEN_AWAY: Final = Gone.REVOKED | Gone.REMOVED
+_TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
 _POLICY: Final = 1008
@@ -86,7 +86,7 @@ class ChangeReceiver:
         *,
         options: ReceiveOptions,
         ledger: Ledger,
-        echo: Echo | None,
+        echo: EchoSuppression | None,
         progress: PullProgress | None = None,
         stored: Callable[[], None] | None = None,
         outdated: Callable[[str], None] | None = None,
@@ -122,13 +122,13 @@ class ChangeReceiver:
         """Tickets of temporary failures, by document and revision; a peer like ours sends them again."""
         self._proposed = 0
         """Number of revisions that a proposing peer was told to send, and has not sent."""
-        self._arrivals = Arrivals(session, database, options, echo)
-        self._patches = Patches(session, database, self._arrivals, self._patched)
-        self._ends = BranchEnds[Arrived](database)
+        self._arrivals = RevisionWriter(session, database, options, echo)
+        self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
+        self._ends = DeferredTombstones[ReceivedRevision](database)
         self._claims = pull_dedup.of(database)
-        self._turn = Turn(self._claims, session)
+        self._turn = AnswerTurn(self._claims, session)
         self._fetching = self._fetching_bytes = 0
-        self._batch: list[Arrived] = []
+        self._batch: list[ReceivedRevision] = []
         self._batch_bytes = 0
         self._batch_since = 0.0
         self._failed_for_now = 0
@@ -250,7 +250,7 @@ class ChangeReceiver:
             for change, ancestors in zip(changes, known, strict=True)
         ]
 
-    def _looked_up(self, message: Changes) -> Encoded | None:
+    def _looked_up(self, message: Changes) -> EncodedMessage | None:
         """Return the answer to a list, or None if it must wait."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
@@ -312,7 +312,9 @@ class ChangeReceiver:
         """
         if self._progress is None:
             return False  # it is pushed to us, and we read no channels
-        if change.gone & Gone.DELETED and not (change.gone & Gone.REVOKED and self._options.purges_removed):
+        if change.gone & RemovalFlags.DELETED and not (
+            change.gone & RemovalFlags.REVOKED and self._options.purges_removed
+        ):
             return False
         return bool(change.gone & _TAKEN_AWAY)
 
@@ -323,7 +325,7 @@ class ChangeReceiver:
             for change in compress(known, ended):
                 self._outdated(change.id)
 
-    def _judged(self, message: ProposeChanges) -> Encoded | None:
+    def _judged(self, message: ProposeChanges) -> EncodedMessage | None:
         """Return the verdicts on a list of proposals, or None if it must wait."""
         verdicts = self._look(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
@@ -381,7 +383,7 @@ class ChangeReceiver:
         if self._progress is not None:
             key = (rev.id, rev.replaced or rev.revision)
             tickets = self._pop_expected(key) or self._pop_failed(key) or None
-        arrived = Arrived(event, rev, rev.body, tickets, len(event.body))
+        arrived = ReceivedRevision(event, rev, rev.body, tickets, len(event.body))
         arrived.error = self._arrivals.objection_to_id(rev)
         if arrived.error is None and event.too_large:
             arrived.error = MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
@@ -400,9 +402,9 @@ class ChangeReceiver:
         `ended` is called when it is stored, or with the reason why it is not.
         """
         rev = Rev(document_id, revision, body)
-        self._unpack(Arrived(None, rev, body, None, len(body), ended=ended))
+        self._unpack(ReceivedRevision(None, rev, body, None, len(body), ended=ended))
 
-    def _unpack(self, arrived: Arrived) -> None:
+    def _unpack(self, arrived: ReceivedRevision) -> None:
         rev = arrived.rev
         try:
             if json_size.exceeds(arrived.raw, self._session.limits.nodes):
@@ -431,9 +433,9 @@ class ChangeReceiver:
             return
         self._take(arrived)
 
-    def _named_end(self, rev: Rev) -> Arrived | None:
+    def _named_end(self, rev: Rev) -> ReceivedRevision | None:
         end = self._ends.named_by(rev)
-        return None if end is None else Arrived(None, end, end.body, None, 0)
+        return None if end is None else ReceivedRevision(None, end, end.body, None, 0)
 
     def _pop_expected(self, key: tuple[str, str]) -> list[int] | None:
         expected = self._expected.pop(key, None)
@@ -452,14 +454,14 @@ class ChangeReceiver:
         if tickets:
             self._failed[key] = tickets
 
-    def _patched(self, arrived: Arrived) -> None:
+    def _patched(self, arrived: ReceivedRevision) -> None:
         if arrived.error is None:
             self._ledger.progress.deltas_pulled += 1
             self._unpack(arrived)
         else:
             self._take(arrived)
 
-    def _has_room(self, arrived: Arrived) -> bool:
+    def _has_room(self, arrived: ReceivedRevision) -> bool:
         """Return True if one more revision may wait for blobs. Otherwise set its error."""
         waiting = self._fetching_bytes + len(arrived.raw)
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
@@ -467,26 +469,26 @@ class ChangeReceiver:
             arrived.error = MessageError(text, code=_UNAVAILABLE)
         return arrived.error is None
 
-    def _hold(self, arrived: Arrived) -> None:
+    def _hold(self, arrived: ReceivedRevision) -> None:
         self._fetching += 1
         self._fetching_bytes += len(arrived.raw)
 
-    def _let_go(self, arrived: Arrived) -> None:
+    def _let_go(self, arrived: ReceivedRevision) -> None:
         self._fetching -= 1
         self._fetching_bytes -= len(arrived.raw)
 
-    def _fetched(self, error: MessageError | None, arrived: Arrived) -> None:
+    def _fetched(self, error: MessageError | None, arrived: ReceivedRevision) -> None:
         self._let_go(arrived)
         arrived.error = None if error is None else error.kept()
         self._take(arrived)
 
-    def _put(self, arrived: Arrived) -> None:
+    def _put(self, arrived: ReceivedRevision) -> None:
         if not self._batch:
             self._batch_since = self._session.clock()
         self._batch.append(arrived)
         self._batch_bytes += len(arrived.raw)
 
-    def _take(self, arrived: Arrived) -> None:
+    def _take(self, arrived: ReceivedRevision) -> None:
         self._put(arrived)
         if len(self._batch) >= limits.BATCH or self._batch_bytes >= limits.COMMIT_BYTES:
             self.commit()
@@ -549,11 +551,11 @@ class ChangeReceiver:
         if self._lists:
             self._answer_lists()
 
-    def _respond(self, arrived: Arrived) -> None:
+    def _respond(self, arrived: ReceivedRevision) -> None:
         if arrived.event is not None:
             self._session.respond(arrived.event)
 
-    def _conclude(self, arrived: Arrived) -> None:
+    def _conclude(self, arrived: ReceivedRevision) -> None:
         rev, error, progress = arrived.rev, arrived.error, self._ledger.progress
         if arrived.ended is not None:
             arrived.ended(error)
@@ -598,7 +600,7 @@ class ChangeReceiver:
         """Record that the peer withdraws a document, and purge it in order if that is configured."""
         if self._options.purges_removed:
             rev = Rev(change.id, change.revision, b"")
-            self._put(Arrived(None, rev, b"", tickets, wire_bytes=0, is_removed=True))
+            self._put(ReceivedRevision(None, rev, b"", tickets, wire_bytes=0, is_removed=True))
             return
         self._done(tickets)
         self._ledger.tell(DocumentEnded(Direction.PULL, change.id, change.revision, access_removed=True))

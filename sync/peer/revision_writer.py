@@ -17,9 +17,9 @@ from sync.peer.quotas import Quota
 from sync.peer.selection import EVERYTHING, Selection
 from sync.peer.session import Session
 from sync.replication.messages import MessageError, Rev
-from sync.store import ConflictError, Database, Document, DocumentError, Inserted
+from sync.store import ConflictError, Database, Document, DocumentError, InsertOutcome
 
-from .echo_suppression import Echo
+from .echo_suppression import EchoSuppression
 
 _CONFLICT: Final = 409
 _FORBIDDEN: Final = 403
@@ -28,7 +28,7 @@ _UNAVAILABLE: Final = 503
 Rule = Callable[[Document], str | None]
 """Function that returns why a received document may not be stored, or None if it may.
 
-The document is an `Offered` with sequence 0.
+The document is an `OfferedRevision` with sequence 0.
 """
 IdRule = Callable[[str, str, bool], str | None]
 """Function that returns why no document with an id may be stored at a revision, whatever its body.
@@ -38,14 +38,14 @@ stored, or if that depends on the body.
 """
 
 
-class NotYet(str):
+class TemporaryObjection(str):
     """A temporary objection, after which the peer is asked to offer the document again."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Offered(Document):
+class OfferedRevision(Document):
     """A revision that a peer offers for storing."""
 
     history: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class ReceiveOptions:
     """Function that returns the peer's quota once the peer is known; None for no limit."""
 
 
-class Arrived(msgspec.Struct):
+class ReceivedRevision(msgspec.Struct):
     """A received revision that is not stored yet.
 
     The garbage collector tracks it, because an error or a waiting caller may make it part of a cycle.
@@ -88,19 +88,19 @@ class Arrived(msgspec.Struct):
     tickets: list[int] | None
     wire_bytes: int
     is_removed: bool = False
-    outcome: Inserted | None = None
+    outcome: InsertOutcome | None = None
     error: MessageError | None = None
-    end: "Arrived | None" = None
+    end: "ReceivedRevision | None" = None
     """The tombstone of the branch that this revision replaces, stored together with it or not at all."""
     ended: "Callable[[MessageError | None], None] | None" = None
     """Called when a revision that was requested by itself is stored, or with the reason why it is not."""
 
 
-class Arrivals:
+class RevisionWriter:
     """The storing of one peer's revisions."""
 
     def __init__(
-        self, session: Session, database: Database, options: ReceiveOptions, echo: Echo | None
+        self, session: Session, database: Database, options: ReceiveOptions, echo: EchoSuppression | None
     ) -> None:
         """Create the storing of revisions. Stored revisions are recorded in `echo`."""
         self._session, self._database = session, database
@@ -112,7 +112,7 @@ class Arrivals:
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
 
-    def is_allowed(self, arrived: Arrived) -> bool:
+    def is_allowed(self, arrived: ReceivedRevision) -> bool:
         """Return True if a revision may be stored as far as known now. Otherwise set its error."""
         return arrived.is_removed or self._is_wanted(arrived)
 
@@ -133,7 +133,7 @@ class Arrivals:
         """Return True if the peer may read the base revision of its delta."""
         return self._options.readable.is_everything or self._options.readable.shows_revision(base)
 
-    def store(self, arrivals: Sequence[Arrived]) -> list[tuple[str, Problem]]:
+    def store(self, arrivals: Sequence[ReceivedRevision]) -> list[tuple[str, Problem]]:
         """Store the revisions, setting the outcome or the error of each.
 
         Returns:
@@ -144,7 +144,7 @@ class Arrivals:
         """
         contested: list[tuple[str, str | None]] = []
         with self._database.transaction():
-            wanted: list[Arrived] = []
+            wanted: list[ReceivedRevision] = []
             for arrived in arrivals:
                 if arrived.error is None and self._is_wanted(arrived):
                     wanted.append(arrived)
@@ -163,7 +163,7 @@ class Arrivals:
     def _resolve(self, document_id: str, deletion: str | None) -> object:
         return conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
 
-    def _is_wanted(self, arrived: Arrived, *, is_replaced: bool = False) -> bool:
+    def _is_wanted(self, arrived: ReceivedRevision, *, is_replaced: bool = False) -> bool:
         rev, options = arrived.rev, self._options
         if arrived.end is not None and not self._is_wanted(arrived.end, is_replaced=not rev.deleted):
             arrived.error = arrived.end.error
@@ -171,7 +171,7 @@ class Arrivals:
         if arrived.is_removed:
             return False
         if options.rule is not None:
-            document = Offered(
+            document = OfferedRevision(
                 rev.id, rev.revision, 0, rev.deleted, False, arrived.raw, tuple(rev.history), is_replaced
             )
             try:
@@ -180,12 +180,12 @@ class Arrivals:
                 arrived.error = MessageError(str(error))
                 return False
             if reason is not None:
-                code = _UNAVAILABLE if isinstance(reason, NotYet) else _FORBIDDEN
+                code = _UNAVAILABLE if isinstance(reason, TemporaryObjection) else _FORBIDDEN
                 arrived.error = MessageError(f"{rev.id}: {reason}", code=code)
                 return False
         return True
 
-    def _insert_new(self, wanted: list[Arrived]) -> bool:
+    def _insert_new(self, wanted: list[ReceivedRevision]) -> bool:
         """Store the revisions at once if all are new documents, which is the most frequent case.
 
         Returns False if they must be stored one by one.
@@ -201,11 +201,11 @@ class Arrivals:
         except DocumentError:
             return False
         for arrived in wanted:
-            arrived.outcome = Inserted.NEW
-            self._note(arrived.rev, Inserted.NEW)
+            arrived.outcome = InsertOutcome.NEW
+            self._note(arrived.rev, InsertOutcome.NEW)
         return True
 
-    def _insert(self, arrived: Arrived, contested: list[tuple[str, str | None]]) -> None:
+    def _insert(self, arrived: ReceivedRevision, contested: list[tuple[str, str | None]]) -> None:
         rev = arrived.rev
         try:
             if arrived.end is None:
@@ -221,9 +221,9 @@ class Arrivals:
         except DocumentError as error:
             arrived.error = MessageError(str(error))
             return
-        if outcome is Inserted.CONFLICT:
+        if outcome is InsertOutcome.CONFLICT:
             contested.append((rev.id, None))
-        elif outcome is Inserted.BRANCHED:
+        elif outcome is InsertOutcome.BRANCHED:
             contested.append((rev.id, self._deletion(rev)))
         self._note(rev, outcome)
 
@@ -233,7 +233,7 @@ class Arrivals:
             return MessageError(f"{document_id}: you may not write this document", code=_FORBIDDEN)
         return MessageError(str(error), code=_CONFLICT)
 
-    def _store(self, arrived: Arrived) -> Inserted:
+    def _store(self, arrived: ReceivedRevision) -> InsertOutcome:
         rev, options = arrived.rev, self._options
         return self._database.insert(
             rev.id,
@@ -244,13 +244,13 @@ class Arrivals:
             allow_conflict=options.active and not rev.no_conflicts,
         )
 
-    def _note(self, rev: Rev, outcome: Inserted) -> None:
+    def _note(self, rev: Rev, outcome: InsertOutcome) -> None:
         """Record that the peer has a revision that was just received."""
         options = self._options
         if self._echo is not None and outcome.stored:
             self._echo.note(rev.id, rev.revision)
         remote = self._session.remote
-        if remote is not None and options.keeps(rev.id) and outcome is not Inserted.UNWANTED:
+        if remote is not None and options.keeps(rev.id) and outcome is not InsertOutcome.UNWANTED:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:

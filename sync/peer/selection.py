@@ -7,7 +7,7 @@ from typing import Final
 
 from sync import documents
 from sync.store import Database, Document, StoreError, model
-from sync.store.departures import named
+from sync.store.channel_removals import named
 
 log = logging.getLogger(__name__)
 

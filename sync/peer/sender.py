@@ -4,7 +4,7 @@
 
 The active peer pushes by proposing, and the passive one serves a subscription by announcing. A change is done
 when the other side has it durably, or does not want it, and only then does the feed's progress include it.
-`deliveries` sends the revisions themselves, and `outcomes` records the results.
+`deliveries` sends the revisions themselves, and `send_outcomes` records the results.
 """
 
 from collections import Counter, deque
@@ -15,9 +15,7 @@ from typing import Final
 
 from sync.blip import ErrorReceived
 from sync.peer.attempts import Attempts
-from sync.peer.contests import Contests
 from sync.peer.deliveries import KNOWN, Deliveries
-from sync.peer.outcomes import CONFLICT, TRANSIENT, Outcomes
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, Ledger
 from sync.peer.selection import FilterError
@@ -36,8 +34,10 @@ from sync.replication.messages import (
 from sync.store import Database, model, revisions
 
 from . import limits
-from .echo_suppression import Echo
-from .sender_types import Departure, FeedProgress, OfferedChange, Sending, SendOptions, gone
+from .echo_suppression import EchoSuppression
+from .push_conflicts import PushConflicts
+from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .sender_types import ChangeInFlight, ChannelRemoval, FeedProgress, OfferedChange, SendOptions, gone
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
@@ -58,7 +58,7 @@ class FeedSender:
         since: int,
         options: SendOptions,
         ledger: Ledger,
-        echo: Echo,
+        echo: EchoSuppression,
     ) -> None:
         """Create a sender.
 
@@ -95,8 +95,10 @@ class FeedSender:
         self._place: tuple[float, model.DocumentChange] | None = None
         """Such a change to announce and its time, so that the peer's position in our feed advances."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
-        self._outcomes = Outcomes(session, database, feed, options=options, ledger=ledger, attempts=attempts)
-        self._contests = Contests(
+        self._outcomes = SendOutcomes(
+            session, database, feed, options=options, ledger=ledger, attempts=attempts
+        )
+        self._contests = PushConflicts(
             session,
             database,
             options=options,
@@ -290,7 +292,7 @@ class FeedSender:
             if not selection.has_lost(self._database, change, since=self._told_through):
                 return []
             if not change.deleted:
-                return [Departure.of(change)] if self._options.tells_departures else []
+                return [ChannelRemoval.of(change)] if self._options.tells_departures else []
         if is_echo and not change.deleted:
             return []
         told = self._other_ends(change) if change.deleted else []
@@ -417,7 +419,7 @@ class FeedSender:
             return
         self._proposals.append(offer)
 
-    def _follow(self, following: Sending) -> None:
+    def _follow(self, following: ChangeInFlight) -> None:
         """Propose the replacement of a branch whose tombstone the peer has just accepted."""
         parent = following.ancestors[0] if following.ancestors else None
         self._propose(OfferedChange(following.change, parent, plan=following))
@@ -456,15 +458,15 @@ class FeedSender:
         self._deliveries.take_terms(answer.terms)
         for offer, wanted in zip(offers, answer.answers, strict=True):
             change = offer.change
-            if isinstance(wanted, tuple) and not isinstance(change, Departure):
-                self._deliveries.want(Sending(change, wanted, size=change.size))
+            if isinstance(wanted, tuple) and not isinstance(change, ChannelRemoval):
+                self._deliveries.want(ChangeInFlight(change, wanted, size=change.size))
             elif isinstance(wanted, tuple):
                 self._withhold(change)
                 self._outcomes.done(change)
             elif wanted in (NOT_WANTED, KNOWN):
                 self._outcomes.done(change)
             elif wanted in TRANSIENT:
-                self._outcomes.failed_transiently(Sending(change, size=change.size), wanted, "")
+                self._outcomes.failed_transiently(ChangeInFlight(change, size=change.size), wanted, "")
             else:
                 self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
 
@@ -508,6 +510,6 @@ class FeedSender:
             )
 
 
-def _main(sending: Sending) -> model.DocumentChange:
+def _main(sending: ChangeInFlight) -> model.DocumentChange:
     """Return the change for which a tombstone is sent first, or else the change itself."""
     return sending.change if sending.then is None else sending.then.change

@@ -8,14 +8,14 @@ import msgspec
 
 from sync.peer.blob_access import BlobAccess
 from sync.peer.selection import EVERYTHING, Selection
-from sync.replication.messages import Failure, Gone
+from sync.replication.messages import Failure, RemovalFlags
 from sync.store import model
 
 from . import limits
 
 
-class Inquirer(Protocol):
-    """A source of the peer's revision of a document, such as `missing_revision_fetch.Inquiry`."""
+class MissingRevisionSource(Protocol):
+    """A source of the peer's revision of a document; see `missing_revision_fetch.MissingRevisionFetch`."""
 
     def about(
         self,
@@ -42,24 +42,24 @@ Acknowledged = Callable[[model.DocumentChange], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Departure(model.DocumentChange):
+class ChannelRemoval(model.DocumentChange):
     """A change by which a document left what the peer reads: announced to the peer without a revision."""
 
     @classmethod
-    def of(cls, change: model.DocumentChange) -> "Departure":
+    def of(cls, change: model.DocumentChange) -> "ChannelRemoval":
         """Return the departure that the feed announces with this change."""
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
-def gone(change: model.DocumentChange) -> Gone:
+def gone(change: model.DocumentChange) -> RemovalFlags:
     """Return how the document of a change is gone, as announced to a peer.
 
     A tombstone is announced as a plain one even if it has left the channels too, so that every peer accepts
     it.
     """
-    if isinstance(change, Departure):
-        return Gone.REMOVED
-    return Gone.DELETED if change.deleted else Gone.NO
+    if isinstance(change, ChannelRemoval):
+        return RemovalFlags.REMOVED
+    return RemovalFlags.DELETED if change.deleted else RemovalFlags.NO
 
 
 class FeedProgress(Protocol):
@@ -97,7 +97,7 @@ class SendOptions:
     """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     insists: bool = False
     """True if the peer is a Sync Gateway that accepts only insisting lists of changes; see `Changes`."""
-    inquirer: Inquirer | None = None
+    inquirer: MissingRevisionSource | None = None
     """Obtains the peer's revision of a document, as the same replication pulls and resolves conflicts."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
@@ -111,7 +111,7 @@ class SendOptions:
         return self.inquirer is not None
 
 
-class Sending(msgspec.Struct, gc=False):
+class ChangeInFlight(msgspec.Struct, gc=False):
     """A change in flight."""
 
     change: model.DocumentChange
@@ -122,7 +122,7 @@ class Sending(msgspec.Struct, gc=False):
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
-    then: "Sending | None" = None
+    then: "ChangeInFlight | None" = None
     """The change to propose once this one, a branch's tombstone, has arrived."""
     forks: frozenset[str] = frozenset()
     """Ancestors that a revision shares with a branch that was closed at the peer.
@@ -148,12 +148,12 @@ class OfferedChange(msgspec.Struct, gc=False):
     """The revision that it is proposed to follow."""
     is_guess: bool = False
     """True if the peer is not known to have that revision."""
-    plan: Sending | None = None
+    plan: ChangeInFlight | None = None
     """The way to send it if accepted; None for the usual way."""
 
-    def sending(self) -> Sending:
+    def sending(self) -> ChangeInFlight:
         """Return the change to send, now that the peer accepts it."""
         if self.plan is not None:
             return self.plan
         known = () if self.parent is None else (self.parent,)
-        return Sending(self.change, known, is_guess=self.is_guess, size=self.change.size)
+        return ChangeInFlight(self.change, known, is_guess=self.is_guess, size=self.change.size)

@@ -27,7 +27,14 @@ from sync.blip import (
 from sync.peer.problems import Domain, Problem
 from sync.peer.work import Work
 from sync.replication import json_size, messages
-from sync.replication.messages import Addressing, Encoded, GetCollections, MessageError, MessageLimits, Rev
+from sync.replication.messages import (
+    Addressing,
+    EncodedMessage,
+    GetCollections,
+    MessageError,
+    MessageLimits,
+    Rev,
+)
 from sync.store import BusyError, DocumentError, StoreError
 
 from .limits import REQUESTS_AHEAD
@@ -95,7 +102,7 @@ class Session:
 
     def request(
         self,
-        message: Encoded,
+        message: EncodedMessage,
         answered: Answered | None = None,
         given: Any = None,
         *,
@@ -146,7 +153,7 @@ class Session:
         """
         return event.number <= self._came_through
 
-    def respond(self, event: RequestReceived, message: Encoded | None = None) -> None:
+    def respond(self, event: RequestReceived, message: EncodedMessage | None = None) -> None:
         """Answer a request, now or later."""
         if self.is_over or event.no_reply:
             return

@@ -14,7 +14,7 @@ import msgspec
 from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 NONCE_LEAST: Final = 16
@@ -42,13 +42,13 @@ class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     """True if the reply is worth compressing."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["digest"] = self.digest
         fields.put(properties, "docID", self.document_id)
         fields.put_flag(properties, "compress", value=self.compress)
-        return Encoded(properties)
+        return EncodedMessage(properties)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetAttachment":
@@ -75,7 +75,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
     """Id of the document that refers to it. Gateways do not give it."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending.
 
         Raises:
@@ -86,7 +86,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
         properties = fields.request(self.profile, self.collection)
         properties["digest"] = self.digest
         fields.put(properties, "docID", self.document_id)
-        return Encoded(properties, self.nonce)
+        return EncodedMessage(properties, self.nonce)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "ProveAttachment":
@@ -108,9 +108,9 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
 
     proof: str
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
-        return Encoded({}, self.proof.encode())
+        return EncodedMessage({}, self.proof.encode())
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "ProveAttachmentReply":  # noqa: ARG003

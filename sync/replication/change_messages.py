@@ -15,11 +15,11 @@ import msgspec
 from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 
-class Gone(IntFlag):
+class RemovalFlags(IntFlag):
     """Flags for how a changed document is no longer there (Sync Gateway 3, of CBMobile_3)."""
 
     NO = 0
@@ -38,7 +38,7 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     id: str
     revision: str
     gone: int = 0
-    """Combination of the flags of `Gone`."""
+    """Combination of the flags of `RemovalFlags`."""
     size: int = 0
     """Approximate bytes of its body; 0 if unknown."""
 
@@ -61,11 +61,11 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     An active Sync Gateway pushes in this way, and accepts no other lists when it pulls.
     """
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the list for sending."""
         items: list[tuple[Any, ...]] = []
         for change in self.changes:
-            gone: int | bool = True if change.gone == Gone.DELETED else int(change.gone)
+            gone: int | bool = True if change.gone == RemovalFlags.DELETED else int(change.gone)
             item = (msgspec.Raw(change.sequence.encode()), change.id, change.revision)
             if change.size:
                 items.append((*item, gone, change.size))
@@ -124,7 +124,7 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
     no_reply: bool = False
     """Flag of a received message. A sent one wants a reply unless it is empty."""
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the list for sending."""
         items: list[tuple[Any, ...]] = []
         for proposal in self.proposals:
@@ -209,7 +209,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
     answers: tuple[Answer, ...]
     terms: DeliveryTerms = DeliveryTerms()
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending, with an answer for each change.
 
         The protocol allows a reply to end after the last wanted change. But the checkpoint of an active Sync
@@ -217,7 +217,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
         """
         properties: dict[str, str] = {}
         self.terms.put(properties)
-        return Encoded(properties, msgspec.json.encode(self.answers), compressed=True)
+        return EncodedMessage(properties, msgspec.json.encode(self.answers), compressed=True)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ChangesReply":
@@ -255,7 +255,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
     verdicts: tuple[ProposalAnswer, ...]
     terms: DeliveryTerms = DeliveryTerms()
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending, omitting allowed items at the end; an empty list allows all."""
         items = [
             {"status": verdict.status, "rev": verdict.current} if verdict.current else verdict.status
@@ -263,7 +263,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
         ]
         properties: dict[str, str] = {}
         self.terms.put(properties)
-        return Encoded(properties, msgspec.json.encode(_trimmed(items)), compressed=True)
+        return EncodedMessage(properties, msgspec.json.encode(_trimmed(items)), compressed=True)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ProposeChangesReply":
@@ -304,15 +304,15 @@ _ANSWERS: Final = msgspec.json.Decoder(list[list[str] | int | None] | None)
 _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
-def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> Encoded:
+def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> EncodedMessage:
     """Encode a list as urgent, as Couchbase Lite does, so that large documents do not delay what follows."""
-    return Encoded(properties, body, urgent=True, compressed=True, no_reply=empty)
+    return EncodedMessage(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 
 def _gone(value: bool | int | None) -> int:
     if not value:
-        return Gone.NO
-    if not 0 < value <= Gone.DELETED | Gone.REVOKED | Gone.REMOVED:
+        return RemovalFlags.NO
+    if not 0 < value <= RemovalFlags.DELETED | RemovalFlags.REVOKED | RemovalFlags.REMOVED:
         raise MessageError(f"a change is deleted in a way that is not known: {str(value)[:80]}")
     return int(value)
 

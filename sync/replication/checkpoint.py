@@ -98,14 +98,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconciledCheckpoint:
     """The checkpoint to continue from, and whether both copies agreed."""
 
     checkpoint: Checkpoint
     agreed: bool
 
 
-def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> Reconciled:
+def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledCheckpoint:
     """Return the progress that both stored copies confirm; None stands for a missing or malformed copy.
 
     Either side may have been restored from an older state, so what only one copy claims counts as not done:
@@ -113,11 +113,11 @@ def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> Reconciled:
     both are plain numbers; others that differ mean the beginning.
     """
     if ours is None or theirs is None:
-        return Reconciled(Checkpoint(), agreed=ours is theirs)
+        return ReconciledCheckpoint(Checkpoint(), agreed=ours is theirs)
     if ours == theirs:
-        return Reconciled(ours, agreed=True)
+        return ReconciledCheckpoint(ours, agreed=True)
     completed = ours.completed.intersection(theirs.completed)
-    return Reconciled(Checkpoint(completed, _lower(ours.remote, theirs.remote)), agreed=False)
+    return ReconciledCheckpoint(Checkpoint(completed, _lower(ours.remote, theirs.remote)), agreed=False)
 
 
 class PushProgress:

@@ -12,7 +12,7 @@ import msgspec
 from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -32,11 +32,11 @@ class GetCheckpoint(msgspec.Struct, frozen=True, gc=False):
     """Id of the checkpoint."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["client"] = self.client
-        return Encoded(properties)
+        return EncodedMessage(properties)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetCheckpoint":
@@ -53,9 +53,9 @@ class GetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
     """Revision of the checkpoint: opaque, and not in the form of a document's."""
     body: bytes
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
-        return Encoded({"rev": self.revision}, self.body)
+        return EncodedMessage({"rev": self.revision}, self.body)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "GetCheckpointReply":
@@ -75,12 +75,12 @@ class SetCheckpoint(msgspec.Struct, frozen=True, gc=False):
     """Revision of the checkpoint that this one replaces; None if there should be none."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["client"] = self.client
         fields.put(properties, "rev", self.revision)
-        return Encoded(properties, self.body)
+        return EncodedMessage(properties, self.body)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "SetCheckpoint":
@@ -100,9 +100,9 @@ class SetCheckpointReply(msgspec.Struct, frozen=True, gc=False):
     revision: str
     """New revision, for the next setCheckpoint."""
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
-        return Encoded({"rev": self.revision})
+        return EncodedMessage({"rev": self.revision})
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "SetCheckpointReply":
@@ -124,10 +124,10 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
     clients: tuple[str, ...]
     """Checkpoint id of each collection."""
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
         body = _CollectionsBody(list(self.collections), list(self.clients))
-        return Encoded({"Profile": self.profile}, msgspec.json.encode(body))
+        return EncodedMessage({"Profile": self.profile}, msgspec.json.encode(body))
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetCollections":
@@ -161,7 +161,7 @@ class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
 
     checkpoints: tuple[CollectionCheckpoint | None, ...]
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
         items: list[dict[str, msgspec.Raw] | None] = []
         for checkpoint in self.checkpoints:
@@ -174,7 +174,7 @@ class GetCollectionsReply(msgspec.Struct, frozen=True, gc=False):
                     dict.fromkeys(_REVISION_NAMES, msgspec.Raw(msgspec.json.encode(checkpoint.revision)))
                 )
             items.append(item)
-        return Encoded({}, msgspec.json.encode(items))
+        return EncodedMessage({}, msgspec.json.encode(items))
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "GetCollectionsReply":

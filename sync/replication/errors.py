@@ -45,7 +45,7 @@ class MessageError(Exception):
         self.code: int = int(code)
         """Code in the domain `domain`; for HTTP, a status."""
         self.domain: str = domain
-        """Error domain for `sync.blip.Connection.send_error`."""
+        """Error domain for `sync.blip.BlipConnection.send_error`."""
 
     def kept(self) -> Self:
         """Return the error without the frames in which it was raised.

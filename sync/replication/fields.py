@@ -23,8 +23,8 @@ _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _SHOWN: Final = 80
 
 
-class Encoded(msgspec.Struct, frozen=True, gc=False):
-    """A message in the form of `sync.blip.Connection.send_request` and `send_response`."""
+class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message in the form of `sync.blip.BlipConnection.send_request` and `send_response`."""
 
     properties: dict[str, str]
     body: bytes = b""

@@ -31,11 +31,11 @@ from sync.replication.change_messages import (
     Changes,
     ChangesReply,
     DeliveryTerms,
-    Gone,
     Proposal,
     ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
+    RemovalFlags,
 )
 from sync.replication.checkpoint_messages import (
     CollectionCheckpoint,
@@ -47,11 +47,12 @@ from sync.replication.checkpoint_messages import (
     SetCheckpointReply,
 )
 from sync.replication.errors import LITECORE_DOMAIN, Failure, LiteCoreCode, MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import APPLIANCE, DEFAULT, MessageLimits
 from sync.replication.revision_messages import GetRev, GetRevReply, NoRev, Rev
 from sync.replication.subscription import BY_CHANNEL, SubChanges, Versioning
-from sync.replication.way_messages import Ways
+
+from .route_messages import RoutesMessage
 
 __all__ = [
     "APPLIANCE",
@@ -67,7 +68,7 @@ __all__ = [
     "ChangesReply",
     "CollectionCheckpoint",
     "DeliveryTerms",
-    "Encoded",
+    "EncodedMessage",
     "Failure",
     "GetAttachment",
     "GetCheckpoint",
@@ -76,7 +77,6 @@ __all__ = [
     "GetCollectionsReply",
     "GetRev",
     "GetRevReply",
-    "Gone",
     "LiteCoreCode",
     "MessageError",
     "MessageLimits",
@@ -89,13 +89,14 @@ __all__ = [
     "ProposeChangesReply",
     "ProveAttachment",
     "ProveAttachmentReply",
+    "RemovalFlags",
     "Request",
     "Rev",
+    "RoutesMessage",
     "SetCheckpoint",
     "SetCheckpointReply",
     "SubChanges",
     "Versioning",
-    "Ways",
     "decode",
     "proof",
 ]
@@ -112,7 +113,7 @@ Request = (
     | GetRev
     | GetAttachment
     | ProveAttachment
-    | Ways
+    | RoutesMessage
 )
 
 _REQUESTS: Final[dict[str, type[Request]]] = {
@@ -129,7 +130,7 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
         GetRev,
         GetAttachment,
         ProveAttachment,
-        Ways,
+        RoutesMessage,
     )
 }
 
@@ -178,7 +179,7 @@ class Addressing:
                 raise MessageError("getCollections must be the first message of a connection")
             self.mode, self._count = Mode.COLLECTIONS, len(request.collections)
             return
-        if isinstance(request, Ways):
+        if isinstance(request, RoutesMessage):
             return  # about vessels, not about documents: allowed at any time
         index = request.collection
         if self.mode is Mode.COLLECTIONS:

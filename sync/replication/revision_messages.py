@@ -8,7 +8,7 @@ import msgspec
 from sync.blip import RequestReceived, ResponseReceived
 from sync.replication import fields
 from sync.replication.errors import MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 
@@ -39,7 +39,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     The ancestors reach down to the one that the receiver is known to have, newest first (Couchbase Lite 3.3).
     """
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the revision for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["id"] = self.id
@@ -58,7 +58,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
             properties["replacedRev"] = self.replaced
         if self.deleted_branch:
             properties["deleted_branch"] = ",".join(self.deleted_branch)
-        return Encoded(properties, self.body, compressed=True, no_reply=self.no_reply)
+        return EncodedMessage(properties, self.body, compressed=True, no_reply=self.no_reply)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "Rev":
@@ -104,7 +104,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the notice for sending."""
         properties = fields.request(self.profile, self.collection)
         fields.put(properties, "id", self.id)
@@ -112,7 +112,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
         fields.put(properties, "sequence", self.sequence)
         fields.put(properties, "error", int(self.status))
         fields.put(properties, "reason", self.reason)
-        return Encoded(properties, no_reply=True)
+        return EncodedMessage(properties, no_reply=True)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "NoRev":
@@ -146,12 +146,12 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
     """The known revision; if it is the current one, the answer is HTTP 304."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending."""
         properties = fields.request(self.profile, self.collection)
         properties["id"] = self.id
         fields.put(properties, "ifNotRev", self.unless)
-        return Encoded(properties)
+        return EncodedMessage(properties)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "GetRev":
@@ -170,9 +170,9 @@ class GetRevReply(msgspec.Struct, frozen=True, gc=False):
     revision: str
     body: bytes
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the reply for sending."""
-        return Encoded({"rev": self.revision}, self.body, compressed=True)
+        return EncodedMessage({"rev": self.revision}, self.body, compressed=True)
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits) -> "GetRevReply":

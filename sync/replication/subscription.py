@@ -8,7 +8,7 @@ import msgspec
 from sync.blip import RequestReceived
 from sync.replication import fields
 from sync.replication.errors import LITECORE_DOMAIN, LiteCoreCode, MessageError
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
 BY_CHANNEL: Final = "sync_gateway/bychannel"
@@ -72,7 +72,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the documents; empty for all, as in Couchbase Lite and Sync Gateway."""
     collection: int | None = None
 
-    def encode(self) -> Encoded:
+    def encode(self) -> EncodedMessage:
         """Encode the request for sending.
 
         Raises:
@@ -96,7 +96,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
             properties["filter"] = self.filter
             properties.update(self.parameters)
         body = msgspec.json.encode({"docIDs": self.document_ids}) if self.document_ids else b""
-        return Encoded(properties, body)
+        return EncodedMessage(properties, body)
 
     @classmethod
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "SubChanges":

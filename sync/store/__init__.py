@@ -6,8 +6,8 @@ Modules, in the order in which a change flows through them:
 - `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
   follow each other (no input or output)
 - `edits`, `reader`: writing and reading documents
-- `purge_watermarks`, `remotes`, `departures`, `local`, `checkpoints`, `meta`, `blobs`: data stored beside the
-  documents
+- `purge_watermarks`, `remotes`, `channel_removals`, `local_documents`, `checkpoints`, `meta`, `blobs`: data
+  stored beside the documents
 - `purge`: purging and expiry
 - `sizes`: how many bytes documents take, and which documents are the oldest
 - `rows`, `engine`, `writer_queue`, `schema`: a document as a table row, the connection, the queue of writers,
@@ -30,7 +30,15 @@ from sync.store.errors import (
     StoreError,
     UnsupportedError,
 )
-from sync.store.model import Compacted, Document, DocumentChange, Inserted, LocalDocument, Revision, Usage
+from sync.store.model import (
+    CompactionResult,
+    Document,
+    DocumentChange,
+    InsertOutcome,
+    LocalDocument,
+    Revision,
+    Usage,
+)
 from sync.store.notify import ChangeWatcher
 from sync.store.salvage import SalvagedStore, salvage
 
@@ -38,7 +46,7 @@ __all__ = [
     "BlobError",
     "BusyError",
     "ChangeWatcher",
-    "Compacted",
+    "CompactionResult",
     "ConflictError",
     "DamagedError",
     "Database",
@@ -47,7 +55,7 @@ __all__ = [
     "DocumentError",
     "FullError",
     "InputOutputError",
-    "Inserted",
+    "InsertOutcome",
     "LocalDocument",
     "ReadOnlyError",
     "Revision",

@@ -11,7 +11,7 @@ from sync.store.engine import Engine
 from sync.store.errors import DamagedError, DocumentError, InputOutputError
 from sync.store.rows import DocumentRow
 
-from . import checkpoints, departures, local, meta, purge_watermarks, revisions, rows
+from . import channel_removals, checkpoints, local_documents, meta, purge_watermarks, revisions, rows
 
 _NEWEST: Final = 1000
 """Number of newest sequences that a quick check reads: a power cut harms what was written last."""
@@ -71,9 +71,9 @@ def telling(connection: apsw.Connection, progress: Callable[[], None]) -> Iterat
 def _small_tables(engine: Engine) -> Iterator[str]:
     tables: tuple[tuple[str, str, Any], ...] = (
         ("meta", "key, value", meta.checksum),
-        ("local", "key, rev, body", local.checksum),
+        ("local", "key, rev, body", local_documents.checksum),
         ("floors", "prefix, first", purge_watermarks.checksum),
-        ("departures", "id, channel, seq", departures.checksum),
+        ("departures", "id, channel, seq", channel_removals.checksum),
         ("checkpoints", "owner, client, rev, used, body", checkpoints.checksum),
     )
     with engine.reading:

@@ -15,11 +15,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sync.store import bodies, local, meta
 from sync.store.engine import Engine
 from sync.store.errors import ConflictError
 from sync.store.model import LocalDocument
 from sync.store.remotes import Remotes, unnamed
+
+from . import bodies, local_documents, meta
 
 CREATE: Final = """
 CREATE TABLE IF NOT EXISTS checkpoints(
@@ -81,7 +82,7 @@ _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'che
 
 
 @dataclass(frozen=True, slots=True)
-class KeptCheckpoint:
+class StoredCheckpoint:
     """A description of one stored checkpoint of a peer."""
 
     owner: str | None
@@ -157,13 +158,13 @@ class Checkpoints:
             self._drop_excess(owner)
         return f"0-{number}"
 
-    def all(self) -> list[KeptCheckpoint]:
+    def all(self) -> list[StoredCheckpoint]:
         """Return all checkpoints, ordered by owner and then by last use, most recent last."""
         engine = self._engine
         with engine.reading:
             now = meta.count(engine, meta.TICKS)
             found = [
-                KeptCheckpoint(None, key.removeprefix(EARLIER), f"0-{number}", size, now)
+                StoredCheckpoint(None, key.removeprefix(EARLIER), f"0-{number}", size, now)
                 for key, number, size in engine.execute(
                     "SELECT key, rev, length(body) FROM local WHERE key GLOB ? ORDER BY rowid",
                     (f"{EARLIER}*",),
@@ -172,7 +173,7 @@ class Checkpoints:
             if self._is_missing():
                 return found
             return found + [
-                KeptCheckpoint(owner, client, f"0-{number}", size, now - used)
+                StoredCheckpoint(owner, client, f"0-{number}", size, now - used)
                 for owner, client, number, size, used in self._columns(
                     "SELECT owner, client, rev, length(body), used FROM checkpoints ORDER BY owner, rowid"
                 )
@@ -233,7 +234,7 @@ class Checkpoints:
         if not found:
             return None
         number, body, crc = found[0]
-        return (number, body) if crc == local.checksum(EARLIER + client, number, body) else None
+        return (number, body) if crc == local_documents.checksum(EARLIER + client, number, body) else None
 
     def _adopt(self, owner: str, client: str) -> None:
         """Move a checkpoint that an older Logboat stored to the first owner that asks for it."""

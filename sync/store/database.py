@@ -31,19 +31,27 @@ import msgspec
 from sync.store import bodies, check, meta, revisions, schema
 from sync.store.blobs import BlobStore
 from sync.store.checkpoints import Checkpoints
-from sync.store.departures import Departures
 from sync.store.edits import Edits
 from sync.store.engine import Engine
 from sync.store.errors import DamagedError
-from sync.store.local import LocalDocuments
-from sync.store.model import Compacted, Document, DocumentChange, Inserted, LocalDocument, Revision, Usage
+from sync.store.model import (
+    CompactionResult,
+    Document,
+    DocumentChange,
+    InsertOutcome,
+    LocalDocument,
+    Revision,
+    Usage,
+)
 from sync.store.notify import ChangeAnnouncer, ChangeWatcher
 from sync.store.reader import Reader
 from sync.store.remotes import Remotes
 from sync.store.sizes import Sizes
 
-from .purge import Retirement
-from .purge_watermarks import Floors
+from .channel_removals import ChannelRemovals
+from .local_documents import LocalDocuments
+from .purge import Purge
+from .purge_watermarks import PurgeWatermarks
 
 _VACUUM_PAGES: Final = 64
 """Number of free pages released in one transaction.
@@ -78,13 +86,13 @@ class Database:
         self._clock = clock
         self.is_single_writer: Final = single_writer
         """Function that returns True if only one vessel ever writes the document with this id."""
-        self._floors = floors = Floors(engine)
+        self._floors = floors = PurgeWatermarks(engine)
         self._remotes = Remotes(engine)
-        self._departures = Departures(engine)
+        self._departures = ChannelRemovals(engine)
         self._edits = Edits(engine, floors, self._remotes, self._departures, single_writer)
         self._reader = Reader(engine, floors, single_writer)
         self._local = LocalDocuments(engine)
-        self._retirement = Retirement(engine, self._departures)
+        self._retirement = Purge(engine, self._departures)
         self.checkpoints: Final = Checkpoints(engine, self._remotes)
         """Checkpoints that peers keep in this store."""
         self.sizes: Final = Sizes(engine)
@@ -273,7 +281,7 @@ class Database:
         *,
         deleted: bool = False,
         allow_conflict: bool = True,
-    ) -> Inserted:
+    ) -> InsertOutcome:
         """Store a revision made elsewhere. Storing it again changes nothing.
 
         Args:
@@ -498,10 +506,10 @@ class Database:
             page, pages, free = pragma("page_size"), pragma("page_count"), pragma("freelist_count")
         return Usage((pages - free) * page, free * page, self.wal_bytes, self.blobs.size())
 
-    def compact(self) -> Compacted:
+    def compact(self) -> CompactionResult:
         """Remove unused blobs, and release free pages to the file system in small transactions."""
         blobs, blob_bytes = self.blobs.collect()
-        return Compacted(blobs, blob_bytes, self.shrink())
+        return CompactionResult(blobs, blob_bytes, self.shrink())
 
     def shrink(self, most: int | None = None) -> int:
         """Release about `most` bytes of free pages to the file system; None for all.

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sync.store import attachments, bodies, revisions, rows
-from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import ConflictError, DocumentError
-from sync.store.model import Inserted
+from sync.store.model import InsertOutcome
 from sync.store.remotes import Remotes
 from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
-from .purge_watermarks import Floors
+from .channel_removals import ChannelRemovals
+from .purge_watermarks import PurgeWatermarks
 
 BASE_LIMIT: Final = 64 * 1024
 """Maximum size in bytes of a superseded body that is kept for sending deltas to a remote that has it."""
@@ -28,9 +28,9 @@ class Edits:
     def __init__(
         self,
         engine: Engine,
-        floors: Floors,
+        floors: PurgeWatermarks,
         remotes: Remotes,
-        departures: Departures,
+        departures: ChannelRemovals,
         single_writer: Callable[[str], bool],
     ) -> None:
         self._engine = engine
@@ -96,16 +96,16 @@ class Edits:
         *,
         deleted: bool,
         allow_conflict: bool,
-    ) -> Inserted:
+    ) -> InsertOutcome:
         """Store a revision made elsewhere; see `Database.insert`."""
         bodies.check_id(document_id)
         _check_sound(document_id, revision)
         revisions.check_history(revision, history)
         with self._engine.writing:
             if self._floors.below(document_id):
-                return Inserted.UNWANTED
+                return InsertOutcome.UNWANTED
             if not history and self._insert_first(document_id, revision, history, raw, deleted=deleted):
-                return Inserted.NEW
+                return InsertOutcome.NEW
             row = rows.load(self._engine, document_id)
             if row is not None:
                 if self._single_writer(document_id):
@@ -114,7 +114,7 @@ class Edits:
                     row, revision, history, raw, deleted=deleted, allow_conflict=allow_conflict
                 )
             self._insert_first(document_id, revision, history, raw, deleted=deleted)
-            return Inserted.NEW
+            return InsertOutcome.NEW
 
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
         """Store the only revisions of new documents, given as (id, revision, body, deleted).
@@ -185,19 +185,19 @@ class Edits:
 
     def _advance(
         self, row: DocumentRow, revision: str, history: Sequence[str], raw: bytes, *, deleted: bool
-    ) -> Inserted:
+    ) -> InsertOutcome:
         """Store a newer revision of a document with a single writer.
 
         Such a document has one branch: a newer revision replaces the older one, whatever its history.
         """
         if not revisions.newer(revision, row.revision):
             known = revision == row.revision or revision in row.revisions().nodes
-            return Inserted.KNOWN if known else Inserted.SUPERSEDED
+            return InsertOutcome.KNOWN if known else InsertOutcome.SUPERSEDED
         tree = row.revisions()
         tree.insert(revision, history, deleted=deleted, body=raw)
         tree.keep_branch(revision)
         self._store(row, tree)
-        return Inserted.NEW
+        return InsertOutcome.NEW
 
     def _merge(
         self,
@@ -208,7 +208,7 @@ class Edits:
         *,
         deleted: bool,
         allow_conflict: bool,
-    ) -> Inserted:
+    ) -> InsertOutcome:
         tree = row.revisions()
         tree.forget_unsound()
         before = tree.leaves()
@@ -217,7 +217,7 @@ class Edits:
         if not new:
             if len(after) < len(before):  # the history has shown that an apparent branch was an ancestor
                 self._store(row, tree)
-            return Inserted.KNOWN
+            return InsertOutcome.KNOWN
         branched = bool(before) and len(after) > len(before)
         live_before = sum(not tree.nodes[leaf].deleted for leaf in before)
         live = len(tree.live_leaves())
@@ -228,8 +228,8 @@ class Edits:
             )
         stored = self._store(row, tree)
         if stored.flags & rows.CONFLICTED:
-            return Inserted.CONFLICT
-        return Inserted.BRANCHED if branched else Inserted.NEW
+            return InsertOutcome.CONFLICT
+        return InsertOutcome.BRANCHED if branched else InsertOutcome.NEW
 
     def _store(self, row: DocumentRow, tree: RevisionTree) -> DocumentRow:
         held = self._remotes.held(row.document_id)

@@ -14,7 +14,7 @@ import apsw
 
 from sync.store.errors import DamagedError, StoreError, damaged, translated
 
-from .writer_queue import Turnstile
+from .writer_queue import WriterQueue
 
 
 class Scope:
@@ -49,7 +49,7 @@ class Engine:
         self.damage: DamagedError | None = None
         """The last damage found, even if another caller received the error; None if there was none."""
         self._committed = committed
-        self._turnstile = Turnstile(path.with_name(f"{path.name}.lock"))
+        self._turnstile = WriterQueue(path.with_name(f"{path.name}.lock"))
         self._lock = threading.RLock()
         self._depth = 0
         self._sequence = 0

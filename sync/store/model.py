@@ -66,7 +66,7 @@ class LocalDocument:
         return bodies.decode(self.key, self.raw)
 
 
-class Inserted(Enum):
+class InsertOutcome(Enum):
     """The outcome of inserting a revision made elsewhere."""
 
     NEW = auto()
@@ -85,11 +85,11 @@ class Inserted(Enum):
     @property
     def stored(self) -> bool:
         """True if the revision was stored by this call."""
-        return self is Inserted.NEW or self is Inserted.CONFLICT or self is Inserted.BRANCHED
+        return self is InsertOutcome.NEW or self is InsertOutcome.CONFLICT or self is InsertOutcome.BRANCHED
 
 
 @dataclass(frozen=True, slots=True)
-class Compacted:
+class CompactionResult:
     """The space that a compaction released."""
 
     blobs: int

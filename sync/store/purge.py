@@ -8,18 +8,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from sync.store import meta, rows
-from sync.store.departures import Departures
 from sync.store.engine import Engine
 from sync.store.errors import DocumentError
+
+from .channel_removals import ChannelRemovals
 
 _BATCH: Final = 200
 """Number of expired documents purged in one transaction, which takes about 10 ms."""
 
 
-class Retirement:
+class Purge:
     """The purge and expiry operations on the documents of one store."""
 
-    def __init__(self, engine: Engine, departures: Departures) -> None:
+    def __init__(self, engine: Engine, departures: ChannelRemovals) -> None:
         self._engine = engine
         self._departures = departures
 

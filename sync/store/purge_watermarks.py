@@ -17,7 +17,7 @@ def checksum(prefix: str, first: str) -> int:
     return zlib.crc32(f"floor {prefix} {first}".encode())
 
 
-class Floors:
+class PurgeWatermarks:
     """The floors of one store."""
 
     def __init__(self, engine: Engine) -> None:

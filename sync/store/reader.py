@@ -16,7 +16,7 @@ from sync.store.model import Document, DocumentChange, Revision
 from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
-from .purge_watermarks import Floors
+from .purge_watermarks import PurgeWatermarks
 
 PAGE: Final = 64
 """Number of documents read in one query."""
@@ -27,7 +27,7 @@ ANCESTORS: Final = 20
 class Reader:
     """The read operations on the documents of one store."""
 
-    def __init__(self, engine: Engine, floors: Floors, single_writer: Callable[[str], bool]) -> None:
+    def __init__(self, engine: Engine, floors: PurgeWatermarks, single_writer: Callable[[str], bool]) -> None:
         self._engine = engine
         self._floors = floors
         self._single_writer = single_writer

@@ -16,7 +16,8 @@ from typing import Final
 from sync.store.engine import Engine
 from sync.store.errors import StoreError, translated_os
 
-from . import checkpoints, departures, local, meta, purge_watermarks, rows, schema
+from . import channel_removals, checkpoints, meta, purge_watermarks, rows, schema
+from . import local_documents as local
 from .sqlite_pages import PageRecord, Pages
 
 _BATCH: Final = 500
@@ -124,10 +125,10 @@ class _Salvage:
             case (str(prefix), str(first), int(crc)) if crc == purge_watermarks.checksum(prefix, first):
                 execute("INSERT OR REPLACE INTO floors(prefix, first, crc) VALUES (?, ?, ?)", record.values)
                 self._others.add(prefix)
-            case (str(left), str(channel), int(sequence), int(crc)) if crc == departures.checksum(
+            case (str(left), str(channel), int(sequence), int(crc)) if crc == channel_removals.checksum(
                 left, channel, sequence
             ):
-                execute(departures.PUT, record.values)
+                execute(channel_removals.PUT, record.values)
             case (
                 str(owner),
                 str(client),

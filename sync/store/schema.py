@@ -13,8 +13,9 @@ from typing import Final
 
 import apsw
 
-from sync.store import checkpoints, departures, meta, sizes
 from sync.store.errors import StoreError, UnsupportedError, damaged, translated
+
+from . import channel_removals, checkpoints, meta, sizes
 
 APPLICATION_ID: Final = 0x4C4F4742
 """`LOGB` in the file's header, so that a file of another program is not mistaken for a store."""
@@ -76,7 +77,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
 VERSION: Final = len(MIGRATIONS)
 
 ADDED: Final = {
-    "departures": departures.CREATE,
+    "departures": channel_removals.CREATE,
     "checkpoints": checkpoints.CREATE + checkpoints.TIDY,
     "sizes": sizes.CREATE,
 }

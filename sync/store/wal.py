@@ -26,7 +26,7 @@ _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
 """Magic numbers, with the byte order that each one gives to the checksums."""
 
 
-class Unseen(Enum):
+class UnreadFrames(Enum):
     """The content of a log beyond the part that SQLite reads."""
 
     NOTHING = "nothing"
@@ -105,7 +105,7 @@ def read(file: BinaryIO, size: int) -> Log:
     return Log(tuple(seen), tuple(frame for frame in beyond if frame.offset not in known))
 
 
-def unseen(path: Path) -> Unseen:
+def unseen(path: Path) -> UnreadFrames:
     """Classify what the log of the database at `path` contains beyond the part that SQLite reads.
 
     The work depends on the unseen part, not on the sound part. The database must not be open. Raises OSError,
@@ -113,19 +113,19 @@ def unseen(path: Path) -> Unseen:
     """
     log = path.with_name(path.name + "-wal")
     if not log.exists() or log.stat().st_size <= HEADER:
-        return Unseen.NOTHING
+        return UnreadFrames.NOTHING
     size, seen = _seen_by_sqlite(path)
     with log.open("rb") as file:
         header = _header(file, size)
         if header is None:
-            return Unseen.COMMITS if _guess(file, size)[1] else Unseen.NOTHING
+            return UnreadFrames.COMMITS if _guess(file, size)[1] else UnreadFrames.NOTHING
         beyond = [
             head for at, head in _heads(file, size) if at >= length(seen, size) and head[8:16] == header[1]
         ]
     commits = sum(1 for head in beyond if head[4:8] != bytes(4))
     if not beyond:
-        return Unseen.NOTHING
-    return Unseen.COMMITS if commits > 1 else Unseen.ONE_COMMIT
+        return UnreadFrames.NOTHING
+    return UnreadFrames.COMMITS if commits > 1 else UnreadFrames.ONE_COMMIT
 
 
 def _seen_by_sqlite(path: Path) -> tuple[int, int]:

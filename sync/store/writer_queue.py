@@ -19,7 +19,7 @@ _PATIENCE_S: Final = 1.0
 _PAUSE_S: Final = 0.001
 
 
-class Turnstile:
+class WriterQueue:
     """The turnstile of one store, in a separate file.
 
     The database file itself cannot be used: closing a descriptor of it would drop SQLite's own locks

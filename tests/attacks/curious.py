@@ -10,7 +10,7 @@ from sync.net.tls_contexts import client_context
 from sync.net.websocket import WebSocketTransport
 from sync.net.ws_client import connect
 from sync.peer.problems import Problem
-from sync.replication.messages import Encoded
+from sync.replication.messages import EncodedMessage
 from tests.polling import PATIENCE_S
 
 from .attacker import Target
@@ -33,16 +33,16 @@ class Curious:
         """Requests that the vessel sent."""
         self.is_over = False
 
-    def post(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> int:
+    def post(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> int:
         """Send a request, and return its number."""
-        if isinstance(message, Encoded):
+        if isinstance(message, EncodedMessage):
             number = self._connection.send_request(message.properties, message.body)
         else:
             number = self._connection.send_request(message, body)
         self._write()
         return number
 
-    async def ask(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> Reply:
+    async def ask(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> Reply:
         """Send a request, and wait for its reply."""
         number = self.post(message, body)
         return await self.reply_to(number)

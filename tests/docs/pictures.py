@@ -11,9 +11,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Final
 
-from services.console.world import World
+from services.console.environment import Environment
 from services.screens.top.app import Top
-from services.screens.top.looking import TopFactsCollector
+from services.screens.top.facts import TopFactsCollector
 
 PICTURES: Final = Path(__file__).parents[2] / "docs/pictures"
 SIZE: Final = (100, 28)
@@ -28,7 +28,7 @@ async def picture_of_top(vessel: Path) -> str:
         "run": vessel / "run",
         "identity": vessel.parent / "fleet/vessels" / vessel.name / "identity",
     }
-    looker = TopFactsCollector(Namespace(**places, json=False, by=None), World(), ask_units=lambda: "")
+    looker = TopFactsCollector(Namespace(**places, json=False, by=None), Environment(), ask_units=lambda: "")
     app = Top(looker, looker.look(patience=10.0), every=3600.0, who=lambda: "skipper")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()

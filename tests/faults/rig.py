@@ -16,10 +16,10 @@ from services.config.loader import Configuration
 from services.config.model import VesselSection
 from services.journal.journal import Journal
 from services.mirror.segment_file import FileAccess
-from services.recorder.disk_budget import room_on
+from services.recorder.disk_budget import disk_budget_of
 from services.recorder.group_commit import GroupCommitter
 from services.recorder.log_identity import establish
-from services.recorder.writer_thread import Library
+from services.recorder.writer_thread import WriterThread
 
 from .loads import ALARM_ABOVE, LOW, VESSEL, WARN_ABOVE
 from .processes import Line
@@ -117,7 +117,7 @@ class Rig:
                 quality=lambda: NETWORK,
                 ledger=ledger.extend,
             )
-            self.library = Library(
+            self.library = WriterThread(
                 identity=identity,
                 sensors=sensors,
                 configuration=Configuration(vessel=VesselSection(id=VESSEL)),
@@ -125,7 +125,7 @@ class Rig:
                 previous=previous,
                 data=data,
                 announce=data / "watchers",
-                room=room_on(10**9),
+                room=disk_budget_of(10**9),
                 clock=clock,
                 vfs=vfs,
                 files=files,

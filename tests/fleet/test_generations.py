@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync import documents
-from sync.fleet import generations, mending, signing
+from sync.fleet import generations, signing, unvouched_revisions
 from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, vouched
 from sync.fleet.revocations import Revocations
 from sync.fleet.rights import CertifiedVessel, Rights
 from sync.peer.conflicts import REVOCATIONS
-from sync.peer.revision_writer import NotYet
+from sync.peer.revision_writer import TemporaryObjection
 from sync.store import Database, Document, revisions
 from sync.store.revisions import SOUND_LIMIT
 from tests.peer.rig import databases, replicate
@@ -117,7 +117,7 @@ def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
         why_not = judge.objection(BRIGID, at(document_id, most + 1, **more))
         assert why_not is not None
         assert f"argo vouches for {most} at most" in why_not
-        assert isinstance(why_not, NotYet), "the vessel may have vouched for more since"
+        assert isinstance(why_not, TemporaryObjection), "the vessel may have vouched for more since"
     newer = at(ABOUT, 41, **{MEMBER: vouched(most)})
     assert judge.objection(BRIGID, newer) is None
     assert rights(holding(newer)).objection(BRIGID, at(EQUIPMENT, most + 1)) is None
@@ -151,7 +151,9 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
     assert rights(Here()).objection(BRIGID, plain) is None, "argo's version may be one that signs none"
     why_not = rights(holding(about)).objection(BRIGID, plain)
     assert why_not == "not signed by its vessel"
-    assert isinstance(why_not, NotYet), "argo may have gone back to an earlier version, until the next update"
+    assert isinstance(why_not, TemporaryObjection), (
+        "argo may have gone back to an earlier version, until the next update"
+    )
 
 
 @pytest.mark.parametrize("later", [{}, {MEMBER: STEP}])
@@ -161,7 +163,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
     """The cause may be an earlier version on argo, or an old document of it that someone passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
-        mending.mend_of(careen, generations_of(careen), ["argo"])
+        unvouched_revisions.mend_of(careen, generations_of(careen), ["argo"])
         for store in (brigid, careen):
             stored(store, at(ABOUT, 41, **later))
         stored(brigid, at(FORWARDED, 7))
@@ -170,7 +172,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
             log=lambda: None,
             trust=trust,
             leaves=careen.leaves,
-            kept=lambda name: mending.kept(careen, name),
+            kept=lambda name: unvouched_revisions.kept(careen, name),
         )
         wire = replicate(brigid, careen, passive={"rule": judge.rule(BRIGID)})
         assert careen.get(FORWARDED) is None
@@ -255,7 +257,7 @@ def generations_of(store: Database, revocations: Revocations | None = None) -> g
         log=lambda: None,
         trust=lambda: trust(revocations),
         leaves=store.leaves,
-        kept=lambda name: mending.kept(store, name),
+        kept=lambda name: unvouched_revisions.kept(store, name),
     ).generations
 
 
@@ -272,24 +274,24 @@ def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(
         stored(store, *fine, *(at(each, LAST) for each in (EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP)))
         store.checkpoints.put("vessel:argo", "cp-x", b'{"local": 7}', parent=None)
         store.put_local("checkpoint:cp-x", {"local": 7})
-        assert sorted(mending.mend(store, generations_of(store))) == sorted(
+        assert sorted(unvouched_revisions.mend(store, generations_of(store))) == sorted(
             [EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP]
         )
         assert {each.id for each in store.documents(deleted=True)} == {each.id for each in fine}
         assert store.checkpoints.all() == []
         assert store.get_local("checkpoint:cp-x") is not None, "what went ashore is not sent there again"
-        assert mending.era(store) == 1
-        assert mending.mend(store, generations_of(store)) == []
-        assert mending.era(store) == 1
+        assert unvouched_revisions.era(store) == 1
+        assert unvouched_revisions.mend(store, generations_of(store)) == []
+        assert unvouched_revisions.era(store) == 1
 
 
 def test_what_came_before_its_vessel_vouched_for_less_is_removed(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(EQUIPMENT, UNVOUCHED), at("equipment:brigid:oil", UNVOUCHED))
-        assert mending.mend(store, generations_of(store)) == []
+        assert unvouched_revisions.mend(store, generations_of(store)) == []
         stored(store, at(ABOUT, 40, **{MEMBER: STEP}))
-        assert mending.mend_of(store, generations_of(store), ["brigid"]) == []
-        assert mending.mend_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
+        assert unvouched_revisions.mend_of(store, generations_of(store), ["brigid"]) == []
+        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
 
 
 def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], Database]) -> None:
@@ -300,9 +302,9 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
             at(EQUIPMENT, SOUND_LIMIT - 1),
             at(FORWARDED, SOUND_LIMIT - 1, signer="argo"),
         )
-        assert mending.mend(store, generations_of(store)) == []
+        assert unvouched_revisions.mend(store, generations_of(store)) == []
         gone = revoked(vessel("argo").certificate)
-        assert sorted(mending.mend(store, generations_of(store, gone))) == sorted(
+        assert sorted(unvouched_revisions.mend(store, generations_of(store, gone))) == sorted(
             [ABOUT, EQUIPMENT, FORWARDED]
         )
 
@@ -313,18 +315,18 @@ def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Call
     with opened() as store:
         judge = generations_of(store)
         stored(store, at(ABOUT, 40, **old))
-        assert mending.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
         stored(store, at(ABOUT, 41, **new))
-        assert mending.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
         stored(store, at(EQUIPMENT, 9 * STEP), at(ABOUT, 42, **old))
         for _ in range(3):
-            assert mending.mend_of(store, judge, ["argo"]) == []
+            assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
     with opened() as store:
         judge = generations_of(store)
-        assert mending.mend_of(store, judge, ["argo"]) == []
-        assert mending.mend(store, judge) == []
+        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.mend(store, judge) == []
         assert judge.of("argo") == 10 * STEP, "nor is anything refused for it"
-        assert mending.era(store) == 0
+        assert unvouched_revisions.era(store) == 0
         assert store.get(EQUIPMENT) is not None
 
 
@@ -334,23 +336,23 @@ def test_a_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Cal
         stored(store, at(EQUIPMENT, UNVOUCHED))
         for generation, word in enumerate(({MEMBER: 50 * STEP}, {}, {MEMBER: 20 * STEP}, {}, {MEMBER: STEP})):
             stored(store, at(ABOUT, 40 + generation, **word))
-            removed = mending.mend_of(store, judge, ["argo"])
+            removed = unvouched_revisions.mend_of(store, judge, ["argo"])
             assert removed == ([EQUIPMENT] if not generation else [])
             stored(store, at(f"equipment:argo:oil-{generation}", UNVOUCHED))
-        assert mending.era(store) == 1
+        assert unvouched_revisions.era(store) == 1
 
 
 def test_a_vessel_that_never_vouches_causes_no_removal(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40), at(EQUIPMENT, UNVOUCHED + LEAD))
-        assert mending.mend_of(store, generations_of(store), ["argo"]) == []
-        assert mending.era(store) == 0
+        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == []
+        assert unvouched_revisions.era(store) == 0
 
 
 def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40, **{MEMBER: SOUND_LIMIT - 1}))
-        assert mending.mend_of(store, generations_of(store), ["argo"]) == []
+        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == []
         judge = generations_of(store, revoked(vessel("argo").certificate))
         assert judge.of("argo") is None
         stored(store, at(EQUIPMENT, UNVOUCHED))
@@ -358,6 +360,6 @@ def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Ca
         content = signing.sign(renewed, ABOUT, body(ABOUT, **{MEMBER: STEP}))
         with as_before():
             store.insert(ABOUT, "41-abcd", [], content)
-        assert mending.mend_of(store, judge, ["argo"]) == [EQUIPMENT]
+        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == [EQUIPMENT]
         assert judge.of("argo") == STEP
-        assert mending.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []

@@ -7,10 +7,10 @@ import pytest
 
 from sync import documents
 from sync.fleet import radio_key
+from sync.fleet.effective_trust import Stated, current_radio_key, current_trust
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
-from sync.fleet.standing import Stated, radio_key_standing, standing
 from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database
 from tests.net.certificates import NOW
@@ -39,10 +39,10 @@ def here(database: Database) -> int | None:
 
 
 def test_what_files_know_gets_into_the_store(database: Database) -> None:
-    assert standing(database, identity(0)).revocations.number == 0
+    assert current_trust(database, identity(0)).revocations.number == 0
     assert here(database) is None  # there is no statement yet
     for number in (2, 2, 5):
-        assert standing(database, identity(number)).revocations.number == number
+        assert current_trust(database, identity(number)).revocations.number == number
         assert here(database) == number
     found = database.get(REVOCATIONS)
     assert found is not None
@@ -51,21 +51,21 @@ def test_what_files_know_gets_into_the_store(database: Database) -> None:
 
 def test_what_came_through_the_store_counts_more_than_older_files(database: Database) -> None:
     database.put(REVOCATIONS, stated(7))
-    assert standing(database, identity(2)).revocations.number == 7
+    assert current_trust(database, identity(2)).revocations.number == 7
     assert here(database) == 7
 
 
 def test_what_was_known_is_not_forgotten_with_its_document(database: Database) -> None:
     rev = database.put(REVOCATIONS, stated(7))
-    before = standing(database, identity(2))
+    before = current_trust(database, identity(2))
     database.delete(REVOCATIONS, parent=rev)
-    assert standing(database, identity(2), before).revocations.number == 7
+    assert current_trust(database, identity(2), before).revocations.number == 7
     assert here(database) == 2
 
 
 def test_a_document_of_another_fleets_ca_says_nothing(database: Database) -> None:
     database.put(REVOCATIONS, stated(9, "south"))
-    assert standing(database, identity(2)).revocations.number == 2
+    assert current_trust(database, identity(2)).revocations.number == 2
     assert here(database) == 2
 
 
@@ -92,14 +92,14 @@ def test_of_the_radios_key_the_highest_number_counts_and_is_passed_on(
     if store is not None:
         database.put(RADIO_KEY, offered(store)[0])
     before = database.last_sequence
-    found = radio_key_standing(database, authority().certificate, [offered(number) for number in files])
+    found = current_radio_key(database, authority().certificate, [offered(number) for number in files])
     assert (None if found is None else found[1].number) == right == kept(database)
     assert (database.last_sequence == before) == (right == store)
 
 
 def test_a_radio_key_of_another_fleets_ca_gives_way(database: Database) -> None:
     database.put(RADIO_KEY, offered(9, "south")[0])
-    assert radio_key_standing(database, authority().certificate, []) is None
-    found = radio_key_standing(database, authority().certificate, [offered(2)])
+    assert current_radio_key(database, authority().certificate, []) is None
+    found = current_radio_key(database, authority().certificate, [offered(2)])
     assert found == offered(2)
     assert kept(database) == 2

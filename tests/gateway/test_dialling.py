@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from sync.gateway.dialling import LEAD_S, ConnectionTimer
+from sync.gateway.connection_timing import LEAD_S, ConnectionTimer
 from sync.net.backoff import Backoff
 from sync.peer.problems import Domain, Problem
 

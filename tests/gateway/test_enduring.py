@@ -10,7 +10,7 @@ import pytest
 
 from sync import documents
 from sync.fleet import signing
-from sync.gateway import enduring
+from sync.gateway import task_errors
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
 from sync.gateway.forwarded import EPOCHS_AHEAD, Forwarded
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
@@ -161,7 +161,7 @@ def test_an_error_of_the_store_is_outlasted_unless_the_store_is_damaged(
     argo: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    endurance = enduring.Endurance(argo, "office")
+    endurance = task_errors.TaskErrors(argo, "office")
     assert endurance.outlasts(ValueError("one"))
     assert endurance.outlasts(ValueError("one"))
     assert len(caplog.records) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.messages import Message, MessageAge, Options, RetainRule, messages_of, with_id
-from sync.gateway.mqtt.standing import Standings, is_older
+from sync.gateway.mqtt.retained_messages import RetainedMessages, is_older
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts, facts_of
 from sync.store import bodies
 from tests.fleet.builders import body
@@ -137,7 +137,7 @@ def test_what_is_newer_goes_by_log_then_number(ours: MessageAge, theirs: Message
 
 
 def test_older_alarm_passes_and_older_state_does_not() -> None:
-    standings = Standings()
+    standings = RetainedMessages()
     state = Message("t/state", b"{}", RetainRule.LATEST, MessageAge("aaaaaa", 5))
     alarm = Message("t/alarm", b"{}", RetainRule.LATEST_OR_PASSING, MessageAge("aaaaaa", 5))
     for topic in ("t/state", "t/alarm"):
@@ -171,7 +171,7 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
         for vessel in range(20)
         for sensor in range(10)
     }
-    standings, parse, parsed = Standings(known), topics.parse, list[str]()
+    standings, parse, parsed = RetainedMessages(known), topics.parse, list[str]()
 
     def note(topic: str) -> topics.RetainedTopic | None:
         parsed.append(topic)
@@ -192,7 +192,7 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
 
 def test_topic_that_was_not_heard_of_a_vessel_is_forgotten_if_all_was_heard() -> None:
     topic = topics.sensor("argo", "main", "state")
-    standings = Standings({topic: MessageAge("aaaaaa", 1)})
+    standings = RetainedMessages({topic: MessageAge("aaaaaa", 1)})
     standings.hear("argo")
     standings.settle(is_complete=False)
     assert standings.topics("argo") == [topic]

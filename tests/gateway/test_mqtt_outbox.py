@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.gateway.mqtt import lanes
+from sync.gateway.mqtt.broker_errors import BrokerLostError
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Options
-from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
-from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import BrokerLostError
+from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
+from sync.gateway.mqtt.retained_messages import RetainedMessages
 from sync.gateway.progress import Rate
 from sync.store import Database
 
@@ -27,7 +27,7 @@ def outbox(database: Database, *, now: float = 0.0, limit: float | None = None) 
     return Outbox(
         [lanes.DocumentLane(settings_) for settings_ in lanes.DEFAULT],
         LaneFeed(database, Options("argo"), None),
-        Standings(),
+        RetainedMessages(),
         limit=limit,
         now=now,
         patience=Timeouts(refusal=1.0, longest=4.0),
@@ -41,7 +41,7 @@ class Sea:
         self.box, self.chance, self.echoes = box, chance, echoes
         self.now = 0.0
         self.ashore: list[bytes] = []
-        self.line: list[tuple[int, Ready]] = []
+        self.line: list[tuple[int, ReadyMessage]] = []
         self.number = 0
         self.breaks = self.refusals = 0
 
@@ -51,10 +51,10 @@ class Sea:
 
     def send(self) -> bool:
         due = self.box.due(self.now)
-        if isinstance(due, Unprepared):
+        if isinstance(due, UnpreparedVessel):
             self.box.prepared(due.vessel)
             return True
-        if isinstance(due, Later):
+        if isinstance(due, NothingDue):
             self.now += due.seconds
             return False
         self.number += 1

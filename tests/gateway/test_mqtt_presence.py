@@ -8,7 +8,7 @@ import pytest
 
 from sync import documents
 from sync.gateway.mqtt.presence import CORRECTED_EVERY, Presence
-from sync.gateway.mqtt.signs import LATE_S, Sign, Signs
+from sync.gateway.mqtt.signs_of_life import LATE_S, SignOfLife, SignsOfLife
 from sync.gateway.mqtt.topics import OFFLINE, ONLINE
 from sync.store import Database
 from tests.fleet.builders import body
@@ -108,8 +108,8 @@ def database(tmp_path: Path) -> Any:
         yield found
 
 
-def signs_of(database: Database, *written: tuple[str, dict[str, Any]]) -> list[Sign]:
-    signs = Signs(database)
+def signs_of(database: Database, *written: tuple[str, dict[str, Any]]) -> list[SignOfLife]:
+    signs = SignsOfLife(database)
     before = database.last_sequence
     for document_id, content in written:
         database.put(document_id, body(document_id, **content))
@@ -137,7 +137,7 @@ def ago(**time: float) -> str:
 def test_document_of_a_short_while_ago_is_a_sign(
     database: Database, document_id: str, content: dict[str, Any], holds_for: float
 ) -> None:
-    assert signs_of(database, (document_id, content)) == [Sign("brigid", "main", holds_for)]
+    assert signs_of(database, (document_id, content)) == [SignOfLife("brigid", "main", holds_for)]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_document_that_is_late_or_awry_is_none(database: Database, content: dict
 
 def test_what_the_store_had_before_is_none(database: Database) -> None:
     database.put(READING, body(READING, endUtc=ago(minutes=1), window=300))
-    signs = Signs(database)
+    signs = SignsOfLife(database)
     for change in database.changes(0):
         signs.saw(change)
     assert signs.take(NOW.timestamp()) == []

@@ -14,8 +14,8 @@ from sync.gateway.mqtt import lanes, topics
 from sync.gateway.mqtt.feed import LaneFeed, Wants
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Message, Options
-from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
-from sync.gateway.mqtt.standing import Standings
+from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
+from sync.gateway.mqtt.retained_messages import RetainedMessages
 from sync.store import Database, Document, Revision
 
 from . import builders
@@ -54,14 +54,14 @@ class Forwarder:
         self.box = Outbox(
             [lanes.DocumentLane(each) for each in lanes.DEFAULT],
             feed or LaneFeed(database, Options(name, home_assistant=True), None),
-            Standings(),
+            RetainedMessages(),
             limit=limit,
             now=0.0,
             patience=Timeouts(refusal=1.0, longest=4.0),
             hears_discovery=True,
         )
         self.number, self.now = 0, 0.0
-        self.line: list[tuple[int, Ready]] = []
+        self.line: list[tuple[int, ReadyMessage]] = []
 
     def connect(self) -> None:
         self.line.clear()
@@ -81,10 +81,10 @@ class Forwarder:
 
     def send(self) -> bool:
         due = self.box.due(self.now)
-        if isinstance(due, Unprepared):
+        if isinstance(due, UnpreparedVessel):
             self.prepare(due.vessel)
             return True
-        if isinstance(due, Later):
+        if isinstance(due, NothingDue):
             self.now += max(0.001, due.seconds)
             return False
         self.number += 1
@@ -121,7 +121,7 @@ class Broker:
         self.retained: dict[str, bytes] = {}
         self.forwarders: list[Forwarder] = []
 
-    def take(self, sender: Forwarder, ready: Ready) -> None:
+    def take(self, sender: Forwarder, ready: ReadyMessage) -> None:
         message = ready.message
         if message.is_retained:
             if message.payload:

@@ -11,7 +11,7 @@ import logging
 import sys
 from dataclasses import asdict, replace
 
-from sync.mesh.discovery import Discovery, Pace
+from sync.mesh.discovery import Discovery, QueryIntervals
 from sync.mesh.sightings import Advertisement, SightingChange
 from sync.net.handshake import parse_address
 from sync.net.happy_eyeballs import dial
@@ -72,7 +72,7 @@ async def main() -> None:
         interfaces=args.interface or ["*"],
         on_change=changed,
         on_name_taken=lambda name: say(event="taken", name=name),
-        pace=Pace(*args.pace),
+        pace=QueryIntervals(*args.pace),
     )
     await discovery.start()
     say(event="started", problem=discovery.problem)

@@ -17,10 +17,10 @@ from sync.fleet import names
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.fleet.trust import FleetTrust
-from sync.mesh.greeting import Greeting
+from sync.mesh.appliance_headers import ApplianceHeaders
+from sync.mesh.link_plan import MeshNode
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import Membership
-from sync.mesh.plan import MeshNode
 from sync.mesh.report import LinkState, look
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
@@ -76,7 +76,7 @@ async def vessel(
     """
     with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
         shown = identity or fleet.issue(name)
-        greeting = Greeting(
+        greeting = ApplianceHeaders(
             database.uuid, (board or name).encode().hex().ljust(16, "0")[:16], "qwerty", "1.0"
         )
         trust = FleetTrust(fleet.authority.certificate, fleet.name)

@@ -1,8 +1,8 @@
 """A fleet on one machine and one simulated clock: real stores and peers, links with latency and bandwidth.
 
 Events are in a queue, in order of time. Bytes need time to leave by a link and more to arrive; the two
-streams of a link share its bandwidth each way. `sync.mesh.plan` chooses the links from the sightings. Nothing
-here sleeps, so that a minute of the fleet takes as long as its work.
+streams of a link share its bandwidth each way. `sync.mesh.link_plan` chooses the links from the sightings.
+Nothing here sleeps, so that a minute of the fleet takes as long as its work.
 """
 
 import heapq
@@ -21,15 +21,15 @@ import msgspec
 from sync import documents
 from sync.blip import RequestReceived
 from sync.blip.frames import KIND_MASK, FrameKind, decode_header
-from sync.mesh.plan import MeshNode, wanted
-from sync.mesh.streams import STREAMS
+from sync.mesh.link_plan import MeshNode, wanted
+from sync.mesh.link_streams import STREAMS
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.passive import PassiveOptions, PassivePeer
-from sync.peer.peer import PeerBase
+from sync.peer.peer_base import PeerBase
 from sync.peer.progress import Ledger
 from sync.peer.session import Session
 from sync.replication.checkpoint_id import Peer as PeerName
-from sync.replication.fields import Encoded
+from sync.replication.fields import EncodedMessage
 from tests.peer.rig import Clock, contents, open_database
 
 LOG: Final = "abcdef"
@@ -116,7 +116,7 @@ class Lane:
 
 
 class Endpoint:
-    """A peer on a simulated transport, in the role of `sync.net.link`."""
+    """A peer on a simulated transport, in the role of `sync.net.peer_driver`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer
@@ -203,7 +203,7 @@ class Endpoint:
         session = self.peer.session
         request, requested = session.request, session._requested
 
-        def sending(message: Encoded, *given: Any, **more: Any) -> None:
+        def sending(message: EncodedMessage, *given: Any, **more: Any) -> None:
             self._profiles[len(self._profiles) + 1] = message.properties["Profile"]  # as BLIP counts
             request(message, *given, **more)
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 import pytest
 
 from sync import documents
-from sync.mesh.streams import HISTORY, LIVE, STREAMS
+from sync.mesh.link_streams import HISTORY, LIVE, STREAMS
 from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
 from sync.peer.passive import PassiveOptions
 from sync.peer.progress import Direction, DocumentEnded

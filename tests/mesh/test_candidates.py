@@ -19,10 +19,10 @@ from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh.candidates import PROVEN_FOR, PROVEN_KEPT, VESSELS_KEPT, Candidate, Candidates
-from sync.mesh.plan import MeshNode, Role
+from sync.mesh.link_plan import MeshNode, Role
 from sync.mesh.probing import HELD_FOR, MOST_AT_ONCE, first_proven
 from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
-from sync.mesh.vessel_endpoint import CONNECT_WITHIN, Whereabouts
+from sync.mesh.vessel_endpoint import CONNECT_WITHIN, VesselEndpoint
 from sync.net.endpoints import Security
 from sync.net.tls_contexts import server_context
 from sync.net.upgrade_handlers import Reject
@@ -249,7 +249,7 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
                     [replace(sighting(1), addresses=now.addresses, port=now.port, db="db")],
                     loop.time(),
                 )
-                where = Whereabouts("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
                 for expected in (2, 1, 1):  # the first finds it, the others know where it is
                     transport = await where.connect(Recorder, security, {}, 0)
@@ -273,7 +273,7 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
                 loop = asyncio.get_running_loop()
                 for port in (silent.getsockname()[1], there.server.port):
                     candidates.proved("brigid", Candidate(("127.0.0.1",), port, "db"), loop.time())
-                where = Whereabouts("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
                 began = loop.time()
                 with pytest.raises(UpgradeRefusedError, match="not you"):
                     await where.connect(

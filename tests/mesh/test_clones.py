@@ -1,11 +1,11 @@
 """A duplicate identity on two boards is distinguished from a moved card, and from one board heard twice."""
 
 from sync.fleet.rights import Claim
-from sync.mesh.clones import WITHIN, Clones
+from sync.mesh.duplicate_identities import WITHIN, DuplicateIdentities
 
 
 def test_own_identity_on_another_board_is_a_clone_at_once() -> None:
-    clones = Clones("argo", "b1")
+    clones = DuplicateIdentities("argo", "b1")
     clone = clones.heard("argo", "b2", 5.0)
     assert clone is not None
     assert clone.is_ours
@@ -14,11 +14,11 @@ def test_own_identity_on_another_board_is_a_clone_at_once() -> None:
 
 
 def test_own_board_is_no_clone() -> None:
-    assert Clones("argo", "b1").heard("argo", "b1", 0.0) is None
+    assert DuplicateIdentities("argo", "b1").heard("argo", "b1", 0.0) is None
 
 
 def test_two_boards_of_a_third_vessel_in_turns_are_a_clone_and_told_once() -> None:
-    clones = Clones("argo", "x")
+    clones = DuplicateIdentities("argo", "x")
     assert clones.heard("brigid", "b1", 0.0) is None
     assert clones.heard("brigid", "b2", 10.0) is None
     clone = clones.heard("brigid", "b1", 20.0)
@@ -30,7 +30,7 @@ def test_two_boards_of_a_third_vessel_in_turns_are_a_clone_and_told_once() -> No
 
 
 def test_card_that_moved_to_another_board_is_no_clone() -> None:
-    clones = Clones("argo", "x")
+    clones = DuplicateIdentities("argo", "x")
     for second in range(0, 60, 10):
         assert clones.heard("brigid", "b1", second) is None
     for second in range(60, 7200, 10):
@@ -39,14 +39,14 @@ def test_card_that_moved_to_another_board_is_no_clone() -> None:
 
 
 def test_card_that_moved_back_after_a_while_is_no_clone() -> None:
-    clones = Clones("argo", "x")
+    clones = DuplicateIdentities("argo", "x")
     clones.heard("brigid", "b1", 0.0)
     clones.heard("brigid", "b2", WITHIN)
     assert clones.heard("brigid", "b1", 2 * WITHIN + 1) is None
 
 
 def test_clone_that_was_put_right_is_forgotten() -> None:
-    clones = Clones("argo", "b1")
+    clones = DuplicateIdentities("argo", "b1")
     clones.heard("argo", "b2", 0.0)
     clones.forget(100.0, after=60.0)
     assert clones.found == []
@@ -54,7 +54,7 @@ def test_clone_that_was_put_right_is_forgotten() -> None:
 
 
 def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number() -> None:
-    clones = Clones("argo", "b1")
+    clones = DuplicateIdentities("argo", "b1")
     ahead = clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_001), 5.0)
     assert ahead is not None
     assert clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_565), 6.0) is None
@@ -64,7 +64,7 @@ def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number(
 
 
 def test_boot_with_our_own_signature_is_news_after_readings_and_readings_are_none_after_it() -> None:
-    clones = Clones("argo", "b1")
+    clones = DuplicateIdentities("argo", "b1")
     reading = Claim(log="abcdef", sensor="rpm", number=4_001)
     signed = Claim(log="abcdef", number=9, is_signed=True)
     assert clones.offered("brigid", reading, 5.0) is not None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zeroconf import DNSOutgoing, ServiceInfo  # type: ignore[attr-defined]
 
-from sync.mesh.mdns_sources import ADDRESSES, NAMES, Hearing
+from sync.mesh.mdns_sources import ADDRESSES, NAMES, MdnsSources
 from sync.mesh.sightings import SERVICE_TYPE
 
 RESPONSE, QUERY = 0x8400, 0
@@ -32,7 +32,7 @@ class Clock:
 
 def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
     clock = Clock()
-    hearing = Hearing(memory=120.0, clock=clock)
+    hearing = MdnsSources(memory=120.0, clock=clock)
     hearing.hear(packet(ARGO), "10.0.0.1")
     clock.now = 100.0
     hearing.hear(packet(ARGO), "fe80::1%2")
@@ -43,14 +43,14 @@ def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
 
 
 def test_questions_and_goodbyes_say_nothing_of_where_somebody_is() -> None:
-    hearing = Hearing(memory=120.0, clock=Clock())
+    hearing = MdnsSources(memory=120.0, clock=Clock())
     hearing.hear(packet(ARGO, flags=QUERY), "10.0.0.1")
     hearing.hear(packet(ARGO, ttl=0), "10.0.0.1")
     assert hearing.sources(ARGO) == frozenset()
 
 
 def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
-    hearing = Hearing(memory=120.0, clock=Clock())
+    hearing = MdnsSources(memory=120.0, clock=Clock())
     for number in range(ADDRESSES + 3):
         hearing.hear(packet(ARGO), f"10.0.0.{number}")
     assert hearing.sources(ARGO) == {f"10.0.0.{number}" for number in range(3, ADDRESSES + 3)}
@@ -62,7 +62,7 @@ def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
 
 @given(st.binary(max_size=200) | st.integers(0, 80).map(lambda n: packet(ARGO)[:n]), st.binary(max_size=20))
 def test_noise_is_none_or_is_refused_as_such(data: bytes, more: bytes) -> None:
-    hearing = Hearing(memory=120.0, clock=Clock())
+    hearing = MdnsSources(memory=120.0, clock=Clock())
     with suppress(ValueError):
         hearing.hear(data + b"_logboat" + more, "10.0.0.1")
     assert hearing.sources(ARGO) in {frozenset(), frozenset({"10.0.0.1"})}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sync.mesh import plan, vessel_endpoint
-from sync.mesh.inbound_link import Inward
+from sync.mesh import link_plan, vessel_endpoint
+from sync.mesh.inbound_link import InboundLink
+from sync.mesh.link_plan import MeshNode, Role
 from sync.mesh.manager import PASSED_AFTER, Mesh
-from sync.mesh.plan import MeshNode, Role
 from sync.mesh.report import LinkState, look
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
@@ -95,7 +95,7 @@ def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
-        monkeypatch.setattr(plan, "DIAL_AFTER", 0.5)
+        monkeypatch.setattr(link_plan, "DIAL_AFTER", 0.5)
         fleet = Fleet.new()
         async with (
             vessel(tmp_path, fleet, "argo", place=MeshNode("argo", role=Role.PASSIVE_ONLY)) as argo,
@@ -116,7 +116,7 @@ def test_who_is_not_seen_and_does_not_answer_is_silent_too(
         async with dialled_unseen(tmp_path) as (argo, brigid):
             await until(lambda: brigid.linked == {"argo"} and argo.linked, "both know of the link")
             assert [peer.state for peer in look(brigid).peers] == [LinkState.LINKED]
-            monkeypatch.setattr(Inward, "silence", 4.4)
+            monkeypatch.setattr(InboundLink, "silence", 4.4)
             [peer] = look(brigid).peers
             assert (peer.state, peer.problem) == (LinkState.SILENT, "no answer for 4 s")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.mesh.plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
+from sync.mesh.link_plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
 """Vessels that see each other, in both directions."""

@@ -15,8 +15,8 @@ from sync.net.authenticators import (
     Refusal,
     User,
 )
-from sync.net.login_rate_limit import Guesses
-from sync.net.welcome import site_of
+from sync.net.known_addresses import site_of
+from sync.net.login_rate_limit import LoginAttempts
 
 
 class Clock:
@@ -32,12 +32,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def wrong(guesses: Guesses, times: int, address: str = "192.0.2.7", user: str = "bridge") -> list[float]:
+def wrong(
+    guesses: LoginAttempts, times: int, address: str = "192.0.2.7", user: str = "bridge"
+) -> list[float]:
     return [guesses.attempt(address, user) for _ in range(times)]
 
 
 def test_address_may_be_wrong_so_often_and_then_waits_until_its_first_is_forgotten(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=3, window_s=60)
+    guesses = LoginAttempts(clock, per_address=3, window_s=60)
     assert wrong(guesses, 1) == [0]
     clock.now += 10
     assert wrong(guesses, 4) == [0, 0, 50, 50]
@@ -46,19 +48,19 @@ def test_address_may_be_wrong_so_often_and_then_waits_until_its_first_is_forgott
 
 
 def test_other_addresses_are_not_held_up(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=1, per_user=9)
+    guesses = LoginAttempts(clock, per_address=1, per_user=9)
     assert wrong(guesses, 2)[1] > 0
     assert wrong(guesses, 1, "192.0.2.8") == [0]
 
 
 def test_user_may_be_guessed_at_so_often_from_wherever(clock: Clock) -> None:
-    guesses = Guesses(clock, per_user=3)
+    guesses = LoginAttempts(clock, per_user=3)
     assert [wrong(guesses, 1, f"192.0.2.{number}")[0] > 0 for number in range(5)] == [0, 0, 0, 1, 1]
     assert wrong(guesses, 1, "192.0.2.9", "galley") == [0]
 
 
 def test_user_that_strangers_guess_at_still_comes_in_from_where_it_came_before(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=3, per_user=3)
+    guesses = LoginAttempts(clock, per_address=3, per_user=3)
     assert guesses.attempt("192.0.2.1", "bridge") == 0
     guesses.succeeded("192.0.2.1", "bridge")
     for number in range(10, 15):
@@ -68,7 +70,7 @@ def test_user_that_strangers_guess_at_still_comes_in_from_where_it_came_before(c
 
 
 def test_right_password_is_no_wrong_one_and_takes_no_wrong_one_back(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=3)
+    guesses = LoginAttempts(clock, per_address=3)
     for _ in range(20):
         assert guesses.attempt("192.0.2.7", "bridge") == 0
         guesses.succeeded("192.0.2.7", "bridge")
@@ -80,7 +82,7 @@ def test_right_password_is_no_wrong_one_and_takes_no_wrong_one_back(clock: Clock
 
 
 def test_attempts_that_are_under_way_count(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=2)
+    guesses = LoginAttempts(clock, per_address=2)
     assert [wait > 0 for wait in wrong(guesses, 3)] == [False, False, True]
     guesses.take_back("192.0.2.7", "bridge")
     assert wrong(guesses, 1) == [0]
@@ -95,7 +97,7 @@ def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
 
 
 def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
-    guesses = Guesses(clock, kept=8, per_address=1)
+    guesses = LoginAttempts(clock, kept=8, per_address=1)
     for number in range(1000):
         wrong(guesses, 1, f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
         guesses.succeeded(f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
@@ -107,7 +109,7 @@ def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
 
 
 def test_strangers_of_the_same_64_keep_nobody_out_who_came_from_just_this_address(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=3, per_user=3)
+    guesses = LoginAttempts(clock, per_address=3, per_user=3)
     guesses.attempt("fe80::1", "bridge")
     guesses.succeeded("fe80::1", "bridge")
     for number in range(2, 12):
@@ -117,7 +119,7 @@ def test_strangers_of_the_same_64_keep_nobody_out_who_came_from_just_this_addres
 
 
 def test_attackers_stay_limited_in_the_64_of_a_user(clock: Clock) -> None:
-    guesses = Guesses(clock, per_address=3, per_user=5)
+    guesses = LoginAttempts(clock, per_address=3, per_user=5)
     guesses.attempt("2001:db8::1", "bridge")
     guesses.succeeded("2001:db8::1", "bridge")
     tried = [wrong(guesses, 1, f"2001:db8::{number}")[0] for number in range(2, 30)]
@@ -127,13 +129,13 @@ def test_attackers_stay_limited_in_the_64_of_a_user(clock: Clock) -> None:
 def test_limits_are_positive(clock: Clock) -> None:
     for options in ({"per_address": 0}, {"per_user": 0}, {"kept": 0}, {"window_s": 0.0}):
         with pytest.raises(ValueError, match="must be positive"):
-            Guesses(clock, **options)
+            LoginAttempts(clock, **options)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 40)), max_size=60))
 def test_in_no_window_is_more_looked_at_than_the_limits_allow(steps: list[tuple[int, int, float]]) -> None:
     clock = Clock()
-    guesses = Guesses(clock, per_address=3, per_user=5, window_s=60)
+    guesses = LoginAttempts(clock, per_address=3, per_user=5, window_s=60)
     looked: dict[str, list[float]] = defaultdict(list)
     for address, user, pause in steps:
         clock.now += pause
@@ -162,7 +164,7 @@ def test_no_password_is_looked_at_for_whoever_is_over_the_limit(clock: Clock) ->
         looked_at.append(password)
         return password == "kedge"
 
-    guesses = Guesses(clock, per_address=2, window_s=60)
+    guesses = LoginAttempts(clock, per_address=2, window_s=60)
     authenticators = ListenerAuthenticators(password=ListenerPasswordAuthenticator(check, guesses=guesses))
     for guess in ("a", "b"):
         refusal = judge(authenticators, guess, "192.0.2.7")
@@ -183,7 +185,7 @@ def test_callback_that_fails_counts_against_nobody(clock: Clock) -> None:
     def broken(*_: object) -> bool:
         raise LookupError("no users file")
 
-    guesses = Guesses(clock, per_address=1)
+    guesses = LoginAttempts(clock, per_address=1)
     authenticators = ListenerAuthenticators(password=ListenerPasswordAuthenticator(broken, guesses=guesses))
     for _ in range(3):
         with pytest.raises(LookupError, match="no users file"):

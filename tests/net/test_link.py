@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sync.net import store_watch
-from sync.net.link import Link
+from sync.net.peer_driver import PeerDriver
 from sync.net.store_watch import watch
 from sync.peer import limits
 from sync.peer.active import ActiveOptions, ActivePeer
@@ -34,7 +34,7 @@ class Memory:
         self.bytes_received = self.bytes_sent = 0
         self.is_writable = True
         self.other: Memory | None = None
-        self.receiver: Link | None = None
+        self.receiver: PeerDriver | None = None
         self.frames_sent = 0
         self.closes: list[tuple[int, str]] = []
         self.is_over = False
@@ -97,8 +97,8 @@ class Pair:
             Ledger(),
         )
         self.passive = PassivePeer(Session(clock=clock), theirs, PassiveOptions(), Ledger())
-        self.link = self.here.receiver = Link(self.active, self.here, over=self._ended)
-        self.other_link = self.there.receiver = Link(self.passive, self.there)
+        self.link = self.here.receiver = PeerDriver(self.active, self.here, over=self._ended)
+        self.other_link = self.there.receiver = PeerDriver(self.passive, self.there)
 
     def start(self) -> None:
         self.active.start()

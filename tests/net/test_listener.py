@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from sync.mesh.greeting import Greeting
+from sync.mesh.appliance_headers import ApplianceHeaders
 from sync.net.authenticators import (
     BasicAuthenticator,
     ClientCertificateAuthenticator,
@@ -20,9 +20,9 @@ from sync.net.authenticators import (
     ListenerPasswordAuthenticator,
 )
 from sync.net.certificates import common_name
+from sync.net.connection_slots import PER_ADDRESS, STRANGERS
 from sync.net.listener import URLEndpointListener, Visitor
-from sync.net.login_rate_limit import Guesses
-from sync.net.places import PER_ADDRESS, STRANGERS
+from sync.net.login_rate_limit import LoginAttempts
 from sync.net.tls_contexts import client_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.passive import PassiveOptions
@@ -100,7 +100,7 @@ def test_headers_that_come_twice_and_a_path_that_is_none_are_no_fault_of_ours(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, headers: str, status: int
 ) -> None:
     def authorize(visitor: Visitor) -> PassiveOptions:
-        assert Greeting.of(visitor.headers) is None
+        assert ApplianceHeaders.of(visitor.headers) is None
         return PassiveOptions()
 
     async def main() -> None:
@@ -336,7 +336,7 @@ def test_refused_handshake_is_logged_with_what_was_offered_and_why(
 def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
-            guesses = Guesses(lambda: 0.0, per_address=3)
+            guesses = LoginAttempts(lambda: 0.0, per_address=3)
             password = ListenerPasswordAuthenticator(
                 lambda _, password: password == "s3cret", guesses=guesses
             )

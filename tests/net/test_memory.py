@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from sync.net.memory import MemoryBudget
-from sync.net.turns import ConnectionOwner
+from sync.net.turn_scheduler import ConnectionOwner
 from tests.polling import until
 
 from .wire import run

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from sync.net.message import (
+from sync.net.byte_streams import DescriptorConnection, StreamConnection
+from sync.net.message_endpoint import (
     MessageEndpointConnection,
     MessagingError,
     ProtocolType,
@@ -23,7 +24,6 @@ from sync.net.message import (
     Side,
     open_endpoint,
 )
-from sync.net.streams import DescriptorConnection, StreamConnection
 from sync.net.transport import Transport
 from sync.net.websocket import Tuning
 from sync.peer.problems import Domain, ProblemError

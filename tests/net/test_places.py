@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.net.places import ConnectionSlots, NoFreeSlotError
+from sync.net.connection_slots import ConnectionSlots, NoFreeSlotError
 
 
 def test_an_address_has_few_strangers_and_more_once_one_was_let_in() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from sync.net.authenticators import BasicAuthenticator, ListenerPasswordAuthenticator
+from sync.net.byte_streams import StreamConnection
 from sync.net.endpoints import MessageEndpoint, URLEndpoint
 from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
-from sync.net.message import ProtocolType
+from sync.net.message_endpoint import ProtocolType
 from sync.net.message_listener import MessageEndpointListener
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
-from sync.net.streams import StreamConnection
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.active import Activity
 from sync.peer.checkpoints import PeersCheckpoints

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from sync.net.turns import HALF_LIFE_S, TURN_S, ConnectionOwner, Turns, turns
+from sync.net.turn_scheduler import HALF_LIFE_S, TURN_S, ConnectionOwner, TurnScheduler, turns
 
 from .wire import run
 
@@ -120,7 +120,7 @@ def test_a_fault_of_one_stops_no_other() -> None:
 
         slow = Worker("slow", done, 1, busy)
         broken, good = Worker("broken", done, 1, fault), Worker("good", done, 1, lambda: None)
-        own = Turns(loop)
+        own = TurnScheduler(loop)
         for worker in (slow, broken, good):
             own.request(worker)
         await passes(lambda: not good.left)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.net.welcome import ADDRESSES, EXPIRES_S, NOTE_EVERY_S, USERS, Welcome
+from sync.net.known_addresses import ADDRESSES, EXPIRES_S, NOTE_EVERY_S, USERS, KnownAddresses
 
 
 class Clock:
@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 
 def test_an_address_is_remembered_for_its_user_alone(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     assert welcome.note("anna", "192.0.2.7")
     assert welcome.has("anna", "192.0.2.7")
     assert welcome.has("anna", "::ffff:192.0.2.7")
@@ -32,7 +32,7 @@ def test_an_address_is_remembered_for_its_user_alone(clock: Clock) -> None:
 
 
 def test_of_ipv6_the_64_is_known_too(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "2001:db8::1")
     assert welcome.has_site("anna", "2001:db8::2")
     assert not welcome.has("anna", "2001:db8::2")
@@ -42,7 +42,7 @@ def test_of_ipv6_the_64_is_known_too(clock: Clock) -> None:
 
 
 def test_the_same_address_is_noted_once_a_day(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     assert welcome.note("anna", "192.0.2.7")
     assert not welcome.note("anna", "192.0.2.7")
     clock.now += NOTE_EVERY_S
@@ -50,7 +50,7 @@ def test_the_same_address_is_noted_once_a_day(clock: Clock) -> None:
 
 
 def test_an_address_that_is_not_used_is_forgotten_in_time(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "192.0.2.7")
     clock.now += EXPIRES_S - 1
     assert welcome.has("anna", "192.0.2.7")
@@ -60,7 +60,7 @@ def test_an_address_that_is_not_used_is_forgotten_in_time(clock: Clock) -> None:
 
 
 def test_few_addresses_and_users_are_kept_the_latest(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     for number in range(100):
         clock.now += 1
         welcome.note("anna", f"192.0.2.{number}")
@@ -72,7 +72,7 @@ def test_few_addresses_and_users_are_kept_the_latest(clock: Clock) -> None:
 
 
 def test_a_changed_password_makes_strangers_of_addresses(clock: Clock) -> None:
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "192.0.2.7")
     assert welcome.forget(["anna", "bo"])
     assert not welcome.has("anna", "192.0.2.7")
@@ -82,16 +82,16 @@ def test_a_changed_password_makes_strangers_of_addresses(clock: Clock) -> None:
 @given(st.lists(st.tuples(st.sampled_from(["anna", "bo"]), st.ip_addresses()), max_size=20))
 def test_what_is_kept_is_known_after_a_restart(noted: list[tuple[str, object]]) -> None:
     clock = Clock()
-    welcome = Welcome(utc=clock)
+    welcome = KnownAddresses(utc=clock)
     for user, address in noted:
         welcome.note(user, str(address))
-    again = Welcome(utc=clock, kept=json.loads(json.dumps(welcome.as_json())))
+    again = KnownAddresses(utc=clock, kept=json.loads(json.dumps(welcome.as_json())))
     assert again.as_json() == welcome.as_json()
 
 
 def test_a_time_in_the_future_and_what_is_malformed_do_no_harm(clock: Clock) -> None:
     kept = {"anna": {"192.0.2.7": 10.0**18}, "bo": 3, "cy": {"192.0.2.7": "x", "192.0.2.8": True}}
-    welcome = Welcome(utc=clock, kept=kept)
+    welcome = KnownAddresses(utc=clock, kept=kept)
     assert welcome.has("anna", "192.0.2.7")
     clock.now += EXPIRES_S
     assert not welcome.has("anna", "192.0.2.7")

@@ -9,7 +9,7 @@ from typing import Any
 from sync import documents
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.passive import PassiveOptions, PassivePeer
-from sync.peer.peer import PeerBase
+from sync.peer.peer_base import PeerBase
 from sync.peer.progress import DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication.checkpoint_id import Peer as PeerName

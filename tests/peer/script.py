@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 from sync.blip.limits import ConnectionLimits
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
-from sync.peer.failed import FailedDocuments
+from sync.peer.failed_documents import FailedDocuments
 from sync.peer.passive import PassiveOptions, PassivePeer
-from sync.peer.peer import PeerBase
+from sync.peer.peer_base import PeerBase
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication import messages
@@ -17,7 +17,7 @@ from sync.replication.messages import (
     AnnouncedChange,
     Changes,
     ChangesReply,
-    Encoded,
+    EncodedMessage,
     GetCheckpoint,
     Proposal,
     ProposeChanges,
@@ -76,9 +76,11 @@ class Script:
             self.clock.now = max(self.clock.now, due)
             self.pump()
 
-    def post(self, message: Encoded | Mapping[str, str], body: bytes = b"", *, no_reply: bool = False) -> int:
+    def post(
+        self, message: EncodedMessage | Mapping[str, str], body: bytes = b"", *, no_reply: bool = False
+    ) -> int:
         """Queue a request, and return its number."""
-        if isinstance(message, Encoded):
+        if isinstance(message, EncodedMessage):
             return self.connection.send_request(
                 message.properties,
                 message.body,
@@ -88,13 +90,13 @@ class Script:
             )
         return self.connection.send_request(message, body, no_reply=no_reply)
 
-    def ask(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> Reply:
+    def ask(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> Reply:
         """Send a request, and return its reply."""
         number = self.post(message, body)
         self.rest(1.0)
         return self.replies.pop(number)
 
-    def refusal(self, message: Encoded | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
+    def refusal(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
         """Send a request that is refused, and return domain and code of the error."""
         reply = self.ask(message, body)
         assert isinstance(reply, ErrorReceived), reply
@@ -113,7 +115,9 @@ class Script:
         """Return all requests of this kind from our peer."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
-    def answer(self, event: RequestReceived, message: Encoded | None = None, body: bytes = b"") -> None:
+    def answer(
+        self, event: RequestReceived, message: EncodedMessage | None = None, body: bytes = b""
+    ) -> None:
         """Reply to a request."""
         if message is None:
             self.connection.send_response(event.number, {}, body)

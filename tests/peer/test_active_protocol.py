@@ -9,7 +9,7 @@ import pytest
 
 from sync.peer import conflicts, limits
 from sync.peer.active import Activity
-from sync.peer.failed import FailedDocuments
+from sync.peer.failed_documents import FailedDocuments
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction
 from sync.replication.checkpoint import Checkpoint

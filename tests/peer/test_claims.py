@@ -8,7 +8,7 @@ import pytest
 
 from sync.blip import ErrorReceived, ResponseReceived
 from sync.peer import limits, pull_dedup
-from sync.peer.pull_dedup import CLAIMS_MOST, LONGEST, PATIENCE, SLOWEST, Claims, Turn
+from sync.peer.pull_dedup import CLAIMS_MOST, LONGEST, PATIENCE, SLOWEST, AnswerTurn, Claims
 from sync.peer.session import Session
 from sync.replication.messages import (
     DEFAULT,
@@ -245,7 +245,7 @@ def test_peer_that_proposes_without_end_while_it_waits_is_refused(store: Databas
 
 def test_claims_are_bounded_and_those_that_never_end_make_room(clock: Clock) -> None:
     kept, session, other = Claims(), Session(clock=clock), Session(clock=clock)
-    turn, others = Turn(kept, session), Turn(kept, other)
+    turn, others = AnswerTurn(kept, session), AnswerTurn(kept, other)
     for number in range(2 * CLAIMS_MOST):
         assert turn.takes([(str(number), "1-a")])
     assert len(kept) == CLAIMS_MOST

@@ -7,7 +7,7 @@ import pytest
 
 from sync.blip import ErrorReceived
 from sync.peer import limits
-from sync.peer.failed import FailedDocuments
+from sync.peer.failed_documents import FailedDocuments
 from sync.peer.progress import DocumentEnded
 from sync.replication.messages import (
     AnnouncedChange,

@@ -7,7 +7,7 @@ import pytest
 
 from sync.blip import RequestReceived
 from sync.peer import limits
-from sync.peer.echo_suppression import Echo
+from sync.peer.echo_suppression import EchoSuppression
 from sync.replication.messages import Changes, Proposal, ProposeChanges, Rev, SubChanges
 from sync.store import Database
 
@@ -93,7 +93,7 @@ def test_what_has_changed_since_it_was_offered_is_told(store: Database, script: 
 
 
 def test_what_was_told_before_is_not_remembered() -> None:
-    echo = Echo()
+    echo = EchoSuppression()
     echo.read_through(7, is_all=True)
     echo.note_offered([("a", "1-a")], 7)
     assert not echo
@@ -103,7 +103,7 @@ def test_what_was_told_before_is_not_remembered() -> None:
 
 
 def test_offers_without_end_are_not_remembered_without_end() -> None:
-    echo = Echo()
+    echo = EchoSuppression()
     for number in range(20_000):
         echo.note_offered([(str(number), "1-a")], 1)
     assert echo.take("19999") is None
@@ -114,7 +114,7 @@ def test_offers_without_end_are_not_remembered_without_end() -> None:
 
 
 def test_gifts_without_end_are_not_remembered_without_end() -> None:
-    echo = Echo()
+    echo = EchoSuppression()
     for number in range(20_000):
         echo.note(str(number), "1-a")
     echo.note("0", "2-b")

@@ -16,8 +16,8 @@ from sync.replication.messages import (
     Changes,
     ChangesReply,
     DeliveryTerms,
-    Gone,
     NoRev,
+    RemovalFlags,
     Rev,
     SubChanges,
 )
@@ -293,7 +293,7 @@ def test_active_only_leaves_out_deletions_from_the_start_but_not_later_ones(stor
     store.delete("gone", parent=store.put("gone", {}))
     assert ids(passive(store), active_only=True) == ["kept"]
     changes = passive(store).subscribe(since="1", active_only=True)
-    assert [(change.id, change.gone) for change in changes] == [("gone", Gone.DELETED)]
+    assert [(change.id, change.gone) for change in changes] == [("gone", RemovalFlags.DELETED)]
 
 
 def test_filter_that_nobody_knows_is_refused(store: Database) -> None:
@@ -388,7 +388,7 @@ def test_of_a_deleted_document_all_ends_are_told_the_current_one_last(store: Dat
         ("d", "9-ended"),
         ("e", "2-live"),
     ]
-    assert [change.gone for change in told] == [Gone.DELETED, Gone.DELETED, Gone.NO]
+    assert [change.gone for change in told] == [RemovalFlags.DELETED, RemovalFlags.DELETED, RemovalFlags.NO]
     assert told[0].sequence == told[1].sequence
 
 

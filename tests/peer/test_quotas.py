@@ -16,7 +16,7 @@ from sync import documents
 from sync.blip import ErrorReceived, ResponseReceived
 from sync.documents import DocumentType
 from sync.peer import limits
-from sync.peer.quotas import DAY_S, LARGEST, Allowance, Bite, Measure, Quota, Quotas
+from sync.peer.quotas import DAY_S, LARGEST, Allowance, ExhaustedAllowance, Measure, Quota, Quotas
 from sync.replication.errors import MessageError
 from sync.replication.messages import GetAttachment
 from sync.store import Database
@@ -321,4 +321,4 @@ def test_nothing_bites_that_has_refused_nothing() -> None:
     found.charge(10)
     assert found.bite is None
     assert found.objection("a", 1) is not None
-    assert found.bite == Bite("user:mate", Measure.REVISIONS, 1, DAY_S, 1)
+    assert found.bite == ExhaustedAllowance("user:mate", Measure.REVISIONS, 1, DAY_S, 1)

@@ -13,8 +13,8 @@ import pytest
 from provisioning import files
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
-from provisioning.ingest.active_config import InForce
-from provisioning.ingest.ingest import Outcome, TakeIn
+from provisioning.ingest.active_config import ActiveConfiguration
+from provisioning.ingest.ingest import Intake, Outcome
 from services.boot.check import check
 from tests.net.certificates import NOW
 
@@ -66,8 +66,8 @@ class Card:
         self.read_only = False
 
     def start(self, now: datetime = NOW) -> Outcome:
-        takein = TakeIn(
-            InForce(self.etc),
+        takein = Intake(
+            ActiveConfiguration(self.etc),
             card=self.fat,
             inbox=self.inbox,
             check=check,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provisioning.card import growing, make, partitions, target, tools, writing
+from provisioning.card import image_writing, make, partition_growth, partitions, target, tools
 from provisioning.card.target import Target, judge
 from provisioning.errors import CardError
 from tests.provisioning import images
@@ -165,7 +165,7 @@ def test_a_used_card_keeps_nothing_of_its_past(tmp_path: Path) -> None:
 def test_where_a_device_cannot_clear_zeros_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_punch", lambda *_: False)
+    monkeypatch.setattr(image_writing, "_punch", lambda *_: False)
     test_a_used_card_keeps_nothing_of_its_past(tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     used = UsedCard(tmp_path / "used")
-    real, left = writing._write_at, steps
+    real, left = image_writing._write_at, steps
 
     def pulled(descriptor: int, content: bytes, offset: int) -> None:
         nonlocal left
@@ -184,7 +184,7 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
         real(descriptor, content, offset)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "_write_at", pulled)
+        patch.setattr(image_writing, "_write_at", pulled)
         with pytest.raises(CardError, match="it starts nothing now: write it again"):
             used.write()
     with used.path.open("rb") as file, pytest.raises(CardError, match="no partition table"):
@@ -196,7 +196,7 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
 def test_a_card_that_keeps_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A counterfeit card accepts everything, and returns something else."""
     used = UsedCard(tmp_path / "used")
-    monkeypatch.setattr(writing, "_write_at", lambda *_: None)
+    monkeypatch.setattr(image_writing, "_write_at", lambda *_: None)
     with pytest.raises(CardError, match="reads otherwise than was written: take another card"):
         used.write()
 
@@ -236,7 +236,7 @@ def test_the_data_partition_grows_to_the_end_of_the_card(tmp_path: Path) -> None
     disk = tmp_path / "card.img"
     card(disk)
     os.truncate(disk, 2 * images.SIZE)
-    assert growing.missing(disk) > growing.SLACK
+    assert partition_growth.missing(disk) > partition_growth.SLACK
     with disk.open("rb") as file:
         before = partitions.read(partitions.at(file.fileno()))
     ran: list[Sequence[str]] = []
@@ -245,11 +245,11 @@ def test_the_data_partition_grows_to_the_end_of_the_card(tmp_path: Path) -> None
         ran.append(command)
         return tools.run(command, **named) if command[0] == "sfdisk" else b""
 
-    assert growing.grow(disk, tmp_path / "card.img7", tool=tool)
+    assert partition_growth.grow(disk, tmp_path / "card.img7", tool=tool)
     assert [command[0] for command in ran] == ["sfdisk", "sfdisk", "partx", "resize2fs"]
     with disk.open("rb") as file:
         after = partitions.read(partitions.at(file.fileno()))
-        assert growing.missing(disk) < growing.SLACK
+        assert partition_growth.missing(disk) < partition_growth.SLACK
         assert {number: after[number] for number in (1, 2, 3, 5, 6)} == {
             number: before[number] for number in (1, 2, 3, 5, 6)
         }
@@ -262,5 +262,5 @@ def test_the_data_partition_grows_to_the_end_of_the_card(tmp_path: Path) -> None
         == SECRET
     )
     ran.clear()
-    assert not growing.grow(disk, tmp_path / "card.img7", tool=tool)
+    assert not partition_growth.grow(disk, tmp_path / "card.img7", tool=tool)
     assert [command[0] for command in ran] == ["resize2fs"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.bundle.contents import MOST_BYTES, MOST_ENTRIES, MOST_FILES
-from provisioning.imager.reading import MOST_BYTES as MOST_OF_IMAGER
+from provisioning.imager.reader import MOST_BYTES as MOST_OF_IMAGER
 from sensors.driver import DriverError
 from sensors.kinds import replay
 from sensors.toml.toml_file import MOST_BYTES as MOST_OF_TOML

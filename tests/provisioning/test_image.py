@@ -414,7 +414,7 @@ def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None
 
 
 def test_imagers_list_has_sizes_and_digests() -> None:
-    made = sbom.Made(url="x.img.xz", size=2, sha256="a", download_size=1, download_sha256="b")
+    made = sbom.BuiltFile(url="x.img.xz", size=2, sha256="a", download_size=1, download_sha256="b")
     listed = sbom.imager(read().imager, {"version": "1"}, made, epoch=86400)
     (entry,) = listed["os_list"]
     assert (entry["extract_size"], entry["extract_sha256"]) == (2, "a")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.imager.asked import Customisation, RequestedWifi
-from provisioning.imager.reading import FILES, ImagerReading
-from provisioning.imager.reading import read as read_files
+from provisioning.imager.reader import FILES, ImagerReading
+from provisioning.imager.reader import read as read_files
+from provisioning.imager.requested_settings import Customisation, RequestedWifi
 from services.boot.imager import checks
 
 SCRIPT = """\

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from provisioning.overlays import configtxt
 from provisioning.overlays.configtxt import decide, digest, has, rewritten
-from provisioning.overlays.wanted import Wanted, wanted
+from provisioning.overlays.kernel_settings import KernelConfiguration, kernel_configuration
 from sensors.config.loader import load_sensors
 
 SENSORS = """\
@@ -52,7 +52,7 @@ path = "electrical.batteries.1.voltage"
 
 def test_each_chip_and_bus_has_its_line_once(tmp_path: Path) -> None:
     (tmp_path / "sensors.toml").write_text(SENSORS)
-    found = wanted(load_sensors(tmp_path / "sensors.toml"), rtc="ds3231", pps=18)
+    found = kernel_configuration(load_sensors(tmp_path / "sensors.toml"), rtc="ds3231", pps=18)
     assert found.lines == (
         "dtparam=i2c_arm=on",
         "dtparam=spi=on",
@@ -63,7 +63,7 @@ def test_each_chip_and_bus_has_its_line_once(tmp_path: Path) -> None:
         "dtoverlay=pps-gpio,gpiopin=18",
     )
     assert found.devices == ((1, "ina226", 0x41),)
-    assert wanted([]) == Wanted()
+    assert kernel_configuration([]) == KernelConfiguration()
 
 
 def test_our_part_stands_at_the_end_under_all() -> None:

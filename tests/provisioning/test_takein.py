@@ -12,7 +12,7 @@ import pytest
 from provisioning.bundle import identity as identities
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
-from provisioning.ingest.active_config import InForce
+from provisioning.ingest.active_config import ActiveConfiguration
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
 from tests.provisioning import images
@@ -538,7 +538,7 @@ def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest
             argo.start()
         except Cut:
             cutter.left = None
-            InForce(argo.etc).recover()
+            ActiveConfiguration(argo.etc).recover()
             seen.add(is_new := argo.force["sensors.toml"] != old["sensors.toml"])
             assert (argo.force["logboat.toml"] != old["logboat.toml"]) is is_new
             continue

@@ -5,21 +5,21 @@ import json
 from hypothesis import strategies as st
 
 from sync.blip import RequestReceived, ResponseReceived
-from sync.replication.messages import Encoded
+from sync.replication.messages import EncodedMessage
 
 REVISION = "2-5b1d"
 PARENT = "1-9c3a"
 DIGEST = "sha1-rATs731fnP+PJv2Pm/WXWZsCw48="
 
 
-def received(encoded: Encoded) -> RequestReceived:
+def received(encoded: EncodedMessage) -> RequestReceived:
     """Return our request as the other side receives it."""
     return RequestReceived(
         1, encoded.properties, encoded.body, encoded.urgent, encoded.compressed, encoded.no_reply
     )
 
 
-def answered(encoded: Encoded) -> ResponseReceived:
+def answered(encoded: EncodedMessage) -> ResponseReceived:
     """Return our response as the other side receives it."""
     return ResponseReceived(1, encoded.properties, encoded.body)
 

@@ -25,9 +25,9 @@ from sync.replication.messages import (
     ProposeChangesReply,
     ProveAttachment,
     ProveAttachmentReply,
+    RoutesMessage,
     SetCheckpointReply,
     SubChanges,
-    Ways,
     decode,
 )
 from tests.replication.builders import DIGEST, PARENT, REVISION, asked, letters, reply
@@ -302,10 +302,10 @@ def test_the_first_message_decides_for_collections() -> None:
 
 def test_ways_are_about_no_collection_and_decide_nothing() -> None:
     addressing = Addressing()
-    addressing.admit(Ways({}))
+    addressing.admit(RoutesMessage({}))
     assert addressing.mode is Mode.UNDECIDED
     addressing.admit(GetCollections(("a",), ("1",)))
-    addressing.admit(Ways({}))
+    addressing.admit(RoutesMessage({}))
     addressing.admit(SubChanges(collection=0))
 
 

@@ -28,11 +28,11 @@ from sync.replication.messages import (
     ProveAttachmentReply,
     Request,
     Rev,
+    RoutesMessage,
     SetCheckpoint,
     SetCheckpointReply,
     SubChanges,
     Versioning,
-    Ways,
     decode,
     proof,
 )
@@ -117,7 +117,9 @@ requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(
         ProveAttachment, st.just(DIGEST), st.binary(min_size=16, max_size=255), st.none() | ids, collections
     ),
-    st.builds(Ways, st.dictionaries(ids, st.lists(ids, max_size=3).map(tuple), max_size=5), collections),
+    st.builds(
+        RoutesMessage, st.dictionaries(ids, st.lists(ids, max_size=3).map(tuple), max_size=5), collections
+    ),
 )
 
 

@@ -15,18 +15,18 @@ from sync.replication.messages import (
     ChangesReply,
     CollectionCheckpoint,
     DeliveryTerms,
-    Encoded,
+    EncodedMessage,
     Failure,
     GetCheckpoint,
     GetCollections,
     GetCollectionsReply,
-    Gone,
     MessageError,
     NoRev,
     Proposal,
     ProposalAnswer,
     ProposeChanges,
     ProposeChangesReply,
+    RemovalFlags,
     Rev,
     SetCheckpoint,
     SubChanges,
@@ -38,12 +38,12 @@ from tests.replication.builders import PARENT, REVISION, asked, reply
 
 
 def test_get_checkpoint() -> None:
-    assert GetCheckpoint("cp-1").encode() == Encoded({"Profile": "getCheckpoint", "client": "cp-1"})
+    assert GetCheckpoint("cp-1").encode() == EncodedMessage({"Profile": "getCheckpoint", "client": "cp-1"})
 
 
 def test_set_checkpoint_names_the_revision_it_replaces_if_there_is_one() -> None:
     assert "rev" not in SetCheckpoint("cp-1", b"{}").encode().properties
-    assert SetCheckpoint("cp-1", b"{}", "0-3", 2).encode() == Encoded(
+    assert SetCheckpoint("cp-1", b"{}", "0-3", 2).encode() == EncodedMessage(
         {"Profile": "setCheckpoint", "collection": "2", "client": "cp-1", "rev": "0-3"}, b"{}"
     )
 
@@ -58,7 +58,7 @@ def test_revision_that_a_gateway_repeats_in_a_checkpoint_is_no_part_of_it() -> N
 
 def test_get_collections() -> None:
     request = GetCollections(("_default", "sea.logs"), ("cp-1", "cp-2"))
-    assert request.encode() == Encoded(
+    assert request.encode() == EncodedMessage(
         {"Profile": "getCollections"},
         b'{"collections":["_default","sea.logs"],"checkpoint_ids":["cp-1","cp-2"]}',
     )
@@ -79,7 +79,7 @@ def test_subscription_to_channels_as_couchbase_lite_asks_for_it() -> None:
     request = SubChanges(
         since='"5::7"', batch=200, continuous=True, send_replacements=True, channels=("alarms", "notes")
     )
-    assert request.encode() == Encoded(
+    assert request.encode() == EncodedMessage(
         {
             "Profile": "subChanges",
             "since": '"5::7"',
@@ -115,8 +115,8 @@ def test_subscription_to_documents_names_them_in_the_body_and_passes_over_the_re
 def test_changes_leave_out_what_is_not_needed() -> None:
     changes = (
         AnnouncedChange("1", "a", PARENT),
-        AnnouncedChange('"7:8"', "b", REVISION, Gone.DELETED),
-        AnnouncedChange("[3,4]", "c", REVISION, Gone.REMOVED),
+        AnnouncedChange('"7:8"', "b", REVISION, RemovalFlags.DELETED),
+        AnnouncedChange("[3,4]", "c", REVISION, RemovalFlags.REMOVED),
         AnnouncedChange("4", "d", REVISION, size=700),
     )
     sent = Changes(changes).encode()
@@ -128,7 +128,7 @@ def test_changes_leave_out_what_is_not_needed() -> None:
 
 def test_an_empty_list_of_changes_says_caught_up_and_wants_no_reply() -> None:
     sent = Changes(()).encode()
-    assert sent == Encoded({"Profile": "changes"}, b"[]", urgent=True, compressed=True, no_reply=True)
+    assert sent == EncodedMessage({"Profile": "changes"}, b"[]", urgent=True, compressed=True, no_reply=True)
 
 
 def test_sync_gateway_says_caught_up_with_null() -> None:
@@ -140,7 +140,7 @@ def test_changes_of_other_makers_are_understood() -> None:
     assert decode(asked("changes", body, collection="0", ignoreNoConflicts="true")) == Changes(
         (
             AnnouncedChange("1", "a", PARENT),
-            AnnouncedChange('"2::3"', "b", REVISION, Gone.REVOKED | Gone.REMOVED, 10),
+            AnnouncedChange('"2::3"', "b", REVISION, RemovalFlags.REVOKED | RemovalFlags.REMOVED, 10),
             AnnouncedChange("[1,2]", "c", PARENT),
         ),
         0,
@@ -199,7 +199,7 @@ def test_revision_with_everything() -> None:
         replaced=REVISION,
         collection=1,
     )
-    assert rev.encode() == Encoded(
+    assert rev.encode() == EncodedMessage(
         {
             "Profile": "rev",
             "collection": "1",
@@ -242,7 +242,7 @@ def test_revision_of_other_makers_is_understood() -> None:
 
 
 def test_a_norev_is_never_replied_to() -> None:
-    assert NoRev("a", PARENT, "12", 404, "gone").encode() == Encoded(
+    assert NoRev("a", PARENT, "12", 404, "gone").encode() == EncodedMessage(
         {"Profile": "norev", "id": "a", "rev": PARENT, "sequence": "12", "error": "404", "reason": "gone"},
         no_reply=True,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.cli.main import main
-from services.console.world import World
+from services.console.environment import Environment
 from services.state import state_file
 
 from . import documents as build
@@ -112,7 +112,7 @@ class Appliance:
     def __call__(self, *arguments: str) -> Outcome:
         """Run `logboat` in this process, and return its result."""
         self.capture.readouterr()
-        world = World(
+        world = Environment(
             clock=self.clock,
             sleep=self.sleep,
             alive=lambda pid: pid in self.living,

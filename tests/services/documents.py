@@ -9,7 +9,7 @@ from sensors.settings import ManualOptions, SensorSettings
 from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor, TimeSource
 from services.documents import builders
-from services.documents.reading_window import ClockReading, Origin, ReadingWindow
+from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin
 from services.documents.reading_window import reading as reading_of
 from services.journal.batch import AlarmRecord, Batch, Identity, NumberGap, SampleRow
 from sync import documents
@@ -45,7 +45,7 @@ def reading(
 
     `states` is by the sample's index; `changes` apply to the body.
     """
-    window = ReadingWindow(Origin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
+    window = ReadingWindow(WindowOrigin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
     for place, value in enumerate(values):
         clock_ms = round((start + place * step) * 1000)
         window.add(

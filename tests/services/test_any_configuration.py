@@ -13,11 +13,11 @@ from sensors.clock import SystemClock
 from sensors.kinds.registry import DriverContext, make_driver
 from sensors.sample import Sample, Totals
 from sensors.settings import ReplayOptions
-from services.boot.places import AppliancePaths
+from services.boot.paths import AppliancePaths
 from services.boot.run import BootSequence
 from services.cli.main import main
 from services.config.last_good import load_or_last_good
-from services.console.world import World
+from services.console.environment import Environment
 
 from .anything import FILES, PATH, RECORDING
 
@@ -60,7 +60,7 @@ class Ship:
         self.capture.readouterr()
         options = ["--config", str(self.places.config), "--sensors", str(self.sensors)]
         options += ["--data", str(self.places.data), "--run", str(self.places.run)]
-        world = World(failed_units=list, user=lambda: "anna")
+        world = Environment(failed_units=list, user=lambda: "anna")
         status = main([*arguments, *options], world=world)
         said = "".join(self.capture.readouterr())
         assert "Traceback" not in said

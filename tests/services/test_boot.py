@@ -15,10 +15,10 @@ from provisioning import files
 from provisioning.card.tools import run as run_tool
 from provisioning.errors import CardError
 from services.boot import clock, run, system
-from services.boot.places import AppliancePaths
+from services.boot.paths import AppliancePaths
 from services.boot.run import BootSequence
 from services.cli.main import main
-from services.console.world import World
+from services.console.environment import Environment
 from services.state import boot_state
 from services.state.boot_state import BootState
 from sync.fleet import identity_files
@@ -363,7 +363,7 @@ def applier(pi: Pi, logboat: Appliance) -> Callable[..., Outcome]:
         logboat.capture.readouterr()
         places = ["--config", str(pi.places.config), "--data", str(pi.places.data)]
         command = ["config", "apply", str(file), "--firmware", str(pi.places.firmware), *places, *more]
-        status = main(command, world=World(clock=StoppedClock()))
+        status = main(command, world=Environment(clock=StoppedClock()))
         out, err = logboat.capture.readouterr()
         return Outcome(status, out, err)
 

@@ -13,7 +13,7 @@ from services.documents.documenter import Documenter
 from services.journal import number_witness
 from services.journal.batch import Batch, Identity
 from services.journal.journal import Journal, JournalReader
-from services.mirror.mirror import Copies, folder_in
+from services.mirror.mirror import CopyWriter, folder_in
 from services.recorder.log_identity import establish
 from services.recovery import carryover, store_check, store_repair
 from services.recovery.journal_salvage import salvage
@@ -100,7 +100,7 @@ def sail(data: Path, *, older: Path | None = None) -> Identity:
                     shutil.copytree(data, older)
                 if number == 30:
                     documenter.finish(100_000 + number * 1_000)
-                    copies = Copies(folder_in(data))
+                    copies = CopyWriter(folder_in(data))
                     while not copies.follow(database, "argo"):
                         pass
                     copies.close()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.ingest.active_config import InForce
+from provisioning.ingest.active_config import ActiveConfiguration
+from provisioning.ingest.ingest import Intake
 from provisioning.ingest.ingest import Outcome as TakenIn
-from provisioning.ingest.ingest import TakeIn
 from services.boot.check import check
 from sync.fleet import identity_files
 from tests.net.certificates import NOW
@@ -27,8 +27,8 @@ def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")
-    takein = TakeIn(
-        InForce(card.etc),
+    takein = Intake(
+        ActiveConfiguration(card.etc),
         card=card.fat,
         inbox=card.inbox,
         check=check,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.documents import retention
 from services.mirror import mirror as copies_module
 from services.mirror import segment_file
-from services.mirror.mirror import Copies, contents, numbers, segment
+from services.mirror.mirror import CopyWriter, contents, numbers, segment
 from services.mirror.restore import put_back
 from services.mirror.segment_file import PAGE, Copy, Mark, RecordKind, SegmentContent, parse
 from sync import documents
@@ -48,13 +48,13 @@ def put_gap(database: Database, first: int, last: int) -> None:
     database.put(name, {"type": "gap", "reason": retention.REASON, **body})
 
 
-def follow(copies: Copies, database: Database) -> None:
+def follow(copies: CopyWriter, database: Database) -> None:
     while not copies.follow(database, VESSEL):
         pass
 
 
 def follow_once(data: Path, database: Database, *, segment_bytes: int = 8_000_000) -> None:
-    copies = Copies(data / "copies", segment_bytes=segment_bytes)
+    copies = CopyWriter(data / "copies", segment_bytes=segment_bytes)
     follow(copies, database)
     copies.close()
 
@@ -198,7 +198,7 @@ def test_what_did_not_become_durable_is_copied_again(tmp_path: Path) -> None:
             shutil.rmtree(folder)
             folder.mkdir()
             segment(folder, 1).write_bytes(torn)
-            copies = Copies(folder)
+            copies = CopyWriter(folder)
             follow(copies, database)
             assert held(tmp_path).keys() >= set(names)
             while copies.damaged:
@@ -220,7 +220,7 @@ def test_store_that_had_documents_already_is_filled_in_bit_by_bit(
         assert set(held(tmp_path)) == set(names[-20:])
         goes = 0
         while True:
-            copies = Copies(tmp_path / "copies")  # a restart between any two steps does no harm
+            copies = CopyWriter(tmp_path / "copies")  # a restart between any two steps does no harm
             names.append(put_reading(database, 101 + goes))
             follow(copies, database)
             more = copies.fill(database, VESSEL)
@@ -250,7 +250,7 @@ def test_another_store_in_its_place_is_followed_from_its_beginning(tmp_path: Pat
 def test_changes_that_took_the_place_of_lost_ones_are_copied(tmp_path: Path) -> None:
     with store(tmp_path) as database:
         put_reading(database, 1)
-        copies = Copies(tmp_path / "copies")
+        copies = CopyWriter(tmp_path / "copies")
         follow(copies, database)
         assert copies._mark is not None
         # As if the store's log had continued while it was copied.
@@ -278,7 +278,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             number = rng.choice(numbers(folder))
             file = segment(folder, number)
             damage(file, rng.randrange(max(file.stat().st_size // PAGE, 1)))
-            copies = Copies(folder, segment_bytes=segment_bytes)
+            copies = CopyWriter(folder, segment_bytes=segment_bytes)
             if not any(content.damaged for _, content in contents(folder)):
                 assert number == copies._number  # truncated, and copied by the next one
             for which in numbers(folder)[:-1]:
@@ -338,7 +338,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
         alarms = [documents.alarm_id(VESSEL, "rpm", LOG, number) for number in (1, 2)]
         for name in alarms:
             database.put(name, {"acks": []})
-        copies = Copies(tmp_path / "copies")
+        copies = CopyWriter(tmp_path / "copies")
         follow(copies, database)
         copies.forget(alarms[:1])
         copies.close()
@@ -361,7 +361,7 @@ def test_segments_go_when_most_of_what_they_hold_was_removed(tmp_path: Path) -> 
         boot = documents.boot_id(VESSEL, LOG, 1)
         database.put(boot, {"number": 1})
         names = []
-        copies = Copies(folder, segment_bytes=20_000)
+        copies = CopyWriter(folder, segment_bytes=20_000)
         for number in range(1, 201):
             names.append(put_reading(database, number))
             if number % 5 == 0:
@@ -380,7 +380,7 @@ def test_segments_go_when_most_of_what_they_hold_was_removed(tmp_path: Path) -> 
 
 def test_documents_that_the_store_lost_are_no_reason_to_remove_their_copies(tmp_path: Path) -> None:
     with store(tmp_path) as database:
-        copies = Copies(tmp_path / "copies", segment_bytes=20_000)
+        copies = CopyWriter(tmp_path / "copies", segment_bytes=20_000)
         names = []
         for number in range(1, 101):
             names.append(put_reading(database, number))
@@ -403,7 +403,7 @@ def test_mark_knows_what_was_put_back(tmp_path: Path) -> None:
     with store(fresh) as database:
         last = database.last_sequence
         put_back(database, tmp_path / "copies")
-        copies = Copies(tmp_path / "copies")
+        copies = CopyWriter(tmp_path / "copies")
         copies.rebase(database, before=last)
         name = put_reading(database, 99)
         follow(copies, database)
@@ -419,7 +419,7 @@ def kinds(content: SegmentContent) -> list[Any]:
 
 def test_new_segment_begins_with_a_mark(tmp_path: Path) -> None:
     with store(tmp_path) as database:
-        copies = Copies(tmp_path / "copies", segment_bytes=20_000)
+        copies = CopyWriter(tmp_path / "copies", segment_bytes=20_000)
         for number in range(1, 60):
             put_reading(database, number)
             follow(copies, database)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from sensors.config.loader import load_sensors
 from services.config import loader
-from services.demo import aboard, fleet, proof, summary, vessel
-from services.demo.course import Outage, Voyage
+from services.demo import fleet, proof, summary, vessel, vessel_sensors
 from services.demo.progress import ProgressDisplay, ProgressRow
-from services.demo.proof import ExpectedSamples, Findings
-from services.demo.shore import Ashore
-from services.demo.stores import Standing, apart, newer
+from services.demo.proof import ExpectedSamples, StoreContents
+from services.demo.scenario import Outage, ScenarioEvents
+from services.demo.shore import ArrivedDocuments
+from services.demo.store_differences import Standing, apart, newer
 from sync.documents import is_single_writer
 from sync.fleet import identity_files
 from sync.store import Database
@@ -150,7 +150,7 @@ class TestProof:
         recording = tmp_path / "recording.csv"
         rows = "".join(
             f"2014-08-15T19:00:0{second}.000Z,{path},{value}\n"
-            for path in aboard.REPLAYED.values()
+            for path in vessel_sensors.REPLAYED.values()
             for second, value in ((0, 1.5), (2, 2.5))
         )
         recording.write_text(f"time,path,value\n{rows}")
@@ -161,7 +161,7 @@ class TestProof:
             build.reading(1.5, sensor="boat-speed"),
         )
         voltage, current, speed = (
-            proof.compare_recording(database, recorded, sensor) for sensor in aboard.REPLAYED
+            proof.compare_recording(database, recorded, sensor) for sensor in vessel_sensors.REPLAYED
         )
         assert voltage.is_equal
         assert voltage.worst_ms == 0.0
@@ -173,12 +173,14 @@ class TestProof:
 
 def _findings(
     holder: str, documents: dict[str, tuple[str, bytes]], *, faults: Sequence[str] = ()
-) -> Findings:
-    return Findings(holder, documents, (), (), 0, tuple(faults))
+) -> StoreContents:
+    return StoreContents(holder, documents, (), (), 0, tuple(faults))
 
 
 class TestSummary:
-    VOYAGE = Voyage(linked_s=2.0, outage=Outage("brigid", 15.2, apart({"a": "1-a"}, [{}]), 1.5), agreed_s=0.5)
+    VOYAGE = ScenarioEvents(
+        linked_s=2.0, outage=Outage("brigid", 15.2, apart({"a": "1-a"}, [{}]), 1.5), agreed_s=0.5
+    )
 
     def test_all_well(self) -> None:
         found = [_findings(name, {"note:argo:a": ("1-a", b"x")}) for name in ("argo", "brigid")]
@@ -202,7 +204,7 @@ class TestSummary:
 
     def test_stores_that_differ_fail(self) -> None:
         found = [_findings("argo", {"a": ("1-a", b"x")}), _findings("brigid", {})]
-        told = summary.summarise([ARGO], found, Voyage(linked_s=2.0), name="demo-1")
+        told = summary.summarise([ARGO], found, ScenarioEvents(linked_s=2.0), name="demo-1")
         assert not told.is_good
         assert told.lines[-1] == "  a is not in the store of brigid"
         assert any("THEY DIFFER" in line for line in told.lines)
@@ -212,27 +214,27 @@ class TestSummary:
         found = [_findings("argo", {})]
         for ashore, is_good, words in (
             (
-                Ashore("brigid", 9, 9, 5, 5, 1),
+                ArrivedDocuments("brigid", 9, 9, 5, 5, 1),
                 True,
                 "9 of 9 documents in the office (Couchbase protocol); 5 of 5 by MQTT, 1 twice",
             ),
-            (Ashore("brigid", 9, 9, None), True, "no MQTT broker here"),
-            (Ashore("brigid", 9, 8, 5, 5), False, "not all is ashore: 8 of 9"),
-            (Ashore("brigid", 9, 9, 5, 4), False, "4 of 5 by MQTT"),
+            (ArrivedDocuments("brigid", 9, 9, None), True, "no MQTT broker here"),
+            (ArrivedDocuments("brigid", 9, 8, 5, 5), False, "not all is ashore: 8 of 9"),
+            (ArrivedDocuments("brigid", 9, 9, 5, 4), False, "4 of 5 by MQTT"),
         ):
             told = summary.summarise(
-                [ARGO], found, Voyage(linked_s=2.0, agreed_s=1.0, ashore=ashore), name="demo-1"
+                [ARGO], found, ScenarioEvents(linked_s=2.0, agreed_s=1.0, ashore=ashore), name="demo-1"
             )
             assert told.is_good is is_good
             assert words in "\n".join(told.lines)
 
     def test_a_long_list_of_faults_is_cut(self) -> None:
         found = [_findings("argo", {}, faults=[f"fault {number}" for number in range(23)])]
-        told = summary.summarise([ARGO], found, Voyage(), name="demo-1")
+        told = summary.summarise([ARGO], found, ScenarioEvents(), name="demo-1")
         assert told.lines[-2:] == ("  in the store of argo: fault 19", "  and 3 more")
 
     def test_addresses_that_had_to_be_told_are_told_of(self) -> None:
-        voyage = Voyage(linked_s=2.0, no_discovery="argo: port 5353 is taken", agreed_s=0.5)
+        voyage = ScenarioEvents(linked_s=2.0, no_discovery="argo: port 5353 is taken", agreed_s=0.5)
         told = summary.summarise([ARGO], [_findings("argo", {})], voyage, name="demo-1")
         assert any("TOLD THE ADDRESSES, no mDNS on loopback: argo: port 5353" in line for line in told.lines)
 

@@ -10,8 +10,8 @@ import pytest
 
 from services.cli.main import main
 from services.demo import command
-from services.demo.course import Voyage
 from services.demo.fleet import Fleet
+from services.demo.scenario import ScenarioEvents
 
 pytestmark = pytest.mark.wall_clock
 
@@ -24,7 +24,7 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
     proved, removed = [], []
     prove = command.conclude
 
-    def twice(made: Fleet, voyage: Voyage) -> int:
+    def twice(made: Fleet, voyage: ScenarioEvents) -> int:
         proved.append(prove(made, voyage))
         _, brigid = made
         with brigid.reading() as database:

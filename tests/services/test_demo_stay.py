@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.demo.keeping import Keeper, in_words, wait_s
+from services.demo.supervisor import Supervisor, in_words, wait_s
 from services.demo.vessel import Daemon
 from services.state import crash_loops, state_file
 from tests.polling import PATIENCE_S, wait_until
@@ -104,7 +104,7 @@ class Ended:
 
 def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
-    keeper, now, waits = Keeper(vessel), 0.0, []  # type: ignore[arg-type]
+    keeper, now, waits = Supervisor(vessel), 0.0, []  # type: ignore[arg-type]
     for _ in range(crash_loops.MANY):
         vessel.gone, vessel.started = [(Daemon.SYNC, -signal.SIGKILL)], []
         [words] = keeper.look(now)
@@ -115,14 +115,14 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
         waits.append(now - began)
     assert waits == pytest.approx([wait_s(number) for number in range(1, crash_loops.MANY + 1)], abs=0.11)
     assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(crash_loops.MANY):.0f} s"
-    [restless] = crash_loops.restless(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
+    [restless] = crash_loops.find_crash_loops(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
     assert (restless.daemon, restless.count) == ("sync", crash_loops.MANY)
 
 
 def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     vessel.gone = [(Daemon.RECORDER, 0)]
-    assert Keeper(vessel).look(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
+    assert Supervisor(vessel).look(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
     assert not any((tmp_path / "run").iterdir())
 
 

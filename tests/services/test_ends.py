@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.logs import kept
+from services.logs import error_log as kept
 from services.state import crash_loops
 from services.state.crash_loops import KEPT_EVERY_S, MANY, OVER_AFTER_S, SCRIPT, WITHIN_S
 from tests.services.appliance import Appliance, logboat
@@ -42,7 +42,7 @@ class Systemd:
 
     def judge(self, clock: float) -> str | None:
         """Return the report of status, doctor and lights, or None."""
-        found = crash_loops.restless(self.folder / "run", clock=clock)
+        found = crash_loops.find_crash_loops(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 
     @property

@@ -13,7 +13,7 @@ import pytest
 
 from services.documents import retention
 from services.mirror import restore
-from services.mirror.mirror import Copies
+from services.mirror.mirror import CopyWriter
 from services.recovery.rebuild import documented
 from sync.documents import DocumentType, is_single_writer
 from sync.gateway.forwarded import Forwarded
@@ -121,7 +121,7 @@ def test_repair_counts_what_is_right_and_puts_back_what_was_copied(
 ) -> None:
     reading = "reading:argo:rpm:abcdef:000000000001"
     with database:
-        copies = Copies(tmp_path / "copies")
+        copies = CopyWriter(tmp_path / "copies")
         while not copies.follow(database, "argo"):
             pass
         copies.close()

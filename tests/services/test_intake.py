@@ -11,7 +11,7 @@ from sensors.sample import Totals
 from sensors.settings import SensorSettings, Severity
 from sensors.state import SensorState
 from services.journal.batch import AlarmRecord, SampleRow
-from services.recorder.acceptance import MOST_CHANGES, Now, SensorIntake, admissible
+from services.recorder.acceptance import MOST_CHANGES, ClockMoment, SensorIntake, admissible
 
 from .recorder_builders import UTC, above, sample, settings, when_active
 
@@ -20,8 +20,8 @@ def intake(made: SensorSettings, *, last: int = 0, episode: AlarmRecord | None =
     return SensorIntake(made, last=last, episode=episode)
 
 
-def now(ms: int) -> Now:
-    return Now(clock_ms=ms, utc=UTC + ms / 1000, boot=1)
+def now(ms: int) -> ClockMoment:
+    return ClockMoment(clock_ms=ms, utc=UTC + ms / 1000, boot=1)
 
 
 def offer(
@@ -295,7 +295,7 @@ def test_episode_of_a_value_that_trembles_for_days_does_not_grow_for_ever() -> N
     rules = [above(60.0), replace(above(63.0), severity=Severity.ALARM)]
     made = SensorIntake(settings(alarms=rules), last=0, episode=None)
     for number in range(1_000):
-        now = Now(clock_ms=number * 1_000, utc=UTC, boot=1)
+        now = ClockMoment(clock_ms=number * 1_000, utc=UTC, boot=1)
         made.offer(sample(62.0 if number % 2 else 64.0, now.clock_ms), now)
     assert made.episode is not None
     assert len(made.episode.history) == MOST_CHANGES == 200

@@ -15,7 +15,7 @@ from provisioning.authority import Authority
 from provisioning.bundle.compose import compose
 from provisioning.folder import FleetFolder
 from provisioning.networks.radio import radio, rekeyed
-from services.boot.radio_key import DUE, Choice, RadioKeyWatch, in_force
+from services.boot.radio_key import DUE, RadioKeyChoice, RadioKeyWatch, in_force
 from services.state import boot_state
 from sync import documents
 from sync.fleet import identity_files, radio_key
@@ -100,7 +100,7 @@ def has(process: SyncProcess, number: int) -> dict[str, object]:
     return told
 
 
-def choice(process: SyncProcess, now: datetime) -> Choice | None:
+def choice(process: SyncProcess, now: datetime) -> RadioKeyChoice | None:
     """Return the choice of the radio's key that a start at this time would make."""
     identity = identity_files.load(process.identity)
     return in_force(identity, process.identity, process.folder / "data", now)
@@ -133,8 +133,8 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
         day = f"{operator.now + OVERLAP:%Y-%m-%d}"
         assert f"the radio's key changes on {day}" in process.logboat("peers").stdout
         assert f"the radio's key changes on {day}" in process.logboat("status").stdout
-        assert choice(process, operator.now) == Choice(before, "1 before")
-        assert choice(process, operator.now + OVERLAP) == Choice(after, "1 after")
+        assert choice(process, operator.now) == RadioKeyChoice(before, "1 before")
+        assert choice(process, operator.now + OVERLAP) == RadioKeyChoice(after, "1 after")
         kept = process.folder / "data" / RADIO_STATEMENT
         assert after not in kept.read_text()
         assert kept.stat().st_mode & 0o007 == 0
@@ -183,9 +183,11 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
         process.start()
     told = has(argo, 2)
     assert (told["hasPart"], told["hasBegun"]) == (True, True)
-    assert choice(argo, now) == Choice(second, "2 after")
+    assert choice(argo, now) == RadioKeyChoice(second, "2 after")
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    assert choice(argo, long_ago) == Choice(second, "2 before"), "no clock is needed for what holds at once"
+    assert choice(argo, long_ago) == RadioKeyChoice(second, "2 before"), (
+        "no clock is needed for what holds at once"
+    )
     # An earlier statement comes again, by a file, and is not passed on.
     (argo.identity / RADIO_STATEMENT).write_bytes(old)
     argo.stop()
@@ -193,7 +195,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     argo.until(lambda state: state.get("radioKey"))
     assert argo.state()["radioKey"]["number"] == 2
     assert stored(argo) == stored(brigid) == 2
-    assert choice(argo, now) == Choice(second, "2 after")
+    assert choice(argo, now) == RadioKeyChoice(second, "2 after")
 
 
 def test_after_the_store_is_lost_the_kept_statement_still_counts(

@@ -53,7 +53,7 @@ def gaps(database: Database) -> list[tuple[int, int]]:
     return [(body["first"], body["last"]) for body in found]
 
 
-def room(database: Database, most: int) -> retention.Removed:
+def room(database: Database, most: int) -> retention.RemovedCounts:
     return make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, most=most)
 
 

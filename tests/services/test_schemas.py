@@ -301,7 +301,7 @@ def _lights(stage: Stage) -> Iterator[str]:
 @prints("doctor", "doctor", "doctor-guide")
 def _doctor(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.cli.doctor.patient_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.doctor.appliance_of", lambda _args, _world: rig.patient())
     yield stage.told("doctor")
     rig.recorder(problems=["bad pin"], fault="full")
     rig.remove("run/sync.json")

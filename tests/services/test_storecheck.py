@@ -16,7 +16,7 @@ from services.documents.documenter import Documenter
 from services.journal import number_witness
 from services.journal.batch import Identity
 from services.journal.journal import Journal, JournalReader
-from services.mirror.mirror import SEGMENT_BYTES, Copies, contents
+from services.mirror.mirror import SEGMENT_BYTES, CopyWriter, contents
 from services.recorder.log_identity import establish
 from services.recovery import rebuild, store_check, store_repair
 from services.recovery.journal_salvage import batches, salvage
@@ -462,7 +462,7 @@ def copied(data: Path) -> list[str]:
 
 def copy_all(data: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-        copies = Copies(data / "copies", segment_bytes=segment_bytes)
+        copies = CopyWriter(data / "copies", segment_bytes=segment_bytes)
         while not copies.follow(database, "argo"):
             pass
         copies.close()
@@ -538,7 +538,7 @@ def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: R
         log = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db").log
     for crews_log in ("zzzzza", "zzzzzb", "zzzzzc"):
         with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
-            copies = Copies(tmp_path / "copies")
+            copies = CopyWriter(tmp_path / "copies")
             write_crews_readings(database, crews_log, 120)
             removed = retention.make_room(
                 database, vessel="argo", excess=lambda: database.usage().used - 400_000, utc=UTC, log=log
@@ -558,7 +558,7 @@ def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
     frozen = documents.gap_id("argo", "fuel", "zzzzza", 1)
     body = b'{"type":"gap","vessel":"argo","sensor":"fuel","log":"zzzzza","first":1,"last":9}'
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
-        copies = Copies(tmp_path / "copies")
+        copies = CopyWriter(tmp_path / "copies")
         with monkeypatch.context() as earlier:
             earlier.setattr("sync.store.edits.revisions.is_sound", lambda _: True)
             database.insert(frozen, "2147483647-" + "f" * 32, [], body)
@@ -575,7 +575,7 @@ def test_full_card_that_lets_nothing_be_noted_stops_no_start(tmp_path: Path, rec
     record(tmp_path, commits=100, documented_to=50)
     with Journal(tmp_path / "samples.db") as journal:
         identity = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db")
-    old = number_witness.Witness(number_witness.path_in(tmp_path))
+    old = number_witness.NumberWitness(number_witness.path_in(tmp_path))
     old.begin(vessel="argo", log=identity.log, start="x", batch=1, last=dict.fromkeys(NAMES, 0))
     old.close()
     (tmp_path / "log.db").unlink()

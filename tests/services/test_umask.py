@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.ingest.active_config import InForce
+from provisioning.ingest.active_config import ActiveConfiguration
 from services.config.last_good import load_or_last_good
 from services.recovery.store_check import mark_damaged
 from sync.folders import make_folder
@@ -165,7 +165,7 @@ def test_what_is_taken_in_is_closed_from_the_first_moment(tmp_path: Path) -> Non
     modes = {path: path.lstat().st_mode for path in (tmp_path / "board").rglob("*")}
     assert card.start().problems == ()
     assert content(card.etc)
-    made = InForce(card.etc).folder
+    made = ActiveConfiguration(card.etc).folder
     assert open_to_others(made) == []
     assert [path for path in in_full(card.etc.parent) if card.etc.parent / path not in modes] == []
 

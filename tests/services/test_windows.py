@@ -1,12 +1,19 @@
 """Windows decide which samples share a document, and what it contains."""
 
 from sensors.state import SensorState
-from services.documents.reading_window import MOST_SAMPLES, ClockReading, Origin, ReadingWindow, iso, reading
+from services.documents.reading_window import (
+    MOST_SAMPLES,
+    ClockReading,
+    ReadingWindow,
+    WindowOrigin,
+    iso,
+    reading,
+)
 from services.journal.batch import SampleRow
 
 from .recorder_builders import UTC, row
 
-ORIGIN = Origin("argo", "rpm", "abcdef", "propulsion.main.revolutions", "Hz", 300.0)
+ORIGIN = WindowOrigin("argo", "rpm", "abcdef", "propulsion.main.revolutions", "Hz", 300.0)
 
 
 def window(*rows: SampleRow) -> ReadingWindow:

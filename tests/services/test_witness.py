@@ -211,9 +211,9 @@ def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
 def test_signed_word_is_not_replaced_by_one_without(tmp_path: Path) -> None:
     peer_ahead.note(tmp_path, "abcdef", "proved", is_signed=True)
     peer_ahead.note(tmp_path, "abcdef", "guessed")
-    assert peer_ahead.told(tmp_path, "abcdef") == peer_ahead.Note("proved", is_signed=True)
+    assert peer_ahead.read(tmp_path, "abcdef") == peer_ahead.Note("proved", is_signed=True)
     peer_ahead.note(tmp_path, "ghijkl", "guessed")
-    assert peer_ahead.told(tmp_path, "ghijkl") == peer_ahead.Note("guessed", is_signed=False)
+    assert peer_ahead.read(tmp_path, "ghijkl") == peer_ahead.Note("guessed", is_signed=False)
 
 
 def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
         for name in boots:
             database.put(name, {})
 
-        def is_beyond(claim: Claim, given: number_witness.Given | None = given) -> bool:
+        def is_beyond(claim: Claim, given: number_witness.GivenNumbers | None = given) -> bool:
             return rollback.is_beyond(claim, given, database, "argo")
 
         def of_rpm(number: int) -> Claim:

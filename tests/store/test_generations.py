@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.documents import is_single_writer
-from sync.store import Database, DocumentError, Inserted, revisions
+from sync.store import Database, DocumentError, InsertOutcome, revisions
 from sync.store.revisions import GENERATION_LIMIT, RESTART, RESTART_OF_ONE, SOUND_LIMIT
 
 from .builders import rev
@@ -74,7 +74,7 @@ def test_a_frozen_document_takes_any_other_revision_from_a_peer(tmp_path: Path, 
         (wanted,) = store.missing([(document_id, rev(5, "b"))])
         assert wanted is not None
         found = store.insert(document_id, rev(5, "b"), [], {"state": "better"}, allow_conflict=False)
-        assert found is Inserted.NEW
+        assert found is InsertOutcome.NEW
         current = store.get(document_id)
         assert current is not None
         assert current.body == {"state": "better"}
@@ -144,7 +144,7 @@ def test_a_branch_that_was_given_the_last_generation_loses_its_conflict(tmp_path
         with as_before():
             store.put(ALARM, {"state": "as it was"})
             store.insert(ALARM, LAST, [], {"state": "frozen"})
-        assert store.insert(ALARM, rev(5, "b"), [], {"state": "better"}) is Inserted.CONFLICT
+        assert store.insert(ALARM, rev(5, "b"), [], {"state": "better"}) is InsertOutcome.CONFLICT
         made = store.resolve(ALARM, rev(5, "b"), {"state": "best"})
         current = store.get(ALARM)
         assert current is not None

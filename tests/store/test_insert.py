@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.documents import is_single_writer
-from sync.store import ConflictError, Database, DocumentError, Inserted
+from sync.store import ConflictError, Database, DocumentError, InsertOutcome
 from sync.store.edits import BASE_LIMIT
 from sync.store.revisions import HORIZON
 
@@ -34,7 +34,7 @@ def current(store: Database, document_id: str) -> tuple[str, bytes]:
 
 def test_revision_from_elsewhere_is_stored_as_it_came(store: Database) -> None:
     raw = b'{ "b": 1.0, "a": "\\u0041" }'
-    assert store.insert("x", "3-abc", ["2-b", "1-a"], raw) is Inserted.NEW
+    assert store.insert("x", "3-abc", ["2-b", "1-a"], raw) is InsertOutcome.NEW
     assert current(store, "x") == ("3-abc", raw)
     assert store.revision("x", "3-abc") is not None
 
@@ -42,23 +42,23 @@ def test_revision_from_elsewhere_is_stored_as_it_came(store: Database) -> None:
 def test_inserting_again_is_known_and_no_change(store: Database) -> None:
     for _ in range(2):
         outcome = store.insert("x", "3-c", ["2-b", "1-a"], b"{}")
-    assert outcome is Inserted.KNOWN
-    assert store.insert("x", "2-b", ["1-a"], b"{}") is Inserted.KNOWN
-    assert store.insert("x", "1-a", [], b"{}") is Inserted.KNOWN
+    assert outcome is InsertOutcome.KNOWN
+    assert store.insert("x", "2-b", ["1-a"], b"{}") is InsertOutcome.KNOWN
+    assert store.insert("x", "1-a", [], b"{}") is InsertOutcome.KNOWN
     assert store.last_sequence == 1
 
 
 @pytest.mark.parametrize(
     ("line", "outcome"),
     [
-        (["2-b"], Inserted.NEW),
-        (["2-b", "1-a"], Inserted.NEW),
-        (["1-a"], Inserted.CONFLICT),
-        ([], Inserted.CONFLICT),
+        (["2-b"], InsertOutcome.NEW),
+        (["2-b", "1-a"], InsertOutcome.NEW),
+        (["1-a"], InsertOutcome.CONFLICT),
+        ([], InsertOutcome.CONFLICT),
     ],
 )
 def test_revision_is_new_if_it_follows_and_a_conflict_if_not(
-    store: Database, line: list[str], outcome: Inserted
+    store: Database, line: list[str], outcome: InsertOutcome
 ) -> None:
     store.insert("x", "2-b", ["1-a"], b'{"n":1}')
     assert store.insert("x", "3-c", line, b'{"n":2}') is outcome
@@ -67,7 +67,7 @@ def test_revision_is_new_if_it_follows_and_a_conflict_if_not(
 def test_branch_is_a_conflict_and_both_bodies_are_kept(store: Database) -> None:
     first = store.put(NOTE, note(1))
     ours = store.put(NOTE, note(2), parent=first)
-    assert store.insert(NOTE, "2-00", [first], b'{"n":3}') is Inserted.CONFLICT
+    assert store.insert(NOTE, "2-00", [first], b'{"n":3}') is InsertOutcome.CONFLICT
     document = store.get(NOTE)
     assert document is not None
     assert document.conflicted
@@ -87,7 +87,7 @@ def test_branch_is_a_conflict_and_both_bodies_are_kept(store: Database) -> None:
 def test_winning_branch_from_elsewhere_becomes_current(store: Database) -> None:
     first = store.put(NOTE, note(1))
     ours = store.put(NOTE, note(2), parent=first)
-    assert store.insert(NOTE, "3-00", ["2-zz", first], b'{"n":3}') is Inserted.CONFLICT
+    assert store.insert(NOTE, "3-00", ["2-zz", first], b'{"n":3}') is InsertOutcome.CONFLICT
     assert current(store, NOTE) == ("3-00", b'{"n":3}')
     with pytest.raises(ConflictError):
         store.put(NOTE, note(4), parent=ours)
@@ -102,7 +102,7 @@ def test_passive_side_refuses_a_second_live_branch_and_names_its_own(store: Data
                 store.insert(NOTE, revision, line, b"{}", deleted=deleted, allow_conflict=False)
             assert caught.value.current == ours
     assert store.last_sequence == 2
-    assert store.insert(NOTE, "3-zz", [ours], b"{}", allow_conflict=False) is Inserted.NEW
+    assert store.insert(NOTE, "3-zz", [ours], b"{}", allow_conflict=False) is InsertOutcome.NEW
 
 
 def test_passive_side_takes_a_tombstone_that_closes_a_losing_branch(store: Database) -> None:
@@ -110,7 +110,8 @@ def test_passive_side_takes_a_tombstone_that_closes_a_losing_branch(store: Datab
     store.put(NOTE, note(2), parent=first)
     store.insert(NOTE, "2-00", [first], b"{}")
     assert (
-        store.insert(NOTE, "3-00", ["2-00", first], None, deleted=True, allow_conflict=False) is Inserted.NEW
+        store.insert(NOTE, "3-00", ["2-00", first], None, deleted=True, allow_conflict=False)
+        is InsertOutcome.NEW
     )
     assert store.conflicts() == []
 
@@ -121,12 +122,12 @@ def test_passive_side_refuses_to_have_a_closed_branch_revived_beside_a_live_one(
     [closed] = [leaf.rev for leaf in store.leaves(NOTE) if leaf.deleted]
     with pytest.raises(ConflictError):
         store.insert(NOTE, "4-zz", [closed], b"{}", allow_conflict=False)
-    assert store.insert(NOTE, "4-zz", [closed], b"{}") is Inserted.CONFLICT
+    assert store.insert(NOTE, "4-zz", [closed], b"{}") is InsertOutcome.CONFLICT
 
 
 def test_passive_side_takes_a_document_anew_after_its_deletion(store: Database) -> None:
     store.delete(NOTE, parent=store.put(NOTE, note(1)))
-    assert store.insert(NOTE, "1-zz", [], b"{}", allow_conflict=False) is Inserted.BRANCHED
+    assert store.insert(NOTE, "1-zz", [], b"{}", allow_conflict=False) is InsertOutcome.BRANCHED
     assert current(store, NOTE)[0] == "1-zz"
     assert store.conflicts() == []
 
@@ -134,7 +135,9 @@ def test_passive_side_takes_a_document_anew_after_its_deletion(store: Database) 
 def test_deletion_on_a_branch_loses_to_a_live_revision_and_is_no_open_conflict(store: Database) -> None:
     first = store.put(NOTE, note(1))
     ours = store.put(NOTE, note(2), parent=first)
-    assert store.insert(NOTE, "5-zz", ["4-y", "3-y", "2-y", first], None, deleted=True) is Inserted.BRANCHED
+    assert (
+        store.insert(NOTE, "5-zz", ["4-y", "3-y", "2-y", first], None, deleted=True) is InsertOutcome.BRANCHED
+    )
     assert current(store, NOTE)[0] == ours
     assert not store.leaves(NOTE)[0].conflicted
     assert {leaf.deleted for leaf in store.leaves(NOTE)} == {True, False}
@@ -267,12 +270,14 @@ def test_stores_that_exchange_everything_agree_whatever_the_order(
 
 def test_single_writer_never_conflicts_the_newer_revision_follows(fleet: Database) -> None:
     fleet.insert(EQUIPMENT, "5-a", history(5), b'{"n":5}')
-    assert fleet.insert(EQUIPMENT, "200-b", history(200, "b", down_to=180), b'{"n":200}') is Inserted.NEW
-    assert fleet.insert(EQUIPMENT, "90-b", history(90, "b", down_to=70), b'{"n":90}') is Inserted.SUPERSEDED
-    assert fleet.insert(EQUIPMENT, "199-b", history(199, "b", down_to=180), b"{}") is Inserted.KNOWN
+    assert fleet.insert(EQUIPMENT, "200-b", history(200, "b", down_to=180), b'{"n":200}') is InsertOutcome.NEW
+    assert (
+        fleet.insert(EQUIPMENT, "90-b", history(90, "b", down_to=70), b'{"n":90}') is InsertOutcome.SUPERSEDED
+    )
+    assert fleet.insert(EQUIPMENT, "199-b", history(199, "b", down_to=180), b"{}") is InsertOutcome.KNOWN
     assert current(fleet, EQUIPMENT) == ("200-b", b'{"n":200}')
     assert len(fleet.leaves(EQUIPMENT)) == 1
-    assert fleet.insert(EQUIPMENT, "201-c", [], b"{}", allow_conflict=False) is Inserted.NEW
+    assert fleet.insert(EQUIPMENT, "201-c", [], b"{}", allow_conflict=False) is InsertOutcome.NEW
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from("abc"), st.booleans()), min_size=1, max_size=6))
@@ -305,7 +310,9 @@ def test_rewriting_two_hundred_times_apart_ends_without_a_conflict(tmp_path: Pat
         sent = a.revision(EQUIPMENT, parent)
         assert sent is not None
         assert len(sent.history) == HORIZON - 1
-        assert b.insert(EQUIPMENT, sent.rev, sent.history, sent.raw, allow_conflict=False) is Inserted.NEW
+        assert (
+            b.insert(EQUIPMENT, sent.rev, sent.history, sent.raw, allow_conflict=False) is InsertOutcome.NEW
+        )
         assert everything(a) == everything(b)
         assert b.check() == []
 
@@ -346,7 +353,7 @@ def test_parted_stores_meet_again_without_a_conflict_because_one_knows_what_the_
         assert ancestors == [first]
         sent = a.revision(NOTE, parent, ancestors=ancestors)
         assert sent is not None
-        assert b.insert(NOTE, sent.rev, sent.history, sent.raw, allow_conflict=False) is Inserted.NEW
+        assert b.insert(NOTE, sent.rev, sent.history, sent.raw, allow_conflict=False) is InsertOutcome.NEW
         assert b.conflicts() == []
 
 
@@ -407,9 +414,9 @@ def test_missing_tells_what_is_wanted_and_which_ancestors_are_known(fleet: Datab
 
 def test_below_a_floor_nothing_is_taken_back(store: Database) -> None:
     store.set_floor("r:a:", "r:a:5")
-    assert store.insert("r:a:4", "1-a", [], b"{}") is Inserted.UNWANTED
-    assert store.insert("r:a:5", "1-a", [], b"{}") is Inserted.NEW
-    assert store.insert("r:b:4", "1-a", [], b"{}") is Inserted.NEW
+    assert store.insert("r:a:4", "1-a", [], b"{}") is InsertOutcome.UNWANTED
+    assert store.insert("r:a:5", "1-a", [], b"{}") is InsertOutcome.NEW
+    assert store.insert("r:b:4", "1-a", [], b"{}") is InsertOutcome.NEW
     assert store.count() == 2
     assert store.floor("r:a:4")
     assert not store.floor("r:a:5")

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sync.store import ConflictError, Database, Inserted, bodies, revisions
+from sync.store import ConflictError, Database, InsertOutcome, bodies, revisions
 
 ids = st.sampled_from([f"{kind}:{number}" for kind in ("note", "reading", "alarm") for number in range(4)])
 bodies_ = st.dictionaries(
@@ -124,11 +124,11 @@ class StoreMachine(RuleBasedStateMachine):
             allow_conflict=False,
         )
         if document_id.startswith("reading:") and document_id < f"reading:{self.model.floor}":
-            assert outcome is Inserted.UNWANTED
+            assert outcome is InsertOutcome.UNWANTED
             return
-        assert outcome is Inserted.NEW
+        assert outcome is InsertOutcome.NEW
         self.model.set(document_id, revision, raw, deleted=deleted)
-        assert self.store.insert(document_id, revision, line, raw, deleted=deleted) is Inserted.KNOWN
+        assert self.store.insert(document_id, revision, line, raw, deleted=deleted) is InsertOutcome.KNOWN
 
     @rule(document_id=ids)
     def purge(self, document_id: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sync.store import wal
 from sync.store.sqlite_pages import Pages
-from sync.store.wal import Unseen
+from sync.store.wal import UnreadFrames
 
 COMMITS = 12
 
@@ -45,19 +45,19 @@ def rows(database: Path) -> set[int | None]:
 
 
 def test_sound_log_hides_nothing(database: Path) -> None:
-    assert wal.unseen(database) is Unseen.NOTHING
+    assert wal.unseen(database) is UnreadFrames.NOTHING
     assert rows(database) == set()
 
 
 def test_nothing_is_unseen_without_a_log(database: Path) -> None:
     Path(f"{database}-wal").unlink()
-    assert wal.unseen(database) is Unseen.NOTHING
+    assert wal.unseen(database) is UnreadFrames.NOTHING
 
 
 @pytest.mark.parametrize("at", [0, 10, 18, 4_000])
 def test_commits_after_a_broken_frame_are_unseen_and_can_be_read(database: Path, at: int) -> None:
     spoil(database, 5, at=at)
-    assert wal.unseen(database) is Unseen.COMMITS
+    assert wal.unseen(database) is UnreadFrames.COMMITS
     assert rows(database) == set(range(1, COMMITS + 1))
 
 
@@ -70,13 +70,13 @@ def test_looking_leaves_the_log_as_it_is(database: Path) -> None:
 
 def test_broken_last_commit_may_have_been_left_by_a_power_cut(database: Path) -> None:
     spoil(database, COMMITS - 1)
-    assert wal.unseen(database) is Unseen.ONE_COMMIT
+    assert wal.unseen(database) is UnreadFrames.ONE_COMMIT
 
 
 def test_log_whose_header_is_broken_is_all_unseen(database: Path) -> None:
     with Path(f"{database}-wal").open("r+b") as file:
         file.write(bytes(wal.PAGE))
-    assert wal.unseen(database) is Unseen.COMMITS
+    assert wal.unseen(database) is UnreadFrames.COMMITS
     assert rows(database) == set(range(1, COMMITS + 1))
 
 
@@ -88,9 +88,9 @@ def test_frames_of_an_older_log_are_nothing(database: Path) -> None:
     for suffix in ("", "-wal"):
         shutil.copy(f"{database}{suffix}", f"{copied}{suffix}")
     connection.close()
-    assert wal.unseen(copied) is Unseen.NOTHING
+    assert wal.unseen(copied) is UnreadFrames.NOTHING
     spoil(copied, 0)
-    assert wal.unseen(copied) is Unseen.ONE_COMMIT
+    assert wal.unseen(copied) is UnreadFrames.ONE_COMMIT
     assert rows(copied) == set()
 
 
@@ -110,7 +110,7 @@ def test_log_that_is_laid_out_is_used_and_hides_nothing(tmp_path: Path) -> None:
     for suffix in ("", "-wal"):
         shutil.copy(f"{path}{suffix}", f"{left}{suffix}")
     connection.close()
-    assert wal.unseen(left) is Unseen.NOTHING
+    assert wal.unseen(left) is UnreadFrames.NOTHING
     with apsw.Connection(str(left)) as again:
         assert again.execute("SELECT count(*) FROM t").get == 20
     again.close()
@@ -118,4 +118,4 @@ def test_log_that_is_laid_out_is_used_and_hides_nothing(tmp_path: Path) -> None:
 
 def test_log_that_was_laid_out_but_never_used_is_nothing(database: Path) -> None:
     Path(f"{database}-wal").write_bytes(bytes(wal.length(50, wal.PAGE)))
-    assert wal.unseen(database) is Unseen.NOTHING
+    assert wal.unseen(database) is UnreadFrames.NOTHING

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean, json_text
 from services.cli.options import actions
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, to_json
 from services.console.stores import opened
-from services.console.world import World
 from services.terminal.present import count
 from sync.folders import opening
 
@@ -83,7 +83,7 @@ def db_arguments(parser: ArgumentParser) -> None:
     serve_arguments(action("serve", "let others replicate with the store, until Ctrl-C; makes a missing one"))
 
 
-def db(args: Namespace, world: World) -> int:  # noqa: ARG001  # the store needs no clocks
+def db(args: Namespace, world: Environment) -> int:  # noqa: ARG001  # the store needs no clocks
     """Run one action on a store, and return the exit status."""
     if getattr(args, "limit", None) is not None and args.limit < 1:
         raise UsageError("--limit takes a number from 1 on")

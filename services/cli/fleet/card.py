@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean, steer
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say
-from services.console.world import World
 
 if TYPE_CHECKING:
     from provisioning.card.target import Target
@@ -55,9 +55,9 @@ def card_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def card(args: Namespace, world: World) -> int:
+def card(args: Namespace, world: Environment) -> int:
     """Check everything for every vessel, then write one card after another. Return 0."""
-    from provisioning.card import writing
+    from provisioning.card import image_writing
     from provisioning.folder import FleetFolder
 
     folder = FleetFolder(args.folder)
@@ -71,7 +71,7 @@ def card(args: Namespace, world: World) -> int:
         _check_configuration(folder.place(vessel))
         _check_certificate(args, folder, vessel)
     if args.image is not None:
-        writing.size_of(args.image)
+        image_writing.size_of(args.image)
     folder.prepare_radio(_now(world))
     _renew(args, world, folder)
     for number, vessel in enumerate(args.vessels):
@@ -81,10 +81,10 @@ def card(args: Namespace, world: World) -> int:
     return 0
 
 
-def _one(args: Namespace, world: World, folder: "FleetFolder", vessel: str) -> None:
+def _one(args: Namespace, world: Environment, folder: "FleetFolder", vessel: str) -> None:
     from provisioning.bundle.compose import compose
     from provisioning.card import make
-    from provisioning.folder import Carded
+    from provisioning.folder import WrittenCard
 
     target = Path(args.to.replace(PLACEHOLDER, vessel))
     bundle = compose(folder, vessel, now=_now(world))
@@ -98,7 +98,7 @@ def _one(args: Namespace, world: World, folder: "FleetFolder", vessel: str) -> N
         make.write_bundle(target, bundle, vessel=vessel)
     current = folder.vessel(vessel).current
     serial = "" if current is None else current.serial
-    folder.note_card(vessel, Carded(serial, _now(world), str(target)))
+    folder.note_card(vessel, WrittenCard(serial, _now(world), str(target)))
     _told(args, vessel, target, bundle)
 
 
@@ -116,10 +116,10 @@ def _judged(args: Namespace, target: Path) -> "Target":
 
     Raise CardError if it is not suitable.
     """
-    from provisioning.card import writing
+    from provisioning.card import image_writing
     from provisioning.card.target import devices, judge
 
-    need = 0 if args.image is None else writing.size_of(args.image) or 0
+    need = 0 if args.image is None else image_writing.size_of(args.image) or 0
     is_device = str(target.resolve()).startswith("/dev/")
     return judge(target, need=need, listed=devices() if is_device else {})
 
@@ -156,7 +156,7 @@ def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> N
         )
 
 
-def _renew(args: Namespace, world: World, folder: "FleetFolder") -> None:
+def _renew(args: Namespace, world: Environment, folder: "FleetFolder") -> None:
     if not args.replace:
         return
     authority = folder.unlock(passphrase(args, world, f"Passphrase of fleet {folder.fleet}: "))
@@ -164,7 +164,7 @@ def _renew(args: Namespace, world: World, folder: "FleetFolder") -> None:
         folder.renew(authority, vessel, now=_now(world))
 
 
-def _confirm(args: Namespace, world: World, question: str) -> None:
+def _confirm(args: Namespace, world: Environment, question: str) -> None:
     if args.yes:
         say(question.replace("?", ""))
     elif world.ask(f"{clean(question)} Type yes: ").strip().lower() != "yes":
@@ -188,7 +188,7 @@ class _Progress:
             print(f"{self._vessel}: {what} {share}   ", end=end, file=sys.stderr, flush=True)
 
 
-def passphrase(args: Namespace, world: World, prompt: str) -> str:
+def passphrase(args: Namespace, world: Environment, prompt: str) -> str:
     """Return the passphrase of the fleet's root key, from a file or as typed."""
     if args.passphrase_file is not None:
         from services.cli.db.sync import password
@@ -197,5 +197,5 @@ def passphrase(args: Namespace, world: World, prompt: str) -> str:
     return world.secret(prompt)
 
 
-def _now(world: World) -> datetime:
+def _now(world: Environment) -> datetime:
     return datetime.fromtimestamp(world.utc, UTC)

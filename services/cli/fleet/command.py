@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean
 from services.cli.options import actions
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
-from services.console.world import World
 from services.documents.boot_signing import USUAL
 from services.terminal.present import count, table
 from sync.fleet.identity_names import RADIO_STATEMENT
@@ -25,7 +25,7 @@ from .card import card, card_arguments, passphrase
 
 if TYPE_CHECKING:
     from provisioning.authority import Authority
-    from provisioning.folder import Carded, EnrolledVessel, FleetFolder, Issued
+    from provisioning.folder import EnrolledVessel, FleetFolder, IssuedCertificate, WrittenCard
 
 SOON_DAYS: Final = 180
 """Days before expiry from which a renewal is advised.
@@ -84,12 +84,12 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     add("password", "the hash of a crew's password, for [[user]]; asked for, or read from standard input")
 
 
-def fleet(args: Namespace, world: World) -> int:
+def fleet(args: Namespace, world: Environment) -> int:
     """Run one action, and return the exit status."""
     from provisioning.errors import PassphraseError, ProvisioningError, UnknownVesselError
     from sync.fleet.errors import FleetNameError
 
-    action: Callable[[Namespace, World], int] = {
+    action: Callable[[Namespace, Environment], int] = {
         "init": _init,
         "add": _add,
         "card": card,
@@ -113,7 +113,7 @@ def fleet(args: Namespace, world: World) -> int:
         raise FailedError(str(error)) from error
 
 
-def _init(args: Namespace, world: World) -> int:
+def _init(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder, check_free
     from sync.fleet import names
 
@@ -130,14 +130,14 @@ def _init(args: Namespace, world: World) -> int:
     return 0
 
 
-def _add(args: Namespace, world: World) -> int:
+def _add(args: Namespace, world: Environment) -> int:
     name, mmsi = _text(args.name, "--name", 80), _mmsi(args.mmsi)
     with _unlocked(args, world, _must_be_new) as (folder, authority):
         vessel = folder.add(authority, args.vessel, now=_now(world), name=name, mmsi=mmsi)
         return _made(args, folder, vessel, f"{vessel.id} is of fleet {folder.fleet}")
 
 
-def _renew(args: Namespace, world: World) -> int:
+def _renew(args: Namespace, world: Environment) -> int:
     with _unlocked(args, world, _must_be_known) as (folder, authority):
         vessel = folder.renew(authority, args.vessel, now=_now(world))
         return _made(args, folder, vessel, f"{vessel.id} has a new certificate")
@@ -158,7 +158,7 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what
     return 0
 
 
-def _revoke(args: Namespace, world: World) -> int:
+def _revoke(args: Namespace, world: Environment) -> int:
     reason = _text(args.reason, "--reason", LONGEST_TEXT) or ""
     with _unlocked(args, world, _must_be_known) as (folder, authority):
         added = folder.revoke(authority, args.vessel, now=_now(world), reason=reason)
@@ -177,7 +177,7 @@ def _revoke(args: Namespace, world: World) -> int:
     return 0
 
 
-def _rekey(args: Namespace, world: World) -> int:
+def _rekey(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder
 
     now = _now(world)
@@ -216,7 +216,7 @@ def _begins(given: str | None, now: datetime) -> datetime:
         raise UsageError(text) from None
 
 
-def _list(args: Namespace, world: World) -> int:
+def _list(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder
 
     folder, now = FleetFolder(args.folder), _now(world)
@@ -254,14 +254,14 @@ def _list(args: Namespace, world: World) -> int:
     return 0
 
 
-def _card_words(vessel: "EnrolledVessel", carded: "Carded | None") -> str:
+def _card_words(vessel: "EnrolledVessel", carded: "WrittenCard | None") -> str:
     if carded is None:
         return "none yet"
     is_current = vessel.current is not None and vessel.current.serial == carded.serial
     return _day(carded.when) + ("" if is_current else ", with an older certificate")
 
 
-def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "Carded | None") -> dict[str, Any]:
+def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard | None") -> dict[str, Any]:
     return {
         "id": vessel.id,
         "name": vessel.name,
@@ -284,7 +284,7 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "Carded | None
     }
 
 
-def _standing(issued: "Issued | None", now: datetime) -> str:
+def _standing(issued: "IssuedCertificate | None", now: datetime) -> str:
     if issued is None:
         return "not one of those that it was given: renew it"
     if issued.revoked is not None:
@@ -295,7 +295,7 @@ def _standing(issued: "Issued | None", now: datetime) -> str:
     return f"good for {count(days, 'day')}" + (": renew it" if days < SOON_DAYS else "")
 
 
-def _backup(args: Namespace, world: World) -> int:
+def _backup(args: Namespace, world: Environment) -> int:
     from provisioning import backup, files
     from provisioning.folder import FleetFolder
 
@@ -312,7 +312,7 @@ def _backup(args: Namespace, world: World) -> int:
     return 0
 
 
-def _restore(args: Namespace, world: World) -> int:
+def _restore(args: Namespace, world: Environment) -> int:
     from provisioning import backup
     from provisioning.folder import check_free
 
@@ -329,7 +329,7 @@ def _restore(args: Namespace, world: World) -> int:
     return 0
 
 
-def _password(args: Namespace, world: World) -> int:
+def _password(args: Namespace, world: Environment) -> int:
     from sync.fleet.errors import PasswordHashError
     from sync.fleet.users import SALT_BYTES, make_hash
 
@@ -353,7 +353,7 @@ def _password(args: Namespace, world: World) -> int:
 
 @contextmanager
 def _unlocked(
-    args: Namespace, world: World, check: "Callable[[FleetFolder, str], None]"
+    args: Namespace, world: Environment, check: "Callable[[FleetFolder, str], None]"
 ) -> "Iterator[tuple[FleetFolder, Authority]]":
     """Yield the folder and its authority, unlocked with the passphrase.
 
@@ -378,13 +378,13 @@ def _must_be_known(folder: "FleetFolder", vessel: str) -> None:
     folder.vessel(vessel)
 
 
-def _passphrase(args: Namespace, world: World, prompt: str, *, again: bool = False) -> str:
+def _passphrase(args: Namespace, world: Environment, prompt: str, *, again: bool = False) -> str:
     if args.passphrase_file is None and again:
         return _twice(world, prompt)
     return passphrase(args, world, prompt)
 
 
-def _twice(world: World, prompt: str) -> str:
+def _twice(world: Environment, prompt: str) -> str:
     given = world.secret(prompt)
     if world.secret("The same again: ") != given:
         raise UsageError("these were two different ones; nothing was done")
@@ -409,7 +409,7 @@ def _mmsi(given: str | None) -> int | None:
         raise UsageError(f"--mmsi: {error.text}. It has nine digits.") from error
 
 
-def _now(world: World) -> datetime:
+def _now(world: Environment) -> datetime:
     return datetime.fromtimestamp(world.utc, UTC)
 
 

@@ -5,9 +5,9 @@ from argparse import Namespace
 from typing import Final
 
 from sensors.units import InputError, parse
+from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
-from services.console.world import World
 
 from .view import shown
 
@@ -15,7 +15,7 @@ YES: Final = frozenset({"active", "on", "true", "yes", "1"})
 NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
 
 
-def add(args: Namespace, world: World) -> int:
+def add(args: Namespace, world: Environment) -> int:
     """Send a value to the recorder, and return 0 once it is durable."""
     from services.state.recorder_state import look
     from services.system.control_socket import Addition, ControlError, ask

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean, csv_text, json_text
 from sensors.units import InputError, close, parse
+from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import moment_json, say
 from services.console.stores import chosen_vessel, reading_store, zone
-from services.console.world import World
 from services.terminal.present import count, screen
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def log_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--wide", action="store_true", help=f"in CSV, too: {','.join(MORE_COLUMNS)}")
 
 
-def log(args: Namespace, world: World) -> int:
+def log(args: Namespace, world: Environment) -> int:
     """Show the readings of a sensor, or add one. Return 0."""
     from . import add, view
 

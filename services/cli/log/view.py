@@ -12,7 +12,7 @@ from typing import Final
 from sensors.plaintext import clean
 from sensors.sample import Value
 from sensors.units import format_duration, format_value
-from services.console.world import World
+from services.console.environment import Environment
 from services.history.samples import RecordedSample
 from services.state.recorder_state import look
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
@@ -124,7 +124,7 @@ def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
     return "-" if value is None else f"{value:.10g} {unit}".strip()
 
 
-def now_line(args: Namespace, world: World, vessel: str) -> str:
+def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     """Return a line with the recorder's current value of the sensor.
 
     It is '' if the vessel is not this machine's, or if the recorder is not running.

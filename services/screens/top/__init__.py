@@ -6,11 +6,11 @@ thread, so that a store that is slow, locked or broken delays nothing. No connec
 that it does not prevent a repair.
 
 - `recent`: a sensor's values of the last minutes, as a line of bars (pure)
-- `onfile`: alarms, past values, configuration: facts read from files, and when they are read again
+- `stored_facts`: alarms, past values, configuration: facts read from files, and when they are read again
 - `background`: one piece of work at a time, on a thread
-- `looking`: all facts of one moment
+- `facts`: all facts of one moment
 - `page`: parts of the screen as lines (pure), and the space that each gets
-- `parts`, `dialogs`, `app`: the full screen, with Textual
-- `sentences`: the facts as sentences, and which of them are new (pure)
+- `widgets`, `dialogs`, `app`: the full screen, with Textual
+- `fact_sentences`: the facts as sentences, and which of them are new (pure)
 - `plain`: sentences, line by line, at the speed of a serial line
 """

@@ -21,8 +21,8 @@ from services.terminal.present import Style, StyledLine, spelt, wrap
 
 from . import page
 from .dialogs import Ask, Tell, help_text
-from .looking import TopFacts, TopFactsCollector
-from .parts import Lines, PartView
+from .facts import TopFacts, TopFactsCollector
+from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
 """Minimum lines of each part with its head, if there is enough space."""
@@ -90,7 +90,7 @@ class Top(App[None]):
         """Yield the widgets of the screen to Textual."""
         yield Lines(id="header", unicode=self._unicode)
         for name in ("alarms", "sensors", "peers", "lights"):
-            yield PartView(id=name, unicode=self._unicode)
+            yield ScreenPartView(id=name, unicode=self._unicode)
         yield Lines(id="said", unicode=self._unicode)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -165,9 +165,9 @@ class Top(App[None]):
         found["sensors"] += room - sum(given)
         return found
 
-    def _view(self, name: str) -> PartView:
+    def _view(self, name: str) -> ScreenPartView:
         # From the main screen, even if a dialog is open.
-        return self.screen_stack[0].query_one(f"#{name}", PartView)
+        return self.screen_stack[0].query_one(f"#{name}", ScreenPartView)
 
     def show(self) -> int:
         """Run the view on this terminal until somebody quits or a signal arrives; return the exit status.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.history.current import Current
+from services.history.current import CurrentValue
 from services.lights.states import LIGHTS, LightState, worst
 from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import clock, committed
 from services.terminal.present import Style, StyledLine, count, table, time_text, wrap
 from services.terminal.table import fitted
 
-from .looking import TopFacts
+from .facts import TopFacts
 
 if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
@@ -198,11 +198,11 @@ def _fitting(
         kept.remove(going.pop(0))
 
 
-def _is_well(found: Current) -> bool:
+def _is_well(found: CurrentValue) -> bool:
     return not found.is_faulty and found.alarm is None
 
 
-def _in_short(found: Current) -> str:
+def _in_short(found: CurrentValue) -> str:
     """Return the state without details."""
     words = sensor_list.state_words(found)
     if found.is_faulty and found.detail and found.state is not None:

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from sensors.plaintext import clean
+from services.console.environment import Environment
 from services.console.output import print_json
-from services.console.world import World
 from services.terminal.present import Screen, spelt
 
-from .looking import TopFacts, TopFactsCollector
-from .sentences import NewsSelector, facts
+from .fact_sentences import NewsSelector, facts
+from .facts import TopFacts, TopFactsCollector
 
 BYTES_A_SECOND: Final = 960
 """Speed of a serial line at 9600 baud: 8 data bits, no parity, one stop bit, so ten bits a character."""
@@ -26,7 +26,9 @@ def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Scre
     return 0
 
 
-def follow(looker: TopFactsCollector, look: TopFacts, args: Namespace, world: World, where: Screen) -> int:
+def follow(
+    looker: TopFactsCollector, look: TopFacts, args: Namespace, world: Environment, where: Screen
+) -> int:
     """Print all facts, then each change, until Ctrl-C. Return 0."""
     teller = NewsSelector(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
     trouble = ""

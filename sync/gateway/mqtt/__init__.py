@@ -3,9 +3,10 @@
 - `configuration`, `limits`: the settings of a gateway, and its constants
 - `vessels`, `topics`, `messages`, `homeassistant`, `signalk`: conversion of documents to messages (no I/O)
 - `feed`, `lanes`, `cursor`: what is to be sent, in which order, and the progress
-- `standing`, `repairs`: what the broker retains, and how to correct it
-- `signs`, `presence`, `attendance`: which sensors and vessels are recording now, and publishing that
+- `retained_messages`, `repairs`: what the broker retains, and how to correct it
+- `signs_of_life`, `presence`, `presence_publisher`: which sensors and vessels are recording now, and
+  publishing that
 - `outbox`: messages in flight, and their outcome (no socket)
-- `client`, `listening`, `troubles`, `strangers`: a connection, received messages, errors
+- `client`, `subscriptions`, `broker_errors`, `non_brokers`: a connection, received messages, errors
 - `gateway`: keeps a connection, and publishes everything on it
 """

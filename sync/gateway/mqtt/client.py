@@ -24,12 +24,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from sync.gateway.mqtt import topics, troubles
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.limits import Timeouts
-from sync.gateway.mqtt.troubles import BrokerConnectError, BrokerError, BrokerLostError
 from sync.net.tls_contexts import ClientTLS
 from sync.store import StoreError
+
+from . import broker_errors, topics
+from .broker_errors import BrokerConnectError, BrokerError, BrokerLostError
 
 PACKETS_SIZE: Final = 268_435_455
 """Maximum size of a packet in bytes (MQTT 5, section 1.5.5)."""
@@ -173,7 +174,7 @@ class Client(aiomqtt.Client):
         """Publish at QoS 1. Return the message id of the acknowledgement to come. Raises BrokerLostError."""
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise self.ended or troubles.of_disconnect(0, "", self._where)
+            raise self.ended or broker_errors.of_disconnect(0, "", self._where)
         return info.mid
 
     async def listen(
@@ -223,12 +224,12 @@ class Client(aiomqtt.Client):
             answers: Sequence[Any] = await self.subscribe(wanted)
         except aiomqtt.MqttError as error:
             raise self.ended or BrokerLostError(
-                f"subscribing at {self._where}: {error}", troubles.ErrorReaction.TRY_AGAIN
+                f"subscribing at {self._where}: {error}", broker_errors.ErrorReaction.TRY_AGAIN
             ) from error
         return [
             name
             for name, answer in zip(filters, answers, strict=True)
-            if (answer.value if isinstance(answer, ReasonCode) else answer) >= troubles.FAILURE
+            if (answer.value if isinstance(answer, ReasonCode) else answer) >= broker_errors.FAILURE
         ]
 
     async def close(self) -> None:
@@ -265,13 +266,15 @@ class Client(aiomqtt.Client):
         # aiomqtt raises its own error, with the system's error as its context.
         cause = error.__context__ if isinstance(error, aiomqtt.MqttError) else error
         if isinstance(cause, TimeoutError) and self._client.socket() is None:
-            return troubles.of_error(cause, self._where)
+            return broker_errors.of_error(cause, self._where)
         if isinstance(cause, TimeoutError):
             return BrokerConnectError(
                 f"connecting to {self._where}: it takes the connection, and says nothing",
-                troubles.ErrorReaction.SPEAK_OLDER if self._is_5 else troubles.ErrorReaction.TRY_AGAIN,
+                broker_errors.ErrorReaction.SPEAK_OLDER
+                if self._is_5
+                else broker_errors.ErrorReaction.TRY_AGAIN,
             )
-        return troubles.of_error(cause or error, self._where)
+        return broker_errors.of_error(cause or error, self._where)
 
     # --- callbacks of paho
 
@@ -307,7 +310,7 @@ class Client(aiomqtt.Client):
     ) -> None:
         self.is_known = bool(flags.session_present)
         if reason_code.is_failure:
-            self.ended = troubles.of_connack(reason_code.value, reason_code.getName(), self._where)
+            self.ended = broker_errors.of_connack(reason_code.value, reason_code.getName(), self._where)
         elif properties is not None:
             said: dict[str, Any] = properties.json()  # type: ignore[no-untyped-call]
             usual = BrokerLimits()
@@ -329,15 +332,19 @@ class Client(aiomqtt.Client):
     ) -> None:
         alert = self._socket.alert if isinstance(self._socket, _Socket) else None
         if alert is not None and self.ended is None:
-            self.ended = troubles.of_error(alert, self._where)
+            self.ended = broker_errors.of_error(alert, self._where)
         if not self._connected.done():
             text = f"connecting to {self._where}: it takes the connection, and hangs up without a word"
-            what = troubles.ErrorReaction.SPEAK_OLDER if self._is_5 else troubles.ErrorReaction.TRY_AGAIN
+            what = (
+                broker_errors.ErrorReaction.SPEAK_OLDER
+                if self._is_5
+                else broker_errors.ErrorReaction.TRY_AGAIN
+            )
             self.ended = self.ended or BrokerConnectError(text, what)
             self._connected.set_exception(aiomqtt.MqttError(text))
         elif self.ended is None:
             code = reason_code.value if flags.is_disconnect_packet_from_server else 0
-            self.ended = troubles.of_disconnect(code, reason_code.getName(), self._where)
+            self.ended = broker_errors.of_disconnect(code, reason_code.getName(), self._where)
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         self.on_ended()
 
@@ -349,7 +356,7 @@ class Client(aiomqtt.Client):
         self._unlisted = None
         if self._is_5 and len(packet) > _CODE_AT and not _is_listed(packet[_CODE_AT]):
             self._unlisted = packet[_CODE_AT]
-            packet[_CODE_AT] = _UNSPECIFIED if self._unlisted >= troubles.FAILURE else 0
+            packet[_CODE_AT] = _UNSPECIFIED if self._unlisted >= broker_errors.FAILURE else 0
         return self._handle_puback(cmd)
 
     def _on_publish(
@@ -387,7 +394,9 @@ class Client(aiomqtt.Client):
     def _end_for_store(self, error: StoreError) -> None:
         """End the connection because of a store error, which paho must not see: see `_on_message`."""
         self.store_error = self.store_error or error
-        self.ended = self.ended or BrokerLostError(f"the store: {error}", troubles.ErrorReaction.TRY_AGAIN)
+        self.ended = self.ended or BrokerLostError(
+            f"the store: {error}", broker_errors.ErrorReaction.TRY_AGAIN
+        )
         self.on_ended()
 
 

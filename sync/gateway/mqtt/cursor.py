@@ -23,7 +23,7 @@ def local_key(name: str) -> str:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _StoredDocument:
     """A local document that is written only when its body changes."""
 
     key: str
@@ -45,7 +45,7 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LastPublishedState:
     """State left at a broker in addition to documents."""
 
     online: frozenset[str] = frozenset()
@@ -54,7 +54,7 @@ class Left:
     """True if discovery messages for Home Assistant were published."""
 
 
-NOTHING: Final = Left()
+NOTHING: Final = LastPublishedState()
 
 
 class Cursor:
@@ -62,8 +62,8 @@ class Cursor:
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
-        self._positions = _Kept(local_key(name))
-        self._retained = _Kept(f"{local_key(name)}:retained")
+        self._positions = _StoredDocument(local_key(name))
+        self._retained = _StoredDocument(f"{local_key(name)}:retained")
 
     def lanes(self, settings: Sequence[LaneSettings]) -> list[DocumentLane]:
         """Return the lanes, each at its saved position."""
@@ -100,12 +100,14 @@ class Cursor:
         found = body.get("topics", {})
         return {topic: MessageAge(*fields) for topic, fields in found.items()}
 
-    def left(self) -> Left:
+    def left(self) -> LastPublishedState:
         """Return the other state left there. Raises StoreError."""
         body = self._retained.load(self._database)
-        return Left(frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery")))
+        return LastPublishedState(
+            frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery"))
+        )
 
-    def save_standings(self, known: Mapping[str, MessageAge], left: Left = NOTHING) -> bool:
+    def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
         """Write the retained state if it has changed. Return True if it was written. Raises StoreError."""
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]

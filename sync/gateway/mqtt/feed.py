@@ -8,9 +8,10 @@ from sync import documents
 from sync.gateway.mqtt import limits
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry
 from sync.gateway.mqtt.messages import Message, Options, messages_of
-from sync.gateway.mqtt.signs import Signs
 from sync.gateway.mqtt.vessels import VesselFacts, facts_of
 from sync.store import Database, Document, DocumentChange, DocumentError, Revision, bodies
+
+from .signs_of_life import SignsOfLife
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class LaneFeed:
         self.database = database
         self.options = options
         self._wants = wants
-        self.signs = Signs(database)
+        self.signs = SignsOfLife(database)
         self._facts: dict[str, VesselFacts] = {}
         self._counted = 0
 

@@ -3,7 +3,8 @@
     gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
     gateway.start()
 
-`outbox` decides what is sent and when, `troubles` what an error means. This module has the clock and socket.
+`outbox` decides what is sent and when, `broker_errors` what an error means. This module has the clock and
+socket.
 """
 
 import asyncio
@@ -18,29 +19,30 @@ from typing import Any, Final
 
 import aiomqtt
 
-from sync.gateway.enduring import PAUSE_S, Endurance
 from sync.gateway.forwarded import Forwarded
-from sync.gateway.mqtt import cursor, strangers, topics, troubles
-from sync.gateway.mqtt.attendance import Attendance
 from sync.gateway.mqtt.client import Client
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
-from sync.gateway.mqtt.cursor import Cursor, Left
+from sync.gateway.mqtt.cursor import Cursor, LastPublishedState
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, SendWindow, Timeouts
-from sync.gateway.mqtt.listening import Listening
 from sync.gateway.mqtt.messages import Options
-from sync.gateway.mqtt.outbox import Later, Outbox, Ready, Unprepared
-from sync.gateway.mqtt.signs import Sign
-from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import BrokerConnectError, BrokerError, BrokerLostError, ErrorReaction
+from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
 from sync.gateway.progress import Rate
 from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, words_of_refused
+from sync.gateway.task_errors import PAUSE_S, TaskErrors
 from sync.net import certificates
 from sync.net.backoff import Backoff
 from sync.net.tls_contexts import ClientTLS, client_context
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 from sync.store import Database, Document, StoreError
+
+from . import broker_errors, cursor, non_brokers, topics
+from .broker_errors import BrokerConnectError, BrokerError, BrokerLostError, ErrorReaction
+from .presence_publisher import PresencePublisher
+from .retained_messages import RetainedMessages
+from .signs_of_life import SignOfLife
+from .subscriptions import Subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -109,14 +111,14 @@ class MqttGateway:
         self._has_spoken_5 = self._is_known = False
         """True if the broker should have our session from an earlier connection."""
         self._rate = Rate(time.monotonic)
-        self._listening: Listening | None = None
-        self._attendance = Attendance(
+        self._listening: Subscriptions | None = None
+        self._attendance = PresencePublisher(
             configuration.name, vessel, is_recording=is_recording, look_every=self._patience.recorder
         )
         self._left = cursor.NOTHING
         """The saved part of the state left at the broker in addition to documents."""
         self._report = GatewayReport(configuration.name, "mqtt", configuration.url, since=time.time())
-        self._endurance = Endurance(database, configuration.name)
+        self._endurance = TaskErrors(database, configuration.name)
 
     # Public methods
 
@@ -215,7 +217,7 @@ class MqttGateway:
         return Outbox(
             lanes,
             feed,
-            Standings(self._cursor.standings()),
+            RetainedMessages(self._cursor.standings()),
             limit=configuration.limit,
             now=time.monotonic(),
             patience=self._patience,
@@ -341,13 +343,13 @@ class MqttGateway:
         configuration = self.configuration
         with suppress(ProblemError, BrokerError):
             security = self._security()
-            first = await strangers.first_bytes(
+            first = await non_brokers.first_bytes(
                 configuration.host,
                 configuration.port,
                 None if security is None else security.context,
                 self._patience.probe,
             )
-            return troubles.of_stranger(first, f"{configuration.host}:{configuration.port}")
+            return broker_errors.of_stranger(first, f"{configuration.host}:{configuration.port}")
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
@@ -393,7 +395,7 @@ class MqttGateway:
         )
         self._is_known = self._has_spoken_5 = not must_hear
         self._protocol = aiomqtt.ProtocolVersion.V5  # the next connection tries MQTT 5 again
-        self._listening = listening = Listening(
+        self._listening = listening = Subscriptions(
             client,
             name=self.configuration.name,
             vessel=self._vessel,
@@ -439,7 +441,7 @@ class MqttGateway:
             await self._say_goodbye(client)
         return None
 
-    async def _send(self, client: Client, listening: Listening, outbox: Outbox) -> float:
+    async def _send(self, client: Client, listening: Subscriptions, outbox: Outbox) -> float:
         """Send the messages that are due. Return the seconds until there may be more.
 
         Raises BrokerError, StoreError.
@@ -447,17 +449,17 @@ class MqttGateway:
         for _ in range(_TURN):
             now = time.monotonic()
             due = outbox.due(now)
-            if isinstance(due, Later):
+            if isinstance(due, NothingDue):
                 return due.seconds
-            if isinstance(due, Unprepared):
+            if isinstance(due, UnpreparedVessel):
                 await self._hear(listening, outbox, due.vessel)
-            if isinstance(due, Ready):
+            if isinstance(due, ReadyMessage):
                 message = due.message
                 number = client.send(message.topic, message.payload, retain=message.is_retained)
                 outbox.sent(due, number, now)
         return 0.0
 
-    async def _hear(self, listening: Listening, outbox: Outbox, vessel: str) -> None:
+    async def _hear(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
         """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
 
         Raises BrokerError, StoreError.
@@ -475,7 +477,7 @@ class MqttGateway:
         if outbox.brings(vessel):
             self._attendance.presence.bring(vessel)
 
-    def _signs(self, outbox: Outbox) -> list[Sign]:
+    def _signs(self, outbox: Outbox) -> list[SignOfLife]:
         """Return the new signs of life, and refresh the values they confirm. Raises StoreError."""
         signs = self._feed.signs.take(self._now().timestamp())
         for sign in signs:
@@ -584,9 +586,9 @@ class MqttGateway:
         self._saved_at = time.monotonic()
         outbox.saved()
 
-    def _left_now(self, outbox: Outbox) -> Left:
+    def _left_now(self, outbox: Outbox) -> LastPublishedState:
         """Return the state left at the broker in addition to documents, so that a later run can clear it."""
-        return Left(
+        return LastPublishedState(
             frozenset(self._attendance.presence.said),
             has_discovery=self.configuration.home_assistant
             or (self._left.has_discovery and not outbox.has_compared),

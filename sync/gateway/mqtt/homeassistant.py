@@ -65,7 +65,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
     """Return the seconds without a message after which a sensor's value expires, or None if irregular.
 
     A constant value is recorded with the first sample after its window ends, and is published again then
-    (`signs`). The result is twice that time, so that one late message does no harm.
+    (`signs_of_life`). The result is twice that time, so that one late message does no harm.
     """
     if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
         return None

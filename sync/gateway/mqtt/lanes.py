@@ -15,7 +15,7 @@ from sync.gateway.mqtt.limits import WINDOW_MESSAGES
 from sync.gateway.mqtt.messages import Message, is_published
 from sync.gateway.progress import Backlog
 from sync.gateway.report import RefusedDocument
-from sync.mesh.streams import HISTORY
+from sync.mesh.link_streams import HISTORY
 
 TRAIL: Final = WINDOW_MESSAGES
 """Number of documents sent again to a broker that has lost our session.

@@ -31,7 +31,7 @@ class RetainRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MessageAge:
-    """Age of a message's content within a vessel, for comparison; see `standing`."""
+    """Age of a message's content within a vessel, for comparison; see `retained_messages`."""
 
     log: str
     sequence: int

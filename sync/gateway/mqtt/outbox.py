@@ -15,20 +15,21 @@ from typing import Final
 
 from sync import documents
 from sync.documents import DocumentType
-from sync.gateway.mqtt import homeassistant, limits, repairs, topics, troubles
 from sync.gateway.mqtt.cursor import MOST_ASIDE
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Message, RetainRule
-from sync.gateway.mqtt.standing import Standings
-from sync.gateway.mqtt.troubles import BrokerLostError, BrokerRefusalError, ErrorReaction
 from sync.gateway.report import RefusedDocument
 from sync.net.throttle import TokenBucket
 
+from . import broker_errors, homeassistant, limits, repairs, topics
+from .broker_errors import BrokerLostError, BrokerRefusalError, ErrorReaction
+from .retained_messages import RetainedMessages
+
 
 @dataclass(slots=True)
-class _Line:
+class _LaneTransmission:
     """A lane and the state of its transmission."""
 
     lane: DocumentLane
@@ -44,10 +45,10 @@ class _Line:
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
+class _MessageInFlight:
     """A message in flight."""
 
-    line: _Line
+    line: _LaneTransmission
     entry: LaneEntry
     message: Message
     size: int
@@ -57,29 +58,29 @@ class _Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyMessage:
     """A message to send now; call `Outbox.sent` afterwards."""
 
-    line: _Line
+    line: _LaneTransmission
     entry: LaneEntry
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Unprepared:
+class UnpreparedVessel:
     """A vessel whose retained messages must be read first; call `Outbox.prepared` afterwards."""
 
     vessel: str
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class NothingDue:
     """Nothing to send now; ask again after this many seconds, or after an event."""
 
     seconds: float
 
 
-Due = Ready | Unprepared | Later
+Due = ReadyMessage | UnpreparedVessel | NothingDue
 _PUT_BACK: Final = 3
 """Maximum number of immediate corrections for each topic and connection.
 
@@ -98,7 +99,7 @@ class Outbox:
         self,
         lanes: Sequence[DocumentLane],
         feed: LaneFeed,
-        standings: Standings,
+        standings: RetainedMessages,
         *,
         limit: float | None,
         now: float,
@@ -129,7 +130,7 @@ class Outbox:
         whole = None if limit is None else TokenBucket(limit, now=now)
         self._whole = whole
         self._lines = [
-            _Line(
+            _LaneTransmission(
                 lane,
                 None
                 if lane.settings.limit is None
@@ -138,8 +139,8 @@ class Outbox:
             for lane in lanes
         ]
         self._window = SendWindow()
-        self._flights: dict[int, _Flight] = {}
-        self._unheard: dict[tuple[str, bytes], list[_Flight]] = {}
+        self._flights: dict[int, _MessageInFlight] = {}
+        self._unheard: dict[tuple[str, bytes], list[_MessageInFlight]] = {}
         self._ready: set[str] = set()
         self._unheard_vessels: list[str] = []
         self._is_begun = False
@@ -266,7 +267,7 @@ class Outbox:
         """Return what to do next. Raises StoreError."""
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
-            return Later(later)  # acknowledged, but not read back
+            return NothingDue(later)  # acknowledged, but not read back
         for place, line in enumerate(self._lines):
             lane = line.lane
             if line.refusal is not None:
@@ -287,20 +288,20 @@ class Outbox:
                 if not line.is_read:
                     # Priority holds even if the feed must be read far to find the next document. Other tasks
                     # of the event loop run in between.
-                    return Later(0.0)
+                    return NothingDue(0.0)
                 continue
             entry, message = found
             if entry.vessel not in self._ready:
-                return Unprepared(entry.vessel)
+                return UnpreparedVessel(entry.vessel)
             if not self._window.takes(message.size, first=place == 0):
                 break  # only an answer makes room, and priority must hold
-            return Ready(line, entry, message)
-        return Later(later)
+            return ReadyMessage(line, entry, message)
+        return NothingDue(later)
 
-    def sent(self, ready: Ready, number: int, now: float) -> None:
+    def sent(self, ready: ReadyMessage, number: int, now: float) -> None:
         """Record that a message was sent, and the id by which it will be acknowledged."""
         size = ready.message.size
-        flight = _Flight(ready.line, ready.entry, ready.message, size, now)
+        flight = _MessageInFlight(ready.line, ready.entry, ready.message, size, now)
         if not self._flights:
             self._answered_at = now
         self._flights[number] = flight
@@ -312,7 +313,7 @@ class Outbox:
             bucket.spend(size, now)
         ready.line.lane.sent()
 
-    def _next(self, line: _Line) -> tuple[LaneEntry, Message] | None:
+    def _next(self, line: _LaneTransmission) -> tuple[LaneEntry, Message] | None:
         """Return the next message of a lane in publishable form, or None if there is none yet."""
         lane = line.lane
         has_loaded = False
@@ -352,9 +353,9 @@ class Outbox:
         self._answered_at = now
         if flight.answered_at is None:
             self._window.answered(flight.size, sent_at=flight.sent_at, now=now)
-        if code >= troubles.FAILURE:
+        if code >= broker_errors.FAILURE:
             self._drop(number, flight)
-            return self._refused(flight, troubles.of_puback(code, name, flight.message.topic), now)
+            return self._refused(flight, broker_errors.of_puback(code, name, flight.message.topic), now)
         flight.answered_at = now
         if flight.is_heard or not self._must_hear:
             self._confirm(number, flight, now)
@@ -397,7 +398,7 @@ class Outbox:
         for number, flight in list(self._flights.items()):
             if flight.answered_at is not None and now - flight.answered_at > self._patience.echo:
                 self._drop(number, flight)
-                found = self._refused(flight, troubles.of_silence(flight.message.topic), now) or found
+                found = self._refused(flight, broker_errors.of_silence(flight.message.topic), now) or found
         return found
 
     def saved(self) -> None:
@@ -429,7 +430,7 @@ class Outbox:
             sum(lane.backlog.bytes for lane in self.lanes),
         )
 
-    def _confirm(self, number: int, flight: _Flight, now: float) -> None:
+    def _confirm(self, number: int, flight: _MessageInFlight, now: float) -> None:
         del self._flights[number]
         entry = flight.entry
         self.standings.published(flight.message)
@@ -463,7 +464,7 @@ class Outbox:
         self.unsaved += len(done)
         self.ended.extend(done)
 
-    def _drop(self, number: int, flight: _Flight) -> None:
+    def _drop(self, number: int, flight: _MessageInFlight) -> None:
         del self._flights[number]
         key = (flight.message.topic, flight.message.payload)
         waiting = self._unheard.get(key, [])
@@ -472,7 +473,9 @@ class Outbox:
             if not waiting:
                 del self._unheard[key]
 
-    def _refused(self, flight: _Flight, trouble: BrokerRefusalError, now: float) -> BrokerRefusalError | None:
+    def _refused(
+        self, flight: _MessageInFlight, trouble: BrokerRefusalError, now: float
+    ) -> BrokerRefusalError | None:
         line = flight.line
         if flight.entry.is_void:
             return None
@@ -485,11 +488,11 @@ class Outbox:
         line.lane.rewind()
         return trouble
 
-    def _set_aside(self, line: _Line, entry: LaneEntry, reason: str) -> None:
+    def _set_aside(self, line: _LaneTransmission, entry: LaneEntry, reason: str) -> None:
         refused = RefusedDocument(entry.document_id, reason, round(self._utc(), 3))
         self._note(line.lane.set_aside(entry, refused))
 
-    def _has_flight(self, line: _Line) -> bool:
+    def _has_flight(self, line: _LaneTransmission) -> bool:
         return any(flight.line is line for flight in self._flights.values())
 
 

@@ -2,8 +2,8 @@
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
 vessel is recording and that its values arrive. For this vessel, the recorder decides. The broker publishes
-the last will if the connection breaks. For other vessels, their documents decide (see `signs`). They have no
-last will, but Home Assistant lets their old values expire (`expire_after`).
+the last will if the connection breaks. For other vessels, their documents decide (see `signs_of_life`). They
+have no last will, but Home Assistant lets their old values expire (`expire_after`).
 
 A vessel has the last word on its own presence. It publishes it again when another gateway contradicts it. A
 gateway replaces `online` by `offline` for another vessel only if it published that `online` itself, and
@@ -13,8 +13,9 @@ nobody else has published since.
 from collections.abc import Iterable
 from typing import Final
 
-from sync.gateway.mqtt.signs import LATE_S
 from sync.gateway.mqtt.topics import OFFLINE, ONLINE
+
+from .signs_of_life import LATE_S
 
 CORRECTED_EVERY: Final = 5.0
 """Minimum seconds between two corrections of what others publish about this vessel."""

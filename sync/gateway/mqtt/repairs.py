@@ -15,10 +15,11 @@ from sync.gateway.mqtt import homeassistant, limits, topics
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
 from sync.gateway.mqtt.messages import Message, standing_of
-from sync.gateway.mqtt.standing import Standings, is_older
 from sync.gateway.mqtt.topics import RetainedTopic
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import Database, Document
+
+from .retained_messages import RetainedMessages, is_older
 
 _ANY_LOG = "aaaaaa"
 
@@ -46,7 +47,7 @@ def find_missing(
     vessel: str,
     feed: LaneFeed,
     lanes: Sequence[DocumentLane],
-    standings: Standings,
+    standings: RetainedMessages,
     *,
     only: str | None = None,
 ) -> None:
@@ -67,7 +68,7 @@ def find_left_over(
     vessel: str,
     feed: LaneFeed,
     lanes: Sequence[DocumentLane],
-    standings: Standings,
+    standings: RetainedMessages,
     *,
     clears_discovery: bool,
     only: str | None = None,
@@ -95,7 +96,7 @@ def find_left_over(
             lane.repairs[Repair(document_id, RepairReason.LEFT_OVER, topic)] = None
 
 
-def load(feed: LaneFeed, lane: DocumentLane, standings: Standings) -> None:
+def load(feed: LaneFeed, lane: DocumentLane, standings: RetainedMessages) -> None:
     """Move the next repairs of a lane into its queue as entries. Raises StoreError."""
     entries: list[LaneEntry] = []
     while lane.repairs and len(entries) < limits.REPAIRS:
@@ -111,7 +112,7 @@ def load(feed: LaneFeed, lane: DocumentLane, standings: Standings) -> None:
 
 
 def _messages(
-    repair: Repair, feed: LaneFeed, lane: DocumentLane, standings: Standings
+    repair: Repair, feed: LaneFeed, lane: DocumentLane, standings: RetainedMessages
 ) -> tuple[Message, ...]:
     name = documents.parse_id(repair.document_id)
     assert name is not None
@@ -170,7 +171,7 @@ def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Docume
 
 
 def _knows_best(
-    facts: VesselFacts, feed: LaneFeed, lanes: Sequence[DocumentLane], standings: Standings
+    facts: VesselFacts, feed: LaneFeed, lanes: Sequence[DocumentLane], standings: RetainedMessages
 ) -> bool:
     """Return True if the store has the newest known list of the vessel's sensors.
 

@@ -13,9 +13,9 @@ import pytest
 from services.cli.main import main
 from services.doctor import network
 from services.doctor.checks import CHECKS, Check, examine, is_well
-from services.doctor.context import Patient
+from services.doctor.context import Appliance
 from services.doctor.findings import CheckStatus
-from services.logs.kept import ErrorLog
+from services.logs.error_log import ErrorLog
 from services.logs.lines import LogLine
 from services.recovery import store_check
 from services.state import crash_loops, state_file
@@ -133,9 +133,9 @@ class Rig:
             raise OSError(2, "No such file or directory")
         return found
 
-    def patient(self, **more: Any) -> Patient:
+    def patient(self, **more: Any) -> Appliance:
         given = {"boottime": NOW, "utc": UTC, "alive": lambda _pid: True, **more}
-        return Patient(
+        return Appliance(
             config=self.root / "etc/logboat.toml",
             sensors_file=self.root / "etc/sensors.toml",
             data=self.root / "data",
@@ -370,7 +370,7 @@ def test_store_of_another_program_is_seen(rig: Rig) -> None:
 
 
 def test_question_that_cannot_be_asked_is_skipped(rig: Rig) -> None:
-    def fail(_patient: Patient) -> Any:
+    def fail(_patient: Appliance) -> Any:
         raise PermissionError(13, "Permission denied")
 
     ((_, finding),) = examine(rig.patient(), [Check("x", fail, "y")])

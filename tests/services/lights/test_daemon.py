@@ -11,7 +11,7 @@ import pytest
 from services.config.model import LightsSection
 from services.lights.daemon import LAMP_TEST_S, LightsDaemon, is_night
 from services.lights.facts import LightFacts, Machine
-from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, PatientPanel
+from services.lights.panel import TRY_EVERY_S, HeaderPanel, KernelPanel, PanelError, RetryingPanel
 from services.state import crash_loops, state_file
 from services.system.maintenance import STATE as MAINTENANCE
 from sync.gateway.policy import HoursAre
@@ -125,7 +125,7 @@ def test_pin_that_somebody_else_has_is_named(pi: Board) -> None:
 def test_leds_that_cannot_be_used_yet_are_tried_again(pi: Board, caplog: pytest.LogCaptureFixture) -> None:
     pi.line(13).holder = "spi0 CS1"
     seconds = [100.0]
-    panel = PatientPanel(lambda: HeaderPanel(PINS, factory=pi.factory), clock=lambda: seconds[0])
+    panel = RetryingPanel(lambda: HeaderPanel(PINS, factory=pi.factory), clock=lambda: seconds[0])
     daemon = LightsDaemon(panel, facts)
     for now in (100.0, 105.0, 100.0 + TRY_EVERY_S, 125.0):
         seconds[0] = now

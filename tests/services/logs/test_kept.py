@@ -13,7 +13,7 @@ import pytest
 
 from services.bundle.contents import parts
 from services.logs import setup
-from services.logs.kept import LIMIT, NAME, OLDER, SYNC_EVERY_S, ErrorLog, read, recent
+from services.logs.error_log import LIMIT, NAME, OLDER, SYNC_EVERY_S, ErrorLog, read, recent
 from services.logs.lines import LogLine
 from tests.faults.disks import in_memory
 

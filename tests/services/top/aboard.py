@@ -8,10 +8,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from services.console.world import World
+from services.console.environment import Environment
 from services.screens.top.app import Top
-from services.screens.top.looking import TopFactsCollector
-from services.screens.top.parts import Lines, PartView
+from services.screens.top.facts import TopFactsCollector
+from services.screens.top.widgets import Lines, ScreenPartView
 from tests.services import documents as build
 from tests.services.appliance import Appliance
 
@@ -33,9 +33,11 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
     return Namespace(**(places | changes))
 
 
-def world(logboat: Appliance) -> World:
+def world(logboat: Appliance) -> Environment:
     """Return the appliance's clock, and the people on board."""
-    return World(clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user)
+    return Environment(
+        clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user
+    )
 
 
 def looker(logboat: Appliance, **changes: Any) -> TopFactsCollector:
@@ -155,8 +157,8 @@ def top(pilot: Pilot[None]) -> Top:
     return pilot.app
 
 
-def part(pilot: Pilot[None], name: str) -> PartView:
-    return pilot.app.screen_stack[0].query_one(f"#{name}", PartView)
+def part(pilot: Pilot[None], name: str) -> ScreenPartView:
+    return pilot.app.screen_stack[0].query_one(f"#{name}", ScreenPartView)
 
 
 def shown(pilot: Pilot[None]) -> str:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from services.screens.top.onfile import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, FactsReader
+from services.screens.top.stored_facts import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, FactsReader
 from sync.documents import is_single_writer
 from sync.store import Database
 from tests.services import documents as build

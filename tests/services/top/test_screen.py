@@ -6,7 +6,7 @@ import pytest
 
 from sensors.state import SensorState
 from services.console.errors import FailedError
-from services.screens.top.looking import TopFacts, TopFactsCollector
+from services.screens.top.facts import TopFacts, TopFactsCollector
 from services.terminal.present import Style
 from sync.documents import is_single_writer
 from sync.store import Database
@@ -386,6 +386,6 @@ class TestTrouble:
 
 
 def test_the_styles_say_nothing_that_words_do_not_say() -> None:
-    from services.screens.top.parts import STYLES
+    from services.screens.top.widgets import STYLES
 
     assert set(STYLES) == {None, *Style}

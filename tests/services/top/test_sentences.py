@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.screens.top.sentences import FactSentence, NewsSelector, Rank, facts
+from services.screens.top.fact_sentences import FactSentence, NewsSelector, Rank, facts
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from services.cli.main import main
-from services.console.world import World
+from services.console.environment import Environment
 from services.state import state_file
 from tests.faults.disks import Disk
 from tests.polling import PATIENCE_S
@@ -158,7 +158,7 @@ class Ship:
         if not self._prefix:
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
-                main([*command, "--json", *self._places()], world=World(clock=self))
+                main([*command, "--json", *self._places()], world=Environment(clock=self))
             return json.loads(said.getvalue())
         # Its data is in another mount namespace.
         done = subprocess.run(

@@ -1,0 +1,104 @@
+"""Puts a bundle into a card's data partition, or onto its FAT, without mounting either, and reads it back.
+
+In the data partition it is in `inbox/`, which only root can read; the first start takes it in from there. On
+FAT it is in `logboat/`, where anyone can read it until then.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from provisioning import files
+from provisioning.bundle.contents import MANIFEST
+from provisioning.card.partitions import CardPartition
+from provisioning.card.tools import run
+from provisioning.card_folders import INBOX, ON_FAT
+from provisioning.errors import CardError
+from sync.folders import OWN, make_folder
+
+
+def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes]) -> None:
+    """Put a bundle into the data partition of the card or image at `path`; raises CardError."""
+    place = f"{path}?offset={partition.start}"
+    folders = sorted({f"{INBOX}/{Path(name).parent}".removesuffix("/.") for name in bundle})
+    with TemporaryDirectory(prefix="logboat-") as temporary:
+        lines = []
+        for folder in folders:
+            lines += [f"mkdir /{folder}", *_owned(f"/{folder}", 0o40700)]
+        for number, (name, content) in enumerate(bundle.items()):
+            source = Path(temporary) / str(number)
+            files.write(source, content, mode=files.SECRET)
+            target = Path(f"/{INBOX}/{name}")
+            lines += [
+                f"cd {target.parent}",
+                f'write "{source}" {target.name}',
+                *_owned(str(target), 0o100600),
+            ]
+        run(["debugfs", "-w", "-f", "/dev/stdin", place], given="\n".join([*lines, ""]).encode())
+    for name, content in bundle.items():
+        if run(["debugfs", "-R", f"cat /{INBOX}/{name}", place]) != content:
+            text = f"{path}: {name} could not be put into its data partition"
+            raise CardError(text)
+    run(["e2fsck", "-fn", place])
+
+
+def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
+    """Put a bundle onto the FAT partition of a card or image.
+
+    Raises CardError, also if another vessel's bundle is there.
+    """
+    drive = f"{path}@@{partition.start}"
+    listed = _listed(drive)
+    if f"{ON_FAT}/{MANIFEST}" in listed:
+        _check_same(run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{MANIFEST}", "-"]), vessel, str(path))
+    for folder in sorted({ON_FAT, *(f"{ON_FAT}/{Path(name).parent}".removesuffix("/.") for name in bundle)}):
+        if f"{folder}/" not in listed:
+            run(["mmd", "-D", "s", "-i", drive, f"::{folder}"])
+    for name, content in bundle.items():
+        run(["mcopy", "-D", "o", "-o", "-i", drive, "-", f"::{ON_FAT}/{name}"], given=content)
+        if run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{name}", "-"]) != content:
+            text = f"{path}: {name} could not be put onto its FAT partition"
+            raise CardError(text)
+
+
+def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
+    """Put a bundle onto a FAT partition that is mounted; raises CardError, OSError."""
+    place = folder / ON_FAT
+    if not place.is_dir() and not (folder / "autoboot.txt").is_file():
+        text = (
+            f"{folder}: has neither {ON_FAT}/ nor autoboot.txt: not the first partition of a Logboat card;"
+            " name the folder where that is mounted"
+        )
+        raise CardError(text)
+    if (place / MANIFEST).is_file():
+        _check_same((place / MANIFEST).read_bytes(), vessel, str(place))
+    for name, content in sorted(bundle.items(), key=lambda item: item[0] == MANIFEST):
+        make_folder((place / name).parent, OWN)
+        files.write_on_fat(place / name, content)
+        if files.read_back(place / name) != content:
+            text = f"{place / name}: reads otherwise than was written: take another card"
+            raise CardError(text)
+
+
+def _owned(path: str, mode: int) -> list[str]:
+    return [
+        f"set_inode_field {path} {name} {value}"
+        for name, value in (("mode", f"0{mode:o}"), ("uid", "0"), ("gid", "0"))
+    ]
+
+
+def _listed(drive: str) -> set[str]:
+    """Return the paths on a FAT partition; a folder's path ends with `/`."""
+    out = run(["mdir", "-/", "-b", "-i", drive, "::"]).decode(errors="replace")
+    return {line.removeprefix("::/") for line in out.splitlines() if line.startswith("::/")}
+
+
+def _check_same(manifest: bytes, vessel: str, where: str) -> None:
+    try:
+        found = json.loads(manifest).get("vessel")
+    except (ValueError, AttributeError, RecursionError):
+        return  # damaged, so it is replaced
+    if found != vessel:
+        text = f"{where}: there is a bundle of {found} already; remove it, or take another card"
+        raise CardError(text)

@@ -1,0 +1,196 @@
+"""Writes an image onto a card or into a file: sparse, read back, and bootable only when it is complete.
+
+The first sector, with the partition table, is cleared first and written last. So a card whose writing was
+interrupted does not boot, and is simply written again; a file gets its name only when it is complete. Ranges
+that are zero in the image are cleared by the device. If it cannot clear a range, the range is read, and zeros
+are written if needed.
+"""
+
+import ctypes
+import gzip
+import hashlib
+import lzma
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+from provisioning.card.partitions import SECTOR
+from provisioning.card.target import Target
+from provisioning.errors import CardError
+
+CHUNK: Final = 4 * 2**20
+BLOCK: Final = 64 * 2**10
+"""Unit of the block map in bytes: smaller ones make many small writes, which are slow on cards."""
+_KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
+"""Mode of fallocate(2).
+
+On a block device it clears, and fails where the device would have to write zeros.
+"""
+
+Progress = Callable[[str, int, int | None], None]
+"""Callback for progress, with the activity, the bytes so far, and the total if known."""
+
+
+@dataclass(slots=True)
+class WriteRecord:
+    """Record of what was written: offset, length and SHA-256 of each piece, and the sector held back."""
+
+    pieces: list[tuple[int, int, bytes]] = field(default_factory=list)
+    first_sector: bytes = b""
+    size: int = 0
+
+
+def size_of(image: Path) -> int | None:
+    """Return the size in bytes of the card that the image needs, or None if only unpacking would show it.
+
+    Raises CardError if there is no such image.
+    """
+    if not image.is_file():
+        text = f"{image}: there is no such image"
+        raise CardError(text)
+    return None if image.suffix in (".xz", ".gz") else image.stat().st_size
+
+
+@contextmanager
+def opened(target: Target) -> Iterator[tuple[int, Path]]:
+    """Open the target for writing; yield its descriptor, and a path for tools.
+
+    A file gets its final name only at the end. Raises CardError.
+    """
+    path = target.path if target.is_device else target.path.with_name(f"{target.path.name}.part")
+    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if target.is_device else os.O_CREAT | os.O_TRUNC)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
+        text = f"{path}: cannot be written: {error.strerror}{hint}"
+        raise CardError(text) from error
+    try:
+        yield descriptor, path
+        os.fsync(descriptor)
+        if not target.is_device:
+            path.replace(target.path)
+    except OSError as error:
+        text = (
+            f"{path}: {error.strerror or error}; it starts nothing now: write it again, or take another card"
+        )
+        raise CardError(text) from error
+    finally:
+        os.close(descriptor)
+        if not target.is_device:
+            path.unlink(missing_ok=True)
+
+
+def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) -> WriteRecord:
+    """Write everything but the first sector; raises CardError for a damaged image, OSError for the target."""
+    os.pwrite(descriptor, bytes(SECTOR), 0)
+    os.fsync(descriptor)
+    done, total, whole = WriteRecord(), size_of(image), hashlib.sha256()
+    for chunk in _chunks(image):
+        whole.update(chunk)
+        if not done.size:
+            done.first_sector, chunk = chunk[:SECTOR], bytes(SECTOR) + chunk[SECTOR:]  # noqa: PLW2901
+        for start, length, is_zero in _runs(chunk):
+            offset = done.size + start
+            if not is_zero:
+                piece = chunk[start : start + length]
+                _write_at(descriptor, piece, offset)
+                done.pieces.append((offset, length, hashlib.sha256(piece).digest()))
+            elif is_device:
+                _clear(descriptor, offset, length)
+        done.size += len(chunk)
+        progress("writing", done.size, total)
+    if not is_device:
+        os.ftruncate(descriptor, done.size)
+    _check_digest(image, whole.hexdigest())
+    os.fsync(descriptor)
+    return done
+
+
+def verify(descriptor: int, written: WriteRecord, progress: Progress) -> None:
+    """Read back every piece from the medium; raises CardError if one differs."""
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    total, so_far = sum(length for _, length, _ in written.pieces), 0
+    for offset, length, digest in written.pieces:
+        if hashlib.sha256(os.pread(descriptor, length, offset)).digest() != digest:
+            text = f"at byte {offset} it reads otherwise than was written: take another card"
+            raise CardError(text)
+        so_far += length
+        progress("reading back", so_far, total)
+
+
+def finish(descriptor: int, written: WriteRecord) -> None:
+    """Write the first sector, which makes the card bootable; raises CardError, OSError."""
+    os.pwrite(descriptor, written.first_sector, 0)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    if os.pread(descriptor, SECTOR, 0) != written.first_sector:
+        text = "its first sector cannot be written: take another card"
+        raise CardError(text)
+
+
+def _chunks(image: Path) -> Iterator[bytes]:
+    try:
+        with _unpacked(image) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except (lzma.LZMAError, gzip.BadGzipFile, EOFError, OSError) as error:
+        text = f"{image}: cannot be read: {error}; fetch or build the image anew"
+        raise CardError(text) from error
+
+
+def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
+    if image.suffix == ".xz":
+        return lzma.open(image, "rb")
+    if image.suffix == ".gz":
+        return gzip.open(image, "rb")
+    return image.open("rb")
+
+
+def _check_digest(image: Path, found: str) -> None:
+    """Check an unpacked image against `IMAGE.sha256`, as sha256sum writes it, if that file exists."""
+    beside = image.with_name(f"{image.name}.sha256")
+    if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [found]:
+        text = f"{image}: not what {beside.name} says; fetch or build the image anew"
+        raise CardError(text)
+
+
+def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield runs of blocks as start, length, and True if the run is all zeros."""
+    begin, kind, nothing = 0, None, bytes(BLOCK)
+    for start in range(0, len(chunk), BLOCK):
+        block = chunk[start : start + BLOCK]
+        is_zero = block == nothing[: len(block)]
+        if kind is not None and is_zero != kind:
+            yield begin, start - begin, kind
+            begin = start
+        kind = is_zero
+    if kind is not None:
+        yield begin, len(chunk) - begin, kind
+
+
+def _write_at(descriptor: int, content: bytes, offset: int) -> None:
+    view = memoryview(content)
+    while view:
+        count = os.pwrite(descriptor, view, offset)
+        view, offset = view[count:], offset + count
+
+
+def _clear(descriptor: int, offset: int, length: int) -> None:
+    if _punch(descriptor, offset, length):
+        return
+    while length:
+        step = min(length, CHUNK)
+        if os.pread(descriptor, step, offset).strip(b"\0"):
+            _write_at(descriptor, bytes(step), offset)
+        offset, length = offset + step, length - step
+
+
+def _punch(descriptor: int, offset: int, length: int) -> bool:
+    """Tell the kernel to clear a range; return True on success."""
+    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    span = ctypes.c_longlong(offset), ctypes.c_longlong(length)
+    return int(fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, *span)) == 0

@@ -1,0 +1,68 @@
+"""Common parts of the readers of `user-data` and `network-config`: tables of keys, each with its reader.
+
+A key is read, or is known to have no effect on an appliance, or is a problem: nothing is dropped silently.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from .requested_settings import SettingsSheet
+from .yamltree import Items, Node, Pairs, Text, YamlError, parse
+
+Reader = Callable[[Text, Node], None]
+"""Function that notes what a key's value requests."""
+
+
+def root_of(text: str, sheet: SettingsSheet) -> Node | None:
+    """Return the document, or None if there is none; note a problem if it cannot be read."""
+    try:
+        return parse(text)
+    except YamlError as error:
+        sheet.leave("", error.line, str(error))
+        return None
+
+
+def each_key(
+    node: Node, sheet: SettingsSheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
+) -> None:
+    """Read a mapping's values by their keys, and note the keys that are unknown."""
+    if not isinstance(node, Pairs):
+        if not (isinstance(node, Text) and node.is_null):
+            sheet.leave("", node.line, "this is not a table of names and values")
+        return
+    for key, value in node.pairs:
+        if key.text in readers:
+            readers[key.text](key, value)
+        elif key.text not in no_effect:
+            sheet.unknown(key.text, key.line)
+
+
+def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
+    """Return a scalar's text; None for a null, and None with a problem for anything else."""
+    if not isinstance(value, Text):
+        sheet.leave(key.text, value.line, "this is not a text")
+        return None
+    return None if value.is_null else value.text
+
+
+def truth_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
+    """Return true or false, or None after noting a problem for anything else."""
+    found = value.truth if isinstance(value, Text) else None
+    if found is None:
+        sheet.leave(key.text, value.line, "this is neither true nor false")
+    return found
+
+
+def taking(sheet: SettingsSheet, field: str) -> Reader:
+    """Return a reader that takes a text for a field."""
+
+    def reader(key: Text, value: Node) -> None:
+        words = text_of(sheet, key, value)
+        if words is not None:
+            sheet.take(field, words, key=key.text, line=value.line)
+
+    return reader
+
+
+def items_of(value: Node) -> tuple[Node, ...]:
+    """Return a sequence's items, or any other node as the only item."""
+    return value.items if isinstance(value, Items) else (value,)

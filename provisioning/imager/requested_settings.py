@@ -1,0 +1,98 @@
+"""The possible settings, and the sheet on which a file's reader notes what the file requests.
+
+Every entry of a file is either taken, known to have no effect here, or noted as a problem: a file with a
+problem stays on the card. Values are checked by parsers that the caller supplies.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.toml.toml_file import FileProblem
+from sensors.units import InputError
+
+Checks = Mapping[str, Callable[[Any], Any]]
+"""Parsers by the setting that they check; they raise InputError.
+
+The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password` and `country`. A
+setting without a parser is taken unchanged.
+"""
+NO_CHECKS: Final[Checks] = {}
+CHANGE_IT: Final = "Change or remove it; as long as it is there, this file stays on the card."
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedWifi:
+    """A Wi-Fi network to join."""
+
+    ssid: str
+    password: str = field(default="", repr=False)
+    """Passphrase, or the 64 hexadecimal digits derived from it; empty for an open network."""
+    hidden: bool = False
+    """True if the access point does not broadcast its SSID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customisation:
+    """The settings that were requested; empty where nothing was."""
+
+    host_name: str = ""
+    user: str = ""
+    password_hash: str = field(default="", repr=False)
+    """Hash of the password, in the form of `/etc/shadow`."""
+    ssh_keys: tuple[str, ...] = ()
+    wifi: tuple[RequestedWifi, ...] = ()
+    country: str = ""
+    timezone: str = ""
+
+
+class SettingsSheet:
+    """Settings that one file requests, and the problems in it."""
+
+    def __init__(self, file: str, checks: Checks) -> None:
+        self.file = file
+        self.values: dict[str, Any] = {}
+        """Values by the field of `Customisation`."""
+        self.problems: list[FileProblem] = []
+        self._checks = checks
+
+    def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
+        """Note the value of a field with a single value; an empty value requests nothing."""
+        found = self.checked(field_name, raw, key=key, line=line)
+        if found:
+            self.values[field_name] = found
+
+    def take_key(self, raw: Any, *, key: str, line: int | None) -> None:
+        """Note an SSH key that may log in."""
+        found = self.checked("ssh_key", raw, key=key, line=line)
+        if found:
+            self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), found)
+
+    def join(self, point: RequestedWifi, *, key: str, line: int | None) -> None:
+        """Note a network to join."""
+        known: tuple[RequestedWifi, ...] = self.values.get("wifi", ())
+        ssid = self.checked("ssid", point.ssid, key=key, line=line)
+        password = self.checked("wifi_password", point.password, key=key, line=line)
+        if ssid is None or password is None:
+            return
+        if any(other.ssid == ssid for other in known):
+            self.leave(key, line, "this network is there twice", "Keep one of the two.")
+            return
+        self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
+
+    def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
+        """Return the value from its parser, or None after noting a problem if it cannot be used."""
+        try:
+            return self._checks[what](raw) if what in self._checks else raw
+        except InputError as error:
+            self.leave(key, line, error.text, error.remedy)
+            return None
+
+    def leave(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
+        """Note an entry that is not taken, and why: the file stays where it is."""
+        self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
+
+    def unknown(self, key: str, line: int | None) -> None:
+        """Note a key that is not understood here."""
+        self.leave(key, line, "this is not understood here")

@@ -1,0 +1,74 @@
+"""The lines of config.txt for a vessel's sensors and clocks, and the chips to announce to the kernel.
+
+The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kinds.sysfs` has the overlay of
+each chip.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sensors.config.parsers import THERMOMETER
+from sensors.kinds.sysfs import CHIPS, Chip, Wiring
+from sensors.settings import AnalogOptions, BusOptions, SensorSettings
+
+_HEADERS_I2C = "dtparam=i2c_arm=on"
+_HEADERS_SPI = "dtparam=spi=on"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelConfiguration:
+    """Configuration that the kernel needs for the hardware."""
+
+    lines: tuple[str, ...] = ()
+    """Lines of config.txt without duplicates, buses first."""
+    devices: tuple[tuple[int, str, int], ...] = ()
+    """I2C chips without an overlay, for `new_device` at each start: bus, name, address."""
+
+
+def kernel_configuration(
+    sensors: Iterable[SensorSettings], *, rtc: str | None = None, pps: int | None = None
+) -> KernelConfiguration:
+    """Return the configuration for these sensors and clocks.
+
+    `rtc` is a clock chip on the header's I2C bus, `pps` the BCM pin of a pulse per second.
+    """
+    found = _Collected()
+    for sensor in sensors:
+        options = sensor.options
+        if sensor.kind == THERMOMETER:
+            found.overlays["dtoverlay=w1-gpio"] = None
+        elif isinstance(options, AnalogOptions):
+            found.add(CHIPS[options.chip], options.bus, options.address)
+        elif isinstance(options, BusOptions):
+            address = options.address if isinstance(options.address, int) else None
+            found.add(CHIPS[sensor.kind], options.bus, address)
+    if rtc is not None:
+        found.buses[_HEADERS_I2C] = None
+        found.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
+    if pps is not None:
+        found.overlays[f"dtoverlay=pps-gpio,gpiopin={pps}"] = None
+    return KernelConfiguration((*sorted(found.buses), *found.overlays), tuple(found.devices))
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Collected lines and chips without duplicates, in order of arrival."""
+
+    buses: dict[str, None] = field(default_factory=dict)
+    overlays: dict[str, None] = field(default_factory=dict)
+    devices: dict[tuple[int, str, int], None] = field(default_factory=dict)
+
+    def add(self, chip: Chip, bus: int | None, address: int | None) -> None:
+        bus = chip.wiring.usual_bus if bus is None else bus
+        address = chip.usual_address if address is None else address
+        self.buses[_bus_line(chip.wiring, bus)] = None
+        if chip.overlay is None:
+            self.devices[bus, chip.device, address] = None
+        else:
+            self.overlays[f"dtoverlay={chip.overlay(bus, address)}"] = None
+
+
+def _bus_line(wiring: Wiring, bus: int) -> str:
+    if wiring is Wiring.I2C:
+        return _HEADERS_I2C if bus == 1 else f"dtoverlay=i2c{bus}"
+    return _HEADERS_SPI if bus == 0 else f"dtoverlay=spi{bus}-3cs"

@@ -1,0 +1,52 @@
+"""Paths on an appliance that matter at boot."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from provisioning.card_folders import INBOX, ON_FAT
+
+FIRMWARE: Final = Path("/boot/firmware")
+"""Mount point of the card's first partition, which is FAT so that people can write it."""
+
+PARTITION: Final = Path("/data")
+"""Mount point of the card's data partition, whose folders are bound to the paths where they are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliancePaths:
+    """The paths; the defaults are those of an appliance."""
+
+    config: Path = Path("/etc/logboat/logboat.toml")
+    data: Path = Path("/var/lib/logboat")
+    run: Path = Path("/run/logboat")
+    firmware: Path = FIRMWARE
+    partition: Path = PARTITION
+    profiles: Path = Path("/run/NetworkManager/system-connections")
+    unmanaged: Path = Path("/run/NetworkManager/conf.d/logboat-radio.conf")
+    radio: Path = Path("/run/logboat-radio")
+    firewall: Path = Path("/run/logboat-firewall")
+    users: Path = Path("/run/userdb")
+    homes: Path = Path("/home")
+    root: Path = Path("/")
+    """The folder that contains `sys` and `proc`."""
+
+    @property
+    def etc(self) -> Path:
+        """The folder in force, with the configuration files."""
+        return self.config.parent
+
+    @property
+    def card(self) -> Path:
+        """Logboat's folder on the FAT partition."""
+        return self.firmware / ON_FAT
+
+    @property
+    def inbox(self) -> Path:
+        """The folder of a bundle that was written with the card."""
+        return self.partition / INBOX
+
+    @property
+    def ssh(self) -> Path:
+        """The folder of host keys and of the keys that may log in."""
+        return self.etc / "ssh"

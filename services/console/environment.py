@@ -1,0 +1,78 @@
+"""The environment of a command: clocks, the person at the terminal, systemd. Tests replace it."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sensors.clock import Clock, SystemClock
+from sensors.plaintext import clean
+from services.console.errors import UsageError
+from services.system.processes import is_alive
+from services.system.systemd import failed_units
+
+
+def login_name() -> str:
+    """Return the login name of the user."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return f"user {os.getuid()}"
+
+
+def ask_secret(prompt: str) -> str:
+    """Ask for a secret at the terminal, without showing what is typed.
+
+    Raise UsageError if there is no terminal, or if input ends.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        raise UsageError("there is no terminal to ask for a secret at; hand it in as a file") from None
+    os.close(terminal)
+    import getpass
+
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise UsageError("nothing was typed") from None
+
+
+def ask_person(question: str) -> str:
+    """Ask a question at the terminal, and return the answer.
+
+    Raise UsageError if there is no terminal, or if input ends.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask at; --yes does it without asking")
+    try:
+        return input(clean(question))
+    except EOFError:
+        raise UsageError("nothing was typed") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment of a command, so that tests can replace it."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    sleep: Callable[[float], None] = time.sleep
+    alive: Callable[[int], bool] = is_alive
+    failed_units: Callable[[], Sequence[str]] = failed_units
+    """Returns Logboat's units that systemd lists as failed."""
+    user: Callable[[], str] = login_name
+    secret: Callable[[str], str] = ask_secret
+    ask: Callable[[str], str] = ask_person
+
+    @property
+    def utc(self) -> float:
+        """Current time by the system clock, in seconds since 1970."""
+        return self.clock.utc_ns() / 1e9
+
+    @property
+    def boottime(self) -> float:
+        """Current time of the boot clock, in seconds."""
+        return self.clock.boottime_ns() / 1e9

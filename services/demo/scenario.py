@@ -1,0 +1,313 @@
+"""The course of the demo: which vessels are started, cut off, reconnected and stopped, and when.
+
+A vessel's network is cut by killing its sync daemon, because only root can take an interface down. So the
+others get no goodbye. Its recorder continues to record, and so do the other vessels, which stay linked.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from services.terminal.present import count
+from sync.store import StoreError
+
+from . import vessel_sensors
+from .fleet import Fleet
+from .progress import ProgressDisplay, ProgressRow
+from .shore import ArrivedDocuments, Shore
+from .store_differences import Standing, StoreDifference, apart, standing
+from .supervisor import Supervisor
+from .vessel import Daemon, DemoError, DemoVessel
+
+SPARE_S: Final = 5.0
+"""Seconds reserved for start and end, so that the recording is over before the demo is."""
+PATIENCE_S: Final = 30.0
+"""Seconds that something may take longer than it should, on a slow machine."""
+FIND_WITHIN_S: Final = 20.0
+"""Seconds after which the vessels are told each other's addresses, if discovery has not found all."""
+COMPLAIN_AFTER_S: Final = 3.0
+"""The same, in seconds, if a vessel reports a problem with discovery."""
+OFF, BACK = 1 / 3, 2 / 3
+"""Parts of the total time at which the last vessel's network goes off and returns."""
+LOOK_EVERY_S: Final = 0.1
+
+
+@dataclass(slots=True)
+class Outage:
+    """A time during which one vessel was without network."""
+
+    vessel: str
+    seconds: float
+    apart: StoreDifference
+    caught_up_s: float | None = None
+    """Seconds from its return until both sides had everything."""
+
+
+@dataclass(slots=True)
+class ScenarioEvents:
+    """The events of one run."""
+
+    linked_s: float | None = None
+    """Seconds from the start of the sync daemons until all were linked."""
+    no_discovery: str | None = None
+    """The reason why the vessels had to be told each other's addresses; None if they found each other."""
+    outage: Outage | None = None
+    agreed_s: float | None = None
+    """Seconds from the end of the recorders until all stores agreed; None if they never did."""
+    ashore: ArrivedDocuments | None = None
+    """Documents that had arrived ashore at the end; None without a shore."""
+
+
+class Scenario:
+    """A run of the demo, whose events are shown as they happen."""
+
+    def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
+        self._fleet, self._seconds, self._shore = fleet, seconds, shore
+        self._began = time.monotonic()
+        self._progress = ProgressDisplay(lambda: time.monotonic() - self._began)
+        self._voyage = ScenarioEvents()
+
+    def run(self) -> ScenarioEvents:
+        """Run the demo from start to stop.
+
+        Raise DemoError or StoreError if it cannot be carried out.
+        """
+        fleet = self._fleet
+        sailed = self._set_out()
+        if not fleet.is_alone:
+            self._sail_until(sailed + self._seconds * OFF)
+            self._outage(sailed + self._seconds * BACK)
+        self._sail_until(sailed + self._seconds)
+        self._watch(self._has_played, "the recording to be recorded")
+        stopped = time.monotonic()
+        self._stop(Daemon.RECORDER)
+        if not fleet.is_alone:
+            self._agree(stopped)
+            if self._shore is not None:
+                self._forward(self._shore)
+                self._agree(stopped)
+                self._voyage.ashore = self._shore.ashore(_standing(self._fleet.first))
+            self._stop(Daemon.SYNC)
+        return self._voyage
+
+    def stay(self) -> NoReturn:
+        """Run until interrupted, and restart daemons that exit, as systemd does.
+
+        Raise DemoError if a vessel cannot be started.
+        """
+        self._set_out()
+        for vessel in self._fleet:
+            vessel.start(Daemon.LIGHTS)
+            if self._fleet.is_alone:  # it looks for others, like any vessel
+                vessel.start(Daemon.SYNC)
+        keepers = [Supervisor(vessel) for vessel in self._fleet]
+        while True:
+            for keeper in keepers:
+                for words in keeper.look(time.monotonic()):
+                    self._progress.say(words)
+            if self._shore is not None:
+                for words in self._shore.look(time.monotonic()):
+                    self._progress.say(words)
+            self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
+            time.sleep(LOOK_EVERY_S)
+
+    def _set_out(self) -> float:
+        """Start everything, and return the moment from which all are recording."""
+        fleet = self._fleet
+        if self._shore is not None:
+            self._land(self._shore)
+        for vessel in fleet:
+            vessel.start(Daemon.RECORDER)
+        # The mesh needs the log under which a vessel records.
+        self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
+        sailed = time.monotonic()
+        if not fleet.is_alone:
+            self._link()
+        return sailed
+
+    # The shore
+
+    def _land(self, shore: Shore) -> None:
+        vessel = self._fleet.linked_ashore
+        vessel.gateways = shore.start()
+        vessel.configure()
+        broker = "a mosquitto" if shore.has_broker else "NO MQTT broker (mosquitto is not installed)"
+        self._progress.say(
+            f"ashore: an office and {broker}, on loopback; only {vessel.name} has a link there"
+        )
+
+    def _forward(self, shore: Shore) -> None:
+        """Wait until all is ashore and the fleet knows; if that fails, the proof will say so."""
+        vessel, began = self._fleet.linked_ashore, time.monotonic()
+
+        def is_there() -> bool:
+            store = vessel.database()
+            return store is not None and shore.ashore(standing(store)).is_complete and shore.is_noted(store)
+
+        try:
+            self._watch(is_there, "everything to be ashore")
+        except _ImpatientError as error:
+            self._progress.say(str(error))
+        else:
+            took = time.monotonic() - began
+            self._progress.say(
+                f"all of the fleet's log is ashore, by {vessel.name} alone, {took:.1f} s later"
+            )
+
+    # The mesh
+
+    def _link(self) -> None:
+        fleet, started = self._fleet, time.monotonic()
+        for vessel in fleet:
+            vessel.start(Daemon.SYNC)
+        self._watch(lambda: self._all_linked() or self._hindrance(started) is not None, "the vessels to link")
+        if not self._all_linked():
+            why = self._voyage.no_discovery = self._hindrance(started)
+            self._progress.say(
+                f"the vessels do not find each other by mDNS on loopback ({why}): they are told the addresses"
+            )
+            self._stop(Daemon.SYNC)
+            fleet.tell_addresses()
+            started = time.monotonic()
+            for vessel in fleet:
+                vessel.start(Daemon.SYNC)
+            self._watch(self._all_linked, "the vessels to link")
+        self._voyage.linked_s = time.monotonic() - started
+        self._progress.say(f"all are linked, {self._voyage.linked_s:.1f} s after their sync daemons started")
+
+    def _all_linked(self) -> bool:
+        return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
+
+    def _hindrance(self, started: float) -> str | None:
+        """Return the reason to give up discovery; None if there is none yet."""
+        waited = time.monotonic() - started
+        if waited >= COMPLAIN_AFTER_S:
+            for vessel in self._fleet:
+                problems = (vessel.state(Daemon.SYNC) or {}).get("problems")
+                if problems:
+                    return f"{vessel.name}: {problems[0]}"
+        if waited >= FIND_WITHIN_S:
+            return f"not within {FIND_WITHIN_S:.0f} s"
+        return None
+
+    def _outage(self, until: float) -> None:
+        """Cut the last vessel's network until that moment."""
+        vessel = self._fleet.vessels[-1]
+        off = time.monotonic()
+        vessel.kill(Daemon.SYNC)
+        self._progress.say(
+            f"{vessel.name}'s network is off (its sync daemon is killed); its recorder records on"
+        )
+        self._sail_until(max(until, off + self._seconds * (BACK - OFF)))
+        self._watch(lambda: self._apart(vessel).is_mutual, "news on both sides")
+        between = self._apart(vessel)
+        outage = self._voyage.outage = Outage(vessel.name, time.monotonic() - off, between)
+        self._progress.say(
+            f"{vessel.name}'s network is back: it brings {count(len(between.own), 'document')}, "
+            f"and has missed {len(between.lacked)}"
+        )
+        back = time.monotonic()
+        vessel.start(Daemon.SYNC)
+        self._watch(
+            lambda: self._all_linked() and between.is_past(self._standings()), f"{vessel.name} to catch up"
+        )
+        outage.caught_up_s = time.monotonic() - back
+        self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
+
+    def _agree(self, stopped: float) -> None:
+        """Wait until all stores agree; if they never do, the proof will say what is missing."""
+
+        def agree() -> bool:
+            first, *others = self._standings()
+            return all(other == first for other in others)
+
+        try:
+            self._watch(agree, "the stores to agree")
+        except _ImpatientError as error:
+            self._progress.say(str(error))
+        else:
+            if self._voyage.agreed_s is None:
+                self._voyage.agreed_s = time.monotonic() - stopped
+                self._progress.say(
+                    f"all stores agree, {self._voyage.agreed_s:.1f} s after the recorders were told to stop"
+                )
+
+    def _apart(self, vessel: DemoVessel) -> StoreDifference:
+        """Return the differences between one vessel's store and the others'."""
+        return apart(_standing(vessel), [_standing(other) for other in self._fleet if other is not vessel])
+
+    def _standings(self) -> list[Standing]:
+        return [_standing(vessel) for vessel in self._fleet]
+
+    # Time passes
+
+    def _sail_until(self, when: float) -> None:
+        """Let the vessels record until a moment of the monotonic clock."""
+        self._watch(lambda: time.monotonic() >= when, "time to pass", patience=self._seconds + PATIENCE_S)
+
+    def _watch(self, is_so: Callable[[], bool], what: str, *, patience: float = PATIENCE_S) -> None:
+        """Show the progress until `is_so` returns True.
+
+        Raise DemoError if that takes too long, or if a process exits.
+        """
+        ends = time.monotonic() + patience
+        while not is_so():
+            for vessel in self._fleet:
+                vessel.check()
+            if self._shore is not None:
+                self._shore.check()
+            if time.monotonic() > ends:
+                raise _ImpatientError(f"waited {patience:.0f} s in vain for {what}")
+            self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
+            time.sleep(LOOK_EVERY_S)
+
+    def _has_played(self) -> bool:
+        first = self._fleet.first
+        told = first.ledger()
+        held = dict.fromkeys(vessel_sensors.REPLAYED, 0)
+        for (sensor, _), numbers in told.items():
+            if sensor in held:
+                held[sensor] += len(numbers)
+        return all(number >= vessel_sensors.rows(sensor) for sensor, number in held.items())
+
+    def _stop(self, daemon: Daemon) -> None:
+        for vessel in self._fleet:
+            vessel.signal(daemon, signal.SIGTERM)
+        for vessel in self._fleet:
+            vessel.wait(daemon)
+
+    def _row(self, vessel: DemoVessel) -> ProgressRow:
+        vessel.count()
+        try:
+            store = vessel.database()
+            documents = 0 if store is None else store.count()
+        except StoreError:  # it is just being created
+            documents = 0
+        peers = _peers(vessel)
+        return ProgressRow(
+            vessel.name,
+            vessel.samples,
+            documents,
+            _links(vessel) if vessel.runs(Daemon.SYNC) else None,
+            sum(peer["behind"] + peer["receiving"] for peer in peers),
+        )
+
+
+class _ImpatientError(DemoError):
+    """Condition that was not met in time."""
+
+
+def _standing(vessel: DemoVessel) -> Standing:
+    store = vessel.database()
+    return {} if store is None else standing(store)
+
+
+def _peers(vessel: DemoVessel) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (vessel.state(Daemon.SYNC) or {}).get("peers", [])
+    return found
+
+
+def _links(vessel: DemoVessel) -> int:
+    return sum(peer["state"] == "linked" for peer in _peers(vessel))

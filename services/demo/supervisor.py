@@ -1,0 +1,73 @@
+"""A vessel's daemons in the demo that stays: restarts and counts those that exit, as systemd does.
+
+The delays are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
+"""
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from services.state import crash_loops
+
+from .vessel import Daemon, DemoVessel
+
+FIRST_S: Final = 1.0
+LONGEST_S: Final = 30.0
+STEPS: Final = 8
+
+
+def wait_s(ended: int) -> float:
+    """Return the seconds before a restart of a daemon that has exited `ended` times (systemd.service(5))."""
+    steps = min(max(ended, 1) - 1, STEPS)
+    return FIRST_S * math.exp(math.log(LONGEST_S / FIRST_S) * steps / STEPS)
+
+
+@dataclass(slots=True)
+class _Down:
+    daemon: Daemon
+    until: float
+
+
+class Supervisor:
+    """Supervisor of one vessel's daemons, which restarts those that exit."""
+
+    def __init__(self, vessel: DemoVessel) -> None:
+        self._vessel = vessel
+        self._down: list[_Down] = []
+        self._ended: dict[Daemon, list[float]] = {}
+
+    def look(self, now: float) -> list[str]:
+        """Start daemons that are due, record those that exited, and return messages about both.
+
+        `now` is in seconds, of any clock. Raise OSError if an exit cannot be recorded.
+        """
+        said = []
+        for daemon, status in self._vessel.ended():
+            how = in_words(status)
+            times = self._ended[daemon] = [
+                at for at in self._ended.get(daemon, ()) if now - at < crash_loops.WITHIN_S
+            ]
+            times.append(now)
+            if status != 0:  # a daemon that was told to stop exits with 0, which is no fault
+                clock = time.clock_gettime(time.CLOCK_BOOTTIME)
+                crash_loops.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
+            wait = wait_s(len(times))
+            self._down.append(_Down(daemon, now + wait))
+            said.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
+        for down in [each for each in self._down if each.until <= now]:
+            self._down.remove(down)
+            self._vessel.start(down.daemon)
+        return said
+
+
+def in_words(status: int) -> str:
+    """Return how a process exited, in the same words as `units/ended`."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        name = signal.Signals(-status).name.removeprefix("SIG")
+    except ValueError:
+        name = str(-status)
+    return f"killed by signal {name}"

@@ -1,0 +1,101 @@
+"""Checks of what is recorded: configuration, stores, completeness."""
+
+from typing import Final
+
+from sensors.config.loader import nothing_described
+from services.config.check import check
+from services.history import completeness
+from services.history.completeness import VesselReport
+from services.recovery import store_check
+from sync.documents import is_single_writer
+from sync.store import Database, StoreError
+
+from .context import Appliance
+from .findings import Finding, bad, good, skipped, warn
+
+_STORE: Final = "log.db"
+
+
+def configuration(patient: Appliance) -> Finding:
+    """Check that the configuration files are correct."""
+    told = [*patient.boot.problems]
+    for path in (patient.config, patient.sensors_file):
+        if path.exists():
+            told += [str(problem) for problem in check(path).problems]
+    if not patient.sensors_file.exists():
+        told.append(str(nothing_described(patient.sensors_file)))
+    if told:
+        return bad(
+            told[0], "Correct it on the card, or with logboat config apply; the last good one is in force."
+        )
+    return good("logboat.toml and sensors.toml are right")
+
+
+def named(patient: Appliance) -> Finding:
+    """Check whether a name for this vessel is configured."""
+    if patient.boot.generated:
+        return warn(
+            "nobody has said which vessel this is: it has made up a name", "Put vessel.toml on the card."
+        )
+    return good("this vessel has a name")
+
+
+def store(patient: Appliance) -> Finding:
+    """Check the document store, as far as a quick check can."""
+    path = patient.data / _STORE
+    if store_check.is_marked(patient.data):
+        return bad("a process has found damage", "logboat store check --repair, or start once more.")
+    if not path.exists():
+        return skipped("there is no store yet")
+    try:
+        with _open(patient) as database:
+            found = database.check(deep=False)
+    except StoreError as error:
+        return bad(str(error), "logboat store check --repair, or start once more.")
+    return (
+        bad(found[0], "logboat store check --repair.") if found else good("it opens, and is sound at a look")
+    )
+
+
+def copies(patient: Appliance) -> Finding:
+    """Check that the second copies are being written."""
+    state = patient.recorder
+    if state is None:
+        return skipped("the recorder is not running")
+    why = state.documents or state.copies
+    return (
+        bad(why, "Make room, or replace the card: recording goes on meanwhile.")
+        if why
+        else good("they follow")
+    )
+
+
+def gaps(patient: Appliance) -> Finding:
+    """Check that this vessel's log is complete."""
+    report = _report(patient)
+    if report is None:
+        return skipped("no history of this vessel is on record")
+    missing = sum(sensor.missing.samples for sensor in report.sensors)
+    repeated = sum(sensor.repeated.samples for sensor in report.sensors)
+    faulty = sum(sensor.fault_count for sensor in report.sensors) + len(report.faults)
+    if missing or repeated or faulty:
+        words = f"{missing} samples missing, {repeated} there twice, {faulty} documents are faulty"
+        return bad(words, "logboat verify says where; store check and the fleet may bring them back.")
+    return good(f"{sum(sensor.samples for sensor in report.sensors)} samples, none missing")
+
+
+def _report(patient: Appliance) -> VesselReport | None:
+    if not (patient.data / _STORE).exists():
+        return None
+    vessel = patient.recorder.vessel if patient.recorder is not None else patient.configuration.vessel.id
+    try:
+        with _open(patient) as database:
+            return next((each for each in completeness.verify(database, [vessel]) if each.sensors), None)
+    except StoreError:
+        return None  # the check `store` reports it
+
+
+def _open(patient: Appliance) -> Database:
+    return Database.open(
+        patient.data / _STORE, single_writer=is_single_writer, checkpoint_pages=0, create=False
+    )

@@ -1,0 +1,160 @@
+"""Checks of the wiring: the header's chip, pins, buses, sensors."""
+
+from typing import Final
+
+from provisioning.overlays.kernel_settings import kernel_configuration
+from sensors.settings import SensorSettings
+
+from .context import Appliance
+from .findings import Finding, bad, good, skipped, warn
+
+_SHARED: Final = {
+    "dtparam=i2c_arm=on": ("I2C", (2, 3)),
+    "dtparam=spi=on": ("SPI", (7, 8, 9, 10, 11)),
+    "dtoverlay=w1-gpio": ("1-wire", (4,)),
+    "enable_uart=1": ("the serial console", (14, 15)),
+}
+"""Lines of config.txt, what each enables, and the pins that it occupies.
+
+Source: `/boot/firmware/overlays/README`.
+"""
+_HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-sim", "pinctrl-bcm2711")
+
+
+def pins_of(patient: Appliance) -> dict[int, str]:
+    """Return the pins that sensors use, each with its sensor's id."""
+    return {pin: sensor.id for sensor in patient.sensors if (pin := pin_of(sensor)) is not None}
+
+
+def pin_of(sensor: SensorSettings) -> int | None:
+    """Return the BCM pin of a sensor, or None if it has none."""
+    found = getattr(sensor.options, "pin", None)
+    return found if isinstance(found, int) else None
+
+
+def chip(patient: Appliance) -> Finding:
+    """Check that the header's GPIO chip is present, by its label."""
+    if not pins_of(patient):
+        return skipped("no sensor is on a pin")
+    devices = [path.name for path in patient.glob("dev/gpiochip*")]
+    if not devices:
+        return bad("there is no /dev/gpiochip*", "Is this a Raspberry Pi? Else load the chip's module.")
+    labels = [path.read_text().strip() for path in patient.glob("sys/class/gpio/gpiochip*/label")]
+    known = [label for label in labels if label.startswith(_HEADER_LABELS)]
+    if labels and not known:
+        return bad(
+            f"no chip of {', '.join(labels)} is a header's",
+            "See sensors/gpio/header_chip.py for the labels known.",
+        )
+    return good(f"{', '.join(devices)}{f': {known[0]}' if known else ''}")
+
+
+def pins(patient: Appliance) -> Finding:
+    """Check whether a sensor's pin is occupied by a bus that config.txt enables."""
+    used = pins_of(patient)
+    if not used:
+        return skipped("no sensor is on a pin")
+    lines = patient.config_txt()
+    for line, (what, taken) in _SHARED.items():
+        if any(each.replace(" ", "").startswith(line) for each in lines):
+            for pin in taken:
+                if pin in used:
+                    return bad(
+                        f"{used[pin]} is on pin {pin}, which {what} has: {line} in config.txt",
+                        "Move the sensor to another pin, or turn the bus off if nothing needs it.",
+                    )
+    return good(f"{len(used)} pins, none of them a bus's")
+
+
+def overlays(patient: Appliance) -> Finding:
+    """Check that config.txt contains the lines that the sensors need."""
+    needed = kernel_configuration(
+        patient.sensors, rtc=patient.configuration.clock.rtc, pps=patient.configuration.clock.pps
+    )
+    if not needed.lines:
+        return skipped("no sensor needs a driver of the kernel")
+    lines = patient.config_txt()
+    if not lines:
+        return warn(
+            f"{patient.firmware / 'config.txt'} cannot be read", "Is the card's first partition mounted?"
+        )
+    missing = [line for line in needed.lines if line not in lines]
+    if missing:
+        return bad(
+            f"config.txt lacks {missing[0]}", "Start once more; logboat boot adds it, and says if it cannot."
+        )
+    return good(f"{len(needed.lines)} lines of config.txt are there")
+
+
+def one_wire(patient: Appliance) -> Finding:
+    """Check that thermometers answer on the 1-wire bus."""
+    if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
+        return skipped("no sensor is on 1-wire")
+    found = patient.glob("sys/bus/w1/devices/28-*")
+    if not found:
+        return bad("no thermometer answers", "Check the data wire (pin 4), its 4.7 kΩ to 3.3 V, and ground.")
+    return good(f"{len(found)} thermometers answer")
+
+
+def i2c(patient: Appliance) -> Finding:
+    """Check that the header's I2C bus is present."""
+    needed = kernel_configuration(patient.sensors, rtc=patient.configuration.clock.rtc).lines
+    if "dtparam=i2c_arm=on" not in needed:
+        return skipped("no sensor is on I2C")
+    if not patient.glob("dev/i2c-1"):
+        return bad("there is no /dev/i2c-1", "Start once more after a change of wiring; see overlays.")
+    return good("/dev/i2c-1 is there")
+
+
+def spi(patient: Appliance) -> Finding:
+    """Check that a device is present on the header's SPI bus."""
+    needed = kernel_configuration(patient.sensors).lines
+    if "dtparam=spi=on" not in needed:
+        return skipped("no sensor is on SPI")
+    if not patient.glob("sys/bus/spi/devices/spi0.*"):
+        return bad("no SPI device is there", "Start once more after a change of wiring; see overlays.")
+    return good("the SPI bus is there")
+
+
+def sensors(patient: Appliance) -> Finding:
+    """Check that no sensor is faulty."""
+    state = patient.recorder
+    if state is None:
+        return skipped("the recorder is not running")
+    faulty = [(name, each) for name, each in state.sensors.items() if each.state not in (None, "good")]
+    if faulty:
+        name, each = faulty[0]
+        more = f" (and {len(faulty) - 1} more)" if len(faulty) > 1 else ""
+        detail = f", {each.detail}" if each.detail else ""
+        return bad(f"{name}: {each.state}{detail}{more}", "Check its wire, its plug and its supply.")
+    return good(f"{len(state.sensors)} sensors, none faulty")
+
+
+def silent(patient: Appliance) -> Finding:
+    """Check whether a sensor has sent nothing since the recorder started."""
+    state = patient.recorder
+    if state is None:
+        return skipped("the recorder is not running")
+    mute = [name for name, each in state.sensors.items() if each.state is None and each.kind != "manual"]
+    if mute and patient.boottime - state.started > _SETTLES_S:
+        return warn(
+            f"{', '.join(mute)}: nothing since the recorder started", "Check its wire and its address."
+        )
+    return good("every sensor has spoken")
+
+
+def edges(patient: Appliance) -> Finding:
+    """Check whether the kernel dropped edges."""
+    state = patient.recorder
+    if state is None:
+        return skipped("the recorder is not running")
+    lost = [name for name, each in state.sensors.items() if each.state == "edges-lost"]
+    if lost:
+        return warn(
+            f"{', '.join(lost)}: edges were dropped; counts are right, times are not",
+            "Shield the cable, or filter the signal: it is noise, or faster than is told.",
+        )
+    return good("no edge was dropped")
+
+
+_SETTLES_S: Final = 60.0

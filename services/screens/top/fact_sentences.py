@@ -1,0 +1,220 @@
+"""The facts of a look as sentences, and which of them are new. Pure.
+
+Whether a fact is new does not depend on ages: "3 s ago" that has become "4 s ago" is not.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from sensors.plaintext import clean
+from sensors.units import format_duration
+from services.lights.states import LIGHTS
+from services.screens import alarm_list, peer_list, sensor_list
+from services.screens.status_lines import card, clock, committed, configuration, daemons, identity, mesh
+from services.terminal.present import count, spelt
+
+from .facts import TopFacts
+
+_AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
+RECORDING: Final = "recording"
+"""Subject of the fact that is repeated at intervals."""
+
+
+class Rank(IntEnum):
+    """Priority of a fact, where not all can be printed."""
+
+    ALARM = 0
+    RECORDING = 1
+    STATE = 2
+    """A new state of a sensor, a vessel, a gateway or a light."""
+    VALUE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FactSentence:
+    """A fact as a sentence."""
+
+    subject: str
+    """Subject of the sentence."""
+    words: str
+    """A sentence, without its full stop."""
+    news: str
+    """Text that differs when the fact has changed."""
+    rank: Rank
+    gone: str = ""
+    """Sentence for when the fact has disappeared; '' for none."""
+    is_gone: bool = False
+
+
+def facts(look: TopFacts) -> list[FactSentence]:
+    """Return all facts of a look."""
+    return [*_alarms(look), *_machine(look), *_shared(look), *_sensors(look)]
+
+
+def _told(subject: str, words: str, rank: Rank, news: str | None = None, gone: str = "") -> FactSentence:
+    words = clean(words).removesuffix(".")
+    return FactSentence(subject, words, _AGE.sub("", words) if news is None else news, rank, clean(gone))
+
+
+def _alarms(look: TopFacts) -> Iterator[FactSentence]:
+    if look.facts.store_fault:
+        yield _told("store", f"The store cannot be read: {look.facts.store_fault}", Rank.RECORDING)
+    elif look.alarms_age is not None:
+        yield _told("store", f"The store was read {_ago(look.alarms_age)}", Rank.STATE)
+    if look.alarms_age is not None and not look.alarms:
+        yield _told("alarms", f"Alarms: {alarm_list.NONE_OPEN}", Rank.STATE)
+    if look.more_alarms:
+        yield _told("more alarms", f"Besides these {count(look.more_alarms, 'alarm')} more", Rank.RECORDING)
+    for episode in look.alarms:
+        alarm = episode.alarm
+        who = ", ".join(ack.who for ack in alarm.acks)
+        stands = "HOLDS" if episode.cleared is None else "is over"
+        seen = f"acknowledged by {who}" if who else "not acknowledged"
+        said = (
+            f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarm_list.words(episode)}, of"
+            f" {alarm.vessel} {alarm.sensor}, {seen}"
+        )
+        since = episode.raised.utc
+        raised = "" if since is None else f", raised {_ago(max(look.utc - since, 0.0))}"
+        gone = f"Alarm {look.names[episode.id]} is over and acknowledged"
+        yield _told(f"alarm {episode.id}", said + raised, Rank.ALARM, said, gone)
+
+
+def _machine(look: TopFacts) -> Iterator[FactSentence]:
+    found = look.facts
+    yield _told(RECORDING, f"Recording: {committed(found)}", Rank.RECORDING)
+    yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
+    # The free space changes with each commit; the advice says when it is short.
+    yield _told("card", f"Card: {card(found)}", Rank.STATE, news="known" if found.live else "")
+    yield _told("daemons", f"Daemons: {daemons(found)}", Rank.STATE)
+    yield _told("configuration", f"Configuration: {configuration(found)}", Rank.STATE)
+    yield _told("identity", f"Identity: {identity(found)}", Rank.STATE)
+    todo = look.todo
+    yield _told("to do", "To do: nothing" if todo is None else f"To do: {todo}", Rank.RECORDING)
+    for light in LIGHTS:
+        state = look.lights[light]
+        yield _told(f"light {light}", f"Light {light}: {state.pattern}, {state.means}", Rank.STATE)
+
+
+def _shared(look: TopFacts) -> Iterator[FactSentence]:
+    sight = look.facts.mesh_sight
+    yield _told("mesh", f"Mesh: {mesh(look.facts)}", Rank.STATE)
+    if not sight.is_live or sight.state is None:
+        return
+    age = look.facts.boottime - sight.state.updated.clock
+    for row in peer_list.rows(sight.state):
+        words = f"Vessel {row.vessel}: {row.state}"
+        if row.peer is not None and row.peer.problem:
+            words += f", {row.peer.problem}"
+        if row.route is not None:
+            words += f", its last document came {_ago(max(look.utc - row.route.utc, 0.0))}"
+        words += f", as told {_ago(max(age, 0.0))}"
+        yield _told(f"vessel {row.vessel}", words, Rank.STATE, gone=f"Vessel {row.vessel}: not told of now")
+    for gateway in sight.state.gateways:
+        words = peer_list.shore_line(gateway, look.utc)
+        news = f"{gateway.state} {gateway.problem} {gateway.backlog_documents > 0}"
+        gone = f"Shore {gateway.name}: not told of now"
+        yield _told(f"gateway {gateway.name}", f"{words[:1].upper()}{words[1:]}", Rank.STATE, news, gone)
+
+
+def _sensors(look: TopFacts) -> Iterator[FactSentence]:
+    seen = look.sensors
+    if seen.why_not:
+        yield _told("sensors", f"Sensors: {sensor_list.old_words(seen, look.facts.zone)}", Rank.STATE)
+    for found in seen.sensors:
+        sensor, value, state, *_ = sensor_list.cells(found)
+        name = f" ({found.name})" if found.name and found.name != sensor else ""
+        words = f"Sensor {sensor}{name}: {value}, {state}"
+        words += "" if found.age is None else f", {_ago(found.age)}"
+        gone = f"Sensor {sensor}: not told of any more"
+        yield _told(f"sensor {sensor}", words, Rank.VALUE, f"{value}\n{state}", gone)
+
+
+def _ago(seconds: float) -> str:
+    return f"{format_duration(round(seconds, 1) if seconds < 10 else round(seconds))} ago"
+
+
+class NewsSelector:
+    """Selection of the facts to print: those that are new, the most important first.
+
+    It remembers what was printed, and limits the lines to what the serial line can carry.
+    """
+
+    AGAIN_S: Final = 60.0
+    """Seconds between statements whether it records, repeated because silence could mean a broken line."""
+
+    def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
+        """Limit the lines of one turn to `bytes_each` bytes, but at least one line."""
+        self._most, self._unicode = bytes_each, unicode
+        self._said: dict[str, FactSentence] = {}
+        self._turn = 0
+        self._said_in: dict[str, int] = {}
+        self._recording_at = 0.0
+
+    def turn(self, now: float, stamp: str, told: list[FactSentence]) -> list[str]:
+        """Return the lines to print now.
+
+        `now` is in seconds of a monotonic clock, `stamp` the time for people, and `told` all present facts.
+        """
+        self._turn += 1
+        news = self._news(told, now)
+        lines: list[str] = []
+        left = self._most
+        for place, found in enumerate(news):
+            line = self._line(stamp, found.words)
+            waiting = len(news) - place
+            more = self._line(stamp, f"{waiting} more to be said; 9600 baud carry no more now")
+            if lines and _size(line) + (_size(more) if waiting > 1 else 0) > left:
+                lines.append(more)
+                break
+            left -= _size(line)
+            lines.append(line)
+            self._note(found)
+            if found.subject == RECORDING:
+                self._recording_at = now
+        return lines
+
+    def _news(self, told: list[FactSentence], moment: float) -> list[FactSentence]:
+        now = {found.subject for found in told}
+        gone = [
+            replace(found, words=found.gone, is_gone=True)
+            for subject, found in self._said.items()
+            if subject not in now
+        ]
+        for found in gone:
+            if not found.words:
+                self._note(found)
+        new = [
+            found
+            for found in told
+            if (before := self._said.get(found.subject)) is None
+            or before.news != found.news
+            or (found.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
+        ]
+        # A value that has waited longest comes first, so that frequent changes cannot hide one.
+        said = [found for found in gone if found.words] + new
+        return sorted(said, key=lambda found: (self._rank(found), self._said_in.get(found.subject, 0)))
+
+    def _rank(self, found: FactSentence) -> Rank:
+        before = self._said.get(found.subject)
+        if found.rank is not Rank.VALUE or before is None or found.is_gone:
+            return found.rank
+        changed = before.news.partition("\n")[2] != found.news.partition("\n")[2]
+        return Rank.STATE if changed else Rank.VALUE
+
+    def _note(self, found: FactSentence) -> None:
+        if found.is_gone:
+            del self._said[found.subject]
+        else:
+            self._said[found.subject] = found
+            self._said_in[found.subject] = self._turn
+
+    def _line(self, stamp: str, words: str) -> str:
+        return spelt(f"{stamp} {words}.", unicode=self._unicode)
+
+
+def _size(line: str) -> int:
+    return len(line.encode()) + 2

@@ -1,0 +1,277 @@
+"""Facts from files: alarms and past values from the store, the configuration, systemd's failed units.
+
+All of these may be slow, locked, damaged or missing. Facts stay until they can be read again, with their age.
+The store is opened for each reading and closed again, as by any other command.
+"""
+
+import subprocess
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from services.console.environment import Environment
+from services.console.errors import CommandError
+from services.console.stores import STORE, configured_vessel, reading_store, zone
+from services.documents import models
+from services.history.current import CurrentValue, from_documents
+from services.screens.status_lines import StoreFacts
+from services.screens.status_view import problems_of, store_facts, vessel_of
+from services.state import recorder_state
+from services.state.recorder_state import Sight
+from services.system.systemd import list_failed
+from sync.documents import DocumentType, reading_prefix
+
+from .recent import SPAN_S, Recent
+
+if TYPE_CHECKING:
+    from services.history.alarms import AlarmEpisode
+    from sync.store import Database
+
+AT_MOST_EVERY_S: Final = 2.0
+"""Minimum seconds between readings.
+
+A recorder may change the store every second, but its content is not that urgent: a sensor's alarm is in its
+live state at once.
+"""
+AT_LEAST_EVERY_S: Final = 30.0
+"""Maximum seconds between readings, in case a change was missed: a file may differ only in its time."""
+RETRY_S: Final = 10.0
+UNITS_EVERY_S: Final = 15.0
+_WINDOWS: Final = 8
+"""Maximum number of windows that are read of each sensor, once.
+
+That is ten minutes of usual ones, and more than a minute of the fastest.
+"""
+BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat store check` has seen to it"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFacts:
+    """Facts from files, as of the last reading."""
+
+    vessel: str = ""
+    """Id of the vessel; '' if it is not known."""
+    name: str = ""
+    """Configured name of the vessel."""
+    zone: tzinfo = UTC
+    problems: tuple[str, ...] = ()
+    """Problems in the configuration, for use while no recorder reports them."""
+    units: str = ""
+    """Systemd's list of failed units."""
+    fault: str = ""
+    """The reason why the store could not be read this time; '' if it could."""
+    read_at: float | None = None
+    """Boot clock of the last successful reading, in seconds."""
+    store: StoreFacts | None = None
+    alarms: "tuple[AlarmEpisode, ...]" = ()
+    """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Short ids of the alarms."""
+    passed_over: tuple[str, ...] = ()
+    sensors: tuple[CurrentValue, ...] = ()
+    """Sensors from documents, while no recorder reports them; their ages are as of `sensors_at`."""
+    sensors_at: float = 0.0
+    """Boot clock of the reading, in seconds."""
+    sensors_passed_over: tuple[str, ...] = ()
+    past: Mapping[str, Recent] = field(default_factory=dict)
+    """Recorded values by sensor, of the log and boot of `past_of`."""
+    past_of: tuple[str, int] | None = None
+
+
+class FactsReader:
+    """Reader of the files, which remembers what need not be read again."""
+
+    def __init__(
+        self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
+    ) -> None:
+        self._args, self._world, self._ask_units = args, world, ask_units
+        self._kept = StoredFacts()
+        self._read_at = self._asked_at = float("-inf")
+        self._was_live: bool | None = None
+        self._signature: object = None
+        self._configured: object = None
+        self._store_of: tuple[str, int] | None = None
+        self._sensors_of: tuple[str, int] | None = None
+
+    def is_due(self, *, is_live: bool) -> bool:
+        """Return True if files should be read because something has changed, or might have.
+
+        `is_live` is True if the recorder's state is current: then sensors are not read from files.
+        """
+        if is_live != self._was_live:
+            return True
+        since = self._world.boottime - self._read_at
+        if since >= AT_LEAST_EVERY_S or (self._kept.fault and since >= RETRY_S):
+            return True
+        return since >= AT_MOST_EVERY_S and self._signed() != self._signature
+
+    def read(self) -> StoredFacts:
+        """Read what may have changed. Never raise: what cannot be read becomes a fact, too."""
+        world, kept = self._world, self._kept
+        self._signature, self._read_at = self._signed(), world.boottime
+        try:
+            sight = recorder_state.look(self._args.run, boottime=world.boottime, alive=world.alive)
+            self._was_live = sight.is_live
+            kept = self._asked(self._configuration(kept, sight))
+            self._kept = self._store(kept, sight)
+        except CommandError as error:
+            self._kept = replace(kept, fault=str(error))
+        except OSError as error:
+            self._kept = replace(kept, fault=f"{error.filename or 'store'}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
+            self._kept = replace(kept, fault=f"it cannot be read: {type(error).__name__}: {error}")
+        return self._kept
+
+    def _signed(self) -> object:
+        """Return a value that changes with each commit, and when another file replaces the store."""
+        args, store = self._args, self._args.data / STORE
+        log = _stamp(store.with_name(f"{STORE}-wal"))
+        # An empty log is created and removed by any process that opens the store alone.
+        written = log if log is not None and log[2] else None
+        return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
+
+    def _configuration(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
+        args = self._args
+        stamps = (_stamp(args.config), _stamp(args.sensors), sight.is_live)
+        if stamps == self._configured:
+            return kept
+        try:
+            found = configured_vessel(args)
+            kept = replace(
+                kept,
+                name="" if found is None else found.name,
+                zone=zone(args),
+                vessel=kept.vessel or ("" if found is None else found.id),
+                problems=() if sight.is_live else problems_of(args),
+            )
+        except (CommandError, OSError) as error:
+            return replace(kept, problems=(str(error),))
+        self._configured = stamps
+        return kept
+
+    def _asked(self, kept: StoredFacts) -> StoredFacts:
+        if self._world.boottime - self._asked_at < UNITS_EVERY_S:
+            return kept
+        self._asked_at = self._world.boottime
+        try:
+            return replace(kept, units=self._ask_units())
+        except (OSError, subprocess.SubprocessError):  # no systemd here, or it does not answer
+            return replace(kept, units="")
+
+    def _store(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
+        from services.recovery.store_check import is_marked
+
+        store = self._args.data / STORE
+        if is_marked(self._args.data):
+            return replace(kept, fault=f"{store}: {BEING_CHECKED}")
+        with reading_store(self._args) as database:
+            now = (database.uuid, database.last_sequence)
+            vessel = vessel_of(self._args, sight, database)
+            kept = replace(kept, vessel=vessel or kept.vessel, fault="", read_at=self._world.boottime)
+            if self._alarms_changed(database, now):
+                kept = _alarms(kept, database)
+            kept = replace(kept, store=store_facts(database))
+            kept = self._sensors(kept, sight, database, now)
+            kept = _past(kept, sight, database, self._world.boottime)
+            self._store_of = now
+            return kept
+
+    def _alarms_changed(self, database: "Database", now: tuple[str, int]) -> bool:
+        before = self._store_of
+        if before is None or before[0] != now[0]:
+            return True
+        kinds = (f"{DocumentType.ALARM}:", f"{DocumentType.BOOT}:")
+        return now != before and any(change.id.startswith(kinds) for change in database.changes(before[1]))
+
+    def _sensors(
+        self, kept: StoredFacts, sight: Sight, database: "Database", now: tuple[str, int]
+    ) -> StoredFacts:
+        if sight.is_live:
+            self._sensors_of = None
+            return kept
+        if now == self._sensors_of:
+            return kept
+        self._sensors_of = now
+        if not kept.vessel:
+            return replace(kept, sensors=())
+        found, faults = from_documents(database, kept.vessel, utc=self._world.utc)
+        return replace(
+            kept,
+            sensors=tuple(found),
+            sensors_at=self._world.boottime,
+            sensors_passed_over=tuple(dict.fromkeys(faults)),
+        )
+
+
+def _alarms(kept: StoredFacts, database: "Database") -> StoredFacts:
+    from services.history.alarms import episodes, short_ids
+
+    every, faults = episodes(database)
+    return replace(
+        kept,
+        alarms=tuple(episode for episode in every if episode.is_open),
+        names=short_ids([episode.id for episode in every]),
+        passed_over=tuple(faults),
+    )
+
+
+def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
+    """Return its sensors with their present ages; `now` is the boot clock in seconds."""
+    passed = max(now - kept.sensors_at, 0.0)
+    return tuple(
+        found if found.age is None else replace(found, age=found.age + passed) for found in kept.sensors
+    )
+
+
+def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
+    """Add values that were recorded before the view started, read once for each sensor."""
+    state = sight.state
+    if sight.is_live and state is not None:
+        of = (state.log, state.boot)
+        past = dict(kept.past) if kept.past_of == of else {}
+        for sensor in state.sensors.keys() - past.keys():
+            prefix = reading_prefix(state.vessel, sensor, state.log)
+            past[sensor] = _recorded(database, prefix, boot=state.boot, since=now - SPAN_S)
+        return replace(kept, past=past, past_of=of)
+    past = {}
+    for found in kept.sensors:
+        logs = models.logs(database, kept.vessel, found.sensor)
+        if logs:
+            past[found.sensor] = _recorded(database, reading_prefix(kept.vessel, found.sensor, logs[-1]))
+    return replace(kept, past=past, past_of=None)
+
+
+def _recorded(
+    database: "Database", prefix: str, *, boot: int | None = None, since: float | None = None
+) -> Recent:
+    """Return the values of the last windows.
+
+    With `boot`, they are those of that boot since a moment of its clock, else those of the last boot.
+    """
+    windows = []
+    for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
+        try:
+            reading = models.read(document, models.ReadingDocument)
+        except models.ShapeError:  # `logboat verify` reports it; a curve can do without
+            continue
+        boot = reading.boot if boot is None else boot
+        since = reading.end - SPAN_S if since is None else since
+        if reading.boot != boot or reading.end < since:
+            break
+        windows.append(reading)
+    found = Recent()
+    for reading in reversed(windows):
+        for entry in reading.samples:
+            found.add(reading.start + entry.offset / 1000, entry.value)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,69 @@
+"""The current trust, from the identity's files and from newer documents in the store.
+
+trust = standing(database, identity)             # at start
+trust = standing(database, identity, trust)      # whenever `fleet:revocations` has changed
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cryptography import x509
+
+from sync.fleet import radio_key
+from sync.fleet.errors import RadioKeyError, RevocationsError
+from sync.fleet.identity_files import FleetIdentity
+from sync.fleet.revocations import from_body
+from sync.fleet.trust import FleetTrust
+from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
+from sync.store import Database
+
+
+def current_trust(
+    database: Database, identity: FleetIdentity, before: FleetTrust | None = None
+) -> FleetTrust:
+    """Return the trust with the highest number of revocations: from files, the store, or `before`.
+
+    If the files are newer than the store, their document is stored, so that it is replicated. Raises
+    StoreError.
+    """
+    trust = identity.trust if before is None else identity.trust.told(before.revocations)
+    with database.transaction():
+        found = database.get(REVOCATIONS)
+        live = found if found is not None and not found.deleted else None
+        number = -1
+        if live is not None:
+            try:
+                said = from_body(live.body, identity.trust.root)
+            except RevocationsError:
+                pass  # from a former fleet of the vessel: ours replaces it
+            else:
+                number, trust = said.number, trust.told(said)
+        if identity.trust.revocations.number > max(number, 0):
+            database.put(REVOCATIONS, identity.statement, parent=None if live is None else live.rev)
+    return trust
+
+
+Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
+"""A document fleet:radio-key, and its content."""
+
+
+def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
+    """Return the radio key with the highest number from `known` or the store, or None.
+
+    If `known` is newer than the store, its document is stored, so that it is replicated. Raises StoreError.
+    """
+    best = max(known, key=lambda each: each[1].number, default=None)
+    with database.transaction():
+        found = database.get(RADIO_KEY)
+        live = found if found is not None and not found.deleted else None
+        if live is not None:
+            try:
+                said = radio_key.from_body(live.body, root)
+            except RadioKeyError:
+                pass  # from a former fleet of the vessel: ours replaces it
+            else:
+                if best is None or said.number >= best[1].number:
+                    return live.body, said
+        if best is not None:
+            database.put(RADIO_KEY, best[0], parent=None if live is None else live.rev)
+    return best

@@ -1,0 +1,114 @@
+"""Timing of the connections of one gateway: the first replication leads, and one back-off serves all.
+
+After an outage, the first replication that the policy allows connects alone. The others follow once it has
+sent everything, so that an alarm goes before a month of readings. If it cannot connect, neither could the
+others, and they wait with it.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from sync.gateway.report import GatewayState
+from sync.net.backoff import Backoff
+from sync.peer.problems import Problem
+
+from .problem_classification import classify_problem
+
+LEAD_S: Final = 10.0
+"""Seconds after which the others follow a first replication that is still sending.
+
+It may have much to send, or a low rate limit of its own.
+"""
+
+
+class TimedReplication(Protocol):
+    """A replication whose connections are timed here."""
+
+    @property
+    def is_up(self) -> bool:
+        """True while it has a connection."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if it neither has a connection nor tries to make one."""
+
+    @property
+    def is_caught_up(self) -> bool:
+        """True if everything was sent."""
+
+    @property
+    def up_since(self) -> float | None:
+        """Time of the clock at which its connection was made; None without one."""
+
+    @property
+    def fails_alone(self) -> bool:
+        """True if the gateway admitted it last time, and then refused its requests."""
+
+    def take_end(self) -> tuple[bool, Problem | None]:
+        """Return True if it has ended since the last call, and the problem that ended it."""
+
+    def connect(self) -> None:
+        """Make one attempt to connect."""
+
+
+class ConnectionTimer:
+    """The timing of one gateway's connections, with whatever clock `now` uses."""
+
+    def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
+        """Create the timing. `person_wait` is the minimum wait in seconds when a person must act first."""
+        self._backoff, self._person_wait = backoff, person_wait
+        self._again_at: float | None = None
+
+    def attend(self, ways: Sequence[TimedReplication], now: float) -> float | None:
+        """Connect the replications that may connect.
+
+        Args:
+            ways: the replications that the policy allows, in order of priority.
+            now: time of the clock in seconds.
+
+        Returns:
+            Seconds until there is more to do, or None if only an event can cause it.
+        """
+        self._take_ends(ways, now)
+        if not ways:
+            return None
+        if all(way.is_up for way in ways) and ways[0].is_caught_up:
+            self._backoff.succeeded()
+        if self._again_at is not None and now < self._again_at:
+            return self._again_at - now
+        self._again_at = None
+        first, *others = ways
+        if first.is_stopped:
+            first.connect()
+        wait = self._lead(first, now)
+        if wait is None or wait > 0:
+            return wait
+        for way in others:
+            if way.is_stopped:
+                way.connect()
+        return None
+
+    def try_at_once(self) -> None:
+        """Cancel the current wait, because the network has changed."""
+        self._backoff.reachability_changed()
+        self._again_at = None
+
+    def _take_ends(self, ways: Sequence[TimedReplication], now: float) -> None:
+        """Start a wait if a replication has ended. One that ends during a wait does not extend it."""
+        for way in ways:
+            has_ended, problem = way.take_end()
+            if not has_ended or (self._again_at is not None and now < self._again_at):
+                continue
+            wait = self._backoff.next_delay() or 0.0
+            if problem is not None and classify_problem(problem)[0] is GatewayState.REFUSED:
+                wait = max(wait, self._person_wait)
+            self._again_at = now + wait
+
+    @staticmethod
+    def _lead(first: TimedReplication, now: float) -> float | None:
+        """Return the seconds until the others may follow, or None if an event decides."""
+        if first.fails_alone:
+            return 0.0
+        if first.up_since is None:
+            return None
+        return 0.0 if first.is_caught_up else max(0.0, first.up_since + LEAD_S - now)

@@ -1,0 +1,284 @@
+"""A replication with a Couchbase gateway: of a part of the policy, or of pulled documents.
+
+It makes one attempt to connect when asked to; `connection_timing` decides when to try again. Documents that
+the gateway refuses are stored in `failed_documents`, and offered again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol
+
+from sync.gateway.policy import PolicyPart
+from sync.gateway.progress import Backlog
+from sync.gateway.report import GatewayState
+from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
+from sync.net.throttle import TokenBucket
+from sync.peer.active import Activity
+from sync.peer.failed_documents import FailedDocument, FailedDocuments
+from sync.peer.problems import Problem
+from sync.peer.progress import Direction, DocumentEnded
+from sync.peer.selection import Stream
+from sync.replication.checkpoint import PushProgress
+from sync.store import DocumentChange
+
+from .problem_classification import classify_problem
+
+_STOP_S: Final = 3.0
+"""Seconds for documents in flight to arrive when we stop."""
+_PROBES: Final = 10
+"""Maximum number of refused documents offered on schedule, one for each reason.
+
+If one is accepted, all others with its reason follow.
+"""
+_UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
+
+
+class ReplicationOwner(Protocol):
+    """The gateway that owns a way."""
+
+    def acknowledged(self, way: "GatewayReplication", change: DocumentChange, *, was_refused: bool) -> None:
+        """Record that the gateway has acknowledged a change.
+
+        `was_refused` is True if it refused it before.
+        """
+
+    def ended(self, way: "GatewayReplication", told: Sequence[DocumentEnded]) -> None:
+        """Receive the outcome of documents."""
+
+    def begun(self, way: "GatewayReplication", progress: PushProgress) -> None:
+        """Receive the progress from which a connection begins to push."""
+
+    def changed(self) -> None:
+        """Receive the notice that the state of a replication has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayReplicationOptions:
+    """Options of a way."""
+
+    part: PolicyPart | None
+    """The part to push; None to pull."""
+    failed: FailedDocuments
+    is_spared: Callable[[str], bool]
+    """Function that returns True if another vessel is known to have forwarded a document."""
+    limit: TokenBucket | None
+    """Rate limit of all ways together; None for no limit."""
+
+
+class GatewayReplication:
+    """A replication that may be connected and ended repeatedly."""
+
+    def __init__(
+        self,
+        owner: ReplicationOwner,
+        options: GatewayReplicationOptions,
+        configure: Callable[..., ReplicatorConfiguration],
+        *,
+        rng: Random,
+    ) -> None:
+        """Create a way. Raises StoreError.
+
+        `configure` returns the replicator's configuration, given the stream to push and the options that this
+        class adds.
+        """
+        part = options.part
+        self.part: Final = part
+        self.failed: Final = options.failed
+        self.backlog: Final = Backlog()
+        self.is_wanted = False
+        """True if the policy allows it now."""
+        self.up_since: float | None = None
+        self.fails_alone = False
+        self._owner, self._options = owner, options
+        self._resets = self._has_ended = False
+        self._problem: Problem | None = None
+        """Reason why the last attempt or connection ended."""
+        self._mended: set[str] = set()
+        """Reasons of refusals of which a document was accepted since the last probe."""
+        self._replicator = Replicator(
+            configure(
+                None if part is None else Stream(part.name, self.is_sent),
+                max_attempts=1,
+                failed=options.failed,
+                bandwidth=self._bucket(),
+                acknowledged=self._acknowledged,
+                begun=self._begun,
+            ),
+            on_status=self._status,
+            on_documents=lambda told: owner.ended(self, told),
+            rng=rng,
+        )
+        self.has_pushed = part is not None and self._replicator.pushed.local > 0
+        """True if documents were pushed to the gateway before."""
+
+    # Documents
+
+    def holds(self, document_id: str) -> bool:
+        """Return True if a document belongs to this way."""
+        return self.part is not None and self.part.holds(document_id)
+
+    def is_sent(self, document_id: str) -> bool:
+        """Return True if a document is pushed here, because no other vessel has forwarded it."""
+        return self.holds(document_id) and not self._options.is_spared(document_id)
+
+    def waits(self, change: DocumentChange) -> bool:
+        """Return True if a change has yet to be pushed here."""
+        return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
+
+    def is_there(self, document_id: str, sequence: int) -> bool:
+        """Return True if the gateway has a document whose current revision has this sequence."""
+        return (
+            not self.failed.has_overflowed
+            and self.failed.get(Direction.PUSH, document_id) is None
+            and self._replicator.pushed.is_complete(sequence)
+        )
+
+    @property
+    def stored(self) -> PushProgress:
+        """Local changes that need not be pushed, according to our own copy of the checkpoint."""
+        return self._replicator.stored
+
+    @property
+    def transferred(self) -> tuple[int, int]:
+        """Bytes sent and received so far."""
+        return self._replicator.transferred
+
+    # State
+
+    @property
+    def is_up(self) -> bool:
+        """True while it has a connection."""
+        return self._replicator.status.activity in _UP
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if it neither has a connection nor tries to make one."""
+        return self._replicator.status.activity is Activity.STOPPED
+
+    @property
+    def is_caught_up(self) -> bool:
+        """True if everything was sent."""
+        return self._replicator.status.activity is Activity.IDLE
+
+    @property
+    def is_idle(self) -> bool:
+        """True if there is no work to do."""
+        return self._replicator.status.activity is not Activity.BUSY
+
+    @property
+    def is_held(self) -> bool:
+        """True if it is waiting for the first way to lead."""
+        return self.is_stopped and self._problem is None
+
+    @property
+    def judged(self) -> tuple[GatewayState, str | None]:
+        """The gateway's state according to this way, and the reason."""
+        if self.is_up:
+            return GatewayState.CONNECTED, None
+        problem = self._replicator.status.problem or self._problem
+        return (GatewayState.CONNECTING, None) if problem is None else classify_problem(problem)
+
+    # Control by the gateway
+
+    def connect(self) -> None:
+        """Make one attempt to connect."""
+        self._has_ended = False
+        self._replicator.start(reset_checkpoint=self._resets)
+
+    def take_end(self) -> tuple[bool, Problem | None]:
+        """Return True if it has ended since the last call, and the problem that ended it."""
+        has_ended, self._has_ended = self._has_ended, False
+        return has_ended, self._problem
+
+    async def rest(self) -> None:
+        """Stop for now, because the policy does not allow it."""
+        self._problem = None
+        if not self.is_stopped:
+            await self._replicator.stop()
+        self._has_ended = False
+
+    async def reset(self) -> None:
+        """Stop, and compare all documents again on the next connection."""
+        if self.part is not None:
+            self._resets, self.has_pushed = True, False
+            await self._replicator.stop()
+            self._has_ended, self._problem = False, None
+
+    async def end(self) -> None:
+        """Stop in good order, within a few seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                await self._replicator.stop()
+
+    # Refused documents
+
+    @property
+    def refused(self) -> list[FailedDocument]:
+        """Documents that the gateway refuses, or that cannot be stored here, the last failure at the end."""
+        return list(self.failed)
+
+    def offer_refused(self) -> int:
+        """Offer all refused documents again. Return their number."""
+        ids = self.failed.ids(Direction.PUSH)
+        self._replicator.offer_again(ids)
+        return len(ids)
+
+    def probe(self) -> None:
+        """Offer one document for each reason again. If it is accepted, those with the same reason follow."""
+        self._mended.clear()
+        found: dict[str, str] = {}
+        for document in self.failed:
+            if document.direction is Direction.PUSH:
+                found.setdefault(document.reason, document.id)
+        if self.is_up:
+            self._replicator.offer_again(list(found.values())[:_PROBES])
+
+    def forget_spared(self) -> None:
+        """Forget refused documents that another vessel has forwarded. Raises StoreError."""
+        self._forget(filter(self._options.is_spared, self.failed.ids(Direction.PUSH)))
+        self.failed.save()
+
+    def _forget(self, document_ids: Iterable[str]) -> None:
+        for document_id in list(document_ids):
+            self.failed.forget(Direction.PUSH, document_id)
+
+    def _acknowledged(self, change: DocumentChange) -> None:
+        was = self.failed.get(Direction.PUSH, change.id)
+        if was is not None and was.reason not in self._mended:
+            self._mended.add(was.reason)
+            rest = self.failed.ids(Direction.PUSH, reason=was.reason)
+            self._replicator.offer_again([document_id for document_id in rest if document_id != change.id])
+        was_refused = was is not None and was.revision in ("", change.rev)
+        self._owner.acknowledged(self, change, was_refused=was_refused)
+
+    # Calls from the replicator
+
+    def _begun(self, progress: PushProgress) -> None:
+        self._resets = False
+        self._owner.begun(self, progress)
+
+    def _status(self, status: Status) -> None:
+        if status.activity in _UP:
+            self.up_since = time.monotonic() if self.up_since is None else self.up_since
+            self._problem, self.fails_alone = None, False
+            if status.activity is Activity.IDLE and self.part is not None:
+                self.backlog.reset()
+        else:
+            was_up, self.up_since = self.up_since is not None, None
+            if status.activity is Activity.STOPPED:
+                self._has_ended, self._problem = True, status.problem
+                is_refused = (
+                    status.problem is not None and classify_problem(status.problem)[0] is GatewayState.REFUSED
+                )
+                self.fails_alone = was_up and is_refused
+        self._owner.changed()
+
+    def _bucket(self) -> TokenBucket | None:
+        limit = None if self.part is None else self.part.limit
+        if limit is None:
+            return self._options.limit
+        return TokenBucket(limit, now=time.monotonic(), lower=self._options.limit)

@@ -1,0 +1,86 @@
+"""Publication of the presence of vessels on a connection, as decided by `presence`."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.presence import Presence
+
+from . import broker_errors, topics
+from .signs_of_life import SignOfLife
+
+log = logging.getLogger(__name__)
+
+
+class PresencePublisher:
+    """Publisher of presence at one broker, over all connections of a gateway."""
+
+    def __init__(
+        self, name: str, vessel: str, *, is_recording: Callable[[], bool], look_every: float
+    ) -> None:
+        """Create a publisher.
+
+        Args:
+            name: name of the gateway.
+            vessel: id of this vessel.
+            is_recording: returns True if this vessel's recorder is storing samples durably now.
+            look_every: seconds between calls of `is_recording`.
+        """
+        self._name, self._vessel = name, vessel
+        self._is_recording, self._look_every = is_recording, look_every
+        self._records, self._asked_at = False, float("-inf")
+        self.presence = Presence(vessel, now=time.monotonic())
+        self._numbers: dict[int, str] = {}
+        """Vessels whose presence was published, by message id."""
+
+    def resume(self, said: Iterable[str]) -> None:
+        """Continue after a restart. `said` are the other vessels last published as online."""
+        self.presence = Presence(self._vessel, said=said, now=time.monotonic())
+
+    def begin(self) -> bytes:
+        """Begin a connection. Return the payload to publish for this vessel."""
+        self.presence.begin()
+        self._numbers.clear()
+        self.presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
+        return self.presence.own
+
+    def tell(self, client: Client, signs: Sequence[SignOfLife]) -> None:
+        """Publish presence that has changed. `signs` are the new signs of life. Raises BrokerError."""
+        now = time.monotonic()
+        for sign in signs:
+            self.presence.sign(sign.vessel, sign.holds_for, now)
+        for vessel, payload in self.presence.due(now, is_recording=self._records_now()):
+            self._say(client, vessel, payload)
+
+    def leave(self, client: Client) -> None:
+        """Publish `offline` for this vessel and for those published as online here. Raises BrokerError."""
+        for vessel in self.presence.leave():
+            self._say(client, vessel, topics.OFFLINE)
+
+    @property
+    def is_owed_an_answer(self) -> bool:
+        """True until the broker has acknowledged everything published on this connection."""
+        return bool(self._numbers)
+
+    def acknowledged(self, number: int, code: int, name: str) -> bool:
+        """Process the acknowledgement of a message. Return True if the message was a presence."""
+        vessel = self._numbers.pop(number, None)
+        if vessel is not None and code >= broker_errors.FAILURE:
+            trouble = broker_errors.of_puback(code, name, topics.presence(vessel))
+            log.warning("gateway %s: %s", self._name, trouble)
+        return vessel is not None
+
+    def _say(self, client: Client, vessel: str, payload: bytes) -> None:
+        self._numbers[client.send(topics.presence(vessel), payload, retain=True)] = vessel
+        self.presence.tell(vessel, payload)
+
+    def _records_now(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked_at >= self._look_every:
+            self._asked_at, records = now, self._is_recording()
+            if records is not self._records:
+                words = "this vessel records" if records else "this vessel does not record"
+                log.info("gateway %s: %s", self._name, words)
+            self._records = records
+        return self._records

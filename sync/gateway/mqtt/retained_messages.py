@@ -1,0 +1,182 @@
+"""Comparison of retained messages, so that an older one never replaces a newer one.
+
+A vessel's documents may be forwarded in several ways: by its own gateway, and by those of vessels that met it
+a week ago. So a message is compared with the retained one before it replaces it. The log is compared first,
+in the order in which the vessel's document lists logs (a new card begins a new one). Then follow sequence
+number, boot and boot clock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from sync.gateway.mqtt import topics
+from sync.gateway.mqtt.messages import Message, MessageAge, RetainRule, standing_of
+
+
+def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
+    """Return True if `ours` must not replace `theirs`. `logs` are the vessel's logs, oldest first."""
+    if ours.log != theirs.log:
+        if theirs.log not in logs:
+            # A log that is unknown here was begun after those that are known.
+            return ours.log in logs
+        return ours.log in logs and logs.index(ours.log) < logs.index(theirs.log)
+    return (ours.sequence, ours.boot, ours.clock) < (theirs.sequence, theirs.boot, theirs.clock)
+
+
+class RetainedMessages:
+    """The messages that a broker retains, by topic, as far as we have published or received them.
+
+    `known` records their age. It outlives a connection, for a broker that does not let us read. The messages
+    *there* were received or published on this connection, because a broker may have lost everything since the
+    last one, or have been restored to its state of hours ago.
+    """
+
+    def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
+        self._known: dict[str, MessageAge] = dict(known or {})
+        self._there: dict[str, int] = {}
+        """Hash of the retained payload of each topic."""
+        self._topics: dict[str, dict[str, None]] = {}
+        """Topics in `_known` and `_there` by vessel; some may no longer be in either."""
+        for topic in self._known:
+            self._index(topic)
+        self._before: dict[str, MessageAge] = {}
+        """Standings known before of the vessel that is being read."""
+        self.changes = 0
+        """Number of changes so far, for callers that store the standings durably."""
+
+    @property
+    def known(self) -> Mapping[str, MessageAge]:
+        """The standing of the retained message, by topic."""
+        return self._known
+
+    # Reading what is retained
+
+    def begin(self) -> None:
+        """Begin a connection, on which the retained messages are unknown."""
+        self._there.clear()
+
+    def hear(self, vessel: str) -> None:
+        """Begin reading all retained messages of a vessel. Call `settle` afterwards."""
+        found = self._topics.pop(vessel, {})
+        self._before = {topic: self._known.pop(topic) for topic in found if topic in self._known}
+        for topic in found:
+            self._there.pop(topic, None)
+
+    def settle(self, *, is_complete: bool) -> None:
+        """End reading. If not `is_complete`, standings known before stay valid for topics not received."""
+        before, self._before = self._before, {}
+        for topic, standing in before.items():
+            if not is_complete:
+                self._index(topic)
+                self._known.setdefault(topic, standing)
+            if self._known.get(topic) != standing:
+                self.changes += 1
+
+    def topics(self, vessel: str) -> list[str]:
+        """Return the topics of a vessel that have a retained message, as far as known."""
+        found = self._topics.get(vessel, {})
+        return sorted(topic for topic in found if topic in self._known or topic in self._there)
+
+    def lacks(self, message: Message, logs: Sequence[str]) -> bool:
+        """Return True if the broker should retain a message, but has neither it nor a newer one."""
+        if not message.is_retained:
+            return False
+        there = self._there.get(message.topic)
+        if not message.payload:
+            return there is not None
+        if there == hash(message.payload):
+            return False
+        known = self._known.get(message.ranked_by or message.topic)
+        is_newer_there = (
+            there is not None
+            and known is not None
+            and message.standing is not None
+            and is_older(message.standing, known, logs)
+        )
+        return not is_newer_there
+
+    # Publishing
+
+    def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
+        """Return the message in the form that may be published now, or None if it may not."""
+        if message.standing is None or message.retention is RetainRule.NO:
+            return message
+        known = self._known.get(message.ranked_by or message.topic)
+        if known is None or not is_older(message.standing, known, logs):
+            return message
+        if message.retention is RetainRule.LATEST:
+            return None
+        return replace(message, retention=RetainRule.NO)
+
+    def published(self, message: Message) -> None:
+        """Record that the broker has accepted a message."""
+        if message.retention is RetainRule.NO:
+            return
+        if not message.payload:
+            self._cleared(message.topic)
+            return
+        self._put(message.topic, message.payload)
+        if message.standing is not None:
+            self._note(message.ranked_by or message.topic, message.standing)
+
+    def heard(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
+        """Record a message that another client has published.
+
+        Args:
+            topic: its topic.
+            payload: its payload.
+            logs: the vessel's logs, oldest first.
+            is_kept: whether the broker retains it; None if unknown.
+
+        Returns:
+            True if it has replaced a newer message, or cleared the topic.
+        """
+        if is_kept is False:
+            return False
+        if not payload:
+            return self._cleared(topic)
+        try:
+            body: Any = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            body = None  # not one of our documents: any message may replace it
+        theirs = standing_of(body) if isinstance(body, dict) else None
+        known, place = self._known.get(topic), topics.parse(topic)
+        is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
+        if is_behind and is_kept is None and (place is None or place.part != "state"):
+            return False  # it was published without retention, which is never done for an older current value
+        if place is not None:  # otherwise it is on a topic that is never retained
+            self._put(topic, payload)
+        if theirs is not None:
+            self._note(topic, theirs)
+        return is_behind
+
+    def _put(self, topic: str, payload: bytes) -> None:
+        if topic not in self._there:
+            self._index(topic)
+        self._there[topic] = hash(payload)
+
+    def _note(self, topic: str, standing: MessageAge) -> None:
+        if self._known.get(topic) != standing:
+            if topic not in self._known:
+                self._index(topic)
+            self._known[topic] = standing
+            self.changes += 1
+
+    def _cleared(self, topic: str) -> bool:
+        """Record that a topic was cleared. Return True if it was known to have a message."""
+        self._there.pop(topic, None)
+        was_known = self._known.pop(topic, None) is not None
+        place = topics.parse(topic)
+        if place is not None:
+            self._topics.get(place.vessel, {}).pop(topic, None)
+        self.changes += was_known
+        return was_known
+
+    def _index(self, topic: str) -> None:
+        # A fleet has thousands of topics, so searching all of them for each vessel would take too long.
+        place = topics.parse(topic)
+        if place is not None:
+            self._topics.setdefault(place.vessel, {})[topic] = None

@@ -1,0 +1,91 @@
+"""Signs of life: detection, from new documents, of which sensors are being recorded.
+
+A sensor whose value does not change writes no new current value, but still one reading for each window. The
+reading shows that the value is still valid. For another vessel whose documents are forwarded here, it also
+shows that the vessel is still recording. A document that arrives late is not a sign, because it contains its
+time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sync import documents
+from sync.documents import DocumentType
+from sync.store import Database, DocumentChange, DocumentError
+
+LATE_S: Final = 900.0
+"""Maximum seconds that a document may take to arrive here and still count as a sign."""
+WINDOW_S: Final = 300.0
+"""Window in seconds for a document that does not state its own: the recorder's default."""
+_KINDS: Final = {DocumentType.READING: "endUtc", DocumentType.EQUIPMENT: "time"}
+"""Kinds of documents that are signs, with the field that contains their time."""
+_PREFIXES: Final = tuple(f"{kind}:" for kind in _KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """Evidence that a sensor was recorded recently."""
+
+    vessel: str
+    sensor: str
+    holds_for: float
+    """Seconds within which the next sign must arrive."""
+
+
+class SignsOfLife:
+    """Collector of signs from the changes of the store."""
+
+    def __init__(self, database: Database) -> None:
+        """Start with future changes, since documents already stored are not signs. Raises StoreError."""
+        self._database = database
+        self._since = database.last_sequence
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def saw(self, change: DocumentChange) -> None:
+        """Record a change of the store."""
+        if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
+            return
+        name = documents.parse_id(change.id)
+        if name is not None and name.sensor is not None:
+            self._seen[name.vessel, name.sensor] = change.id
+
+    def take(self, utc: float) -> list[SignOfLife]:
+        """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
+        seen, self._seen = self._seen, {}
+        found = []
+        for (vessel, sensor), document_id in seen.items():
+            document = self._database.get(document_id)
+            name = documents.parse_id(document_id)
+            if document is None or document.deleted or name is None:
+                continue
+            try:
+                body = document.body
+            except DocumentError:
+                continue  # another vessel may have sent anything
+            window, when = _window(body), _when(body, _KINDS[name.kind])
+            # A constant value is reported once a window, with the time at which the window began.
+            if when is not None and when >= utc - window - LATE_S:
+                found.append(SignOfLife(vessel, sensor, 2 * window + LATE_S))
+        return found
+
+
+def _window(body: Mapping[str, Any]) -> float:
+    window = body.get("window")
+    if isinstance(window, bool) or not isinstance(window, (int, float)):
+        return WINDOW_S
+    return float(window) if 0 < window <= _MOST_WINDOW_S else WINDOW_S
+
+
+_MOST_WINDOW_S: Final = 3600.0
+"""Maximum window that `sensors.toml` accepts, in seconds."""
+
+
+def _when(body: Mapping[str, Any], key: str) -> float | None:
+    text = body.get(key)
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return None if moment is None or moment.tzinfo is None else moment.timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,175 @@
+"""Messages received on one connection: what the broker retains, and the confirmation of our presence.
+
+With MQTT 5, retained messages are requested at QoS 0, and arrive before the answer to the next request. Some
+brokers answer earlier, so our own presence, which is certain to be retained, is requested each time. A broker
+that does not deliver it does not let us read, and nothing may be concluded from missing messages. With MQTT
+3.1.1 everything is read back at QoS 1 and in order, followed by our presence.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sync.gateway.mqtt.client import Client
+from sync.gateway.mqtt.limits import Timeouts
+
+from . import broker_errors, topics
+from .broker_errors import BrokerLostError, ErrorReaction
+
+log = logging.getLogger(__name__)
+
+
+class Subscriptions:
+    """The subscriptions of one connection, used by one task."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        name: str,
+        vessel: str,
+        must_hear: bool,
+        hears_discovery: bool,
+        patience: Timeouts,
+        wake: asyncio.Event,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Create the subscriptions of a connection.
+
+        Args:
+            client: the connection.
+            name: name of the gateway.
+            vessel: id of this vessel.
+            must_hear: whether everything must be read back (MQTT 3.1.1).
+            hears_discovery: whether discovery messages of Home Assistant are read too.
+            patience: the timeouts.
+            wake: set whenever a message has arrived, the connection has ended, or `is_over` has changed.
+            is_over: returns True once the gateway stops, so that nothing is awaited any longer.
+        """
+        self._client, self._name = client, name
+        self._must_hear, self._hears_discovery = must_hear, hears_discovery
+        self._patience, self._wake, self._is_over = patience, wake, is_over
+        self._presence: Final = topics.presence(vessel)
+        self._number: int | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._is_proven = False
+
+    async def begin(self, payload: bytes) -> None:
+        """Publish this vessel's presence for the first time on the connection. Raises BrokerError."""
+        if self._must_hear:
+            self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
+        await self._say(payload)
+
+    async def hear_birth(self) -> None:
+        """Subscribe to Home Assistant's birth message. Raises BrokerError."""
+        if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
+            self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
+
+    async def hear(self, vessel: str, payload: bytes) -> bool:
+        """Read the retained messages of a vessel.
+
+        `payload` is this vessel's presence, which is published again with MQTT 3.1.1.
+
+        Returns:
+            True if that was complete, so that missing messages are not retained.
+
+        Raises:
+            BrokerError: the connection has ended, or the broker does not let us read.
+        """
+        if self._must_hear:
+            wanted = topics.everything_of(vessel)
+            self._require(await self._client.listen(wanted, qos=1), wanted)
+            await self._say(payload)
+            return True
+        needed = topics.retained_of(vessel)
+        discovery = (topics.discovery_of(vessel),) if self._hears_discovery else ()
+        useful = (*dict.fromkeys((self._presence, topics.presence(vessel))), *discovery)
+        documents = (*needed, *discovery)
+        self._is_proven = False
+        # If we do not ask for our own messages, a broker may hold back those that we left there.
+        refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
+        self._require(refused, needed)
+        for each in refused:
+            self._warn(each, "what is retained there is not looked after")
+        await self._wait(lambda: self._is_proven, self._patience.reading)
+        if self._is_over():
+            return False
+        await self._client.listen(
+            [each for each in (*needed, *useful) if each not in refused],
+            qos=0,
+            wants_retained=False,
+            as_published=documents,
+        )
+        return self._is_proven
+
+    def acknowledged(self, number: int, code: int, name: str) -> bool:
+        """Process the acknowledgement of a message. Return True if it was this object's message."""
+        if number != self._number:
+            return False
+        if code >= broker_errors.FAILURE:
+            self._end(broker_errors.of_puback(code, name, self._presence))
+        else:
+            self._end(None)
+        return True
+
+    def heard(self, topic: str, *, is_retained: bool) -> None:
+        """Process a received message on the topic of our presence."""
+        if topic != self._presence:
+            return
+        if is_retained:
+            self._is_proven = True
+        elif self._must_hear:
+            self._end(None)
+
+    async def _say(self, payload: bytes) -> None:
+        """Publish this vessel's presence, and wait until it is acknowledged or read back.
+
+        Raises BrokerError.
+        """
+        self._done = done = asyncio.get_running_loop().create_future()
+        number = self._client.send(self._presence, payload, retain=True)
+        self._number = None if self._must_hear else number
+        try:
+            if not await self._wait(done.done, self._patience.connect):
+                raise (
+                    broker_errors.of_silence(self._presence)
+                    if self._must_hear
+                    else BrokerLostError(
+                        f"the broker does not acknowledge {self._presence}", ErrorReaction.TRY_AGAIN
+                    )
+                )
+            done.result()
+        finally:
+            self._number = self._done = None
+
+    async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds. Return True if it did in time. Raises BrokerError."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    if self._client.ended is not None:
+                        raise self._client.ended
+                    if self._is_over():
+                        return False
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            return holds()
+        return True
+
+    def _end(self, trouble: Exception | None) -> None:
+        if self._done is None or self._done.done():
+            return
+        if trouble is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(trouble)
+
+    @staticmethod
+    def _require(refused: Sequence[str], needed: Sequence[str]) -> None:
+        if any(each in needed for each in refused):
+            raise broker_errors.of_subscription(", ".join(needed))
+
+    def _warn(self, topic: str, words: str) -> None:
+        log.warning("gateway %s: the broker does not let us read %s: %s", self._name, topic, words)

@@ -1,0 +1,31 @@
+"""Classification of problems with a Couchbase gateway: temporary or not, and an explanation of each."""
+
+from typing import Final
+
+from sync.gateway.report import GatewayState
+from sync.peer.problems import Domain, Problem
+
+_PORTAL: Final = frozenset({200, 301, 302, 303, 307, 308, 511})
+"""Status codes with which a web page or a captive portal (RFC 6585, section 6) answers the handshake."""
+_PORTAL_WORDS: Final = (
+    "a web page answers there, no gateway: this network may want somebody to log in first (a captive portal),"
+    " or the address is wrong"
+)
+_WORDS: Final = {
+    401: "user, password or session is wrong; check them, there and here",
+    403: "this user may not do that; it is for the gateway's operator to allow",
+    404: "there is no such database; check the end of the address",
+}
+
+
+def classify_problem(problem: Problem) -> tuple[GatewayState, str]:
+    """Return the gateway's state after this problem, and an explanation for people."""
+    if problem.domain is Domain.WEBSOCKET and problem.code in _PORTAL:
+        return GatewayState.CONNECTING, f"{problem.text}: {_PORTAL_WORDS}"
+    if problem.domain is Domain.WEBSOCKET and problem.code in _WORDS:
+        return GatewayState.REFUSED, f"{problem.text}: {_WORDS[problem.code]}"
+    if problem.domain in {Domain.TLS, Domain.LITECORE, Domain.BLIP, Domain.CONFIGURATION}:
+        return GatewayState.REFUSED, problem.text
+    if problem.domain is Domain.WEBSOCKET and 400 <= problem.code < 500 and problem.code not in {408, 429}:
+        return GatewayState.REFUSED, problem.text
+    return GatewayState.CONNECTING, problem.text

@@ -1,0 +1,40 @@
+"""Continuation of a gateway's task after an error that ends one turn of its work, such as one bad document.
+
+Only a damaged store ends the task. The daemon detects that itself, and exits so that the store is repaired.
+"""
+
+import logging
+from typing import Final
+
+from sync.store import Database, StoreError
+
+log = logging.getLogger(__name__)
+
+PAUSE_S: Final = 5.0
+"""Seconds until the task tries again."""
+
+
+class TaskErrors:
+    """The errors of one gateway's task. Each is logged if it differs from the last."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database, self._name = database, name
+        self.words: str | None = None
+        """Current problem, for people; None if there is none."""
+
+    def outlasts(self, error: Exception) -> bool:
+        """Record an error. Return False if the task must end because of it."""
+        if isinstance(error, StoreError) and self._database.damage is not None:
+            log.error("gateway %s: the store: %s", self._name, error)
+            return False
+        is_store = isinstance(error, StoreError)
+        words = str(error) if is_store else f"a fault of Logboat: {type(error).__name__}: {error}"
+        if words != self.words:
+            # Errors that foreign documents may cause are logged as text, and bugs with their traceback.
+            log.error("gateway %s goes on after: %s", self._name, words, exc_info=None if is_store else error)
+            self.words = words
+        return True
+
+    def is_over(self) -> None:
+        """Record that a turn has passed without an error."""
+        self.words = None

@@ -1,0 +1,51 @@
+"""Information about each appliance in the headers of a handshake, in addition to certificates."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+_LOG: Final = re.compile(r"[a-z]{1,8}")
+_STORE: Final = re.compile(r"[0-9a-f-]{36}")
+_BOARD: Final = re.compile(r"[0-9a-f]{16}")
+_VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceHeaders:
+    """The identity of an appliance of a vessel. The certificate proves which vessel."""
+
+    store: str
+    """UUID of its database."""
+    board: str
+    """Sixteen hexadecimal digits that identify a computer, and reveal nothing else about it."""
+    log: str = ""
+    """The recorder's log id; empty while there is none."""
+    version: str = ""
+    """Version of its Logboat."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the greeting as headers of a request or a response."""
+        return {
+            "Logboat-Store": self.store,
+            "Logboat-Board": self.board,
+            "Logboat-Log": self.log,
+            "Logboat-Version": self.version,
+        }
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self | None:
+        """Parse a peer's headers.
+
+        Return None if it is not an appliance, or if a required header is malformed.
+        """
+        store, board = headers.get("Logboat-Store", ""), headers.get("Logboat-Board", "")
+        if not _STORE.fullmatch(store) or not _BOARD.fullmatch(board):
+            return None
+        log, version = headers.get("Logboat-Log", ""), headers.get("Logboat-Version", "")
+        return cls(
+            store,
+            board,
+            log if _LOG.fullmatch(log) else "",
+            version if _VERSION.fullmatch(version) else "",
+        )

@@ -1,0 +1,130 @@
+"""Detection of two computers with the identity of one vessel: a card was copied, or a key stolen. Pure.
+
+A vessel that meets its own id on another board knows at once. A third vessel knows when it hears two boards
+of one vessel alternately. A card that moves to another board is heard there, and no longer on the old one.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sync.fleet.rights import Claim
+
+WITHIN: Final = 600.0
+"""Seconds within which a board must be heard again, after another, to show that both exist at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateIdentity:
+    """Two boards with one vessel's identity."""
+
+    vessel: str
+    boards: tuple[str, str]
+    since: float
+    """Time of the detection, in seconds of the caller's clock."""
+    is_ours: bool
+    """True if one of the boards is this one."""
+
+    def __str__(self) -> str:
+        one, other = self.boards
+        if self.is_ours:
+            where = f"this board ({one}) and another ({other})"
+        else:
+            where = f"two boards ({one} and {other})"
+        return (
+            f"{where} both say they are vessel {self.vessel}: a card was copied, or its key stolen;"
+            f" give one of them a card of its own (logboat fleet add), and revoke what should not be there"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogAhead:
+    """A vessel that has more of this vessel's current log than this vessel itself."""
+
+    peer: str
+    log: str
+    sensor: str | None
+    """Sensor of an offered reading that is not stored here; None for a boot that this vessel has signed."""
+    number: int
+    """Highest number of such a reading, or the number of the boot."""
+    since: float
+
+    @property
+    def is_signed(self) -> bool:
+        """Return True if this vessel's own signature proves it."""
+        return self.sensor is None
+
+    def __str__(self) -> str:
+        what, which = (
+            ("signed boots", f"boot {self.number}")
+            if self.sensor is None
+            else ("readings", f"number {self.number} of {self.sensor}")
+        )
+        return (
+            f"vessel {self.peer} holds {what} of this vessel's log {self.log} that are not here"
+            f" ({which}): the card was put back to an earlier copy, and numbers"
+            f" are given again; restart the recorder: a new log begins, and what {self.peer} holds comes back"
+        )
+
+
+class DuplicateIdentities:
+    """The boards heard recently, and the clones detected."""
+
+    def __init__(self, vessel: str, board: str) -> None:
+        """Create an empty record. `vessel` and `board` are our own."""
+        self._own = (vessel, board)
+        self._heard: dict[str, dict[str, float]] = {}
+        """Time at which each board was last heard, by vessel and board."""
+        self._found: dict[str, DuplicateIdentity] = {}
+        self._ahead: dict[str, LogAhead] = {}
+
+    @property
+    def found(self) -> list[DuplicateIdentity]:
+        """The detected clones, one for each vessel."""
+        return list(self._found.values())
+
+    def heard(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
+        """Record that a board has proved by certificate that it is a vessel.
+
+        Return the clone if it is new.
+        """
+        own_vessel, own_board = self._own
+        if vessel == own_vessel:
+            return None if board == own_board else self._report(vessel, (own_board, board), now, ours=True)
+        boards = self._heard.setdefault(vessel, {})
+        before, clone = boards.get(board), None
+        for other, last in boards.items():
+            if other != board and before is not None and before <= last and now - before < WITHIN:
+                clone = self._report(vessel, (other, board), now, ours=False) or clone
+        boards[board] = now
+        for other in [name for name, last in boards.items() if now - last > WITHIN]:
+            del boards[other]
+        return clone
+
+    @property
+    def ahead(self) -> list[LogAhead]:
+        """Vessels that have more of our log than we do, one entry each."""
+        return list(self._ahead.values())
+
+    def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
+        """Record a claim that a vessel has more of our current log.
+
+        Return the entry if it is new, or the first one with our signature.
+        """
+        known = self._ahead.get(peer)
+        if known is not None and known.log == claim.log and known.is_signed >= claim.is_signed:
+            if known.is_signed == claim.is_signed and claim.number > known.number:
+                self._ahead[peer] = LogAhead(peer, claim.log, claim.sensor, claim.number, known.since)
+            return None
+        self._ahead[peer] = LogAhead(peer, claim.log, claim.sensor, claim.number, now)
+        return self._ahead[peer]
+
+    def forget(self, now: float, after: float) -> None:
+        """Forget clones not detected again for `after` seconds, which must have been resolved."""
+        self._found = {vessel: clone for vessel, clone in self._found.items() if now - clone.since < after}
+
+    def _report(
+        self, vessel: str, boards: tuple[str, str], now: float, *, ours: bool
+    ) -> DuplicateIdentity | None:
+        known = self._found.get(vessel)
+        self._found[vessel] = DuplicateIdentity(vessel, boards, now, ours)
+        return None if known is not None and set(known.boards) == set(boards) else self._found[vessel]

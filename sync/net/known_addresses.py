@@ -1,0 +1,131 @@
+"""Addresses from which users have logged in before, so that guesses by strangers do not lock users out.
+
+A few addresses are kept for each user, for some weeks after their last use. The class has no clock or files:
+the caller supplies the time, and stores `as_json` between two runs.
+
+    welcome = Welcome(utc=time.time, kept=stored)
+    if welcome.note("anna", "192.0.2.7"):    # worth storing
+        store(welcome.as_json())
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+ADDRESSES: Final = 8
+"""Maximum number of addresses for each user: a phone and a tablet, aboard, ashore, and in harbour."""
+USERS: Final = 128
+"""Maximum number of users: more than a crew, and only users who knew their password count."""
+EXPIRES_S: Final = 90 * 86_400.0
+"""Seconds after its last use until an address is forgotten: a winter ashore."""
+NOTE_EVERY_S: Final = 86_400.0
+"""Minimum seconds between two records of the same address, each of which is a write to the card."""
+
+_IPV6_SITE: Final = 64
+_LONGEST: Final = 100
+"""Maximum characters used of a user name or an address, since strangers may send long ones."""
+
+
+def exact(address: str) -> str:
+    """Return an address in its canonical form, or unchanged if it is not valid."""
+    parsed = _parsed(address)
+    return address[:_LONGEST] if parsed is None else str(parsed)
+
+
+def site_of(address: str) -> str:
+    """Return the site of an address: the address itself, or the /64 of an IPv6 address.
+
+    All neighbours on a radio or a cable share the /64 of link-local addresses, so each of those counts by
+    itself. An invalid address is returned unchanged.
+    """
+    parsed = _parsed(address)
+    if parsed is None:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address) or parsed.is_link_local:
+        return str(parsed)
+    return str(ipaddress.ip_network((int(parsed), _IPV6_SITE), strict=False))
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+class KnownAddresses:
+    """The addresses from which all users have logged in."""
+
+    def __init__(
+        self,
+        *,
+        utc: Callable[[], float],
+        kept: Mapping[str, Any] | None = None,
+        expires_s: float = EXPIRES_S,
+        users: int = USERS,
+    ) -> None:
+        """Create the addresses from stored content.
+
+        Args:
+            utc: returns seconds since 1970.
+            kept: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
+                from a clock that was wrong, counts as now.
+            expires_s: seconds after its last use until an address is forgotten.
+            users: maximum number of users.
+        """
+        self._utc, self._expires_s, self._most = utc, expires_s, users
+        self._users: dict[str, dict[str, float]] = {}
+        now = utc()
+        for user, addresses in (kept or {}).items():
+            if not isinstance(addresses, dict):
+                continue
+            for address, when in addresses.items():
+                if isinstance(when, int | float) and not isinstance(when, bool):
+                    self._put(user[:_LONGEST], exact(address), min(float(when), now))
+
+    def has(self, user: str, address: str) -> bool:
+        """Return True if this user has logged in from exactly this address."""
+        return exact(address) in self._fresh(user)
+
+    def has_site(self, user: str, address: str) -> bool:
+        """Return True if this user has logged in from this address, or from the same IPv6 /64."""
+        site = site_of(address)
+        return any(site_of(known) == site for known in self._fresh(user))
+
+    def note(self, user: str, address: str) -> bool:
+        """Record that this user has logged in. Return True if the change is worth storing."""
+        now = self._utc()
+        before = self._fresh(user).get(exact(address))
+        if before is not None and 0 <= now - before < NOTE_EVERY_S:
+            return False
+        self._put(user[:_LONGEST], exact(address), now)
+        return True
+
+    def forget(self, users: Iterable[str]) -> bool:
+        """Forget the addresses of users, as after a change of password. Return True if there were any."""
+        known = {user[:_LONGEST] for user in users} & self._users.keys()
+        for user in known:
+            del self._users[user]
+        return bool(known)
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """Return all addresses by user, each with the time of its last use."""
+        return {user: dict(addresses) for user, addresses in self._users.items()}
+
+    def _fresh(self, user: str) -> dict[str, float]:
+        addresses = self._users.get(user[:_LONGEST], {})
+        oldest = self._utc() - self._expires_s
+        return {address: when for address, when in addresses.items() if when > oldest}
+
+    def _put(self, user: str, address: str, when: float) -> None:
+        addresses = self._users.pop(user, {})
+        addresses.pop(address, None)
+        addresses[address] = when
+        while len(addresses) > ADDRESSES:
+            del addresses[min(addresses, key=lambda known: addresses[known])]
+        self._users[user] = addresses
+        while len(self._users) > self._most:
+            del self._users[next(iter(self._users))]

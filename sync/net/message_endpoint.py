@@ -1,0 +1,281 @@
+"""Replication over transports that are not IP networks, such as a serial line, Bluetooth or a radio.
+
+The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`, and receives a
+`ReplicatorConnection` to which it passes the data it receives. If its connection keeps the boundaries of
+messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If it carries bytes (`BYTE_STREAM`),
+frames are wrapped as WebSocket frames without an HTTP handshake, with the active side as the client.
+
+`sync.net.byte_streams` has connections for asyncio's streams and for file descriptors.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import Side as WebSocketSide
+
+from sync.net.framing import Framing, package_log
+from sync.net.transport import FrameReceiver, Transport
+from sync.net.websocket import Tuning, WebSocketTransport
+from sync.peer.problems import Domain, Problem, ProblemError
+
+from .endpoint_pipe import EndpointPipe
+from .error_mapping import problem_of
+
+_ORDINARY: Final = frozenset({1000, 1001})
+_ABNORMAL: Final = 1006
+_TOO_BIG: Final = 1009
+
+
+class ProtocolType(Enum):
+    """The kind of data that the application's connection carries."""
+
+    MESSAGE_STREAM = auto()
+    """Complete messages with boundaries."""
+    BYTE_STREAM = auto()
+    """A stream of bytes without boundaries."""
+
+
+class Side(Enum):
+    """The role of this side: the active side starts the replication."""
+
+    ACTIVE = auto()
+    PASSIVE = auto()
+
+
+class MessagingError(Exception):
+    """A failure of the application's connection; raised by it, or passed to `ReplicatorConnection.close`."""
+
+    def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
+        super().__init__(str(error) or type(error).__name__)
+        self.error = error
+        self.is_recoverable = is_recoverable
+        """True if another attempt soon may succeed."""
+
+
+class ReplicatorConnection:
+    """The object to which the application's connection passes received data.
+
+    Use it in the event loop's thread.
+    """
+
+    def __init__(self, pipe: EndpointPipe) -> None:
+        self._pipe = pipe
+
+    def receive(self, data: bytes) -> None:
+        """Pass on a message, or some bytes.
+
+        A connection that passes on more than a buffer's worth without waiting for `ready` is closed.
+        """
+        self._pipe.received(data)
+
+    async def ready(self) -> None:
+        """Wait until more may be received.
+
+        Awaiting this before each read puts back-pressure on the other side.
+
+        Do not await it within `MessageEndpointConnection.open`: no data is processed before that returns.
+        """
+        await self._pipe.ready()
+
+    def close(self, error: MessagingError | None = None) -> None:
+        """Report that the connection has ended, normally or with `error`."""
+        self._pipe.ended(error.error if error is not None else None)
+
+
+class MessageEndpointConnection(Protocol):
+    """The interface that the application implements. An exception from any method ends the connection."""
+
+    async def open(self, connection: ReplicatorConnection) -> None:
+        """Connect, and pass all data received from now on to `connection`."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a message, or bytes, to the other side. Return when more can be accepted."""
+
+    async def close(self, error: Exception | None) -> None:
+        """Disconnect after all pending data was sent. `error` is the cause, or None for a normal close."""
+
+
+async def open_endpoint(
+    connection: MessageEndpointConnection,
+    receiver: Callable[[Transport], FrameReceiver],
+    *,
+    protocol_type: ProtocolType,
+    side: Side,
+    remote: str = "the other side of the application's connection",
+    timeout: float = 15.0,  # noqa: ASYNC109 -- to distinguish it from a TimeoutError of the connection
+    tuning: Tuning | None = None,
+) -> Transport:
+    """Open an application's connection, and attach the receiver that `receiver` makes.
+
+    Args:
+        connection: the application's connection, not yet open.
+        receiver: makes the receiver of the transport's frames.
+        protocol_type: the kind of data that the connection carries.
+        side: the role of this side.
+        remote: name of the other side, for people.
+        timeout: seconds within which the connection must open.
+        tuning: limits and timings; None for the defaults.
+
+    Raises:
+        ProblemError: the connection does not open.
+    """
+    tuning = tuning or Tuning()
+    pipe = EndpointPipe(connection.send, connection.close, close_timeout=tuning.close_timeout)
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            await connection.open(ReplicatorConnection(pipe))
+    except Exception as error:
+        pipe.abort()
+        raise ProblemError(_problem(error, remote, timeout if limit.expired() else None)) from error
+    except BaseException:
+        pipe.abort()
+        raise
+    transport: WebSocketTransport | MessageTransport
+    if protocol_type is ProtocolType.BYTE_STREAM:
+        role = WebSocketSide.CLIENT if side is Side.ACTIVE else WebSocketSide.SERVER
+        protocol = WebSocketProtocol(role, max_size=tuning.frame_bytes, logger=package_log)
+        transport = WebSocketTransport(Framing(protocol), pipe, remote=remote, tuning=tuning)
+    else:
+        transport = MessageTransport(pipe, remote=remote, tuning=tuning)
+    try:
+        transport.start(receiver(transport))
+    except BaseException:
+        pipe.abort()
+        raise
+    return transport
+
+
+def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
+    doing = f"opening the connection to {remote}"
+    if timed_out is not None:
+        return Problem(Domain.POSIX, errno.ETIMEDOUT, f"{doing}: not open within {timed_out:g} s")
+    return problem_of(error.error if isinstance(error, MessagingError) else error, doing)
+
+
+class MessageTransport(asyncio.Protocol):
+    """A transport that carries each frame as one message; see `sync.net.transport.Transport` for the methods.
+
+    There is no closing handshake. A close code other than 1000 and 1001 is known only locally, and the end of
+    the connection counts as normal if no error comes with it.
+    """
+
+    def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:
+        self.remote = remote
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.silence = 0.0
+        """Always 0: a message connection has no pings, and the application knows when it ends."""
+        self._pipe = pipe
+        self._tuning = tuning
+        self._receiver: FrameReceiver | None = None
+        self._line: list[bytes] = []
+        self._is_stuffed = False
+        self._is_closing = False
+        self._is_over = False
+        self._problem: Problem | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def start(self, receiver: FrameReceiver) -> None:
+        """Start receiving, and pass frames to `receiver`."""
+        self._receiver = receiver
+        self._pipe.set_protocol(self)
+        self._pipe.set_write_buffer_limits(high=self._tuning.buffer_bytes)
+        self._pipe.deliver = self._received
+        self._pipe.resume_reading()
+
+    @property
+    def is_writable(self) -> bool:
+        """True if more should be sent now, because the buffer is not full."""
+        return not self._is_stuffed
+
+    @property
+    def unwritten(self) -> int:
+        """Number of sent bytes that are still waiting to be written."""
+        return 0 if self._is_over else self._pipe.get_write_buffer_size()
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame. Nothing is written before `flush`."""
+        if not self._is_closing:
+            self._line.append(frame)
+            self.bytes_sent += len(frame)
+
+    def flush(self) -> None:
+        """Write all queued frames."""
+        if self._line and not self._is_over:
+            line, self._line = self._line, []
+            self._pipe.writelines(line)
+
+    def pause(self) -> None:
+        """Stop reading for now."""
+        self._pipe.pause_reading()
+
+    def resume(self) -> None:
+        """Resume reading after `pause`."""
+        self._pipe.resume_reading()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send the queued frames, and close. Frames that still arrive are dropped."""
+        if self._is_closing:
+            return
+        self.flush()
+        if code not in _ORDINARY:
+            self._problem = Problem(Domain.WEBSOCKET, code, reason or f"closed with code {code}")
+        self._is_closing = True
+        seconds = self._tuning.close_timeout
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._run_out)
+        self._pipe.close()
+
+    def abort(self) -> None:
+        """Close at once, without sending the queued frames."""
+        self._cut(f"{self.remote}: the connection was cut on this side")
+
+    def pause_writing(self) -> None:
+        """Stop sending, because the buffer is full."""
+        self._is_stuffed = True
+
+    def resume_writing(self) -> None:
+        """Resume sending, because the buffer has drained."""
+        self._is_stuffed = False
+        if not self._is_closing and self._receiver is not None:
+            self._receiver.writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report the end of the connection to the receiver."""
+        self._is_closing = self._is_over = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._problem is None and exc is not None:
+            self._problem = problem_of(exc, self.remote)
+        if self._receiver is not None:
+            self._receiver.closed(self._problem)
+
+    def _received(self, frames: list[bytes]) -> None:
+        if self._is_closing:
+            return
+        limit = self._tuning.frame_bytes
+        for at, frame in enumerate(frames):
+            if len(frame) > limit:
+                text = f"{self.remote} sent a message of {len(frame)} bytes; the limit is {limit}"
+                self._hand_over(frames[:at])
+                self.close(_TOO_BIG, text)
+                return
+        self._hand_over(frames)
+
+    def _hand_over(self, frames: list[bytes]) -> None:
+        if frames:
+            self.bytes_received += sum(map(len, frames))
+            assert self._receiver is not None
+            self._receiver.frames(frames)
+
+    def _run_out(self) -> None:
+        self._cut(f"{self.remote}: what was sent could not be written in {self._tuning.close_timeout:g} s")
+
+    def _cut(self, text: str) -> None:
+        if not self._is_over:
+            self._is_closing = True
+            self._problem = self._problem or Problem(Domain.WEBSOCKET, _ABNORMAL, text)
+            self._pipe.abort()

@@ -1,0 +1,316 @@
+"""The connection between a peer and a transport: carries frames and runs the peer's timers.
+
+The peer is sans-I/O. This is the thin shell around it, the same for both roles and every transport.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from sync.net.memory import CONNECTION, memory
+from sync.net.throttle import TokenBucket
+from sync.net.transport import Transport
+from sync.peer.peer_base import PeerBase
+from sync.peer.problems import Domain, Problem
+from sync.store import StoreError
+
+from .store_watch import watch
+from .turn_scheduler import TURN_S, ConnectionOwner, turns
+
+log = logging.getLogger(__name__)
+
+_FLUSH_EVERY: Final = 64 * 1024
+"""Bytes queued before they are written: one system call and one set of TLS records for many frames."""
+_FRAMES_AT_ONCE: Final = 100
+"""Number of frames processed before the peer is answered: half of a transaction of small documents."""
+INBOUND_MOST: Final = 256 * 1024
+"""Number of received but unprocessed bytes above which reading stops."""
+INBOUND_LEAST: Final = 64 * 1024
+"""Number of received but unprocessed bytes below which reading resumes."""
+INFLATED_A_SECOND: Final = 32 * 1024 * 1024
+"""Bytes to which a connection's compressed frames may inflate in a second, and at once after a pause.
+
+The fastest replication measured brings 15 MiB, and text over Wi-Fi half of that.
+"""
+_NORMAL: Final = 1000
+_POLICY: Final = 1008
+_TRY_AGAIN: Final = 4001
+"""Couchbase Lite's own close code, after which it connects again."""
+_INTERNAL: Final = 1011
+
+
+class PeerDriver:
+    """The driver of one peer: a `sync.net.transport.FrameReceiver` that takes turns with other links."""
+
+    def __init__(
+        self,
+        peer: PeerBase,
+        transport: Transport,
+        *,
+        over: Callable[[Problem | None], None] | None = None,
+        turned: Callable[[], None] | None = None,
+        owner: ConnectionOwner | None = None,
+    ) -> None:
+        """Connect a peer to an open transport.
+
+        Args:
+            peer: the peer to drive.
+            transport: the transport that carries its frames.
+            over: called once when the transport is closed, with the problem that ended it.
+            turned: called whenever the peer has no more work for now.
+            owner: the owner whose processor time this link uses; None for a new one.
+        """
+        self.peer, self.transport = peer, transport
+        self.owner = owner or ConnectionOwner(transport.remote)
+        self._over, self._turned = over, turned
+        self._loop = asyncio.get_running_loop()
+        self._turns, self._memory = turns(), memory()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._inbound: deque[bytes] = deque()
+        """Received frames that are not yet processed."""
+        self._inbound_bytes = 0
+        self._has_paused = False
+        """True while reading is paused until fewer bytes are inbound."""
+        self._inflation = TokenBucket(INFLATED_A_SECOND, now=self._loop.time())
+        self._inflated = 0
+        """Total bytes of inflated frames at the end of the last turn."""
+        self._is_closing = False
+        self._wake_is_due = self._run_is_due = False
+        self._ending: tuple[Problem | None] | None = None
+        """The problem that ended the transport, once it is closed while frames are still inbound."""
+        self.is_closed = False
+        peer.session.nudge = self._nudged
+        self._loop.call_soon(self._report)  # The peer may never send anything.
+        self._unwatch = watch(peer.database, self, self._changed)
+
+    # Calls from the transport
+
+    def frames(self, frames: list[bytes]) -> None:
+        """Process received frames. Answers to the first are sent before the last are read."""
+        if self.is_closed or self.peer.session.is_over:
+            return
+        self._inbound += frames
+        self._inbound_bytes += sum(map(len, frames))
+        self.run()
+        if self._inbound_bytes > INBOUND_MOST and not self._has_paused:
+            self._has_paused = True
+            self.transport.pause()
+        self._report()
+
+    def writable(self) -> None:
+        """Continue sending, because the transport has room again."""
+        self.run()
+
+    def closed(self, problem: Problem | None) -> None:
+        """Record that the transport is closed. Frames received before are still processed."""
+        if self.is_closed or self._ending is not None:
+            return
+        self._ending = (problem,)
+        if self._inbound and not self.peer.session.is_over:
+            self._turns.request(self)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        assert self._ending is not None
+        (problem,) = self._ending
+        self.is_closed = self._is_closing = True
+        self._turns.forget(self)
+        self._memory.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._unwatch()
+        session = self.peer.session
+        was_over = session.is_over
+        session.end(problem)
+        try:
+            self.peer.ledger.keep()
+        except StoreError as error:
+            # The checkpoint has not passed these documents either, so they are sent again, and fail again.
+            log.warning("%s: which documents failed cannot be kept: %s", self.transport.remote, error)
+        self.peer.ledger.flush()
+        if self._over is not None:
+            self._over(session.problem if was_over else problem)
+
+    # Memory budget
+
+    @property
+    def held(self) -> int:
+        """Number of bytes held in memory for the peer."""
+        return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.held
+
+    def _report(self) -> None:
+        if not self.is_closed:
+            self._memory.report(self, self.held)
+
+    def shed(self, why: str = "too much is held here for this peer") -> None:
+        """Close the connection to free memory for others. The peer may try again."""
+        if self.is_closed:
+            return
+        self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))
+        if self.transport.is_writable:
+            self._turns.request(self)
+        else:
+            self.transport.abort()  # A close frame would wait behind everything that the peer does not read.
+
+    # Turns
+
+    def run(self) -> None:
+        """Request a turn to process frames and to write, which may start at once."""
+        if not self.is_closed:
+            self._turns.request(self)
+
+    def close(self, problem: Problem | None = None) -> None:
+        """End the session, and close the connection."""
+        self.peer.session.end(problem)
+        if not self.is_closed:
+            self.take_turn(self._loop.time())
+
+    def take_turn(self, until: float) -> bool:
+        """Work until the time `until`. Return True if there is more work.
+
+        An internal error ends this connection and no other.
+        """
+        if self.is_closed:
+            return False
+        session = self.peer.session
+        session.until, session.is_interrupted = until, False
+        try:
+            has_more = self._work()
+        except Exception as error:
+            log.exception("the connection with %s ends: a fault of ours", self.transport.remote)
+            session.end(Problem(Domain.BLIP, _INTERNAL, f"a fault of ours: {error!r}"))
+            self._close(_INTERNAL, "internal error")
+            has_more = False
+        if session.is_over:
+            self._inbound.clear()
+            self._inbound_bytes = 0
+        if self._ending is not None and not self._has_inbound:
+            self._end()
+            return False
+        if self._has_paused and self._inbound_bytes <= INBOUND_LEAST:
+            self._has_paused = False
+            self.transport.resume()
+        self._report()
+        return has_more
+
+    def _work(self) -> bool:
+        """Process frames until none are left or the time is up. Return True in the latter case."""
+        session = self.peer.session
+        until = session.until
+        while True:
+            if self._may_take_in():
+                self._take_in()
+                # Answering gets time of its own, since otherwise a peer that keeps sending would never be
+                # answered.
+                session.until = max(until, self._loop.time() + TURN_S / 2)
+            session.is_interrupted = False
+            self._run()
+            if session.is_over:
+                return False
+            if session.is_interrupted:
+                return True
+            if not self._may_take_in():
+                return False
+            if self._loop.time() >= until:
+                return True
+
+    @property
+    def _has_inbound(self) -> bool:
+        return bool(self._inbound) or self.peer.session.connection.is_amid
+
+    def _may_take_in(self) -> bool:
+        """Return True if frames may be processed now. They wait after much data was inflated."""
+        if not self._has_inbound:
+            return False
+        now = self._loop.time()
+        wait = self._inflation.wait(now)
+        if wait > 0:
+            self._set_timer(now + wait)
+        return wait <= 0
+
+    def _take_in(self) -> None:
+        inbound, session = self._inbound, self.peer.session
+        some = [inbound[place] for place in range(min(len(inbound), _FRAMES_AT_ONCE))]
+        taken = self.peer.receive(some)
+        for _ in range(min(taken, len(inbound))):
+            self._inbound_bytes -= len(inbound.popleft())
+        if (more := session.connection.inflated - self._inflated) > 0:
+            self._inflated += more
+            self._inflation.spend(more, self._loop.time())
+
+    def _run(self) -> None:
+        peer, transport = self.peer, self.transport
+        while True:
+            peer.turn()
+            sent = waiting = 0
+            while transport.is_writable and (frame := peer.next_frame()) is not None:
+                transport.send(frame)
+                sent += 1
+                waiting += len(frame)
+                if waiting >= _FLUSH_EVERY:
+                    transport.flush()
+                    waiting = 0
+            if waiting:
+                transport.flush()
+            if not sent or peer.session.is_over or not peer.session.has_time():
+                break
+        if peer.session.is_over:
+            self._close_by(peer.session.problem)
+        else:
+            self._set_timer(peer.deadline)
+            if self._turned is not None:
+                self._turned()
+
+    def _close_by(self, problem: Problem | None) -> None:
+        if problem is None:
+            self._close(_NORMAL, "")
+        elif problem.domain is Domain.BLIP and problem.code > _NORMAL:
+            self._close(problem.code, problem.text)
+        elif problem.domain is Domain.STORE:
+            self._close(_INTERNAL, "the store is not available")
+        else:
+            self._close(_POLICY, problem.text)
+
+    def _close(self, code: int, reason: str) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self.transport.close(code, reason.encode()[:120].decode(errors="ignore"))
+
+    def _set_timer(self, deadline: float | None) -> None:
+        if self._timer is not None:
+            if deadline is not None and self._due <= deadline:
+                return  # the timer fires earlier, and this is decided again then
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._due = deadline
+            self._timer = self._loop.call_at(deadline, self._rung)
+
+    def _rung(self) -> None:
+        self._timer = None
+        self.run()
+
+    def _nudged(self) -> None:
+        """Schedule a turn, because something the peer waits for has happened in another session."""
+        if not (self._run_is_due or self._wake_is_due or self.is_closed):
+            self._run_is_due = True
+            self._loop.call_soon(self._run_soon)
+
+    def _run_soon(self) -> None:
+        self._run_is_due = False
+        self.run()
+
+    def _changed(self) -> None:
+        """Schedule waking the peer after a change of the store, once per turn of the event loop."""
+        if not self._wake_is_due and not self.is_closed:
+            self._wake_is_due = True
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._wake_is_due = False
+        self.peer.wake()
+        self.run()

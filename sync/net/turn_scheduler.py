@@ -1,0 +1,121 @@
+"""A fair scheduler: the connections of an event loop take turns of a few milliseconds each.
+
+Processing a peer's data can cost much more than sending it. So a connection works until its time is up, then
+the event loop handles all other events, and then the connection runs whose owner has used the least time
+recently. An owner that asks for little waits for one turn of another at most, however many others ask for
+much.
+
+    turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: it wants another
+"""
+
+import asyncio
+import math
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary
+
+TURN_S: Final = 0.010
+"""Seconds of one turn: the wait for everyone else, and hundreds of times the cost of switching."""
+HALF_LIFE_S: Final = 2.0
+"""Seconds after which half of an owner's used time is forgotten."""
+
+
+class ConnectionOwner:
+    """The owner of connections, to whom their time is charged: a user, a vessel, or a single connection."""
+
+    __slots__ = ("__weakref__", "_at", "_spent", "name")
+
+    def __init__(self, name: str) -> None:
+        """Create an owner. `name` is for people."""
+        self.name = name
+        self._spent, self._at = 0.0, 0.0
+
+    def spent(self, now: float) -> float:
+        """Return the seconds of processor time used recently."""
+        if now > self._at:
+            self._spent *= math.exp2((self._at - now) / HALF_LIFE_S) if self._spent > 1e-6 else 0.0
+            self._at = now
+        return self._spent
+
+    def charge(self, seconds: float, now: float) -> None:
+        """Add processor time that the owner has used."""
+        self._spent = self.spent(now) + seconds
+
+
+class Worker(Protocol):
+    """An object that takes turns."""
+
+    owner: ConnectionOwner
+
+    def take_turn(self, until: float) -> bool:
+        """Work until `until`, by the event loop's clock. Return True if there is more work."""
+
+
+class TurnScheduler:
+    """The scheduler of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ready: dict[Worker, None] = {}
+        self._until = 0.0
+        """Time at which the event loop must handle other events."""
+        self._is_due = False
+        """True while `_next` is scheduled, as a worker has run since the event loop last did other work."""
+        self._is_giving = False
+
+    def request(self, worker: Worker) -> None:
+        """Let a worker run: at once if nobody waits and there is time, otherwise when its turn comes."""
+        if worker in self._ready:
+            return
+        now = self._loop.time()
+        if not self._is_due:
+            self._begin(now)
+        if self._is_giving or self._ready or now >= self._until:
+            self._ready[worker] = None
+        else:
+            self._give(worker)
+
+    def forget(self, worker: Worker) -> None:
+        """Remove a worker that has no more work."""
+        self._ready.pop(worker, None)
+
+    def _begin(self, now: float) -> None:
+        self._is_due, self._until = True, now + TURN_S
+        self._loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        self._is_due = False
+        now = self._loop.time()
+        if self._ready:
+            self._begin(now)
+        while self._ready and now < self._until:
+            # Among equals, take the one that has waited longest: a dictionary keeps its order.
+            worker = min(self._ready, key=self._spent)
+            del self._ready[worker]
+            self._give(worker)
+            now = self._loop.time()
+
+    def _spent(self, worker: Worker) -> float:
+        return worker.owner.spent(self._loop.time())
+
+    def _give(self, worker: Worker) -> None:
+        began = self._loop.time()
+        self._is_giving = True
+        try:
+            if worker.take_turn(self._until):
+                self._ready[worker] = None
+        finally:
+            self._is_giving = False
+            now = self._loop.time()
+            worker.owner.charge(now - began, now)
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnScheduler] = WeakKeyDictionary()
+
+
+def turns() -> TurnScheduler:
+    """Return the scheduler of the running event loop."""
+    loop = asyncio.get_running_loop()
+    found = _turns.get(loop)
+    if found is None:
+        found = _turns[loop] = TurnScheduler(loop)
+    return found

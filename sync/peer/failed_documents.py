@@ -1,0 +1,168 @@
+"""Documents that a replication could not transfer, stored durably until they succeed.
+
+A document that either side refuses does not stop a replication: the checkpoint passes it, and this list
+remembers it. An entry is removed when the document is replicated after all, or when it no longer exists. The
+list is one local document of the store, so that it survives a restart and stays on board.
+
+    failed = FailedDocuments(database, "failed:cp-…")
+    failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
+    failed.save()
+
+At most `MOST` documents are stored by name. With more, `has_overflowed` shows that others have failed too.
+They can only be found again by reading the whole feed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction
+from sync.store import Database
+
+MOST: Final = 10_000
+"""Maximum number of documents stored by name: 1.5 MB in the store.
+
+A sensor that closes a window every five minutes takes a month to fill it.
+"""
+_LONGEST_REASON: Final = 300
+"""Maximum characters stored of a reason, which the other side chooses."""
+
+
+class FailedDocument(msgspec.Struct, frozen=True):
+    """A document that could not be replicated."""
+
+    id: str
+    direction: Direction
+    revision: str
+    """The revision that failed."""
+    domain: Domain
+    code: int
+    reason: str
+    when: float
+    """Seconds since 1970 when this revision first failed."""
+
+    @property
+    def problem(self) -> Problem:
+        """The entry as a problem."""
+        return Problem(self.domain, self.code, f"{self.id}: {self.reason}")
+
+
+class _Key(NamedTuple):
+    direction: Direction
+    id: str
+
+
+class _StoredFailures(msgspec.Struct):
+    """The body of the local document."""
+
+    documents: list[FailedDocument] = []
+    overflowed: bool = False
+
+
+class FailedDocuments:
+    """The failed documents of one replication."""
+
+    def __init__(
+        self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
+    ) -> None:
+        """Read the list stored under `key`. Raises StoreError."""
+        self._database, self._key, self._utc, self._most = database, key, utc, most
+        self._documents: dict[_Key, FailedDocument] = {}
+        self._offered: dict[str, None] = {}
+        self._is_new = False
+        kept = self._read()
+        self.has_overflowed = kept.overflowed
+        """True if more documents have failed than are stored by name."""
+        for document in kept.documents:
+            self._documents[_Key(document.direction, document.id)] = document
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __iter__(self) -> Iterator[FailedDocument]:
+        """Iterate over a copy, the most recent failure last."""
+        return iter(list(self._documents.values()))
+
+    def get(self, direction: Direction, document_id: str) -> FailedDocument | None:
+        """Return the entry of a document, or None."""
+        return self._documents.get(_Key(direction, document_id))
+
+    def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
+        """Return the ids of documents that failed in a direction, optionally for one reason only."""
+        return [
+            document.id
+            for document in self._documents.values()
+            if document.direction is direction and reason in (None, document.reason)
+        ]
+
+    def offer(self, document_ids: Iterable[str]) -> None:
+        """Record that documents are to be pushed again; they are `unanswered` until the outcome is known."""
+        known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
+        self._offered |= dict.fromkeys(known)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """Ids of documents to be pushed again whose outcome is not known yet."""
+        return list(self._offered)
+
+    def newest(self, direction: Direction) -> Iterator[FailedDocument]:
+        """Iterate over the documents that failed in a direction, the most recent first."""
+        return (each for each in reversed(list(self)) if each.direction is direction)
+
+    def note(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
+        """Add a document, or replace its entry."""
+        key = _Key(direction, document_id)
+        self._answered(key)
+        reason = problem.text.removeprefix(f"{document_id}: ")[:_LONGEST_REASON]
+        known = self._documents.get(key)
+        if known is not None and (known.revision, known.reason) == (revision, reason):
+            return
+        if known is None and len(self._documents) >= self._most:
+            self._is_new = self._is_new or not self.has_overflowed
+            self.has_overflowed = True
+            return
+        when = known.when if known is not None and known.revision == revision else self._utc()
+        self._documents.pop(key, None)
+        self._documents[key] = FailedDocument(
+            document_id, direction, revision, problem.domain, problem.code, reason, round(when, 3)
+        )
+        self._is_new = True
+
+    def forget(self, direction: Direction, document_id: str) -> None:
+        """Remove a document that was replicated or no longer exists."""
+        key = _Key(direction, document_id)
+        self._answered(key)
+        if self._documents.pop(key, None) is not None:
+            self._is_new = True
+
+    @property
+    def has_room(self) -> bool:
+        """True if half of the list is free again."""
+        return len(self._documents) <= self._most // 2
+
+    def begin_again(self) -> None:
+        """Clear `has_overflowed`, because everything is being read again."""
+        self._is_new = self._is_new or self.has_overflowed
+        self.has_overflowed = False
+
+    def save(self) -> None:
+        """Write the list to the store if it has changed. Raises StoreError."""
+        if not self._is_new:
+            return
+        kept = self._database.get_local(self._key)
+        body = _StoredFailures(list(self._documents.values()), self.has_overflowed)
+        self._database.put_local(
+            self._key, msgspec.to_builtins(body), parent=None if kept is None else kept.rev
+        )
+        self._is_new = False
+
+    def _answered(self, key: _Key) -> None:
+        if key.direction is Direction.PUSH:
+            self._offered.pop(key.id, None)
+
+    def _read(self) -> _StoredFailures:
+        kept = self._database.get_local(self._key)
+        return _StoredFailures() if kept is None else msgspec.convert(kept.body, _StoredFailures)

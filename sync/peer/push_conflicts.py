@@ -1,0 +1,281 @@
+"""Handling of changes that the peer refuses as conflicts (409).
+
+    refused ──► our branch includes the peer's revision      ──► proposed again, as its successor
+            ──► the peer is on a branch that was closed here ──► proposed again, sent with its tombstone
+            ──► the pull of the same replication brings it   ──► wait, and resolve
+            ──► none of these                                ──► the document fails, by name
+
+No revision is sent that the peer has not just accepted for sending: Couchbase Lite closes the connection
+(4002) over an unrequested one, and does so at every attempt. So each solution begins with another proposal,
+and none is tried twice for the same revision of the peer (`attempts`). A change without a solution fails by
+name. A continuous replication proposes it again after a while, and then every solution may be tried again.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from sync.blip import HTTP_DOMAIN, ErrorReceived
+from sync.peer.attempts import Attempts
+from sync.peer.problems import Problem
+from sync.peer.session import Reply, Session
+from sync.replication.messages import Failure, GetRev
+from sync.store import Database, model, revisions
+
+from . import limits
+from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .sender_types import ChangeInFlight, OfferedChange, SendOptions
+
+_NOT_FOUND: Final = 404
+_NO_PARENT: Final = ""
+_ARRIVED: Final = "arrived"
+_ONTO: Final = "onto "
+_ALONE: Final = "alone "
+_AGAIN: Final = "again"
+
+
+class PushConflicts:
+    """The search for a solution for the contested changes of one feed."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        *,
+        options: SendOptions,
+        outcomes: SendOutcomes,
+        attempts: Attempts,
+        propose: Callable[[OfferedChange], None],
+        offer: Callable[[model.DocumentChange], OfferedChange],
+    ) -> None:
+        """Create the search.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            options: the options for sending.
+            outcomes: the outcomes of changes.
+            attempts: the solutions tried for each revision.
+            propose: proposes a change again.
+            offer: makes the offer with which a change is first proposed.
+        """
+        self._session, self._database = session, database
+        self._options, self._outcomes, self._attempts = options, outcomes, attempts
+        self._propose, self._offer = propose, offer
+        self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
+        """Revisions that were proposed once more to a peer on an outdated branch."""
+        self._given_up: Problem | None = None
+        """Reason why no conflict waits for the pull any longer."""
+        self.asking = 0
+        """Number of unanswered questions to the peer."""
+
+    def give_up(self, options: SendOptions, problem: Problem) -> None:
+        """Stop waiting for what the pull brings. Each change that waits fails for this reason."""
+        inquirer, self._options = self._options.inquirer, options
+        self._given_up = problem
+        if inquirer is not None:
+            inquirer.give_up(Failure(HTTP_DOMAIN, problem.code, problem.text))
+
+    def forget(self, change: model.DocumentChange) -> None:
+        """Allow all solutions to be tried again, because the change has waited for a while."""
+        self._attempts.forget(change.id, change.rev)
+        if self._options.inquirer is not None:
+            self._options.inquirer.forget(change.id)
+
+    def again(self, change: model.DocumentChange) -> None:
+        """Propose a change again whose outdated branch the peer has, but only once."""
+        if self._told_again.is_first(change.id, change.rev, _AGAIN):
+            self._propose(self._offer(change))
+        else:
+            self._outcomes.done(change)
+
+    def refused(self, offer: OfferedChange, current: str | None) -> None:
+        """Find a solution for a proposal that conflicts with the peer's revision `current`, if known."""
+        change = _main(offer.change, offer.plan)
+        if current is None:
+            if offer.parent is not None and self._is_first(change, _NO_PARENT):
+                # Couchbase Lite refuses a successor of a revision that it does not have at all.
+                self._propose(OfferedChange(change))
+            else:
+                self._conflict(change, None)
+            return
+        if current == change.rev:
+            self._outcomes.hold(change.id, change.rev)
+            self._outcomes.taken(change)
+            return
+        found = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if found is None:
+            # Replaced in the meantime: the replacement comes later in the feed.
+            self._outcomes.done(change)
+        elif current in found.history:
+            self._try(OfferedChange(change, current), current)
+        elif self._database.is_single_writer(change.id):
+            self._overtake(change, current)
+        elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
+            self._try(closing, current)
+        else:
+            self._conflict(change, current)
+
+    def refused_on_arrival(self, sending: ChangeInFlight) -> None:
+        """Find a solution for a revision that was accepted for sending, but then refused as a conflict."""
+        change = _main(sending.change, sending)
+        parent = sending.ancestors[0] if sending.ancestors else None
+        if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
+            self._outcomes.done(change)  # accepted because the document is already deleted there
+        elif self._replaces(sending, change, parent):
+            # The peer does not support tombstones of branches: this revision replaces the one that it has.
+            assert parent is not None
+            plan = ChangeInFlight(change, (parent,), size=change.size, onto=parent)
+            self._try(OfferedChange(change, parent, plan=plan), _ONTO + parent)
+        elif sending.forks and not sending.then and self._is_first(change, _ALONE + (parent or "")):
+            plan = ChangeInFlight(
+                change, sending.ancestors, size=change.size, forks=sending.forks, attempts=1
+            )
+            self._propose(OfferedChange(change, parent, plan=plan))
+        elif self._is_first(change, _ARRIVED):
+            self._propose(self._offer(change))  # the peer's document has changed in the meantime
+        else:
+            self._conflict(change, None)
+
+    # Solutions
+
+    def _replaces(self, sending: ChangeInFlight, change: model.DocumentChange, parent: str | None) -> bool:
+        """Return True if a change refused on arrival can be sent as a successor of the peer's branch."""
+        is_other_branch = sending.closes or (sending.forks and not self._options.is_gateway)
+        return bool(is_other_branch) and parent is not None and _follows(change, parent)
+
+    def _try(self, offer: OfferedChange, key: str) -> None:
+        if self._is_first(offer.plan.change if offer.plan is not None else offer.change, key):
+            self._propose(offer)
+        else:
+            self._conflict(_main(offer.change, offer.plan), None)
+
+    def _was_tried(self, change: model.DocumentChange, way: str) -> bool:
+        return self._attempts.was_tried(change.id, change.rev, way)
+
+    def _is_first(self, change: model.DocumentChange, way: str) -> bool:
+        return self._attempts.is_first(change.id, change.rev, way)
+
+    def _overtake(self, change: model.DocumentChange, current: str) -> None:
+        """Replace an older revision at the peer, for a document with a single writer.
+
+        Such a document has one line of revisions, of which the peer has another state that was passed on.
+        """
+        if revisions.newer(change.rev, current):
+            plan = ChangeInFlight(change, (current,), size=change.size, onto=current)
+            self._try(OfferedChange(change, current, plan=plan), current)
+        else:
+            self._outcomes.done(change)
+
+    def _closing(self, change: model.DocumentChange, current: str) -> OfferedChange | None:
+        """Return an offer of a change that won over the peer's branch, or None if it did not win."""
+        for leaf in self._database.leaves(change.id)[1:]:
+            if not leaf.deleted:
+                continue
+            found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
+            if found is None or not (leaf.rev == current or current in found.history):
+                continue
+            if not self._options.is_gateway and leaf.rev != current:
+                closes = (leaf.rev, *found.history)
+                return OfferedChange(
+                    change, current, plan=ChangeInFlight(change, (current,), size=change.size, closes=closes)
+                )
+            line = self._database.revision(change.id, leaf.rev)
+            forks = frozenset(() if line is None else line.history)
+            following = ChangeInFlight(change, (leaf.rev,), as_delta=False, size=change.size, forks=forks)
+            if leaf.rev == current:
+                return None if change.deleted else OfferedChange(change, current, plan=following)
+            tombstone = model.DocumentChange(change.sequence, change.id, leaf.rev, True, False, len(leaf.raw))
+            return OfferedChange(
+                tombstone, current, plan=ChangeInFlight(tombstone, (current,), then=following)
+            )
+        return None
+
+    # Waiting for the pull
+
+    def _conflict(self, change: model.DocumentChange, current: str | None) -> None:
+        if not self._is_current(change):
+            self._outcomes.done(change)  # the tombstone of a branch that the peer is not on
+        elif change.deleted and self._is_deletion(change.id, current):
+            self._outcomes.done(change)
+        elif self._options.inquirer is not None:
+            # Our own pull brings or has brought the peer's revision; its resolution is a new change.
+            self._options.inquirer.about(
+                change.id, current, partial(self._is_here, change), partial(self._is_not_given, change)
+            )
+        elif change.deleted:
+            request = GetRev(change.id, collection=self._session.collection)
+            self.asking += 1
+            self._session.request(request.encode(), self._told, change)
+        else:
+            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_here(self, change: model.DocumentChange, current: str | None) -> None:
+        """Continue once the peer's revision is known here."""
+        document = self._database.get(change.id)
+        if document is None or document.sequence != change.sequence:
+            self._outcomes.done(change)  # resolved, which is a separate change
+            return
+        found = None
+        if current is not None:
+            found = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if found is not None and current in found.history and self._is_first(change, current or ""):
+            self._propose(OfferedChange(change, current))
+        elif change.deleted and self._is_deletion(change.id, current):
+            self._outcomes.done(change)
+        else:
+            text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
+            self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
+
+    def _told(self, reply: Reply, change: model.DocumentChange) -> None:
+        """Process the answer to whether a document that is deleted here is deleted at the peer."""
+        self.asking -= 1
+        if isinstance(reply, ErrorReceived):
+            self._is_not_given(change, Failure.decode(reply))
+        else:
+            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_not_given(self, change: model.DocumentChange, failure: Failure) -> None:
+        """Continue if the peer does not reveal the conflicting revision."""
+        is_missing = change.deleted and failure.status == _NOT_FOUND
+        if not self._is_current(change):
+            self._outcomes.done(change)
+        elif self._given_up is not None:
+            text = f"{change.id}: conflicts with the peer's revision, and {self._given_up.text}"
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+        elif is_missing and self._options.is_gateway and not failure.is_unhandled:
+            self._outcomes.done(change)  # deleted on both sides
+        elif is_missing and self._is_first(change, _NO_PARENT):
+            # It is deleted, not readable, or the peer does not support such questions. All peers but a
+            # gateway accept a change without a parent if their own document is deleted.
+            self._propose(OfferedChange(change))
+        elif failure.status in TRANSIENT:
+            self._outcomes.failed_transiently(
+                ChangeInFlight(change, size=change.size), failure.status, failure.text
+            )
+        else:
+            reason = failure.text or failure.status or failure.code
+            text = (
+                f"{change.id}: conflicts with the peer's revision, which it does not give out ({reason});"
+                " settle that at the peer, or edit the document there"
+            )
+            self._outcomes.failed_until_next(change, CONFLICT, text)
+
+    def _is_deletion(self, document_id: str, revision: str | None) -> bool:
+        """Return True if a revision is known here as a deleted leaf."""
+        return any(leaf.rev == revision and leaf.deleted for leaf in self._database.leaves(document_id))
+
+    def _is_current(self, change: model.DocumentChange) -> bool:
+        current, _ = self._database.current([change.id]).get(change.id, (None, False))
+        return current == change.rev
+
+
+def _main(change: model.DocumentChange, plan: ChangeInFlight | None) -> model.DocumentChange:
+    """Return the change for which a tombstone is sent first, or else the change itself."""
+    return change if plan is None or plan.then is None else plan.then.change
+
+
+def _follows(change: model.DocumentChange, parent: str) -> bool:
+    return revisions.generation(change.rev) > revisions.generation(parent)

@@ -1,0 +1,101 @@
+"""Application of received deltas, within the connection's work limit and without revealing hidden documents.
+
+A delta that is not applied is answered with 422, and its sender sends the whole body. The answer does not say
+where a delta does not fit, since that would reveal the content of its base.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Final
+
+from sync import delta
+from sync.delta import DeltaError
+from sync.peer.session import Session
+from sync.replication.messages import MessageError, Rev
+from sync.store import Database
+
+from . import limits, wire_bodies
+from .revision_writer import ReceivedRevision, RevisionWriter
+
+_UNAVAILABLE: Final = 503
+_UNPROCESSABLE: Final = 422
+
+
+class ReceivedDeltas:
+    """The received deltas of one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        arrivals: RevisionWriter,
+        patched: Callable[[ReceivedRevision], None],
+    ) -> None:
+        """Create the application of deltas. `patched` is called with each revision and its body or error."""
+        self._session, self._database, self._arrivals = session, database, arrivals
+        self._patched = patched
+        self.waiting = 0
+        """Number of revisions whose delta has yet to be applied."""
+        self._bytes = 0
+
+    def apply(self, arrived: ReceivedRevision, source: str) -> None:
+        """Apply a revision's delta to `source`: now, or when the connection's work limit allows it."""
+        arrived.error = self._objection(arrived.rev, source)
+        if arrived.error is None:
+            self._hold(arrived)
+            try:
+                self._session.work.begin(self._patching(arrived, source))
+            except MessageError as error:
+                self._let_go(arrived)
+                arrived.error = error.kept()
+            else:
+                return
+        self._patched(arrived)
+
+    def _objection(self, rev: Rev, source: str) -> MessageError | None:
+        """Return why a delta is not even tried, or None if it is."""
+        if len(rev.body) > limits.DELTA_BYTES:
+            return _too_large(rev)
+        if self._arrivals.hidden([rev.id]):
+            return _unknown_base(rev, source)
+        if self._database.stored_bytes(rev.id) > limits.DELTA_STORED:
+            return _too_large(rev)
+        if self._bytes + len(rev.body) > limits.BYTES_FETCHING:
+            return MessageError(f"{rev.id}: too many deltas wait", code=_UNAVAILABLE)
+        return None
+
+    def _patching(self, arrived: ReceivedRevision, source: str) -> Generator[int, None, None]:
+        """Apply a delta to its base, as a job."""
+        self._let_go(arrived)
+        rev = arrived.rev
+        size = len(rev.body)
+        try:
+            base = self._database.get(rev.id, rev=source)
+            if base is None or not self._arrivals.shows_base(base):
+                raise _unknown_base(rev, source)
+            if len(base.raw) > limits.DELTA_BYTES:
+                raise _too_large(rev)
+            size += len(base.raw)
+            arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
+        except DeltaError:
+            text = f"{rev.id}: the delta does not fit its revision {source}"
+            arrived.error = MessageError(text, code=_UNPROCESSABLE)
+        except MessageError as error:
+            arrived.error = error.kept()
+        self._patched(arrived)
+        yield limits.PATCH_COST * size
+
+    def _hold(self, arrived: ReceivedRevision) -> None:
+        self.waiting += 1
+        self._bytes += len(arrived.rev.body)
+
+    def _let_go(self, arrived: ReceivedRevision) -> None:
+        self.waiting -= 1
+        self._bytes -= len(arrived.rev.body)
+
+
+def _unknown_base(rev: Rev, source: str) -> MessageError:
+    return MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
+
+
+def _too_large(rev: Rev) -> MessageError:
+    return MessageError(f"{rev.id}: too large for a delta; send it whole", code=_UNPROCESSABLE)

@@ -1,0 +1,278 @@
+"""The outcome of each change to be sent: done, failed, or to be retried; and the peer's revisions."""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Mapping
+from itertools import islice
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from sync.peer.attempts import Attempts
+from sync.peer.problems import Domain, Problem
+from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.session import Session
+from sync.store import Database, model
+
+from . import limits
+from .sender_types import ChangeInFlight, FeedProgress, SendOptions
+
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+CONFLICT: Final = 409
+_FAULT: Final = 500
+_TOO_MANY: Final = 429
+_HOLD_FOR: Final = 1.0
+"""Seconds until the peer's revisions are written to the store.
+
+If they are lost, one delta less is sent, or one more question asked.
+"""
+
+
+class _Failed(NamedTuple):
+    """A document that failed temporarily, by its newest change."""
+
+    sequence: int
+    revision: str
+    problem: Problem
+    """The problem that was reported."""
+
+
+class SendOutcomes:
+    """The outcomes of one feed: its progress, the ledger, and the peer's known revisions."""
+
+    def __init__(
+        self,
+        session: Session,
+        database: Database,
+        feed: FeedProgress,
+        *,
+        options: SendOptions,
+        ledger: Ledger,
+        attempts: Attempts,
+    ) -> None:
+        """Create the outcomes.
+
+        `attempts` are the solutions tried for each revision, forgotten when it is done.
+        """
+        self._session, self._database, self._feed = session, database, feed
+        self._options, self._ledger, self._attempts = options, ledger, attempts
+        self._later: deque[tuple[float, ChangeInFlight]] = deque()
+        """Changes to retry with their times, in chronological order."""
+        self._failed_for_now: dict[str, _Failed] = {}
+        """Temporary failures by document id."""
+        self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
+        """Changes to propose again on this connection and their times, by document id, in order of time."""
+        self._faults: dict[tuple[str, str], int] = {}
+        """Number of times that the peer failed on each revision."""
+        self._parts: dict[int, int] = {}
+        """Number of revisions not done, for changes announced by several revisions."""
+        self._held: dict[str, str] = {}
+        self._held_since = 0.0
+
+    def expect(self, parts: Mapping[int, int]) -> None:
+        """Set the number of revisions announced for each change, by sequence.
+
+        A change is done when all are.
+        """
+        self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
+
+    def done(self, change: model.DocumentChange) -> None:
+        """Record that the peer has a change durably or does not want it, or that it was replaced."""
+        sequence = change.sequence
+        self._attempts.forget(change.id, change.rev)
+        self._forget_failed(change)
+        self._ledger.progress.completed += 1
+        left = self._parts.pop(sequence, 1) - 1
+        if left:
+            self._parts[sequence] = left
+        elif not self._feed.is_complete(sequence):
+            self._feed.complete(sequence)
+
+    def taken(self, change: model.DocumentChange) -> None:
+        """Record that the peer has confirmed a change."""
+        if self._options.acknowledged is not None:
+            self._options.acknowledged(change)
+        self._ledger.settled(Direction.PUSH, change.id)
+        self.done(change)
+
+    def failed(self, change: model.DocumentChange, status: int, text: str) -> None:
+        """Record and report a permanent failure."""
+        self.done(change)
+        self._tell(change, Problem(Domain.WEBSOCKET, status, text))
+
+    def failed_until_next(self, change: model.DocumentChange, status: int, text: str) -> None:
+        """Report a failure that somebody must resolve, once as long as it stays the same.
+
+        A continuous replication retries it on this connection after a while (`conflicts_due`). In any case
+        the next replication does.
+        """
+        problem = Problem(Domain.WEBSOCKET, status, text)
+        if self._fail_for_now(change, problem):
+            self._ledger.confirm(Direction.PUSH, change.id, change.rev, problem)
+        else:
+            self._tell(change, problem)
+        self._conflicts.pop(change.id, None)
+        if self._options.continuous and len(self._conflicts) < limits.CONFLICTS_RETRIED:
+            self._conflicts[change.id] = (self._session.clock() + limits.RETRY_CONFLICT, change)
+
+    def failed_transiently(self, sending: ChangeInFlight, status: int, reason: str) -> None:
+        """Report a temporary failure, to be retried here or by the next replication.
+
+        The checkpoint does not include the change.
+        """
+        change = sending.change
+        text = f"{change.id}: {reason or 'the peer cannot take it now'}"
+        if status == _FAULT and self._is_hopeless(change):
+            self.failed(change, status, text)
+            return
+        problem = Problem(Domain.WEBSOCKET, status, text)
+        self._tell(change, problem, is_transient=True)
+        if self._options.continuous:
+            self._forget_failed(change)
+            delay = limits.RETRY_REFUSED if status == _TOO_MANY else limits.RETRY_DOCUMENT
+            insort(self._later, (self._session.clock() + delay, sending), key=itemgetter(0))
+        else:
+            self._fail_for_now(change, problem)
+
+    def _is_hopeless(self, change: model.DocumentChange) -> bool:
+        """Count another failure of the peer on a revision. Return True if the revision is given up."""
+        if self._ledger.failed is None or not self._options.continuous:
+            return False
+        faults = self._faults.pop((change.id, change.rev), 0) + 1
+        if faults < limits.FAULTS_MOST:
+            while len(self._faults) >= limits.ATTEMPTS_KEPT:
+                del self._faults[next(iter(self._faults))]
+            self._faults[change.id, change.rev] = faults
+        return faults >= limits.FAULTS_MOST
+
+    def refused(self, changes: list[model.DocumentChange], status: int, text: str) -> None:
+        """Report changes that are not accepted now, and are left for the next replication."""
+        for change in changes:
+            problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
+            self._tell(change, problem, is_transient=True)
+            self._fail_for_now(change, problem)
+
+    def _fail_for_now(self, change: model.DocumentChange, problem: Problem) -> bool:
+        """Leave a change for the next replication. Return True if it failed for the same reason before."""
+        failed = _Failed(change.sequence, change.rev, problem)
+        is_same = self._failed_for_now.get(change.id) == failed
+        self._failed_for_now[change.id] = failed
+        return is_same
+
+    def _forget_failed(self, change: model.DocumentChange) -> None:
+        """Forget that a document failed by this change, or by an earlier one that this change replaces."""
+        failed = self._failed_for_now.get(change.id)
+        if failed is None or failed.sequence > change.sequence:
+            return
+        del self._failed_for_now[change.id]
+        self._conflicts.pop(change.id, None)
+        if failed.sequence < change.sequence and not self._feed.is_complete(failed.sequence):
+            self._parts.pop(failed.sequence, None)
+            self._feed.complete(failed.sequence)
+
+    # Retries
+
+    @property
+    def failed_for_now(self) -> int:
+        """Number of documents that the next replication must try again."""
+        return len(self._failed_for_now)
+
+    @property
+    def waiting(self) -> int:
+        """Number of documents that will be retried on this connection."""
+        return len(self._later)
+
+    @property
+    def waits(self) -> bool:
+        """True if something will be retried on this connection."""
+        return bool(self._later)
+
+    def due(self) -> list[ChangeInFlight]:
+        """Return the changes to retry now, and remove them."""
+        now = self._session.clock() if self._later else 0.0
+        found = []
+        while self._later and self._later[0][0] <= now:
+            _, sending = self._later.popleft()
+            sending.attempts = 0
+            found.append(sending)
+        return found
+
+    def conflicts_due(self, most: int) -> list[model.DocumentChange]:
+        """Return up to `most` changes refused as conflicts that are to be proposed again now.
+
+        Changes that were replaced in the meantime are done, because their replacements come with the feed.
+        """
+        now = self._session.clock() if self._conflicts else 0.0
+        found: list[model.DocumentChange] = []
+        while self._conflicts and len(found) < most:
+            document_id, (due, change) = next(iter(self._conflicts.items()))
+            if due > now:
+                break
+            del self._conflicts[document_id]
+            found.append(change)
+        current = self._database.current([change.id for change in found]) if found else {}
+        still: list[model.DocumentChange] = []
+        for change in found:
+            if current.get(change.id, ("", False))[0] == change.rev:
+                still.append(change)
+            else:
+                self.done(change)
+        return still
+
+    def forget_later(self) -> list[ChangeInFlight]:
+        """Cancel all retries. Return the temporary failures that were to be retried."""
+        waiting = [sending for _, sending in self._later]
+        self._later.clear()
+        self._conflicts.clear()
+        return waiting
+
+    @property
+    def conflicts_deadline(self) -> float | None:
+        """Time from which `conflicts_due` returns something; None if nothing is waiting."""
+        return next((due for due, _ in self._conflicts.values()), None)
+
+    @property
+    def deadline(self) -> float | None:
+        """Time at which there is work to do even if nothing happens; None if there is none."""
+        times = [due for due, _ in islice(self._later, 1)]
+        if self._held:
+            times.append(self._held_since + _HOLD_FOR)
+        return min(times, default=None)
+
+    # The peer's revisions
+
+    def hold(self, document_id: str, revision: str) -> None:
+        """Record that the peer has this revision."""
+        if self._session.remote is not None and self._options.keeps(document_id):
+            if not self._held:
+                self._held_since = self._session.clock()
+            self._held[document_id] = revision
+
+    def held(self, document_id: str) -> str | None:
+        """Return the revision that the peer is known to have, or None."""
+        remote, known = self._session.remote, self._held.get(document_id)
+        if known is None and remote is not None:
+            return self._database.remote_revision(document_id, remote)
+        return known
+
+    def settle_if_due(self) -> None:
+        """Write the peer's revisions to the store if it is time."""
+        if self._held and (
+            len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
+        ):
+            self.settle()
+
+    def settle(self) -> None:
+        """Write the peer's known revisions to the store."""
+        remote = self._session.remote
+        held, self._held = self._held, {}
+        if remote is not None and held:
+            with self._database.transaction():
+                for document_id, revision in held.items():
+                    self._database.set_remote_revision(document_id, remote, revision)
+
+    def _tell(self, change: model.DocumentChange, problem: Problem, *, is_transient: bool = False) -> None:
+        self._ledger.tell(
+            DocumentEnded(
+                Direction.PUSH, change.id, change.rev, change.deleted, problem, is_transient=is_transient
+            )
+        )

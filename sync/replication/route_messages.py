@@ -1,0 +1,34 @@
+"""Logboat's own message, sent to no other software: the routes by which other vessels' documents arrive."""
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from sync.blip import RequestReceived
+from sync.replication import fields
+from sync.replication.fields import EncodedMessage
+from sync.replication.limits import MessageLimits
+
+_BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
+
+
+class RoutesMessage(msgspec.Struct, frozen=True):
+    """An announcement of the route of each vessel's documents to the sender. It has no reply."""
+
+    profile: ClassVar[str] = "logboat/ways"
+
+    paths: dict[str, tuple[str, ...]]
+    """Path from the sender to each vessel, without the sender: `{"brigid": ("argo", "brigid")}`."""
+    collection: int | None = None
+
+    def encode(self) -> EncodedMessage:
+        """Encode the announcement for sending."""
+        properties = fields.request(self.profile, self.collection)
+        return EncodedMessage(properties, msgspec.json.encode(self.paths), no_reply=True)
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "RoutesMessage":
+        """Decode a received announcement. Raises MessageError if it is invalid."""
+        paths = fields.body(_BODY, event.body, cls.profile)
+        fields.no_more(list(paths), limits.vessels, "vessels")
+        return cls(paths, fields.collection(event.properties, limits))

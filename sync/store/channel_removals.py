@@ -1,0 +1,122 @@
+"""The channels that each document has left, and when, so that peers reading them learn of the removal.
+
+A body lists the channels of its document now, and earlier bodies are not kept. So a departure is recorded
+when it happens: with an edit that no longer lists the channel, or with a deletion. Most deletions list none.
+
+This module does not know who reads which channels, nor the channels derived from a document's id.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from sync.store import rows
+from sync.store.engine import Engine
+from sync.store.rows import DocumentRow
+
+CREATE: Final = """
+CREATE TABLE IF NOT EXISTS departures(
+    id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (id, channel)
+) STRICT;
+"""
+"""Statement that creates the table.
+
+A store without this table is valid: an older Logboat made it, and it stays so while the store is read-only.
+An older Logboat can use a store that has the table.
+"""
+
+PUT: Final = (
+    "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
+    " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
+)
+"""Statement that binds id, channel, sequence and checksum."""
+
+_FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
+_NONE: Final = ""
+"""Channel name recorded for a document that was deleted and had no channels."""
+_MARKS: Final = (b'"channels"', b"\\u00")
+"""Texts of which one occurs in every body that lists channels, however the key is escaped."""
+
+
+class _Channels(msgspec.Struct, gc=False):
+    channels: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_channels_of: Final = msgspec.json.Decoder(_Channels).decode
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def named(body: Mapping[str, Any]) -> frozenset[str]:
+    """Return the channels that a body lists, as Sync Gateway's default function reads them."""
+    return _named(body.get("channels"))
+
+
+def checksum(document_id: str, channel: str, sequence: int) -> int:
+    """Return the CRC-32 of a row of `departures`."""
+    return zlib.crc32(f"departure {document_id} {channel} {sequence}".encode())
+
+
+class ChannelRemovals:
+    """The channels that the documents of one store have left."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def note(self, old: DocumentRow, new: DocumentRow) -> None:
+        """Record the channels that a document has left with its last change. Call inside a transaction.
+
+        Args:
+            old: the document before the change.
+            new: the document after the change.
+        """
+        said, says = _said(old.raw), _said(new.raw)
+        if said == says and not new.flags & rows.DELETED:
+            return  # true of most changes
+        before = _named(_decode(said))
+        left = before - _named(_decode(says))
+        if not before and new.flags & rows.DELETED and not old.flags & rows.DELETED:
+            left = frozenset((_NONE,))
+        for channel in left:
+            crc = checksum(new.document_id, channel, new.sequence)
+            self._engine.execute(PUT, (new.document_id, channel, new.sequence, crc))
+
+    def of(self, document_id: str) -> dict[str, int]:
+        """Return the channels that a document has left, each with the sequence at which it last left it.
+
+        The result is empty if it has left none, or if it came to this store as a deletion. A document without
+        channels that was deleted here has left a channel without a name.
+        """
+        with self._engine.reading:
+            if self._is_missing():
+                return {}
+            found: list[tuple[Any, ...]] = self._engine.execute(
+                "SELECT channel, seq FROM departures WHERE id = ?", (document_id,)
+            ).fetchall()
+        return dict(found)
+
+    def _is_missing(self) -> bool:
+        """Return True if the table is missing and cannot be created because the store is read-only."""
+        engine = self._engine
+        return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
+
+    def forget(self, document_id: str) -> None:
+        """Forget the departures of a purged document. Call inside a transaction."""
+        self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
+
+
+def _said(raw: bytes) -> bytes:
+    """Return the value of `channels` in a body as JSON text."""
+    if not (_MARKS[0] in raw or _MARKS[1] in raw):
+        return b"null"
+    return bytes(_channels_of(raw).channels)
+
+
+def _named(value: object) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset((value,))
+    return (
+        frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+    )
