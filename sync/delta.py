@@ -398,11 +398,11 @@ def _patched_text(old: Any, patch: Any) -> str:
     try:
         source, operations = old.encode(), patch.encode()
         while at < len(operations):
-            found = _OPERATION.match(operations, at)
-            if found is None:
+            operation = _OPERATION.match(operations, at)
+            if operation is None:
                 raise DeltaError(f"byte {at} of the text's patch begins no operation")
-            count, at = int(found[1]), found.end()
-            if found[2] == b"+":
+            count, at = int(operation[1]), operation.end()
+            if operation[2] == b"+":
                 new += operations[at : at + count]
                 at += count + 1
                 if operations[at - 1 : at] != b"|":
@@ -410,7 +410,7 @@ def _patched_text(old: Any, patch: Any) -> str:
                 continue
             if count > len(source) - taken:
                 raise DeltaError("the text's patch goes beyond the end of the text")
-            if found[2] == b"=":
+            if operation[2] == b"=":
                 new += source[taken : taken + count]
             taken += count
         if taken != len(source):

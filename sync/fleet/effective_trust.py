@@ -28,8 +28,8 @@ def current_trust(
     """
     trust = identity.trust if before is None else identity.trust.told(before.revocations)
     with database.transaction():
-        found = database.get(REVOCATIONS)
-        live = found if found is not None and not found.deleted else None
+        document = database.get(REVOCATIONS)
+        live = document if document is not None and not document.deleted else None
         number = -1
         if live is not None:
             try:
@@ -54,8 +54,8 @@ def current_radio_key(database: Database, root: x509.Certificate, known: Iterabl
     """
     best = max(known, key=lambda each: each[1].number, default=None)
     with database.transaction():
-        found = database.get(RADIO_KEY)
-        live = found if found is not None and not found.deleted else None
+        document = database.get(RADIO_KEY)
+        live = document if document is not None and not document.deleted else None
         if live is not None:
             try:
                 said = radio_key.from_body(live.body, root)

@@ -175,15 +175,15 @@ class Generations:
         Its document may contain a lower number now, or none, if the vessel has gone back to an earlier
         version.
         """
-        found = self._highest.get(vessel)
-        if found is not None and self.trust().revoked(found.certificate) is not None:
+        voucher = self._highest.get(vessel)
+        if voucher is not None and self.trust().revoked(voucher.certificate) is not None:
             del self._highest[vessel]
-            found = None
-        if found is None:
-            found = self.kept_word(vessel)
-            if found is not None:
-                self._highest[vessel] = found
-        return found
+            voucher = None
+        if voucher is None:
+            voucher = self.kept_word(vessel)
+            if voucher is not None:
+                self._highest[vessel] = voucher
+        return voucher
 
     def kept_word(self, vessel: str) -> VouchedGeneration | None:
         """Return the stored voucher of a vessel, or None if there is none, or it is no longer valid."""
@@ -191,13 +191,13 @@ class Generations:
         return None if body is None else self._word(vessel, body)
 
     def _current(self, vessel: str) -> VouchedGeneration | None:
-        found = next((leaf for leaf in self.leaves(documents.vessel_id(vessel)) if not leaf.deleted), None)
-        if found is None:
+        current = next((leaf for leaf in self.leaves(documents.vessel_id(vessel)) if not leaf.deleted), None)
+        if current is None:
             return None
         number = self.trust().revocations.number
         known = self._known.get(vessel)
-        if known is None or known[:2] != (found.rev, number):
-            known = self._known[vessel] = (found.rev, number, self._said(vessel, found))
+        if known is None or known[:2] != (current.rev, number):
+            known = self._known[vessel] = (current.rev, number, self._said(vessel, current))
         return known[2]
 
     def _said(self, vessel: str, document: Document) -> VouchedGeneration | None:

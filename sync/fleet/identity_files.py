@@ -168,14 +168,14 @@ def _identity(certificate: Path, key: Path) -> TLSIdentity:
 def _check_private(key: Path) -> None:
     """Raise IdentityError if others than its owner and the daemons' group may read or write the key."""
     try:
-        found = key.stat()
+        status = key.stat()
     except OSError as error:
         text = f"{key}: cannot be read: {error.strerror}; {_AGAIN}"
         raise IdentityError(text) from error
-    others = stat.S_IRWXO if found.st_gid == _group() else stat.S_IRWXO | stat.S_IRWXG
-    if found.st_mode & others:
+    others = stat.S_IRWXO if status.st_gid == _group() else stat.S_IRWXO | stat.S_IRWXG
+    if status.st_mode & others:
         text = (
-            f"{key}: others may read this private key (mode {stat.S_IMODE(found.st_mode):04o}):"
+            f"{key}: others may read this private key (mode {stat.S_IMODE(status.st_mode):04o}):"
             f" chmod 600 {key}; if they may have read it, `logboat fleet revoke` and `renew`"
         )
         raise IdentityError(text)

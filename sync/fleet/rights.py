@@ -408,8 +408,8 @@ class Rights:
     def _manual(self, name: DocumentName, document: Document) -> str | None:
         if self.leaves(document.id):
             return "readings never change"
-        found = [leaf.body for leaf in self.leaves(documents.vessel_id(name.vessel)) if not leaf.deleted]
-        about = found[0] if found else {}
+        bodies = [leaf.body for leaf in self.leaves(documents.vessel_id(name.vessel)) if not leaf.deleted]
+        about = bodies[0] if bodies else {}
         sensors = about.get("sensors")
         sensor = sensors.get(name.sensor) if isinstance(sensors, dict) else None
         if not isinstance(sensor, dict) or sensor.get("kind") != "manual":

@@ -85,7 +85,7 @@ class FleetTrust:
 
 def named(certificate: x509.Certificate) -> VesselName | None:
     """Return the vessel, of any fleet, that a certificate names, or None if it names none, or several."""
-    found = [
+    vessel_names = [
         name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None
     ]
-    return found[0] if len(found) == 1 else None
+    return vessel_names[0] if len(vessel_names) == 1 else None

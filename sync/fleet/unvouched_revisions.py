@@ -80,8 +80,8 @@ def mend_of(database: Database, generations: Generations, vessels: Iterable[str]
 
 def kept(database: Database, vessel: str) -> Mapping[str, Any] | None:
     """Return the signed body with a vessel's highest stored voucher, or None."""
-    found = database.get_local(_WORD + vessel)
-    return None if found is None else found.body
+    document = database.get_local(_WORD + vessel)
+    return None if document is None else document.body
 
 
 def _keep(database: Database, generations: Generations, vessel: str) -> None:
@@ -94,8 +94,8 @@ def _keep(database: Database, generations: Generations, vessel: str) -> None:
 
 def era(database: Database) -> int:
     """Return the number of removals from this store. Raises StoreError."""
-    found = database.get_local(_ERA)
-    times = 0 if found is None else found.body.get("times")
+    document = database.get_local(_ERA)
+    times = 0 if document is None else document.body.get("times")
     return times if isinstance(times, int) else 0
 
 
@@ -119,7 +119,9 @@ def _remove(database: Database, ids: list[str]) -> None:
         return
     with database.transaction():
         database.purge(ids)
-        found = database.get_local(_ERA)
-        database.put_local(_ERA, {"times": era(database) + 1}, parent=None if found is None else found.rev)
+        document = database.get_local(_ERA)
+        database.put_local(
+            _ERA, {"times": era(database) + 1}, parent=None if document is None else document.rev
+        )
         for checkpoint in database.checkpoints.all():
             database.checkpoints.drop(checkpoint.owner, checkpoint.client)

@@ -87,10 +87,10 @@ def verify(stored: str, password: str) -> bool:
 
     The check is slow, and must not run in an event loop. Raises PasswordHashError if `stored` is not a hash.
     """
-    found = parse(stored)
+    parsed = parse(stored)
     if len(password) > LONGEST:
         return False
-    return hmac.compare_digest(_scrypt(password, found.n, found.r, found.p, found.salt), found.hash)
+    return hmac.compare_digest(_scrypt(password, parsed.n, parsed.r, parsed.p, parsed.salt), parsed.hash)
 
 
 def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:

@@ -264,9 +264,9 @@ class CouchbaseGateway:
 
     def _refused(self) -> list[RefusedDocument]:
         """Return the documents that the gateway refuses, newest last."""
-        found = [each for way in self._ways for each in way.failed.newest(Direction.PUSH)]
-        found.sort(key=lambda each: each.when)
-        return [RefusedDocument(each.id, each.reason, each.when) for each in found]
+        failures = [each for way in self._ways for each in way.failed.newest(Direction.PUSH)]
+        failures.sort(key=lambda each: each.when)
+        return [RefusedDocument(each.id, each.reason, each.when) for each in failures]
 
     # The main task
 

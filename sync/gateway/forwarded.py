@@ -53,15 +53,15 @@ def forwarded_id(gateway: str, vessel: str) -> str:
 def bounds_of(document: Document) -> dict[Log, int]:
     """Return the valid bounds in a `forwarded` document, which another vessel may have written."""
     bounds: Any = document.body.get("bounds")
-    found: dict[Log, int] = {}
+    highest: dict[Log, int] = {}
     for key, last in bounds.items() if isinstance(bounds, dict) else ():
         match key.split(":"):
             case [vessel, sensor, log_] if isinstance(last, int) and not isinstance(last, bool):
                 if 0 < last <= _HIGHEST:
-                    found[vessel, sensor, log_] = last
+                    highest[vessel, sensor, log_] = last
             case _:
                 pass
-    return found
+    return highest
 
 
 def epoch_of(document: Document) -> int:
@@ -112,17 +112,17 @@ class Forwarded:
 
         Raises StoreError.
         """
-        found = list(self._database.documents(prefix=self._prefix))
-        own = next((document for document in found if document.id == self._id), None)
+        forwarded = list(self._database.documents(prefix=self._prefix))
+        own = next((document for document in forwarded if document.id == self._id), None)
         if self._said and (own is None or own.body != self._said):
             self._is_new = True  # another vessel has passed on our old state as a newer one
-        epochs = [epoch for epoch in map(epoch_of, found) if epoch <= self.epoch + EPOCHS_AHEAD]
+        epochs = [epoch for epoch in map(epoch_of, forwarded) if epoch <= self.epoch + EPOCHS_AHEAD]
         newest = max(epochs, default=0)
         is_newer = newest > self.epoch
         if is_newer:
             self._begin(newest)
         self._all = dict(self._own)
-        for document in found:
+        for document in forwarded:
             if epoch_of(document) == self.epoch and document.id != self._id:
                 for key, number in bounds_of(document).items():
                     self._all[key] = max(number, self._all.get(key, 0))
@@ -259,11 +259,11 @@ def _first_of_each_log(database: Database, prefix: str) -> Iterable[str]:
     """Yield an id of each log of each sensor, with a few reads for each however many documents it has."""
     after = ""
     while True:
-        found = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)
-        if found is None:
+        reading = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)
+        if reading is None:
             return
-        if documents.parse_id(found.id) is None:
-            after = found.id  # a malformed id must not hide a log
+        if documents.parse_id(reading.id) is None:
+            after = reading.id  # a malformed id must not hide a log
             continue
-        yield found.id
-        after = found.id.rpartition(":")[0] + ":~"
+        yield reading.id
+        after = reading.id.rpartition(":")[0] + ":~"

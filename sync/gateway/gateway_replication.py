@@ -230,12 +230,12 @@ class GatewayReplication:
     def probe(self) -> None:
         """Offer one document for each reason again. If it is accepted, those with the same reason follow."""
         self._mended.clear()
-        found: dict[str, str] = {}
+        by_reason: dict[str, str] = {}
         for document in self.failed:
             if document.direction is Direction.PUSH:
-                found.setdefault(document.reason, document.id)
+                by_reason.setdefault(document.reason, document.id)
         if self.is_up:
-            self._replicator.offer_again(list(found.values())[:_PROBES])
+            self._replicator.offer_again(list(by_reason.values())[:_PROBES])
 
     def forget_spared(self) -> None:
         """Forget refused documents that another vessel has forwarded. Raises StoreError."""

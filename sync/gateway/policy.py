@@ -77,21 +77,21 @@ class PolicyConditions:
         Both operators, `==` and `!=`, are allowed for both. Raises ValueError with a description of the
         fault.
         """
-        found: list[InterfaceIs | HoursAre] = []
+        conditions: list[InterfaceIs | HoursAre] = []
         for part in re.split(r"\s+and\s+", text.strip()):
             if (match := _INTERFACE.fullmatch(part)) is not None:
-                found.append(InterfaceIs(match[2], match[1] == "!="))
+                conditions.append(InterfaceIs(match[2], match[1] == "!="))
             elif (match := _HOURS.fullmatch(part)) is not None:
                 hours = [int(match[number]) for number in range(2, 6)]
                 begin, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
                 if begin == end:
                     msg = f"{part!r}: these hours begin when they end"
                     raise ValueError(msg)
-                found.append(HoursAre(begin, end, match[1] == "!="))
+                conditions.append(HoursAre(begin, end, match[1] == "!="))
             else:
                 msg = f"{part!r} is no condition"
                 raise ValueError(msg)
-        return cls(tuple(found))
+        return cls(tuple(conditions))
 
     def holds(self, situation: Situation) -> bool:
         """Return True if all conditions hold."""
@@ -139,15 +139,15 @@ def parts(policy: Sequence[PolicyEntry]) -> tuple[PolicyPart, ...]:
     """
     if not policy:
         return _EVERYTHING
-    found = []
+    parts = []
     for number, entry in enumerate(policy):
         earlier = frozenset(channel for other in policy[:number] for channel in other.channels)
         wanted = frozenset(entry.channels)
         name = "+".join(sorted(wanted))
         if earlier:
             name += "-" + "-".join(sorted(earlier))
-        found.append(PolicyPart(name, _of_channels(wanted, earlier), entry.when, entry.limit))
-    return tuple(found)
+        parts.append(PolicyPart(name, _of_channels(wanted, earlier), entry.when, entry.limit))
+    return tuple(parts)
 
 
 def _of_channels(wanted: frozenset[str], earlier: frozenset[str]) -> Callable[[str], bool]:

@@ -114,10 +114,10 @@ class Candidates:
         known.proven[place] = now
         for oldest in [*known.proven][:-PROVEN_KEPT]:
             del known.proven[oldest]
-        found = next((each for each in place.addresses if _is_same(each, address)), None)
-        if found is not None:
-            known.answered.pop((found, place.port), None)
-            known.answered[found, place.port] = now
+        proven = next((each for each in place.addresses if _is_same(each, address)), None)
+        if proven is not None:
+            known.answered.pop((proven, place.port), None)
+            known.answered[proven, place.port] = now
             for where in [*known.answered][:-PROVEN_KEPT]:
                 del known.answered[where]
 

@@ -275,9 +275,9 @@ class Discovery:
             return
         zeroconf = self._zeroconf
         assert zeroconf is not None
-        found = self._look_at_interfaces()
-        is_elsewhere = found != self._interfaces
-        self._interfaces = found
+        interfaces = self._look_at_interfaces()
+        is_elsewhere = interfaces != self._interfaces
+        self._interfaces = interfaces
         if is_elsewhere:
             self._forget_zones(zeroconf.zeroconf)
         is_named = self._registered_for == self._advertisement.instance
@@ -289,7 +289,7 @@ class Discovery:
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
         # Each time: it does nothing if all is well, and retries what failed.
-        await zeroconf.async_update_interfaces(multicast_choice(found))
+        await zeroconf.async_update_interfaces(multicast_choice(interfaces))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
         if links_changed or is_elsewhere:
@@ -340,8 +340,8 @@ class Discovery:
                 "a service needs leave for AF_NETLINK (RestrictAddressFamilies=)"
             )
             return ()
-        found = suitable(every, self._wanted)
-        if found:
+        usable = suitable(every, self._wanted)
+        if usable:
             self._report(None)
         else:
             names = ", ".join(interface.name for interface in every) or "none"
@@ -349,7 +349,7 @@ class Discovery:
                 "no network interface serves for discovery: it must be named in interfaces "
                 f"({', '.join(self._wanted)}), be up, have an address and multicast; there are: {names}"
             )
-        return found
+        return usable
 
     def _report(self, problem: str | None) -> None:
         if problem is not None and problem != self._complained_of:
@@ -443,10 +443,10 @@ class Discovery:
         """Return the pointer records by name, preferring known instances if there are too many."""
         if self._zeroconf is None:
             return {}
-        found = dns_sd_records.pointers(self._zeroconf.zeroconf)
-        if len(found) > _POINTERS:
-            found.sort(key=lambda pointer: self._table.get(instance_of(pointer.alias)) is None)
-        return {pointer.alias: pointer for pointer in found[:_POINTERS]}
+        pointers = dns_sd_records.pointers(self._zeroconf.zeroconf)
+        if len(pointers) > _POINTERS:
+            pointers.sort(key=lambda pointer: self._table.get(instance_of(pointer.alias)) is None)
+        return {pointer.alias: pointer for pointer in pointers[:_POINTERS]}
 
     # --- receiving
 
@@ -503,14 +503,14 @@ class Discovery:
             if not is_instance(instance):
                 self._complain(instance, "its name is not <vessel>-<log>")
                 continue
-            found = self._look_up(name) if name in pointers else None
-            if found is None:
+            records = self._look_up(name) if name in pointers else None
+            if records is None:
                 self._heard.pop(instance, None)
                 change = self._table.lose(instance)
             else:
-                silence = found.heard - self._heard.get(instance, found.heard)
-                self._heard[instance] = found.heard
-                change = self._table.see(found.sighting, was_silent=silence > self._pace.silent * 1000)
+                silence = records.heard - self._heard.get(instance, records.heard)
+                self._heard[instance] = records.heard
+                change = self._table.see(records.sighting, was_silent=silence > self._pace.silent * 1000)
             if change is not None:
                 changes.append(change)
         if refused == 0 and self._table.refused:

@@ -110,8 +110,8 @@ def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSServ
 
     Records whose host name ends in `but_not_from` are ignored.
     """
-    found = _newest(zeroconf, name, _SRV, but_not_from=but_not_from)
-    return found if isinstance(found, DNSService) else None
+    record = _newest(zeroconf, name, _SRV, but_not_from=but_not_from)
+    return record if isinstance(record, DNSService) else None
 
 
 def answer(
@@ -164,12 +164,12 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
     """Return a server's addresses, with the interface's index as zone where it is known."""
     now = current_time_millis()
-    found = []
+    addresses = []
     for kind in (_A, _AAAA):
         for record in zeroconf.cache.get_all_by_details(server, kind, _IN):
             if not isinstance(record, DNSAddress) or record.is_expired(now):
                 continue
             with suppress(ValueError):
                 ip = ipaddress.ip_address(record.address)
-                found.append(f"{ip}%{record.scope_id}" if record.scope_id else str(ip))
-    return found
+                addresses.append(f"{ip}%{record.scope_id}" if record.scope_id else str(ip))
+    return addresses

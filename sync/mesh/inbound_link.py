@@ -57,8 +57,8 @@ class InboundLink:
     @property
     def silence(self) -> float:
         """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
-        found = [connection.link.transport.silence for connection in self.all]
-        return min(found, default=0.0)
+        silences = [connection.link.transport.silence for connection in self.all]
+        return min(silences, default=0.0)
 
 
 class InboundLinks:

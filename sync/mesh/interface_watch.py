@@ -129,17 +129,17 @@ class InterfaceWatch:
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            found = set(parse_netlink(self._socket.recv(_BUFFER)))
+            events = set(parse_netlink(self._socket.recv(_BUFFER)))
         except BlockingIOError:
             return
         except OSError:  # ENOBUFS: there were more events than fit into the buffer
-            found = {Event.LINK, Event.ADDRESS}
-        if not found:
+            events = {Event.LINK, Event.ADDRESS}
+        if not events:
             return
         loop = asyncio.get_running_loop()
         if not self._events:
             self._deadline = loop.time() + self._at_latest
-        self._events |= found
+        self._events |= events
         if self._timer is not None:
             self._timer.cancel()
         self._timer = loop.call_at(min(loop.time() + self._quiet, self._deadline), self._settled)

@@ -52,10 +52,10 @@ class Interface:
 def read_interfaces() -> tuple[Interface, ...]:
     """Return all interfaces that have an address, sorted by name. Raises OSError if they cannot be read."""
     unfit = _unfit_addresses()
-    found: dict[str, tuple[int, list[AnyAddress]]] = {}
+    by_name: dict[str, tuple[int, list[AnyAddress]]] = {}
     for adapter in ifaddr.get_adapters():
         name = adapter.name.partition(":")[0]  # An alias, `eth0:1`, is another address of `eth0`.
-        index, addresses = found.setdefault(name, (adapter.index or socket.if_nametoindex(name), []))
+        index, addresses = by_name.setdefault(name, (adapter.index or socket.if_nametoindex(name), []))
         for address in adapter.ips:
             if isinstance(address.ip, str):
                 addresses.append(ipaddress.IPv4Interface(f"{address.ip}/{address.network_prefix}"))
@@ -63,7 +63,7 @@ def read_interfaces() -> tuple[Interface, ...]:
                 addresses.append(ipaddress.IPv6Interface(f"{ip}/{address.network_prefix}"))
     return tuple(
         Interface(name, index, flags, tuple(sorted(set(addresses), key=lambda a: (a.version, a))))
-        for name, (index, addresses) in sorted(found.items())
+        for name, (index, addresses) in sorted(by_name.items())
         if (flags := _flags(name)) is not None
     )
 
@@ -206,9 +206,9 @@ def _unfit_addresses() -> set[tuple[int, ipaddress.IPv6Address]]:
         lines = _IF_INET6.read_text().splitlines()
     except FileNotFoundError:  # a kernel without IPv6
         return set()
-    found = set()
+    unfit = set()
     for line in lines:
         address, index, _, _, flags, _ = line.split()
         if int(flags, 16) & _UNFIT:
-            found.add((int(index, 16), ipaddress.IPv6Address(bytes.fromhex(address))))
-    return found
+            unfit.add((int(index, 16), ipaddress.IPv6Address(bytes.fromhex(address))))
+    return unfit

@@ -181,12 +181,12 @@ class LinkDialler:
 
     def _give_up_one(self, links: Mapping[str, frozenset[str]], linked: frozenset[str], now: float) -> None:
         dialled = {key for key, link in self.links.items() if link.is_up and key == link.expected}
-        found = link_plan.surplus(self._place, links, linked, dialled)
-        if found is None:
+        surplus = link_plan.surplus(self._place, links, linked, dialled)
+        if surplus is None:
             self._surplus_since = now
             return
         wait = SURPLUS_AFTER * (1 + self._rng.random()) - (now - self._surplus_since)
         if wait <= 0:
-            log.info("more links than needed: the one with %s is given up", found)
-            self.end(found)
+            log.info("more links than needed: the one with %s is given up", surplus)
+            self.end(surplus)
             self._surplus_since = now

@@ -385,10 +385,10 @@ class Mesh:
             self._wake.set()
 
     def _live_links(self) -> list[PeerDriver]:
-        found = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
+        drivers = [link.link for link in self.outward.values() if link.is_up and link.link is not None]
         for inward in self.inward:
-            found += [connection.link for connection in inward.connections.values()]
-        return [link for link in found if not link.is_closed]
+            drivers += [connection.link for connection in inward.connections.values()]
+        return [link for link in drivers if not link.is_closed]
 
     # Revocations
 

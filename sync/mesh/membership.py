@@ -277,8 +277,8 @@ class Membership:
         return self.trust is not before
 
     def _revision(self) -> str | None:
-        found = self._database.get(REVOCATIONS)
-        return None if found is None else found.rev
+        document = self._database.get(REVOCATIONS)
+        return None if document is None else document.rev
 
 
 def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:

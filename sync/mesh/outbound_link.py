@@ -166,8 +166,8 @@ class OutboundLink:
     @property
     def peers(self) -> list[PeerBase]:
         """The replicating peers of the open connections."""
-        found = [replicator.peer for replicator in self._replicators.values()]
-        return [peer for peer in found if peer is not None]
+        peers = [replicator.peer for replicator in self._replicators.values()]
+        return [peer for peer in peers if peer is not None]
 
     @property
     def transferred(self) -> tuple[int, int]:
@@ -178,8 +178,8 @@ class OutboundLink:
     @property
     def silence(self) -> float:
         """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
-        found = [replicator.silence for replicator in self._replicators.values()]
-        return min((seconds for seconds in found if seconds is not None), default=0.0)
+        silences = [replicator.silence for replicator in self._replicators.values()]
+        return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
     # Replications
 

@@ -85,10 +85,10 @@ class Routes:
     def load(self, kept: bytes) -> None:
         """Load a stored table. An unreadable one is ignored, because it is only informational."""
         try:
-            found = msgspec.json.decode(kept, type=_StoredRoutes).routes
+            routes = msgspec.json.decode(kept, type=_StoredRoutes).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            found = {}
-        self._routes = {vessel: route for vessel, route in found.items() if route.path}
+            routes = {}
+        self._routes = {vessel: route for vessel, route in routes.items() if route.path}
         self.version += 1
 
     def _note(self, vessel: str, route: Route) -> None:

@@ -263,11 +263,11 @@ def _split_links(links: tuple[str, ...]) -> dict[str, str]:
 
 
 def _joined_links(txt: Mapping[bytes, bytes | None]) -> tuple[str, ...]:
-    found: list[str] = []
+    vessels: list[str] = []
     for key in _MORE_LINKS:
         if txt.get(key.encode()):
-            found += _text(txt, key).split(",")
-    return tuple(found)
+            vessels += _text(txt, key).split(",")
+    return tuple(vessels)
 
 
 def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:

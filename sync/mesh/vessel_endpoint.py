@@ -143,21 +143,21 @@ class _Attempt:
         where.move(likeliest)
         self._opening = asyncio.ensure_future(where.open(self._made, self._received, self._headers))
         try:
-            found = await first_proven(choices.order, self._probe(likeliest, choices), failed=choices.failed)
+            proven = await first_proven(choices.order, self._probe(likeliest, choices), failed=choices.failed)
         except BaseException:
             await self._close()
             raise
-        if found == likeliest or self._is_received:
-            found = likeliest
+        if proven == likeliest or self._is_received:
+            proven = likeliest
         else:
-            where.move(found)
+            where.move(proven)
             self._opening = asyncio.ensure_future(where.open(self._made, self._receiver, self._headers))
         try:
             opened = await self._opening
         except ProblemError:
-            choices.failed(found)
+            choices.failed(proven)
             raise
-        choices.proved(found, address=opened.remote.rpartition(":")[0].strip("[]"))
+        choices.proved(proven, address=opened.remote.rpartition(":")[0].strip("[]"))
         return opened
 
     def _received(self, transport: Transport) -> FrameReceiver:

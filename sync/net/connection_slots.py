@@ -71,11 +71,11 @@ class ConnectionSlots(Generic[K]):
             )
         dropped: K | None = None
         if len(self._strangers) >= self._most_strangers:
-            strangers = {found: of for found, of in self._strangers.items() if found not in self._known}
+            strangers = {key: of for key, of in self._strangers.items() if key not in self._known}
             if not strangers:
                 raise NoFreeSlotError(f"{self._most_strangers} vessels are being let in, the limit")
             crowd = max(by_site[of] for of in strangers.values())
-            dropped = next(found for found, of in strangers.items() if by_site[of] == crowd)
+            dropped = next(key for key, of in strangers.items() if by_site[of] == crowd)
             self.leave(dropped)
         self._strangers[who] = site
         return dropped
@@ -116,7 +116,7 @@ class ConnectionSlots(Generic[K]):
         greediest, most = by_owner.most_common(1)[0]
         if newcomer is not None and most <= by_owner[newcomer] + 1:
             return None
-        return next(found for found, owner in self._others.items() if owner == greediest)
+        return next(key for key, owner in self._others.items() if owner == greediest)
 
     def rename(self, before: K, after: K) -> None:
         """Replace the key of an admitted connection."""

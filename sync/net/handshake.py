@@ -66,12 +66,12 @@ def joined(headers: Headers) -> Headers:
     Looking up a repeated name raises an exception that no reader of headers expects. `Set-Cookie` stays
     unchanged, because it is the one header whose values must not be joined (RFC 9110, 5.3).
     """
-    found = Headers()
+    combined = Headers()
     for name in headers:
         values = headers.get_all(name)
         for value in values if name == "set-cookie" else [", ".join(values)]:
-            found[name] = value
-    return found
+            combined[name] = value
+    return combined
 
 
 def parse_address(url: str) -> tuple[WebSocketURI, str]:

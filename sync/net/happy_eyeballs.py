@@ -57,10 +57,10 @@ async def dial(
 
 
 async def _resolved(host: str, port: int) -> list[_Address]:
-    found = await asyncio.get_running_loop().getaddrinfo(
+    entries = await asyncio.get_running_loop().getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )
-    return [(int(family), address) for family, _, _, _, address in found]
+    return [(int(family), address) for family, _, _, _, address in entries]
 
 
 def _spelt(host: str) -> str:
@@ -127,7 +127,9 @@ def _bind(sock: socket.socket, interface: str) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         return
     try:
-        found = socket.getaddrinfo(interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        entries = socket.getaddrinfo(
+            interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
     except socket.gaierror as error:  # It belongs to the other family.
         raise OSError(errno.EADDRNOTAVAIL, f"{interface} is no address of that family") from error
-    sock.bind(found[0][4])
+    sock.bind(entries[0][4])

@@ -343,9 +343,9 @@ class URLEndpointListener:
     def _make_room(self, newest: PeerConnection) -> None:
         """End the oldest connection of a client that has too many. It may be a dead one."""
         theirs = [
-            found
-            for found in self._connections
-            if found.link.owner is newest.link.owner and not found.link.peer.session.is_over
+            connection
+            for connection in self._connections
+            if connection.link.owner is newest.link.owner and not connection.link.peer.session.is_over
         ]
         if len(theirs) > self.configuration.per_client and not isinstance(newest.client, Anonymous):
             oldest, name = theirs[0], newest.link.owner.name
@@ -432,20 +432,20 @@ def _address(interface: str | None) -> str:
     except ValueError:
         for adapter in ifaddr.get_adapters():
             if adapter.name == interface:
-                for found in adapter.ips:
-                    if found.is_IPv4:
-                        return str(found.ip)
+                for ip in adapter.ips:
+                    if ip.is_IPv4:
+                        return str(ip.ip)
         return interface
     return interface
 
 
 def _addresses() -> list[str]:
     """Return this machine's addresses, except loopback and link-local ones."""
-    found: list[str] = []
+    addresses: list[str] = []
     for adapter in ifaddr.get_adapters():
         for entry in adapter.ips:
             text = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
             address = ipaddress.ip_address(text)
             if not (address.is_loopback or address.is_link_local):
-                found.append(text)
-    return found
+                addresses.append(text)
+    return addresses

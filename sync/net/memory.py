@@ -128,10 +128,10 @@ _memories: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryBudget] = WeakKeyD
 def memory() -> MemoryBudget:
     """Return the memory budget of the running event loop's connections."""
     loop = asyncio.get_running_loop()
-    found = _memories.get(loop)
-    if found is None:
-        found = _memories[loop] = MemoryBudget()
-    return found
+    budget = _memories.get(loop)
+    if budget is None:
+        budget = _memories[loop] = MemoryBudget()
+    return budget
 
 
 def economise() -> None:

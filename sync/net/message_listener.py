@@ -39,7 +39,9 @@ class MessageEndpointListener:
     ) -> None:
         """Create a listener. `options` limits what peers may do; None allows everything."""
         self._database, self._protocol_type = database, protocol_type
-        self._options = options or PassiveOptions(keeps=lambda found: not documents.is_immutable(found))
+        self._options = options or PassiveOptions(
+            keeps=lambda document_id: not documents.is_immutable(document_id)
+        )
         self._tuning = Tuning(heartbeat=heartbeat)
         self._links: set[PeerDriver] = set()
 

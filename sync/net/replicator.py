@@ -388,12 +388,12 @@ class Replicator:
         return self._stored()
 
     def _stored(self) -> PushProgress:
-        configuration, found = self.configuration, None
+        configuration, checkpoint = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
         if not (self._resets or callable(peer)):  # The peer is known only once there is a connection.
             options = self._options(peer, is_gateway=False)
-            found = stored(configuration.database, options.checkpoint_of(configuration.database))
-        return PushProgress(None if found is None else found.completed)
+            checkpoint = stored(configuration.database, options.checkpoint_of(configuration.database))
+        return PushProgress(None if checkpoint is None else checkpoint.completed)
 
     # The outer loop
 

@@ -59,14 +59,14 @@ _watches: WeakKeyDictionary[Database, StoreWatch] = WeakKeyDictionary()
 
 def watch(database: Database, key: object, callback: Callable[[], None]) -> Callable[[], None]:
     """Call `callback` in this event loop whenever the store has changed. Return a function that ends this."""
-    found = _watches.get(database)
-    if found is None:
-        found = _watches[database] = StoreWatch(database)
-    found.add(key, callback)
+    store_watch = _watches.get(database)
+    if store_watch is None:
+        store_watch = _watches[database] = StoreWatch(database)
+    store_watch.add(key, callback)
 
     def end() -> None:
-        if found.remove(key) and _watches.get(database) is found:
+        if store_watch.remove(key) and _watches.get(database) is store_watch:
             del _watches[database]
-            found.close()
+            store_watch.close()
 
     return end

@@ -115,7 +115,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnScheduler] = WeakKeyDic
 def turns() -> TurnScheduler:
     """Return the scheduler of the running event loop."""
     loop = asyncio.get_running_loop()
-    found = _turns.get(loop)
-    if found is None:
-        found = _turns[loop] = TurnScheduler(loop)
-    return found
+    scheduler = _turns.get(loop)
+    if scheduler is None:
+        scheduler = _turns[loop] = TurnScheduler(loop)
+    return scheduler

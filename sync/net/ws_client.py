@@ -343,11 +343,11 @@ class _Handshake(asyncio.Protocol):
 
     def _half_read(self, what: str) -> ProblemError:
         """Return the error for an answer that the package rejects, with its status if it can be read."""
-        found = _STATUS.fullmatch(self._status_line)
-        if found is None or int(found[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
+        match = _STATUS.fullmatch(self._status_line)
+        if match is None or int(match[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)
-        status = int(found[1])
-        text = f"{self._where} answered {status} {plain(found[2].decode(errors='replace'))}".rstrip()
+        status = int(match[1])
+        text = f"{self._where} answered {status} {plain(match[2].decode(errors='replace'))}".rstrip()
         text += f"; the rest of its answer could not be read: {plain(what)}"
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, text), Headers())
 

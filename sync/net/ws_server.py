@@ -147,10 +147,12 @@ class Server:
             if not host and socket.has_dualstack_ipv6():
                 sockets.append(_listening(socket.AF_INET6, ("::", port), dualstack=True))
             else:
-                found = await loop.getaddrinfo(
+                entries = await loop.getaddrinfo(
                     host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
                 )
-                for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+                for family, address in dict.fromkeys(
+                    (family, address) for family, _, _, _, address in entries
+                ):
                     free = port or (sockets[0].getsockname()[1] if sockets else 0)
                     sockets.append(_listening(family, (address[0], free, *address[2:])))
             for sock in sockets:
@@ -520,13 +522,13 @@ class _PendingConnection(asyncio.Protocol):
 
 def _offered(headers: Headers) -> tuple[str, ...]:
     """Return the subprotocols that a client offers. Malformed values are returned unchanged."""
-    found: list[str] = []
+    protocols: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         try:
-            found += parse_subprotocol(value)
+            protocols += parse_subprotocol(value)
         except InvalidHeaderFormat:
-            found.append(value)
-    return tuple(found)
+            protocols.append(value)
+    return tuple(protocols)
 
 
 class _IgnoringReceiver:

@@ -196,8 +196,8 @@ class ActivePeer(PeerBase):
     @property
     def must_be_repeated(self) -> int:
         """Number of documents that failed temporarily, which the next replication will try again."""
-        found = 0 if self.sender is None else self.sender.failed_for_now
-        return found + (0 if self.receiver is None else self.receiver.failed_for_now)
+        unsent = 0 if self.sender is None else self.sender.failed_for_now
+        return unsent + (0 if self.receiver is None else self.receiver.failed_for_now)
 
     @property
     def pending(self) -> int:

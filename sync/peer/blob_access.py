@@ -42,9 +42,9 @@ class BlobAccess:
         """Record that a body is being sent to the peer. Return the digests of the blobs it refers to."""
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
-        found = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))
-        self._on_the_way.update(found)
-        return found
+        digests = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))
+        self._on_the_way.update(digests)
+        return digests
 
     def sent(self, digests: Iterable[str]) -> None:
         """Record that the peer has answered for the blobs that `send` returned."""
@@ -81,7 +81,7 @@ _open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()
 
 def open_nonces(database: Database) -> set[bytes]:
     """Return the nonces of our open requests for proof, on all connections of this process."""
-    found = _open.get(database)
-    if found is None:
-        found = _open[database] = set()
-    return found
+    nonces = _open.get(database)
+    if nonces is None:
+        nonces = _open[database] = set()
+    return nonces

@@ -252,9 +252,9 @@ class BlobFetcher:
 
     def _too_much(self, transfer: _Transfer) -> MessageError:
         quota = self._quota()
-        found = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
-        if found is not None:
-            return found  # otherwise the next day has begun meanwhile
+        objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
+        if objection is not None:
+            return objection  # otherwise the next day has begun meanwhile
         text = f"{transfer.document_id}: its blob was more than could come"
         return MessageError(text, code=_UNAVAILABLE)
 

@@ -104,23 +104,23 @@ class OwnCheckpoint:
                 text = f"the peer gives no checkpoint: {failure.text or failure.code}"
                 self._session.end(Problem(Domain.WEBSOCKET, failure.status or failure.code, text))
             return
-        (found,) = GetCollectionsReply.decode(reply, self._session.limits, asked=1).checkpoints
-        if found is None:
+        (checkpoint,) = GetCollectionsReply.decode(reply, self._session.limits, asked=1).checkpoints
+        if checkpoint is None:
             text = (
                 "the peer's database has no default collection; Logboat replicates no other: make one there"
             )
             self._session.end(Problem(Domain.WEBSOCKET, _NOT_FOUND, text))
             return
         self._session.collection = 0
-        self._revision = found.revision
+        self._revision = checkpoint.revision
         # An empty body means that the peer has none; ours is never empty.
-        self._reconcile(None if found.body == b"{}" else found.body, then)
+        self._reconcile(None if checkpoint.body == b"{}" else checkpoint.body, then)
 
     def forget(self) -> None:
         """Delete our own copy, so that the replication starts from the beginning."""
-        found = self._database.get_local(_OWN + self._name)
-        if found is not None:
-            self._database.delete_local(found.key, parent=found.rev)
+        document = self._database.get_local(_OWN + self._name)
+        if document is not None:
+            self._database.delete_local(document.key, parent=document.rev)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Store both copies, unless they are already stored or a save is in progress."""
@@ -177,9 +177,9 @@ class OwnCheckpoint:
             return
         self._conflicts = 0
         self._revision = SetCheckpointReply.decode(reply, self._session.limits).revision
-        found = self._database.get_local(_OWN + self._name)
+        document = self._database.get_local(_OWN + self._name)
         self._database.put_local(
-            _OWN + self._name, saving.encode(), parent=None if found is None else found.rev
+            _OWN + self._name, saving.encode(), parent=None if document is None else document.rev
         )
         self._saved = saving
 
@@ -194,8 +194,8 @@ class OwnCheckpoint:
 
 def stored(database: Database, name: str) -> Checkpoint | None:
     """Return our own copy of a replication's checkpoint, or None if it is missing or unreadable."""
-    found = database.get_local(_OWN + name)
-    return None if found is None else _decoded(found.raw, "our copy of the checkpoint")
+    document = database.get_local(_OWN + name)
+    return None if document is None else _decoded(document.raw, "our copy of the checkpoint")
 
 
 @dataclass(slots=True)
@@ -232,10 +232,10 @@ class PeersCheckpoints:
         if self._session.connection.queued > limits.MESSAGES_QUEUED:
             raise MessageError("ask for less at once", code=_UNAVAILABLE)
         self._recognise(request.client)
-        found = self._database.checkpoints.get(self._owner, request.client)
-        if found is None:
+        checkpoint = self._database.checkpoints.get(self._owner, request.client)
+        if checkpoint is None:
             raise MessageError("there is no such checkpoint", code=_NOT_FOUND)
-        self._session.respond(event, GetCheckpointReply(found.rev, found.raw).encode())
+        self._session.respond(event, GetCheckpointReply(checkpoint.rev, checkpoint.raw).encode())
 
     def _set(self, request: SetCheckpoint, event: RequestReceived) -> None:
         if len(request.body) > LARGEST:
@@ -271,16 +271,18 @@ class PeersCheckpoints:
         self._session.respond(event, SetCheckpointReply(revision).encode())
 
     def _collections(self, request: GetCollections, event: RequestReceived) -> None:
-        found: list[CollectionCheckpoint | None] = []
+        checkpoints: list[CollectionCheckpoint | None] = []
         for index, (name, client) in enumerate(zip(request.collections, request.clients, strict=True)):
             if name not in DEFAULT_COLLECTIONS:
-                found.append(None)
+                checkpoints.append(None)
                 continue
             self._session.collection = index
             self._recognise(client)
             kept = self._database.checkpoints.get(self._owner, client)
-            found.append(CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw))
-        self._session.respond(event, GetCollectionsReply(tuple(found)).encode())
+            checkpoints.append(
+                CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw)
+            )
+        self._session.respond(event, GetCollectionsReply(tuple(checkpoints)).encode())
 
     def _recognise(self, client: str) -> None:
         """Identify a peer without a name by its checkpoint, which belongs to its store alone."""

@@ -204,9 +204,9 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     merged = dict(chosen)
     acks: dict[bytes, Any] = {}
     for body in (first, second):
-        if isinstance(found := body.get("acks"), list):
+        if isinstance(acknowledgements := body.get("acks"), list):
             merged["acks"] = []
-            acks |= {_canonical(ack): ack for ack in found if isinstance(ack, Mapping)}
+            acks |= {_canonical(ack): ack for ack in acknowledgements if isinstance(ack, Mapping)}
     if acks:
         merged["acks"] = [acks[key] for key in sorted(acks, key=lambda key: (_when(acks[key]), key))]
     severities = [body["severity"] for body in (first, second) if "severity" in body]
@@ -288,8 +288,8 @@ def _is_meant(database: Database, leaf: Document) -> bool:
         return False
     if leaf.raw != bodies.EMPTY:
         return True
-    found = database.revision(leaf.id, leaf.rev, limit=1)
-    parent = found.history[0] if found is not None and found.history else None
+    revision = database.revision(leaf.id, leaf.rev, limit=1)
+    parent = revision.history[0] if revision is not None and revision.history else None
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
         return False  # its parent is unknown here, so this cannot be decided

@@ -108,41 +108,47 @@ class Deliveries:
 
     def _send(self, sending: ChangeInFlight) -> None:
         change, terms, options = sending.change, self._terms, self._options
-        found = self._read(sending)
+        revision = self._read(sending)
         replaced = None
-        if found is None:
+        if revision is None:
             if sending.then is not None:
                 # The conflict is a different one by now, and comes later in the feed.
                 self._outcomes.done(change)
                 return
-            found = self._replacement(sending)
-            if found is None:
+            revision = self._replacement(sending)
+            if revision is None:
                 return
             replaced = change.rev
-        body, source = found.raw, None
-        if sending.as_delta and options.deltas and terms.deltas and sending.ancestors and not found.deleted:
-            body, source = self._delta(found, sending.ancestors, blobs=terms.blobs)
+        body, source = revision.raw, None
+        if (
+            sending.as_delta
+            and options.deltas
+            and terms.deltas
+            and sending.ancestors
+            and not revision.deleted
+        ):
+            body, source = self._delta(revision, sending.ancestors, blobs=terms.blobs)
         if source is None and not terms.blobs:
-            body = wire_bodies.to_gateway(body, revisions.generation(found.rev))
+            body = wire_bodies.to_gateway(body, revisions.generation(revision.rev))
         if len(body) > _LARGEST:
             text = f"{change.id}: with {len(body)} bytes too large to be sent"
             self._outcomes.failed(change, _TOO_LARGE, text)
             return
         self._ledger.progress.deltas_pushed += source is not None
         if options.blobs is not None:
-            sending.blobs = options.blobs.send(found.raw)
+            sending.blobs = options.blobs.send(revision.raw)
         sending.size = len(body)
         self._in_flight += 1
         self._bytes += sending.size
         sending.attempts += 1
         self._session.request(
             Rev(
-                found.id,
-                found.rev,
+                revision.id,
+                revision.rev,
                 body,
                 str(change.sequence),
-                found.deleted,
-                tuple(self._history(found, sending)),
+                revision.deleted,
+                tuple(self._history(revision, sending)),
                 source,
                 options.proposes,
                 replaced,
@@ -160,8 +166,8 @@ class Deliveries:
         on searching.
         """
         change = sending.change
-        found = self._ahead.pop(change.sequence, None)
-        if found is None and not sending.ancestors and self._wanted and not sending.attempts:
+        revision = self._ahead.pop(change.sequence, None)
+        if revision is None and not sending.ancestors and self._wanted and not sending.attempts:
             self._ahead.clear()
             first = last = change.sequence
             size = 0
@@ -172,9 +178,9 @@ class Deliveries:
                 last += 1
             if last > first:
                 self._ahead = self._database.first_revisions(first, last)
-                found = self._ahead.pop(first, None)
-        if found is not None and (found.id, found.rev) == (change.id, change.rev):
-            return found
+                revision = self._ahead.pop(first, None)
+        if revision is not None and (revision.id, revision.rev) == (change.id, change.rev):
+            return revision
         return self._revision(change.id, change.rev, sending)
 
     def _revision(self, document_id: str, revision: str, sending: ChangeInFlight) -> Revision | None:
@@ -188,9 +194,9 @@ class Deliveries:
         most = self._terms.max_history
         return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
-    def _history(self, found: Revision, sending: ChangeInFlight) -> list[str]:
-        history, known = found.history, sending.ancestors
-        onto = self._onto(found, sending)
+    def _history(self, revision: Revision, sending: ChangeInFlight) -> list[str]:
+        history, known = revision.history, sending.ancestors
+        onto = self._onto(revision, sending)
         if onto is not None:
             oldest = revisions.generation(onto)
             history = [ancestor for ancestor in history if revisions.generation(ancestor) > oldest]
@@ -198,18 +204,22 @@ class Deliveries:
             known = (onto,)
         if sending.forks and sending.attempts > 1:
             history = list(takewhile(lambda ancestor: ancestor not in sending.forks, history))
-        return revisions.handed_on(found.rev, history, known=known, depth=self._depth)
+        return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
-    def _onto(self, found: Revision, sending: ChangeInFlight) -> str | None:
+    def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
         """Return the peer's revision to replace that is not a known ancestor, or None."""
-        if sending.onto is not None or not sending.ancestors or not self._database.is_single_writer(found.id):
+        if (
+            sending.onto is not None
+            or not sending.ancestors
+            or not self._database.is_single_writer(revision.id)
+        ):
             return sending.onto
-        if any(ancestor in found.history for ancestor in sending.ancestors):
+        if any(ancestor in revision.history for ancestor in sending.ancestors):
             return None
         # For a document with a single writer, every older state is an ancestor that was pruned here.
-        older = [known for known in sending.ancestors if revisions.newer(found.rev, known)]
+        older = [known for known in sending.ancestors if revisions.newer(revision.rev, known)]
         newest = max(older, key=revisions.split, default=None)
-        if newest is None or revisions.generation(newest) == revisions.generation(found.rev):
+        if newest is None or revisions.generation(newest) == revisions.generation(revision.rev):
             return None
         return newest
 
@@ -231,24 +241,26 @@ class Deliveries:
         self._outcomes.done(change)
         return None
 
-    def _delta(self, found: Revision, ancestors: tuple[str, ...], *, blobs: bool) -> tuple[bytes, str | None]:
+    def _delta(
+        self, revision: Revision, ancestors: tuple[str, ...], *, blobs: bool
+    ) -> tuple[bytes, str | None]:
         for ancestor in ancestors[:2]:
-            if self._database.stored_bytes(found.id) > limits.DELTA_STORED:
+            if self._database.stored_bytes(revision.id) > limits.DELTA_STORED:
                 break
-            base = self._database.get(found.id, rev=ancestor)
+            base = self._database.get(revision.id, rev=ancestor)
             if base is None or base.deleted or not self._options.selection.shows_revision(base):
                 continue
-            if max(len(base.raw), len(found.raw)) > limits.DELTA_BYTES:
+            if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break
-            old, new = base.raw, found.raw
+            old, new = base.raw, revision.raw
             if not blobs:  # the peer has what it was shown
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
-                new = wire_bodies.to_gateway(new, revisions.generation(found.rev))
+                new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
             made = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)
             if made is not None:
                 return made, ancestor
             break
-        return found.raw, None
+        return revision.raw, None
 
     def _delivered(self, reply: Reply, sending: ChangeInFlight) -> None:
         self._in_flight -= 1

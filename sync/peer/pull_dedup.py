@@ -215,7 +215,7 @@ _claims: WeakKeyDictionary[Database, Claims] = WeakKeyDictionary()
 
 def of(database: Database) -> Claims:
     """Return the claims of a store, shared by all sessions of this process."""
-    found = _claims.get(database)
-    if found is None:
-        found = _claims[database] = Claims()
-    return found
+    claims = _claims.get(database)
+    if claims is None:
+        claims = _claims[database] = Claims()
+    return claims

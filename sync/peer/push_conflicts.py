@@ -103,11 +103,11 @@ class PushConflicts:
             self._outcomes.hold(change.id, change.rev)
             self._outcomes.taken(change)
             return
-        found = self._database.revision(change.id, change.rev, ancestors=(current,))
-        if found is None:
+        revision = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if revision is None:
             # Replaced in the meantime: the replacement comes later in the feed.
             self._outcomes.done(change)
-        elif current in found.history:
+        elif current in revision.history:
             self._try(OfferedChange(change, current), current)
         elif self._database.is_single_writer(change.id):
             self._overtake(change, current)
@@ -172,11 +172,11 @@ class PushConflicts:
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:
                 continue
-            found = self._database.revision(change.id, leaf.rev, ancestors=(current,))
-            if found is None or not (leaf.rev == current or current in found.history):
+            revision = self._database.revision(change.id, leaf.rev, ancestors=(current,))
+            if revision is None or not (leaf.rev == current or current in revision.history):
                 continue
             if not self._options.is_gateway and leaf.rev != current:
-                closes = (leaf.rev, *found.history)
+                closes = (leaf.rev, *revision.history)
                 return OfferedChange(
                     change, current, plan=ChangeInFlight(change, (current,), size=change.size, closes=closes)
                 )
@@ -217,10 +217,10 @@ class PushConflicts:
         if document is None or document.sequence != change.sequence:
             self._outcomes.done(change)  # resolved, which is a separate change
             return
-        found = None
+        revision = None
         if current is not None:
-            found = self._database.revision(change.id, change.rev, ancestors=(current,))
-        if found is not None and current in found.history and self._is_first(change, current or ""):
+            revision = self._database.revision(change.id, change.rev, ancestors=(current,))
+        if revision is not None and current in revision.history and self._is_first(change, current or ""):
             self._propose(OfferedChange(change, current))
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)

@@ -176,14 +176,14 @@ class Quotas:
 
     def of(self, owner: str) -> Quota:
         """Return the quota of an owner, the same object each time."""
-        found = self._quotas.get(owner)
-        if found is None:
-            found = Quota(owner, self._allowance(owner), clock=self._clock, largest=self._largest)
-            self._quotas[owner] = found
-        return found
+        quota = self._quotas.get(owner)
+        if quota is None:
+            quota = Quota(owner, self._allowance(owner), clock=self._clock, largest=self._largest)
+            self._quotas[owner] = quota
+        return quota
 
     @property
     def bites(self) -> list[ExhaustedAllowance]:
         """Allowances that are used up now and have led to refusals, by owner."""
-        found = (self._quotas[owner].bite for owner in sorted(self._quotas))
-        return [bite for bite in found if bite is not None]
+        exhausted = (self._quotas[owner].bite for owner in sorted(self._quotas))
+        return [bite for bite in exhausted if bite is not None]

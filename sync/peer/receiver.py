@@ -267,7 +267,9 @@ class ChangeReceiver:
             return None
         self._note_offered(key for key, ancestors in zip(offered, known, strict=True) if ancestors is None)
         if self._progress is None:
-            answers: list[Answer] = [NOT_WANTED if found is None else tuple(found) for found in known]
+            answers: list[Answer] = [
+                NOT_WANTED if ancestors is None else tuple(ancestors) for ancestors in known
+            ]
             self._proposed += sum(answer != NOT_WANTED for answer in answers)
         else:
             answers = self._answers(message.changes, known, self._progress)
@@ -332,7 +334,9 @@ class ChangeReceiver:
             return None
         judged = list(zip(message.proposals, verdicts, strict=True))
         let_come = [(proposal, verdict) for proposal, verdict in judged if verdict.status == 0]
-        wanted = [(found.id, found.revision) for found, verdict in let_come if verdict is not _SEND_HIDDEN]
+        wanted = [
+            (proposal.id, proposal.revision) for proposal, verdict in let_come if verdict is not _SEND_HIDDEN
+        ]
         if not self._turn.takes(wanted):
             return None
         self._ends.judged(judged)

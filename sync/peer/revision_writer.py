@@ -122,12 +122,12 @@ class RevisionWriter:
         if readable.is_everything:
             return frozenset()
         ids = set(document_ids)
-        found = {document_id for document_id in ids if readable.rules_out(document_id)}
-        here = self._database.current(ids - found)
+        hidden = {document_id for document_id in ids if readable.rules_out(document_id)}
+        here = self._database.current(ids - hidden)
         for document_id, (_, deleted) in here.items():
             if not readable.shows(self._database, document_id, deleted=deleted):
-                found.add(document_id)
-        return frozenset(found)
+                hidden.add(document_id)
+        return frozenset(hidden)
 
     def shows_base(self, base: Document) -> bool:
         """Return True if the peer may read the base revision of its delta."""

@@ -68,11 +68,11 @@ class Selection:
         if self.channels or self.within:
             name = documents.parse_id(document_id)
             if name is not None:
-                found = frozenset(documents.channels(name.kind, name.vessel))
+                channels = frozenset(documents.channels(name.kind, name.vessel))
             else:
                 document = database.get(document_id)
-                found = frozenset() if document is None else named(document.body)
-            if not self._meets(found):
+                channels = frozenset() if document is None else named(document.body)
+            if not self._meets(channels):
                 return False
         if self.filter is not None:
             document = document or database.get(document_id)
@@ -113,9 +113,9 @@ class Selection:
             or (self.stream is not None and not self.stream.holds(document_id))
         )
 
-    def _meets(self, found: frozenset[str]) -> bool:
+    def _meets(self, channels: frozenset[str]) -> bool:
         """Return True if a document in these channels is selected by channel."""
-        return all(not wanted or not wanted.isdisjoint(found) for wanted in (self.channels, self.within))
+        return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
         """Return `wants` for one document that a reader asks for; False if a filter fails."""

@@ -189,12 +189,12 @@ class SendOutcomes:
     def due(self) -> list[ChangeInFlight]:
         """Return the changes to retry now, and remove them."""
         now = self._session.clock() if self._later else 0.0
-        found = []
+        due = []
         while self._later and self._later[0][0] <= now:
             _, sending = self._later.popleft()
             sending.attempts = 0
-            found.append(sending)
-        return found
+            due.append(sending)
+        return due
 
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
         """Return up to `most` changes refused as conflicts that are to be proposed again now.
@@ -202,16 +202,16 @@ class SendOutcomes:
         Changes that were replaced in the meantime are done, because their replacements come with the feed.
         """
         now = self._session.clock() if self._conflicts else 0.0
-        found: list[model.DocumentChange] = []
-        while self._conflicts and len(found) < most:
+        changes: list[model.DocumentChange] = []
+        while self._conflicts and len(changes) < most:
             document_id, (due, change) = next(iter(self._conflicts.items()))
             if due > now:
                 break
             del self._conflicts[document_id]
-            found.append(change)
-        current = self._database.current([change.id for change in found]) if found else {}
+            changes.append(change)
+        current = self._database.current([change.id for change in changes]) if changes else {}
         still: list[model.DocumentChange] = []
-        for change in found:
+        for change in changes:
             if current.get(change.id, ("", False))[0] == change.rev:
                 still.append(change)
             else:

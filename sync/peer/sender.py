@@ -211,16 +211,16 @@ class FeedSender:
     def _scan(self) -> None:
         database, options = self._database, self._options
         last = database.last_sequence  # before reading, since later changes have higher ones
-        found = database.changes(self._scanned, limit=options.batch)
-        if len(found) < options.batch:
+        changes = database.changes(self._scanned, limit=options.batch)
+        if len(changes) < options.batch:
             self._woken = False
-            through = max(last, found[-1].sequence if found else 0)
+            through = max(last, changes[-1].sequence if changes else 0)
         else:
-            through = found[-1].sequence
+            through = changes[-1].sequence
         through = max(through, self._scanned)
         self._echoed = None
         try:
-            pending = [end for change in found for end in self._to_send(change)]
+            pending = [end for change in changes for end in self._to_send(change)]
         except FilterError as error:
             self._session.end(Problem(Domain.STORE, 0, str(error)))
             return
@@ -253,16 +253,21 @@ class FeedSender:
 
     def _to_offer(self, document_id: str) -> model.DocumentChange | None:
         """Return the document's current revision, or None if there is nothing to offer."""
-        found = self._database.get(document_id)
-        if found is None or not self._options.selection.shows(
-            self._database, document_id, deleted=found.deleted
+        document = self._database.get(document_id)
+        if document is None or not self._options.selection.shows(
+            self._database, document_id, deleted=document.deleted
         ):
             self._ledger.settled(Direction.PUSH, document_id)
             return None
-        if not self._feed.is_complete(found.sequence):
+        if not self._feed.is_complete(document.sequence):
             return None  # it has changed, and comes with the feed
         return model.DocumentChange(
-            found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
+            document.sequence,
+            document.id,
+            document.rev,
+            document.deleted,
+            document.conflicted,
+            len(document.raw),
         )
 
     def _tell_all(self) -> None:
@@ -374,12 +379,12 @@ class FeedSender:
             return OfferedChange(change)
         known = self._outcomes.held(change.id)
         until = () if known is None else (known,)
-        found = self._database.revision(change.id, change.rev, ancestors=until)
-        if found is None or not found.history:
+        revision = self._database.revision(change.id, change.rev, ancestors=until)
+        if revision is None or not revision.history:
             return OfferedChange(change)
-        if found.history[-1] in until:
-            return OfferedChange(change, found.history[-1])
-        return OfferedChange(change, found.history[0], is_guess=True)
+        if revision.history[-1] in until:
+            return OfferedChange(change, revision.history[-1])
+        return OfferedChange(change, revision.history[0], is_guess=True)
 
     def _offer_again(self, due: list[model.DocumentChange]) -> None:
         """Offer changes again that were not accepted for a while.
@@ -497,15 +502,20 @@ class FeedSender:
 
     def tell_again(self, document_id: str) -> None:
         """Propose the current revision again to a peer on a branch that was closed here."""
-        found = self._database.get(document_id)
-        if found is None or self.refused is not None or not self._feed.is_complete(found.sequence):
+        document = self._database.get(document_id)
+        if document is None or self.refused is not None or not self._feed.is_complete(document.sequence):
             return  # it will be or is being proposed anyway
-        if self._options.selection.shows(self._database, document_id, deleted=found.deleted):
+        if self._options.selection.shows(self._database, document_id, deleted=document.deleted):
             self._ledger.progress.total += 1
-            self._feed.reopen(found.sequence)
+            self._feed.reopen(document.sequence)
             self._contests.again(
                 model.DocumentChange(
-                    found.sequence, found.id, found.rev, found.deleted, found.conflicted, len(found.raw)
+                    document.sequence,
+                    document.id,
+                    document.rev,
+                    document.deleted,
+                    document.conflicted,
+                    len(document.raw),
                 )
             )
 

@@ -71,15 +71,15 @@ def may_hold_blobs(raw: bytes) -> bool:
 
 def blobs_in(body: object) -> dict[str, BlobInfo]:
     """Return the blobs that a decoded body refers to, by digest. The body may contain anything."""
-    found: dict[str, BlobInfo] = {}
+    blobs: dict[str, BlobInfo] = {}
     for path, blob in itertools.chain(_blobs(body), _attached(body)):
-        if blob["digest"] not in found:
+        if blob["digest"] not in blobs:
             length, kind = blob.get("length"), blob.get("content_type")
             is_length = isinstance(length, int) and not isinstance(length, bool) and length >= 0
-            found[blob["digest"]] = BlobInfo(
+            blobs[blob["digest"]] = BlobInfo(
                 length if is_length else None, kind if isinstance(kind, str) else None, path
             )
-    return found
+    return blobs
 
 
 def to_gateway(raw: bytes, revpos: int = 1) -> bytes:

@@ -19,8 +19,8 @@ A body from a peer that escapes the key is re-encoded before it is stored.
 
 def named(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attachments of a body by name; empty if `_attachments` is absent or malformed."""
-    found = body.get(ATTACHMENTS)
-    return found if isinstance(found, dict) else {}
+    value = body.get(ATTACHMENTS)
+    return value if isinstance(value, dict) else {}
 
 
 def kept(document_id: str, new: bytes, *old: bytes) -> bytes:
@@ -39,10 +39,10 @@ def kept(document_id: str, new: bytes, *old: bytes) -> bytes:
         return new
     body = bodies.decode(document_id, new)
     if ATTACHMENTS not in body:
-        found: dict[str, Any] = {}
+        attachments: dict[str, Any] = {}
         for replaced in reversed(old):
-            found |= named(bodies.decode(document_id, replaced))
-        return bodies.canonical(document_id, body | {ATTACHMENTS: found}) if found else new
+            attachments |= named(bodies.decode(document_id, replaced))
+        return bodies.canonical(document_id, body | {ATTACHMENTS: attachments}) if attachments else new
     if body[ATTACHMENTS]:
         return new
     del body[ATTACHMENTS]

@@ -70,19 +70,19 @@ class BlobStore:
         Raises:
             BlobError: the digest is not `digest`.
         """
-        found = _PREFIX + base64.b64encode(sha1).decode()
-        if digest is not None and digest != found:
-            raise BlobError(f"blob {digest}: the bytes that came give {found}; ask for them again")
+        actual = _PREFIX + base64.b64encode(sha1).decode()
+        if digest is not None and digest != actual:
+            raise BlobError(f"blob {digest}: the bytes that came give {actual}; ask for them again")
         try:
             file.flush()
             os.fsync(file.fileno())
             with self._engine.writing:  # so that no compaction removes it at the same time
-                self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (found,))
-                temporary.replace(self._path(found))
+                self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (actual,))
+                temporary.replace(self._path(actual))
                 sync_directory(self.directory)
         except OSError as error:
             raise translated_os(error, self.directory) from error
-        return found
+        return actual
 
     def writer(self) -> "BlobWriter":
         """Return a writer for a blob that arrives piece by piece. The caller must finish or close it."""
@@ -112,8 +112,8 @@ class BlobStore:
         """
         file, path = self._open(digest)
         try:
-            found = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).digest()
-            if found.hex() != path.name:
+            actual = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).digest()
+            if actual.hex() != path.name:
                 raise _damaged(digest, path)
             file.seek(0)
         except OSError as error:
@@ -298,13 +298,13 @@ def _damaged(digest: str, path: Path) -> BlobError:
 
 def references(row: rows.DocumentRow) -> set[str]:
     """Return the digests of the blobs to which any kept revision of a document refers."""
-    found: set[str] = set()
+    digests: set[str] = set()
     for node in row.revisions().nodes.values():
         if node.body is not None:
             body = bodies.decode(row.document_id, node.body)
-            _collect(body, found)
-            found |= {entry["digest"] for entry in attachments.named(body).values()}
-    return found
+            _collect(body, digests)
+            digests |= {entry["digest"] for entry in attachments.named(body).values()}
+    return digests
 
 
 def _collect(value: object, into: set[str]) -> None:

@@ -92,10 +92,10 @@ class ChannelRemovals:
         with self._engine.reading:
             if self._is_missing():
                 return {}
-            found: list[tuple[Any, ...]] = self._engine.execute(
+            removals: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT channel, seq FROM departures WHERE id = ?", (document_id,)
             ).fetchall()
-        return dict(found)
+        return dict(removals)
 
     def _is_missing(self) -> bool:
         """Return True if the table is missing and cannot be created because the store is read-only."""

@@ -33,16 +33,16 @@ def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambd
     parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST, progress=progress)]
     if deep:
         parts.insert(0, _structure(engine, progress))
-    found: list[str] = []
+    faults: list[str] = []
     for part in parts:
         try:
             for finding in part:
-                found.append(f"{engine.path}: {finding}")
-                if len(found) >= _MOST:
-                    return found
+                faults.append(f"{engine.path}: {finding}")
+                if len(faults) >= _MOST:
+                    return faults
         except (DamagedError, InputOutputError) as error:
-            found.append(str(error))
-    return found
+            faults.append(str(error))
+    return faults
 
 
 def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:

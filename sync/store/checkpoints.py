@@ -163,7 +163,7 @@ class Checkpoints:
         engine = self._engine
         with engine.reading:
             now = meta.count(engine, meta.TICKS)
-            found = [
+            current = [
                 StoredCheckpoint(None, key.removeprefix(EARLIER), f"0-{number}", size, now)
                 for key, number, size in engine.execute(
                     "SELECT key, rev, length(body) FROM local WHERE key GLOB ? ORDER BY rowid",
@@ -171,8 +171,8 @@ class Checkpoints:
                 )
             ]
             if self._is_missing():
-                return found
-            return found + [
+                return current
+            return current + [
                 StoredCheckpoint(owner, client, f"0-{number}", size, now - used)
                 for owner, client, number, size, used in self._columns(
                     "SELECT owner, client, rev, length(body), used FROM checkpoints ORDER BY owner, rowid"
@@ -214,12 +214,12 @@ class Checkpoints:
         return sum(kept.size + 200 for kept in self.all())
 
     def _row(self, owner: str, client: str) -> tuple[int, int, bytes] | None:
-        found = self._columns(
+        rows = self._columns(
             "SELECT rev, used, body, crc FROM checkpoints WHERE owner = ? AND client = ?", (owner, client)
         )
-        if not found:
+        if not rows:
             return None
-        number, used, body, crc = found[0]
+        number, used, body, crc = rows[0]
         if crc != checksum(owner, client, number, used, body):
             raise self._engine.damaged(f"checkpoint {client!r} of {owner!r} does not match its checksum")
         return number, used, body
@@ -230,10 +230,10 @@ class Checkpoints:
         self._engine.execute(PUT, (owner, client, number, now, body, crc))
 
     def _earlier(self, client: str) -> tuple[int, bytes] | None:
-        found = self._columns("SELECT rev, body, crc FROM local WHERE key = ?", (EARLIER + client,))
-        if not found:
+        rows = self._columns("SELECT rev, body, crc FROM local WHERE key = ?", (EARLIER + client,))
+        if not rows:
             return None
-        number, body, crc = found[0]
+        number, body, crc = rows[0]
         return (number, body) if crc == local_documents.checksum(EARLIER + client, number, body) else None
 
     def _adopt(self, owner: str, client: str) -> None:

@@ -52,14 +52,14 @@ def count(engine: Engine, key: str) -> int:
 def identity(engine: Engine) -> str:
     """Return the store's identity, creating one in a new store."""
     with engine.reading:
-        found = get(engine, UUID)
-    if found is None:
+        identity = get(engine, UUID)
+    if identity is None:
         with engine.writing:
-            found = get(engine, UUID)  # another process may have created it first
-            if found is None:
-                found = str(uuid.uuid4())
-                put(engine, UUID, found)
-    return str(found)
+            identity = get(engine, UUID)  # another process may have created it first
+            if identity is None:
+                identity = str(uuid.uuid4())
+                put(engine, UUID, identity)
+    return str(identity)
 
 
 def renew_identity(engine: Engine) -> str:

@@ -75,8 +75,10 @@ class PurgeWatermarks:
         transaction = self._engine.transaction
         counter = (transaction[1], meta.count(self._engine, meta.FLOORS))
         if counter != self._counter:
-            found: list[tuple[Any, ...]] = self._engine.execute("SELECT prefix, first FROM floors").fetchall()
-            self._firsts = dict(found)
+            watermarks: list[tuple[Any, ...]] = self._engine.execute(
+                "SELECT prefix, first FROM floors"
+            ).fetchall()
+            self._firsts = dict(watermarks)
             self._lengths = sorted({len(prefix) for prefix in self._firsts})
             self._counter = counter
         self._transaction = transaction

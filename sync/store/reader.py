@@ -74,14 +74,14 @@ class Reader:
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
         """Return, by sequence, the documents from `first` to `last` that have only one known revision."""
         with self._engine.reading:
-            found = self._engine.execute(
+            page = self._engine.execute(
                 f"{rows.SELECT} WHERE seq >= ? AND seq <= ? AND tree IS NULL", (first, last)
             ).fetchall()
             return {
                 row.sequence: Revision(
                     row.document_id, row.revision, row.flags & rows.DELETED != 0, row.raw, []
                 )
-                for row in [rows.sound(columns, self._engine) for columns in found]
+                for row in [rows.sound(columns, self._engine) for columns in page]
             }
 
     def leaves(self, document_id: str) -> list[Document]:
@@ -141,11 +141,11 @@ class Reader:
     def stored_bytes(self, document_id: str) -> int:
         """Return the bytes of all kept bodies of a document and of its history; 0 if it is not stored."""
         with self._engine.reading:
-            found: int | None = self._engine.execute(
+            size: int | None = self._engine.execute(
                 "SELECT ifnull(length(body), 0) + ifnull(length(tree), 0) FROM docs WHERE id = ?",
                 (document_id,),
             ).get
-        return found or 0
+        return size or 0
 
     def unsound(self, least: int) -> list[str]:
         """Return the ids of documents whose current revision is of generation `least` or above.
@@ -195,7 +195,7 @@ class Reader:
     def changes(self, since: int, limit: int | None) -> list[DocumentChange]:
         """Return the documents whose last change came after sequence `since`, in order of that change."""
         with self._engine.reading:
-            found: list[tuple[Any, ...]] = self._engine.execute(
+            page: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT seq, id, rev, flags, ifnull(length(body), 2) FROM docs"
                 " WHERE seq > ? ORDER BY seq LIMIT ?",
                 (since, -1 if limit is None else limit),
@@ -204,7 +204,7 @@ class Reader:
             DocumentChange(
                 sequence, document_id, revision, flags & rows.DELETED != 0, flags & rows.CONFLICTED != 0, size
             )
-            for sequence, document_id, revision, flags, size in found
+            for sequence, document_id, revision, flags, size in page
         ]
 
     def documents(
@@ -225,27 +225,27 @@ class Reader:
             wanted = min(PAGE, left)
             with self._engine.reading:
                 page = self._engine.execute(statement, (low, high, wanted)).fetchall()
-                found = [rows.sound(columns, self._engine) for columns in page]
-            for row in found:
+                loaded = [rows.sound(columns, self._engine) for columns in page]
+            for row in loaded:
                 yield as_document(row)
             if len(page) < wanted:
                 return
             left -= len(page)
-            after = found[-1].document_id
+            after = loaded[-1].document_id
 
     def count(self, prefix: str, *, deleted: bool) -> int:
         """Return the number of documents whose ids begin with this prefix."""
         bounds = _range(prefix)
         with self._engine.reading:
-            found: int = self._engine.execute(
+            total: int = self._engine.execute(
                 "SELECT count(*) FROM docs WHERE id >= ? AND id < ?", bounds
             ).get
             if not deleted:
-                found -= self._engine.execute(
+                total -= self._engine.execute(
                     f"SELECT count(*) FROM docs WHERE id >= ? AND id < ? AND flags & {rows.DELETED}",  # noqa: S608
                     bounds,
                 ).get
-        return found
+        return total
 
     def conflicts(self) -> list[str]:
         """Return the ids of the documents with an open conflict."""

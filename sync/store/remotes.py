@@ -69,10 +69,10 @@ class Remotes:
     def all(self, document_id: str) -> dict[str, str]:
         """Return the known revision of one document for each remote that has one."""
         with self._engine.reading:
-            found: list[tuple[Any, ...]] = self._engine.execute(
+            revisions: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT name, rev FROM remote_revs JOIN remotes ON n = remote WHERE id = ?", (document_id,)
             ).fetchall()
-        return dict(found)
+        return dict(revisions)
 
     def forget(self, remote: str) -> None:
         """Forget all revisions of a remote that no longer exists, or that has started again."""
@@ -110,6 +110,6 @@ class Remotes:
 
     def _forget(self, names: str, bindings: tuple[Any, ...]) -> None:
         """Forget the remotes whose names a statement selects."""
-        found: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
-        for (name,) in found:
+        unused: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
+        for (name,) in unused:
             self.forget(name)

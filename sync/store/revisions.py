@@ -77,15 +77,15 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
 
     Where too many generations are missing, the gap is left.
     """
-    found: list[str] = []
+    bridge: list[str] = []
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)
         if above - number <= BRIDGE_LIMIT:
-            found += [_made_up(missing, ancestor) for missing in range(above - 1, number, -1)]
-        found.append(ancestor)
+            bridge += [_made_up(missing, ancestor) for missing in range(above - 1, number, -1)]
+        bridge.append(ancestor)
         above = number
-    return found
+    return bridge
 
 
 def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], depth: int) -> list[str]:

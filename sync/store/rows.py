@@ -91,8 +91,8 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
 
 def load(engine: Engine, document_id: str) -> DocumentRow | None:
     """Return the row of a document, or None. Call inside one of the engine's scopes."""
-    found = engine.execute(_BY_ID, (document_id,)).fetchall()
-    return sound(found[0], engine) if found else None
+    selected = engine.execute(_BY_ID, (document_id,)).fetchall()
+    return sound(selected[0], engine) if selected else None
 
 
 def insert(engine: Engine, row: DocumentRow) -> bool:

@@ -91,20 +91,20 @@ class Sizes:
     def all(self) -> list[PartSize]:
         """Return the size of each part, as far as documents have been counted."""
         with self._engine.reading:
-            found: list[tuple[Any, ...]] = self._engine.execute(
+            parts: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT part, documents, bytes FROM sizes"
             ).fetchall()
-        return [PartSize(*columns) for columns in found]
+        return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
         """Return the size of the recorded departures of each part. Reads the whole table of departures."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:
-            found: list[tuple[Any, ...]] = self._engine.execute(
+            parts: list[tuple[Any, ...]] = self._engine.execute(
                 f"SELECT {part}, count(*), sum({size}) FROM departures GROUP BY 1"  # noqa: S608
             ).fetchall()
-        return [PartSize(*columns) for columns in found]
+        return [PartSize(*columns) for columns in parts]
 
     @property
     def is_complete(self) -> bool:
@@ -144,12 +144,12 @@ class Sizes:
         if not ranges:
             return []
         # The index of ids also contains the sequences, so only the bodies of returned documents are read.
-        found = " UNION ALL ".join("SELECT seq FROM docs WHERE id >= ? AND id < ?" for _ in ranges)
+        sources = " UNION ALL ".join("SELECT seq FROM docs WHERE id >= ? AND id < ?" for _ in ranges)
         bindings = [bound for bounds in ranges for bound in bounds]
         with self._engine.reading:
             rows: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT id, ifnull(length(body), 2) FROM docs WHERE seq IN"  # noqa: S608
-                f" (SELECT seq FROM ({found}) ORDER BY seq LIMIT ?) ORDER BY seq",
+                f" (SELECT seq FROM ({sources}) ORDER BY seq LIMIT ?) ORDER BY seq",
                 (*bindings, limit),
             ).fetchall()
         return [(document_id, size) for document_id, size in rows]

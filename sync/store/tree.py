@@ -217,17 +217,19 @@ class RevisionTree:
 
     def faults(self) -> list[str]:
         """Return the violated invariants in words; empty for a sound tree."""
-        found = []
+        faults = []
         for revision, node in self.nodes.items():
             if not revisions.valid(revision) or revisions.generation(revision) != node.generation:
-                found.append(f"{revision}: no revision id, or not of generation {node.generation}")
+                faults.append(f"{revision}: no revision id, or not of generation {node.generation}")
             if node.parent is not None:
                 if node.parent not in self.nodes:
-                    found.append(f"{revision}: its parent {node.parent} is missing")
+                    faults.append(f"{revision}: its parent {node.parent} is missing")
                 elif self.nodes[node.parent].generation >= node.generation:
-                    found.append(f"{revision}: its parent {node.parent} is not older")
-        found += [f"{leaf}: a leaf without a body" for leaf in self.leaves() if self.nodes[leaf].body is None]
-        return found if self.nodes else ["no revision at all"]
+                    faults.append(f"{revision}: its parent {node.parent} is not older")
+        faults += [
+            f"{leaf}: a leaf without a body" for leaf in self.leaves() if self.nodes[leaf].body is None
+        ]
+        return faults if self.nodes else ["no revision at all"]
 
 
 def _pack_digest(digest: str) -> bytes | str:

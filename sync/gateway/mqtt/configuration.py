@@ -97,8 +97,8 @@ class MqttGatewayConfiguration:
     @property
     def port(self) -> int:
         """TCP port of the broker."""
-        found = urlsplit(self.url).port
-        return _PORTS[self.scheme] if found is None else found
+        explicit = urlsplit(self.url).port
+        return _PORTS[self.scheme] if explicit is None else explicit
 
     @property
     def has_tls(self) -> bool:

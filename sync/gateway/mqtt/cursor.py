@@ -97,8 +97,8 @@ class Cursor:
     def standings(self) -> dict[str, MessageAge]:
         """Return the standing of the last message left at the broker, for each topic."""
         body = self._retained.load(self._database)
-        found = body.get("topics", {})
-        return {topic: MessageAge(*fields) for topic, fields in found.items()}
+        ages = body.get("topics", {})
+        return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
         """Return the other state left there. Raises StoreError."""
@@ -123,11 +123,11 @@ class Cursor:
 
 def _aside(kept: Iterable[Any]) -> dict[str, RefusedDocument]:
     """Return the documents that were set aside. Earlier versions stored ids only."""
-    found = [
+    refusals = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
         for entry in kept
     ]
-    return {refused.id: refused for refused in found}
+    return {refused.id: refused for refused in refusals}
 
 
 _UNKNOWN: Final = "refused before an update of Logboat; the reason was not kept"

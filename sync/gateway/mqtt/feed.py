@@ -32,12 +32,12 @@ class LaneFeed:
 
     def facts(self, vessel: str) -> VesselFacts:
         """Return the known facts about a vessel."""
-        found = self._facts.get(vessel)
-        if found is None:
+        facts = self._facts.get(vessel)
+        if facts is None:
             document = self.database.get(documents.vessel_id(vessel))
             body = None if document is None or document.deleted else document.body
-            found = self._facts[vessel] = facts_of(vessel, body)
-        return found
+            facts = self._facts[vessel] = facts_of(vessel, body)
+        return facts
 
     def changed(self, vessel: str | None = None) -> None:
         """Mark the document of a vessel, or of every vessel if None, to be read again when needed."""
@@ -116,13 +116,13 @@ class LaneFeed:
         )
         entries = []
         for change in chosen:
-            found: Revision | Document | None = many.get(change.sequence)
-            if found is None:
-                document = found = self.database.get(change.id)
+            content: Revision | Document | None = many.get(change.sequence)
+            if content is None:
+                document = content = self.database.get(change.id)
                 if document is None or document.sequence != change.sequence:
                     continue  # it has changed in the meantime, and is further on in the feed
-            assert found is not None
-            entry = self._entry(change.sequence, found)
+            assert content is not None
+            entry = self._entry(change.sequence, content)
             if entry is not None:
                 entries.append(entry)
         return entries

@@ -158,14 +158,14 @@ class MqttGateway:
 
     def report(self) -> GatewayReport:
         """Return the current state."""
-        found = self._report
+        report = self._report
         if self._outbox is not None:
-            found.backlog_documents, found.backlog_bytes = self._outbox.backlog
+            report.backlog_documents, report.backlog_bytes = self._outbox.backlog
             refused = self._outbox.refused
-            found.refused_documents, found.refused = len(refused), refused[-MOST_NAMED:]
-            found.backlog_documents = max(found.backlog_documents, len(refused))
-        found.rate = self._rate.value()
-        return found
+            report.refused_documents, report.refused = len(refused), refused[-MOST_NAMED:]
+            report.backlog_documents = max(report.backlog_documents, len(refused))
+        report.rate = self._rate.value()
+        return report
 
     # The outer loop
 

@@ -160,12 +160,12 @@ def _of_sensor(
     body, topic = bodies.decode(document_id, raw), topic_of(name, document_id)
     assert topic is not None
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
-    found = [Message(topic, with_id(document_id, raw), retention, standing_of(body))]
+    messages = [Message(topic, with_id(document_id, raw), retention, standing_of(body))]
     if name.kind is DocumentType.EQUIPMENT and options.signalk:
         delta = signalk.delta(facts.uuid, body)
         if delta is not None:
-            found.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
-    return tuple(found)
+            messages.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
+    return tuple(messages)
 
 
 def _of_vessel(
@@ -173,13 +173,13 @@ def _of_vessel(
 ) -> tuple[Message, ...]:
     standing = standing_of(body)
     payload = msgspec.json.encode({"_id": document_id, "_rev": body["_rev"], **body})
-    found = [Message(topic, payload, RetainRule.LATEST_OR_PASSING, standing)]
+    messages = [Message(topic, payload, RetainRule.LATEST_OR_PASSING, standing)]
     if options.home_assistant:
-        found += [
+        messages += [
             Message(where, msgspec.json.encode(config), RetainRule.LATEST, standing, ranked_by=topic)
             for where, config in homeassistant.discovery(facts)
         ]
-    return tuple(found)
+    return tuple(messages)
 
 
 def with_id(document_id: str, raw: bytes) -> bytes:

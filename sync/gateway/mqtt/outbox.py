@@ -228,8 +228,8 @@ class Outbox:
     def brings(self, vessel: str) -> bool:
         """Return True if current values of a vessel are published here."""
         prefix = f"{_CURRENT}{vessel}:"
-        found = next(iter(self._feed.database.documents(prefix, limit=1)), None)
-        return found is not None and any(lane.holds(found.id) for lane in self.lanes)
+        first = next(iter(self._feed.database.documents(prefix, limit=1)), None)
+        return first is not None and any(lane.holds(first.id) for lane in self.lanes)
 
     def announce(self) -> None:
         """Publish the discovery messages of all sensors again, because Home Assistant has started."""
@@ -258,8 +258,8 @@ class Outbox:
     @property
     def refused(self) -> list[RefusedDocument]:
         """Documents that the broker rejects although it accepts others, newest last."""
-        found = [refused for lane in self.lanes for refused in lane.aside.values()]
-        return sorted(found, key=lambda refused: refused.when)
+        refusals = [refused for lane in self.lanes for refused in lane.aside.values()]
+        return sorted(refusals, key=lambda refused: refused.when)
 
     # Sending
 
@@ -283,14 +283,14 @@ class Outbox:
             if wait > 0:
                 later = min(later, wait)
                 continue
-            found = self._next(line)
-            if found is None:
+            upcoming = self._next(line)
+            if upcoming is None:
                 if not line.is_read:
                     # Priority holds even if the feed must be read far to find the next document. Other tasks
                     # of the event loop run in between.
                     return NothingDue(0.0)
                 continue
-            entry, message = found
+            entry, message = upcoming
             if entry.vessel not in self._ready:
                 return UnpreparedVessel(entry.vessel)
             if not self._window.takes(message.size, first=place == 0):
@@ -318,12 +318,12 @@ class Outbox:
         lane = line.lane
         has_loaded = False
         while True:
-            found = lane.next()
-            if found is None and lane.repairs and (line.is_read or not line.has_repaired):
+            upcoming = lane.next()
+            if upcoming is None and lane.repairs and (line.is_read or not line.has_repaired):
                 line.has_repaired = True
                 repairs.load(self._feed, lane, self.standings)
                 continue
-            if found is None:
+            if upcoming is None:
                 if line.is_read or has_loaded:
                     if line.is_read and lane.is_empty:
                         lane.nothing_left()
@@ -331,9 +331,9 @@ class Outbox:
                 line.is_read, has_loaded = self._feed.load(lane), True
                 line.has_repaired = False
                 continue
-            entry, message = found
+            entry, message = upcoming
             if entry.vessel not in self._ready:
-                return found
+                return upcoming
             if message.size > self._largest:
                 reason = f"{message.size} bytes at {message.topic}; the broker takes {self._largest}"
                 self._set_aside(line, entry, reason)
@@ -394,12 +394,14 @@ class Outbox:
             return BrokerLostError(
                 "the broker has stopped acknowledging what it gets", ErrorReaction.TRY_AGAIN
             )
-        found: BrokerRefusalError | None = None
+        refusal: BrokerRefusalError | None = None
         for number, flight in list(self._flights.items()):
             if flight.answered_at is not None and now - flight.answered_at > self._patience.echo:
                 self._drop(number, flight)
-                found = self._refused(flight, broker_errors.of_silence(flight.message.topic), now) or found
-        return found
+                refusal = (
+                    self._refused(flight, broker_errors.of_silence(flight.message.topic), now) or refusal
+                )
+        return refusal
 
     def saved(self) -> None:
         """Record that the positions were written to the store."""

@@ -85,22 +85,22 @@ class Presence:
 
     def due(self, now: float, *, is_recording: bool) -> list[tuple[str, bytes]]:
         """Return the payloads to publish now, by vessel. `is_recording` is the state of this vessel."""
-        found = []
+        messages = []
         wanted, there = ONLINE if is_recording else OFFLINE, self._there.get(self._own)
         if there != wanted:
             is_correction = self._told.get(self._own) == wanted
             if not is_correction or now - self._corrected_at >= CORRECTED_EVERY:
-                found.append((self._own, wanted))
+                messages.append((self._own, wanted))
                 self._corrected_at = now if is_correction else self._corrected_at
         for vessel in self._brought - {self._own}:
             there = self._there.get(vessel)
             if self._until.get(vessel, now) > now:
                 last = self._contradicted_at.get(vessel, float("-inf"))
                 if there != ONLINE and self._signed_at.get(vessel, now) > last:
-                    found.append((vessel, ONLINE))
+                    messages.append((vessel, ONLINE))
             elif there is None or (there != OFFLINE and vessel in self.said):
-                found.append((vessel, OFFLINE))
-        return found
+                messages.append((vessel, OFFLINE))
+        return messages
 
     def leave(self) -> list[str]:
         """Return the vessels to publish as offline, because this gateway is leaving."""

@@ -26,7 +26,7 @@ _ANY_LOG = "aaaaaa"
 
 def vessels(database: Database, lanes: Sequence[DocumentLane]) -> list[str]:
     """Return the vessels for which a broker retains messages. Raises StoreError."""
-    found: dict[str, None] = {}
+    ids: dict[str, None] = {}
     for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.ALARM):
         after = ""
         while True:
@@ -38,9 +38,9 @@ def vessels(database: Database, lanes: Sequence[DocumentLane]) -> list[str]:
                 after = document.id
                 continue
             if _lane_of(document.id, lanes) is not None:
-                found[name.vessel] = None
+                ids[name.vessel] = None
             after = f"{kind}:{name.vessel}:~" if kind is not DocumentType.VESSEL else document.id
-    return sorted(found)
+    return sorted(ids)
 
 
 def find_missing(
@@ -154,11 +154,11 @@ def _at(topic: str, database: Database, facts: VesselFacts) -> Iterator[Document
     if place is None:
         return
     if place.part == "alarm" and place.sensor is not None:
-        found = _newest_alarm(place.sensor, database, facts) if facts.sensor(place.sensor) else None
+        document = _newest_alarm(place.sensor, database, facts) if facts.sensor(place.sensor) else None
     else:
-        found = database.get(_document_of(place))
-    if found is not None and (place.part == "state" or not found.deleted):
-        yield found
+        document = database.get(_document_of(place))
+    if document is not None and (place.part == "state" or not document.deleted):
+        yield document
 
 
 def _newest_alarm(sensor: str, database: Database, facts: VesselFacts) -> Document | None:
@@ -192,12 +192,12 @@ def _knows_best(
 
 def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
     """Return the topics that a vessel's sensors may have."""
-    found = {
+    expected = {
         topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
     }
     if feed.options.home_assistant:
-        found |= {topic for topic, _ in homeassistant.discovery(facts)}
-    return frozenset(found)
+        expected |= {topic for topic, _ in homeassistant.discovery(facts)}
+    return frozenset(expected)
 
 
 def _document_of(place: RetainedTopic) -> str:

@@ -60,9 +60,9 @@ class RetainedMessages:
 
     def hear(self, vessel: str) -> None:
         """Begin reading all retained messages of a vessel. Call `settle` afterwards."""
-        found = self._topics.pop(vessel, {})
-        self._before = {topic: self._known.pop(topic) for topic in found if topic in self._known}
-        for topic in found:
+        topics = self._topics.pop(vessel, {})
+        self._before = {topic: self._known.pop(topic) for topic in topics if topic in self._known}
+        for topic in topics:
             self._there.pop(topic, None)
 
     def settle(self, *, is_complete: bool) -> None:
@@ -77,8 +77,8 @@ class RetainedMessages:
 
     def topics(self, vessel: str) -> list[str]:
         """Return the topics of a vessel that have a retained message, as far as known."""
-        found = self._topics.get(vessel, {})
-        return sorted(topic for topic in found if topic in self._known or topic in self._there)
+        topics = self._topics.get(vessel, {})
+        return sorted(topic for topic in topics if topic in self._known or topic in self._there)
 
     def lacks(self, message: Message, logs: Sequence[str]) -> bool:
         """Return True if the broker should retain a message, but has neither it nor a newer one."""

@@ -54,7 +54,7 @@ class SignsOfLife:
     def take(self, utc: float) -> list[SignOfLife]:
         """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
         seen, self._seen = self._seen, {}
-        found = []
+        signs = []
         for (vessel, sensor), document_id in seen.items():
             document = self._database.get(document_id)
             name = documents.parse_id(document_id)
@@ -67,8 +67,8 @@ class SignsOfLife:
             window, when = _window(body), _when(body, _KINDS[name.kind])
             # A constant value is reported once a window, with the time at which the window began.
             if when is not None and when >= utc - window - LATE_S:
-                found.append(SignOfLife(vessel, sensor, 2 * window + LATE_S))
-        return found
+                signs.append(SignOfLife(vessel, sensor, 2 * window + LATE_S))
+        return signs
 
 
 def _window(body: Mapping[str, Any]) -> float:

@@ -79,15 +79,15 @@ def facts_of(vessel: str, body: Mapping[str, Any] | None) -> VesselFacts:
 
 
 def _text(body: object, key: str) -> str:
-    found = body.get(key) if isinstance(body, dict) else None
-    return found if isinstance(found, str) else ""
+    value = body.get(key) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _seconds(body: Mapping[str, Any], key: str) -> float | None:
-    found = body.get(key)
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
+    value = body.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(found) if 0 < found < _MOST_SECONDS else None
+    return float(value) if 0 < value < _MOST_SECONDS else None
 
 
 def _interval(body: Mapping[str, Any]) -> float | None:
