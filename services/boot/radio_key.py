@@ -62,7 +62,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
     try:
         found = identity_files.load_radio_key(data, root)
     except IdentityError as error:  # of an earlier fleet, or damaged: it arrives again
-        log.info("passed over: %s", error)
+        log.info("skipped: %s", error)
         found = None
     if found is not None:
         yield found

@@ -31,7 +31,7 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
         if (args.all or episode.is_open) and vessel in (None, episode.alarm.vessel)
     ]
     for fault in faults:
-        say(f"passed over: {clean(fault)}")
+        say(f"skipped: {clean(fault)}")
     if args.json:
         print_json("alarms", as_json(shown, names, faults))
     elif not shown:

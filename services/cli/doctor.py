@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.environment import Environment
 from services.console.output import print_json
-from services.terminal.present import Screen, Style, paint, screen, wrap
+from services.terminal.present import Screen, Style, count, paint, screen, wrap
 
 from .options import identity_option
 
@@ -48,7 +48,7 @@ def doctor(args: Namespace, world: Environment) -> int:
                 try:
                     run_command(check.fix)
                 except OSError as error:
-                    done[-1] += f" (did not work: {error})"
+                    done[-1] += f" (failed: {error})"
         if done:
             found = list(examine(appliance_of(args, world)))
     if args.json:
@@ -78,8 +78,9 @@ def doctor(args: Namespace, world: Environment) -> int:
                 print("\n".join(_lines(check, finding, where)))
         counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in CheckStatus}
         summary = (
-            f"{len(found)} checks: {counts[CheckStatus.GOOD]} good, {counts[CheckStatus.WARN]} to be seen to,"
-            f" {counts[CheckStatus.BAD]} wrong, {counts[CheckStatus.SKIPPED]} do not apply"
+            f"{len(found)} checks: {counts[CheckStatus.GOOD]} good, "
+            f"{count(counts[CheckStatus.WARN], 'warning')}, {count(counts[CheckStatus.BAD], 'error')}, "
+            f"{counts[CheckStatus.SKIPPED]} skipped"
         )
         print("\n".join(wrap(summary, where.width)))
     return 0 if is_well(found) else 1

@@ -21,14 +21,16 @@ def space(patient: Appliance) -> Finding:
     try:
         usage = shutil.disk_usage(patient.data)
     except OSError as error:
-        return bad(f"{patient.data}: {error.strerror or error}", "Is the data partition mounted?")
-    free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} are free"
+        return bad(f"{patient.data}: {error.strerror or error}", "Check that the data partition is mounted.")
+    free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} is free"
     state = patient.recorder
     storage = None if state is None else state.storage
     if usage.free < NEARLY_FULL * usage.total:
-        return bad(free, "Bring the log ashore, or put in a larger card; the oldest history goes first.")
+        return bad(free, "Send the log ashore, or fit a larger card; the oldest history is removed first.")
     if storage is not None and storage.used > 0.9 * storage.budget:
-        return warn(f"{free}; 90 % of the budget are used", "The oldest history goes soon; bring it ashore.")
+        return warn(
+            f"{free}; 90 % of the budget is used", "The oldest history will be removed soon; send it ashore."
+        )
     return good(free)
 
 
@@ -42,7 +44,8 @@ def mounted(patient: Appliance) -> Finding:
     if "ro" in fields[3].split(","):
         return bad(
             f"{fields[1]} is mounted read-only",
-            "The kernel does that after an error of the card: start once more; then replace the card.",
+            "The kernel does this after a card error. Restart the appliance; if it happens again, "
+            "replace the card.",
         )
     return good(f"{fields[1]} is writable ({fields[2]})")
 
@@ -53,12 +56,12 @@ def filesystem(patient: Appliance) -> Finding:
         path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
     }
     if not counts:
-        return skipped("no ext4 file system tells of errors")
+        return skipped("no ext4 file system reports an error count")
     wrong = {name: number for name, number in counts.items() if number not in ("", "0")}
     if wrong:
         name, number = next(iter(wrong.items()))
         return bad(
-            f"{name} has counted {number} errors", "Replace the card soon; its log returns from the fleet."
+            f"{name} has counted {number} errors", "Replace the card soon; the fleet holds a copy of its log."
         )
     return good(f"{', '.join(counts)}: no errors counted")
 
@@ -68,9 +71,10 @@ def wear(patient: Appliance) -> Finding:
     told = [path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")]
     used = [int(value, 16) for values in told for value in values if value.startswith("0x")]
     if not used or max(used) == 0:
-        return skipped("this card does not tell its wear")
+        return skipped("this card does not report its wear")
     if max(used) >= _WORN:
         return warn(
-            f"{(max(used) - 1) * 10} to {max(used) * 10} % of its life are used", "Replace it in port."
+            f"{(max(used) - 1) * 10} to {max(used) * 10} % of its life is used",
+            "Replace it at the next port.",
         )
-    return good(f"at most {max(used) * 10} % of its life are used")
+    return good(f"at most {max(used) * 10} % of its life is used")

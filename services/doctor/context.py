@@ -26,7 +26,7 @@ def run_command(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except subprocess.TimeoutExpired as error:
-        raise OSError(f"{command[0]} does not answer") from error
+        raise OSError(f"{command[0]} does not respond") from error
     return done.stdout
 
 

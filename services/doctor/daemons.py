@@ -21,43 +21,48 @@ def recorder(patient: Appliance) -> Finding:
     sight = patient.recorder_sight
     if not sight.is_live or sight.state is None:
         return bad(
-            sight.why_not, "systemctl restart logboat-recorder; journalctl -u logboat-recorder says why."
+            sight.why_not,
+            "Run systemctl restart logboat-recorder; journalctl -u logboat-recorder shows why it stopped.",
         )
     state = sight.state
     if state.fault is not None or not state.recording:
-        return bad(
-            state.fault or "it does not record", "Put right what it says: nothing is recorded until then."
-        )
+        return bad(state.fault or "not recording", "Fix the fault shown; nothing is recorded until then.")
     age = None if state.last_durable is None else patient.boottime - state.last_durable.clock
     if age is None or age > DURABLE_WITHIN_S:
         return bad(
-            f"nothing has been made durable for {DURABLE_WITHIN_S:g} s",
-            "systemctl restart logboat-recorder; check the card.",
+            f"no sample has been committed for {DURABLE_WITHIN_S:g} s",
+            "Run systemctl restart logboat-recorder; check the card.",
         )
-    return good(f"the last sample is durable since {max(0.0, age):.1f} s")
+    return good(f"last sample committed {max(0.0, age):.1f} s ago")
 
 
 def sync(patient: Appliance) -> Finding:
     """Check that the sync daemon is alive."""
     sight = patient.sync_sight
     if not sight.is_live:
-        return bad(sight.why_not, "systemctl restart logboat-sync; journalctl -u logboat-sync says why.")
-    return good("it works")
+        return bad(
+            sight.why_not,
+            "Run systemctl restart logboat-sync; journalctl -u logboat-sync shows why it stopped.",
+        )
+    return good("running")
 
 
 def lights(patient: Appliance) -> Finding:
     """Check that the lights show the current state."""
     sight = patient.lights_sight
     if sight.state is None:
-        return warn(f"{sight.why_not}: they are dark", "systemctl start logboat-lights.")
+        return warn(f"{sight.why_not}: the lights are off", "Run systemctl start logboat-lights.")
     if not sight.is_live:
-        return bad(f"{sight.why_not}: they show what was, or nothing", "systemctl restart logboat-lights.")
+        return bad(
+            f"{sight.why_not}: the lights show an old state, or nothing",
+            "Run systemctl restart logboat-lights.",
+        )
     if sight.state.why_dark is not None:
         return warn(
-            f"they are dark: {sight.state.why_dark}",
+            f"the lights are off: {sight.state.why_dark}",
             'Other pins in [lights]; single = "ACT" for the board\'s own LED; 0 for none.',
         )
-    return good("they show how things stand")
+    return good("the lights show the current state")
 
 
 def failed(patient: Appliance) -> Finding:
@@ -65,11 +70,11 @@ def failed(patient: Appliance) -> Finding:
     try:
         told = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
     except OSError:
-        return skipped("there is no systemd here")
+        return skipped("this machine has no systemd")
     names = [line.split()[0] for line in told.splitlines() if line.strip()]
     if names:
-        return bad(", ".join(names), f"systemctl status {names[0]}; then systemctl restart {names[0]}.")
-    return good("no unit has failed")
+        return bad(", ".join(names), f"Run systemctl status {names[0]}, then systemctl restart {names[0]}.")
+    return good("no failed units")
 
 
 def restarts(patient: Appliance) -> Finding:
@@ -77,11 +82,11 @@ def restarts(patient: Appliance) -> Finding:
     now = crash_loops.find_crash_loops(patient.run, clock=patient.boottime)
     if now:
         unit = f"logboat-{now[0].daemon}"
-        return bad(str(now[0]), f"journalctl -u {unit} says why; it is tried on, every 30 s.")
+        return bad(str(now[0]), f"journalctl -u {unit} shows why. It is restarted every 30 s.")
     try:
         told = patient.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:
-        return skipped("there is no systemd here")
+        return skipped("this machine has no systemd")
     name, many = "", []
     for line in told.splitlines():
         key, _, value = line.partition("=")
@@ -90,21 +95,22 @@ def restarts(patient: Appliance) -> Finding:
         elif key == "NRestarts" and value.isdecimal() and int(value) >= _MANY:
             many.append(f"{name} {value} times")
     if many:
-        return warn(f"{', '.join(many)} since the start", "journalctl -u logboat-… says why it ends.")
-    return good("no daemon had to be started again often")
+        return warn(f"{', '.join(many)} since boot", "journalctl -u logboat-… shows why.")
+    return good("no daemon has restarted often")
 
 
 def errors(patient: Appliance) -> Finding:
     """Check whether the daemons logged errors lately, including those kept across power cuts."""
     found = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
     if not found:
-        return good(f"none in {format_duration(_LATELY_S)}")
+        return good(f"no errors in the last {format_duration(_LATELY_S)}")
     last = found[-1]
     moment = datetime.fromtimestamp(last.utc, UTC)
     return warn(
-        f"{count(len(found), 'error')} in {format_duration(_LATELY_S)}; the last one, of"
+        f"{count(len(found), 'error')} in the last {format_duration(_LATELY_S)}; last from"
         f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
-        f"{patient.data / error_log.NAME} has them all; logboat bundle, for whoever helps.",
+        f"{patient.data / error_log.NAME} contains all of them; logboat bundle collects them for your support"
+        " contact.",
     )
 
 

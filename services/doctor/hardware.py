@@ -20,48 +20,53 @@ def clock(patient: Appliance) -> Finding:
         return skipped("the recorder is not running")
     if state.clock.source == "floor":
         return warn(
-            "the time is not known: readings are in order, their times follow later",
-            "Give it a network with a time server, a GNSS receiver, or a clock chip.",
+            "the time is unknown: readings are in order, and get their times later",
+            "Connect a network with a time server, a GNSS receiver, or a clock chip.",
         )
     if state.clock.uncertainty > _DRIFTED_S:
         return warn(
-            f"by {state.clock.source}, give or take {state.clock.uncertainty:.0f} s",
-            "Let a network or a GNSS receiver set it once; a chip's battery may be old.",
+            f"set by {state.clock.source}, ± {state.clock.uncertainty:.0f} s",
+            "Connect a network or a GNSS receiver to set it; the clock chip's battery may be empty.",
         )
-    return good(f"by {state.clock.source}, give or take {state.clock.uncertainty:.3g} s")
+    return good(f"set by {state.clock.source}, ± {state.clock.uncertainty:.3g} s")
 
 
 def rtc(patient: Appliance) -> Finding:
     """Check that the configured clock chip answers."""
     name = patient.configuration.clock.rtc
     if name is None:
-        return skipped("no clock chip is configured")
+        return skipped("no clock chip configured")
     if not patient.glob("sys/class/rtc/rtc0"):
-        return bad(f"{name} does not answer", "Check its place on the header, and its battery.")
-    return good(f"{patient.text('sys/class/rtc/rtc0/name') or name} answers")
+        return bad(f"{name} does not respond", "Check its connection to the header, and its battery.")
+    return good(f"{patient.text('sys/class/rtc/rtc0/name') or name} responds")
 
 
 def sane_time(patient: Appliance) -> Finding:
     """Check that the clock does not show a date before 2025, when there was no Logboat."""
     if patient.utc < _EARLIEST:
         return warn(
-            "the clock stands before 2025", "As for clock; certificates are judged by the last known time."
+            "the clock shows a date before 2025",
+            "Set the clock (see the clock check); certificates are checked against the last known time.",
         )
-    return good("the clock stands in this age")
+    return good("the date is plausible")
 
 
 def voltage(patient: Appliance) -> Finding:
     """Check that the supply voltage is and was high enough."""
     bits = patient.number(_FIRMWARE, 16)
     if bits is None:
-        return skipped("this board does not tell its voltage")
+        return skipped("this board does not report its supply voltage")
     if bits & _NOW:
         return bad(
-            "the supply voltage is too low now", "Another supply, a thicker cable; cards are damaged by this."
+            "the supply voltage is too low now",
+            "Use another supply or a thicker cable; low voltage damages cards.",
         )
     if bits & _SINCE:
-        return warn("the supply voltage was too low since the start", "As before; it comes with load.")
-    return good("the supply has been strong enough since the start")
+        return warn(
+            "the supply voltage has been too low since boot",
+            "Use another supply or a thicker cable; the voltage drops under load.",
+        )
+    return good("the supply voltage has been sufficient since boot")
 
 
 def heat(patient: Appliance) -> Finding:
@@ -69,10 +74,13 @@ def heat(patient: Appliance) -> Finding:
     millidegrees = patient.number("sys/class/thermal/thermal_zone0/temp")
     bits = patient.number(_FIRMWARE, 16) or 0
     if millidegrees is None:
-        return skipped("this board does not tell its temperature")
+        return skipped("this board does not report its temperature")
     degrees = millidegrees / 1_000
     if degrees >= HOT_C or bits & _SLOW_NOW:
-        return warn(f"{degrees:.0f} °C, and slowed down", "Give it air; not in the engine's own space.")
+        return warn(
+            f"{degrees:.0f} °C, throttled",
+            "Improve the ventilation, or move the board out of the engine compartment.",
+        )
     return good(f"{degrees:.0f} °C")
 
 
@@ -85,9 +93,9 @@ def memory(patient: Appliance) -> Finding:
     total, free = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
     if total and free < LITTLE_MEMORY * total:
         return warn(
-            f"{free // 1024} MB of {total // 1024} MB are free", "See what takes it: systemctl status."
+            f"{free // 1024} MB of {total // 1024} MB is free", "Find out what uses it: systemctl status."
         )
-    return good(f"{free // 1024} MB of {total // 1024} MB are free")
+    return good(f"{free // 1024} MB of {total // 1024} MB is free")
 
 
 _DRIFTED_S: Final = 60.0

@@ -33,7 +33,10 @@ def interfaces(patient: Appliance) -> Finding:
         if path.read_text().strip() in ("up", "unknown") and path.parent.name != "lo"
     ]
     if not up:
-        return warn("no interface is up", "Recording goes on. Check cable and Wi-Fi; the mesh needs one.")
+        return warn(
+            "no network interface is up",
+            "Recording continues. Check the cable and Wi-Fi; the mesh needs a network.",
+        )
     return good(", ".join(up))
 
 
@@ -41,7 +44,7 @@ def country(patient: Appliance) -> Finding:
     """Check whether Wi-Fi is allowed to transmit."""
     network = patient.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
-        return skipped("no radio is configured")
+        return skipped("no radio configured")
     blocked = [
         path.parent.name
         for kind in ("soft", "hard")
@@ -49,8 +52,8 @@ def country(patient: Appliance) -> Finding:
         if path.read_text().strip() == "1" and (path.parent / "type").read_text().strip() == "wlan"
     ]
     if blocked:
-        return bad(f"Wi-Fi is blocked ({blocked[0]})", "Set [network] country; rfkill unblock wifi.")
-    return good(f"Wi-Fi may send, by the rules of {network.country}")
+        return bad(f"Wi-Fi is blocked ({blocked[0]})", "Set [network] country, and run rfkill unblock wifi.")
+    return good(f"Wi-Fi may transmit, country {network.country}")
 
 
 def signal(patient: Appliance) -> Finding:
@@ -62,7 +65,8 @@ def signal(patient: Appliance) -> Finding:
     name, level = min(levels.items(), key=lambda each: each[1])
     if level < _WEAK_DBM:
         return warn(
-            f"{name}: {level:.0f} dBm, which is weak", "Bring the aerial out of metal and away from it."
+            f"{name}: weak signal, {level:.0f} dBm",
+            "Move the aerial out of metal enclosures and away from metal.",
         )
     return good(f"{name}: {level:.0f} dBm")
 
@@ -75,14 +79,14 @@ def multicast(patient: Appliance) -> Finding:
     except OSError as error:
         return skipped(f"interfaces cannot be read: {error}")
     if not found:
-        return skipped("no interface is up that could carry it")
+        return skipped("no suitable network interface is up")
     deaf = [each.name for each in found if not _comes_back(each.index)]
     if deaf:
         return warn(
-            f"{', '.join(deaf)}: nothing came back",
-            "Vessels are not found by themselves there: name them in [mesh] static, or end AP isolation.",
+            f"{', '.join(deaf)}: test packet not received back",
+            "Vessels cannot be discovered there: list them in [mesh] static, or turn off AP isolation.",
         )
-    return good(f"comes back on {', '.join(each.name for each in found)}")
+    return good(f"works on {', '.join(each.name for each in found)}")
 
 
 def _comes_back(index: int) -> bool:
@@ -106,15 +110,16 @@ def firewall(patient: Appliance) -> Finding:
     try:
         rules = patient.ask(("nft", "list", "ruleset"))
     except OSError:
-        return skipped("there is no nftables here")
+        return skipped("nftables is not installed")
     if not rules.strip():
-        return skipped("no rules, or no right to read them: sudo logboat doctor")
+        return skipped("no rules, or no permission to read them: sudo logboat doctor")
     port = str(patient.configuration.listener.port)
     if port not in rules:
         return bad(
-            f"port {port} is not let in", "Let it in in /etc/nftables.conf, or listen on another port."
+            f"port {port} is closed in the firewall",
+            "Open it in /etc/nftables.conf, or listen on another port.",
         )
-    return good(f"port {port} is let in")
+    return good(f"port {port} is open in the firewall")
 
 
 def identity(patient: Appliance) -> Finding:
@@ -122,19 +127,24 @@ def identity(patient: Appliance) -> Finding:
     try:
         found = identity_files.load(patient.identity)
     except NoIdentityError:
-        return warn("this vessel is of no fleet, and shares nothing", "logboat fleet add and card, ashore.")
+        return warn(
+            "this vessel belongs to no fleet, and shares nothing",
+            "Run logboat fleet add and logboat fleet card ashore.",
+        )
     except IdentityError as error:
-        return bad(str(error), "Bring the identity once more: logboat fleet card --bundle-only.")
+        return bad(str(error), "Copy the identity to the card again: logboat fleet card --bundle-only.")
     ends = found.tls.certificate.not_valid_after_utc.timestamp()
     if ends <= patient.utc:
         return bad(
-            f"the certificate expired on {day(ends)}", "logboat fleet renew, ashore; then a card or SSH."
+            f"the certificate expired on {day(ends)}",
+            "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
         )
     if ends - patient.utc < EXPIRES_SOON_S:
         return warn(
-            f"the certificate expires on {day(ends)}", "logboat fleet renew, ashore; then a card or SSH."
+            f"the certificate expires on {day(ends)}",
+            "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
         )
-    return good(f"{found.vessel} of fleet {found.fleet}, until {day(ends)}")
+    return good(f"{found.vessel}, fleet {found.fleet}, valid until {day(ends)}")
 
 
 def mesh(patient: Appliance) -> Finding:
@@ -143,8 +153,8 @@ def mesh(patient: Appliance) -> Finding:
     if state is None:
         return skipped("the sync daemon is not running")
     if state.fault is not None:
-        return skipped(state.fault) if state.waits_for_identity else bad(state.fault, "See the words.")
-    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
+        return skipped(state.fault) if state.waits_for_identity else bad(state.fault, "Fix the fault shown.")
+    near = f"linked to {len(state.linked)} of {len(state.nearby)} nearby vessels"
     if (hindrance := _hindrance(state, near, patient.utc)) is not None:
         return hindrance
     change = state.radio_key
@@ -159,23 +169,25 @@ def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     if state.refused:
         first = state.refused[0]
         return warn(
-            f"{first.vessel}: {first.problem or 'refused'}", "Its certificate, or one of the two clocks."
+            f"{first.vessel}: {first.problem or 'refused'}",
+            "Check its certificate, and the clocks of both vessels.",
         )
     if state.quotas:
         return warn(
             quota_words(state.quotas[0], utc),
-            "Nothing is lost: it comes once the day is over. See what it sends: logboat db changes.",
+            "Nothing is lost: the rest arrives after the limit resets. Check what it sends: logboat "
+            "db changes.",
         )
     if state.radio_key is not None and not state.radio_key.has_part:
         return warn(
-            "this vessel has no part in the fleet's new radio key",
-            "Bring it its identity folder anew: logboat fleet card --bundle-only.",
+            "the fleet's new radio key does not include this vessel",
+            "Copy its identity folder to the card again: logboat fleet card --bundle-only.",
         )
     if state.unreached:
         first = state.unreached[0]
         return warn(
-            f"{near}; {first.vessel} is not reached: {first.problem}",
-            "Nothing if it has sailed. If it lies alongside: its lights, then Wi-Fi or cable.",
+            f"{near}; {first.vessel} is unreachable: {first.problem}",
+            "If it has sailed, do nothing. If it is alongside, check its lights, then Wi-Fi or cable.",
         )
     return None
 
@@ -184,10 +196,10 @@ def clones(patient: Appliance) -> Finding:
     """Check whether two boards claim to be the same vessel."""
     state = patient.sync
     if state is None or state.fault is not None:
-        return skipped("there is no mesh")
+        return skipped("no mesh")
     if state.clones:
-        return bad(state.clones[0], "Find the second card; give it a name of its own, or revoke it.")
-    return good("nobody else says that it is this vessel")
+        return bad(state.clones[0], "Find the other card; give it an identity of its own, or revoke it.")
+    return good("no other board claims to be this vessel")
 
 
 def gateways(patient: Appliance) -> Finding:
@@ -196,18 +208,18 @@ def gateways(patient: Appliance) -> Finding:
     if state is None:
         return skipped("the sync daemon is not running")
     if not state.gateways:
-        return skipped("no gateway is configured")
+        return skipped("no gateway configured")
     down = [gateway for wanted in _DOWN for gateway in state.gateways if gateway.state == wanted]
     if down:
         words = "; ".join(f"{each.name}: {each.problem or _DOWN[each.state]}" for each in down)
         up = len(state.gateways) - len(down)
-        told = f"{words}; {up} of {len(state.gateways)} without a problem" if up else words
+        told = f"{words}; {up} of {len(state.gateways)} gateways work" if up else words
         if any(gateway.state == "refused" for gateway in down):
-            return bad(told, "See the words; docs/gateways.md has the table.")
+            return bad(told, "Fix the problem shown; docs/gateways.md lists the causes.")
         return warn(told, "Nothing is lost; check the uplink.")
     behind = sum(gateway.backlog_documents for gateway in state.gateways)
-    return good(f"{len(state.gateways)} configured, {count(behind, 'document')} to go")
+    return good(f"{count(len(state.gateways), 'gateway')} configured, {count(behind, 'document')} to send")
 
 
-_DOWN: Final = {"refused": "it refuses us, or what we send", "connecting": "no answer yet"}
+_DOWN: Final = {"refused": "it refuses this vessel, or its documents", "connecting": "no response yet"}
 """States in which nothing is forwarded although it should be, with words for them; the worst first."""

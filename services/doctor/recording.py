@@ -7,6 +7,7 @@ from services.config.check import check
 from services.history import completeness
 from services.history.completeness import VesselReport
 from services.recovery import store_check
+from services.terminal.present import count
 from sync.documents import is_single_writer
 from sync.store import Database, StoreError
 
@@ -26,34 +27,36 @@ def configuration(patient: Appliance) -> Finding:
         told.append(str(nothing_described(patient.sensors_file)))
     if told:
         return bad(
-            told[0], "Correct it on the card, or with logboat config apply; the last good one is in force."
+            told[0],
+            "Correct it on the card, or with logboat config apply; the last good configuration is in use.",
         )
-    return good("logboat.toml and sensors.toml are right")
+    return good("logboat.toml and sensors.toml are valid")
 
 
 def named(patient: Appliance) -> Finding:
     """Check whether a name for this vessel is configured."""
     if patient.boot.generated:
-        return warn(
-            "nobody has said which vessel this is: it has made up a name", "Put vessel.toml on the card."
-        )
-    return good("this vessel has a name")
+        return warn("no vessel id is configured; a generated one is in use", "Put vessel.toml on the card.")
+    return good("a vessel id is configured")
 
 
 def store(patient: Appliance) -> Finding:
     """Check the document store, as far as a quick check can."""
     path = patient.data / _STORE
     if store_check.is_marked(patient.data):
-        return bad("a process has found damage", "logboat store check --repair, or start once more.")
+        return bad(
+            "a process has found damage in a store",
+            "Run logboat store check --repair, or restart the appliance.",
+        )
     if not path.exists():
-        return skipped("there is no store yet")
+        return skipped("no document store yet")
     try:
         with _open(patient) as database:
             found = database.check(deep=False)
     except StoreError as error:
-        return bad(str(error), "logboat store check --repair, or start once more.")
+        return bad(str(error), "Run logboat store check --repair, or restart the appliance.")
     return (
-        bad(found[0], "logboat store check --repair.") if found else good("it opens, and is sound at a look")
+        bad(found[0], "Run logboat store check --repair.") if found else good("quick check found no damage")
     )
 
 
@@ -64,9 +67,9 @@ def copies(patient: Appliance) -> Finding:
         return skipped("the recorder is not running")
     why = state.documents or state.copies
     return (
-        bad(why, "Make room, or replace the card: recording goes on meanwhile.")
+        bad(why, "Free up space, or replace the card; recording continues meanwhile.")
         if why
-        else good("they follow")
+        else good("copies are up to date")
     )
 
 
@@ -74,14 +77,16 @@ def gaps(patient: Appliance) -> Finding:
     """Check that this vessel's log is complete."""
     report = _report(patient)
     if report is None:
-        return skipped("no history of this vessel is on record")
+        return skipped("no history of this vessel yet")
     missing = sum(sensor.missing.samples for sensor in report.sensors)
     repeated = sum(sensor.repeated.samples for sensor in report.sensors)
     faulty = sum(sensor.fault_count for sensor in report.sensors) + len(report.faults)
     if missing or repeated or faulty:
-        words = f"{missing} samples missing, {repeated} there twice, {faulty} documents are faulty"
-        return bad(words, "logboat verify says where; store check and the fleet may bring them back.")
-    return good(f"{sum(sensor.samples for sensor in report.sensors)} samples, none missing")
+        words = (
+            f"{count(missing, 'sample')} missing, {repeated} duplicated, {count(faulty, 'faulty document')}"
+        )
+        return bad(words, "logboat verify shows where; logboat store check and the fleet may restore them.")
+    return good(f"{count(sum(sensor.samples for sensor in report.sensors), 'sample')}, none missing")
 
 
 def _report(patient: Appliance) -> VesselReport | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from provisioning.overlays.kernel_settings import kernel_configuration
 from sensors.settings import SensorSettings
+from services.terminal.present import count
 
 from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
@@ -35,16 +36,19 @@ def pin_of(sensor: SensorSettings) -> int | None:
 def chip(patient: Appliance) -> Finding:
     """Check that the header's GPIO chip is present, by its label."""
     if not pins_of(patient):
-        return skipped("no sensor is on a pin")
+        return skipped("no sensor uses a pin")
     devices = [path.name for path in patient.glob("dev/gpiochip*")]
     if not devices:
-        return bad("there is no /dev/gpiochip*", "Is this a Raspberry Pi? Else load the chip's module.")
+        return bad(
+            "/dev/gpiochip* does not exist",
+            "Check that this is a Raspberry Pi; otherwise load the chip's kernel module.",
+        )
     labels = [path.read_text().strip() for path in patient.glob("sys/class/gpio/gpiochip*/label")]
     known = [label for label in labels if label.startswith(_HEADER_LABELS)]
     if labels and not known:
         return bad(
-            f"no chip of {', '.join(labels)} is a header's",
-            "See sensors/gpio/header_chip.py for the labels known.",
+            f"none of these chips is a Raspberry Pi header: {', '.join(labels)}",
+            "See sensors/gpio/header_chip.py for the known labels.",
         )
     return good(f"{', '.join(devices)}{f': {known[0]}' if known else ''}")
 
@@ -53,17 +57,17 @@ def pins(patient: Appliance) -> Finding:
     """Check whether a sensor's pin is occupied by a bus that config.txt enables."""
     used = pins_of(patient)
     if not used:
-        return skipped("no sensor is on a pin")
+        return skipped("no sensor uses a pin")
     lines = patient.config_txt()
     for line, (what, taken) in _SHARED.items():
         if any(each.replace(" ", "").startswith(line) for each in lines):
             for pin in taken:
                 if pin in used:
                     return bad(
-                        f"{used[pin]} is on pin {pin}, which {what} has: {line} in config.txt",
-                        "Move the sensor to another pin, or turn the bus off if nothing needs it.",
+                        f"{used[pin]} uses pin {pin}, which also belongs to {what}: {line} in config.txt",
+                        "Move the sensor to another pin, or turn the bus off if it is not used.",
                     )
-    return good(f"{len(used)} pins, none of them a bus's")
+    return good(f"{len(used)} pins used, none of them by a bus")
 
 
 def overlays(patient: Appliance) -> Finding:
@@ -72,48 +76,58 @@ def overlays(patient: Appliance) -> Finding:
         patient.sensors, rtc=patient.configuration.clock.rtc, pps=patient.configuration.clock.pps
     )
     if not needed.lines:
-        return skipped("no sensor needs a driver of the kernel")
+        return skipped("no sensor needs a kernel driver")
     lines = patient.config_txt()
     if not lines:
         return warn(
-            f"{patient.firmware / 'config.txt'} cannot be read", "Is the card's first partition mounted?"
+            f"{patient.firmware / 'config.txt'} cannot be read",
+            "Check that the card's first partition is mounted.",
         )
     missing = [line for line in needed.lines if line not in lines]
     if missing:
         return bad(
-            f"config.txt lacks {missing[0]}", "Start once more; logboat boot adds it, and says if it cannot."
+            f"config.txt lacks {missing[0]}",
+            "Restart the appliance; logboat boot adds the line, or reports why it cannot.",
         )
-    return good(f"{len(needed.lines)} lines of config.txt are there")
+    return good(f"config.txt has all {len(needed.lines)} lines that the sensors need")
 
 
 def one_wire(patient: Appliance) -> Finding:
     """Check that thermometers answer on the 1-wire bus."""
     if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
-        return skipped("no sensor is on 1-wire")
+        return skipped("no sensor uses 1-Wire")
     found = patient.glob("sys/bus/w1/devices/28-*")
     if not found:
-        return bad("no thermometer answers", "Check the data wire (pin 4), its 4.7 kΩ to 3.3 V, and ground.")
-    return good(f"{len(found)} thermometers answer")
+        return bad(
+            "no thermometer responds",
+            "Check the data wire (pin 4), its 4.7 kΩ resistor to 3.3 V, and ground.",
+        )
+    return good(f"{count(len(found), 'thermometer')} found")
 
 
 def i2c(patient: Appliance) -> Finding:
     """Check that the header's I2C bus is present."""
     needed = kernel_configuration(patient.sensors, rtc=patient.configuration.clock.rtc).lines
     if "dtparam=i2c_arm=on" not in needed:
-        return skipped("no sensor is on I2C")
+        return skipped("no sensor uses I2C")
     if not patient.glob("dev/i2c-1"):
-        return bad("there is no /dev/i2c-1", "Start once more after a change of wiring; see overlays.")
-    return good("/dev/i2c-1 is there")
+        return bad(
+            "/dev/i2c-1 does not exist",
+            "Restart the appliance after a change of wiring; see the overlays check.",
+        )
+    return good("/dev/i2c-1 exists")
 
 
 def spi(patient: Appliance) -> Finding:
     """Check that a device is present on the header's SPI bus."""
     needed = kernel_configuration(patient.sensors).lines
     if "dtparam=spi=on" not in needed:
-        return skipped("no sensor is on SPI")
+        return skipped("no sensor uses SPI")
     if not patient.glob("sys/bus/spi/devices/spi0.*"):
-        return bad("no SPI device is there", "Start once more after a change of wiring; see overlays.")
-    return good("the SPI bus is there")
+        return bad(
+            "no SPI device exists", "Restart the appliance after a change of wiring; see the overlays check."
+        )
+    return good("the SPI bus exists")
 
 
 def sensors(patient: Appliance) -> Finding:
@@ -126,8 +140,8 @@ def sensors(patient: Appliance) -> Finding:
         name, each = faulty[0]
         more = f" (and {len(faulty) - 1} more)" if len(faulty) > 1 else ""
         detail = f", {each.detail}" if each.detail else ""
-        return bad(f"{name}: {each.state}{detail}{more}", "Check its wire, its plug and its supply.")
-    return good(f"{len(state.sensors)} sensors, none faulty")
+        return bad(f"{name}: {each.state}{detail}{more}", "Check its wire, plug and supply.")
+    return good(f"{count(len(state.sensors), 'sensor')}, none faulty")
 
 
 def silent(patient: Appliance) -> Finding:
@@ -138,9 +152,9 @@ def silent(patient: Appliance) -> Finding:
     mute = [name for name, each in state.sensors.items() if each.state is None and each.kind != "manual"]
     if mute and patient.boottime - state.started > _SETTLES_S:
         return warn(
-            f"{', '.join(mute)}: nothing since the recorder started", "Check its wire and its address."
+            f"{', '.join(mute)}: no data since the recorder started", "Check its wiring and its address."
         )
-    return good("every sensor has spoken")
+    return good("every sensor has sent data")
 
 
 def edges(patient: Appliance) -> Finding:
@@ -151,10 +165,11 @@ def edges(patient: Appliance) -> Finding:
     lost = [name for name, each in state.sensors.items() if each.state == "edges-lost"]
     if lost:
         return warn(
-            f"{', '.join(lost)}: edges were dropped; counts are right, times are not",
-            "Shield the cable, or filter the signal: it is noise, or faster than is told.",
+            f"{', '.join(lost)}: the kernel dropped edges; counts are right, times are not",
+            "Shield the cable, or filter the signal: there is noise, or the signal is faster than "
+            "configured.",
         )
-    return good("no edge was dropped")
+    return good("no edges dropped")
 
 
 _SETTLES_S: Final = 60.0

@@ -168,7 +168,7 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
             state = {"pid": os.getpid(), "updated": clock, "lights": found, "whyDark": panel.why_dark}
             state_file.write(state_file.path(args.run, "lights"), state)
         except OSError as error:
-            log.warning("what is shown cannot be told: %s", error)
+            log.warning("cannot write the lights' state: %s", error)
         notifier.alive()
 
     daemon = LightsDaemon(

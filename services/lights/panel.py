@@ -119,11 +119,11 @@ class RetryingPanel:
             self._panel = self._opened()
         except PanelError as error:
             if str(error) != self.why_dark:
-                log.error("%s; tried again every %g s", str(error), TRY_EVERY_S)  # `error` would hold pins
+                log.error("%s; trying again every %g s", str(error), TRY_EVERY_S)  # `error` would hold pins
             self.why_dark, self._again_at = str(error), self._clock() + TRY_EVERY_S
             return
         if self.why_dark is not None:
-            log.info("the lights can be used")
+            log.info("the lights work again")
         self.why_dark = self._again_at = None
 
 
@@ -140,7 +140,7 @@ class KernelPanel:
         except OSError as error:
             there = ", ".join(sorted(path.name for path in leds.glob("*"))) or "none"
             raise PanelError(
-                f"the board's LED {name}: {error.strerror or error}; there are: {there}"
+                f"the board's LED {name}: {error.strerror or error}; available LEDs: {there}"
             ) from error
 
     @property

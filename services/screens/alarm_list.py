@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
 
 
-NONE_OPEN: Final = "no alarm holds, and none awaits an eye"
+NONE_OPEN: Final = "no active alarms, none to acknowledge"
 
 
 def lines(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tu
         words(episode),
         f"{alarm.vessel} {alarm.sensor}",
         moment_text(episode.raised, place),
-        "HOLDS" if episode.cleared is None else moment_text(episode.cleared, place),
+        "ACTIVE" if episode.cleared is None else moment_text(episode.cleared, place),
         ", ".join(ack.who for ack in alarm.acks) or "-",
     )
 
@@ -117,4 +117,4 @@ def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
     """Return a sentence about the acknowledgement."""
     if added:
         return clean(f"{document_id}: acknowledged by {who}")
-    return clean(f"{document_id}: {who} had acknowledged it before")
+    return clean(f"{document_id}: already acknowledged by {who}")

@@ -19,6 +19,8 @@ _STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Styl
 _SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
 _ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
 """Order of the states: those that need attention first, vessels out of range last."""
+_STATE_WORDS: Final = {"in sight": "in range", NOT_NEAR: "out of range"}
+"""Words for the states whose names, as JSON has them, are not plain; all others stand as they are."""
 _LINES_KEPT: Final = 2
 """Lines of a screen that stay free for the prompt and for the remark that there is more."""
 
@@ -36,11 +38,18 @@ class PeerRow:
         """The state of the link to the vessel."""
         return NOT_NEAR if self.peer is None else self.peer.state
 
+    @property
+    def words(self) -> str:
+        """The state in words for people."""
+        return _STATE_WORDS.get(self.state, self.state)
+
 
 def why_not(sight: Sight) -> str | None:
     """Return the reason why there is no mesh, and what to do; None if there is one."""
     if not sight.is_live or sight.state is None:
-        start = "start it: systemctl restart logboat-sync; why it stopped: journalctl -u logboat-sync"
+        start = (
+            "to start it: systemctl restart logboat-sync; to see why it stopped: journalctl -u logboat-sync"
+        )
         return f"{sight.why_not}; {start}"
     if sight.state.fault is not None:
         return f"no mesh: {sight.state.fault}"
@@ -64,8 +73,8 @@ def chosen(found: Sequence[PeerRow], vessel: str) -> PeerRow:
     for row in found:
         if row.vessel == vessel:
             return row
-    known = ", ".join(sorted(row.vessel for row in found)) or "nobody"
-    raise UsageError(f"nothing is known here of {vessel!r}; known: {known}")
+    known = ", ".join(sorted(row.vessel for row in found)) or "none"
+    raise UsageError(f"unknown vessel {vessel!r}; known vessels: {known}")
 
 
 # One screen
@@ -96,7 +105,7 @@ def shore_lines(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
 def _top(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
     top = _styled(headline(state), Style.TITLE, width)
     for clone in state.clones:
-        top += _styled(f"CLONE: {clone}", Style.BAD, width)
+        top += _styled(f"DUPLICATE IDENTITY: {clone}", Style.BAD, width)
     for problem in state.problems:
         top += _styled(f"problem: {problem}", Style.WARN, width)
     if state.radio_key is not None and state.radio_key.is_ahead:
@@ -118,34 +127,34 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
     """Return words such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
     parts = [gateway.state]
     if gateway.backlog_documents:
-        parts.append(f"{count(gateway.backlog_documents, 'document')} to go")
+        parts.append(f"{count(gateway.backlog_documents, 'document')} to send")
         parts.append(format_bytes(gateway.backlog_bytes))
         if gateway.estimated_seconds is not None:
             parts.append(f"about {format_duration(gateway.estimated_seconds)}")
         if gateway.refused_documents:
             parts.append(f"{thousands(gateway.refused_documents)} of them refused")
     elif gateway.state == "connected":
-        parts.append("all is ashore")
+        parts.append("up to date")
     if gateway.last_acknowledged is not None:
-        parts.append(f"last {format_duration(max(0.0, utc - gateway.last_acknowledged))} ago")
+        parts.append(f"last acknowledged {format_duration(max(0.0, utc - gateway.last_acknowledged))} ago")
     words = f"shore {gateway.name} ({gateway.kind}): {', '.join(parts)}"
     return words if gateway.problem is None else f"{words}: {gateway.problem}"
 
 
 def headline(state: LiveMesh) -> str:
     """Return words such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
-    where = "dials only" if state.port is None else f"port {state.port}"
+    where = "outgoing connections only" if state.port is None else f"port {state.port}"
     return (
-        f"{state.vessel} of fleet {state.fleet}: linked with {len(state.linked)} of"
-        f" {len(state.nearby)} nearby, {where}"
+        f"{state.vessel} (fleet {state.fleet}): linked to {len(state.linked)} of {len(state.nearby)} "
+        f"nearby vessels, {where}"
     )
 
 
 def _table(found: Sequence[PeerRow], width: int, utc: float, room: int | None) -> list[StyledLine]:
     if not found:
-        return _styled("nobody is in sight, and nothing has come from anybody yet", None, width)
+        return _styled("no vessels in range, and no documents received from other vessels yet", None, width)
     head, blocks = fitted(
-        [("vessel", "state", "behind", "to come", "came by", "last", "sent", "received")]
+        [("vessel", "state", "behind", "pending", "route", "last", "sent", "received")]
         + [_cells(row, utc) for row in found],
         right=(2, 3, 5, 6, 7),
         plain=(1,),
@@ -160,7 +169,7 @@ def _table(found: Sequence[PeerRow], width: int, utc: float, room: int | None) -
             break
         shown += block
         left -= 1
-    return shown + ([StyledLine(f"and {count(left, 'vessel')} more: --all")] if left else [])
+    return shown + ([StyledLine(f"and {count(left, 'more vessel')}: use --all")] if left else [])
 
 
 def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
@@ -175,7 +184,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
         )
     behind, to_come, sent, received = figures
     came_by, last = ("", "") if route is None else (_shortened(by_way_of(route)), _ago(route, utc))
-    return row.vessel, row.state, behind, to_come, came_by, last, sent, received
+    return row.vessel, row.words, behind, to_come, came_by, last, sent, received
 
 
 def by_way_of(route: LiveRoute) -> str:
@@ -200,28 +209,28 @@ def _ago(route: LiveRoute, utc: float) -> str:
 def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Iterator[str]:
     """Yield all that is known of one vessel."""
     peer, route = row.peer, row.route
-    for line in wrap(f"{row.vessel}: {row.state}", where.width):
+    for line in wrap(f"{row.vessel}: {row.words}", where.width):
         yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
     if peer is not None:
         yield from wrap(_link_words(peer), where.width, indent="  ")
         if peer.problem:
             yield from wrap(f"problem: {peer.problem}", where.width, indent="  ")
     if route is None:
-        yield from wrap("no document of it has come here yet", where.width, indent="  ")
+        yield from wrap("no documents received from it yet", where.width, indent="  ")
         return
     whole = " > ".join([*reversed(route.path), state.vessel])
-    yield from wrap(f"its documents come by: {whole}", where.width, indent="  ")
+    yield from wrap(f"route of its documents: {whole}", where.width, indent="  ")
     links = count(route.hops, "link")
     if UNKNOWN in route.path:
         yield from wrap(
-            f"at least {links}; {UNKNOWN} stands for vessels that have not told their way",
+            f"at least {links}; {UNKNOWN} stands for vessels that have not reported their route",
             where.width,
             indent="  ",
         )
     else:
         yield f"  {links}"
     yield from wrap(
-        f"the last one came {_ago(route, utc)} ago, {time_text(route.utc, where.zone)}",
+        f"last document {_ago(route, utc)} ago, {time_text(route.utc, where.zone)}",
         where.width,
         indent="  ",
     )
@@ -230,15 +239,15 @@ def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Ite
 def _link_words(peer: LivePeer) -> str:
     parts = [f"at {peer.address}"] if peer.address else []
     if peer.up_for is not None:
-        who = "dialled from here" if peer.dialled else "dialled from there"
-        parts += [f"{who}, for {format_duration(round(peer.up_for))}"]
+        who = "outgoing connection" if peer.dialled else "incoming connection"
+        parts += [f"{who}, up for {format_duration(round(peer.up_for))}"]
         parts += [f"{format_bytes(peer.sent)} sent, {format_bytes(peer.received)} received"]
-        parts += [f"behind by {count(peer.behind, 'change')}, {count(peer.receiving, 'document')} to come"]
+        parts += [f"{count(peer.behind, 'change')} behind, {count(peer.receiving, 'document')} pending"]
     if peer.log:
         parts.append(f"log {peer.log}")
     if peer.version:
         parts.append(f"Logboat {peer.version}")
-    return "; ".join(parts) or "where it is, is not known"
+    return "; ".join(parts) or "address unknown"
 
 
 def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def view(args: Namespace, world: Environment) -> SensorList:
             vessel, why_not = own_vessel(args, database), sight.why_not
         else:
             vessel = chosen_vessel(args, database)
-            why_not = "another vessel's, as far as has arrived here"
+            why_not = "these are another vessel's sensors"
         found, faults = from_documents(database, vessel, utc=world.utc)
     return SensorList(vessel, found, why_not, faults)
 
@@ -61,7 +61,7 @@ def lines(seen: SensorList, where: Screen) -> list[str]:
         for found, block in zip(seen.sensors, blocks, strict=True):
             shown += [paint(line, _style(found), where) for line in block]
     for fault in seen.faults:
-        shown += wrap(f"passed over: {fault}", where.width)
+        shown += wrap(f"skipped: {fault}", where.width)
     return shown
 
 
@@ -90,19 +90,19 @@ def _rate(rate: float) -> str:
 def old_words(seen: SensorList, place: tzinfo) -> str:
     """Say why these are not current values, and when the newest was recorded."""
     newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
-    until = "" if newest is None else f", the newest of {moment_text(newest, place)}"
-    return f"{seen.why_not}: these are the last values in documents{until}"
+    until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
+    return f"{seen.why_not}; showing the last values in documents{until}"
 
 
 def state_words(found: CurrentValue) -> str:
     """Describe the fault and the alarm of a sensor."""
     parts = []
     if found.state is None:
-        parts.append("nothing yet")
+        parts.append("no data yet")
     elif found.is_faulty:
         parts.append(found.state.upper() + (f": {found.detail}" if found.detail else ""))
     if found.alarm is not None:
-        parts.append(f"{found.alarm} raised")
+        parts.append(f"{found.alarm} active")
     return "; ".join(parts) or "good"
 
 

@@ -29,7 +29,7 @@ SOURCES: Final = {
     "gnss": "set by satellite",
     "network": "set by the network",
     "rtc": "set by the clock chip",
-    "floor": "NOT KNOWN: readings are in order, their times follow once the time is known",
+    "floor": "NOT KNOWN: readings are in order, and get their times once the clock is set",
 }
 
 
@@ -109,11 +109,11 @@ def committed(facts: StatusFacts) -> str:
         return f"NO: {state.fault}"
     durable = state.last_durable
     if not state.recording or durable is None:
-        return "NOT YET: nothing is durable so far"
+        return "NOT YET: no sample has been committed yet"
     ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
     if not facts.is_recording:
-        return f"NO: nothing has been made durable for {ago}"
-    return f"yes; the last commit was {ago} ago"
+        return f"NO: no sample has been committed for {ago}"
+    return f"yes; last commit {ago} ago"
 
 
 def recording(facts: StatusFacts) -> str:
@@ -130,7 +130,7 @@ def recording(facts: StatusFacts) -> str:
 def clock(facts: StatusFacts) -> str:
     """Describe the source and the uncertainty of the machine's clock."""
     if facts.live is None:
-        return "not known while the recorder is not running"
+        return "unknown: the recorder is not running"
     source, give = facts.live.clock.source, facts.live.clock.uncertainty
     words = SOURCES.get(source, source)
     return words if source == "floor" else f"{words}, ± {format_duration(give)}"
@@ -140,24 +140,24 @@ def store(facts: StatusFacts) -> str:
     """Describe the document store and the samples that are not yet in it."""
     if facts.store is None:
         return f"NO: {facts.store_fault}"
-    words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')} so far"
+    words = f"{format_bytes(facts.store.bytes)}, {count(facts.store.last_sequence, 'change')}"
     state = facts.live
     if state is None:
         return words
     if state.documents is not None:
-        return f"{words}; NOT WRITTEN NOW, samples wait in the journal: {state.documents}"
-    return f"{words}; {count(state.backlog.open, 'sample')} in windows that are open"
+        return f"{words}; NOT WRITABLE, samples wait in the journal: {state.documents}"
+    return f"{words}; {count(state.backlog.open, 'sample')} in open windows"
 
 
 def card(facts: StatusFacts) -> str:
     """Describe the space for history on the card."""
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
-        return "not known" if facts.live is not None else "not known while the recorder is not running"
+        return "unknown" if facts.live is not None else "unknown: the recorder is not running"
     little = "NEARLY FULL: " if storage.free < NEARLY_FULL * storage.total else ""
     return (
-        f"{little}{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history takes "
-        f"{format_bytes(storage.used)} of {format_bytes(storage.budget)} at most"
+        f"{little}{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history uses "
+        f"{format_bytes(storage.used)} of its {format_bytes(storage.budget)} budget"
     )
 
 
@@ -169,8 +169,8 @@ def sensors(facts: StatusFacts) -> str:
     silent = [found.sensor for found in facts.sensors if found.state is None and found.kind != "manual"]
     words = count(len(facts.sensors), "sensor")
     parts = [f"{len(faulty)} faulty: {_named(faulty)}"] if faulty else []
-    parts += [f"nothing yet from {_named(silent)}"] if silent else []
-    old = "" if facts.live is not None else "; as last heard of"
+    parts += [f"no data yet: {_named(silent)}"] if silent else []
+    old = "" if facts.live is not None else "; last known state"
     return f"{words}, {'; '.join(parts) or 'all good'}{old}"
 
 
@@ -181,32 +181,32 @@ def alarms(facts: StatusFacts) -> str:
     worst = facts.alarms[0]
     holding = sum(alarm.cleared is None for alarm in facts.alarms)
     waiting = sum(not alarm.is_acknowledged for alarm in facts.alarms)
-    return f"{holding} holding, {waiting} not acknowledged; the worst: {_alarm(worst, facts.zone)}"
+    return f"{holding} active, {waiting} not acknowledged; most severe: {_alarm(worst, facts.zone)}"
 
 
 def configuration(facts: StatusFacts) -> str:
     """Say whether the configuration files are in force."""
     told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
     if not told:
-        return "good, but nobody has said which vessel this is" if facts.boot.generated else "good"
+        return "good, but no vessel id is configured" if facts.boot.generated else "good"
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-    force = "the last good one is in force; " if facts.live is not None else ""
+    force = "the last good configuration is in use; " if facts.live is not None else ""
     return f"WRONG: {force}{told[0]}{more}"
 
 
 def identity(facts: StatusFacts) -> str:
     """Say which fleet the vessel belongs to."""
     if facts.live is None:
-        return "not known while the recorder is not running"
+        return "unknown: the recorder is not running"
     found = facts.live.identity
     if found.fault is not None:
-        return f"WRONG, boots are not signed: {found.fault}"
+        return f"WRONG, boot documents are not signed: {found.fault}"
     if found.fleet is None:
-        return "none, so this vessel is of no fleet"
+        return "none; this vessel belongs to no fleet"
     ends = None if facts.mesh is None else facts.mesh.expires
     if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
-        return f"of fleet {found.fleet}"
-    return f"of fleet {found.fleet}; {_expiry(ends, facts)}"
+        return f"member of fleet {found.fleet}"
+    return f"member of fleet {found.fleet}; {_expiry(ends, facts)}"
 
 
 def daemons(facts: StatusFacts) -> str:
@@ -219,8 +219,8 @@ def daemons(facts: StatusFacts) -> str:
     if lights.is_live:
         return "good"
     if lights.state is None:
-        return "no lights are shown"
-    return f"THE LIGHTS ARE NOT TRUE: {lights.why_not}"
+        return "good; no lights in use"
+    return f"LIGHTS OUT OF DATE: {lights.why_not}"
 
 
 def mesh(facts: StatusFacts) -> str:
@@ -230,16 +230,16 @@ def mesh(facts: StatusFacts) -> str:
         return f"NO: {sight.why_not}"
     if state.fault is not None:
         return f"{'none' if state.waits_for_identity else 'NO'}: {state.fault}"
-    near = f"linked with {len(state.linked)} of {len(state.nearby)} nearby"
-    parts = [near if state.nearby else "nobody is nearby"]
+    near = f"linked to {len(state.linked)} of {len(state.nearby)} nearby vessels"
+    parts = [near if state.nearby else "no vessels nearby"]
     if state.unreached:
-        parts.append(f"not reached: {_named([peer.vessel for peer in state.unreached])}")
+        parts.append(f"unreachable: {_named([peer.vessel for peer in state.unreached])}")
     if behind := max((peer.behind for peer in state.peers if peer.has_link), default=0):
-        parts.append(f"behind by {count(behind, 'change')} at most")
+        parts.append(f"up to {count(behind, 'change')} behind")
     if state.refused:
         parts.append(f"{len(state.refused)} refused: {_named([peer.vessel for peer in state.refused])}")
     if state.clones:
-        parts.append("CLONED: two boards say they are one vessel")
+        parts.append("DUPLICATE IDENTITY: two boards claim to be one vessel")
     if state.radio_key is not None and state.radio_key.is_ahead:
         parts.append(radio_key_words(state.radio_key))
     parts += [f"REFUSED: {quota_words(quota, facts.utc)}" for quota in state.quotas]
@@ -248,16 +248,14 @@ def mesh(facts: StatusFacts) -> str:
 
 def radio_key_words(change: LiveRadioKey) -> str:
     """Return words such as `the radio's key changes on 2026-05-15 12:00:00Z`."""
-    return f"the radio's key changes on {time_text(change.begins, UTC)}"
+    return f"the radio key changes on {time_text(change.begins, UTC)}"
 
 
 def shore(facts: StatusFacts) -> str:
     """Describe the transfer of documents to the shore, by gateway."""
     if not facts.gateways:
         return (
-            "NO: the sync daemon is not running"
-            if not facts.mesh_sight.is_live
-            else "no gateway is configured"
+            "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"
         )
     if len(facts.gateways) <= NAMED_GATEWAYS:
         return "; ".join(gateway_words(gateway, facts.utc) for gateway in facts.gateways)
@@ -266,7 +264,7 @@ def shore(facts: StatusFacts) -> str:
         states.setdefault(gateway.state, []).append(gateway.name)
     parts = [f"{len(names)} {state}: {_named(names)}" for state, names in sorted(states.items())]
     if most := max(gateway.backlog_documents for gateway in facts.gateways):
-        parts.append(f"{count(most, 'document')} to go at most")
+        parts.append(f"up to {count(most, 'document')} to send")
     if refused := sum(gateway.refused_documents for gateway in facts.gateways):
         parts.append(f"{count(refused, 'document')} refused")
     return "; ".join(parts)
@@ -277,7 +275,7 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
     parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
     if gateway.backlog_documents:
         backlog = (
-            f"{count(gateway.backlog_documents, 'document')} ({format_bytes(gateway.backlog_bytes)}) to go"
+            f"{count(gateway.backlog_documents, 'document')} ({format_bytes(gateway.backlog_bytes)}) to send"
         )
         if gateway.estimated_seconds:
             backlog += f", about {format_duration(gateway.estimated_seconds)}"
@@ -285,9 +283,11 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
             backlog += f", {thousands(gateway.refused_documents)} of them refused"
         parts.append(backlog)
     elif gateway.state == "connected":
-        parts.append("all is ashore")
+        parts.append("up to date")
     if gateway.last_acknowledged is not None:
-        parts.append(f"last {format_duration(max(round(utc - gateway.last_acknowledged), 0))} ago")
+        parts.append(
+            f"last acknowledged {format_duration(max(round(utc - gateway.last_acknowledged), 0))} ago"
+        )
     return ", ".join(parts)
 
 
@@ -322,7 +322,7 @@ def _alarm(episode: AlarmEpisode, zone: tzinfo) -> str:
 
 def _water(facts: StatusFacts) -> str | None:
     urgent = [e for e in facts.alarms if e.cleared is None and not e.is_acknowledged and e.rank >= 4]
-    return f"see to it: {_alarm(urgent[0], facts.zone)}; then: logboat ack" if urgent else None
+    return f"deal with the alarm: {_alarm(urgent[0], facts.zone)}; then run: logboat ack" if urgent else None
 
 
 def _start(facts: StatusFacts) -> str | None:
@@ -333,46 +333,49 @@ def _start(facts: StatusFacts) -> str | None:
         return f"correct the configuration, then start the recorder: {facts.problems[0]}"
     if facts.live is not None:
         return (
-            "see why the recorder stores nothing: journalctl -u logboat-recorder;"
-            " systemctl restart logboat-recorder"
+            "find out why the recorder commits nothing: journalctl -u logboat-recorder; then: systemctl "
+            "restart logboat-recorder"
         )
     return (
-        "start the recorder: systemctl restart logboat-recorder; why it stopped:"
-        " journalctl -u logboat-recorder"
+        "start the recorder: systemctl restart logboat-recorder; to see why it stopped: journalctl -u "
+        "logboat-recorder"
     )
 
 
 def _fault(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.fault is None:
         return None
-    return f"nothing is recorded until this is put right: {facts.live.fault}"
+    return f"fix this first, nothing is being recorded: {facts.live.fault}"
 
 
 def _restless(facts: StatusFacts) -> str | None:
     if not facts.restless:
         return None
     first = facts.restless[0]
-    return f"see why {first}; it is tried on: journalctl -u logboat-{first.daemon}, logboat doctor"
+    return f"find out why {first}: journalctl -u logboat-{first.daemon}, logboat doctor"
 
 
 def _failed(facts: StatusFacts) -> str | None:
     if not facts.failed_units:
         return None
-    return f"see why {facts.failed_units[0]} has failed: systemctl status {facts.failed_units[0]}"
+    return f"find out why {facts.failed_units[0]} failed: systemctl status {facts.failed_units[0]}"
 
 
 def _lights(facts: StatusFacts) -> str | None:
     sight = facts.lights_sight
     if sight.is_live or sight.state is None:
         return None
-    return f"do not trust the lights, {sight.why_not}: systemctl restart logboat-lights"
+    return f"restart the lights: systemctl restart logboat-lights; {sight.why_not}"
 
 
 def _expires(facts: StatusFacts) -> str | None:
     ends = None if facts.mesh is None else facts.mesh.expires
     if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
         return None
-    return f"{_expiry(ends, facts)}: logboat fleet renew, ashore, then a new card or SSH"
+    return (
+        f"{_expiry(ends, facts)}: run logboat fleet renew ashore, then write a new card or copy the "
+        "identity by SSH"
+    )
 
 
 def _expiry(ends: float, facts: StatusFacts) -> str:
@@ -382,13 +385,13 @@ def _expiry(ends: float, facts: StatusFacts) -> str:
 
 def _documents(facts: StatusFacts) -> str | None:
     reason = facts.store_fault or (facts.live.documents if facts.live is not None else None)
-    return f"look after the document store: {reason}" if reason else None
+    return f"check the document store: {reason}" if reason else None
 
 
 def _copies(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.copies is None:
         return None
-    return f"look after the card, recording goes on: {facts.live.copies}"
+    return f"check the card, recording continues: {facts.live.copies}"
 
 
 def _problems(facts: StatusFacts) -> str | None:
@@ -397,24 +400,24 @@ def _problems(facts: StatusFacts) -> str | None:
 
 def _identity(facts: StatusFacts) -> str | None:
     fault = None if facts.live is None else facts.live.identity.fault
-    return None if fault is None else f"put the vessel's identity right: {fault}"
+    return None if fault is None else f"correct the vessel's identity: {fault}"
 
 
 def _boot(facts: StatusFacts) -> str | None:
     told = [words for words in facts.boot.problems if words not in facts.problems]
-    return f"put right what is on the card: {told[0]}" if told else None
+    return f"correct the files on the card: {told[0]}" if told else None
 
 
 def _network(facts: StatusFacts) -> str | None:
-    return f"look after the networks: {facts.boot.networks[0]}" if facts.boot.networks else None
+    return f"check the networks: {facts.boot.networks[0]}" if facts.boot.networks else None
 
 
 def _unnamed(facts: StatusFacts) -> str | None:
     if not facts.boot.generated:
         return None
     return (
-        "say which vessel this is: write [vessel] id into logboat/vessel.toml on the card, or put its bundle"
-        " there (`logboat fleet card --bundle-only`)"
+        "configure the vessel: write [vessel] id into logboat/vessel.toml on the card, or put its bundle "
+        "there (`logboat fleet card --bundle-only`)"
     )
 
 
@@ -422,7 +425,7 @@ def _full(facts: StatusFacts) -> str | None:
     storage = None if facts.live is None else facts.live.storage
     if storage is None or storage.free >= NEARLY_FULL * storage.total:
         return None
-    return f"make room: only {format_bytes(storage.free)} of the card are free"
+    return f"free up space: only {format_bytes(storage.free)} is free on the card"
 
 
 def _faulty(facts: StatusFacts) -> str | None:
@@ -435,34 +438,38 @@ def _faulty(facts: StatusFacts) -> str | None:
 
 def _unseen(facts: StatusFacts) -> str | None:
     waiting = [alarm for alarm in facts.alarms if not alarm.is_acknowledged]
-    return f"look at {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
+    return f"check {count(len(waiting), 'alarm')}: logboat alarms" if waiting else None
 
 
 def _time(facts: StatusFacts) -> str | None:
     if facts.live is None or facts.live.clock.source != "floor":
         return None
-    return "let the clock be set: by a network, a GNSS receiver or a clock chip"
+    return "set the clock: connect a network, a GNSS receiver or a clock chip"
 
 
 def _clone(facts: StatusFacts) -> str | None:
-    return f"see to a clone: {facts.mesh.clones[0]}" if facts.mesh is not None and facts.mesh.clones else None
+    return (
+        f"resolve a duplicate identity: {facts.mesh.clones[0]}"
+        if facts.mesh is not None and facts.mesh.clones
+        else None
+    )
 
 
 def _sync(facts: StatusFacts) -> str | None:
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live:
         return (
-            "start the sync daemon: systemctl restart logboat-sync; why it stopped:"
-            " journalctl -u logboat-sync"
+            "start the sync daemon: systemctl restart logboat-sync; to see why it stopped: journalctl -u "
+            "logboat-sync"
         )
     if state is not None and state.fault is not None and not state.waits_for_identity:
-        return f"let the log be shared again: {state.fault}"
+        return f"fix the mesh: {state.fault}"
     return None
 
 
 def _mesh_problem(facts: StatusFacts) -> str | None:
     told = () if facts.mesh is None else facts.mesh.problems
-    return next((f"look after the mesh: {words}" for words in told if words not in facts.problems), None)
+    return next((f"check the mesh: {words}" for words in told if words not in facts.problems), None)
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:
@@ -473,8 +480,8 @@ def quota_words(quota: LiveQuota, utc: float) -> str:
     limit = format_bytes(quota.limit) if quota.measure == "bytes" else count(quota.limit, "revision")
     left = format_duration(max(round(quota.until - utc), 0))
     return (
-        f"{quota.whose} has brought its {limit} for a day: {thousands(quota.refused)} refused, the rest can"
-        f" come in {left}"
+        f"{quota.whose} has used its daily limit of {limit}: {thousands(quota.refused)} refused, the "
+        f"limit resets in {left}"
     )
 
 
@@ -482,7 +489,7 @@ def _quota(facts: StatusFacts) -> str | None:
     if not facts.quotas:
         return None
     first = facts.quotas[0]
-    return f"see what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
+    return f"check what {first.whose} sends (logboat db changes): {quota_words(first, facts.utc)}"
 
 
 def _refused(facts: StatusFacts) -> str | None:
@@ -490,19 +497,21 @@ def _refused(facts: StatusFacts) -> str | None:
     if not refused:
         return None
     first = refused[0]
-    return f"see why {first.vessel} is refused: {first.problem or 'no reason is told'}; more: logboat peers"
+    return (
+        f"check why {first.vessel} is refused: {first.problem or 'no reason given'}; details: logboat peers"
+    )
 
 
 def _gateway(facts: StatusFacts) -> str | None:
     refused = next((each for each in facts.gateways if each.state == "refused"), None)
-    return None if refused is None else f"see to gateway {refused.name}: {refused.problem}"
+    return None if refused is None else f"check gateway {refused.name}: {refused.problem}"
 
 
 def _membership(facts: StatusFacts) -> str | None:
     state = facts.mesh_sight.state
     if state is None or not state.waits_for_identity:
         return None
-    return f"to share the log with other vessels, give this one an identity: {state.fault}"
+    return f"give this vessel an identity, to share its log: {state.fault}"
 
 
 ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (

@@ -27,10 +27,10 @@ ROOMY: Final = 60
 """Minimum columns at which the words stand in a column of their own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
-    (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* holding"), Style.BAD),
+    (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active"), Style.BAD),
     (
         re.compile(
-            r"\b(NOT|REFUSED|CLONED|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
+            r"\b(NOT|REFUSED|DUPLICATE|EXPIRED|NEARLY FULL)\b|[1-9][0-9]* (faulty|not acknowledged|refused)"
         ),
         Style.WARN,
     ),

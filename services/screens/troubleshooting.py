@@ -44,159 +44,153 @@ def says(words: str, text: str) -> bool:
 TROUBLES: Final[tuple[CommonFault, ...]] = (
     CommonFault(
         "sensor-unplugged",
-        "a sensor's plug is out, or its wire broken",
+        "a sensor is unplugged, or its wire is broken",
         {"fault": flashes(1)},
         ("sensors", "1 faulty: … (open)"),
         ("sensors", "…: open, … V is above … V"),
-        "Check plug, wire and supply, from the sensor to the header; `logboat sensors --watch` shows when"
-        " it is"
-        " right. All others are recorded on.",
+        "Check the plug, wire and supply, from the sensor to the header. `logboat sensors --watch` shows "
+        "when the sensor works again. All other sensors are still recorded.",
         to_do="check the wiring of …: open",
     ),
     CommonFault(
         "sensor-shorted",
-        "a sensor's wires touch each other, or ground",
+        "a sensor's wires are shorted to each other or to ground",
         {"fault": flashes(1)},
         ("sensors", "1 faulty: … (short)"),
         ("sensors", "…: short, … V is below … V"),
-        "Look for a crushed cable, and for water in a plug. Pull the plug: if it is `open` then, the short"
-        " is on"
-        " the sensor's side.",
+        "Look for a crushed cable, or water in a plug. Unplug the sensor: if its state changes to "
+        "`open`, the short is in the sensor or its cable.",
         to_do="check the wiring of …: short",
     ),
     CommonFault(
         "card-nearly-full",
-        "little room is left on the card",
+        "the card is nearly full",
         {"fault": flashes(2)},
         ("card", "NEARLY FULL: … free of …"),
-        ("space", "… of … are free"),
-        "Bring the log ashore, or put in a larger card. Nothing has to be deleted by hand: the oldest"
-        " history goes"
-        " first, what is ashore before what is not.",
-        to_do="make room: only … of the card are free",
+        ("space", "… of … is free"),
+        "Send the log ashore, or fit a larger card. You do not need to delete anything: the oldest "
+        "history is removed first, starting with what has been sent ashore.",
+        to_do="free up space: only … is free on the card",
     ),
     CommonFault(
         "card-full",
-        "the card is full, of something that is not the log",
+        "the card is full of files that are not part of the log",
         {"record": FAST, "fault": flashes(2)},
         ("recording", "NO: the card is full: …"),
         ("recorder", "the card is full: …"),
-        "Take away what is no log from the data partition (`sudo du -xhd 2 /data`), or put in a"
-        " larger card. What was taken meanwhile waits in memory, and is recorded once there is room.",
-        to_do="nothing is recorded until this is put right: the card is full",
+        "Remove other files from the data partition (`sudo du -xhd 2 /data` lists them), or fit a larger "
+        "card. Samples taken meanwhile wait in memory, and are recorded once there is space.",
+        to_do="fix this first, nothing is being recorded: the card is full",
     ),
     CommonFault(
         "gateway-stopped",
-        "a gateway ashore has stopped, or cannot be reached",
+        "a gateway's server has stopped, or cannot be reached",
         {"gateway": flashes(1)},
         ("shore", "… connecting"),
         ("gateways", "…: connecting to …: …"),
-        "Nothing aboard, if there is no way ashore: all is kept, and goes when there is one. Else see to"
-        " the uplink"
-        " and to the gateway itself; `logboat peers` has its last words.",
+        "If the vessel has no uplink, do nothing: documents are kept, and sent later. Otherwise check "
+        "the uplink and the gateway's server. `logboat peers` shows the last error.",
     ),
     CommonFault(
         "peer-cut",
-        "a vessel that was linked is out of reach",
+        "a linked vessel is out of range",
         {"mesh": SLOW},
-        ("mesh", "linked with 0 of … nearby; not reached: …"),
-        ("mesh", "linked with 0 of … nearby; … is not reached: …"),
-        "Nothing, if it has sailed: what was missed is exchanged at the next meeting. If it lies"
-        " alongside, look at"
-        " its lights, then at Wi-Fi or cable; `logboat peers` on both.",
+        ("mesh", "linked to 0 of … nearby vessels; unreachable: …"),
+        ("mesh", "linked to 0 of … nearby vessels; … is unreachable: …"),
+        "If it has sailed, do nothing: missing documents are exchanged when the vessels next meet. If it "
+        "is alongside, check its lights, then Wi-Fi or cable, and run `logboat peers` on both.",
     ),
     CommonFault(
         "clock-wrong",
-        "the clock is wrong: the board woke without a network, or its chip's battery is empty",
+        "the clock is not set: the board started without a network, or the clock chip's battery is empty",
         {"record": SLOW},
         ("clock", "NOT KNOWN: readings are in order"),
-        ("clock", "the time is not known"),
-        "Nothing is lost, and nothing has to be set by hand: give it a network with a time server, a GNSS"
-        " receiver"
-        " or a clock chip (`[clock]`), and the times of all readings follow.",
-        to_do="let the clock be set",
+        ("clock", "the time is unknown"),
+        "Nothing is lost, and you do not need to set anything by hand. Connect a network with a time "
+        "server, a GNSS receiver or a clock chip (`[clock]`): all readings then get their times.",
+        to_do="set the clock",
     ),
     CommonFault(
         "recorder-hangs",
         "the recorder hangs",
         {"record": FAST},
-        ("recording", "NO: the recorder is not running well: it has said nothing for …"),
-        ("recorder", "the recorder is not running well: it has said nothing for …"),
-        "Its watchdog starts it again within a minute; if not, `systemctl restart logboat-recorder`. If it"
-        " comes"
-        " again, `logboat bundle` for whoever helps.",
+        ("recording", "NO: the recorder is not responding: no update for …"),
+        ("recorder", "the recorder is not responding: no update for …"),
+        "Its watchdog restarts it within a minute; if not, run `systemctl restart logboat-recorder`. If "
+        "this happens again, send the output of `logboat bundle` to your support contact.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
     CommonFault(
         "recorder-killed",
-        "the recorder has ended",
+        "the recorder has stopped",
         {"record": FAST},
         ("recording", "NO: the recorder is not running (…)"),
         ("recorder", "the recorder is not running (…)"),
-        "It is started again by itself, after 1 s, later after 30 s. If the light stays:"
-        " `journalctl -u logboat-recorder`, `logboat doctor`.",
+        "It is restarted automatically, at first after 1 s, later after 30 s. If the light keeps "
+        "blinking, run `journalctl -u logboat-recorder` and `logboat doctor`.",
         to_do="start the recorder: systemctl restart logboat-recorder",
     ),
     CommonFault(
         "sync-hangs",
         "the sync daemon hangs",
         {"mesh": FAST, "gateway": FAST},
-        ("mesh", "NO: the sync daemon is not running well: it has said nothing for …"),
-        ("sync", "the sync daemon is not running well: it has said nothing for …"),
-        "Recording goes on. Its watchdog starts it again within a minute; if not, `systemctl restart"
-        " logboat-sync`.",
+        ("mesh", "NO: the sync daemon is not responding: no update for …"),
+        ("sync", "the sync daemon is not responding: no update for …"),
+        "Recording continues. Its watchdog restarts it within a minute; if not, run `systemctl restart "
+        "logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
     CommonFault(
         "sync-killed",
-        "the sync daemon has ended",
+        "the sync daemon has stopped",
         {"mesh": FAST, "gateway": FAST},
         ("mesh", "NO: the sync daemon is not running (…)"),
         ("sync", "the sync daemon is not running (…)"),
-        "Recording goes on. It is started again by itself; if the lights stay: `journalctl -u logboat-sync`.",
+        "Recording continues. It is restarted automatically; if the lights keep blinking, run "
+        "`journalctl -u logboat-sync`.",
         to_do="start the sync daemon: systemctl restart logboat-sync",
     ),
     CommonFault(
         "lights-hang",
-        "the lights' daemon hangs",
+        "the lights daemon hangs",
         {},
-        ("daemons", "THE LIGHTS ARE NOT TRUE: …: it has said nothing for …"),
-        ("lights", "…: it has said nothing for …: they show what was, or nothing"),
-        "Do not believe them; `logboat status` is right. Its watchdog starts it again within a minute; if"
-        " not, `systemctl restart logboat-lights`.",
-        to_do="do not trust the lights, …: systemctl restart logboat-lights",
-        seen="they stand still: what blinked does not",
+        ("daemons", "LIGHTS OUT OF DATE: …: no update for …"),
+        ("lights", "…: no update for …: the lights show an old state, or nothing"),
+        "Ignore the lights, and use `logboat status`. Its watchdog restarts it within a minute; if not, "
+        "run `systemctl restart logboat-lights`.",
+        to_do="restart the lights: systemctl restart logboat-lights; …",
+        seen="frozen: lights that blinked stop blinking",
     ),
     CommonFault(
         "lights-killed",
-        "the lights' daemon has ended",
+        "the lights daemon has stopped",
         {},
-        ("daemons", "THE LIGHTS ARE NOT TRUE: the lights' daemon is not running (…)"),
-        ("lights", "the lights' daemon is not running (…): they show what was, or nothing"),
-        "It is started again by itself, and lights all for a moment then; if not, `systemctl restart"
-        " logboat-lights`.",
-        to_do="do not trust the lights, …: systemctl restart logboat-lights",
+        ("daemons", "LIGHTS OUT OF DATE: the lights daemon is not running (…)"),
+        ("lights", "the lights daemon is not running (…): the lights show an old state, or nothing"),
+        "It is restarted automatically, and turns all lights on for a moment; if not, run `systemctl "
+        "restart logboat-lights`.",
+        to_do="restart the lights: systemctl restart logboat-lights; …",
         seen="all are dark",
     ),
     CommonFault(
         "daemon-restless",
-        "a daemon ends again and again",
+        "a daemon keeps stopping",
         {"fault": flashes(5)},
-        ("daemons", "FAILING: logboat-… has ended … times in 10 min (the last time: …)"),
-        ("restarts", "logboat-… has ended … times in 10 min"),
-        "`journalctl -u logboat-…` and `errors.log` say why; it is tried on every 30 s, and the light goes"
-        " out when"
-        " it has run for two minutes. Put right the cause, or `logboat bundle` for whoever helps.",
-        to_do="see why logboat-… has ended … times in 10 min",
+        ("daemons", "FAILING: logboat-… has stopped … times in 10 min (last: …)"),
+        ("restarts", "logboat-… has stopped … times in 10 min"),
+        "`journalctl -u logboat-…` and `errors.log` show why. It is restarted every 30 s, and the light "
+        "goes out once it has run for two minutes. Fix the cause, or send the output of `logboat bundle` "
+        "to your support contact.",
+        to_do="find out why logboat-… has stopped … times in 10 min",
     ),
     CommonFault(
         "sensors-toml-broken",
-        "`sensors.toml` has a mistake, from the next start on",
+        "`sensors.toml` has an error (seen from the next start on)",
         {"fault": flashes(3)},
-        ("configuration", "WRONG: the last good one is in force; sensors.toml:…: …"),
+        ("configuration", "WRONG: the last good configuration is in use; sensors.toml:…: …"),
         ("configuration", "sensors.toml:…: …"),
-        "Recording goes on with the last good one. Correct the line that is named, on the card or here;"
-        " `logboat config check`, then `logboat config apply`.",
+        "Recording continues with the last good configuration. Correct the line given, on the card or on "
+        "the appliance. Then run `logboat config check` and `logboat config apply`.",
         to_do="correct the configuration: sensors.toml:…",
     ),
     CommonFault(
@@ -205,23 +199,21 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         {"fault": flashes(6)},
         ("identity", "…; the certificate EXPIRED on …"),
         ("identity", "the certificate expired on …"),
-        "Recording goes on; others refuse this vessel. Ashore: `logboat fleet renew`, then a new card, or"
-        " SSH into"
-        " `/etc/logboat/identity`, which is taken up at once. Is the date right? If not, see to the clock"
-        " first.",
-        to_do="the certificate EXPIRED on …: logboat fleet renew",
+        "Recording continues, but other vessels refuse this one. First check that the date is right; if "
+        "not, correct the clock. Then run `logboat fleet renew` ashore, and write a new card, or copy "
+        "the identity by SSH to `/etc/logboat/identity`, where it takes effect immediately.",
+        to_do="the certificate EXPIRED on …: run logboat fleet renew",
     ),
     CommonFault(
         "vessel-cloned",
-        "two boards say that they are this vessel",
+        "two boards claim to be this vessel",
         {"mesh": flashes(3)},
-        ("mesh", "CLONED: two boards say they are one vessel"),
+        ("mesh", "DUPLICATE IDENTITY: two boards claim to be one vessel"),
         ("clones", "… both say they are vessel …"),
-        "Find the second card with this vessel's name, and give it one of its own (`logboat fleet add`);"
-        " if it was"
-        " stolen, `logboat fleet revoke`. The light goes out an hour after the two last met, or with"
-        " `systemctl restart logboat-sync`.",
-        to_do="see to a clone: …",
+        "Find the other card with this vessel's identity, and give it an identity of its own (`logboat "
+        "fleet add`). If it was stolen, run `logboat fleet revoke`. The light goes out an hour after the "
+        "two last met, or after `systemctl restart logboat-sync`.",
+        to_do="resolve a duplicate identity: …",
     ),
 )
 
@@ -229,7 +221,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
 def markdown() -> str:
     """Return the table in Markdown, as the README contains it."""
     lines = [
-        "| what has happened | lights | `logboat status` | `logboat doctor` | what to do |",
+        "| problem | lights | `logboat status` | `logboat doctor` | what to do |",
         "| --- | --- | --- | --- | --- |",
     ]
     for trouble in TROUBLES:

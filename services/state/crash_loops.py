@@ -47,7 +47,7 @@ class CrashLoop:
 
     def __str__(self) -> str:
         within = f"{WITHIN_S / 60:g} min"
-        return f"logboat-{self.daemon} has ended {self.count} times in {within} (the last time: {self.how})"
+        return f"logboat-{self.daemon} has stopped {self.count} times in {within} (last: {self.how})"
 
 
 def judge(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:

@@ -34,5 +34,5 @@ Sight = liveness.ObservedState[LiveLights]
 def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
     return liveness.judge(
-        state_file.path(run, "lights"), LiveLights, "the lights' daemon", boottime=boottime, alive=alive
+        state_file.path(run, "lights"), LiveLights, "the lights daemon", boottime=boottime, alive=alive
     )

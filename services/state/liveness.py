@@ -69,17 +69,19 @@ def judge(
     """
     found = state_file.read(path)
     if found is None:
-        what = "cannot be read" if path.exists() else "is not there"
+        what = "cannot be read" if path.exists() else "does not exist"
         return ObservedState(None, f"{who} is not running ({path} {what})")
     try:
         state = msgspec.convert(found, shape)
     except msgspec.ValidationError as error:
-        return ObservedState(None, f"{path} cannot be understood ({error}): is {who} of this version?")
+        return ObservedState(
+            None, f"{path} is not valid ({error}): check that {who} has the same version as this command"
+        )
     age = boottime - state.updated.clock
     if not alive(state.pid):
-        heard = f"last heard of {format_duration(age)} ago" if age >= 0 else "last heard of before this boot"
+        heard = f"last update {format_duration(age)} ago" if age >= 0 else "last update before this boot"
         return ObservedState(state, f"{who} is not running ({heard})")
     if not 0 <= age + 1 <= FRESH_S + 1:
         heard = f"for {format_duration(age)}" if age >= 0 else "since this boot"
-        return ObservedState(state, f"{who} is not running well: it has said nothing {heard}")
+        return ObservedState(state, f"{who} is not responding: no update {heard}")
     return ObservedState(state, "")

@@ -136,7 +136,7 @@ def test_a_user_brings_a_days_worth_and_status_says_who_it_is(tmp_path: Path, si
         (quota,) = state["quotas"]
         assert (quota["owner"], quota["measure"]) == (f"user:{CREW}", "bytes")
         shown = siege.sync.logboat("status").stdout
-        assert f"REFUSED: user {CREW} has brought its 4 MB for a day" in " ".join(shown.split())
+        assert f"REFUSED: user {CREW} has used its daily limit of 4 MB" in " ".join(shown.split())
         (told,) = json.loads(siege.sync.logboat("status", "--json").stdout)["quotas"]
         assert told["owner"] == f"user:{CREW}"
         assert report.most_mib <= MEMORY_MIB, str(report)

@@ -59,7 +59,7 @@ def test_a_start_that_hangs_is_ended_and_told(slow: Guest) -> None:
     with pytest.raises(GuestError):
         start(slow, "hanging", "import time\ntime.sleep(3600)")
     assert slow.run("systemctl show -p Result --value test-hanging", seconds=300) == "timeout"
-    words = "logboat-store has ended: it did not start or end in time"
+    words = "logboat-store has stopped: did not start or stop in time"
     assert words in slow.run("cat /var/lib/logboat/errors.log", seconds=300)
     slow.root("systemctl reset-failed test-hanging; rm /run/logboat/ended-store", seconds=300)
 

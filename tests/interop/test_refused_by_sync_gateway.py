@@ -82,8 +82,8 @@ def test_refused_document_is_shown_with_its_reason_and_goes_ashore_once_it_is_re
     argo.start()
     argo.until(is_told)
     words = " ".join(argo.logboat("status").stdout.split())
-    assert "office REFUSED, 1 document (0 B) to go, 1 of them refused" in words
-    assert "all is ashore" not in words
+    assert "office REFUSED, 1 document (0 B) to send, 1 of them refused" in words
+    assert "up to date" not in words
     (told,) = json.loads(argo.logboat("peers", "--json").stdout)["gateways"]
     assert [(each["id"], each["reason"]) for each in told["refused"]] == [(REFUSED, "no such sensor")]
     assert told["refused"][0]["when"] > 0

@@ -180,7 +180,7 @@ def test_without_a_bundle_it_has_a_name_of_its_own_and_says_so(pi: Pi, logboat: 
     logboat.live()
     boot_state.write(logboat.run_folder, found)
     shown = logboat("status")
-    assert "nobody has said which vessel this is" in shown.out
+    assert "no vessel id is configured" in shown.out
     assert logboat("status", "--json").json["boot"]["generated"] is True
 
 
@@ -195,7 +195,7 @@ def test_what_is_wrong_on_the_card_is_in_status(pi: Pi, logboat: Appliance) -> N
     logboat.live()
     boot_state.write(logboat.run_folder, found)
     shown = logboat("status").out
-    assert "configuration  WRONG: the last good one is in force; sensors.toml:4" in shown
+    assert "configuration  WRONG: the last good configuration is in use; sensors.toml:4" in shown
     assert logboat("status", "--json").json["boot"]["problems"] == [problem]
 
 

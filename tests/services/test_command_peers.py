@@ -52,7 +52,7 @@ class TestPeers:
         logboat.mesh(**FLEET)
         done = logboat("peers")
         assert done.status == 0
-        assert done.lines[0] == "argo of fleet north: linked with 1 of 4 nearby, port 4984"
+        assert done.lines[0] == "argo (fleet north): linked to 1 of 4 nearby vessels, port 4984"
         assert [line.split()[0] for line in done.lines if not line.startswith(" ")][1:] == [
             *("vessel", "ferry", "carrick", "brigid", "gull", "dagda", "erin")
         ]
@@ -71,9 +71,9 @@ class TestPeers:
             "3.4",
             "MB",
         ]
-        assert words["dagda"] == ["dagda", "not", "near", "carrick", ">", "brigid", "10", "min"]
-        assert words["erin"] == ["erin", "not", "near", "?", ">", "brigid", "1", "d"]
-        assert words["gull"] == ["gull", "in", "sight"]
+        assert words["dagda"] == ["dagda", "out", "of", "range", "carrick", ">", "brigid", "10", "min"]
+        assert words["erin"] == ["erin", "out", "of", "range", "?", ">", "brigid", "1", "d"]
+        assert words["gull"] == ["gull", "in", "range"]
 
     def test_a_refusal_has_its_reason_beneath_it(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
@@ -87,31 +87,31 @@ class TestPeers:
             **FLEET, quotas=[QUOTA | {"owner": "vessel:brigid", "measure": "revisions", "limit": 900}]
         )
         shown = logboat("peers").out
-        assert "refused: vessel brigid has brought its 900 revisions for a day: 17 refused" in shown
+        assert "refused: vessel brigid has used its daily limit of 900 revisions: 17 refused" in shown
         assert logboat("peers", "--json").json["quotas"][0]["owner"] == "vessel:brigid"
 
     def test_clones_and_problems_come_first(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET, clones=["two boards say they are ferry"], problems=["multicast fails"])
         lines = logboat("peers").lines
-        assert lines[1:3] == ["CLONE: two boards say they are ferry", "problem: multicast fails"]
+        assert lines[1:3] == ["DUPLICATE IDENTITY: two boards say they are ferry", "problem: multicast fails"]
 
     def test_nobody_near_is_said(self, logboat: Appliance) -> None:
         logboat.mesh(crew=[{"user": "bridge", "address": "10.0.0.9:5000"}], port=None)
         done = logboat("peers")
         assert done.lines == [
-            "argo of fleet north: linked with 0 of 0 nearby, dials only",
+            "argo (fleet north): linked to 0 of 0 nearby vessels, outgoing connections only",
             "crew: bridge (10.0.0.9:5000)",
-            "nobody is in sight, and nothing has come from anybody yet",
+            "no vessels in range, and no documents received from other vessels yet",
         ]
 
     def test_an_address_where_nobody_answers_is_not_nearby(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.mesh(peers=[peer("10.0.0.7:4984/log", "connecting", problem="no route"), peer("brigid")])
         done = logboat("peers")
-        assert "linked with 1 of 1 nearby" in done.lines[0]
+        assert "linked to 1 of 1 nearby vessels" in done.lines[0]
         assert done.lines[2].split() == ["10.0.0.7:4984/log", "connecting"]
         assert done.lines[3] == "  no route"
-        assert "mesh           linked with 1 of 1 nearby" in logboat("status").out
+        assert "mesh           linked to 1 of 1 nearby vessels" in logboat("status").out
 
     def test_programs_get_it_all(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
@@ -143,10 +143,10 @@ class TestRoute:
         logboat.mesh(**FLEET)
         done = logboat("peers", "--route", "dagda")
         assert done.lines == [
-            "dagda: not near",
-            "  its documents come by: dagda > carrick > brigid > argo",
+            "dagda: out of range",
+            "  route of its documents: dagda > carrick > brigid > argo",
             "  3 links",
-            "  the last one came 10 min ago, 2025-10-10 12:30:00Z",
+            "  last document 10 min ago, 2025-10-10 12:30:00Z",
         ]
 
     def test_a_stretch_that_nobody_told_is_no_link_more(self, logboat: Appliance) -> None:
@@ -158,16 +158,16 @@ class TestRoute:
     def test_of_a_vessel_nearby_its_link_is_told_too(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         out = " ".join(logboat("peers", "--route", "brigid").out.split())
-        assert "at 10.0.0.2:4984; dialled from here, for 1 min; 12 kB sent, 3.4 MB received" in out
-        assert "behind by 12 345 changes, 7 documents to come" in out
-        assert "no document of it" in logboat("peers", "--route", "gull").out
+        assert "at 10.0.0.2:4984; outgoing connection, up for 1 min; 12 kB sent, 3.4 MB received" in out
+        assert "12 345 changes behind, 7 documents pending" in out
+        assert "no documents received from it" in logboat("peers", "--route", "gull").out
 
     def test_a_vessel_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         for more in ((), ("--json",)):
             done = logboat("peers", "--route", "nobody", *more)
             assert (done.status, done.out) == (2, "")
-            assert "known: brigid, carrick, dagda, erin, ferry, gull" in done.err
+            assert "known vessels: brigid, carrick, dagda, erin, ferry, gull" in done.err
 
 
 class TestNoMesh:
@@ -181,20 +181,20 @@ class TestNoMesh:
     def test_a_daemon_that_ended_for_a_reason_has_left_it(self, logboat: Appliance) -> None:
         logboat.mesh(fault="port 4984 is taken")
         logboat.living.clear()
-        assert "is not running (last heard of 200 ms ago): port 4984 is taken" in logboat("peers").err
+        assert "is not running (last update 200 ms ago): port 4984 is taken" in logboat("peers").err
 
     def test_the_ways_ashore_are_shown_without_a_fleet(self, logboat: Appliance) -> None:
         club = {"name": "club", "kind": "mqtt", "url": "mqtt://x", "state": "connected"}
         logboat.mesh(fleet=None, fault="no identity yet", waitsForIdentity=True, gateways=[club])
         done = logboat("peers")
         assert done.status == 1
-        assert done.lines == ["shore club (mqtt): connected, all is ashore"]
+        assert done.lines == ["shore club (mqtt): connected, up to date"]
         assert "no mesh: no identity yet" in done.err
 
     def test_a_daemon_that_hangs_is_no_mesh(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
         logboat.clock.boottime += 60
-        assert "has said nothing for 1 min" in logboat("peers").err
+        assert "no update for 1 min" in logboat("peers").err
 
     def test_without_identity_it_says_what_to_do(self, logboat: Appliance) -> None:
         logboat.mesh(
@@ -206,7 +206,7 @@ class TestNoMesh:
 
     def test_a_file_of_another_version_is_no_mesh(self, logboat: Appliance) -> None:
         (logboat.run_folder / "sync.json").write_text('{"version": 1, "pid": "x"}')
-        assert "cannot be understood" in logboat("peers").err
+        assert "is not valid" in logboat("peers").err
 
 
 class TestScreen:
@@ -225,7 +225,7 @@ class TestScreen:
         where = Screen(is_terminal=True, width=80, height=24)
         lines = overview(state, where, NOW)
         assert len(lines) <= 23
-        assert lines[-1] == f"and {106 - (len(lines) - 6) - 1} more: --all".replace(" more", " vessels more")
+        assert lines[-1] == f"and {106 - (len(lines) - 6) - 1} more vessels: use --all"
         assert "ferry" in lines[2]
         whole = overview(state, where, NOW, everything=True)
         assert sum(not line.startswith(" ") for line in whole) == 1 + 1 + 106
@@ -251,7 +251,7 @@ class TestStatus:
         logboat.live()
         logboat.mesh(peers=[peer("brigid", "silent", behind=3, upFor=60.0, problem="no answer for 4 s")])
         assert (
-            "mesh           linked with 0 of 1 nearby; not reached: brigid; behind by 3 changes at most"
+            "mesh           linked to 0 of 1 nearby vessels; unreachable: brigid; up to 3 changes behind"
             in logboat("status").out
         )
         mesh = logboat("status", "--json").json["mesh"]
@@ -259,8 +259,11 @@ class TestStatus:
         lines = logboat("peers").lines
         assert lines[2].split()[:3] == ["brigid", "silent", "3"]
         assert lines[3] == "  no answer for 4 s"
-        assert "dialled from here, for 1 min" in logboat("peers", "--route", "brigid").out
-        assert "linked with 0 of 1 nearby; brigid is not reached: no answer for 4 s" in logboat("doctor").out
+        assert "outgoing connection, up for 1 min" in logboat("peers", "--route", "brigid").out
+        assert (
+            "linked to 0 of 1 nearby vessels; brigid is unreachable: no answer for 4 s"
+            in logboat("doctor").out
+        )
 
     def test_doctor_names_the_gateway_that_is_down_though_another_stands(self, logboat: Appliance) -> None:
         logboat.live()
@@ -284,7 +287,7 @@ class TestStatus:
         logboat.live()
         logboat.mesh(peers=[peer("brigid", behind=3), peer("gull", "in sight")])
         done = logboat("status")
-        assert "mesh           linked with 1 of 2 nearby; behind by 3 changes at most" in done.out
+        assert "mesh           linked to 1 of 2 nearby vessels; up to 3 changes behind" in done.out
         assert "to do" not in done.out
         found = logboat("status", "--json").json["mesh"]
         assert (found["linked"], found["nearby"]) == (["brigid"], ["brigid", "gull"])
@@ -292,27 +295,31 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("changes", "line", "todo"),
         [
-            (FLEET, "1 refused: ferry", f"see why ferry is refused: {REVOKED}"),
-            ({"clones": ["two boards are ferry"]}, "CLONED", "see to a clone: two boards are ferry"),
+            (FLEET, "1 refused: ferry", f"check why ferry is refused: {REVOKED}"),
+            (
+                {"clones": ["two boards are ferry"]},
+                "DUPLICATE IDENTITY",
+                "resolve a duplicate identity: two boards are ferry",
+            ),
             (
                 {"quotas": [QUOTA]},
-                "REFUSED: user guest has brought its 4 MB for a day: 17 refused, the rest can come in 2 h",
-                "see what user guest sends (logboat db changes): user guest has brought its 4 MB for a day",
+                "REFUSED: user guest has used its daily limit of 4 MB: 17 refused, the limit resets in 2 h",
+                "check what user guest sends (logboat db changes): user guest has used its daily limit of",
             ),
-            ({"problems": ["no multicast"]}, "nobody is nearby", "look after the mesh: no multicast"),
+            ({"problems": ["no multicast"]}, "no vessels nearby", "check the mesh: no multicast"),
             (
                 {"fault": "no identity yet", "waitsForIdentity": True},
                 "none: no identity yet",
-                "give this one an identity",
+                "give this vessel an identity",
             ),
             (
                 {"fault": "vessel.pem: not PEM"},
                 "NO: vessel.pem: not PEM",
-                "shared again: vessel.pem: not PEM",
+                "fix the mesh: vessel.pem: not PEM",
             ),
             (
                 {"updated": {"clock": 99_900.0, "utc": UTC}},
-                "NO: the sync daemon is not running well: it has said nothing for 1 min 40 s",
+                "NO: the sync daemon is not responding: no update for 1 min 40 s",
                 "journalctl -u logboat-sync",
             ),
             ({"pid": 1}, "NO: the sync daemon is not running", "start the sync daemon"),
@@ -331,7 +338,7 @@ class TestStatus:
     def test_what_is_wrong_with_recording_comes_first(self, logboat: Appliance) -> None:
         logboat.live(fault="the card is full", recording=False)
         logboat.mesh(pid=1)
-        assert "nothing is recorded until this is put right" in logboat("status").lines[-1]
+        assert "fix this first, nothing is being recorded" in logboat("status").lines[-1]
 
     def test_a_wrong_configuration_is_told_once(self, logboat: Appliance) -> None:
         logboat.put(build.boot(1, build.network(0, UTC)))

@@ -32,18 +32,18 @@ class TestStatus:
         done = logboat("status")
         assert done.status == 0
         assert done.lines[0] == "argo (SY Argo), log abcdef, boot 1"
-        assert "recording      yes; the last commit was 700 ms ago, 12 345 samples" in done.out
+        assert "recording      yes; last commit 700 ms ago, 12 345 samples" in done.out
         assert "set by the network, ± 20 ms" in done.out
         assert "12 GB free of 32 GB" in done.out
-        assert "3 changes so far" in done.out
+        assert "3 changes" in done.out
         assert "to do" not in done.out
 
     @pytest.mark.parametrize(
         ("identity", "words"),
         [
-            ({"fleet": None, "fault": None}, "none, so this vessel is of no fleet"),
-            ({"fleet": "north", "fault": None}, "of fleet north"),
-            ({"fleet": None, "fault": "it is gone"}, "WRONG, boots are not signed: it is gone"),
+            ({"fleet": None, "fault": None}, "none; this vessel belongs to no fleet"),
+            ({"fleet": "north", "fault": None}, "member of fleet north"),
+            ({"fleet": None, "fault": "it is gone"}, "WRONG, boot documents are not signed: it is gone"),
         ],
     )
     def test_it_tells_of_which_fleet_the_vessel_is(
@@ -57,18 +57,18 @@ class TestStatus:
         logboat.put(SYNCED, build.equipment(30.0))
         done = logboat("status")
         assert "NO: the recorder is not running" in done.out
-        assert "recorder.json is not there" in done.out
-        assert "1 sensor, all good; as last heard of" in done.out
+        assert "recorder.json does not exist" in done.out
+        assert "1 sensor, all good; last known state" in done.out
         assert done.lines[-1].startswith("to do: start the recorder")
 
     def test_a_process_that_is_gone_is_no_recorder(self, logboat: Appliance) -> None:
         logboat.live()
         logboat.living.clear()
-        assert "NO: the recorder is not running (last heard of 200 ms ago)" in logboat("status").out
+        assert "NO: the recorder is not running (last update 200 ms ago)" in logboat("status").out
 
     @pytest.mark.parametrize(
         ("boottime", "words"),
-        [(100_060.0, "has said nothing for 1 min"), (50.0, "has said nothing since this boot")],
+        [(100_060.0, "no update for 1 min"), (50.0, "no update since this boot")],
     )
     def test_an_old_file_is_no_recorder(self, logboat: Appliance, boottime: float, words: str) -> None:
         logboat.live()
@@ -79,13 +79,13 @@ class TestStatus:
         (logboat.run_folder / "recorder.json").write_text('{"version": 99}')
         assert "recorder.json cannot be read" in logboat("status").out
         (logboat.run_folder / "recorder.json").write_text('{"version": 1, "pid": "x"}')
-        assert "cannot be understood" in logboat("status").out
+        assert "is not valid" in logboat("status").out
 
     def test_a_store_that_is_missing_does_not_keep_it_from_saying_the_rest(self, logboat: Appliance) -> None:
         logboat.live()
         done = logboat("status")
         assert done.status == 0
-        assert "yes; the last commit" in done.out
+        assert "yes; last commit" in done.out
         assert "store          NO:" in done.out
         assert not logboat.store.exists()
 
@@ -96,7 +96,7 @@ class TestStatus:
         assert (found["vessel"], found["running"], found["recording"]) == ("argo", True, True)
         assert found["alarms"]["holding"] == 1
         assert found["recorder"]["lastDurable"]["samples"] == 12_345
-        assert found["toDo"].startswith("see to it: alarm, Overspeed")
+        assert found["toDo"].startswith("deal with the alarm: alarm, Overspeed")
 
     def test_programs_learn_why_it_does_not_record(self, logboat: Appliance) -> None:
         logboat.live(fault="the card is full", recording=False)
@@ -114,20 +114,20 @@ class TestStatus:
         [
             (
                 {"fault": "the card is full", "recording": False},
-                "nothing is recorded until this is put right",
+                "fix this first, nothing is being recorded",
             ),
-            ({"documents": "the disk is read-only"}, "look after the document store: the disk is read-only"),
-            ({"copies": "they cannot be written"}, "look after the card, recording goes on: they cannot be"),
+            ({"documents": "the disk is read-only"}, "check the document store: the disk is read-only"),
+            ({"copies": "they cannot be written"}, "check the card, recording continues: they cannot be"),
             ({"problems": ["sensors.toml:3: bad pin"]}, "correct the configuration: sensors.toml:3: bad pin"),
-            ({"storage": {"free": 1e9, "total": 32e9, "budget": 9, "used": 8}}, "make room"),
+            ({"storage": {"free": 1e9, "total": 32e9, "budget": 9, "used": 8}}, "free up space"),
             (
                 {"sensors": {"rpm": build.live_sensor(None, state="open", detail="2.97 V is above 2.9 V")}},
                 "check the wiring of rpm (Main engine): open, 2.97 V is above 2.9 V",
             ),
-            ({"clock": {"source": "floor", "uncertainty": 0.0}}, "let the clock be set"),
+            ({"clock": {"source": "floor", "uncertainty": 0.0}}, "set the clock"),
             (
                 {"identity": {"fault": "vessel.key: gone"}},
-                "put the vessel's identity right: vessel.key: gone",
+                "correct the vessel's identity: vessel.key: gone",
             ),
         ],
     )
@@ -141,13 +141,13 @@ class TestStatus:
     def test_water_in_the_bilge_comes_before_everything_else(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(text="Water in the main bilge"))
         logboat.live(fault="the card is full", recording=False)
-        assert "see to it: alarm, Water in the main bilge" in logboat("status").lines[-1]
+        assert "deal with the alarm: alarm, Water in the main bilge" in logboat("status").lines[-1]
 
     def test_an_acknowledged_alarm_is_not_pressed_on_people(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(acks=[{"who": "anna", "when": "2025-10-09T10:00:00Z"}]))
         logboat.live()
         done = logboat("status")
-        assert "1 holding, 0 not acknowledged" in done.out
+        assert "1 active, 0 not acknowledged" in done.out
         assert "to do" not in done.out
 
 
@@ -167,14 +167,14 @@ class TestSensors:
         assert "1800 rpm" in rows["rpm"]
         assert "700 ms" in rows["rpm"]
         assert "1/s" in rows["rpm"]
-        assert "warn raised" in rows["rpm"]
+        assert "warn active" in rows["rpm"]
         assert "OPEN: 3.1 V" in rows["fuel"]
 
     def test_without_recorder_documents_are_shown_and_said_to_be_old(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.equipment(30.0, clock=99_000.2))
         done = logboat("sensors")
         assert "the recorder is not running" in done.out
-        assert "these are the last values in documents" in done.out
+        assert "showing the last values in documents" in done.out
         assert "1800 rpm" in done.out
         assert "16 min 40 s" in done.out
 
@@ -217,7 +217,7 @@ class TestSensors:
         logboat.put(build.equipment(30.0), ("equipment:argo:zzz", {"type": "equipment", "\x1b": 1}))
         done = logboat("sensors")
         assert "1800 rpm" in done.out
-        assert "passed over: equipment:argo:zzz" in done.out
+        assert "skipped: equipment:argo:zzz" in done.out
 
 
 class TestLog:
@@ -348,7 +348,7 @@ class TestLog:
         )
         done = logboat("log", "rpm", "--csv")
         assert [row["seq"] for row in csv.DictReader(done.lines)] == ["1", "2", "4"]
-        assert f"passed over: {broken}" in done.err
+        assert f"skipped: {broken}" in done.err
 
 
 class TestAdd:
@@ -451,7 +451,7 @@ class TestAlarms:
         assert "Overspeed (above 63, at 3840 rpm)" in row
         assert "argo rpm" in row
         assert "2025-10-09 08:55:17Z" in row
-        assert "HOLDS" in row
+        assert "ACTIVE" in row
 
     def test_the_severest_that_hold_come_first(self, logboat: Appliance) -> None:
         logboat.put(
@@ -467,7 +467,7 @@ class TestAlarms:
         logboat.put(SYNCED)
         assert logboat("alarms").out == "no alarm is on record\n"
         logboat.put(build.alarm(1, cleared=200, acks=[{"who": "a", "when": "2025-10-09T10:00:00Z"}]))
-        assert logboat("alarms").out == "no alarm holds, and none awaits an eye\n"
+        assert logboat("alarms").out == "no active alarms, none to acknowledge\n"
 
     def test_an_acknowledgement_is_on_record_with_who_and_when(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm(17))
@@ -482,7 +482,7 @@ class TestAlarms:
         logboat("ack", "17")
         done = logboat("ack", "17")
         assert done.status == 0
-        assert "had acknowledged it before" in done.out
+        assert "already acknowledged by" in done.out
         logboat("ack", "17", "--by", "ben")
         (alarm,) = logboat("alarms", "--json").json["alarms"]
         assert [ack["who"] for ack in alarm["acks"]] == ["anna", "ben"]

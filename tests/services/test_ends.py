@@ -58,14 +58,14 @@ def systemd(tmp_path: Path) -> Systemd:
 
 def test_a_few_ends_are_kept_and_no_fault(systemd: Systemd) -> None:
     systemd.ends(*range(MANY - 1))
-    assert systemd.kept == [f"logboat-sync has ended: {HOW}"] * (MANY - 1)
+    assert systemd.kept == [f"logboat-sync has stopped: {HOW}"] * (MANY - 1)
     assert systemd.judge(MANY) is None
 
 
 def test_the_fifth_within_ten_minutes_is_a_fault_and_kept_with_its_count(systemd: Systemd) -> None:
     systemd.ends(*range(MANY))
-    words = f"logboat-sync has ended 5 times in 10 min (the last time: {HOW})"
-    assert systemd.kept[-1] == f"{words}; it is tried on, every 30 s"
+    words = f"logboat-sync has stopped 5 times in 10 min (last: {HOW})"
+    assert systemd.kept[-1] == f"{words}; restarting it every 30 s"
     assert systemd.judge(MANY) == words
 
 
@@ -92,7 +92,7 @@ def test_it_is_over_when_the_daemon_has_run_for_a_while(systemd: Systemd) -> Non
     assert systemd.judge(last + OVER_AFTER_S - 1) is not None
     assert systemd.judge(last + OVER_AFTER_S) is None
     systemd.ends(WITHIN_S * 2)
-    assert systemd.kept[-1] == f"logboat-sync has ended: {HOW}"
+    assert systemd.kept[-1] == f"logboat-sync has stopped: {HOW}"
 
 
 def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
@@ -100,7 +100,7 @@ def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
     assert systemd.judge(10.0) is None
     systemd.ends(10.0)
     assert [end.clock for end in crash_loops.noted(systemd.folder / "run", "sync")] == [10.0]
-    assert systemd.kept[-1] == f"logboat-sync has ended: {HOW}"
+    assert systemd.kept[-1] == f"logboat-sync has stopped: {HOW}"
 
 
 def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> None:
@@ -116,9 +116,9 @@ def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> No
         ({}, None),
         ({"SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "2"}, "exit status 2"),
         ({"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}, "killed by signal KILL"),
-        ({"SERVICE_RESULT": "core-dump", "EXIT_STATUS": "SEGV"}, "it crashed, signal SEGV"),
-        ({"SERVICE_RESULT": "watchdog", "EXIT_STATUS": "ABRT"}, "it hung, and the watchdog ended it"),
-        ({"SERVICE_RESULT": "timeout", "EXIT_STATUS": "TERM"}, "it did not start or end in time"),
+        ({"SERVICE_RESULT": "core-dump", "EXIT_STATUS": "SEGV"}, "crashed with signal SEGV"),
+        ({"SERVICE_RESULT": "watchdog", "EXIT_STATUS": "ABRT"}, "hung, stopped by the watchdog"),
+        ({"SERVICE_RESULT": "timeout", "EXIT_STATUS": "TERM"}, "did not start or stop in time"),
         ({"SERVICE_RESULT": "resources"}, "resources"),
     ],
 )
@@ -139,7 +139,7 @@ def test_the_script_and_what_reads_its_notes_have_the_same_numbers() -> None:
 def test_a_full_errors_log_is_turned_over_and_the_end_is_in_the_new_one(systemd: Systemd) -> None:
     (systemd.folder / "data" / kept.NAME).write_text("x\n" * kept.LIMIT)
     systemd.ends(1.0)
-    assert systemd.kept == [f"logboat-sync has ended: {HOW}"]
+    assert systemd.kept == [f"logboat-sync has stopped: {HOW}"]
     assert (systemd.folder / "data" / kept.OLDER).stat().st_size > kept.LIMIT
 
 
@@ -154,10 +154,10 @@ def test_what_systemd_runs_makes_it_known_everywhere(
         assert logboat("ended", "recorder").status == 0
         logboat.clock.boottime += 2
         logboat.live(updated={"clock": logboat.clock.boottime, "utc": 1.0})
-    words = "logboat-recorder has ended 5 times in 10 min (the last time: killed by signal SEGV)"
+    words = "logboat-recorder has stopped 5 times in 10 min (last: killed by signal SEGV)"
     status = logboat("status")
     assert f"FAILING: {words}" in status.out
-    assert f"to do: see why {words}; it is tried on: journalctl -u logboat-recorder" in status.out
+    assert f"to do: find out why {words}: journalctl -u logboat-recorder" in status.out
     assert logboat("status", "--json").json["restless"] == [words]
     assert [found.line.text for found in kept.read(logboat.data)][-1].startswith(words)
     monkeypatch.setenv("SERVICE_RESULT", "success")
@@ -171,7 +171,7 @@ def test_a_unit_that_has_failed_is_told(logboat: Appliance) -> None:
     logboat.failed.append("logboat-store.service")
     status = logboat("status")
     assert "FAILED: logboat-store.service" in status.out
-    assert "see why logboat-store.service has failed: systemctl status logboat-store.service" in status.out
+    assert "find out why logboat-store.service failed: systemctl status logboat-store.service" in status.out
 
 
 def test_an_end_is_kept_though_the_run_directory_is_not_there_yet(
@@ -181,5 +181,5 @@ def test_an_end_is_kept_though_the_run_directory_is_not_there_yet(
     logboat.run_folder.rmdir()
     assert logboat("ended", "boot").status == 0
     [found] = kept.read(logboat.data)
-    assert found.line.text.startswith("logboat-boot has ended: it did not start or end in time (")
+    assert found.line.text.startswith("logboat-boot has stopped: did not start or stop in time (")
     assert found.line.text.endswith("/run cannot be written)")

@@ -125,7 +125,7 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
                 )
         argo.until(lambda found: all(each["backlogDocuments"] == 0 for each in found["gateways"]))
         done = argo.logboat("status")
-        assert "office connected, all is ashore" in " ".join(done.stdout.split())
+        assert "office connected, up to date" in " ".join(done.stdout.split())
         Fleet().identity(argo.identity)
         argo.until(
             lambda found: (
@@ -133,8 +133,8 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
             )
         )
         done = argo.logboat("peers")
-        assert "shore office (couchbase): connected, all is ashore" in done.stdout
-        assert "shore club (mqtt): connected, all is ashore" in done.stdout
+        assert "shore office (couchbase): connected, up to date" in done.stdout
+        assert "shore club (mqtt): connected, up to date" in done.stdout
         assert argo.stop() == 0
 
 

@@ -80,7 +80,7 @@ def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
         logboat("status")  # the first search for alarms
         steps.taken = 0
         done = logboat("status")
-        assert "0 holding, 4 not acknowledged" in done.out
+        assert "0 active, 4 not acknowledged" in done.out
         taken.append(steps.taken)
     assert 0 < taken[1] <= 1.1 * taken[0] + 50, taken
 
@@ -91,7 +91,7 @@ def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: py
     logboat("status")
     first, steps.taken = steps.taken, 0
     logboat.put(build.alarm(999_999, text="Fire", cleared=None), build.reading(1.0, first=900_000))
-    assert "1 holding, 5 not acknowledged; the worst: alarm, Fire" in logboat("status").out
+    assert "1 active, 5 not acknowledged; most severe: alarm, Fire" in logboat("status").out
     assert steps.taken < first / 3
 
 

@@ -177,7 +177,7 @@ def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_k
             process.start()
         found = argo.until(lambda state: state.get("routes"))
         assert found["routes"]["brigid"]["path"] == ["brigid"]
-        assert "argo of fleet" in argo.logboat("peers").stdout
+        assert "argo (fleet" in argo.logboat("peers").stdout
         there = brigid.until(lambda state: [peer["state"] for peer in state["peers"]] == ["linked"])["peers"][
             0
         ]

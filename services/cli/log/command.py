@@ -76,7 +76,7 @@ def log(args: Namespace, world: Environment) -> int:
             if now:
                 print(now)
         for fault in history.faults:
-            say(f"passed over: {clean(fault)}")
+            say(f"skipped: {clean(fault)}")
     return 0
 
 

@@ -45,7 +45,7 @@ class _Whole(Screen[None], inherit_bindings=False):
         Binding("a", "app.acknowledge", "Acknowledge"),
         Binding("l", "app.lights", "Lights"),
         Binding("tab", "app.focus_next", "Part", key_display="tab"),
-        Binding("shift+tab", "app.focus_previous", "Part before", show=False),
+        Binding("shift+tab", "app.focus_previous", "Previous part", show=False),
     ]
 
 
@@ -114,9 +114,9 @@ class Top(App[None]):
         try:
             self._look = self._looker.look()
         except OSError as error:
-            self._trouble = f"{error.filename or 'cannot look'}: {error.strerror or error}"
+            self._trouble = f"{error.filename or 'read error'}: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
-            self._trouble = f"cannot look: {type(error).__name__}: {error}"
+            self._trouble = f"cannot read the state: {type(error).__name__}: {error}"
         else:
             self._trouble = ""
         self.draw()
@@ -130,7 +130,7 @@ class Top(App[None]):
         said = (
             [StyledLine(line, self._said[1]) for line in wrap(self._said[0], width)] if self._said[0] else []
         )
-        head = [StyledLine(line, Style.BAD) for line in wrap(f"NOT AS IT IS NOW: {self._trouble}", width)]
+        head = [StyledLine(line, Style.BAD) for line in wrap(f"OUT OF DATE: {self._trouble}", width)]
         head = (head if self._trouble else []) + page.header(look, width)
         most = max(height * 2 // 5, 3)
         if len(head) > most:
@@ -233,7 +233,7 @@ class Top(App[None]):
         key = self._view("alarms").chosen
         words = None if key is None else page.alarm_words(self._look, key)
         if key is None or words is None:
-            self.say("there is no alarm to acknowledge")
+            self.say("no alarm to acknowledge")
             return
         try:
             who = self._who()

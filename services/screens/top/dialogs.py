@@ -11,19 +11,20 @@ from textual.widgets import Footer, Static
 from services.terminal.present import wrap
 
 KEYS: Final = (
-    ("tab", "the next part; its head begins with >, and the keys go there (shift+tab: the one before)"),
-    ("up, down", "choose an alarm, or scroll; also page up, page down, home, end"),
-    ("a", "acknowledge the chosen alarm, as `logboat ack` does; it asks first"),
-    ("l", "what the lights show, what it means, and what to do"),
+    ("tab", "go to the next part, which is marked with > (shift+tab: the previous one)"),
+    ("up, down", "select an alarm, or scroll; also page up, page down, home, end"),
+    ("a", "acknowledge the selected alarm, like `logboat ack`; asks you to confirm"),
+    ("l", "explain what the lights show and what to do"),
     ("?", "this"),
     ("q", "leave"),
 )
 WORDS: Final = (
-    "What is wrong comes first in each part, and its words say so: HOLDS, NO, OPEN, refused.",
-    "A sensor's curve is that of its last ten minutes, from its lowest to its highest value then.",
+    "Problems come first in each part, and are marked with words: ACTIVE, NO, OPEN, refused.",
+    "A sensor's curve covers the last ten minutes, from the lowest to the highest value.",
     (
-        "Ages count from when a thing was measured or told; the head of a part says how old all of it is. "
-        "`logboat status`, `sensors`, `alarms`, `peers` and `lights explain` say the same, and more."
+        "Ages count from the measurement or report; the heading of a part shows the age of the whole "
+        "part. `logboat status`, `sensors`, `alarms`, `peers` and `lights explain` show the same in more "
+        "detail."
     ),
 )
 

@@ -67,11 +67,11 @@ def _alarms(look: TopFacts) -> Iterator[FactSentence]:
     if look.alarms_age is not None and not look.alarms:
         yield _told("alarms", f"Alarms: {alarm_list.NONE_OPEN}", Rank.STATE)
     if look.more_alarms:
-        yield _told("more alarms", f"Besides these {count(look.more_alarms, 'alarm')} more", Rank.RECORDING)
+        yield _told("more alarms", f"{count(look.more_alarms, 'more alarm')} not shown", Rank.RECORDING)
     for episode in look.alarms:
         alarm = episode.alarm
         who = ", ".join(ack.who for ack in alarm.acks)
-        stands = "HOLDS" if episode.cleared is None else "is over"
+        stands = "is ACTIVE" if episode.cleared is None else "is cleared"
         seen = f"acknowledged by {who}" if who else "not acknowledged"
         said = (
             f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarm_list.words(episode)}, of"
@@ -79,7 +79,7 @@ def _alarms(look: TopFacts) -> Iterator[FactSentence]:
         )
         since = episode.raised.utc
         raised = "" if since is None else f", raised {_ago(max(look.utc - since, 0.0))}"
-        gone = f"Alarm {look.names[episode.id]} is over and acknowledged"
+        gone = f"Alarm {look.names[episode.id]} is cleared and acknowledged"
         yield _told(f"alarm {episode.id}", said + raised, Rank.ALARM, said, gone)
 
 
@@ -106,17 +106,19 @@ def _shared(look: TopFacts) -> Iterator[FactSentence]:
         return
     age = look.facts.boottime - sight.state.updated.clock
     for row in peer_list.rows(sight.state):
-        words = f"Vessel {row.vessel}: {row.state}"
+        words = f"Vessel {row.vessel}: {row.words}"
         if row.peer is not None and row.peer.problem:
             words += f", {row.peer.problem}"
         if row.route is not None:
-            words += f", its last document came {_ago(max(look.utc - row.route.utc, 0.0))}"
-        words += f", as told {_ago(max(age, 0.0))}"
-        yield _told(f"vessel {row.vessel}", words, Rank.STATE, gone=f"Vessel {row.vessel}: not told of now")
+            words += f", last document {_ago(max(look.utc - row.route.utc, 0.0))}"
+        words += f", reported {_ago(max(age, 0.0))}"
+        yield _told(
+            f"vessel {row.vessel}", words, Rank.STATE, gone=f"Vessel {row.vessel}: no longer reported"
+        )
     for gateway in sight.state.gateways:
         words = peer_list.shore_line(gateway, look.utc)
         news = f"{gateway.state} {gateway.problem} {gateway.backlog_documents > 0}"
-        gone = f"Shore {gateway.name}: not told of now"
+        gone = f"Shore {gateway.name}: no longer reported"
         yield _told(f"gateway {gateway.name}", f"{words[:1].upper()}{words[1:]}", Rank.STATE, news, gone)
 
 
@@ -129,7 +131,7 @@ def _sensors(look: TopFacts) -> Iterator[FactSentence]:
         name = f" ({found.name})" if found.name and found.name != sensor else ""
         words = f"Sensor {sensor}{name}: {value}, {state}"
         words += "" if found.age is None else f", {_ago(found.age)}"
-        gone = f"Sensor {sensor}: not told of any more"
+        gone = f"Sensor {sensor}: no longer reported"
         yield _told(f"sensor {sensor}", words, Rank.VALUE, f"{value}\n{state}", gone)
 
 
@@ -166,7 +168,7 @@ class NewsSelector:
         for place, found in enumerate(news):
             line = self._line(stamp, found.words)
             waiting = len(news) - place
-            more = self._line(stamp, f"{waiting} more to be said; 9600 baud carry no more now")
+            more = self._line(stamp, f"{waiting} more changes to show; the line is limited to 9600 baud")
             if lines and _size(line) + (_size(more) if waiting > 1 else 0) > left:
                 lines.append(more)
                 break

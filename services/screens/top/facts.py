@@ -175,7 +175,8 @@ class TopFactsCollector:
         if busy is not None and busy > SLOW_S:
             long = format_duration(round(busy))
             return (
-                f"{self._args.data / STORE} has not answered for {long}: somebody holds it, or the card fails"
+                f"{self._args.data / STORE} has not responded for {long}: another process has locked "
+                "it, or the card is failing"
             )
         return kept.fault
 

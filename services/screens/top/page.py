@@ -76,9 +76,9 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
     """Return the part with the alarms that are active or not acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
-    more = " of the worst" if look.more_alarms else ""
+    more = " of the most severe" if look.more_alarms else ""
     age = "not read yet" if look.alarms_age is None else f"{_duration(look.alarms_age)} ago"
-    head = f"alarms: {holding} holding, {waiting} not acknowledged{more}, {age}"
+    head = f"alarms: {holding} active, {waiting} not acknowledged{more}, {age}"
     items = []
     if look.facts.store_fault:
         items.append(_item(f"the store cannot be read: {look.facts.store_fault}", width, Style.BAD))
@@ -86,8 +86,8 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
         items.append(_item(alarm_list.NONE_OPEN, width))
     items += _alarm_items(look, width)
     if look.more_alarms:
-        items.append(_item(f"and {count(look.more_alarms, 'alarm')} more: logboat alarms", width))
-    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in look.passed_over]
+        items.append(_item(f"and {count(look.more_alarms, 'more alarm')}: logboat alarms", width))
+    items += [_item(f"skipped: {fault}", width, Style.WARN) for fault in look.passed_over]
     return ScreenPart(head, tuple(items))
 
 
@@ -114,7 +114,7 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
     return (
         look.names[episode.id],
         alarm.severity,
-        "HOLDS" if episode.cleared is None else "over",
+        "ACTIVE" if episode.cleared is None else "cleared",
         "-" if since is None else _duration(max(look.utc - since, 0.0)),
         f"acknowledged by {who}" if who else "not acknowledged",
         f"{alarm.vessel} {alarm.sensor}",
@@ -151,7 +151,7 @@ def sensors_part(look: TopFacts, width: int, *, unicode: bool = True) -> ScreenP
     if seen.why_not:
         items.append(_item(sensor_list.old_words(seen, look.facts.zone), width, Style.BAD))
     items += _sensor_items(look, width, unicode=unicode)
-    items += [_item(f"passed over: {fault}", width, Style.WARN) for fault in seen.faults]
+    items += [_item(f"skipped: {fault}", width, Style.WARN) for fault in seen.faults]
     return ScreenPart(head, tuple(items))
 
 

@@ -47,7 +47,7 @@ def follow(
             except OSError as error:
                 trouble = f"{error.filename or 'input/output'}: {error.strerror or error}"
                 if trouble != before:
-                    words = clean(f"{_stamp(look)} Cannot look, and goes on trying: {trouble}.")
+                    words = clean(f"{_stamp(look)} Cannot read the state, trying again: {trouble}.")
                     _say([spelt(words, unicode=where.unicode)])
     except KeyboardInterrupt:
         return 0
@@ -60,7 +60,7 @@ def _say(lines: list[str]) -> None:
 
 def _first(look: TopFacts) -> str:
     moment = datetime.fromtimestamp(look.utc, look.facts.zone)
-    return clean(f"{look.title}. Times are of {moment:%Y-%m-%d}, {moment.tzname()}.")
+    return clean(f"{look.title}. The date is {moment:%Y-%m-%d}; times are in {moment.tzname()}.")
 
 
 def _stamp(look: TopFacts) -> str:

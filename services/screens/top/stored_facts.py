@@ -45,7 +45,7 @@ _WINDOWS: Final = 8
 
 That is ten minutes of usual ones, and more than a minute of the fastest.
 """
-BEING_CHECKED: Final = "it was found damaged; it is read again when `logboat store check` has seen to it"
+BEING_CHECKED: Final = "damaged; it is read again after `logboat store check` has repaired it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class FactsReader:
         except OSError as error:
             self._kept = replace(kept, fault=f"{error.filename or 'store'}: {error.strerror or error}")
         except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
-            self._kept = replace(kept, fault=f"it cannot be read: {type(error).__name__}: {error}")
+            self._kept = replace(kept, fault=f"unexpected {type(error).__name__}: {error}")
         return self._kept
 
     def _signed(self) -> object:

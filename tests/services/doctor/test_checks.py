@@ -213,18 +213,18 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("recorder", lambda r: r.recorder(fault="disk is full", recording=False), "disk is full"),
     ("recorder", lambda r: r.recorder(last_durable=Stamp(clock=NOW - 20, utc=UTC)), "for 8 s"),
     ("sync", lambda r: r.remove("run/sync.json"), "is not running"),
-    ("lights", lambda r: r.remove("run/lights.json"), "dark"),
+    ("lights", lambda r: r.remove("run/lights.json"), "the lights are off"),
     (
         "lights",
         lambda r: r.live(
             "lights", {"pid": 1, "updated": {"clock": NOW, "utc": UTC}, "whyDark": "no GPIO header"}
         ),
-        "they are dark: no GPIO header",
+        "the lights are off: no GPIO header",
     ),
     (
         "lights",
         lambda r: r.live("lights", {"pid": 1, "updated": {"clock": NOW - 60, "utc": UTC}}),
-        "what was",
+        "the lights show an old state",
     ),
     (
         "units",
@@ -232,36 +232,36 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
         "logboat-store",
     ),
     ("restarts", lambda r: r.said.update({"systemctl show": "Id=logboat-sync\nNRestarts=12\n"}), "12 times"),
-    ("restarts", lambda r: end_often(r, NOW), "logboat-sync has ended 6 times in 10 min"),
-    ("errors", lambda r: keep_error(r, UTC - 60), "of recorder, 2026-09-21 14:12:20Z: the card is gone"),
+    ("restarts", lambda r: end_often(r, NOW), "logboat-sync has stopped 6 times in 10 min"),
+    ("errors", lambda r: keep_error(r, UTC - 60), "from recorder, 2026-09-21 14:12:20Z: the card is gone"),
     ("configuration", lambda r: r.put("etc/sensors.toml", "[[sensor]]\nid = 3\n"), "sensors.toml:"),
     (
         "configuration",
         lambda r: write_boot(r.root / "run", BootState(problems=("vessel.toml:3: no",))),
         "vessel.toml",
     ),
-    ("name", lambda r: write_boot(r.root / "run", BootState(generated=True)), "made up a name"),
-    ("gpio-chip", lambda r: r.remove("dev/gpiochip0"), "no /dev/gpiochip"),
+    ("name", lambda r: write_boot(r.root / "run", BootState(generated=True)), "a generated one is in use"),
+    ("gpio-chip", lambda r: r.remove("dev/gpiochip0"), "/dev/gpiochip* does not exist"),
     ("gpio-chip", lambda r: r.put("sys/class/gpio/gpiochip512/label", "pl061"), "pl061"),
     (
         "pins",
         lambda r: r.put("etc/sensors.toml", SENSORS.replace("pin = 17", "pin = 2")),
-        "pin 2, which I2C has",
+        "pin 2, which also belongs to I2C",
     ),
     ("overlays", lambda r: r.put("fw/config.txt", "dtparam=spi=on\n"), "lacks"),
     ("1-wire", lambda r: r.remove("sys/bus/w1/devices/28-0316a2"), "no thermometer"),
-    ("i2c", lambda r: r.remove("dev/i2c-1"), "no /dev/i2c-1"),
+    ("i2c", lambda r: r.remove("dev/i2c-1"), "/dev/i2c-1 does not exist"),
     ("spi", lambda r: r.remove("sys/bus/spi/devices/spi0.0"), "no SPI device"),
     (
         "sensors",
         lambda r: r.recorder(sensors={"fuel": LiveSensor(state="open", detail="3.3 V")}),
         "fuel: open, 3.3 V",
     ),
-    ("silent", lambda r: r.recorder(sensors={"fuel": LiveSensor()}), "nothing since"),
-    ("edges", lambda r: r.recorder(sensors={"rpm": LiveSensor(state="edges-lost")}), "edges were dropped"),
-    ("clock", lambda r: r.recorder(clock=LiveClock(source="floor", uncertainty=0)), "not known"),
+    ("silent", lambda r: r.recorder(sensors={"fuel": LiveSensor()}), "no data since"),
+    ("edges", lambda r: r.recorder(sensors={"rpm": LiveSensor(state="edges-lost")}), "dropped edges"),
+    ("clock", lambda r: r.recorder(clock=LiveClock(source="floor", uncertainty=0)), "unknown"),
     ("clock", lambda r: r.recorder(clock=LiveClock(source="rtc", uncertainty=500)), "500 s"),
-    ("clock-chip", lambda r: r.remove("sys/class/rtc/rtc0"), "does not answer"),
+    ("clock-chip", lambda r: r.remove("sys/class/rtc/rtc0"), "does not respond"),
     (
         "voltage",
         lambda r: r.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50005"),
@@ -270,11 +270,11 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     (
         "voltage",
         lambda r: r.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50000"),
-        "since the start",
+        "since boot",
     ),
     ("heat", lambda r: r.put("sys/class/thermal/thermal_zone0/temp", "84000"), "84 °C"),
     ("memory", lambda r: r.put("proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 9000 kB\n"), "8 MB of"),
-    ("space", full, "are free"),
+    ("space", full, "is free"),
     (
         "space",
         lambda r: r.recorder(storage=LiveStorage(free=5e10, total=1e11, budget=1e9, used=9.9e8)),
@@ -286,11 +286,11 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ("store", damage, "found damage"),
     ("copies", lambda r: r.recorder(copies="no room"), "no room"),
     ("gaps", lose_reading, "6 samples missing"),
-    ("interfaces", lambda r: r.put("sys/class/net/eth0/operstate", "down"), "no interface"),
+    ("interfaces", lambda r: r.put("sys/class/net/eth0/operstate", "down"), "no network interface"),
     ("radio", lambda r: r.put("sys/class/rfkill/rfkill0/soft", "1"), "blocked"),
     ("signal", lambda r: r.put("proc/net/wireless", "h\nh\n wlan0: 0 20.  -88.  -256 0\n"), "-88 dBm"),
     ("firewall", lambda r: r.said.update({"nft list": "tcp dport 22 accept\n"}), "4984"),
-    ("identity", lambda r: r.remove("identity"), "of no fleet"),
+    ("identity", lambda r: r.remove("identity"), "belongs to no fleet"),
     ("identity", lambda r: r.put("identity/vessel.key", "rubbish"), "vessel.key"),
     (
         "mesh",
@@ -299,13 +299,13 @@ FAULTS: list[tuple[str, Callable[[Rig], object], str]] = [
     ),
     ("mesh", lambda r: r.sync(fault="port 4984 is taken"), "port 4984"),
     ("clones", lambda r: r.sync(clones=["argo is there twice"]), "twice"),
-    ("mesh", lambda r: r.sync(quotas=[BITE]), "user guest has brought its 4 MB for a day"),
+    ("mesh", lambda r: r.sync(quotas=[BITE]), "user guest has used its daily limit of 4 MB"),
     ("gateways", lambda r: r.sync(gateways=[gateway("refused", problem="wrong password")]), "wrong password"),
     ("gateways", lambda r: r.sync(gateways=[gateway("connecting", problem="no answer")]), "no answer"),
     (
         "gateways",
         lambda r: r.sync(gateways=[gateway(), gateway("connecting", problem="is down")]),
-        "office: is down; 1 of 2 without a problem",
+        "office: is down; 1 of 2 gateways work",
     ),
     (
         "gateways",
@@ -402,7 +402,7 @@ def test_command_says_what_is_wrong_and_exits_1(
     assert main(["doctor", *places]) == 1
     said = capsys.readouterr().out
     assert "BAD   recorder" in said
-    assert "do:  systemctl restart logboat-recorder" in said
+    assert "do:  Run systemctl restart logboat-recorder" in said
     assert f"{len(CHECKS)} checks: " in said
     assert main(["doctor", "--json", *places]) == 1
     told = msgspec.json.decode(capsys.readouterr().out)

@@ -150,7 +150,7 @@ def test_what_is_shown_is_told(pi: Board) -> None:
         pi, [facts()], tell=lambda states: told.append({k: v.means for k, v in states.items()})
     )
     daemon.turn(1.0)
-    assert told[-1]["gateway"] == "all is ashore"
+    assert told[-1]["gateway"] == "all documents have been sent"
 
 
 def test_single_led_of_the_kernel(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_single_led_of_the_kernel(tmp_path: Path) -> None:
         daemon.turn(20.0 + step * 0.0125)
         levels.append((led / "brightness").read_text())
     assert sum(a == "0" and b == "255" for a, b in itertools.pairwise(levels)) in (3, 4)
-    with pytest.raises(PanelError, match="there are: ACT"):
+    with pytest.raises(PanelError, match="available LEDs: ACT"):
         KernelPanel("PWR", leds=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The lights' daemon as a process, without LEDs: its reports, and the condition for its watchdog."""
+"""The lights daemon as a process, without LEDs: its reports, and the condition for its watchdog."""
 
 import contextlib
 import os

@@ -85,7 +85,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Pattern]]] = [
         {"recorder_is": recorder(sensors={"bilge": LiveSensor(state="open")})},
         {"fault": flashes(1)},
     ),
-    ("a sensor that has said nothing yet", {"recorder_is": recorder(sensors={"bilge": LiveSensor()})}, {}),
+    ("a sensor that has said no data yet", {"recorder_is": recorder(sensors={"bilge": LiveSensor()})}, {}),
     (
         "a full card",
         {"recorder_is": recorder(storage=LiveStorage(free=1e9, total=100e9, budget=80e9, used=1e9))},

@@ -107,8 +107,10 @@ class TestOneLook:
         busy(logboat)
         done = logboat("top", *places(logboat)[-2:])
         assert done.status == 0
-        assert done.lines[0] == "argo (SY Argo), log abcdef, boot 1. Times are of 2025-10-10, UTC."
-        assert done.lines[1].startswith("12:40:00 Alarm 17 HOLDS, alarm: Overspeed")
+        assert (
+            done.lines[0] == "argo (SY Argo), log abcdef, boot 1. The date is 2025-10-10; times are in UTC."
+        )
+        assert done.lines[1].startswith("12:40:00 Alarm 17 is ACTIVE, alarm: Overspeed")
         assert all(line.endswith(".") for line in done.lines)
         assert not CONTROL.search(done.out)
         once = logboat("top", "--plain", "--once", *places(logboat)[-2:])
@@ -120,7 +122,7 @@ class TestOneLook:
         assert found["sensors"] == logboat("sensors", "--json").json
         assert found["alarms"] == logboat("alarms", "--json").json
         assert found["peers"] == logboat("peers", "--json").json
-        assert found["lights"]["lights"]["fault"]["means"] == "an alarm holds"
+        assert found["lights"]["lights"]["fault"]["means"] == "an alarm is active"
         status = logboat("status", "--json").json
         assert found["status"] == status
 

@@ -170,7 +170,7 @@ class TestWhatCannotBeRead:
         monkeypatch.setattr(Database, "open", open_store)
         (logboat.data / "damaged").write_text("page 7\n")
         found = files(logboat).read()
-        assert "it was found damaged" in found.fault
+        assert "damaged; it is read again" in found.fault
         assert found.read_at is None
 
     def test_a_configuration_that_is_wrong_is_a_fact(self, logboat: Appliance) -> None:
@@ -187,7 +187,7 @@ class TestWhatCannotBeRead:
 
         logboat.put(SYNCED)
         monkeypatch.setattr(Database, "documents", broken)
-        assert files(logboat).read().fault == "it cannot be read: ZeroDivisionError: division by zero"
+        assert files(logboat).read().fault == "unexpected ZeroDivisionError: division by zero"
 
     def test_a_store_that_somebody_holds_is_waited_for_by_nobody(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.alarm())
@@ -210,7 +210,7 @@ class TestWhatCannotBeRead:
             assert look.facts.is_recording
             assert look.alarms_age is None
             logboat.clock.boottime += 5
-            assert "log.db has not answered for 5 s" in looks.look().facts.store_fault
+            assert "log.db has not responded for 5 s" in looks.look().facts.store_fault
             assert other.stdin is not None
             other.stdin.close()
         looks.rest(PATIENCE_S)

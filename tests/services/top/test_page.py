@@ -72,7 +72,7 @@ def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> No
     logboat.live()
     look = looker(logboat).look(patience=PATIENCE_S)
     assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000017") == (
-        "17: alarm, Overspeed (above 63, at 3840 rpm)\nargo rpm; HOLDS, raised 3 min ago; acknowledged by bo"
+        "17: alarm, Overspeed (above 63, at 3840 rpm)\nargo rpm; ACTIVE, raised 3 min ago; acknowledged by bo"
     )
     assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000099") is None
 
@@ -82,9 +82,9 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
     logboat.live()
     look = looker(logboat).look(patience=PATIENCE_S)
     part = page.alarms_part(look, 120)
-    assert part.head == "alarms: 100 holding, 100 not acknowledged of the worst, 0 s ago"
+    assert part.head == "alarms: 100 active, 100 not acknowledged of the most severe, 0 s ago"
     assert len(part.items) == 101
-    assert part.items[-1].lines[0].text == "and 50 alarms more: logboat alarms"
+    assert part.items[-1].lines[0].text == "and 50 more alarms: logboat alarms"
 
 
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:

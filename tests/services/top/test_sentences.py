@@ -70,7 +70,7 @@ class TestTheLine:
             found = [told(f"sensor-{place:02d}", f"{turn}\ngood") for place in range(30)]
             lines = says.turn(float(turn), "10:00:00", found)
             assert sum(len(line) + 2 for line in lines) <= 200
-            assert lines[-1].endswith("more to be said; 9600 baud carry no more now.")
+            assert lines[-1].endswith("more changes to show; the line is limited to 9600 baud.")
             heard += [line.split()[1] for line in lines[:-1]]
         counts = {heard.count(f"sensor-{place:02d}") for place in range(30)}
         assert max(counts) - min(counts) <= 1
@@ -114,16 +114,16 @@ class TestFacts:
         lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).look(patience=PATIENCE_S)))
         for line in (
             (
-                "- Alarm 17 HOLDS, alarm: Overspeed (above 63, at 3840 rpm), of argo main-rpm,"
+                "- Alarm 17 is ACTIVE, alarm: Overspeed (above 63, at 3840 rpm), of argo main-rpm,"
                 " not acknowledged, raised 3 min ago."
             ),
-            "- Recording: yes; the last commit was 700 ms ago.",
+            "- Recording: yes; last commit 700 ms ago.",
             "- Clock: set by the network, ± 20 ms.",
-            "- Light record: on, recording: what is taken is durable within a second.",
-            "- Shore office (couchbase): connected, all is ashore, last 3 s ago.",
-            "- Vessel carrick: refused, its certificate expired on 2025-01-01, as told 200 ms ago.",
+            "- Light record: on, recording: samples are durable within a second.",
+            "- Shore office (couchbase): connected, up to date, last acknowledged 3 s ago.",
+            "- Vessel carrick: refused, its certificate expired on 2025-01-01, reported 200 ms ago.",
             "- Sensor fuel (Fuel): -, OPEN: 2.97 V is above 2.9 V, 700 ms ago.",
-            "- Sensor main-rpm (Main engine): 3840 rpm, alarm raised, 700 ms ago.",
+            "- Sensor main-rpm (Main engine): 3840 rpm, alarm active, 700 ms ago.",
         ):
             assert line in lines
 
@@ -144,7 +144,7 @@ class TestFacts:
         assert logboat("ack", "17").status == 0
         looks.read_again(PATIENCE_S)
         lines = says.turn(1.0, "-", facts(looks.look()))
-        assert any("HOLDS" in line and "acknowledged by anna" in line for line in lines)
+        assert any("is ACTIVE" in line and "acknowledged by anna" in line for line in lines)
         logboat.put(build.alarm(cleared=130.0, acks=[{"who": "anna", "when": "2025-10-09T10:00:00Z"}]))
         looks.read_again(PATIENCE_S)
-        assert "- Alarm 17 is over and acknowledged." in says.turn(2.0, "-", facts(looks.look()))
+        assert "- Alarm 17 is cleared and acknowledged." in says.turn(2.0, "-", facts(looks.look()))
