@@ -155,10 +155,10 @@ def cases(
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
     """Damage a copy of the data, and check everything that must be true afterwards."""
+    if not files(life.data, name):
+        return
     shutil.copytree(life.data, target)
     chosen = files(target, name)
-    if not chosen:
-        return
     for file in chosen:
         damage(file, life.older / file.relative_to(target), rng)
     aside = target.with_name(f"{target.name}-checked")
