@@ -34,7 +34,7 @@ from types import ModuleType
 from typing import Any, Final, NoReturn, TextIO
 
 IMPORTED: Final = ("services", "sync", "sensors")
-LEFT_OUT: Final = ("services.top",)
+LEFT_OUT: Final = ("services.screens.top",)
 """Packages that few programs need and that are slow to import: the screens of `logboat top`."""
 LONGEST: Final = 200_000
 """Most bytes of a request, which contains the arguments and the environment of one program."""
