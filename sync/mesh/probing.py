@@ -23,6 +23,12 @@ HELD_FOR: Final = 5.0
 A probe that lasts longer only costs a file descriptor. There are at most as many as a vessel has known
 places, 68.
 """
+BEGIN_WITHIN: Final = 30.0
+"""Seconds from the start of an attempt after which it begins no more probes, so that it ends.
+
+Otherwise someone who announces new addresses all the time could keep it from ending, and an address that has
+failed from being tried again. All 68 known places of a vessel are begun within 25 s.
+"""
 _LOOK_EVERY: Final = 1.0
 """Seconds until `order` is called again while nothing happens."""
 
@@ -35,8 +41,8 @@ async def first_proven(
 ) -> Candidate:
     """Return the first candidate at which the probe succeeds.
 
-    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` within `HELD_FOR`. Each candidate is probed
-    once.
+    Probes start `STAGGER` seconds apart, at most `MOST_AT_ONCE` within `HELD_FOR`, and none after
+    `BEGIN_WITHIN`. Each candidate is probed once.
 
     Args:
         order: returns the candidates, the most likely first. It is called repeatedly, as new ones may have
@@ -49,12 +55,14 @@ async def first_proven(
     """
     likeliest = order()[0]
     clock = asyncio.get_running_loop().time
+    until = clock() + BEGIN_WITHIN
     running: dict[asyncio.Task[None], tuple[Candidate, float]] = {}
     begun: set[Candidate] = set()
     problems: dict[Candidate, ProblemError] = {}
     try:
         while True:
-            waiting = [candidate for candidate in order() if candidate not in begun]
+            known = order() if clock() < until else ()
+            waiting = [candidate for candidate in known if candidate not in begun]
             held = sum(clock() < since + HELD_FOR for _, since in running.values())
             if waiting and held < MOST_AT_ONCE:
                 candidate = waiting.pop(0)

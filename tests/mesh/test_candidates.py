@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import random
 import socket
 import uuid
@@ -20,7 +21,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from sync.mesh.candidates import PROVEN_FOR, PROVEN_KEPT, VESSELS_KEPT, Candidate, Candidates
 from sync.mesh.link_plan import MeshNode, Role
-from sync.mesh.probing import HELD_FOR, MOST_AT_ONCE, first_proven
+from sync.mesh.probing import BEGIN_WITHIN, HELD_FOR, MOST_AT_ONCE, first_proven
 from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
 from sync.mesh.vessel_endpoint import CONNECT_WITHIN, VesselEndpoint
 from sync.net.endpoints import Security
@@ -212,6 +213,40 @@ def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
     found, took = timed(main())
     assert found == network.real
     assert took < 4.0
+
+
+def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another_attempt() -> None:
+    """Each address is tried once in an attempt, so an attempt must end however many are announced."""
+    candidates = Candidates()
+    real = sighting(0)
+    candidates.see("brigid", [real], 0.0)
+    candidates.proved("brigid", Candidate.of(real), 0.0)
+    numbers = itertools.count(1)
+
+    async def nobody(_candidate: Candidate) -> None:
+        await asyncio.sleep(CONNECT_WITHIN)
+        raise ProblemError(Problem(Domain.POSIX, errno.ETIMEDOUT, "nobody answers"))
+
+    async def main() -> Candidate:
+        loop = asyncio.get_running_loop()
+
+        def announce() -> None:
+            candidates.see("brigid", [real, sighting(next(numbers) % 200)], loop.time())
+            loop.call_later(2.0, announce)
+
+        announce()
+        attempt = first_proven(
+            partial(candidates.order, "brigid"),
+            nobody,
+            failed=lambda place: candidates.failed("brigid", place, loop.time()),
+        )
+        with pytest.raises(ProblemError):
+            await asyncio.wait_for(attempt, 300.0)
+        return candidates.order("brigid")[0]
+
+    first, took = timed(main())
+    assert first == Candidate.of(real)
+    assert took <= BEGIN_WITHIN + CONNECT_WITHIN + 1.0
 
 
 def test_the_address_that_answered_last_comes_first_in_its_place_and_makes_a_new_one_proven() -> None:
