@@ -128,11 +128,11 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
     found = peer_ahead.read(data, log)
     if found is None or found.is_signed:
         return None if found is None else found.words
-    if not peer_ahead.may_believe(data, utc):
+    if not peer_ahead.may_believe(data, log, utc):
         logger.warning("%s. It is not signed, and a log ended that way within a day: ignored", found.words)
         return None
     try:
-        peer_ahead.remember(data, utc)
+        peer_ahead.remember(data, log, utc)
     except OSError as error:
         logger.warning("%s. Ignored, as %s cannot be written: %s", found.words, data, error.strerror)
         return None

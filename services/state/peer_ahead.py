@@ -19,7 +19,7 @@ from sync.store.schema import sync_directory
 
 NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
-"""Name of the file with the time at which a log last ended by an unsigned note."""
+"""Name of the file with the time at which a log last ended by an unsigned note, and with that log."""
 AGAIN_S: Final = 86_400.0
 """Seconds after which an unsigned note may end a log again."""
 _SIGNED: Final = "signed"
@@ -57,29 +57,31 @@ def read(data: Path, log: str) -> Note | None:
     return Note((rest[0] if is_signed else " ".join(rest)).strip(), is_signed)
 
 
-def may_believe(data: Path, utc: float) -> bool:
-    """Return True if no log ended by an unsigned note within a day of `utc`, in seconds since 1970.
+def may_believe(data: Path, log: str, utc: float) -> bool:
+    """Return True if `log` may end by an unsigned note at `utc`, in seconds since 1970.
 
-    A clock that was wrong by more than a day, either way, is no reason to wait longer.
+    It may if no other log ended that way within a day. If the end of `log` itself was interrupted, it may end
+    now. A clock that was wrong by more than a day, either way, is no reason to wait longer.
     """
     try:
-        last = float((data / BELIEVED).read_text())
+        when, *names = (data / BELIEVED).read_text().split()
+        last = float(when)
     except FileNotFoundError:
         return True
     except (OSError, ValueError):
-        last = math.nan
+        last, names = math.nan, []
     if math.isfinite(last):
-        return abs(utc - last) >= AGAIN_S
+        return names == [log] or abs(utc - last) >= AGAIN_S
     with contextlib.suppress(OSError):  # the day begins again with a file that can be read
-        remember(data, utc)
+        remember(data, "", utc)
     return False
 
 
-def remember(data: Path, utc: float) -> None:
-    """Record durably that a log ends now by an unsigned note. Raise OSError if that fails."""
+def remember(data: Path, log: str, utc: float) -> None:
+    """Record durably that `log` ends now by an unsigned note. Raise OSError if that fails."""
     fresh = data / f".{BELIEVED}.new"
     with open(fresh, "w", opener=opening()) as file:
-        file.write(f"{utc:.3f}\n")
+        file.write(f"{utc:.3f} {log}\n")
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(data / BELIEVED)

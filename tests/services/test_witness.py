@@ -208,6 +208,29 @@ def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
     assert after(80)
 
 
+def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note is used up for the day only when another log has begun."""
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path).log
+    peer_ahead.note(tmp_path, before, "vessel brigid holds more")
+
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("services.recorder.log_identity.put_away", cut)
+    with Journal(tmp_path / "samples.db") as opened, pytest.raises(KeyboardInterrupt):
+        start(opened, tmp_path)
+    monkeypatch.undo()
+    with Journal(tmp_path / "samples.db") as opened:
+        after = start(opened, tmp_path, utc=UTC + 60.0).log
+    assert after != before
+    peer_ahead.note(tmp_path, after, "vessel brigid holds more")
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path, utc=UTC + 120.0).log == after
+
+
 def test_signed_word_is_not_replaced_by_one_without(tmp_path: Path) -> None:
     peer_ahead.note(tmp_path, "abcdef", "proved", is_signed=True)
     peer_ahead.note(tmp_path, "abcdef", "guessed")
