@@ -197,10 +197,8 @@ def _carried(
     journal: Journal, *, vessel: str, sensors: Sequence[SensorSettings], own: boot_signing.OwnIdentity
 ) -> dict[str, totals.Total]:
     """Return the totals with which a new log of a vessel begins."""
-    found = [
-        totals.decode(journal.get_meta(totals.KEY), vessel),
-        carryover.of_witness(journal.witness.found, vessel),
-    ]
+    witnessed = carryover.of_witness(journal.witness.found, vessel)
+    found = [totals.decode(journal.get_meta(totals.KEY), vessel), witnessed]
     logs = [] if journal.witness.found is None else [journal.witness.found.log]
     if journal.get_meta("vessel") == vessel and journal.get_meta("log") is not None:
         log = str(journal.get_meta("log"))
@@ -214,6 +212,7 @@ def _carried(
             own=found,
             logs=logs,
             sensors=sensors,
+            witnessed=witnessed,
             is_signed=own.has_signed,
         )
     except Exception:

@@ -4,7 +4,10 @@ A new log begins when the journal is lost, broken or behind (`rollback`). The en
 again with it. What is known of them comes from this vessel's own files, in this order of trust:
 
 - the journal, what a repair kept of it, and the witness: nobody else writes them;
-- readings of the vessel's last log whose value is the total itself: nobody else may write a current log;
+- readings of the vessel's last log whose value is the total itself, for sensors that the witness lacks.
+  Nobody else may write a current log. But others may write the logs before it, and pass on an old `vessel`
+  document that names one of them as the last. The witness is as new as the last commit, so readings add
+  nothing to it;
 - `equipment` documents. Any vessel of the fleet may write one, so they count for a sensor of which nothing
   else is known, and one with the vessel's signature comes before one without.
 
@@ -12,7 +15,7 @@ Documents of another vessel never count, and nothing here keeps a log from begin
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -223,10 +226,15 @@ def gather(
     own: Iterable[Mapping[str, Total]],
     logs: Iterable[str],
     sensors: Sequence[SensorSettings],
+    witnessed: Collection[str] = (),
     is_signed: IsSigned = lambda _, __: False,
 ) -> dict[str, Total]:
-    """Return the best that is known of the vessel's totals; `own`: what its own files say."""
+    """Return the best that is known of the vessel's totals.
+
+    `own` is what its own files say. `witnessed` are the sensors of the witness, whose readings do not count.
+    """
     readings, equipment = of_documents(data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed)
+    readings = {name: total for name, total in readings.items() if name not in witnessed}
     found = totals.highest([*own, readings])
     unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - found.keys()
     if unknown - equipment.keys():

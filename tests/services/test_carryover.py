@@ -253,6 +253,21 @@ def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_
     assert set(found.values()) == {Totals()}
 
 
+def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_path: Path) -> None:
+    """Others may write logs that have ended, and may pass on an old vessel document that names such a log."""
+    ended = sail(tmp_path)
+    after(tmp_path, board="c")
+    name = documents.reading_id("argo", "engine", ended.log, 5_000)
+    invented = builders.header(DocumentType.READING, "argo") | {"path": "a.engine", "unit": "s"}
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        database.put(name, invented | {"first": 5_000, "last": 5_000, "samples": [[0, 9e9]]})
+        vessel = database.get(documents.vessel_id("argo"))
+        assert vessel is not None
+        assert vessel.body["logs"] == [ended.log]
+    _, found = after(tmp_path, board="d")
+    assert found == FINAL
+
+
 def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
