@@ -182,20 +182,20 @@ def _literal(value: Any) -> Any:
 
 def _object_difference(old: dict[str, Any], new: dict[str, Any], depth: int) -> Any:
     delta: dict[str, Any] = {}
-    kept = 0
+    unchanged = 0
     for key, value in new.items():
         before = old.get(key, _ABSENT)
         if before is _ABSENT:
             delta[key] = _literal(value)
             continue
-        kept += 1
+        unchanged += 1
         kind = type(value)
         if before is value or (kind is type(before) and kind in _PLAIN and before == value):
             continue
         change = _difference(before, value, depth + 1)
         if change is not _SAME:
             delta[key] = change
-    if kept < len(old):
+    if unchanged < len(old):
         if "" in old and "" not in new:
             return [new]  # a deletion of an empty key would not be trusted
         delta |= {key: [] for key in old if key not in new}

@@ -160,5 +160,5 @@ class Decoder:
         return plain
 
 
-def _mismatch(checksum: int, told: bytes) -> ChecksumMismatchError:
-    return ChecksumMismatchError(f"the checksum should be {checksum:08x} and is {told.hex()}")
+def _mismatch(checksum: int, received: bytes) -> ChecksumMismatchError:
+    return ChecksumMismatchError(f"the checksum should be {checksum:08x} and is {received.hex()}")

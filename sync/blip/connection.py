@@ -1,6 +1,6 @@
 """A BLIP connection without its transport: frames in, events out; messages in, frames out.
 
-    connection = Connection()
+    connection = BlipConnection()
     number = connection.send_request({"Profile": "getCheckpoint", "client": "…"})
     while (frame := connection.next_frame()) is not None:
         ...                                  # write it, as one binary WebSocket message

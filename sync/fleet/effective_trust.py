@@ -33,11 +33,11 @@ def current_trust(
         number = -1
         if live is not None:
             try:
-                said = from_body(live.body, identity.trust.root)
+                revocations = from_body(live.body, identity.trust.root)
             except RevocationsError:
                 pass  # from a former fleet of the vessel: ours replaces it
             else:
-                number, trust = said.number, trust.told(said)
+                number, trust = revocations.number, trust.told(revocations)
         if identity.trust.revocations.number > max(number, 0):
             database.put(REVOCATIONS, identity.statement, parent=None if live is None else live.rev)
     return trust
@@ -58,12 +58,12 @@ def current_radio_key(database: Database, root: x509.Certificate, known: Iterabl
         live = document if document is not None and not document.deleted else None
         if live is not None:
             try:
-                said = radio_key.from_body(live.body, root)
+                statement = radio_key.from_body(live.body, root)
             except RadioKeyError:
                 pass  # from a former fleet of the vessel: ours replaces it
             else:
-                if best is None or said.number >= best[1].number:
-                    return live.body, said
+                if best is None or statement.number >= best[1].number:
+                    return live.body, statement
         if best is not None:
             database.put(RADIO_KEY, best[0], parent=None if live is None else live.rev)
     return best

@@ -158,16 +158,16 @@ class Generations:
             most = UNVOUCHED if before is None else max(UNVOUCHED, before.most)
         return number > most
 
-    def of(self, vessel: str, told: Document | None = None) -> int | None:
+    def of(self, vessel: str, document: Document | None = None) -> int | None:
         """Return the generation up to which a vessel vouches for its documents, or None if it has not.
 
-        `told` is its `vessel` document that has just arrived; without one, the stored one is used.
+        `document` is its `vessel` document that has just arrived; without one, the stored one is used.
         """
-        said = self._current(vessel) if told is None else self._said(vessel, told)
-        if said is None:
+        voucher = self._current(vessel) if document is None else self._voucher_in(vessel, document)
+        if voucher is None:
             return None
         highest = self.highest(vessel)
-        return said.most if highest is None else max(said.most, highest.most)
+        return voucher.most if highest is None else max(voucher.most, highest.most)
 
     def highest(self, vessel: str) -> VouchedGeneration | None:
         """Return the highest known voucher of a vessel, or None if it never vouched.
@@ -197,16 +197,16 @@ class Generations:
         number = self.trust().revocations.number
         known = self._known.get(vessel)
         if known is None or known[:2] != (current.rev, number):
-            known = self._known[vessel] = (current.rev, number, self._said(vessel, current))
+            known = self._known[vessel] = (current.rev, number, self._voucher_in(vessel, current))
         return known[2]
 
-    def _said(self, vessel: str, document: Document) -> VouchedGeneration | None:
-        said = None if document.deleted else self._word(vessel, document.body)
-        if said is not None:
+    def _voucher_in(self, vessel: str, document: Document) -> VouchedGeneration | None:
+        voucher = None if document.deleted else self._word(vessel, document.body)
+        if voucher is not None:
             before = self.highest(vessel)
-            if before is None or before.most < said.most:
-                self._highest[vessel] = said
-        return said
+            if before is None or before.most < voucher.most:
+                self._highest[vessel] = voucher
+        return voucher
 
     def _word(self, vessel: str, body: Mapping[str, Any]) -> VouchedGeneration | None:
         trust, document_id = self.trust(), documents.vessel_id(vessel)

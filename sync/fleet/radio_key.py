@@ -174,13 +174,13 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
         text = f"{RADIO_KEY}: not signed by the fleet's CA"
         raise RadioKeyError(text)
     try:
-        said = msgspec.convert(body, _Body)
-        issued, begins = in_utc(said.issued), in_utc(said.begins)
+        decoded = msgspec.convert(body, _Body)
+        issued, begins = in_utc(decoded.issued), in_utc(decoded.begins)
     except (msgspec.ValidationError, OverflowError) as error:
         text = f"{RADIO_KEY}: signed by the fleet's CA, but not of a form known here: {error}"
         raise RadioKeyError(text) from error
-    parts = tuple(SealedKeys(part.vessel, part.certificate, part.sealed) for part in said.parts)
-    return RadioKey(said.number, issued, begins, parts)
+    parts = tuple(SealedKeys(part.vessel, part.certificate, part.sealed) for part in decoded.parts)
+    return RadioKey(decoded.number, issued, begins, parts)
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:

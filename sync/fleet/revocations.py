@@ -102,14 +102,14 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
         text = f"{REVOCATIONS}: not signed by the fleet's CA"
         raise RevocationsError(text)
     try:
-        said = msgspec.convert(body, _Body)
+        decoded = msgspec.convert(body, _Body)
     except msgspec.ValidationError as error:
         text = f"{REVOCATIONS}: signed by the fleet's CA, but not of a form known here: {error}"
         raise RevocationsError(text) from error
     entries = tuple(
-        Revoked(entry.serial, entry.vessel, entry.reason, in_utc(entry.when)) for entry in said.revoked
+        Revoked(entry.serial, entry.vessel, entry.reason, in_utc(entry.when)) for entry in decoded.revoked
     )
-    return Revocations(said.number, in_utc(said.issued), entries)
+    return Revocations(decoded.number, in_utc(decoded.issued), entries)
 
 
 def time_text(when: datetime) -> str:

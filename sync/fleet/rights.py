@@ -1,7 +1,7 @@
 """Rules about who may write which document, applied to each received revision.
 
     rights = Rights(vessel="argo", log=…, trust=…, leaves=database.leaves)
-    PassiveOptions(rule=rights.rule(Vessel("brigid")))
+    PassiveOptions(rule=rights.rule(CertifiedVessel("brigid")))
 
     what             a vessel                                             the crew
     ---------------  ---------------------------------------------------  ----------------------------------
@@ -454,13 +454,13 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
         return f"its type is {head.type[:40]!r}, and its id says {name.kind.value!r}"
     if name.kind is DocumentType.FLEET:
         return None
-    said = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
+    members = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
     if name.kind in _LOGGED:
         member = _NUMBERED[name.kind]
-        said += [("log", head.log, name.log)]
+        members += [("log", head.log, name.log)]
         if getattr(head, member) != name.number:
             return f"its {member} is {getattr(head, member)}, and its id says {name.number}"
-    for member, body, id_ in said:
+    for member, body, id_ in members:
         if body != id_ and id_ is not None:
             return f"its {member} is {str(body)[:40]!r}, and its id says {id_!r}"
     return _misspanned(head, document) if name.kind in (DocumentType.READING, DocumentType.GAP) else None

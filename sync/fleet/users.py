@@ -55,17 +55,17 @@ def parse(stored: str) -> PasswordHash:
         raise PasswordHashError(text)
     try:
         n, r, p = (_whole(number) for number in fields[:3])
-        salt, made = (_decode(encoded) for encoded in fields[3:])
+        salt, digest = (_decode(encoded) for encoded in fields[3:])
     except ValueError:
         text = "its numbers or its base64 cannot be read"
         raise PasswordHashError(text) from None
     if n < 2 or n & (n - 1) or not (r and p) or 128 * r * n > MOST_MEMORY or n * r * p > MOST_WORK:
         text = f"its parameters are none that this machine takes (at most {MOST_MEMORY >> 20} MiB)"
         raise PasswordHashError(text)
-    if len(salt) < 8 or len(made) != HASH_BYTES:
+    if len(salt) < 8 or len(digest) != HASH_BYTES:
         text = "its salt or its hash is too short or too long: was it copied whole?"
         raise PasswordHashError(text)
-    return PasswordHash(n, r, p, salt, made)
+    return PasswordHash(n, r, p, salt, digest)
 
 
 def make_hash(password: str, salt: bytes) -> str:
@@ -110,9 +110,9 @@ def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
 
 def _scrypt(password: str, n: int, r: int, p: int, salt: bytes) -> bytes:
     # The same text, however the keyboard composes its accents (RFC 8265, 4.2.2).
-    said = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+    normalized = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
     memory = 128 * r * (n + p + 2) + 2**20  # what OpenSSL counts, plus a reserve
-    return hashlib.scrypt(said, salt=salt, n=n, r=r, p=p, dklen=HASH_BYTES, maxmem=memory)
+    return hashlib.scrypt(normalized, salt=salt, n=n, r=r, p=p, dklen=HASH_BYTES, maxmem=memory)
 
 
 def _whole(text: str) -> int:

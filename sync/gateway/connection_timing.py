@@ -59,33 +59,33 @@ class ConnectionTimer:
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
-    def attend(self, ways: Sequence[TimedReplication], now: float) -> float | None:
+    def attend(self, replications: Sequence[TimedReplication], now: float) -> float | None:
         """Connect the replications that may connect.
 
         Args:
-            ways: the replications that the policy allows, in order of priority.
+            replications: the replications that the policy allows, in order of priority.
             now: time of the clock in seconds.
 
         Returns:
             Seconds until there is more to do, or None if only an event can cause it.
         """
-        self._take_ends(ways, now)
-        if not ways:
+        self._take_ends(replications, now)
+        if not replications:
             return None
-        if all(way.is_up for way in ways) and ways[0].is_caught_up:
+        if all(replication.is_up for replication in replications) and replications[0].is_caught_up:
             self._backoff.succeeded()
         if self._again_at is not None and now < self._again_at:
             return self._again_at - now
         self._again_at = None
-        first, *others = ways
+        first, *others = replications
         if first.is_stopped:
             first.connect()
         wait = self._lead(first, now)
         if wait is None or wait > 0:
             return wait
-        for way in others:
-            if way.is_stopped:
-                way.connect()
+        for replication in others:
+            if replication.is_stopped:
+                replication.connect()
         return None
 
     def try_at_once(self) -> None:
@@ -93,10 +93,10 @@ class ConnectionTimer:
         self._backoff.reachability_changed()
         self._again_at = None
 
-    def _take_ends(self, ways: Sequence[TimedReplication], now: float) -> None:
+    def _take_ends(self, replications: Sequence[TimedReplication], now: float) -> None:
         """Start a wait if a replication has ended. One that ends during a wait does not extend it."""
-        for way in ways:
-            has_ended, problem = way.take_end()
+        for replication in replications:
+            has_ended, problem = replication.take_end()
             if not has_ended or (self._again_at is not None and now < self._again_at):
                 continue
             wait = self._backoff.next_delay() or 0.0

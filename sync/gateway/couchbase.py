@@ -170,9 +170,11 @@ class CouchbaseGateway:
         self._written_at = 0.0
         self._retry_every, self._probed_at = retry_every, time.monotonic()
         self._dialling = ConnectionTimer(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
-        self._ways = self._made_ways()
+        self._replications = self._make_replications()
         self._adopt_refused()
-        self._known = {each.id: each.revision for way in self._ways for each in way.failed}
+        self._known = {
+            each.id: each.revision for replication in self._replications for each in replication.failed
+        }
         """Revision of each refused document that was already logged, so that it is not logged again."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
@@ -201,19 +203,19 @@ class CouchbaseGateway:
 
         Raises StoreError.
         """
-        for way in self._ways:
-            way.forget_spared()
+        for replication in self._replications:
+            replication.forget_spared()
         self.network_changed()
-        return sum(way.offer_refused() for way in self._ways)
+        return sum(replication.offer_refused() for replication in self._replications)
 
     def report(self) -> GatewayReport:
         """Return the current state."""
         report = self._report
-        pushes = [way for way in self._ways if way.part is not None]
+        pushes = [replication for replication in self._replications if replication.part is not None]
         refused = self._refused()
         report.refused_documents, report.refused = len(refused), refused[-MOST_NAMED:]
-        report.backlog_documents = len(refused) + sum(way.backlog.documents for way in pushes)
-        report.backlog_bytes = sum(way.backlog.bytes for way in pushes)
+        report.backlog_documents = len(refused) + sum(replication.backlog.documents for replication in pushes)
+        report.backlog_bytes = sum(replication.backlog.bytes for replication in pushes)
         report.rate = self._rate.value()
         state, problem = self._state()
         if problem is not None and problem != report.problem:
@@ -234,14 +236,14 @@ class CouchbaseGateway:
     @property
     def transferred(self) -> tuple[int, int]:
         """Bytes sent and received so far on all connections."""
-        both = [way.transferred for way in self._ways]
+        both = [replication.transferred for replication in self._replications]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     def _state(self) -> tuple[GatewayState, str | None]:
-        wanted = [way for way in self._ways if way.is_wanted]
+        wanted = [replication for replication in self._replications if replication.is_wanted]
         if not wanted:
             return GatewayState.WAITING, None
-        judged = [way.judged for way in wanted if not way.is_held]
+        judged = [replication.judged for replication in wanted if not replication.is_held]
         for state, problem in judged:
             if state is GatewayState.REFUSED:
                 return state, problem
@@ -253,18 +255,20 @@ class CouchbaseGateway:
     def _state_of_documents(self) -> tuple[GatewayState, str | None]:
         """Return the state while connected, with the problem of documents that are not replicated."""
         if refused := self._refused():
-            has_more = any(way.failed.has_overflowed for way in self._ways)
+            has_more = any(replication.failed.has_overflowed for replication in self._replications)
             words = words_of_refused(self.configuration.name, refused, has_more=has_more)
             return GatewayState.REFUSED, words
-        for way in self._ways:
-            for document in way.failed.newest(Direction.PULL):
+        for replication in self._replications:
+            for document in replication.failed.newest(Direction.PULL):
                 text = f"a document from there cannot be taken, {document.id}: {document.reason}"
                 return GatewayState.CONNECTED, text
         return GatewayState.CONNECTED, None
 
     def _refused(self) -> list[RefusedDocument]:
         """Return the documents that the gateway refuses, newest last."""
-        failures = [each for way in self._ways for each in way.failed.newest(Direction.PUSH)]
+        failures = [
+            each for replication in self._replications for each in replication.failed.newest(Direction.PUSH)
+        ]
         failures.sort(key=lambda each: each.when)
         return [RefusedDocument(each.id, each.reason, each.when) for each in failures]
 
@@ -289,7 +293,9 @@ class CouchbaseGateway:
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
                 await asyncio.sleep(0)
-        ended = await asyncio.gather(*(way.end() for way in self._ways), return_exceptions=True)
+        ended = await asyncio.gather(
+            *(replication.end() for replication in self._replications), return_exceptions=True
+        )
         try:
             if not any(isinstance(each, BaseException) for each in ended):
                 self._note(ends=True)
@@ -303,8 +309,8 @@ class CouchbaseGateway:
             log.info("gateway %s was begun anew: looking at everything once more", self._report.name)
         if is_told or self._begins_anew:
             self._begins_anew = False
-            for way in self._ways:
-                await way.reset()
+            for replication in self._replications:
+                await replication.reset()
         wait = await self._connect()
         await self._probe()
         has_more = self._count()
@@ -315,24 +321,24 @@ class CouchbaseGateway:
     async def _connect(self) -> float:
         """Start and stop replications as the policy demands. Return the seconds until the next check."""
         situation = self._situation()
-        for way in self._ways:
-            way.is_wanted = way.part is None or way.part.when.holds(situation)
-            if not way.is_wanted:
-                await way.rest()
-        wanted = [way for way in self._ways if way.is_wanted]
+        for replication in self._replications:
+            replication.is_wanted = replication.part is None or replication.part.when.holds(situation)
+            if not replication.is_wanted:
+                await replication.rest()
+        wanted = [replication for replication in self._replications if replication.is_wanted]
         wait = self._dialling.attend(wanted, time.monotonic())
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
         """Offer some of the refused documents again if it is time. Raises StoreError."""
-        for way in self._ways:
-            if way.is_up and way.failed.has_overflowed and way.failed.has_room:
-                await way.reset()  # documents not stored by id are found by comparing everything
+        for replication in self._replications:
+            if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
+                await replication.reset()  # documents not stored by id are found by comparing everything
         if time.monotonic() - self._probed_at >= self._retry_every:
             self._probed_at = time.monotonic()
-            for way in self._ways:
-                way.forget_spared()
-                way.probe()
+            for replication in self._replications:
+                replication.forget_spared()
+                replication.probe()
 
     def _count(self) -> bool:
         """Count a part of the feed that is not counted yet.
@@ -341,9 +347,9 @@ class CouchbaseGateway:
         """
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:
-            for way in self._ways:
-                if way.waits(change):
-                    way.backlog.add(change)
+            for replication in self._replications:
+                if replication.waits(change):
+                    replication.backlog.add(change)
                     break
         if changes:
             self._counted = changes[-1].sequence
@@ -355,22 +361,24 @@ class CouchbaseGateway:
         for _ in range(_LAST_LOOKS if ends else 0):
             has_more = has_more and self.forwarded.advance(self._is_there)
         now = time.monotonic()
-        is_idle = all(way.is_idle for way in self._ways)
+        is_idle = all(replication.is_idle for replication in self._replications)
         if ends or (now - self._written_at >= (self._look_every if is_idle else _WRITE_EVERY)):
             self._written_at = now
             self.forwarded.write()
         return has_more
 
     def _is_there(self, document: Document) -> bool:
-        way = self._way_of(document.id)
-        return way is not None and way.is_there(document.id, document.sequence)
+        replication = self._replication_of(document.id)
+        return replication is not None and replication.is_there(document.id, document.sequence)
 
-    def _way_of(self, document_id: str) -> GatewayReplication | None:
-        return next((way for way in self._ways if way.holds(document_id)), None)
+    def _replication_of(self, document_id: str) -> GatewayReplication | None:
+        return next(
+            (replication for replication in self._replications if replication.holds(document_id)), None
+        )
 
     # Replications
 
-    def _made_ways(self) -> list[GatewayReplication]:
+    def _make_replications(self) -> list[GatewayReplication]:
         configuration, name = self.configuration, self.configuration.name
         whole = (
             None if configuration.limit is None else TokenBucket(configuration.limit, now=time.monotonic())
@@ -421,56 +429,58 @@ class CouchbaseGateway:
 
     def _adopt_refused(self) -> None:
         """Take over refused documents from an earlier version: ids only, for all parts. Raises StoreError."""
-        kept = self._database.get_local(f"gateway:{self.configuration.name}:refused")
-        if kept is None:
+        document = self._database.get_local(f"gateway:{self.configuration.name}:refused")
+        if document is None:
             return
         with self._database.transaction():
-            for document_id in kept.body.get("ids", ()):
-                way = self._way_of(document_id)
-                if way is not None:
-                    way.failed.note(Direction.PUSH, document_id, "", _REFUSED_BEFORE)
-            for way in self._ways:
-                way.failed.save()
-            self._database.delete_local(kept.key, parent=kept.rev)
+            for document_id in document.body.get("ids", ()):
+                replication = self._replication_of(document_id)
+                if replication is not None:
+                    replication.failed.note(Direction.PUSH, document_id, "", _REFUSED_BEFORE)
+            for replication in self._replications:
+                replication.failed.save()
+            self._database.delete_local(document.key, parent=document.rev)
 
     # Calls from the replications
 
-    def acknowledged(self, way: GatewayReplication, change: DocumentChange, *, was_refused: bool) -> None:
+    def acknowledged(
+        self, replication: GatewayReplication, change: DocumentChange, *, was_refused: bool
+    ) -> None:
         """Record that the gateway has acknowledged a change.
 
         `was_refused` is True if it refused it before.
         """
         if not was_refused:
-            way.backlog.remove(change.id, change.size)
+            replication.backlog.remove(change.id, change.size)
         self._known.pop(change.id, None)
         self._report.last_acknowledged = time.time()
         self._rate.add()
         self.forwarded.acknowledged(change.id)
 
-    def ended(self, way: GatewayReplication, told: Sequence[DocumentEnded]) -> None:
+    def ended(self, replication: GatewayReplication, outcomes: Sequence[DocumentEnded]) -> None:
         """Log documents that failed permanently."""
-        for document in told:
+        for document in outcomes:
             if document.problem is None or document.is_transient:
                 continue
             if self._known.get(document.id) != document.revision:
                 self._known[document.id] = document.revision
-                way.backlog.remove(document.id, 0)
+                replication.backlog.remove(document.id, 0)
                 does = "refuses" if document.direction is Direction.PUSH else "sends what cannot be taken:"
                 log.warning("gateway %s %s %s: %s", self._report.name, does, document.id, document.problem)
         self._wake.set()
 
-    def begun(self, way: GatewayReplication, progress: PushProgress) -> None:
+    def begun(self, replication: GatewayReplication, progress: PushProgress) -> None:
         """Check, when a connection begins, whether the gateway has lost documents."""
         # Each copy of the checkpoint is stored at the gateway first, then here. The gateway's copy is behind
         # ours only if the gateway was restored to an earlier state, and its documents with it.
-        has_lost = progress.lacks(way.stored)
-        if (has_lost or (progress.local == 0 and way.has_pushed)) and not self.forwarded.is_empty:
+        has_lost = progress.lacks(replication.stored)
+        if (has_lost or (progress.local == 0 and replication.has_pushed)) and not self.forwarded.is_empty:
             log.warning(
                 "gateway %s has lost what it had: all that is here goes there once more", self._report.name
             )
             self.forwarded.begin_anew()
             self._begins_anew = has_lost and progress.local > 0
-        way.has_pushed = True
+        replication.has_pushed = True
 
     def changed(self) -> None:
         """Wake the main task, because the state of a replication has changed."""

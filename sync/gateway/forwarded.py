@@ -93,11 +93,11 @@ class Forwarded:
         own = database.get(self._id)
         self.epoch = 0
         self._fault = ""
-        self._said: Mapping[str, Any] = {}
+        self._own_body: Mapping[str, Any] = {}
         """The body that was written last."""
         if own is not None and not own.deleted:
             self._own, self.epoch = bounds_of(own), epoch_of(own)
-            self._said = own.body
+            self._own_body = own.body
             signed = self._signed()
             self._is_new = "sig" in signed and signed != own.body
         self.look()
@@ -114,7 +114,7 @@ class Forwarded:
         """
         forwarded = list(self._database.documents(prefix=self._prefix))
         own = next((document for document in forwarded if document.id == self._id), None)
-        if self._said and (own is None or own.body != self._said):
+        if self._own_body and (own is None or own.body != self._own_body):
             self._is_new = True  # another vessel has passed on our old state as a newer one
         epochs = [epoch for epoch in map(epoch_of, forwarded) if epoch <= self.epoch + EPOCHS_AHEAD]
         newest = max(epochs, default=0)
@@ -193,7 +193,7 @@ class Forwarded:
                 self._fault = str(error)
                 log.error("what is ashore cannot be written down: %s", error)
             return False
-        self._said, self._is_new, self._fault = body, False, ""
+        self._own_body, self._is_new, self._fault = body, False, ""
         return True
 
     def _signed(self) -> Mapping[str, Any]:

@@ -38,18 +38,20 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 
 class ReplicationOwner(Protocol):
-    """The gateway that owns a way."""
+    """The gateway that owns a replication."""
 
-    def acknowledged(self, way: "GatewayReplication", change: DocumentChange, *, was_refused: bool) -> None:
+    def acknowledged(
+        self, replication: "GatewayReplication", change: DocumentChange, *, was_refused: bool
+    ) -> None:
         """Record that the gateway has acknowledged a change.
 
         `was_refused` is True if it refused it before.
         """
 
-    def ended(self, way: "GatewayReplication", told: Sequence[DocumentEnded]) -> None:
+    def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
         """Receive the outcome of documents."""
 
-    def begun(self, way: "GatewayReplication", progress: PushProgress) -> None:
+    def begun(self, replication: "GatewayReplication", progress: PushProgress) -> None:
         """Receive the progress from which a connection begins to push."""
 
     def changed(self) -> None:
@@ -58,7 +60,7 @@ class ReplicationOwner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GatewayReplicationOptions:
-    """Options of a way."""
+    """Options of a replication."""
 
     part: PolicyPart | None
     """The part to push; None to pull."""
@@ -66,7 +68,7 @@ class GatewayReplicationOptions:
     is_spared: Callable[[str], bool]
     """Function that returns True if another vessel is known to have forwarded a document."""
     limit: TokenBucket | None
-    """Rate limit of all ways together; None for no limit."""
+    """Rate limit of all replications together; None for no limit."""
 
 
 class GatewayReplication:
@@ -80,7 +82,7 @@ class GatewayReplication:
         *,
         rng: Random,
     ) -> None:
-        """Create a way. Raises StoreError.
+        """Create a replication. Raises StoreError.
 
         `configure` returns the replicator's configuration, given the stream to push and the options that this
         class adds.
@@ -109,7 +111,7 @@ class GatewayReplication:
                 begun=self._begun,
             ),
             on_status=self._status,
-            on_documents=lambda told: owner.ended(self, told),
+            on_documents=lambda outcomes: owner.ended(self, outcomes),
             rng=rng,
         )
         self.has_pushed = part is not None and self._replicator.pushed.local > 0
@@ -118,7 +120,7 @@ class GatewayReplication:
     # Documents
 
     def holds(self, document_id: str) -> bool:
-        """Return True if a document belongs to this way."""
+        """Return True if a document belongs to this replication."""
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
@@ -171,12 +173,12 @@ class GatewayReplication:
 
     @property
     def is_held(self) -> bool:
-        """True if it is waiting for the first way to lead."""
+        """True if it is waiting for the first replication to lead."""
         return self.is_stopped and self._problem is None
 
     @property
     def judged(self) -> tuple[GatewayState, str | None]:
-        """The gateway's state according to this way, and the reason."""
+        """The gateway's state according to this replication, and the reason."""
         if self.is_up:
             return GatewayState.CONNECTED, None
         problem = self._replicator.status.problem or self._problem

@@ -378,8 +378,8 @@ class Discovery:
         self._registered = info
         self._registered_for = wanted
         self.name_taken = None
-        if (given := instance_of(info.name)) != wanted:
-            self._tell_name_taken(wanted, f"this one goes on as {given}")
+        if (actual := instance_of(info.name)) != wanted:
+            self._tell_name_taken(wanted, f"this one goes on as {actual}")
         self._wake.set()  # The wanted advertisement may have changed in the meantime.
 
     def _announce(self, announcement: object) -> None:
@@ -490,8 +490,8 @@ class Discovery:
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
-        seen = {f"{sighting.instance}.{SERVICE_TYPE}" for sighting in self._table}
-        return seen | self._pointers().keys()
+        known = {f"{sighting.instance}.{SERVICE_TYPE}" for sighting in self._table}
+        return known | self._pointers().keys()
 
     def _judge(self, names: set[str]) -> None:
         """Update the table from zeroconf's cache for `names`, and report the changes."""

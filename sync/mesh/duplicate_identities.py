@@ -74,13 +74,13 @@ class DuplicateIdentities:
         self._own = (vessel, board)
         self._heard: dict[str, dict[str, float]] = {}
         """Time at which each board was last heard, by vessel and board."""
-        self._found: dict[str, DuplicateIdentity] = {}
+        self._known: dict[str, DuplicateIdentity] = {}
         self._ahead: dict[str, LogAhead] = {}
 
     @property
     def found(self) -> list[DuplicateIdentity]:
         """The detected clones, one for each vessel."""
-        return list(self._found.values())
+        return list(self._known.values())
 
     def heard(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that a board has proved by certificate that it is a vessel.
@@ -120,11 +120,11 @@ class DuplicateIdentities:
 
     def forget(self, now: float, after: float) -> None:
         """Forget clones not detected again for `after` seconds, which must have been resolved."""
-        self._found = {vessel: clone for vessel, clone in self._found.items() if now - clone.since < after}
+        self._known = {vessel: clone for vessel, clone in self._known.items() if now - clone.since < after}
 
     def _report(
         self, vessel: str, boards: tuple[str, str], now: float, *, ours: bool
     ) -> DuplicateIdentity | None:
-        known = self._found.get(vessel)
-        self._found[vessel] = DuplicateIdentity(vessel, boards, now, ours)
-        return None if known is not None and set(known.boards) == set(boards) else self._found[vessel]
+        known = self._known.get(vessel)
+        self._known[vessel] = DuplicateIdentity(vessel, boards, now, ours)
+        return None if known is not None and set(known.boards) == set(boards) else self._known[vessel]

@@ -80,15 +80,15 @@ class RecentInterfaces:
     ) -> None:
         """Create a cache in which interfaces are valid for `lasts` seconds."""
         self._read, self._clock, self._lasts = read, clock, lasts
-        self._found: tuple[Interface, ...] = ()
+        self._interfaces: tuple[Interface, ...] = ()
         self._until = float("-inf")
 
     def __call__(self) -> tuple[Interface, ...]:
         """Return all interfaces that have an address. Raises OSError if they cannot be read."""
         now = self._clock()
         if now >= self._until:
-            self._found, self._until = self._read(), now + self._lasts
-        return self._found
+            self._interfaces, self._until = self._read(), now + self._lasts
+        return self._interfaces
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:

@@ -164,20 +164,20 @@ class LinkDialler:
 
     def _settle_doubles(self, by_others: set[str]) -> None:
         """Remove duplicate links: of a mutual pair one, and of two that we dialled the configured one."""
-        seen: set[str] = set()
+        vessels: set[str] = set()
         for key, link in sorted(self.links.items(), key=lambda item: item[0] in self._static):
             vessel = link.vessel
             if vessel is None or not link.is_up:
                 continue
             if key in self._static:
                 self._static_vessels[key] = vessel
-            if vessel == self._place.vessel or vessel in seen:
+            if vessel == self._place.vessel or vessel in vessels:
                 self.end(key)
             elif vessel in by_others and not link_plan.keeps_dialled(self._place.vessel, vessel):
                 log.info("%s has dialled us too; its link stays", vessel)
                 self.end(key)
             else:
-                seen.add(vessel)
+                vessels.add(vessel)
 
     def _give_up_one(self, links: Mapping[str, frozenset[str]], linked: frozenset[str], now: float) -> None:
         dialled = {key for key, link in self.links.items() if link.is_up and key == link.expected}

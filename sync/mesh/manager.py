@@ -171,8 +171,8 @@ class Mesh:
     @property
     def sightings(self) -> tuple[Sighting, ...]:
         """The vessels of our fleet in sight, without ourselves."""
-        seen = () if self.discovery is None else self.discovery.sightings
-        return tuple(sighting for sighting in seen if sighting.fleet == self.membership.identity.fleet)
+        sightings = () if self.discovery is None else self.discovery.sightings
+        return tuple(sighting for sighting in sightings if sighting.fleet == self.membership.identity.fleet)
 
     @property
     def port(self) -> int | None:
@@ -193,7 +193,7 @@ class Mesh:
             advertisement,
             interfaces=self.settings.interfaces,
             is_told=self.listener is not None,
-            on_change=self._seen,
+            on_change=self._sighting_changed,
             chance=self._rng,
         )
         await self.discovery.start()
@@ -280,7 +280,7 @@ class Mesh:
             log.error("%s", ahead)
         return ahead
 
-    def _seen(self, changes: list[SightingChange]) -> None:
+    def _sighting_changed(self, changes: list[SightingChange]) -> None:
         for change in changes:
             sighting = change.sighting
             log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
@@ -343,8 +343,8 @@ class Mesh:
             expected=expected,
             rng=self._rng,
             on_change=self._changed,
-            on_link=lambda outward, made: self.traffic.introduce(outward.vessel or "", made),
-            on_documents=lambda outward, told: self._passed(outward.vessel or "", told),
+            on_link=lambda outward, link: self.traffic.introduce(outward.vessel or "", link),
+            on_documents=lambda outward, outcomes: self._passed(outward.vessel or "", outcomes),
         )
 
     def _over(self, link: OutboundLink) -> None:
@@ -372,16 +372,16 @@ class Mesh:
 
     # Documents
 
-    def _passed_inward(self, connection: PeerConnection, told: Sequence[DocumentEnded]) -> None:
+    def _passed_inward(self, connection: PeerConnection, outcomes: Sequence[DocumentEnded]) -> None:
         link = self.inward.of(connection)
         if link is not None:
-            self._passed(link.vessel, told)
+            self._passed(link.vessel, outcomes)
 
-    def _passed(self, neighbour: str, told: Sequence[DocumentEnded]) -> None:
-        self.traffic.passed(neighbour, told, asyncio.get_running_loop().time())
-        vessels = {ended.id for ended in told if ended.id.startswith(_VESSELS)}
+    def _passed(self, neighbour: str, outcomes: Sequence[DocumentEnded]) -> None:
+        self.traffic.passed(neighbour, outcomes, asyncio.get_running_loop().time())
+        vessels = {ended.id for ended in outcomes if ended.id.startswith(_VESSELS)}
         self._vouching |= {name.vessel for name in map(documents.parse_id, vessels) if name is not None}
-        if self.traffic.has_news or vessels or any(ended.id == REVOCATIONS for ended in told):
+        if self.traffic.has_news or vessels or any(ended.id == REVOCATIONS for ended in outcomes):
             self._wake.set()
 
     def _live_links(self) -> list[PeerDriver]:
@@ -512,8 +512,8 @@ class Mesh:
         if linked == self._advertised or self.discovery is None:
             return
         self._advertised = linked
-        told = self.discovery.advertise(with_links(self._advertisement(), linked))
-        task: asyncio.Task[object] = asyncio.create_task(told)
+        advertising = self.discovery.advertise(with_links(self._advertisement(), linked))
+        task: asyncio.Task[object] = asyncio.create_task(advertising)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -114,8 +114,10 @@ class Membership:
             on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
-        kept = database.get_local(_WELCOME)
-        welcome = KnownAddresses(utc=lambda: now().timestamp(), kept=None if kept is None else kept.body)
+        document = database.get_local(_WELCOME)
+        welcome = KnownAddresses(
+            utc=lambda: now().timestamp(), stored=None if document is None else document.body
+        )
         self._guesses = LoginAttempts(time.monotonic, welcome=welcome, on_welcome=self._keep_welcome)
 
     # Certificates
@@ -159,8 +161,8 @@ class Membership:
         try:
             with self._database.transaction():
                 before = self._database.get_local(_WELCOME)
-                kept = self._guesses.welcome.as_json()
-                self._database.put_local(_WELCOME, kept, parent=None if before is None else before.rev)
+                addresses = self._guesses.welcome.as_json()
+                self._database.put_local(_WELCOME, addresses, parent=None if before is None else before.rev)
         except StoreError as error:
             log.warning("from where users came is not kept: %s", error)
 

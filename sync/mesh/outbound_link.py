@@ -116,7 +116,7 @@ class OutboundLink:
             stream: Replicator(
                 self._configuration(stream, longest),
                 on_status=on_status,
-                on_documents=lambda told: self._on_documents(self, told),
+                on_documents=lambda outcomes: self._on_documents(self, outcomes),
                 rng=rng,
             )
             for stream, on_status in ((LIVE, self._live), (HISTORY, self._history))

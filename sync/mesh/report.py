@@ -155,9 +155,9 @@ def _stands(report: PeerReport, silence: float) -> None:
         report.state, report.problem = LinkState.SILENT, f"no answer for {silence:.0f} s"
 
 
-def _say_who(report: PeerReport, told: tuple[str, str] | None) -> None:
-    if told is not None:
-        report.log, report.version = told[0] or report.log, told[1]
+def _say_who(report: PeerReport, identity: tuple[str, str] | None) -> None:
+    if identity is not None:
+        report.log, report.version = identity[0] or report.log, identity[1]
 
 
 def _count(report: PeerReport, peer: PeerBase) -> None:

@@ -43,7 +43,7 @@ class Routes:
 
     def __init__(self, own: str) -> None:
         self._own = own
-        self._told: dict[str, Mapping[str, tuple[str, ...]]] = {}
+        self._announced: dict[str, Mapping[str, tuple[str, ...]]] = {}
         self._routes: dict[str, Route] = {}
         self.version = 0
         """Counter that increases when the announced routes change."""
@@ -55,7 +55,7 @@ class Routes:
 
     def told(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
         """Record the routes announced by a neighbour, ignoring invalid ones, and update routes through it."""
-        self._told[neighbour] = {
+        self._announced[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]
             if NAME.fullmatch(vessel) and len(path) < MOST_HOPS and all(_is_stage(stage) for stage in path)
@@ -66,7 +66,7 @@ class Routes:
 
     def gone(self, neighbour: str) -> None:
         """Forget the announcements of a neighbour without a link. Routes of earlier documents stay."""
-        self._told.pop(neighbour, None)
+        self._announced.pop(neighbour, None)
 
     def arrived(self, neighbour: str, vessel: str, utc: float) -> None:
         """Record that documents of a vessel have arrived from a neighbour."""
@@ -82,10 +82,10 @@ class Routes:
         """Encode the table for storage."""
         return msgspec.json.encode({"routes": self._routes})
 
-    def load(self, kept: bytes) -> None:
+    def load(self, stored: bytes) -> None:
         """Load a stored table. An unreadable one is ignored, because it is only informational."""
         try:
-            routes = msgspec.json.decode(kept, type=_StoredRoutes).routes
+            routes = msgspec.json.decode(stored, type=_StoredRoutes).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             routes = {}
         self._routes = {vessel: route for vessel, route in routes.items() if route.path}
@@ -100,7 +100,7 @@ class Routes:
     def _path(self, neighbour: str, vessel: str) -> tuple[str, ...]:
         if vessel == neighbour:
             return (neighbour,)
-        onward = self._told.get(neighbour, {}).get(vessel)
+        onward = self._announced.get(neighbour, {}).get(vessel)
         if onward is None or self._own in onward:
             return (neighbour, UNKNOWN, vessel)
         return (neighbour, *onward)

@@ -170,7 +170,7 @@ class Sightings:
         self._limit, self._limit_of_vessel = limit, limit_of_vessel
         self._proven: dict[str, None] = {}
         """Instances at which a vessel has presented its certificate, the latest last."""
-        self._seen: dict[str, Sighting] = {}
+        self._sightings: dict[str, Sighting] = {}
         self.refused = 0
         """Number of sightings rejected for lack of space."""
 
@@ -179,11 +179,11 @@ class Sightings:
 
         `was_silent` is True if queries to it were unanswered before.
         """
-        before = self._seen.get(sighting.instance)
+        before = self._sightings.get(sighting.instance)
         if before is None and not self._has_room(sighting):
             self.refused += 1
             return None
-        self._seen[sighting.instance] = sighting
+        self._sightings[sighting.instance] = sighting
         if before is None:
             return SightingChange(SightingChangeKind.FOUND, sighting)
         if before != sighting:
@@ -199,26 +199,26 @@ class Sightings:
 
     def _has_room(self, sighting: Sighting) -> bool:
         """Return True if one more may be kept. A proven instance displaces an unproven one."""
-        of_vessel = [each for each in self._seen.values() if each.vessel == sighting.vessel]
+        of_vessel = [each for each in self._sightings.values() if each.vessel == sighting.vessel]
         if len(of_vessel) >= self._limit_of_vessel:
             return self._gives_way(sighting, of_vessel)
-        return len(self._seen) < self._limit or self._gives_way(sighting, [*self._seen.values()])
+        return len(self._sightings) < self._limit or self._gives_way(sighting, [*self._sightings.values()])
 
     def _gives_way(self, sighting: Sighting, others: list[Sighting]) -> bool:
         last = next((each for each in reversed(others) if each.instance not in self._proven), None)
         if sighting.instance not in self._proven or last is None:
             return False
-        del self._seen[last.instance]
+        del self._sightings[last.instance]
         return True
 
     def lose(self, instance: str) -> SightingChange | None:
         """Remove the sighting of an instance. Return the change, or None if there was none."""
-        before = self._seen.pop(instance, None)
+        before = self._sightings.pop(instance, None)
         return None if before is None else SightingChange(SightingChangeKind.GONE, before)
 
     def get(self, instance: str) -> Sighting | None:
         """Return the sighting of an instance, or None."""
-        return self._seen.get(instance)
+        return self._sightings.get(instance)
 
     def of_vessel(self, vessel: str) -> tuple[Sighting, ...]:
         """Return all sightings of a vessel.
@@ -229,10 +229,10 @@ class Sightings:
 
     def __iter__(self) -> Iterator[Sighting]:
         """Iterate in the order in which they were first seen."""
-        return iter(tuple(self._seen.values()))
+        return iter(tuple(self._sightings.values()))
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._sightings)
 
 
 def is_instance(name: str) -> bool:

@@ -34,7 +34,7 @@ class Traffic:
         self.refused: Counter[str] = Counter()
         """Number of documents that were received and rejected, by sender."""
         self._database, self._utc = database, utc
-        self._told = self._kept = 0
+        self._told_version = self._stored_version = 0
         self._due = 0.0
         self._logged: Counter[str] = Counter()
         self._logged_since = 0.0
@@ -43,28 +43,28 @@ class Traffic:
 
     def load(self) -> None:
         """Load the stored table. Raises StoreError."""
-        kept = self._database.get_local(_KEPT_AS)
-        if kept is not None:
-            self.routes.load(kept.raw)
-        self._kept = self.routes.version
+        document = self._database.get_local(_KEPT_AS)
+        if document is not None:
+            self.routes.load(document.raw)
+        self._stored_version = self.routes.version
 
     def keep(self, *, anyway: bool = False) -> None:
         """Store the table if routes have changed, or in any case if `anyway`."""
-        if self.routes.version == self._kept and not anyway:
+        if self.routes.version == self._stored_version and not anyway:
             return
         try:
-            kept = self._database.get_local(_KEPT_AS)
+            document = self._database.get_local(_KEPT_AS)
             self._database.put_local(
-                _KEPT_AS, self.routes.encode(), parent=None if kept is None else kept.rev
+                _KEPT_AS, self.routes.encode(), parent=None if document is None else document.rev
             )
-            self._kept = self.routes.version
+            self._stored_version = self.routes.version
         except StoreError as error:
             log.warning("the table of ways cannot be kept: %s", error)
 
     @property
     def has_news(self) -> bool:
         """True if routes must be announced to neighbours."""
-        return self.routes.version != self._told
+        return self.routes.version != self._told_version
 
     def introduce(self, neighbour: str, link: PeerDriver) -> None:
         """Exchange routes with a neighbour over a new connection."""
@@ -78,7 +78,7 @@ class Traffic:
             return None
         if now < self._due:
             return self._due - now
-        self._told, self._due = self.routes.version, now + TELL_EVERY
+        self._told_version, self._due = self.routes.version, now + TELL_EVERY
         message = RoutesMessage(self.routes.to_tell()).encode()
         for link in links():
             link.peer.session.request(message)
@@ -88,13 +88,13 @@ class Traffic:
 
     # Documents
 
-    def passed(self, neighbour: str, told: Sequence[DocumentEnded], now: float) -> set[str]:
+    def passed(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
         """Record documents that arrived or were rejected. Return the vessels whose documents arrived.
 
         `now` is the event loop's time.
         """
         origins: set[str] = set()
-        for ended in told:
+        for ended in outcomes:
             if ended.direction is not Direction.PULL:
                 continue
             if ended.problem is None:

@@ -81,14 +81,14 @@ class VesselEndpoint:
         """Connect over TLS, and return the transport. Raises ProblemError if that fails."""
         authenticator = security.authenticator
         try:
-            made = client_context(
+            tls = client_context(
                 roots=security.roots,
                 judge=security.judge,
                 identity=None if authenticator is None else authenticator.identity,
             )
         except ValueError as error:
             raise ProblemError(Problem(Domain.TLS, 0, str(error))) from error
-        return await _Attempt(self, made, receiver, tuple(headers.items())).transport()
+        return await _Attempt(self, tls, receiver, tuple(headers.items())).transport()
 
     def move(self, place: Candidate) -> None:
         """Use another place for later connections."""
@@ -98,7 +98,7 @@ class VesselEndpoint:
 
     def open(
         self,
-        made: ClientTLS,
+        tls: ClientTLS,
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> Coroutine[Any, Any, WebSocketTransport]:
@@ -106,8 +106,8 @@ class VesselEndpoint:
         return ws_client.connect(
             f"{self._url}/_blipsync",
             receiver,
-            ssl=made.context,
-            check=made.check,
+            ssl=tls.context,
+            check=tls.check,
             headers=headers,
             addresses=self.addresses,
             timeout=CONNECT_WITHIN,
@@ -121,11 +121,11 @@ class _Attempt:
     def __init__(
         self,
         where: VesselEndpoint,
-        made: ClientTLS,
+        tls: ClientTLS,
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> None:
-        self._where, self._made = where, made
+        self._where, self._tls = where, tls
         self._receiver, self._headers = receiver, headers
         self._opening: asyncio.Task[WebSocketTransport] | None = None
         """The connection to the likeliest place."""
@@ -138,10 +138,10 @@ class _Attempt:
         where, choices = self._where, self._where.choices
         candidates = () if choices is None else choices.order()
         if choices is None or not candidates:
-            return await where.open(self._made, self._receiver, self._headers)
+            return await where.open(self._tls, self._receiver, self._headers)
         likeliest = candidates[0]
         where.move(likeliest)
-        self._opening = asyncio.ensure_future(where.open(self._made, self._received, self._headers))
+        self._opening = asyncio.ensure_future(where.open(self._tls, self._received, self._headers))
         try:
             proven = await first_proven(choices.order, self._probe(likeliest, choices), failed=choices.failed)
         except BaseException:
@@ -151,7 +151,7 @@ class _Attempt:
             proven = likeliest
         else:
             where.move(proven)
-            self._opening = asyncio.ensure_future(where.open(self._made, self._receiver, self._headers))
+            self._opening = asyncio.ensure_future(where.open(self._tls, self._receiver, self._headers))
         try:
             opened = await self._opening
         except ProblemError:
@@ -176,8 +176,8 @@ class _Attempt:
             await ws_client.probe(
                 self._where.host,
                 candidate.port,
-                ssl=self._made.context,
-                check=self._made.check,
+                ssl=self._tls.context,
+                check=self._tls.check,
                 addresses=choices.addresses(candidate),
                 timeout=CONNECT_WITHIN,
             )

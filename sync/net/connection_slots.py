@@ -33,17 +33,17 @@ class ConnectionSlots(Generic[K]):
     """The places of one listener. The caller chooses the keys that identify connections."""
 
     def __init__(
-        self, most: int, *, kept: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
+        self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
         """Create empty places.
 
         Args:
             most: maximum number of admitted connections.
-            kept: how many of them are reserved for holders of certificates.
+            reserved: how many of them are reserved for holders of certificates.
             per_address: maximum number of strangers from one address.
             strangers: maximum number of strangers in total.
         """
-        self.most, self._kept = most, min(kept, most)
+        self.most, self._reserved = most, min(reserved, most)
         self._per_address, self._most_strangers = per_address, strangers
         self._strangers: dict[K, str] = {}
         """The address of each stranger, the longest-waiting first."""
@@ -62,7 +62,7 @@ class ConnectionSlots(Generic[K]):
         Raises:
             NoFreeSlotError: there is no place for it.
         """
-        if len(self._members) + (0 if self._kept else len(self._others)) >= self.most:
+        if len(self._members) + (0 if self._reserved else len(self._others)) >= self.most:
             raise NoFreeSlotError(f"{self.most} connections are open, the limit")
         by_site = Counter(self._strangers.values())
         if by_site[site] >= self._per_address:
@@ -94,7 +94,7 @@ class ConnectionSlots(Generic[K]):
         is_member = stranger in self._known
         is_full = len(self._members) + len(self._others) >= self.most
         dropped: K | None = None
-        if is_full or (not is_member and len(self._others) >= self.most - self._kept):
+        if is_full or (not is_member and len(self._others) >= self.most - self._reserved):
             dropped = self._most_of_one(None if is_member else owner)
             if dropped is None:
                 raise NoFreeSlotError(

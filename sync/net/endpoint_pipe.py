@@ -196,8 +196,8 @@ class EndpointPipe(asyncio.Transport):
         if self._is_closing:
             self._finish(None)
 
-    def _finish(self, error: Exception | None, told: Exception | None = None) -> None:
-        """Close the connection, passing it `told` or else `error`, then report its loss to the protocol."""
+    def _finish(self, error: Exception | None, reported: Exception | None = None) -> None:
+        """Close the connection, passing it `reported` or else `error`, then report its loss to the protocol."""
         if self._finisher is not None:
             return
         self._is_closing = True
@@ -206,13 +206,13 @@ class EndpointPipe(asyncio.Transport):
         self._in.clear()
         self._in_bytes = 0
         inner = getattr(error, "error", error)
-        self._finisher = self._loop.create_task(self._finishing(inner, told or error))
+        self._finisher = self._loop.create_task(self._finishing(inner, reported or error))
         self._ready.set()
 
-    async def _finishing(self, error: Exception | None, told: Exception | None) -> None:
+    async def _finishing(self, error: Exception | None, reported: Exception | None) -> None:
         try:
             async with asyncio.timeout(self._close_timeout):
-                await self._close(told)
+                await self._close(reported)
         except Exception as failure:  # noqa: BLE001 -- as above; the connection is over in any case
             log.warning(
                 "the application's connection could not be closed: %s", failure or type(failure).__name__

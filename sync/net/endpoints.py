@@ -115,7 +115,7 @@ class URLEndpoint:
         context = check = None
         if self.url.startswith("wss://"):
             try:
-                made = client_context(
+                tls = client_context(
                     pinned=security.pinned_server_certificate,
                     accept_only_self_signed=security.accept_only_self_signed,
                     roots=security.roots,
@@ -126,7 +126,7 @@ class URLEndpoint:
                 )
             except ValueError as error:
                 raise ProblemError(Problem(Domain.TLS, 0, str(error))) from error
-            context, check = made.context, made.check
+            context, check = tls.context, tls.check
         return await ws_client.connect(
             self._full,
             receiver,

@@ -27,9 +27,9 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
     if isinstance(error, ssl.SSLError):
         return Problem(Domain.TLS, 0, f"{doing}: {certificates.explain(error)}")
     if isinstance(error, OSError) and error.errno:
-        said = error.strerror or ""
-        if not said or said.startswith("Connect call failed"):  # asyncio's own general text
-            said = os.strerror(error.errno)
-        return Problem(Domain.POSIX, error.errno, f"{doing}: {said}")
+        reason = error.strerror or ""
+        if not reason or reason.startswith("Connect call failed"):  # asyncio's own general text
+            reason = os.strerror(error.errno)
+        return Problem(Domain.POSIX, error.errno, f"{doing}: {reason}")
     what = str(error) or type(error).__name__
     return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: {what}")

@@ -224,9 +224,9 @@ class Framing:
             assert isinstance(event, Frame)
             self._happened(event, frames)
         if protocol.parser_exc is not None and self.failure is None:
-            said = protocol.close_sent if was_open else None
-            code = said.code if said else CloseCode.PROTOCOL_ERROR
-            self.failure = CloseReason(int(code), said.reason if said else str(protocol.parser_exc))
+            close = protocol.close_sent if was_open else None
+            code = close.code if close else CloseCode.PROTOCOL_ERROR
+            self.failure = CloseReason(int(code), close.reason if close else str(protocol.parser_exc))
         elif protocol.close_rcvd is not None and self.failure is None:
             self.peer_goodbye = CloseReason(int(protocol.close_rcvd.code), protocol.close_rcvd.reason)
         self.is_open = protocol.state is OPEN

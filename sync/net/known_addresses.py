@@ -3,9 +3,9 @@
 A few addresses are kept for each user, for some weeks after their last use. The class has no clock or files:
 the caller supplies the time, and stores `as_json` between two runs.
 
-    welcome = Welcome(utc=time.time, kept=stored)
-    if welcome.note("anna", "192.0.2.7"):    # worth storing
-        store(welcome.as_json())
+    addresses = KnownAddresses(utc=time.time, stored=stored)
+    if addresses.note("anna", "192.0.2.7"):    # worth storing
+        store(addresses.as_json())
 """
 
 import ipaddress
@@ -63,7 +63,7 @@ class KnownAddresses:
         self,
         *,
         utc: Callable[[], float],
-        kept: Mapping[str, Any] | None = None,
+        stored: Mapping[str, Any] | None = None,
         expires_s: float = EXPIRES_S,
         users: int = USERS,
     ) -> None:
@@ -71,7 +71,7 @@ class KnownAddresses:
 
         Args:
             utc: returns seconds since 1970.
-            kept: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
+            stored: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
                 from a clock that was wrong, counts as now.
             expires_s: seconds after its last use until an address is forgotten.
             users: maximum number of users.
@@ -79,7 +79,7 @@ class KnownAddresses:
         self._utc, self._expires_s, self._most = utc, expires_s, users
         self._users: dict[str, dict[str, float]] = {}
         now = utc()
-        for user, addresses in (kept or {}).items():
+        for user, addresses in (stored or {}).items():
             if not isinstance(addresses, dict):
                 continue
             for address, when in addresses.items():

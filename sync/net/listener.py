@@ -212,7 +212,7 @@ class URLEndpointListener:
             welcomes=configuration.welcomes,
             ssl=context,
             max_connections=configuration.max_connections,
-            kept_for_certificates=min(KEPT, configuration.max_connections // 2)
+            reserved_for_certificates=min(KEPT, configuration.max_connections // 2)
             if self._authenticators.client_roots and self._authenticators.password
             else 0,
             strangers_per_address=configuration.strangers_per_address,
@@ -312,7 +312,7 @@ class URLEndpointListener:
                 message_limits=self.configuration.message_limits,
             )
             tell = self.configuration.on_documents
-            ledger = Ledger(None if tell is None else lambda told: tell(connection, told))
+            ledger = Ledger(None if tell is None else lambda outcomes: tell(connection, outcomes))
             peer = PassivePeer(session, database, options, ledger)
 
             def over(problem: Problem | None) -> None:

@@ -35,7 +35,7 @@ _NAME_CHARACTERS: Final = 100
 
 
 class LoginAttempts:
-    """A memory of wrong passwords for `window_s` seconds, for at most `kept` addresses and users."""
+    """A memory of wrong passwords for `window_s` seconds, for at most `capacity` addresses and users."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class LoginAttempts:
         per_address: int = PER_ADDRESS,
         per_user: int = PER_USER,
         window_s: float = WINDOW_S,
-        kept: int = KEPT,
+        capacity: int = KEPT,
         welcome: KnownAddresses | None = None,
         on_welcome: Callable[[], None] = lambda: None,
     ) -> None:
@@ -55,22 +55,22 @@ class LoginAttempts:
             per_address: limit of wrong passwords for one address.
             per_user: limit of wrong passwords for one user.
             window_s: seconds for which a wrong password counts.
-            kept: maximum number of addresses and of users to remember.
+            capacity: maximum number of addresses and of users to remember.
             welcome: the addresses from which users have logged in before.
             on_welcome: called when `welcome` has changed and should be saved.
 
         Raises:
             ValueError: a limit is not positive.
         """
-        if min(per_address, per_user, kept) < 1 or not window_s > 0:
-            msg = "per_address, per_user, window_s and kept must be positive"
+        if min(per_address, per_user, capacity) < 1 or not window_s > 0:
+            msg = "per_address, per_user, window_s and capacity must be positive"
             raise ValueError(msg)
         self._clock = clock
         self._window_s = window_s
-        self._by_address = _Counts(per_address, kept)
-        self._by_user = _Counts(per_user, kept)
-        self._by_pair = _Counts(per_address, kept)
-        self.welcome: Final = welcome or KnownAddresses(utc=time.time, users=min(kept, USERS))
+        self._by_address = _Counts(per_address, capacity)
+        self._by_user = _Counts(per_user, capacity)
+        self._by_pair = _Counts(per_address, capacity)
+        self.welcome: Final = welcome or KnownAddresses(utc=time.time, users=min(capacity, USERS))
         """The addresses from which users have logged in."""
         self._on_welcome = on_welcome
 
@@ -114,10 +114,10 @@ def _pair(address: str, user: str) -> str:
 
 
 class _Counts:
-    """Times of the last `most` attempts for each name, kept for the `kept` names used most recently."""
+    """Times of the last `most` attempts for each name, kept for the `capacity` names used most recently."""
 
-    def __init__(self, most: int, kept: int) -> None:
-        self._most, self._kept = most, kept
+    def __init__(self, most: int, capacity: int) -> None:
+        self._most, self._capacity = most, capacity
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
@@ -130,7 +130,7 @@ class _Counts:
     def add(self, name: str, now: float) -> None:
         self._times.setdefault(name, deque(maxlen=self._most)).append(now)
         self._times.move_to_end(name)
-        while len(self._times) > self._kept:
+        while len(self._times) > self._capacity:
             self._times.popitem(last=False)
 
     def take_back(self, name: str) -> None:

@@ -57,20 +57,20 @@ class MessageEndpointListener:
 
         Returns once the connection is open. Raises ProblemError if it does not open.
         """
-        made: list[PeerDriver] = []
+        drivers: list[PeerDriver] = []
 
         def receiver(transport: Transport) -> PeerDriver:
             session = Session(clock=asyncio.get_running_loop().time)
             peer = PassivePeer(session, self._database, self._options, Ledger())
 
             def over(problem: Problem | None) -> None:
-                self._links.discard(made[0])
+                self._links.discard(drivers[0])
                 if problem is not None:
                     log.warning("%s: the connection ended: %s", remote, problem)
 
-            made.append(PeerDriver(peer, transport, over=over))
-            self._links.add(made[0])
-            return made[0]
+            drivers.append(PeerDriver(peer, transport, over=over))
+            self._links.add(drivers[0])
+            return drivers[0]
 
         await open_endpoint(
             connection,
@@ -80,7 +80,7 @@ class MessageEndpointListener:
             remote=remote,
             tuning=self._tuning,
         )
-        return made[0]
+        return drivers[0]
 
     def close_all(self) -> None:
         """Close every open connection."""

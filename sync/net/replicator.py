@@ -203,7 +203,7 @@ class Replicator:
         """
         self.configuration: Final = configuration
         self._on_status = on_status
-        self._ledger = Ledger(None if on_documents is None else lambda told: on_documents(list(told)))
+        self._ledger = Ledger(None if on_documents is None else lambda outcomes: on_documents(list(outcomes)))
         most = configuration.max_attempts or max_attempts(continuous=configuration.continuous)
         self._backoff = Backoff(
             rng or random.Random(),  # noqa: S311 -- jitter
@@ -591,5 +591,5 @@ def _rule(accepts: DocumentFilter | None) -> Rule | None:
     return lambda document: None if accepts(document) else "the pull filter does not want it"
 
 
-def _resolvers(given: Resolvers | ConflictResolver) -> Resolvers:
-    return given if isinstance(given, Resolvers) else Resolvers(default=given)
+def _resolvers(resolver: Resolvers | ConflictResolver) -> Resolvers:
+    return resolver if isinstance(resolver, Resolvers) else Resolvers(default=resolver)

@@ -56,7 +56,7 @@ class AlertingContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Wrap a pair of BIOs as `ssl.SSLContext` does."""
-        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        assert isinstance(made, _AlertingObject)
-        made.outgoing, made.send = outgoing, _send.get()
-        return made
+        connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(connection, _AlertingObject)
+        connection.outgoing, connection.send = outgoing, _send.get()
+        return connection

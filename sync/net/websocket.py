@@ -82,7 +82,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._is_paused = False
         self._is_stuffed = False
         """True while too many bytes wait to be written."""
-        self._said_goodbye = False
+        self._has_sent_close = False
         self._is_hung_up = False
         self._is_over = False
         self._problem: Problem | None = None
@@ -141,7 +141,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading for now."""
-        if not self._is_paused and not self._said_goodbye and not self._is_hung_up:
+        if not self._is_paused and not self._has_sent_close and not self._is_hung_up:
             self._is_paused = True
             if self._heartbeat is not None:
                 self._heartbeat.is_deaf = True
@@ -161,7 +161,7 @@ class WebSocketTransport(asyncio.Protocol):
         if not self._framing.is_open or self._is_hung_up:
             return
         self.resume()  # The answer must be read.
-        self._said_goodbye = True
+        self._has_sent_close = True
         if code not in _ORDINARY:
             self._settle(Problem(Domain.WEBSOCKET, code, reason or f"closed with code {code}"))
         self._framing.close(code, reason)
@@ -180,7 +180,7 @@ class WebSocketTransport(asyncio.Protocol):
             return
         if self._heartbeat is not None:
             self._heartbeat.heard = True
-        is_dropping = self._said_goodbye
+        is_dropping = self._has_sent_close
         frames = self._framing.receive(data)
         if frames and not is_dropping:
             self.bytes_received += sum(map(len, frames))
@@ -203,7 +203,7 @@ class WebSocketTransport(asyncio.Protocol):
     def eof_received(self) -> None:
         """Record that the peer will send nothing more; asyncio then closes the connection."""
         if not self._is_hung_up:
-            self._settle(None if self._said_goodbye else problem_of(None, self.remote))
+            self._settle(None if self._has_sent_close else problem_of(None, self.remote))
             self._is_hung_up = True
             self._give_time()
 
@@ -225,7 +225,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._is_over:
             return
         self._is_over = self._is_hung_up = True
-        self._settle(None if self._said_goodbye else problem_of(exc, self.remote))
+        self._settle(None if self._has_sent_close else problem_of(exc, self.remote))
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if self._deadline is not None:
@@ -247,16 +247,16 @@ class WebSocketTransport(asyncio.Protocol):
     def _failed(self, code: int, reason: str) -> None:
         """Close after a protocol violation by the peer, which gets some time to read the reason."""
         self._settle(Problem(Domain.WEBSOCKET, code, f"{self.remote} broke the WebSocket protocol: {reason}"))
-        self._said_goodbye = True
+        self._has_sent_close = True
         self.flush()
         self._give_time()
 
     def _answered(self, code: int, reason: str) -> None:
         """Close after both sides have sent a close frame, or will have after the next flush."""
-        is_ordinary = code == _NORMAL or (self._said_goodbye and code in _ANSWERS)
+        is_ordinary = code == _NORMAL or (self._has_sent_close and code in _ANSWERS)
         text = f"{self.remote} closed the connection with code {code}" + (f": {reason}" if reason else "")
         self._settle(None if is_ordinary else Problem(Domain.WEBSOCKET, code, text))
-        self._said_goodbye = True
+        self._has_sent_close = True
         self.flush()
         self._hang_up()
 

@@ -56,7 +56,7 @@ async def serve(
     look: Look | None = None,
     welcomes: Callable[[str], bool] | None = None,
     max_connections: int = 100,
-    kept_for_certificates: int = 0,
+    reserved_for_certificates: int = 0,
     strangers_per_address: int = PER_ADDRESS,
     handshake_timeout: float = 10.0,
     tuning: Tuning | None = None,
@@ -74,7 +74,7 @@ async def serve(
         look: answers requests that ask for no WebSocket; without it they get 426.
         welcomes: returns True to accept a connection that arrived at this local address.
         max_connections: maximum number of admitted connections.
-        kept_for_certificates: how many of them are reserved for clients with a certificate; see
+        reserved_for_certificates: how many of them are reserved for clients with a certificate; see
             `sync.net.connection_slots`.
         strangers_per_address: maximum number of connections from one address that are not admitted yet.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
@@ -91,7 +91,7 @@ async def serve(
         ssl=ssl,
         check=check,
         places=ConnectionSlots(
-            max_connections, kept=kept_for_certificates, per_address=strangers_per_address
+            max_connections, reserved=reserved_for_certificates, per_address=strangers_per_address
         ),
         handshake_timeout=handshake_timeout,
         tuning=tuning or Tuning(),

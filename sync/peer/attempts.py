@@ -24,7 +24,7 @@ class Attempts:
         """Return the number of entries."""
         return len(self._tried)
 
-    def is_first(self, document_id: str, revision: str, way: str) -> bool:
+    def is_first(self, document_id: str, revision: str, solution: str) -> bool:
         """Return True, and record the solution, if it is new and the revision has attempts left."""
         key = (document_id, revision)
         tried = self._tried.get(key)
@@ -32,14 +32,14 @@ class Attempts:
             while len(self._tried) >= self._revisions:
                 del self._tried[next(iter(self._tried))]
             tried = self._tried[key] = []
-        if way in tried or len(tried) >= self._ways:
+        if solution in tried or len(tried) >= self._ways:
             return False
-        tried.append(way)
+        tried.append(solution)
         return True
 
-    def was_tried(self, document_id: str, revision: str, way: str) -> bool:
+    def was_tried(self, document_id: str, revision: str, solution: str) -> bool:
         """Return True if a solution is recorded for a revision."""
-        return way in self._tried.get((document_id, revision), ())
+        return solution in self._tried.get((document_id, revision), ())
 
     def forget(self, document_id: str, revision: str) -> None:
         """Remove the entry of a revision."""

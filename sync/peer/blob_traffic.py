@@ -54,8 +54,8 @@ class _Waiting:
 
     __slots__ = ("given", "left", "then")
 
-    def __init__(self, left: int, then: Fetched, given: Any) -> None:
-        self.left, self.then, self.given = left, then, given
+    def __init__(self, left: int, then: Fetched, context: Any) -> None:
+        self.left, self.then, self.given = left, then, context
 
     def one_less(self, error: MessageError | None) -> None:
         """Count a blob that has arrived or failed. Only the first of several errors is reported."""
@@ -128,7 +128,7 @@ class BlobFetcher:
             text = f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has it"
             self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
-    def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, given: Any) -> None:
+    def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
         """Fetch these blobs, or have them proven, then call `then`; at once if there is nothing to do."""
         store = self._database.blobs
         missing: list[str] = []
@@ -137,15 +137,15 @@ class BlobFetcher:
             for digest in blobs:
                 (present if store.has(digest) else missing).append(digest)
         except BlobError as error:
-            then(MessageError(f"{document_id}: {error}"), given)
+            then(MessageError(f"{document_id}: {error}"), context)
             return
         present = [digest for digest in present if self._proves and digest not in self._proven]
-        waiting = _Waiting(len(missing) + len(present), then, given)
+        waiting = _Waiting(len(missing) + len(present), then, context)
         if not waiting.left:
-            then(None, given)
+            then(None, context)
             return
         if (objection := self._objection(missing, blobs, document_id)) is not None:
-            then(objection, given)
+            then(objection, context)
             return
         for digest in missing:
             transfer = self._transfers.get(digest)
@@ -179,8 +179,8 @@ class BlobFetcher:
                 continue
             self._active += 1
             transfer.writer = self._database.blobs.writer()
-            told = transfer.info.length
-            most = limits.BLOB_BYTES if told is None else min(told, limits.BLOB_BYTES)
+            announced = transfer.info.length
+            most = limits.BLOB_BYTES if announced is None else min(announced, limits.BLOB_BYTES)
 
             def take(piece: bytes, transfer: _Transfer = transfer, most: int = most) -> None:
                 transfer.arrived += len(piece)
@@ -275,8 +275,8 @@ class BlobFetcher:
             (digest, nonce),
         )
 
-    def _answered(self, reply: Reply, given: tuple[str, bytes]) -> None:
-        digest, nonce = given
+    def _answered(self, reply: Reply, question: tuple[str, bytes]) -> None:
+        digest, nonce = question
         if self._unanswered.get(digest) != nonce:
             return  # Too late: since we gave up, anyone may have received the answer from us.
         self._ask_no_more(digest)
@@ -285,20 +285,20 @@ class BlobFetcher:
             text = f"blob {digest}: the peer does not prove that it has it"
             self._judged(digest, MessageError(text, code=_FORBIDDEN))
             return
-        told = ProveAttachmentReply.decode(reply, self._session.limits).proof
+        received = ProveAttachmentReply.decode(reply, self._session.limits).proof
         try:
-            self._session.work.add(self._comparing(told, digest, nonce))
+            self._session.work.add(self._comparing(received, digest, nonce))
         except MessageError as error:
             self._judged(digest, error)
 
-    def _comparing(self, told: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
+    def _comparing(self, received: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
         """Compute the proof here and compare it, as a job."""
-        made, error = Proof(nonce), None
+        expected, error = Proof(nonce), None
         try:
             for piece in self._database.blobs.pieces(digest, limits.WORK_SLICE // 2):
-                made.add(piece)
+                expected.add(piece)
                 yield 2 * len(piece)
-            if not secrets.compare_digest(told, str(made)):
+            if not secrets.compare_digest(received, str(expected)):
                 error = MessageError(f"blob {digest}: the peer's proof is wrong", code=_FORBIDDEN)
         except BlobError:
             error = MessageError(f"blob {digest} is not here any more", code=_UNAVAILABLE)
@@ -368,10 +368,10 @@ class BlobServer:
 
     def _proving(self, request: ProveAttachment, event: RequestReceived) -> Generator[int, None, None]:
         """Compute the proof that we have a blob, as a job."""
-        made = Proof(request.nonce)
+        proof = Proof(request.nonce)
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE // 2):
-                made.add(piece)
+                proof.add(piece)
                 yield 2 * len(piece)
             self._access.check_proof(request.digest, request.document_id, request.nonce)
         except BlobError as error:
@@ -379,7 +379,7 @@ class BlobServer:
         except MessageError as error:  # access was lost, or we have asked for a proof ourselves
             self._session.refuse(event, error)
         else:
-            self._session.respond(event, ProveAttachmentReply(str(made)).encode())
+            self._session.respond(event, ProveAttachmentReply(str(proof)).encode())
 
     def _missing(self, digest: str, error: BlobError) -> MessageError:
         """Return the error sent to the peer for an unreadable blob, without the local path."""

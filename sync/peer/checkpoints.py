@@ -278,9 +278,11 @@ class PeersCheckpoints:
                 continue
             self._session.collection = index
             self._recognise(client)
-            kept = self._database.checkpoints.get(self._owner, client)
+            checkpoint = self._database.checkpoints.get(self._owner, client)
             checkpoints.append(
-                CollectionCheckpoint() if kept is None else CollectionCheckpoint(kept.rev, kept.raw)
+                CollectionCheckpoint()
+                if checkpoint is None
+                else CollectionCheckpoint(checkpoint.rev, checkpoint.raw)
             )
         self._session.respond(event, GetCollectionsReply(tuple(checkpoints)).encode())
 

@@ -29,20 +29,20 @@ class DeferredTombstones(Generic[T]):
         self._database = database
         self._refused: dict[str, str] = {}
         """The last proposed revision of each document that would be a conflict."""
-        self._kept: dict[str, T] = {}
+        self._deferred: dict[str, T] = {}
 
     def judged(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
         """Record the verdicts on proposals."""
         refused = self._refused
         for proposal, verdict in judged:
-            self._kept.pop(proposal.id, None)
+            self._deferred.pop(proposal.id, None)
             refused.pop(proposal.id, None)
             if verdict.status == _CONFLICT:
                 refused[proposal.id] = proposal.revision
         while len(refused) > limits.REVISIONS_WANTED:
             oldest = next(iter(refused))
             del refused[oldest]
-            self._kept.pop(oldest, None)
+            self._deferred.pop(oldest, None)
 
     def is_one(self, rev: Rev, raw: bytes) -> bool:
         """Return True if this is a tombstone of the current branch, and a replacement is to follow."""
@@ -53,13 +53,13 @@ class DeferredTombstones(Generic[T]):
         current, deleted = self._database.current([rev.id]).get(rev.id, ("", True))
         return not deleted and current in rev.history and conflicts.is_closing(rev.revision, rev.history[0])
 
-    def keep(self, rev: Rev, kept: T) -> None:
+    def keep(self, rev: Rev, value: T) -> None:
         """Keep a tombstone until its replacement arrives."""
-        self._kept[rev.id] = kept
+        self._deferred[rev.id] = value
 
     def take(self, rev: Rev) -> T | None:
         """Return what was kept for this replacement, and remove it."""
-        return self._kept.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
+        return self._deferred.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
 
     def named_by(self, rev: Rev) -> Rev | None:
         """Return the tombstone of the current branch if the peer says that `rev` replaces that branch.

@@ -256,9 +256,9 @@ class Deliveries:
             if not blobs:  # the peer has what it was shown
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
-            made = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)
-            if made is not None:
-                return made, ancestor
+            difference = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)
+            if difference is not None:
+                return difference, ancestor
             break
         return revision.raw, None
 

@@ -73,10 +73,10 @@ class FailedDocuments:
         self._documents: dict[_Key, FailedDocument] = {}
         self._offered: dict[str, None] = {}
         self._is_new = False
-        kept = self._read()
-        self.has_overflowed = kept.overflowed
+        stored = self._read()
+        self.has_overflowed = stored.overflowed
         """True if more documents have failed than are stored by name."""
-        for document in kept.documents:
+        for document in stored.documents:
             self._documents[_Key(document.direction, document.id)] = document
 
     def __len__(self) -> int:
@@ -152,10 +152,10 @@ class FailedDocuments:
         """Write the list to the store if it has changed. Raises StoreError."""
         if not self._is_new:
             return
-        kept = self._database.get_local(self._key)
+        document = self._database.get_local(self._key)
         body = _StoredFailures(list(self._documents.values()), self.has_overflowed)
         self._database.put_local(
-            self._key, msgspec.to_builtins(body), parent=None if kept is None else kept.rev
+            self._key, msgspec.to_builtins(body), parent=None if document is None else document.rev
         )
         self._is_new = False
 
@@ -164,5 +164,5 @@ class FailedDocuments:
             self._offered.pop(key.id, None)
 
     def _read(self) -> _StoredFailures:
-        kept = self._database.get_local(self._key)
-        return _StoredFailures() if kept is None else msgspec.convert(kept.body, _StoredFailures)
+        document = self._database.get_local(self._key)
+        return _StoredFailures() if document is None else msgspec.convert(document.body, _StoredFailures)

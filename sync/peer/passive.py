@@ -87,7 +87,7 @@ class PassivePeer(PeerBase):
             BlobServer(session, database, ledger=ledger, access=self._blobs)
         session.handle(SubChanges, self._subscribe)
         session.handle(GetRev, self._get_revision)
-        session.handle(Changes, self._told)
+        session.handle(Changes, self._changes_received)
         session.handle(ProposeChanges, self._proposed)
         session.handle(Rev, self._pushed)
         session.handle(NoRev, self._not_pushed)
@@ -179,7 +179,7 @@ class PassivePeer(PeerBase):
 
     # Pushes by the peer
 
-    def _told(self, request: Changes, event: RequestReceived) -> None:
+    def _changes_received(self, request: Changes, event: RequestReceived) -> None:
         if not request.changes:
             self.session.respond(event)
             return

@@ -82,7 +82,7 @@ class Ledger:
         self.failures: dict[str, Problem] = {}
         """The last problem of each document that has one, for the 1000 most recent."""
         self._listener = listener
-        self._told: list[DocumentEnded] = []
+        self._events: list[DocumentEnded] = []
 
     @property
     def listens(self) -> bool:
@@ -101,7 +101,7 @@ class Ledger:
         else:
             self.settled(ended.direction, ended.id)
         if self._listener is not None:
-            self._told.append(ended)
+            self._events.append(ended)
 
     def confirm(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
         """Record that a retried document failed for the same reason as reported before."""
@@ -127,9 +127,9 @@ class Ledger:
 
     def flush(self) -> None:
         """Report the collected events to the listener."""
-        if self._told and self._listener is not None:
-            told, self._told = self._told, []
-            self._listener(told)
+        if self._events and self._listener is not None:
+            events, self._events = self._events, []
+            self._listener(events)
 
 
 _FAILURES_KEPT = 1000

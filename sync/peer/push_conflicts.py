@@ -150,11 +150,11 @@ class PushConflicts:
         else:
             self._conflict(_main(offer.change, offer.plan), None)
 
-    def _was_tried(self, change: model.DocumentChange, way: str) -> bool:
-        return self._attempts.was_tried(change.id, change.rev, way)
+    def _was_tried(self, change: model.DocumentChange, solution: str) -> bool:
+        return self._attempts.was_tried(change.id, change.rev, solution)
 
-    def _is_first(self, change: model.DocumentChange, way: str) -> bool:
-        return self._attempts.is_first(change.id, change.rev, way)
+    def _is_first(self, change: model.DocumentChange, solution: str) -> bool:
+        return self._attempts.is_first(change.id, change.rev, solution)
 
     def _overtake(self, change: model.DocumentChange, current: str) -> None:
         """Replace an older revision at the peer, for a document with a single writer.
@@ -206,7 +206,7 @@ class PushConflicts:
         elif change.deleted:
             request = GetRev(change.id, collection=self._session.collection)
             self.asking += 1
-            self._session.request(request.encode(), self._told, change)
+            self._session.request(request.encode(), self._current_received, change)
         else:
             text = f"{change.id}: the peer has another revision; pull to resolve that"
             self._outcomes.failed_until_next(change, CONFLICT, text)
@@ -228,7 +228,7 @@ class PushConflicts:
             text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
             self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
 
-    def _told(self, reply: Reply, change: model.DocumentChange) -> None:
+    def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
         """Process the answer to whether a document that is deleted here is deleted at the peer."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):

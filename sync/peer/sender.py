@@ -300,8 +300,8 @@ class FeedSender:
                 return [ChannelRemoval.of(change)] if self._options.tells_departures else []
         if is_echo and not change.deleted:
             return []
-        told = self._other_ends(change) if change.deleted else []
-        return told if is_echo else [*told, change]
+        tombstones = self._other_ends(change) if change.deleted else []
+        return tombstones if is_echo else [*tombstones, change]
 
     def _other_ends(self, change: model.DocumentChange) -> list[model.DocumentChange]:
         """Return the deletions of a deleted document that are not its current revision.

@@ -104,7 +104,7 @@ class Session:
         self,
         message: EncodedMessage,
         answered: Answered | None = None,
-        given: Any = None,
+        context: Any = None,
         *,
         part: Callable[[bytes], None] | None = None,
     ) -> None:
@@ -113,7 +113,7 @@ class Session:
         Args:
             message: the encoded request.
             answered: called with the reply.
-            given: value passed to `answered`.
+            context: value passed to `answered`.
             part: called with pieces of the reply's body as they arrive.
         """
         if self.is_over:
@@ -127,14 +127,14 @@ class Session:
             in_parts=part is not None,
         )
         if answered is not None:
-            self._replies[number] = (answered, given)
+            self._replies[number] = (answered, context)
         if part is not None:
             self._parts[number] = part
 
-    def ask_for_collections(self, message: GetCollections, answered: Answered, given: Any) -> None:
+    def ask_for_collections(self, message: GetCollections, answered: Answered, context: Any) -> None:
         """Send the request after which all messages of the connection name a collection."""
         self._addressing.admit(message)
-        self.request(message.encode(), answered, given)
+        self.request(message.encode(), answered, context)
 
     def forgo_collections(self) -> None:
         """Continue without naming collections, because the peer does not support them."""
@@ -263,10 +263,10 @@ class Session:
             self._came(event.number)
             self._requested(event)
         elif isinstance(event, (ResponseReceived, ErrorReceived)):
-            answered, given = self._replies.pop(event.number, (None, None))
+            answered, context = self._replies.pop(event.number, (None, None))
             self._parts.pop(event.number, None)
             if answered is not None:
-                answered(event, given)
+                answered(event, context)
         elif isinstance(event, ResponsePart):
             self._parts[event.number](event.data)
 

@@ -151,11 +151,11 @@ def from_peer(raw: bytes) -> Incoming:
     members = _object(raw)
     if not any(key[:1] == "_" for key in members):
         return Incoming(raw, blobs=_blobs_of(raw))
-    kept: dict[str, Any] = {key: value for key, value in members.items() if key[:1] != "_"}
+    body: dict[str, Any] = {key: value for key, value in members.items() if key[:1] != "_"}
     removed = "_removed" in members and bytes(members["_removed"]) == b"true"
-    if ATTACHMENTS in members and (own := _take_in(_value(bytes(members[ATTACHMENTS])), kept)):
-        kept[ATTACHMENTS] = own
-    stripped = _encode(kept)
+    if ATTACHMENTS in members and (own := _take_in(_value(bytes(members[ATTACHMENTS])), body)):
+        body[ATTACHMENTS] = own
+    stripped = _encode(body)
     return Incoming(stripped, removed, _blobs_of(stripped))
 
 
@@ -223,10 +223,10 @@ def _pointer(link: "_Link") -> str:
     return "".join(reversed(parts))
 
 
-def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
+def _take_in(shown: object, body: dict[str, Any]) -> dict[str, Any]:
     """Update the blobs of a body from the attachments that represent them.
 
-    `kept` are the body's members, of which the changed ones are replaced. Returns the attachments that
+    `body` are the body's members, of which the changed ones are replaced. Returns the attachments that
     represent no blob.
     """
     if not isinstance(shown, dict):
@@ -239,13 +239,13 @@ def _take_in(shown: object, kept: dict[str, Any]) -> dict[str, Any]:
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
             continue  # the form of Couchbase Lite 2.0, which does not say which blob it represents
-        blob = _find(pointer, kept, opened) if pointer != name else None
+        blob = _find(pointer, body, opened) if pointer != name else None
         if blob is None:
             own[name] = _plain(attachment)
         elif blob["digest"] != attachment["digest"]:
             _replace(blob, attachment)
             head = _unescaped(pointer)[0]
-            kept[head] = opened[head]
+            body[head] = opened[head]
     return own
 
 

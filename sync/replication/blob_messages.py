@@ -139,10 +139,10 @@ class Proof:
 
 def proof(nonce: bytes, content: Iterable[bytes]) -> str:
     """Return the proof of having a blob; see `Proof`."""
-    made = Proof(nonce)
+    computed = Proof(nonce)
     for part in content:
-        made.add(part)
-    return str(made)
+        computed.add(part)
+    return str(computed)
 
 
 def _digest(value: str) -> str:

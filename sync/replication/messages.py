@@ -4,7 +4,7 @@
     request = messages.decode(event)            # GetCheckpoint, SubChanges, Rev …; or MessageError
     addressing.admit(request)                   # does `collection` match this connection's mode?
     …
-    reply = ChangesReply(answers, Terms(deltas=True)).encode()
+    reply = ChangesReply(answers, DeliveryTerms(deltas=True)).encode()
     connection.send_response(event.number, reply.properties, reply.body, compressed=reply.compressed)
 
 A MessageError is sent as the answer: `send_error(event.number, error.code, error.text, domain=error.domain)`.

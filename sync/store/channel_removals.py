@@ -72,11 +72,11 @@ class ChannelRemovals:
             old: the document before the change.
             new: the document after the change.
         """
-        said, says = _said(old.raw), _said(new.raw)
-        if said == says and not new.flags & rows.DELETED:
+        old_text, new_text = _said(old.raw), _said(new.raw)
+        if old_text == new_text and not new.flags & rows.DELETED:
             return  # true of most changes
-        before = _named(_decode(said))
-        left = before - _named(_decode(says))
+        before = _named(_decode(old_text))
+        left = before - _named(_decode(new_text))
         if not before and new.flags & rows.DELETED and not old.flags & rows.DELETED:
             left = frozenset((_NONE,))
         for channel in left:

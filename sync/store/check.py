@@ -47,8 +47,8 @@ def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambd
 
 def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:
     with engine.reading, telling(engine.connection, progress):
-        said = engine.execute(f"PRAGMA integrity_check({_STRUCTURE})").fetchall()
-    lines = [line for (text,) in said for line in str(text).splitlines()]
+        rows = engine.execute(f"PRAGMA integrity_check({_STRUCTURE})").fetchall()
+    lines = [line for (text,) in rows for line in str(text).splitlines()]
     if lines != ["ok"]:
         yield from lines[:_STRUCTURE]
 

@@ -211,7 +211,7 @@ class Checkpoints:
 
     def size(self) -> int:
         """Return the approximate number of bytes that all checkpoints of peers take."""
-        return sum(kept.size + 200 for kept in self.all())
+        return sum(checkpoint.size + 200 for checkpoint in self.all())
 
     def _row(self, owner: str, client: str) -> tuple[int, int, bytes] | None:
         rows = self._columns(
@@ -249,12 +249,12 @@ class Checkpoints:
             self._engine.execute("DELETE FROM local WHERE key = ?", (EARLIER + client,))
 
     def _drop_excess(self, owner: str) -> None:
-        kept = size = 0
+        count = size = 0
         for client, length in self._columns(
             "SELECT client, length(body) FROM checkpoints WHERE owner = ? ORDER BY rowid DESC", (owner,)
         ):
-            kept, size = kept + 1, size + length
-            if kept > MOST or size > MOST_BYTES:
+            count, size = count + 1, size + length
+            if count > MOST or size > MOST_BYTES:
                 self.drop(owner, client)
 
     def _columns(self, statement: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -302,11 +302,11 @@ class Database:
         raw = bodies.to_json(doc_id, body)
         return self._edits.insert(doc_id, rev, history, raw, deleted=deleted, allow_conflict=allow_conflict)
 
-    def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
+    def insert_new(self, rows: Sequence[tuple[str, str, bytes, bool]]) -> bool:
         """Store many new documents in one transaction.
 
         Args:
-            made: for each document its id, its only revision, its body as JSON text, and whether it is a
+            rows: for each document its id, its only revision, its body as JSON text, and whether it is a
                 deletion.
 
         Returns:
@@ -316,9 +316,9 @@ class Database:
         Raises:
             DocumentError: a document cannot be stored; none was stored.
         """
-        for document_id, _, raw, _ in made:
+        for document_id, _, raw, _ in rows:
             bodies.accept(document_id, raw)
-        return self._edits.insert_new(made)
+        return self._edits.insert_new(rows)
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
         """Return, for each offered (id, revision), None if it is not wanted, else the ancestors known here.
@@ -519,15 +519,15 @@ class Database:
         connection = self._engine.connection
         with self._engine.reading:
             page, before = connection.pragma("page_size"), connection.pragma("page_count")
-        given: int = 0
-        while most is None or given < most:
+        released: int = 0
+        while most is None or released < most:
             with self._engine.writing:
                 if not connection.pragma("freelist_count"):
                     break
                 connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-                given = (before - connection.pragma("page_count")) * page
+                released = (before - connection.pragma("page_count")) * page
         self.checkpoint()
-        return given
+        return released
 
     def check(self, *, deep: bool = True, progress: Callable[[], None] = lambda: None) -> list[str]:
         """Return the faults found in the store, one line each; empty if there are none.

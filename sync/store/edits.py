@@ -278,7 +278,7 @@ def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
 def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
     """Return True if a revision already has the body and the state of a resolution."""
     node = tree.nodes[revision]
-    said, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
+    stored, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
     return node.deleted == deleted and (
-        said == wanted or bodies.recanonical(revision, said) == bodies.recanonical(revision, wanted)
+        stored == wanted or bodies.recanonical(revision, stored) == bodies.recanonical(revision, wanted)
     )

@@ -45,11 +45,11 @@ class ChangeWatcher:
 
     def drain(self) -> bool:
         """Consume all pending hints without waiting. Return True if there was one."""
-        told = False
+        was_notified = False
         with contextlib.suppress(BlockingIOError):
             while self._socket.recv(16):
-                told = True
-        return told
+                was_notified = True
+        return was_notified
 
     def ask(self) -> bool:
         """Return True if another connection has written since the last call, announced or not."""
@@ -59,8 +59,8 @@ class ChangeWatcher:
         """Wait until documents may have changed, at most `timeout` seconds. Return True if they may have."""
         deadline = time.monotonic() + timeout
         while True:
-            told = self.drain()
-            if self.ask() or told:
+            was_notified = self.drain()
+            if self.ask() or was_notified:
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
@@ -155,12 +155,12 @@ class ChangeAnnouncer:
 
     def _asker(self) -> Callable[[], bool]:
         """Return a function that returns True if another connection has written since its last call."""
-        seen = self._version()
+        version = self._version()
 
         def changed() -> bool:
-            nonlocal seen
-            before, seen = seen, self._version()
-            return seen != before
+            nonlocal version
+            before, version = version, self._version()
+            return version != before
 
         return changed
 
@@ -184,9 +184,9 @@ def _remove_if_socket(path: Path) -> None:
 
 
 def _datagram_socket() -> socket.socket:
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    return made
+    unix_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    unix_socket.setblocking(False)
+    return unix_socket
 
 
 @contextlib.contextmanager

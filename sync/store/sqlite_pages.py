@@ -211,9 +211,9 @@ class Pages:
         return free
 
 
-def _plausible_size(said: int) -> int:
+def _plausible_size(stored: int) -> int:
     """Return a page size in bytes, or 0 if it is not valid. In the file's header, 1 means 65,536."""
-    size = 65536 if said == 1 else said
+    size = 65536 if stored == 1 else stored
     return size if 512 <= size <= 65536 and size & (size - 1) == 0 else 0
 
 

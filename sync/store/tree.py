@@ -132,8 +132,8 @@ class RevisionTree:
 
     def keep_branch(self, revision: str) -> None:
         """Forget all revisions outside the line of this one, as a document with one writer has one branch."""
-        kept = set(self.line(revision))
-        for other in [r for r in self.nodes if r not in kept]:
+        branch = set(self.line(revision))
+        for other in [r for r in self.nodes if r not in branch]:
             del self.nodes[other]
 
     def forget_unsound(self) -> None:
@@ -157,18 +157,18 @@ class RevisionTree:
         Kept revisions are linked across the gaps.
         """
         nodes = self.nodes
-        kept = {revision for revision in keep if revision in nodes}
+        remaining = {revision for revision in keep if revision in nodes}
         for leaf in self.leaves():
             lowest = nodes[leaf].generation - revisions.HORIZON
             for revision in self.line(leaf):
                 if nodes[revision].generation <= lowest:
                     break
-                kept.add(revision)
-        if len(kept) == len(nodes):
+                remaining.add(revision)
+        if len(remaining) == len(nodes):
             return
-        for revision in kept:
-            nodes[revision].parent = next((a for a in list(self.line(revision))[1:] if a in kept), None)
-        for revision in [r for r in nodes if r not in kept]:
+        for revision in remaining:
+            nodes[revision].parent = next((a for a in list(self.line(revision))[1:] if a in remaining), None)
+        for revision in [r for r in nodes if r not in remaining]:
             del nodes[revision]
 
     def drop_bodies(self, keep: Collection[str] = ()) -> None:
@@ -205,11 +205,11 @@ class RevisionTree:
         try:
             flat = iter(_decode(data))
             order: list[str] = []
-            for number, digest, parent, flags, kept in zip(flat, flat, flat, flat, flat, strict=True):
+            for number, digest, parent, flags, content in zip(flat, flat, flat, flat, flat, strict=True):
                 revision = revisions.join(number, _unpack_digest(digest))
                 order.append(revision)
                 above = None if parent < 0 else order[parent]
-                tree.nodes[revision] = Node(number, above, bool(flags & _DELETED), kept)
+                tree.nodes[revision] = Node(number, above, bool(flags & _DELETED), content)
             tree.nodes[winner].body = body
         except (msgspec.MsgspecError, TypeError, IndexError, KeyError, AttributeError) as error:
             raise ValueError(f"not an encoded revision tree: {error}") from None

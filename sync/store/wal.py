@@ -93,16 +93,20 @@ def read(file: BinaryIO, size: int) -> Log:
     if header is None:
         return Log((), tuple(_frames(file, size, *_guess(file, size), sums=None)))
     order, salts, sums = header
-    seen: list[Frame] = []
+    read_frames: list[Frame] = []
     pending: list[Frame] = []
     for frame in _frames(file, size, order, salts, sums=sums, to_the_first_fault=True):
         pending.append(frame)
         if frame.pages:
-            seen += pending
+            read_frames += pending
             pending.clear()
-    beyond = _frames(file, size, order, salts, sums=sums) if _is_longer(file, size, len(seen), salts) else ()
-    known = {frame.offset for frame in seen}
-    return Log(tuple(seen), tuple(frame for frame in beyond if frame.offset not in known))
+    beyond = (
+        _frames(file, size, order, salts, sums=sums)
+        if _is_longer(file, size, len(read_frames), salts)
+        else ()
+    )
+    known = {frame.offset for frame in read_frames}
+    return Log(tuple(read_frames), tuple(frame for frame in beyond if frame.offset not in known))
 
 
 def unseen(path: Path) -> UnreadFrames:
@@ -114,13 +118,13 @@ def unseen(path: Path) -> UnreadFrames:
     log = path.with_name(path.name + "-wal")
     if not log.exists() or log.stat().st_size <= HEADER:
         return UnreadFrames.NOTHING
-    size, seen = _seen_by_sqlite(path)
+    size, applied = _seen_by_sqlite(path)
     with log.open("rb") as file:
         header = _header(file, size)
         if header is None:
             return UnreadFrames.COMMITS if _guess(file, size)[1] else UnreadFrames.NOTHING
         beyond = [
-            head for at, head in _heads(file, size) if at >= length(seen, size) and head[8:16] == header[1]
+            head for at, head in _heads(file, size) if at >= length(applied, size) and head[8:16] == header[1]
         ]
     commits = sum(1 for head in beyond if head[4:8] != bytes(4))
     if not beyond:

@@ -97,7 +97,7 @@ def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
 
 
 def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
-    guesses = LoginAttempts(clock, kept=8, per_address=1)
+    guesses = LoginAttempts(clock, capacity=8, per_address=1)
     for number in range(1000):
         wrong(guesses, 1, f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
         guesses.succeeded(f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)

@@ -41,7 +41,7 @@ def test_who_has_shown_a_certificate_gives_way_to_nobody() -> None:
 
 
 def test_users_leave_places_for_certificates() -> None:
-    places = ConnectionSlots[int](6, kept=2)
+    places = ConnectionSlots[int](6, reserved=2)
     for number in range(4):
         places.arrive(number, str(number))
         assert places.enter(number, f"user {number}") is None
@@ -62,7 +62,7 @@ def test_users_leave_places_for_certificates() -> None:
 
 
 def test_where_all_places_are_taken_whoever_has_most_gives_way() -> None:
-    places = ConnectionSlots[str](8, kept=3)
+    places = ConnectionSlots[str](8, reserved=3)
     for who, owner in (("a", "guest"), ("b", "guest"), ("c", "guest"), ("d", "cook"), ("e", "cook")):
         places.arrive(who, "quay")
         assert places.enter(who, owner) is None

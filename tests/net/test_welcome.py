@@ -85,13 +85,13 @@ def test_what_is_kept_is_known_after_a_restart(noted: list[tuple[str, object]]) 
     welcome = KnownAddresses(utc=clock)
     for user, address in noted:
         welcome.note(user, str(address))
-    again = KnownAddresses(utc=clock, kept=json.loads(json.dumps(welcome.as_json())))
+    again = KnownAddresses(utc=clock, stored=json.loads(json.dumps(welcome.as_json())))
     assert again.as_json() == welcome.as_json()
 
 
 def test_a_time_in_the_future_and_what_is_malformed_do_no_harm(clock: Clock) -> None:
     kept = {"anna": {"192.0.2.7": 10.0**18}, "bo": 3, "cy": {"192.0.2.7": "x", "192.0.2.8": True}}
-    welcome = KnownAddresses(utc=clock, kept=kept)
+    welcome = KnownAddresses(utc=clock, stored=kept)
     assert welcome.has("anna", "192.0.2.7")
     clock.now += EXPIRES_S
     assert not welcome.has("anna", "192.0.2.7")

@@ -312,13 +312,13 @@ class Client(aiomqtt.Client):
         if reason_code.is_failure:
             self.ended = broker_errors.of_connack(reason_code.value, reason_code.getName(), self._where)
         elif properties is not None:
-            said: dict[str, Any] = properties.json()  # type: ignore[no-untyped-call]
+            limits: dict[str, Any] = properties.json()  # type: ignore[no-untyped-call]
             usual = BrokerLimits()
             self.terms = BrokerLimits(
-                receive_maximum=said.get("ReceiveMaximum", usual.receive_maximum),
-                maximum_packet=said.get("MaximumPacketSize", usual.maximum_packet),
-                retains=bool(said.get("RetainAvailable", usual.retains)),
-                maximum_qos=said.get("MaximumQoS", usual.maximum_qos),
+                receive_maximum=limits.get("ReceiveMaximum", usual.receive_maximum),
+                maximum_packet=limits.get("MaximumPacketSize", usual.maximum_packet),
+                retains=bool(limits.get("RetainAvailable", usual.retains)),
+                maximum_qos=limits.get("MaximumQoS", usual.maximum_qos),
             )
         super()._on_connect(client, userdata, flags, reason_code, properties)
 

@@ -83,7 +83,7 @@ class Cursor:
 
         Raises StoreError.
         """
-        kept = {
+        positions = {
             lane.settings.name: {"position": lane.position}
             | (
                 {"aside": [[each.id, each.reason, each.when] for each in lane.aside.values()]}
@@ -92,7 +92,7 @@ class Cursor:
             )
             for lane in lanes
         }
-        return self._positions.save(self._database, {"store": self._database.uuid, "lanes": kept})
+        return self._positions.save(self._database, {"store": self._database.uuid, "lanes": positions})
 
     def standings(self) -> dict[str, MessageAge]:
         """Return the standing of the last message left at the broker, for each topic."""
@@ -121,11 +121,11 @@ class Cursor:
         return self._retained.save(self._database, body)
 
 
-def _aside(kept: Iterable[Any]) -> dict[str, RefusedDocument]:
+def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
     """Return the documents that were set aside. Earlier versions stored ids only."""
     refusals = [
         RefusedDocument(*entry) if isinstance(entry, list) else RefusedDocument(entry, _UNKNOWN, 0.0)
-        for entry in kept
+        for entry in entries
     ]
     return {refused.id: refused for refused in refusals}
 

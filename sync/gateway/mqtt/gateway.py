@@ -589,7 +589,7 @@ class MqttGateway:
     def _left_now(self, outbox: Outbox) -> LastPublishedState:
         """Return the state left at the broker in addition to documents, so that a later run can clear it."""
         return LastPublishedState(
-            frozenset(self._attendance.presence.said),
+            frozenset(self._attendance.presence.online),
             has_discovery=self.configuration.home_assistant
             or (self._left.has_discovery and not outbox.has_compared),
         )

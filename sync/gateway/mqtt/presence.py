@@ -24,24 +24,24 @@ CORRECTED_EVERY: Final = 5.0
 class Presence:
     """The state of the presence topics at one broker."""
 
-    def __init__(self, own: str, *, said: Iterable[str] = (), now: float) -> None:
+    def __init__(self, own: str, *, online: Iterable[str] = (), now: float) -> None:
         """Create the state.
 
         Args:
             own: id of this vessel.
-            said: other vessels that an earlier run last published as online.
+            online: other vessels that an earlier run last published as online.
             now: time of the clock in seconds.
         """
         self._own = own
-        self.said: set[str] = set(said)
+        self.online: set[str] = set(online)
         """Other vessels published as online here, on whose topic nobody else has published since."""
-        self._until = dict.fromkeys(self.said, now + LATE_S)
+        self._until = dict.fromkeys(self.online, now + LATE_S)
         """Time until which the last sign of each vessel is valid."""
         self._signed_at: dict[str, float] = {}
         self._contradicted_at: dict[str, float] = {}
         self._brought: set[str] = set()
         self._there: dict[str, bytes] = {}
-        self._told: dict[str, bytes] = {}
+        self._published: dict[str, bytes] = {}
         """The payload last published here, by vessel."""
         self._corrected_at = float("-inf")
 
@@ -49,12 +49,12 @@ class Presence:
         """Begin a connection, on which the state of the topics is unknown."""
         self._brought.clear()
         self._there.clear()
-        self._told.clear()
+        self._published.clear()
 
     @property
     def own(self) -> bytes:
         """The payload last published for this vessel."""
-        return self._told.get(self._own, OFFLINE)
+        return self._published.get(self._own, OFFLINE)
 
     def bring(self, vessel: str) -> None:
         """Record that a vessel's retained messages were read, and that its values are published here."""
@@ -67,19 +67,19 @@ class Presence:
 
     def tell(self, vessel: str, payload: bytes) -> None:
         """Record that a payload was published here."""
-        self._there[vessel] = self._told[vessel] = payload
+        self._there[vessel] = self._published[vessel] = payload
         if payload == OFFLINE or vessel == self._own:
-            self.said.discard(vessel)
+            self.online.discard(vessel)
         else:
-            self.said.add(vessel)
+            self.online.add(vessel)
 
     def hear(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
         """Record a payload received on a vessel's presence topic."""
-        if not is_retained and payload == self._told.get(vessel):
+        if not is_retained and payload == self._published.get(vessel):
             return  # our own message came back, or another gateway published the same
         self._there[vessel] = payload
         if not is_retained:
-            self.said.discard(vessel)
+            self.online.discard(vessel)
             if payload == OFFLINE:
                 self._contradicted_at[vessel] = now
 
@@ -88,7 +88,7 @@ class Presence:
         messages = []
         wanted, there = ONLINE if is_recording else OFFLINE, self._there.get(self._own)
         if there != wanted:
-            is_correction = self._told.get(self._own) == wanted
+            is_correction = self._published.get(self._own) == wanted
             if not is_correction or now - self._corrected_at >= CORRECTED_EVERY:
                 messages.append((self._own, wanted))
                 self._corrected_at = now if is_correction else self._corrected_at
@@ -98,10 +98,10 @@ class Presence:
                 last = self._contradicted_at.get(vessel, float("-inf"))
                 if there != ONLINE and self._signed_at.get(vessel, now) > last:
                     messages.append((vessel, ONLINE))
-            elif there is None or (there != OFFLINE and vessel in self.said):
+            elif there is None or (there != OFFLINE and vessel in self.online):
                 messages.append((vessel, OFFLINE))
         return messages
 
     def leave(self) -> list[str]:
         """Return the vessels to publish as offline, because this gateway is leaving."""
-        return [self._own, *sorted(self.said)]
+        return [self._own, *sorted(self.online)]

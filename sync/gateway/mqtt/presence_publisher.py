@@ -34,9 +34,9 @@ class PresencePublisher:
         self._numbers: dict[int, str] = {}
         """Vessels whose presence was published, by message id."""
 
-    def resume(self, said: Iterable[str]) -> None:
-        """Continue after a restart. `said` are the other vessels last published as online."""
-        self.presence = Presence(self._vessel, said=said, now=time.monotonic())
+    def resume(self, online: Iterable[str]) -> None:
+        """Continue after a restart. `online` are the other vessels last published as online."""
+        self.presence = Presence(self._vessel, online=online, now=time.monotonic())
 
     def begin(self) -> bytes:
         """Begin a connection. Return the payload to publish for this vessel."""

@@ -41,7 +41,7 @@ class SignsOfLife:
         """Start with future changes, since documents already stored are not signs. Raises StoreError."""
         self._database = database
         self._since = database.last_sequence
-        self._seen: dict[tuple[str, str], str] = {}
+        self._changed: dict[tuple[str, str], str] = {}
 
     def saw(self, change: DocumentChange) -> None:
         """Record a change of the store."""
@@ -49,13 +49,13 @@ class SignsOfLife:
             return
         name = documents.parse_id(change.id)
         if name is not None and name.sensor is not None:
-            self._seen[name.vessel, name.sensor] = change.id
+            self._changed[name.vessel, name.sensor] = change.id
 
     def take(self, utc: float) -> list[SignOfLife]:
         """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
-        seen, self._seen = self._seen, {}
+        changed, self._changed = self._changed, {}
         signs = []
-        for (vessel, sensor), document_id in seen.items():
+        for (vessel, sensor), document_id in changed.items():
             document = self._database.get(document_id)
             name = documents.parse_id(document_id)
             if document is None or document.deleted or name is None:
