@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from sync.folders import OWN_FILE, opening
+from sync.folders import OWN_FILE, opener
 
 SECRET: Final = 0o600
 PUBLIC: Final = 0o644
@@ -40,7 +40,7 @@ def write_on_fat(path: Path, content: bytes) -> None:
     """Replace a file's content durably on a file system without modes; raises OSError."""
     temporary = path.with_name(_ON_FAT)
     try:
-        with open(temporary, "wb", opener=opening(OWN_FILE)) as file:
+        with open(temporary, "wb", opener=opener(OWN_FILE)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

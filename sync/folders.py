@@ -38,13 +38,13 @@ def make_folder(path: Path, mode: int = SHARED) -> None:
                 raise
 
 
-def opening(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
+def opener(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
     """Return an opener for `open` that creates files with at most this mode."""
     return lambda path, flags: os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 @contextlib.contextmanager
-def closed_to_others() -> Iterator[None]:
+def restricted_umask() -> Iterator[None]:
     """Run a block in which others get no permissions for what is created, unless its mode is set."""
     before = os.umask(OTHERS)
     os.umask(before | OTHERS)

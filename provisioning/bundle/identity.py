@@ -51,7 +51,7 @@ def vessel_of(certificate: bytes) -> str | None:
     from sync.fleet import trust as trusting
 
     try:
-        name = trusting.named(x509.load_pem_x509_certificate(certificate))
+        name = trusting.vessel_name_in(x509.load_pem_x509_certificate(certificate))
     except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
         return None
     return None if name is None else name.vessel

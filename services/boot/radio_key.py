@@ -73,7 +73,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
     Raise RadioKeyError for a part that cannot be opened.
     """
-    keys = radio_key.opened(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
+    keys = radio_key.open_passwords(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
     if keys is None:
         return None
     if statement.has_begun(now):

@@ -9,7 +9,7 @@ from sensors.units import format_bytes
 from services.console.environment import Environment
 from services.console.errors import FailedError
 from services.console.output import print_json
-from sync.folders import OWN_FILE, opening
+from sync.folders import OWN_FILE, opener
 
 from .doctor import appliance_of
 from .options import identity_option
@@ -40,7 +40,7 @@ def bundle(args: Namespace, world: Environment) -> int:
         return 0
     path = Path(args.file or f"{name}.tar.gz")
     try:
-        with open(path, "wb", opener=opening(OWN_FILE)) as file:
+        with open(path, "wb", opener=opener(OWN_FILE)) as file:
             file.write(data)
     except OSError as error:
         if path.is_file():  # a partial file; a device must stay

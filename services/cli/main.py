@@ -19,7 +19,7 @@ from services.console.environment import Environment
 from services.console.errors import CommandError, UsageError
 from services.logs.setup import in_foreground
 from services.system.systemd import ImportProgress, Notifier
-from sync.folders import closed_to_others
+from sync.folders import restricted_umask
 
 from .options import Parser, common_options
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None, *, world: Environment | None = None)
         _tolerate(stream)
     if "NOTIFY_SOCKET" in os.environ:
         sys.meta_path.insert(0, ImportProgress(Notifier()))
-    with closed_to_others(), cleaned_output(), in_foreground():
+    with restricted_umask(), cleaned_output(), in_foreground():
         return _ended(sys.argv[1:] if argv is None else list(argv), world or Environment())
 
 

@@ -28,7 +28,7 @@ from sensors.config.loader import nothing_described, read_sensors
 from sensors.settings import ReplayOptions, SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
-from sync.folders import OWN, OWN_FILE, make_folder, opening
+from sync.folders import OWN, OWN_FILE, make_folder, opener
 
 from .loader import Configuration, ConfigurationError, FileProblem, read_configuration, reserved_pins
 
@@ -300,7 +300,7 @@ def _named_digest(folder: Path) -> str:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=opening(OWN_FILE)) as file:
+    with open(path, "wb", opener=opener(OWN_FILE)) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -317,7 +317,7 @@ def _sync_folder(folder: Path) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Yield whether we have the lock, without waiting: its holder may be suspended."""
-    with open(path, "wb", opener=opening()) as file:
+    with open(path, "wb", opener=opener()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -183,8 +183,8 @@ class Documenter:
         ]
         before = database.get(own[0])
         said = None if before is None else before.body.get(generations.MEMBER)
-        highest = max((generations.reached(revision) for revision in found), default=0)
-        return {generations.MEMBER: generations.vouched(highest, said)}
+        highest = max((generations.generation_reached(revision) for revision in found), default=0)
+        return {generations.MEMBER: generations.generation_to_vouch_for(highest, said)}
 
     def step(self, now_ms: int) -> bool:
         """Read batches from the journal, and write what is due at this moment of the boot clock.

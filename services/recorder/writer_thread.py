@@ -31,7 +31,7 @@ from services.mirror.segment_file import FileAccess
 from services.recovery import store_repair
 from services.system import machine
 from sync import documents
-from sync.folders import opening
+from sync.folders import opener
 from sync.store import DamagedError, Database, FullError, StoreError, wal
 
 from .disk_budget import DiskBudget, disk_budget_of
@@ -400,7 +400,7 @@ class WriterThread:
         wanted, file = self._room.reserve, reserve(self._data)
         if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
             try:
-                with open(file, "xb", opener=opening()) as opened:
+                with open(file, "xb", opener=opener()) as opened:
                     # Allocate without writing, so that the card does not wear.
                     os.posix_fallocate(opened.fileno(), 0, wanted)
             except OSError:

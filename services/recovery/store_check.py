@@ -49,7 +49,7 @@ from services.mirror.mirror import CopyWriter, Survey, folder_in, numbers, surve
 from services.schemas import format_of
 from services.system.systemd import Notifier
 from sync import documents
-from sync.folders import opening
+from sync.folders import opener
 from sync.store import DamagedError, Database, StoreError
 from sync.store.check import telling
 from sync.store.schema import sync_directory
@@ -84,7 +84,7 @@ def is_marked(data: Path) -> bool:
 def mark_damaged(data: Path, reason: str) -> None:
     """Leave a mark for the next start that something is damaged. A write error is only logged."""
     try:
-        with open(data / "damaged", "w", opener=opening()) as file:
+        with open(data / "damaged", "w", opener=opener()) as file:
             file.write(reason + "\n")
     except OSError as error:
         log.error("%s cannot be written: %s", data / "damaged", error.strerror)
@@ -210,7 +210,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     _check_copies(store, report, vessel=found.vessel, repair=True)
     report.repaired = not is_left
     try:
-        with open(data / "last-repair.json", "wb", opener=opening()) as file:
+        with open(data / "last-repair.json", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
     except OSError as error:  # a full card: recording continues anyway
         log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)

@@ -23,7 +23,7 @@ from services.mirror.mirror import CopyWriter, folder_in, numbers
 from services.mirror.restore import put_back
 from services.system import machine
 from sync import documents
-from sync.folders import make_folder, opening
+from sync.folders import make_folder, opener
 from sync.store import Database, DocumentError, StoreError
 from sync.store.salvage import salvage as salvage_store
 from sync.store.schema import sync_directory
@@ -263,7 +263,7 @@ def keep_word(waiting: Path, lost: LostNumbers) -> None:
     if lost.given is None:
         return
     try:
-        with open(f"{waiting}.lost", "wb", opener=opening()) as file:
+        with open(f"{waiting}.lost", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode(lost))
             file.flush()
             os.fsync(file.fileno())

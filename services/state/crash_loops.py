@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sync.folders import opening
+from sync.folders import opener
 
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
@@ -63,7 +63,7 @@ def judge(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop
 
 def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
     """Record an exit, where no systemd does. Raise OSError if that fails."""
-    with open(_path(run, daemon), "a", opener=opening()) as file:
+    with open(_path(run, daemon), "a", opener=opener()) as file:
         # Rounded down: an exit that seems to lie in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sync.folders import opening
+from sync.folders import opener
 from sync.store.schema import sync_directory
 
 NAME: Final = "log-goes-on-elsewhere"
@@ -41,7 +41,7 @@ def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
     before = read(data, log)
     if before is not None and before.is_signed and not is_signed:
         return
-    with open(data / NAME, "w", opener=opening()) as file:
+    with open(data / NAME, "w", opener=opener()) as file:
         file.write(f"{log}\n{words}\n" + (f"{_SIGNED}\n" if is_signed else ""))
 
 
@@ -80,7 +80,7 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
 def remember(data: Path, log: str, utc: float) -> None:
     """Record durably that `log` ends now by an unsigned note. Raise OSError if that fails."""
     fresh = data / f".{BELIEVED}.new"
-    with open(fresh, "w", opener=opening()) as file:
+    with open(fresh, "w", opener=opener()) as file:
         file.write(f"{utc:.3f} {log}\n")
         file.flush()
         os.fsync(file.fileno())

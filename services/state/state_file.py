@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sync.folders import PUBLIC_FILE, opening
+from sync.folders import PUBLIC_FILE, opener
 
 VERSION: Final = 1
 
@@ -18,7 +18,7 @@ VERSION: Final = 1
 def write(path: Path, state: dict[str, Any]) -> None:
     """Replace the file. Raise OSError if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb", opener=opening(PUBLIC_FILE)) as file:
+    with open(temporary, "wb", opener=opener(PUBLIC_FILE)) as file:
         file.write(msgspec.json.encode({"version": VERSION, **state}))
     temporary.replace(path)
 

@@ -479,7 +479,7 @@ class SyncDaemon:
         )
         words = f"no mesh: {fault}"
         if mesh is not None:
-            found = report.look(mesh)
+            found = report.mesh_report(mesh)
             tls = mesh.membership.identity.tls
             expires = tls.certificate.not_valid_after_utc.timestamp()
             radio = self._radio_key

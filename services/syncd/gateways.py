@@ -24,7 +24,7 @@ from sync.documents import DocumentType
 from sync.fleet.rights import CertifiedVessel, CrewMember, Rights
 from sync.fleet.trust import FleetTrust
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
-from sync.gateway.egress_interface import names_of_way
+from sync.gateway.egress_interface import egress_interface_names
 from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
@@ -198,7 +198,7 @@ class _RunningGateway:
             self.gateway.network_changed()
 
     async def _ask(self) -> None:
-        names = await asyncio.to_thread(names_of_way, self._host, self._port)
+        names = await asyncio.to_thread(egress_interface_names, self._host, self._port)
         if names != self._interface:
             self._interface = names
             self.gateway.network_changed()

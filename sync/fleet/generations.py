@@ -65,7 +65,7 @@ _MARGIN: Final = STEP // 2
 Leaves = Callable[[str], Sequence[Document]]
 
 
-def vouched(highest: int, before: object = None) -> int:
+def generation_to_vouch_for(highest: int, before: object = None) -> int:
     """Return the generation to vouch for by a vessel whose documents have reached `highest`.
 
     `before` is the number it has vouched for so far, which stays while there is room above `highest`.
@@ -75,7 +75,7 @@ def vouched(highest: int, before: object = None) -> int:
     return min((highest + _MARGIN + STEP) // STEP * STEP, revisions.SOUND_LIMIT - 1)
 
 
-def reached(revision: str) -> int:
+def generation_reached(revision: str) -> int:
     """Return the generation that our own document has reached, or will have with our next edit."""
     number = revisions.generation(revision)
     return number if number + 1 < revisions.SOUND_LIMIT else revisions.RESTART_OF_ONE

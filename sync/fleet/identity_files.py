@@ -77,7 +77,7 @@ def load(folder: Path) -> FleetIdentity:
         raise IdentityError(text) from error
     identity = _identity(folder / VESSEL_CERTIFICATE, folder / VESSEL_KEY)
     path = folder / VESSEL_CERTIFICATE
-    name = trusting.named(identity.certificate)
+    name = trusting.vessel_name_in(identity.certificate)
     if name is None:
         text = f"{path}: names no vessel (a URI logboat:<fleet>:<vessel>); {_AGAIN}"
         raise IdentityError(text)

@@ -37,7 +37,7 @@ def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any])
     return base64.b64encode(key.sign(_canonical(name, message), _SIGNS)).decode()
 
 
-def holds(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
+def is_valid(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
     """Return True if a signature of the object was made with the certificate's key."""
     if not isinstance(signature, str) or len(signature) > _LONGEST:
         return False
@@ -75,7 +75,7 @@ def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivate
 
 def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
     """Return True if a `fleet:*` document is signed by the fleet's CA under this id."""
-    return body.get("id") == document_id and holds(
+    return body.get("id") == document_id and is_valid(
         root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
     )
 

@@ -64,7 +64,7 @@ def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
         text = f"{document_id}: signed with a certificate that is none of a vessel of fleet {trust.fleet!r}"
         raise SignatureError(text)
     message = _message(document_id, signatures.without(body, SIGNATURE))
-    if not signatures.holds(certificate, body.get(SIGNATURE), document_id, message):
+    if not signatures.is_valid(certificate, body.get(SIGNATURE), document_id, message):
         text = f"{document_id}: not as {vessel} has signed it"
         raise SignatureError(text)
     return vessel

@@ -30,7 +30,7 @@ class FleetTrust:
 
         The issuer is not checked.
         """
-        name = named(certificate)
+        name = vessel_name_in(certificate)
         return name.vessel if name is not None and name.fleet == self.fleet else None
 
     def is_issued(self, certificate: x509.Certificate) -> bool:
@@ -53,7 +53,7 @@ class FleetTrust:
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)
             return f"the certificate {shown!r} was not issued by the CA of {self._fleet}"
-        name = named(certificate)
+        name = vessel_name_in(certificate)
         if name is None:
             return f"the certificate {certificates.common_name(certificate)!r} names no vessel"
         if name.fleet != self.fleet:
@@ -83,7 +83,7 @@ class FleetTrust:
         return f"fleet {self.fleet!r}"
 
 
-def named(certificate: x509.Certificate) -> VesselName | None:
+def vessel_name_in(certificate: x509.Certificate) -> VesselName | None:
     """Return the vessel, of any fleet, that a certificate names, or None if it names none, or several."""
     vessel_names = [
         name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None

@@ -11,7 +11,7 @@ A removal costs the whole mesh much, so no vessel may cause it repeatedly. The c
     -----------------------------------------------  ------------------------------------------
     a start of the daemon                            once
     new revocations, which the fleet's CA signs      once for each number
-    a vessel vouches for generations                 the first time; `mend_of` keeps its word
+    a vessel vouches for generations                 the first time; `remove_unvouched_of` keeps its word
 
 After its first voucher a vessel's number only rises (`Generations.highest`). A lower number removes nothing,
 nor does a document without one, whether its vessel has just signed it or somebody has found it among older
@@ -35,7 +35,7 @@ _WORD: Final = "vouched:"
 """Key prefix of the local documents with each vessel's `vessel` document of the highest number."""
 
 
-def mend(database: Database, generations: Generations) -> list[str]:
+def remove_unvouched(database: Database, generations: Generations) -> list[str]:
     """Remove revisions that are too high in the whole store. Return their ids. Raises StoreError.
 
     The first time, all documents except readings are checked; later only those that single vessels vouch for.
@@ -50,15 +50,15 @@ def mend(database: Database, generations: Generations) -> list[str]:
         prefixes = [
             f"{kind}:" for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.FORWARDED)
         ]
-        removed += _mend(database, generations, prefixes, None)
+        removed += _remove_too_high(database, generations, prefixes, None)
         for name in abouts:
             if name is not None:
                 generations.of(name.vessel)  # it may be higher than what was stored
-                _keep(database, generations, name.vessel)
+                _store_voucher(database, generations, name.vessel)
     return removed
 
 
-def mend_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
+def remove_unvouched_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
     """Remove revisions that are too high of those vessels that have vouched for the first time.
 
     All vouchers are stored. Returns the ids of removed documents. Raises StoreError.
@@ -73,18 +73,18 @@ def mend_of(database: Database, generations: Generations, vessels: Iterable[str]
                     f"{DocumentType.EQUIPMENT}:{vessel}:",
                     f"{DocumentType.FORWARDED}:",
                 ]
-                removed += _mend(database, generations, prefixes, vessel)
-            _keep(database, generations, vessel)
+                removed += _remove_too_high(database, generations, prefixes, vessel)
+            _store_voucher(database, generations, vessel)
     return removed
 
 
-def kept(database: Database, vessel: str) -> Mapping[str, Any] | None:
+def stored_voucher(database: Database, vessel: str) -> Mapping[str, Any] | None:
     """Return the signed body with a vessel's highest stored voucher, or None."""
     document = database.get_local(_WORD + vessel)
     return None if document is None else document.body
 
 
-def _keep(database: Database, generations: Generations, vessel: str) -> None:
+def _store_voucher(database: Database, generations: Generations, vessel: str) -> None:
     if vessel == generations.vessel:
         return  # our own documents are never too high
     word, before = generations.highest(vessel), database.get_local(_WORD + vessel)
@@ -92,14 +92,14 @@ def _keep(database: Database, generations: Generations, vessel: str) -> None:
         database.put_local(_WORD + vessel, word.body, parent=None if before is None else before.rev)
 
 
-def era(database: Database) -> int:
+def removal_count(database: Database) -> int:
     """Return the number of removals from this store. Raises StoreError."""
     document = database.get_local(_ERA)
     times = 0 if document is None else document.body.get("times")
     return times if isinstance(times, int) else 0
 
 
-def _mend(
+def _remove_too_high(
     database: Database, generations: Generations, prefixes: Iterable[str], vessel: str | None
 ) -> list[str]:
     removed = []
@@ -121,7 +121,7 @@ def _remove(database: Database, ids: list[str]) -> None:
         database.purge(ids)
         document = database.get_local(_ERA)
         database.put_local(
-            _ERA, {"times": era(database) + 1}, parent=None if document is None else document.rev
+            _ERA, {"times": removal_count(database) + 1}, parent=None if document is None else document.rev
         )
         for checkpoint in database.checkpoints.all():
             database.checkpoints.drop(checkpoint.owner, checkpoint.client)

@@ -34,7 +34,7 @@ from sync.gateway.report import (
     GatewayReport,
     GatewayState,
     RefusedDocument,
-    words_of_refused,
+    describe_refused,
 )
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.backoff import MAX_WAIT_S, Backoff
@@ -256,7 +256,7 @@ class CouchbaseGateway:
         """Return the state while connected, with the problem of documents that are not replicated."""
         if refused := self._refused():
             has_more = any(replication.failed.has_overflowed for replication in self._replications)
-            words = words_of_refused(self.configuration.name, refused, has_more=has_more)
+            words = describe_refused(self.configuration.name, refused, has_more=has_more)
             return GatewayState.REFUSED, words
         for replication in self._replications:
             for document in replication.failed.newest(Direction.PULL):

@@ -12,7 +12,7 @@ _BY_DEVICE_TYPE: Final = {"wlan": "wifi", "wwan": "cellular"}
 """Names for the kernel's device types in `uevent`."""
 
 
-def names_of_way(
+def egress_interface_names(
     host: str,
     port: int,
     *,
@@ -34,13 +34,13 @@ def names_of_way(
                 ours = str(probe.getsockname()[0]).partition("%")[0]
             for interface in interfaces():
                 if any(str(each.ip) == ours for each in interface.addresses):
-                    return names_of(interface.name, sys)
+                    return interface_names(interface.name, sys)
     except OSError:
         pass  # the name is not resolved, or there is no network, so there is no route
     return None
 
 
-def names_of(interface: str, sys: Path = _SYS) -> frozenset[str]:
+def interface_names(interface: str, sys: Path = _SYS) -> frozenset[str]:
     """Return all names of an interface: its own, its alias, and its kind."""
     folder = sys / interface
     alias = _read(folder / "ifalias")

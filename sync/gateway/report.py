@@ -33,7 +33,7 @@ MOST_NAMED: Final = 10
 """Maximum number of refused documents in a report."""
 
 
-def words_of_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
+def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
     """Describe refused documents, and what to do about them.
 
     `refused` is not empty, and the newest is last.

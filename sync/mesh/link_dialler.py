@@ -149,7 +149,7 @@ class LinkDialler:
                 waits.append(wait)
                 continue
             try:
-                where = vessel_endpoint.of_url(url)
+                where = vessel_endpoint.endpoint_of_url(url)
             except ProblemError as error:
                 log.error("%s: %s", url, error.problem.text)
                 self._not_before[url] = float("inf")

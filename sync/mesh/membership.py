@@ -110,7 +110,7 @@ class Membership:
             log=current_log,
             trust=lambda: self.trust,
             leaves=database.leaves,
-            kept=lambda vessel: unvouched_revisions.kept(database, vessel),
+            kept=lambda vessel: unvouched_revisions.stored_voucher(database, vessel),
             on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
@@ -247,7 +247,7 @@ class Membership:
     @property
     def era(self) -> int:
         """Number of times that documents were removed here which peers must offer again."""
-        return unvouched_revisions.era(self._database)
+        return unvouched_revisions.removal_count(self._database)
 
     def mend(self, vessels: Collection[str] | None = None) -> bool:
         """Remove revisions that block others, of some vessels that have vouched or of all.
@@ -257,9 +257,9 @@ class Membership:
         judge = self._rights.generations
         database = self._database
         removed = (
-            unvouched_revisions.mend(database, judge)
+            unvouched_revisions.remove_unvouched(database, judge)
             if vessels is None
-            else unvouched_revisions.mend_of(database, judge, vessels)
+            else unvouched_revisions.remove_unvouched_of(database, judge, vessels)
         )
         for document_id in removed:
             log.warning("%s is asked for anew: nobody vouches for the generation that was here", document_id)

@@ -78,7 +78,7 @@ class MeshReport:
     problems: list[str] = field(default_factory=list)
 
 
-def look(mesh: Mesh) -> MeshReport:
+def mesh_report(mesh: Mesh) -> MeshReport:
     """Return the current state of the mesh."""
     now = asyncio.get_running_loop().time()
     peers: dict[str, PeerReport] = {}
@@ -122,13 +122,13 @@ def _outward(report: PeerReport, link: OutboundLink, now: float) -> None:
     report.address = report.address or link.where.name
     report.dialled = True
     if link.is_up:
-        _stands(report, link.silence)
+        _report_open_link(report, link.silence)
         report.up_for = now - (link.up_since or now)
     else:
         if not link.has_ended:
             report.state = LinkState.CONNECTING
         report.problem = link.problem.text if link.problem else report.problem
-    _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
+    _add_identity(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
     report.sent, report.received = link.transferred
     for peer in link.peers:
         _count(report, peer)
@@ -136,18 +136,18 @@ def _outward(report: PeerReport, link: OutboundLink, now: float) -> None:
 
 def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
     if link.is_up:
-        _stands(report, link.silence)
+        _report_open_link(report, link.silence)
         report.dialled = False
         report.address = link.connections[LIVE.name].remote
         report.up_for = now - link.since
-    _say_who(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
+    _add_identity(report, None if link.greeting is None else (link.greeting.log, link.greeting.version))
     sent, received = link.transferred
     report.sent, report.received = report.sent + sent, report.received + received
     for connection in link.connections.values():
         _count(report, connection.link.peer)
 
 
-def _stands(report: PeerReport, silence: float) -> None:
+def _report_open_link(report: PeerReport, silence: float) -> None:
     """Report an open link. Of two with one vessel, which soon become one, a single answered one is enough."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
@@ -155,7 +155,7 @@ def _stands(report: PeerReport, silence: float) -> None:
         report.state, report.problem = LinkState.SILENT, f"no answer for {silence:.0f} s"
 
 
-def _say_who(report: PeerReport, identity: tuple[str, str] | None) -> None:
+def _add_identity(report: PeerReport, identity: tuple[str, str] | None) -> None:
     if identity is not None:
         report.log, report.version = identity[0] or report.log, identity[1]
 

@@ -207,7 +207,7 @@ class _Attempt:
             result.abort()
 
 
-def of_url(url: str) -> VesselEndpoint:
+def endpoint_of_url(url: str) -> VesselEndpoint:
     """Parse an address of the configuration: `wss://host:port`, optionally with a database.
 
     Raises ProblemError if it is invalid.

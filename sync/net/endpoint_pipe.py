@@ -197,7 +197,7 @@ class EndpointPipe(asyncio.Transport):
             self._finish(None)
 
     def _finish(self, error: Exception | None, reported: Exception | None = None) -> None:
-        """Close the connection, passing it `reported` or else `error`, then report its loss to the protocol."""
+        """Close the connection with `reported` or else `error`, then report its loss to the protocol."""
         if self._finisher is not None:
             return
         self._is_closing = True

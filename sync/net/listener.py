@@ -332,7 +332,7 @@ class URLEndpointListener:
                 self.configuration.first_message, _end_if_mute, connection
             )
             self._make_room(connection)
-            log.info("%s is connected to %s as %s", transport.remote, name, named(client))
+            log.info("%s is connected to %s as %s", transport.remote, name, describe_client(client))
             if self.configuration.on_connected is not None:
                 self.configuration.on_connected(connection)
             return link
@@ -357,7 +357,7 @@ class URLEndpointListener:
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
-            owner = self._owners[name] = ConnectionOwner(named(client))
+            owner = self._owners[name] = ConnectionOwner(describe_client(client))
         return owner
 
     def _options(self, visitor: Visitor) -> PassiveOptions | Refusal | None:
@@ -384,7 +384,7 @@ def _end_if_mute(connection: PeerConnection) -> None:
         connection.link.shed("nothing was asked for in time")
 
 
-def named(client: Client) -> str:
+def describe_client(client: Client) -> str:
     """Describe a client for people."""
     if isinstance(client, User):
         return f"user {client.name}"

@@ -94,7 +94,7 @@ class MemoryBudget:
         self.total -= self._held.pop(holder, 0)
         if self._peak - self.total >= _TRIM_FROM:
             self._peak = self.total
-            asyncio.get_running_loop().run_in_executor(None, give_back)
+            asyncio.get_running_loop().run_in_executor(None, release_free_memory)
 
     def departed(self) -> None:
         """Record that a connection is over, even one that was never admitted."""
@@ -105,7 +105,7 @@ class MemoryBudget:
     def _collect(self) -> None:
         self._departed, self._collection = 0, None
         gc.collect()
-        asyncio.get_running_loop().run_in_executor(None, give_back)
+        asyncio.get_running_loop().run_in_executor(None, release_free_memory)
 
     def _shed(self) -> None:
         by_owner: defaultdict[ConnectionOwner, int] = defaultdict(int)
@@ -143,7 +143,7 @@ def economise() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Return free memory to the system if the C library supports that. Takes some milliseconds."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -17,7 +17,7 @@ from sync.peer.problems import Domain, Problem
 from sync.store import StoreError
 
 from .store_watch import watch
-from .turn_scheduler import TURN_S, ConnectionOwner, turns
+from .turn_scheduler import TURN_S, ConnectionOwner, turn_scheduler
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class PeerDriver:
         self.owner = owner or ConnectionOwner(transport.remote)
         self._over, self._turned = over, turned
         self._loop = asyncio.get_running_loop()
-        self._turns, self._memory = turns(), memory()
+        self._turns, self._memory = turn_scheduler(), memory()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._inbound: deque[bytes] = deque()

@@ -112,7 +112,7 @@ class TurnScheduler:
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnScheduler] = WeakKeyDictionary()
 
 
-def turns() -> TurnScheduler:
+def turn_scheduler() -> TurnScheduler:
     """Return the scheduler of the running event loop."""
     loop = asyncio.get_running_loop()
     scheduler = _turns.get(loop)

@@ -139,10 +139,10 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
     return rev if deleted else before.rev
 
 
-def meant(database: Database, deletions: Iterable[Document]) -> str | None:
+def intended_deletion(database: Database, deletions: Iterable[Document]) -> str | None:
     """Return the highest of these deletions that is certainly not just a losing branch's tombstone."""
     ranked = sorted(deletions, key=_rank, reverse=True)
-    return next((deletion.rev for deletion in ranked if _is_meant(database, deletion)), None)
+    return next((deletion.rev for deletion in ranked if _is_intended(database, deletion)), None)
 
 
 def is_closing(rev: str, parent: str | None) -> bool:
@@ -175,7 +175,7 @@ def resolve(
     for _ in range(_ATTEMPTS):
         leaves = database.leaves(document_id)
         live = sorted((leaf for leaf in leaves if not leaf.deleted), key=_rank, reverse=True)
-        parties = live + [leaf for leaf in leaves if leaf.rev == deletion and _is_meant(database, leaf)]
+        parties = live + [leaf for leaf in leaves if leaf.rev == deletion and _is_intended(database, leaf)]
         if not live or len(parties) < 2:
             return None
         try:
@@ -268,7 +268,7 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
         except Exception as error:  # a mapping of the application's own type
             raise _ResolverError(f"the conflict resolver's body: {_described(error)}") from error
         if not deleted:
-            raw = attachments.kept(conflict.document_id, raw, winning.raw, conflict.losing.raw)
+            raw = attachments.keep_attachments(conflict.document_id, raw, winning.raw, conflict.losing.raw)
         return replace(winning, raw=raw, deleted=deleted)
     raise _ResolverError(f"the conflict resolver returned a {type(resolution).__name__}, no resolution")
 
@@ -282,7 +282,7 @@ def _settle(database: Database, live: list[Document], decided: Document) -> Reso
     return Resolved(target.id, rev, decided.deleted, is_new=rev != target.rev)
 
 
-def _is_meant(database: Database, leaf: Document) -> bool:
+def _is_intended(database: Database, leaf: Document) -> bool:
     """Return True if a deletion is certainly not just a losing branch's tombstone."""
     if not leaf.deleted:
         return False

@@ -213,7 +213,7 @@ class AnswerTurn:
 _claims: WeakKeyDictionary[Database, Claims] = WeakKeyDictionary()
 
 
-def of(database: Database) -> Claims:
+def claims_of(database: Database) -> Claims:
     """Return the claims of a store, shared by all sessions of this process."""
     claims = _claims.get(database)
     if claims is None:

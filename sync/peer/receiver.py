@@ -125,7 +125,7 @@ class ChangeReceiver:
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)
-        self._claims = pull_dedup.of(database)
+        self._claims = pull_dedup.claims_of(database)
         self._turn = AnswerTurn(self._claims, session)
         self._fetching = self._fetching_bytes = 0
         self._batch: list[ReceivedRevision] = []

@@ -260,4 +260,4 @@ class RevisionWriter:
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]
         if not others or not all(leaf.deleted for leaf in others):
             return None
-        return conflicts.meant(self._database, others)
+        return conflicts.intended_deletion(self._database, others)

@@ -7,7 +7,7 @@ from typing import Final
 
 from sync import documents
 from sync.store import Database, Document, StoreError, model
-from sync.store.channel_removals import named
+from sync.store.channel_removals import channels_of
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def channels(document: Document) -> frozenset[str]:
     name = documents.parse_id(document.id)
     if name is not None:
         return frozenset(documents.channels(name.kind, name.vessel))
-    return named(document.body)
+    return channels_of(document.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Selection:
                 channels = frozenset(documents.channels(name.kind, name.vessel))
             else:
                 document = database.get(document_id)
-                channels = frozenset() if document is None else named(document.body)
+                channels = frozenset() if document is None else channels_of(document.body)
             if not self._meets(channels):
                 return False
         if self.filter is not None:
@@ -98,11 +98,11 @@ class Selection:
         if document is None:
             return False
         if change.deleted:
-            is_unknown = not (left or self.within or named(document.body))
-            lost = is_unknown or self._meets(named(document.body).union(left))
+            is_unknown = not (left or self.within or channels_of(document.body))
+            lost = is_unknown or self._meets(channels_of(document.body).union(left))
         else:
             gone = {channel for channel, sequence in left.items() if sequence > since}
-            lost = bool(gone) and self._meets(named(document.body) | gone)
+            lost = bool(gone) and self._meets(channels_of(document.body) | gone)
         return lost and (self.filter is None or self._chosen(document))
 
     def _is_about(self, document_id: str, *, deleted: bool) -> bool:

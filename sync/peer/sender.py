@@ -37,7 +37,7 @@ from . import limits
 from .echo_suppression import EchoSuppression
 from .push_conflicts import PushConflicts
 from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
-from .sender_types import ChangeInFlight, ChannelRemoval, FeedProgress, OfferedChange, SendOptions, gone
+from .sender_types import ChangeInFlight, ChannelRemoval, FeedProgress, OfferedChange, SendOptions, removal_flags
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
@@ -357,7 +357,7 @@ class FeedSender:
                                 str(change.sequence),
                                 change.id,
                                 change.rev,
-                                gone(change),
+                                removal_flags(change),
                                 change.size,
                             )
                             for change in [offer.change for offer in offers]

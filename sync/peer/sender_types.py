@@ -51,7 +51,7 @@ class ChannelRemoval(model.DocumentChange):
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
-def gone(change: model.DocumentChange) -> RemovalFlags:
+def removal_flags(change: model.DocumentChange) -> RemovalFlags:
     """Return how the document of a change is gone, as announced to a peer.
 
     A tombstone is announced as a plain one even if it has left the channels too, so that every peer accepts

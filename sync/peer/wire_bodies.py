@@ -98,7 +98,7 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
         return raw
     body = _value(raw)
     stub = {"stub": True, "revpos": revpos}
-    shown = {name: entry | stub for name, entry in attachments.named(body).items()} | {
+    shown = {name: entry | stub for name, entry in attachments.attachments_of(body).items()} | {
         _STAND_IN + path: {key: value for key, value in blob.items() if key not in ("@type", "stub")} | stub
         for path, blob in _blobs(body)
         if path
@@ -184,7 +184,7 @@ def _is_blob(value: object) -> bool:
 def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield JSON pointer and entry of each attachment that is not a blob of the body."""
     if isinstance(body, dict):
-        for name, entry in attachments.named(body).items():
+        for name, entry in attachments.attachments_of(body).items():
             if isinstance(entry, dict) and is_digest(entry.get("digest")):
                 yield _pointer(((None, ATTACHMENTS), name)), entry
 

@@ -17,13 +17,13 @@ A body from a peer that escapes the key is re-encoded before it is stored.
 """
 
 
-def named(body: Mapping[str, Any]) -> dict[str, Any]:
+def attachments_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attachments of a body by name; empty if `_attachments` is absent or malformed."""
     value = body.get(ATTACHMENTS)
     return value if isinstance(value, dict) else {}
 
 
-def kept(document_id: str, new: bytes, *old: bytes) -> bytes:
+def keep_attachments(document_id: str, new: bytes, *old: bytes) -> bytes:
     """Return the body of an edit with the attachments of the bodies it replaces.
 
     An edit that has `_attachments` itself replaces those attachments.
@@ -41,7 +41,7 @@ def kept(document_id: str, new: bytes, *old: bytes) -> bytes:
     if ATTACHMENTS not in body:
         attachments: dict[str, Any] = {}
         for replaced in reversed(old):
-            attachments |= named(bodies.decode(document_id, replaced))
+            attachments |= attachments_of(bodies.decode(document_id, replaced))
         return bodies.canonical(document_id, body | {ATTACHMENTS: attachments}) if attachments else new
     if body[ATTACHMENTS]:
         return new

@@ -303,7 +303,7 @@ def references(row: rows.DocumentRow) -> set[str]:
         if node.body is not None:
             body = bodies.decode(row.document_id, node.body)
             _collect(body, digests)
-            digests |= {entry["digest"] for entry in attachments.named(body).values()}
+            digests |= {entry["digest"] for entry in attachments.attachments_of(body).values()}
     return digests
 
 

@@ -49,7 +49,7 @@ _channels_of: Final = msgspec.json.Decoder(_Channels).decode
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def named(body: Mapping[str, Any]) -> frozenset[str]:
+def channels_of(body: Mapping[str, Any]) -> frozenset[str]:
     """Return the channels that a body lists, as Sync Gateway's default function reads them."""
     return _named(body.get("channels"))
 
@@ -72,7 +72,7 @@ class ChannelRemovals:
             old: the document before the change.
             new: the document after the change.
         """
-        old_text, new_text = _said(old.raw), _said(new.raw)
+        old_text, new_text = _channels_json(old.raw), _channels_json(new.raw)
         if old_text == new_text and not new.flags & rows.DELETED:
             return  # true of most changes
         before = _named(_decode(old_text))
@@ -107,7 +107,7 @@ class ChannelRemovals:
         self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
 
 
-def _said(raw: bytes) -> bytes:
+def _channels_json(raw: bytes) -> bytes:
     """Return the value of `channels` in a body as JSON text."""
     if not (_MARKS[0] in raw or _MARKS[1] in raw):
         return b"null"

@@ -47,7 +47,7 @@ class Edits:
         bodies.check_id(document_id)
         with self._engine.writing:
             if parent is None:
-                body = raw if deleted else attachments.kept(document_id, raw)
+                body = raw if deleted else attachments.keep_attachments(document_id, raw)
                 revision = revisions.make(None, deleted=deleted, body=body)
                 flags = rows.DELETED if deleted else 0
                 if rows.insert(self._engine, DocumentRow(0, document_id, revision, flags, body=body)):
@@ -64,7 +64,7 @@ class Edits:
                     current=row.revision,
                 )
             if not deleted:
-                raw = attachments.kept(document_id, raw, row.raw)
+                raw = attachments.keep_attachments(document_id, raw, row.raw)
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
                 # No peer would accept a revision that follows it, so the document begins again.

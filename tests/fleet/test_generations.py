@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync import documents
 from sync.fleet import generations, signing, unvouched_revisions
-from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, vouched
+from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, generation_to_vouch_for
 from sync.fleet.revocations import Revocations
 from sync.fleet.rights import CertifiedVessel, Rights
 from sync.peer.conflicts import REVOCATIONS
@@ -82,7 +82,7 @@ def test_nor_does_the_crew(document_id: str) -> None:
 def test_a_fresh_card_takes_the_millionth_revision(document_id: str) -> None:
     for writer in (ARGO, BRIGID):
         assert rights(Here()).objection(writer, at(document_id, 1_000_000)) is None
-    about = at(ABOUT, 40, **{MEMBER: vouched(1_000_000)})
+    about = at(ABOUT, 40, **{MEMBER: generation_to_vouch_for(1_000_000)})
     signer = "argo" if document_id == FORWARDED else None
     for writer in (ARGO, BRIGID):
         found = at(document_id, 1_000_000, signer=signer)
@@ -108,7 +108,7 @@ def test_what_several_write_is_taken_after_a_year_of_absence_and_no_jump(documen
 
 
 def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
-    most = vouched(30_000)
+    most = generation_to_vouch_for(30_000)
     about = at(ABOUT, 40, **{MEMBER: most})
     judge = rights(holding(about))
     for document_id in (EQUIPMENT, BOOT, ABOUT):
@@ -118,18 +118,18 @@ def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
         assert why_not is not None
         assert f"argo vouches for {most} at most" in why_not
         assert isinstance(why_not, TemporaryObjection), "the vessel may have vouched for more since"
-    newer = at(ABOUT, 41, **{MEMBER: vouched(most)})
+    newer = at(ABOUT, 41, **{MEMBER: generation_to_vouch_for(most)})
     assert judge.objection(BRIGID, newer) is None
     assert rights(holding(newer)).objection(BRIGID, at(EQUIPMENT, most + 1)) is None
 
 
 def test_only_the_vessel_itself_vouches_and_not_with_a_revoked_certificate() -> None:
     equipment = at(EQUIPMENT, UNVOUCHED + 1)
-    good = at(ABOUT, 40, **{MEMBER: vouched(UNVOUCHED + 1)})
+    good = at(ABOUT, 40, **{MEMBER: generation_to_vouch_for(UNVOUCHED + 1)})
     assert rights(holding(good)).objection(BRIGID, equipment) is None
     for about in (
-        at(ABOUT, 40, signer="brigid", **{MEMBER: vouched(UNVOUCHED + 1)}),
-        document(ABOUT, body(ABOUT, **{MEMBER: vouched(UNVOUCHED + 1)})),
+        at(ABOUT, 40, signer="brigid", **{MEMBER: generation_to_vouch_for(UNVOUCHED + 1)}),
+        document(ABOUT, body(ABOUT, **{MEMBER: generation_to_vouch_for(UNVOUCHED + 1)})),
         at(ABOUT, 40, **{MEMBER: LAST}),
         at(ABOUT, 40, **{MEMBER: True}),
         at(ABOUT, 40, **{MEMBER: "many"}),
@@ -163,7 +163,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
     """The cause may be an earlier version on argo, or an old document of it that someone passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
-        unvouched_revisions.mend_of(careen, generations_of(careen), ["argo"])
+        unvouched_revisions.remove_unvouched_of(careen, generations_of(careen), ["argo"])
         for store in (brigid, careen):
             stored(store, at(ABOUT, 41, **later))
         stored(brigid, at(FORWARDED, 7))
@@ -172,7 +172,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
             log=lambda: None,
             trust=trust,
             leaves=careen.leaves,
-            kept=lambda name: unvouched_revisions.kept(careen, name),
+            kept=lambda name: unvouched_revisions.stored_voucher(careen, name),
         )
         wire = replicate(brigid, careen, passive={"rule": judge.rule(BRIGID)})
         assert careen.get(FORWARDED) is None
@@ -197,10 +197,10 @@ def test_a_digest_that_outranks_all_others_is_refused(digest: str) -> None:
 def test_a_vessel_vouches_for_more_than_it_has_reached_and_for_not_much_more(
     highest: int, before: int | None
 ) -> None:
-    most = vouched(highest, before)
+    most = generation_to_vouch_for(highest, before)
     assert highest <= most < SOUND_LIMIT
     assert most <= highest + 2 * STEP
-    assert vouched(highest, most) == most or most == SOUND_LIMIT - 1
+    assert generation_to_vouch_for(highest, most) == most or most == SOUND_LIMIT - 1
 
 
 kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
@@ -221,11 +221,11 @@ def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere
         known = min(known, LEAD)
     here = holding(at(document_id, known))
     if vouches:
-        here.add(at(ABOUT, 40 if document_id != ABOUT else known, **{MEMBER: vouched(known)}))
+        here.add(at(ABOUT, 40 if document_id != ABOUT else known, **{MEMBER: generation_to_vouch_for(known)}))
     own = Here(dict(here.found))
     highest = known
     for generation in attempts:
-        more = {MEMBER: vouched(known)} if document_id == ABOUT else {}
+        more = {MEMBER: generation_to_vouch_for(known)} if document_id == ABOUT else {}
         offered = at(document_id, generation, **more)
         if rights(here).objection(BRIGID, offered) is None:
             name = documents.parse_id(document_id)
@@ -234,9 +234,9 @@ def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere
                 highest = generation
                 here.add(offered)
                 own.add(offered)
-    following = at(document_id, highest + 1, **({MEMBER: vouched(highest + 1)} if vouches else {}))
+    following = at(document_id, highest + 1, **({MEMBER: generation_to_vouch_for(highest + 1)} if vouches else {}))
     if vouches:
-        here.add(at(ABOUT, highest + 1, **{MEMBER: vouched(highest + 1)}))
+        here.add(at(ABOUT, highest + 1, **{MEMBER: generation_to_vouch_for(highest + 1)}))
     assert rights(here).objection(ARGO, following) is None
     if not vouches or document_id != FORWARDED:
         assert rights(here).objection(BRIGID, following) is None
@@ -257,7 +257,7 @@ def generations_of(store: Database, revocations: Revocations | None = None) -> g
         log=lambda: None,
         trust=lambda: trust(revocations),
         leaves=store.leaves,
-        kept=lambda name: unvouched_revisions.kept(store, name),
+        kept=lambda name: unvouched_revisions.stored_voucher(store, name),
     ).generations
 
 
@@ -274,24 +274,24 @@ def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(
         stored(store, *fine, *(at(each, LAST) for each in (EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP)))
         store.checkpoints.put("vessel:argo", "cp-x", b'{"local": 7}', parent=None)
         store.put_local("checkpoint:cp-x", {"local": 7})
-        assert sorted(unvouched_revisions.mend(store, generations_of(store))) == sorted(
+        assert sorted(unvouched_revisions.remove_unvouched(store, generations_of(store))) == sorted(
             [EQUIPMENT, FORWARDED, ABOUT, ALARM, GAP]
         )
         assert {each.id for each in store.documents(deleted=True)} == {each.id for each in fine}
         assert store.checkpoints.all() == []
         assert store.get_local("checkpoint:cp-x") is not None, "what went ashore is not sent there again"
-        assert unvouched_revisions.era(store) == 1
-        assert unvouched_revisions.mend(store, generations_of(store)) == []
-        assert unvouched_revisions.era(store) == 1
+        assert unvouched_revisions.removal_count(store) == 1
+        assert unvouched_revisions.remove_unvouched(store, generations_of(store)) == []
+        assert unvouched_revisions.removal_count(store) == 1
 
 
 def test_what_came_before_its_vessel_vouched_for_less_is_removed(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(EQUIPMENT, UNVOUCHED), at("equipment:brigid:oil", UNVOUCHED))
-        assert unvouched_revisions.mend(store, generations_of(store)) == []
+        assert unvouched_revisions.remove_unvouched(store, generations_of(store)) == []
         stored(store, at(ABOUT, 40, **{MEMBER: STEP}))
-        assert unvouched_revisions.mend_of(store, generations_of(store), ["brigid"]) == []
-        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
+        assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["brigid"]) == []
+        assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == [EQUIPMENT]
 
 
 def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], Database]) -> None:
@@ -302,9 +302,9 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
             at(EQUIPMENT, SOUND_LIMIT - 1),
             at(FORWARDED, SOUND_LIMIT - 1, signer="argo"),
         )
-        assert unvouched_revisions.mend(store, generations_of(store)) == []
+        assert unvouched_revisions.remove_unvouched(store, generations_of(store)) == []
         gone = revoked(vessel("argo").certificate)
-        assert sorted(unvouched_revisions.mend(store, generations_of(store, gone))) == sorted(
+        assert sorted(unvouched_revisions.remove_unvouched(store, generations_of(store, gone))) == sorted(
             [ABOUT, EQUIPMENT, FORWARDED]
         )
 
@@ -315,18 +315,18 @@ def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Call
     with opened() as store:
         judge = generations_of(store)
         stored(store, at(ABOUT, 40, **old))
-        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []
         stored(store, at(ABOUT, 41, **new))
-        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []
         stored(store, at(EQUIPMENT, 9 * STEP), at(ABOUT, 42, **old))
         for _ in range(3):
-            assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
+            assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []
     with opened() as store:
         judge = generations_of(store)
-        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
-        assert unvouched_revisions.mend(store, judge) == []
+        assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.remove_unvouched(store, judge) == []
         assert judge.of("argo") == 10 * STEP, "nor is anything refused for it"
-        assert unvouched_revisions.era(store) == 0
+        assert unvouched_revisions.removal_count(store) == 0
         assert store.get(EQUIPMENT) is not None
 
 
@@ -336,23 +336,23 @@ def test_a_vessel_that_vouches_for_less_each_time_causes_one_removal(opened: Cal
         stored(store, at(EQUIPMENT, UNVOUCHED))
         for generation, word in enumerate(({MEMBER: 50 * STEP}, {}, {MEMBER: 20 * STEP}, {}, {MEMBER: STEP})):
             stored(store, at(ABOUT, 40 + generation, **word))
-            removed = unvouched_revisions.mend_of(store, judge, ["argo"])
+            removed = unvouched_revisions.remove_unvouched_of(store, judge, ["argo"])
             assert removed == ([EQUIPMENT] if not generation else [])
             stored(store, at(f"equipment:argo:oil-{generation}", UNVOUCHED))
-        assert unvouched_revisions.era(store) == 1
+        assert unvouched_revisions.removal_count(store) == 1
 
 
 def test_a_vessel_that_never_vouches_causes_no_removal(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40), at(EQUIPMENT, UNVOUCHED + LEAD))
-        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == []
-        assert unvouched_revisions.era(store) == 0
+        assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == []
+        assert unvouched_revisions.removal_count(store) == 0
 
 
 def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Callable[[], Database]) -> None:
     with opened() as store:
         stored(store, at(ABOUT, 40, **{MEMBER: SOUND_LIMIT - 1}))
-        assert unvouched_revisions.mend_of(store, generations_of(store), ["argo"]) == []
+        assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == []
         judge = generations_of(store, revoked(vessel("argo").certificate))
         assert judge.of("argo") is None
         stored(store, at(EQUIPMENT, UNVOUCHED))
@@ -360,6 +360,6 @@ def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Ca
         content = signing.sign(renewed, ABOUT, body(ABOUT, **{MEMBER: STEP}))
         with as_before():
             store.insert(ABOUT, "41-abcd", [], content)
-        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == [EQUIPMENT]
+        assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == [EQUIPMENT]
         assert judge.of("argo") == STEP
-        assert unvouched_revisions.mend_of(store, judge, ["argo"]) == []
+        assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []

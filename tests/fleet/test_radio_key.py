@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.fleet.errors import RadioKeyError
-from sync.fleet.radio_key import RadioKey, RadioPasswords, from_body, opened, seal, to_body
+from sync.fleet.radio_key import RadioKey, RadioPasswords, from_body, open_passwords, seal, to_body
 from sync.fleet.revocations import serial_text
 from tests.net.certificates import NOW
 
@@ -64,11 +64,11 @@ def test_each_vessel_opens_its_own_part_after_the_way_through_the_document(
     found = from_body(body, authority().certificate)
     assert found == stated
     for each in ("argo", "brigid"):
-        assert opened(found, vessel(each), vessel=each, fleet="north") == keys
+        assert open_passwords(found, vessel(each), vessel=each, fleet="north") == keys
     text = str(body)
     assert before not in text
     assert after not in text
-    assert opened(found, vessel("careen"), vessel="careen", fleet="north") is None
+    assert open_passwords(found, vessel("careen"), vessel="careen", fleet="north") is None
 
 
 def test_two_parts_never_look_alike() -> None:
@@ -93,7 +93,7 @@ def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))
     with pytest.raises(RadioKeyError, match=f"the part for {name} in number {number} cannot be opened"):
-        opened(stated, vessel(who), vessel=name, fleet=fleet)
+        open_passwords(stated, vessel(who), vessel=name, fleet=fleet)
 
 
 @given(data=st.data())
@@ -104,7 +104,7 @@ def test_no_changed_part_opens(data: st.DataObject) -> None:
     sealed[place] ^= data.draw(st.integers(1, 255))
     changed = replace(stated.parts[0], sealed=base64.b64encode(sealed).decode())
     with pytest.raises(RadioKeyError):
-        opened(replace(stated, parts=(changed,)), vessel("argo"), vessel="argo", fleet="north")
+        open_passwords(replace(stated, parts=(changed,)), vessel("argo"), vessel="argo", fleet="north")
 
 
 @given(
@@ -116,7 +116,7 @@ def test_whatever_a_part_holds_is_an_error_with_words(sealed: str) -> None:
     stated = statement("argo")
     changed = replace(stated.parts[0], sealed=sealed)
     with pytest.raises(RadioKeyError, match="cannot be opened"):
-        opened(replace(stated, parts=(changed,)), vessel("argo"), vessel="argo", fleet="north")
+        open_passwords(replace(stated, parts=(changed,)), vessel("argo"), vessel="argo", fleet="north")
 
 
 @pytest.mark.parametrize("member", ["number", "from", "parts", "fleet", "sig"])

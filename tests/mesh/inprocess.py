@@ -21,7 +21,7 @@ from sync.mesh.appliance_headers import ApplianceHeaders
 from sync.mesh.link_plan import MeshNode
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import Membership
-from sync.mesh.report import LinkState, look
+from sync.mesh.report import LinkState, mesh_report
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
 from tests.namespaces import own_loopback
@@ -126,4 +126,4 @@ def run(main: Coroutine[None, None, None]) -> None:
 
 def problem_of(mesh: Mesh) -> str:
     """Return the problems with refused peers from its report."""
-    return " ".join(peer.problem or "" for peer in look(mesh).peers if peer.state is LinkState.REFUSED)
+    return " ".join(peer.problem or "" for peer in mesh_report(mesh).peers if peer.state is LinkState.REFUSED)

@@ -9,10 +9,10 @@ import pytest
 
 from sync import documents
 from sync.fleet import signing
-from sync.fleet.generations import MEMBER, vouched
+from sync.fleet.generations import MEMBER, generation_to_vouch_for
 from sync.fleet.revocations import to_body
 from sync.mesh.manager import Mesh
-from sync.mesh.vessel_endpoint import of_url
+from sync.mesh.vessel_endpoint import endpoint_of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.net.tls_identity import TLSIdentity
@@ -39,7 +39,7 @@ LAST = 2**31 - 1
 
 def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]:
     if document_id == ABOUT:
-        more = {MEMBER: vouched(20), **more}
+        more = {MEMBER: generation_to_vouch_for(20), **more}
     found = body(document_id, **more)
     return signing.sign(by, document_id, found) if document_id in SIGNED else found
 
@@ -66,7 +66,7 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,
-            of_url(f"wss://127.0.0.1:{argo.port}/log"),
+            endpoint_of_url(f"wss://127.0.0.1:{argo.port}/log"),
             push=not pulls,
             pull=pulls,
             authenticator=ClientCertificateAuthenticator(shown),
@@ -87,7 +87,7 @@ def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
         said = content(document_id, by, **more)
         if document_id == ABOUT:
             reached = max(revisions.generation(change.rev) for change in mesh.database.changes())
-            said = content(document_id, by, **{**more, MEMBER: vouched(reached)})
+            said = content(document_id, by, **{**more, MEMBER: generation_to_vouch_for(reached)})
         found[document_id] = mesh.database.put(document_id, said, parent=parent)
     return found
 
@@ -220,7 +220,7 @@ def test_a_fresh_card_takes_the_millionth_revision_from_who_passes_it_on(tmp_pat
         with Database.open(path, single_writer=documents.is_single_writer) as store:
             at(store, EQUIPMENT, 1_000_000, content(EQUIPMENT, own))
             at(store, FORWARDED, 1_000_000, content(FORWARDED, own))
-            store.put(ABOUT, content(ABOUT, own, **{MEMBER: vouched(1_000_000)}))
+            store.put(ABOUT, content(ABOUT, own, **{MEMBER: generation_to_vouch_for(1_000_000)}))
         async with vessel(tmp_path, fleet, "brigid"), vessel(tmp_path, fleet, "carina") as carina:
             await until(
                 lambda: all(carina.database.get(each) for each in (EQUIPMENT, FORWARDED, ABOUT)),

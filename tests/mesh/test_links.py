@@ -12,7 +12,7 @@ from sync.mesh import link_plan, vessel_endpoint
 from sync.mesh.inbound_link import InboundLink
 from sync.mesh.link_plan import MeshNode, Role
 from sync.mesh.manager import PASSED_AFTER, Mesh
-from sync.mesh.report import LinkState, look
+from sync.mesh.report import LinkState, mesh_report
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
 from tests.polling import until
@@ -86,7 +86,7 @@ def test_vessel_that_only_dials_is_not_seen_and_does_not_listen(tmp_path: Path) 
             await until(lambda: argo.linked and brigid.linked, "it has dialled, although its id is higher")
             assert brigid.port is None
             assert [sighting.vessel for sighting in argo.sightings] == []
-            assert [peer.dialled for peer in look(brigid).peers] == [True]
+            assert [peer.dialled for peer in mesh_report(brigid).peers] == [True]
 
     run(main())
 
@@ -103,7 +103,7 @@ def test_vessel_that_only_listens_is_dialled_by_those_with_higher_ids_too(
         ):
             await until(lambda: brigid.linked == {"argo"}, "the other dialled after its wait")
             assert not argo.outward
-            [peer] = look(argo).peers
+            [peer] = mesh_report(argo).peers
             assert (peer.state, peer.dialled) == (LinkState.LINKED, False)
 
     run(main())
@@ -115,9 +115,9 @@ def test_who_is_not_seen_and_does_not_answer_is_silent_too(
     async def main() -> None:
         async with dialled_unseen(tmp_path) as (argo, brigid):
             await until(lambda: brigid.linked == {"argo"} and argo.linked, "both know of the link")
-            assert [peer.state for peer in look(brigid).peers] == [LinkState.LINKED]
+            assert [peer.state for peer in mesh_report(brigid).peers] == [LinkState.LINKED]
             monkeypatch.setattr(InboundLink, "silence", 4.4)
-            [peer] = look(brigid).peers
+            [peer] = mesh_report(brigid).peers
             assert (peer.state, peer.problem) == (LinkState.SILENT, "no answer for 4 s")
 
     run(main())
@@ -128,9 +128,9 @@ def test_who_has_sailed_away_has_refused_nobody(tmp_path: Path) -> None:
         fleet = Fleet.new()
         async with vessel(tmp_path, fleet, "argo") as argo:
             argo._note("brigid", Problem(Domain.POSIX, errno.ETIMEDOUT, "brigid is gone"))
-            assert look(argo).peers == []
+            assert mesh_report(argo).peers == []
             argo._note("carina", Problem(Domain.WEBSOCKET, 403, "carina was revoked"))
-            assert [(peer.vessel, peer.state) for peer in look(argo).peers] == [("carina", LinkState.REFUSED)]
+            assert [(peer.vessel, peer.state) for peer in mesh_report(argo).peers] == [("carina", LinkState.REFUSED)]
             await turned([argo])
             assert argo.problems == {}
 
@@ -173,7 +173,7 @@ def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_
             vessel(tmp_path, fleet, "brigid", place=MeshNode("brigid", role=Role.PASSIVE_ONLY)) as brigid,
             vessel(tmp_path, fleet, "argo", place=MeshNode("argo", role=Role.PASSIVE_ONLY)) as argo,
         ):
-            link = argo._make(vessel_endpoint.of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
+            link = argo._make(vessel_endpoint.endpoint_of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
             link.start()
             await asyncio.sleep(0)  # it is connecting
             await link.stop()

@@ -12,10 +12,10 @@ from services.clocks.clock_floor import Floor
 from sync import documents
 from sync.fleet.revocations import to_body
 from sync.mesh import manager
-from sync.mesh.report import look
-from sync.mesh.vessel_endpoint import of_url
+from sync.mesh.report import mesh_report
+from sync.mesh.vessel_endpoint import endpoint_of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
-from sync.net.listener import named
+from sync.net.listener import describe_client
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.peer.checkpoints import PeersCheckpoints
 from sync.peer.conflicts import REVOCATIONS
@@ -149,8 +149,8 @@ def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both
             vessel(tmp_path, fleet, "argo", identity=shared, board="two") as two,
             vessel(tmp_path, fleet, "zora") as third,
         ):
-            await until(lambda: look(one).clones and look(two).clones, "both say so")
-            assert "both say they are vessel argo" in look(one).clones[0]
+            await until(lambda: mesh_report(one).clones and mesh_report(two).clones, "both say so")
+            assert "both say they are vessel argo" in mesh_report(one).clones[0]
             assert one.linked | two.linked <= {"zora"}
             one.database.put("note-one", {})
             two.database.put("note-two", {})
@@ -166,7 +166,7 @@ def test_vessel_that_meets_itself_by_its_configuration_makes_nothing_of_it(tmp_p
         async with vessel(tmp_path, Fleet.new(), "argo", port=4103, known=("wss://127.0.0.1:4103",)) as argo:
             await turned([argo], 4)
             await until(lambda: not argo.outward, "it was tried and left")
-            assert look(argo).clones == []
+            assert mesh_report(argo).clones == []
             assert argo.linked == frozenset()
 
     run(main())
@@ -224,7 +224,7 @@ def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
                         Replicator(
                             ReplicatorConfiguration(
                                 theirs,
-                                of_url(f"wss://127.0.0.1:{argo.port}/log"),
+                                endpoint_of_url(f"wss://127.0.0.1:{argo.port}/log"),
                                 continuous=True,
                                 authenticator=ClientCertificateAuthenticator(shown),
                                 roots=(fleet.authority.certificate,),
@@ -245,7 +245,7 @@ def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
                 await until(lambda: len(said_about(caplog, "is sent away")) == 4, "four are sent away")
                 await until(lambda: len(listener.connections) == 1, "one is left")
                 await turned([argo])
-                assert [named(each.client) for each in listener.connections] == [
+                assert [describe_client(each.client) for each in listener.connections] == [
                     "holder of certificate 'zora'"
                 ]
                 await asyncio.gather(*(replicator.stop() for replicator in replicators))

@@ -7,8 +7,8 @@ import pytest
 
 from sync import documents
 from sync.fleet.revocations import Revocations, to_body
-from sync.mesh.report import look
-from sync.mesh.vessel_endpoint import of_url
+from sync.mesh.report import mesh_report
+from sync.mesh.vessel_endpoint import endpoint_of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.store import Database
@@ -79,7 +79,7 @@ def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
                 status = await Replicator(
                     ReplicatorConfiguration(
                         theirs,
-                        of_url(f"wss://127.0.0.1:{argo.port}/log"),
+                        endpoint_of_url(f"wss://127.0.0.1:{argo.port}/log"),
                         pull=False,
                         authenticator=ClientCertificateAuthenticator(fleet.issue("mallory")),
                         roots=(fleet.authority.certificate,),
@@ -118,11 +118,11 @@ def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_lo
             vessel(tmp_path, fleet, "argo") as argo,
             vessel(tmp_path, fleet, "brigid", knows=(argo,)) as brigid,
         ):
-            await until(lambda: look(argo).problems, "argo is told")
-            (problem,) = look(argo).problems
+            await until(lambda: mesh_report(argo).problems, "argo is told")
+            (problem,) = mesh_report(argo).problems
             assert "vessel brigid holds readings of this vessel's log qwerty that are not here" in problem
             assert "number 4001 of rpm" in problem
-            assert look(brigid).problems == []
+            assert mesh_report(brigid).problems == []
             assert argo.database.get(beyond) is None
         assert len(said_about(caplog, "restart the recorder: a new log begins")) == 1
 

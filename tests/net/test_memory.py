@@ -56,7 +56,7 @@ def test_what_is_over_or_has_shrunk_counts_no_more() -> None:
 
 def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[None] = []
-    monkeypatch.setattr("sync.net.memory.give_back", lambda: times.append(None))
+    monkeypatch.setattr("sync.net.memory.release_free_memory", lambda: times.append(None))
 
     async def main() -> None:
         memory = MemoryBudget(most=100_000_000)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from sync.net.turn_scheduler import HALF_LIFE_S, TURN_S, ConnectionOwner, TurnScheduler, turns
+from sync.net.turn_scheduler import HALF_LIFE_S, TURN_S, ConnectionOwner, TurnScheduler, turn_scheduler
 
 from .wire import run
 
@@ -48,11 +48,11 @@ def test_who_has_had_least_is_next() -> None:
         done: list[str] = []
         greedy = [Worker(name, done, 20, busy) for name in ("a", "b", "c")]
         for worker in greedy:
-            turns().request(worker)
+            turn_scheduler().request(worker)
         await passes(lambda: len(done) >= 9)
         so_far = len(done)
         modest = Worker("modest", done, 1, lambda: None)
-        turns().request(modest)
+        turn_scheduler().request(modest)
         await passes(lambda: not modest.left)
         assert done.index("modest") <= so_far + 1
         await passes(lambda: not any(worker.left for worker in greedy))
@@ -66,7 +66,7 @@ def test_the_event_loop_looks_around_after_each_turn() -> None:
     async def main() -> None:
         done: list[str] = []
         worker = Worker("a", done, 10, busy)
-        turns().request(worker)
+        turn_scheduler().request(worker)
         looked: list[int] = []
         while worker.left:
             looked.append(len(done))
@@ -80,7 +80,7 @@ def test_what_is_quick_is_done_at_once() -> None:
     async def main() -> None:
         done: list[str] = []
         for name in "abc":
-            turns().request(Worker(name, done, 1, lambda: None))
+            turn_scheduler().request(Worker(name, done, 1, lambda: None))
         assert done == ["a", "b", "c"]
 
     run(main())
@@ -90,8 +90,8 @@ def test_who_asks_again_while_it_works_has_another_turn() -> None:
     async def main() -> None:
         done: list[str] = []
         worker = Worker("a", done, 1, lambda: None)
-        worker._piece = lambda: turns().request(worker)
-        turns().request(worker)
+        worker._piece = lambda: turn_scheduler().request(worker)
+        turn_scheduler().request(worker)
         worker._piece, worker.left = (lambda: None), 1
         assert done == ["a"]
         await passes(lambda: not worker.left)

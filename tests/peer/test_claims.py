@@ -196,7 +196,7 @@ def test_another_is_asked_at_once_when_the_first_does_not_send_it(
         first.send(ALARM, "1-a", b"[]")
     assert second.nudges == 1
     assert second.verdicts(waiting) == ASKED
-    assert len(pull_dedup.of(store)) == 1
+    assert len(pull_dedup.claims_of(store)) == 1
 
 
 def test_pusher_says_what_it_does_not_send_after_all(store: Database, clock: Clock) -> None:
@@ -219,7 +219,7 @@ def test_one_that_waits_and_ends_is_not_told(store: Database, clock: Clock) -> N
     first.send(ALARM, "1-a")
     assert second.nudges == 0
     first.script.peer.session.end()
-    assert len(pull_dedup.of(store)) == 0
+    assert len(pull_dedup.claims_of(store)) == 0
 
 
 def test_two_that_wait_for_each_other_both_go_on(store: Database, clock: Clock) -> None:

@@ -268,7 +268,7 @@ def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]
-    assert len(pull_dedup.of(store)) == 1
+    assert len(pull_dedup.claims_of(store)) == 1
     spy = passive(store, clock=clock, readable=ALARMS)
     number = spy.post(ProposeChanges((Proposal("equipment:argo:main-rpm", "1-a"),)).encode())
     spy.pump()

@@ -15,7 +15,7 @@ from provisioning.folder import FleetFolder
 from services.config.loader import load as load_configuration
 from sync.fleet import identity_files
 from sync.fleet.errors import FleetNameError
-from sync.fleet.radio_key import RadioPasswords, opened
+from sync.fleet.radio_key import RadioPasswords, open_passwords
 from tests.net.certificates import NOW
 
 PASSPHRASE = "four words and more"
@@ -177,7 +177,7 @@ def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
     if found is None:
         return None
-    return opened(found[1], identity.tls, vessel=vessel, fleet="north")
+    return open_passwords(found[1], identity.tls, vessel=vessel, fleet="north")
 
 
 def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_come_meanwhile(
@@ -247,13 +247,13 @@ def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
     folder.change_radio_key(authority, now=NOW, begins=NOW)
     stated = folder.radio_key
     assert stated is not None
-    keys = opened(stated, old.tls, vessel="argo", fleet="north")
+    keys = open_passwords(stated, old.tls, vessel="argo", fleet="north")
     assert keys == sealed_for(folder, "argo")
     folder.revoke(authority, "argo", now=NOW)
     folder.renew(authority, "argo", now=NOW)
     stated = folder.radio_key
     assert stated is not None
-    assert opened(stated, old.tls, vessel="argo", fleet="north") is None, "a revoked certificate gets no part"
+    assert open_passwords(stated, old.tls, vessel="argo", fleet="north") is None, "a revoked certificate gets no part"
 
 
 @pytest.mark.parametrize("command", ["add", "renew", "revoke", "rekey"])

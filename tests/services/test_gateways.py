@@ -246,15 +246,15 @@ def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> N
     folder.mkdir()
     (folder / "ifalias").write_text("satellite\n")
     (folder / "uevent").write_text("INTERFACE=eth1\nIFINDEX=3\n")
-    assert egress_interface.names_of("eth1", tmp_path) == {"eth1", "satellite", "ethernet"}
+    assert egress_interface.interface_names("eth1", tmp_path) == {"eth1", "satellite", "ethernet"}
     (folder / "uevent").write_text("DEVTYPE=wwan\nINTERFACE=eth1\n")
-    assert egress_interface.names_of("eth1", tmp_path) == {"eth1", "satellite", "cellular"}
-    assert egress_interface.names_of("lo", tmp_path) == {"lo", "ethernet"}
+    assert egress_interface.interface_names("eth1", tmp_path) == {"eth1", "satellite", "cellular"}
+    assert egress_interface.interface_names("lo", tmp_path) == {"lo", "ethernet"}
 
 
 def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
-    found = egress_interface.names_of_way("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
+    found = egress_interface.egress_interface_names("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
     assert found == frozenset({"lo", "ethernet"})
 
     def nobody(*_: object, **__: object) -> None:
@@ -262,5 +262,5 @@ def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     assert (
-        egress_interface.names_of_way("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
+        egress_interface.egress_interface_names("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
     )

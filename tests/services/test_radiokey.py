@@ -157,7 +157,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
         )
         if vessel != "careen":
             with pytest.raises(RadioKeyError):
-                radio_key.opened(with_its_name, identity.tls, vessel="careen", fleet=identity.fleet)
+                radio_key.open_passwords(with_its_name, identity.tls, vessel="careen", fleet=identity.fleet)
     careen.start()
     found = careen.until(lambda state: (state.get("radioKey") or {}).get("number") == 1)
     assert not found["radioKey"]["hasPart"]

@@ -19,7 +19,7 @@ from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, to_json
 from services.console.stores import opened
 from services.terminal.present import count
-from sync.folders import opening
+from sync.folders import opener
 
 from .serve import serve, serve_arguments
 from .sync import DIRECTIONS, replicate, replication_arguments
@@ -306,7 +306,7 @@ def _export(database: "Database", args: Namespace) -> int:
     # Write all or nothing: a partial export would look complete.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
-        with open(partial, "wb", opener=opening()) as file:
+        with open(partial, "wb", opener=opener()) as file:
             for line in lines:
                 file.write(line)
                 number += 1

@@ -28,7 +28,7 @@ from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Options
 from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
 from sync.gateway.progress import Rate
-from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, words_of_refused
+from sync.gateway.report import MOST_NAMED, GatewayReport, GatewayState, describe_refused
 from sync.gateway.task_errors import PAUSE_S, TaskErrors
 from sync.net import certificates
 from sync.net.backoff import Backoff
@@ -565,7 +565,7 @@ class MqttGateway:
         if refusal is not None:
             self._say(GatewayState.REFUSED, refusal.text)
         elif refused:
-            self._say(GatewayState.REFUSED, words_of_refused(self.configuration.name, refused))
+            self._say(GatewayState.REFUSED, describe_refused(self.configuration.name, refused))
         elif self._report.state is not GatewayState.CONNECTED:
             self._say(GatewayState.CONNECTED, None)
 

@@ -160,7 +160,7 @@ def _of_sensor(
     body, topic = bodies.decode(document_id, raw), topic_of(name, document_id)
     assert topic is not None
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
-    messages = [Message(topic, with_id(document_id, raw), retention, standing_of(body))]
+    messages = [Message(topic, with_id(document_id, raw), retention, message_age(body))]
     if name.kind is DocumentType.EQUIPMENT and options.signalk:
         delta = signalk.delta(facts.uuid, body)
         if delta is not None:
@@ -171,7 +171,7 @@ def _of_sensor(
 def _of_vessel(
     document_id: str, topic: str, body: Mapping[str, Any], facts: VesselFacts, options: Options
 ) -> tuple[Message, ...]:
-    standing = standing_of(body)
+    standing = message_age(body)
     payload = msgspec.json.encode({"_id": document_id, "_rev": body["_rev"], **body})
     messages = [Message(topic, payload, RetainRule.LATEST_OR_PASSING, standing)]
     if options.home_assistant:
@@ -193,7 +193,7 @@ def with_id(document_id: str, raw: bytes) -> bytes:
     return msgspec.json.encode({"_id": document_id, **bodies.decode(document_id, raw)})
 
 
-def standing_of(body: Mapping[str, Any]) -> MessageAge | None:
+def message_age(body: Mapping[str, Any]) -> MessageAge | None:
     """Return the standing of a current value, an alarm or a vessel's document; None if it has none."""
     if body.get("type") == DocumentType.VESSEL.value:
         logs = body.get("logs")

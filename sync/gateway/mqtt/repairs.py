@@ -14,7 +14,7 @@ from sync.documents import DocumentType
 from sync.gateway.mqtt import homeassistant, limits, topics
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DocumentLane, LaneEntry, Repair, RepairReason
-from sync.gateway.mqtt.messages import Message, standing_of
+from sync.gateway.mqtt.messages import Message, message_age
 from sync.gateway.mqtt.topics import RetainedTopic
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import Database, Document
@@ -183,7 +183,7 @@ def _knows_best(
         return False
     if facts.id == feed.options.forwarder:
         return True
-    ours = standing_of({**document.body, "_rev": document.rev})
+    ours = message_age({**document.body, "_rev": document.rev})
     theirs = standings.known.get(topics.vessel(facts.id))
     if theirs is None:
         return _lane_of(document_id, lanes) is not None

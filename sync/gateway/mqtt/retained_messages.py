@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from sync.gateway.mqtt import topics
-from sync.gateway.mqtt.messages import Message, MessageAge, RetainRule, standing_of
+from sync.gateway.mqtt.messages import Message, MessageAge, RetainRule, message_age
 
 
 def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
@@ -142,7 +142,7 @@ class RetainedMessages:
             body: Any = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
             body = None  # not one of our documents: any message may replace it
-        theirs = standing_of(body) if isinstance(body, dict) else None
+        theirs = message_age(body) if isinstance(body, dict) else None
         known, place = self._known.get(topic), topics.parse(topic)
         is_behind = theirs is not None and known is not None and is_older(theirs, known, logs)
         if is_behind and is_kept is None and (place is None or place.part != "state"):
