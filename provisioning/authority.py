@@ -89,7 +89,7 @@ class Authority:
         certificate's.
         """
         try:
-            found = serialization.load_pem_private_key(key, passphrase.encode())
+            private_key = serialization.load_pem_private_key(key, passphrase.encode())
         except TypeError:
             text = "the fleet's root key is not encrypted; somebody has replaced it"
             raise FolderError(text) from None
@@ -97,12 +97,12 @@ class Authority:
             text = "that is not the passphrase of the fleet's root key (or its file is damaged)"
             raise PassphraseError(text) from None
         if (
-            not isinstance(found, ec.EllipticCurvePrivateKey)
-            or found.public_key() != certificate.public_key()
+            not isinstance(private_key, ec.EllipticCurvePrivateKey)
+            or private_key.public_key() != certificate.public_key()
         ):
             text = "the fleet's root key and its certificate do not belong together"
             raise FolderError(text)
-        return cls(certificate, found)
+        return cls(certificate, private_key)
 
     def key_pem(self, passphrase: str) -> bytes:
         """Return the root key, encrypted (PKCS #8, PBES2).
@@ -197,11 +197,11 @@ class Authority:
 
 def fleet_of(root: x509.Certificate) -> str:
     """Return the fleet that a root certificate belongs to, or raise FolderError."""
-    found = [
+    fleets = [
         fleet for uri in certificates.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None
     ]
-    if len(found) == 1:
-        return found[0]
+    if len(fleets) == 1:
+        return fleets[0]
     text = "the root certificate names no fleet (a URI logboat:<fleet>)"
     raise FolderError(text)
 

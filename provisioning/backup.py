@@ -55,17 +55,17 @@ def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> Flee
     packed = _unlocked(content, passphrase, source)
     parent = path.resolve().parent
     make_folder(parent, OWN)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+    unpacked = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:xz") as tar:
-            tar.extractall(made, filter="data")
-        FleetFolder(made)
-        made.replace(path)
+            tar.extractall(unpacked, filter="data")
+        FleetFolder(unpacked)
+        unpacked.replace(path)
     except tarfile.TarError as error:
         text = f"{source}: {error}"
         raise FolderError(text) from error
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(unpacked, ignore_errors=True)
     files.sync_folder(parent)
     return FleetFolder(path)
 

@@ -92,7 +92,7 @@ class EnrolledVessel:
     @property
     def current(self) -> IssuedCertificate | None:
         """The current certificate; None if its folder was tampered with."""
-        return next((found for found in self.issued if found.is_current), None)
+        return next((certificate for certificate in self.issued if certificate.is_current), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +138,16 @@ class FleetFolder:
         radio = _radio_key()
         parent = path.resolve().parent
         make_folder(parent, OWN)
-        made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent))
         try:
-            (made / VESSELS).mkdir(mode=files.FOLDER)
-            files.write(made / ROOT_KEY, key, mode=files.SECRET)
-            files.write(made / RADIO_KEY, radio, mode=files.SECRET)
-            files.write(made / REVOCATIONS, _json(authority.state(Revocations(0, now))))
-            files.write(made / FLEET_CERTIFICATE, _pem(authority.certificate))
-            made.replace(path)
+            (temporary / VESSELS).mkdir(mode=files.FOLDER)
+            files.write(temporary / ROOT_KEY, key, mode=files.SECRET)
+            files.write(temporary / RADIO_KEY, radio, mode=files.SECRET)
+            files.write(temporary / REVOCATIONS, _json(authority.state(Revocations(0, now))))
+            files.write(temporary / FLEET_CERTIFICATE, _pem(authority.certificate))
+            temporary.replace(path)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         files.sync_folder(parent)
         return cls(path)
 
@@ -246,10 +246,10 @@ class FleetFolder:
     def radio_key(self) -> RadioKey | None:
         """Last signed statement of the radio's key; None if there is none; raises FolderError."""
         try:
-            found = identity_files.load_radio_key(self.path, self.root)
+            loaded = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
             raise FolderError(str(error)) from error
-        return None if found is None else found[1]
+        return None if loaded is None else loaded[1]
 
     def add(
         self,
@@ -266,14 +266,14 @@ class FleetFolder:
         place = self._at(vessel)
         with self.alone():
             self.check_new(vessel)
-            made = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
+            temporary = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
             try:
-                files.write(made / ABOUT, _about(vessel, name, mmsi))
-                (made / CERTIFICATES).mkdir(mode=files.FOLDER)
-                self._issue(authority, vessel, made, made / IDENTITY, now=now, valid_for=valid_for)
-                made.replace(place)
+                files.write(temporary / ABOUT, _about(vessel, name, mmsi))
+                (temporary / CERTIFICATES).mkdir(mode=files.FOLDER)
+                self._issue(authority, vessel, temporary, temporary / IDENTITY, now=now, valid_for=valid_for)
+                temporary.replace(place)
             finally:
-                shutil.rmtree(made, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
             files.sync_folder(place.parent)
             self._seal_again(authority, now)
         return self.vessel(vessel)
@@ -302,10 +302,10 @@ class FleetFolder:
         """
         with self.alone():
             before = self.revocations
-            found = self._vessel(self._known(vessel), before)
+            known = self._vessel(self._known(vessel), before)
             added = tuple(
                 Revoked(issued.serial, vessel, reason, now.replace(microsecond=0))
-                for issued in found.issued
+                for issued in known.issued
                 if issued.revoked is None
             )
             if not added:
@@ -383,15 +383,15 @@ class FleetFolder:
         valid_for: timedelta,
     ) -> None:
         """Make a new identity folder; the certificate is stored first, so that every one can be revoked."""
-        made = authority.issue(vessel, now=now, valid_for=valid_for)
-        serial = serial_text(made.certificate.serial_number)
-        files.write(place / CERTIFICATES / f"{serial}.pem", made.chain_pem())
+        tls_identity = authority.issue(vessel, now=now, valid_for=valid_for)
+        serial = serial_text(tls_identity.certificate.serial_number)
+        files.write(place / CERTIFICATES / f"{serial}.pem", tls_identity.chain_pem())
         shutil.rmtree(identity, ignore_errors=True)
         identity.mkdir(mode=files.FOLDER)
-        self._fill(identity, made)
+        self._fill(identity, tls_identity)
 
-    def _fill(self, identity: Path, made: TLSIdentity) -> None:
-        files.write(identity / VESSEL_KEY, made.key_pem(), mode=files.SECRET)
+    def _fill(self, identity: Path, tls_identity: TLSIdentity) -> None:
+        files.write(identity / VESSEL_KEY, tls_identity.key_pem(), mode=files.SECRET)
         files.write(identity / FLEET_CERTIFICATE, _pem(self.root))
         files.write(identity / REVOCATIONS, (self.path / REVOCATIONS).read_bytes())
         if (self.path / RADIO_STATEMENT).exists():
@@ -399,7 +399,7 @@ class FleetFolder:
         if (self.path / RADIO_KEY).exists():
             radio = (self.path / RADIO_KEY).read_bytes()
             files.write(identity / RADIO_KEY, radio, mode=files.SECRET)
-        files.write(identity / VESSEL_CERTIFICATE, made.chain_pem())
+        files.write(identity / VESSEL_CERTIFICATE, tls_identity.chain_pem())
 
     # The radio's key
 
@@ -471,9 +471,9 @@ class FleetFolder:
     def _remove_old_keys(self) -> None:
         """Remove the passwords of statements that have no effect, or not yet."""
         statement = self.radio_key
-        kept = None if statement is None else self._next_key(statement.number)
+        next_key = None if statement is None else self._next_key(statement.number)
         for path in self.path.glob("radio-*.key"):
-            if path != kept:
+            if path != next_key:
                 path.unlink()
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
@@ -491,29 +491,29 @@ class FleetFolder:
         A vessel whose certificate is revoked does not get a key that it does not have.
         """
         revoked = self._revoked()
-        told = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
-        for name, mode in told:
+        shared = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
+        for name, mode in shared:
             if not (self.path / name).exists():
                 continue
-            said = (self.path / name).read_bytes()
+            content = (self.path / name).read_bytes()
             for vessel in self._ids():
                 if name == RADIO_KEY and vessel in revoked:
                     continue
                 path = self.identity(vessel) / name
-                if not path.exists() or path.read_bytes() != said:
-                    files.write(path, said, mode=mode)
+                if not path.exists() or path.read_bytes() != content:
+                    files.write(path, content, mode=mode)
 
     def _revoked(self) -> set[str]:
         """Return the vessels whose present certificate is revoked; an unreadable one counts as valid."""
-        revocations, found = self.revocations, set()
+        revocations, revoked = self.revocations, set()
         for vessel in self._ids():
             try:
                 [current, *_] = certificates.load_certificates(self.identity(vessel) / VESSEL_CERTIFICATE)
             except (ProblemError, OSError):
                 continue
             if revocations.of(current) is not None:
-                found.add(vessel)
-        return found
+                revoked.add(vessel)
+        return revoked
 
     def _mend(self) -> None:
         """Complete what an interrupted command began, and remove what it left behind."""

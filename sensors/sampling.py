@@ -134,10 +134,10 @@ class Channel:
 
     def log_once(self, error: Exception) -> None:
         """Log an error that no driver should raise, with its traceback, unless it is the same as before."""
-        told = f"{type(error).__name__}: {error}"
-        if told != self._logged:
-            self._logged = told
-            _log.error("the driver of %s broke: %s", self.sensor, told, exc_info=error)
+        description = f"{type(error).__name__}: {error}"
+        if description != self._logged:
+            self._logged = description
+            _log.error("the driver of %s broke: %s", self.sensor, description, exc_info=error)
 
 
 class BusLane:
@@ -319,7 +319,7 @@ class Sampler:
         A lane hangs if it has not moved for `OVERDUE_NS`. One of its sensors becomes stale when its poll is
         late by three intervals, and by 10 s. Returns the sensors that have just become stale.
         """
-        found = []
+        late = []
         for lane in self.lanes:
             still_ns = now_ns - lane.moved_ns
             if still_ns <= OVERDUE_NS:
@@ -332,8 +332,8 @@ class Sampler:
                 if now_ns - due_ns > max(OVERDUE_INTERVALS * interval_ns, OVERDUE_NS):
                     channel.stale = True
                     channel.report(now_ns, SensorState.STALE, _hung(lane, still_ns))
-                    found.append(channel.sensor)
-        return tuple(found)
+                    late.append(channel.sensor)
+        return tuple(late)
 
 
 def _hung(lane: BusLane, still_ns: int) -> str:

@@ -240,8 +240,8 @@ def unit_of(path: str) -> str | None:
 
     The unit is `bool` for a contact and empty for a plain number.
     """
-    found = meta(path)
-    return None if found is None else found.units
+    path_meta = meta(path)
+    return None if path_meta is None else path_meta.units
 
 
 def is_well_formed(path: str) -> bool:
@@ -254,11 +254,11 @@ def similar(path: str) -> str:
 
     The vessel's own names are kept.
     """
-    given = path.split(".")
+    parts = path.split(".")
     candidates = {}
     for pattern in TABLE:
         names = pattern.split(".")
-        if len(names) == len(given):
-            filled = [own if name == "*" else name for name, own in zip(names, given, strict=True)]
+        if len(names) == len(parts):
+            filled = [own if name == "*" else name for name, own in zip(names, parts, strict=True)]
             candidates[".".join(filled)] = pattern
     return close(path, candidates)

@@ -171,8 +171,8 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
         )
     total = 0.0
     for number, name in parts:
-        found = _unit(name, number, unit=unit, dimension=dimension)
-        total += sign * number * found.factor + (0.0 if difference else found.offset)
+        part_unit = _unit(name, number, unit=unit, dimension=dimension)
+        total += sign * number * part_unit.factor + (0.0 if difference else part_unit.offset)
     return float(f"{finite(total):.15g}")  # 940 mV is 0.94 V, not 0.9400000000000001
 
 
@@ -189,9 +189,9 @@ def _parts(text: str) -> list[tuple[float, str]]:
 
 
 def _unit(name: str, number: float, *, unit: str, dimension: Dimension) -> Unit:
-    found = dimension.units.get(name)
-    if found is not None:
-        return found
+    known = dimension.units.get(name)
+    if known is not None:
+        return known
     if not name:
         if unit == "ratio":
             raise InputError(f"{number:g} has no unit", f'Write "{number:g} %", or a number without quotes.')

@@ -19,9 +19,9 @@ def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, 
     place = folder.place(vessel)
     for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):
         raise BundleError(f"{vessel}: {text}; {remedy.rstrip('.')}")
-    found = contents.read(place)
-    contents.check(found)
-    files = dict(found.files)
+    bundle = contents.read(place)
+    contents.check(bundle)
+    files = dict(bundle.files)
     made = f"{now:%Y-%m-%d %H:%M} UTC"
     files[MANIFEST] = contents.manifest(vessel=vessel, fleet=folder.fleet, made=made, files=files)
     return files

@@ -116,8 +116,8 @@ def read(folder: Path) -> BundleContents:
 
 def identity_folder(folder: Path) -> Path:
     """Return the folder of the identity, spelt as it is on the card."""
-    found = (path for path in _entries(folder) if path.is_dir() and path.name.lower() == IDENTITY)
-    return next(found, folder / IDENTITY)
+    folders = (path for path in _entries(folder) if path.is_dir() and path.name.lower() == IDENTITY)
+    return next(folders, folder / IDENTITY)
 
 
 def others(folder: Path) -> list[Path]:
@@ -133,9 +133,9 @@ def others(folder: Path) -> list[Path]:
 
 def check(contents: BundleContents) -> None:
     """Raise BundleError unless identity and secrets are complete, undamaged and of a version that we read."""
-    found = _manifest(contents)
-    if found is not None:
-        _check_digests(contents, found)
+    manifest_content = _manifest(contents)
+    if manifest_content is not None:
+        _check_digests(contents, manifest_content)
     identity = contents.identity
     missing = [name for name in IDENTITY_FILES if name not in identity]
     if identity and missing:
@@ -148,8 +148,8 @@ def check(contents: BundleContents) -> None:
 
 def vessel(contents: BundleContents) -> str | None:
     """Return the vessel in the manifest, or None without a manifest; raises BundleError for a bad one."""
-    found = _manifest(contents)
-    return None if found is None else str(found.get("vessel"))
+    content = _manifest(contents)
+    return None if content is None else str(content.get("vessel"))
 
 
 def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
@@ -191,13 +191,13 @@ def _manifest(contents: BundleContents) -> dict[str, Any] | None:
     return body
 
 
-def _check_digests(contents: BundleContents, found: Mapping[str, Any]) -> None:
+def _check_digests(contents: BundleContents, manifest_content: Mapping[str, Any]) -> None:
     """Raise BundleError if a file of the manifest is missing or differs.
 
     Once taken in, all of them are wiped together: a bundle with none of them is not an incomplete one.
     """
-    present = {name for name in found["files"] if name in contents.files}
-    for name, digest in found["files"].items():
+    present = {name for name in manifest_content["files"] if name in contents.files}
+    for name, digest in manifest_content["files"].items():
         if not present:
             return
         if name not in present:
@@ -209,14 +209,14 @@ def _check_digests(contents: BundleContents, found: Mapping[str, Any]) -> None:
 
 
 def _entries(folder: Path) -> Iterable[Path]:
-    found = _first_entries(folder)
-    if len(found) > MOST_ENTRIES:
+    entries = _first_entries(folder)
+    if len(entries) > MOST_ENTRIES:
         text = (
             f"{folder.name}: there are more than {MOST_ENTRIES} files in this folder;"
             " leave only Logboat's there, and move the others"
         )
         raise BundleError(text)
-    return found
+    return entries
 
 
 def _first_entries(folder: Path) -> list[Path]:

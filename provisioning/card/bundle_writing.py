@@ -35,7 +35,7 @@ def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes])
                 f'write "{source}" {target.name}',
                 *_owned(str(target), 0o100600),
             ]
-        run(["debugfs", "-w", "-f", "/dev/stdin", place], given="\n".join([*lines, ""]).encode())
+        run(["debugfs", "-w", "-f", "/dev/stdin", place], stdin="\n".join([*lines, ""]).encode())
     for name, content in bundle.items():
         if run(["debugfs", "-R", f"cat /{INBOX}/{name}", place]) != content:
             text = f"{path}: {name} could not be put into its data partition"
@@ -56,7 +56,7 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
         if f"{folder}/" not in listed:
             run(["mmd", "-D", "s", "-i", drive, f"::{folder}"])
     for name, content in bundle.items():
-        run(["mcopy", "-D", "o", "-o", "-i", drive, "-", f"::{ON_FAT}/{name}"], given=content)
+        run(["mcopy", "-D", "o", "-o", "-i", drive, "-", f"::{ON_FAT}/{name}"], stdin=content)
         if run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{name}", "-"]) != content:
             text = f"{path}: {name} could not be put onto its FAT partition"
             raise CardError(text)
@@ -96,9 +96,9 @@ def _listed(drive: str) -> set[str]:
 
 def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     try:
-        found = json.loads(manifest).get("vessel")
+        present = json.loads(manifest).get("vessel")
     except (ValueError, AttributeError, RecursionError):
         return  # damaged, so it is replaced
-    if found != vessel:
-        text = f"{where}: there is a bundle of {found} already; remove it, or take another card"
+    if present != vessel:
+        text = f"{where}: there is a bundle of {present} already; remove it, or take another card"
         raise CardError(text)

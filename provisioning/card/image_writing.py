@@ -150,10 +150,10 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
     return image.open("rb")
 
 
-def _check_digest(image: Path, found: str) -> None:
+def _check_digest(image: Path, digest: str) -> None:
     """Check an unpacked image against `IMAGE.sha256`, as sha256sum writes it, if that file exists."""
     beside = image.with_name(f"{image.name}.sha256")
-    if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [found]:
+    if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
         text = f"{image}: not what {beside.name} says; fetch or build the image anew"
         raise CardError(text)
 

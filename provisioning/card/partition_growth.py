@@ -33,7 +33,7 @@ def grow_table(disk: Path, *, tool: Run = run) -> None:
     for number in (EXTENDED, DATA_PARTITION):
         tool(
             ["sfdisk", "--no-reread", "--no-tell-kernel", "--quiet", "-N", str(number), str(disk)],
-            given=b",+\n",
+            stdin=b",+\n",
         )
 
 

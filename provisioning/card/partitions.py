@@ -41,7 +41,7 @@ def at(descriptor: int) -> ReadAt:
 
 def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
     """Return all partitions of a table, by number; raises CardError if there is no table."""
-    found: dict[int, CardPartition] = {}
+    partitions: dict[int, CardPartition] = {}
     table = _table(read_at, 0)
     if table is None:
         text = "there is no partition table (MBR)"
@@ -49,7 +49,7 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
     extended = 0
     for number, (_, kind, start, size) in enumerate(table, start=1):
         if kind and size:
-            found[number] = CardPartition(number, kind, start * SECTOR, size * SECTOR)
+            partitions[number] = CardPartition(number, kind, start * SECTOR, size * SECTOR)
         if kind in _EXTENDED:
             extended = start
     link, number = extended, 5
@@ -59,10 +59,10 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
             break
         (_, kind, start, size), (_, next_kind, next_start, _) = table[:2]
         if kind and size:
-            found[number] = CardPartition(number, kind, (link + start) * SECTOR, size * SECTOR)
+            partitions[number] = CardPartition(number, kind, (link + start) * SECTOR, size * SECTOR)
             number += 1
         link = extended + next_start if next_kind in _EXTENDED else 0
-    return found
+    return partitions
 
 
 def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
@@ -71,11 +71,11 @@ def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
     Raises CardError, which says what is missing; `what` is its name for the message.
     """
     try:
-        found = read(read_at)
+        partitions = read(read_at)
     except CardError as error:
         text = f"{what}: {error}; is this a Logboat image?"
         raise CardError(text) from error
-    fat, data = found.get(FAT_PARTITION), found.get(DATA_PARTITION)
+    fat, data = partitions.get(FAT_PARTITION), partitions.get(DATA_PARTITION)
     if fat is None or fat.type not in _FAT:
         text = f"{what}: its first partition is not FAT; is this a Logboat image?"
         raise CardError(text)

@@ -36,8 +36,8 @@ class Target:
 
 def devices() -> Mapping[str, Any]:
     """Return lsblk's description of this machine's devices; raises CardError."""
-    found: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
-    return found
+    listing: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
+    return listing
 
 
 def judge(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
@@ -48,37 +48,37 @@ def judge(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
     if not str(path.resolve()).startswith("/dev/"):
         return _file(path)
     path = path.resolve()
-    found = next(
+    device = next(
         (each for each in _all(listed.get("blockdevices", [])) if each.get("path") == str(path)), None
     )
-    if found is None:
+    if device is None:
         text = f"{path}: there is no such device; is the card in its reader?"
         raise CardError(text)
-    size = int(found.get("size") or 0)
-    words = " ".join(str(found[key]).strip() for key in ("vendor", "model") if found.get(key))
+    size = int(device.get("size") or 0)
+    words = " ".join(str(device[key]).strip() for key in ("vendor", "model") if device.get(key))
     words = f"{path}: {words or 'a card reader'}, {format_bytes(size)}"
-    for objection in _objections(found, size, need):
+    for objection in _objections(device, size, need):
         raise CardError(f"{words}: {objection}")
     return Target(path, size, words)
 
 
-def _objections(found: Mapping[str, Any], size: int, need: int) -> Iterator[str]:
-    kind = found.get("type")
+def _objections(device: Mapping[str, Any], size: int, need: int) -> Iterator[str]:
+    kind = device.get("type")
     if kind != "disk":
         yield f"it is a {kind or 'thing'}, not a whole card; name the device that it is on"
     mounted = [
         str(point)
-        for each in _all([found])
+        for each in _all([device])
         for point in each.get("mountpoints") or [each.get("mountpoint")]
         if point
     ]
     if mounted:
         yield f"it is in use at {', '.join(mounted)}; unmount it first, if that is the card"
-    if not any(found.get(key) in _YES for key in ("rm", "hotplug")) and found.get("tran") != "usb":
+    if not any(device.get(key) in _YES for key in ("rm", "hotplug")) and device.get("tran") != "usb":
         yield "it is not removable, so it is no card"
     if size == 0:
         yield "there is no card in it"
-    if found.get("ro") in _YES:
+    if device.get("ro") in _YES:
         yield "it cannot be written; is the card's lock switch on?"
     if size < need:
         yield f"it is too small: the image needs {format_bytes(need)}"

@@ -33,10 +33,10 @@ _ENVIRONMENT: Final = {
 }
 
 
-def run(command: Sequence[str], *, given: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
+def run(command: Sequence[str], *, stdin: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
     """Run a tool and return its standard output.
 
-    `given` is its standard input and `good` are its exit statuses for success. Raises CardError with the
+    `stdin` is its standard input and `good` are its exit statuses for success. Raises CardError with the
     tool's message, or with the package to install if it is missing.
     """
     tool = command[0]
@@ -44,7 +44,7 @@ def run(command: Sequence[str], *, given: bytes = b"", good: Sequence[int] = (0,
         text = f"{tool} is not on this machine; install it (Debian: apt install {PACKAGES.get(tool, tool)})"
         raise CardError(text)
     done = subprocess.run(
-        command, input=given, capture_output=True, env={**os.environ, **_ENVIRONMENT}, check=False
+        command, input=stdin, capture_output=True, env={**os.environ, **_ENVIRONMENT}, check=False
     )
     if done.returncode not in good:
         words = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()

@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _made(args: Namespace) -> int:
     try:
-        found = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
+        inputs = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
         output = args.output.absolute()
         Build(
-            found,
+            inputs,
             REPOSITORY,
             output,
             (args.cache or output / "cache").absolute(),

@@ -34,8 +34,8 @@ def _fetch(archive: Archive, keys: Path, *, log: Path) -> None:
         except ToolError as error:
             text = f"{archive.keyring} cannot be had (where it cannot be reached: BASE=debian): {error}"
             raise BaseError(text) from error
-        if (found := build_cache.file_digest(package)) != archive.sha256:
-            text = f"{archive.keyring} is not what the recipe names: its SHA-256 is {found}"
+        if (actual := build_cache.file_digest(package)) != archive.sha256:
+            text = f"{archive.keyring} is not what the recipe names: its SHA-256 is {actual}"
             raise BaseError(text)
         run(["dpkg-deb", "--extract", str(package), str(tree)], log=log)
         shutil.copy(tree / archive.file, f"{keys}.part")

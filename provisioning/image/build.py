@@ -78,7 +78,7 @@ class Build:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _run(self, tools: Path, made: Path) -> Path:
+    def _run(self, tools: Path, output: Path) -> Path:
         recipe, teller = self.recipe, self.teller
         log = self.output / f"{recipe.name}.log"
         log.unlink(missing_ok=True)
@@ -130,10 +130,10 @@ class Build:
         peak = disk.used(tools)
         shutil.rmtree(root)
         with teller.step("files"):
-            self._files(tools, image, made, ImageContents(about, packages, python, differs, epoch))
+            self._files(tools, image, output, ImageContents(about, packages, python, differs, epoch))
         peak = max(peak, disk.used(tools.parent))
         final = self.output / recipe.name
-        outputs.publish(made, final)
+        outputs.publish(output, final)
         self._tell(final, peak)
         return final
 
@@ -141,17 +141,19 @@ class Build:
         """Report and return the differences from the lock; raise ImageError where the lock is binding."""
         path = self.recipe.lock
         if not path.exists():
-            found: tuple[str, ...] = ("there is no lock for this board and base",)
+            differences: tuple[str, ...] = ("there is no lock for this board and base",)
         else:
-            found = lock.differences(path.read_text(), packages)
+            differences = lock.differences(path.read_text(), packages)
             if forged := lock.forged(path.read_text(), packages):
                 raise LockError(forged)
-        if found and self.locked:
-            text = "\n".join(["the archive has other versions than the lock (make image-lock):", *found])
+        if differences and self.locked:
+            text = "\n".join(
+                ["the archive has other versions than the lock (make image-lock):", *differences]
+            )
             raise ImageError(text)
-        for line in found:
+        for line in differences:
             self.teller.say(f"note: {line}")
-        return found
+        return differences
 
     def _disk(self, tools: Path, root: Path, data: Path, epoch: int) -> Path:
         recipe, layout = self.recipe, self.recipe.layout
@@ -169,22 +171,22 @@ class Build:
         disk.data(tools, layout.partition("data"), data, epoch=epoch)
         return image
 
-    def _files(self, tools: Path, image: Path, made: Path, contents: ImageContents) -> None:
+    def _files(self, tools: Path, image: Path, output: Path, contents: ImageContents) -> None:
         about, packages, python = contents.about, contents.packages, contents.python
         epoch = contents.epoch
         name = self.recipe.name
         digest = build_cache.file_digest(image)
-        outputs.write_json(made, f"{name}.cdx.json", sbom.cyclonedx(about, packages, python, epoch=epoch))
+        outputs.write_json(output, f"{name}.cdx.json", sbom.cyclonedx(about, packages, python, epoch=epoch))
         manifest = {
             **about,
             "packages": sbom.packages_of(packages, python),
             "not as locked": list(contents.differs),
             "image": {"size": image.stat().st_size, "sha256": digest},
         }
-        outputs.write_json(made, f"{name}.manifest.json", manifest)
-        outputs.block_map(tools, image, name, made, epoch=epoch)
+        outputs.write_json(output, f"{name}.manifest.json", manifest)
+        outputs.block_map(tools, image, name, output, epoch=epoch)
         if self.recipe.start == "raspberry-pi":
-            packed = outputs.compress(tools, image, name, made, epoch=epoch)
+            packed = outputs.compress(tools, image, name, output, epoch=epoch)
             entry = sbom.BuiltFile(
                 url=f"{self.url}{packed.name}",
                 size=image.stat().st_size,
@@ -193,11 +195,11 @@ class Build:
                 download_sha256=build_cache.file_digest(packed),
             )
             listed = sbom.imager(self.recipe.imager, about, entry, epoch=epoch)
-            outputs.write_json(made, f"{name}.os_list.json", listed)
+            outputs.write_json(output, f"{name}.os_list.json", listed)
             image.unlink()
         else:
-            shutil.move(image, made / f"{name}.img")
-        outputs.write_digests(made, {f"{name}.img": digest})
+            shutil.move(image, output / f"{name}.img")
+        outputs.write_digests(output, {f"{name}.img": digest})
 
     def _tell(self, final: Path, peak: int) -> None:
         for path in sorted(final.iterdir()):
@@ -238,11 +240,11 @@ def alone(cache: Path) -> Iterator[None]:
 
 def native() -> str:
     """Return this machine's architecture in Debian's notation; raises ImageError if none fits."""
-    found = _NATIVE.get(platform.machine())
-    if found is None:
+    architecture = _NATIVE.get(platform.machine())
+    if architecture is None:
         text = f"an image cannot be made on {platform.machine()}: only on x86_64 and aarch64"
         raise ImageError(text)
-    return found
+    return architecture
 
 
 def commit_of(repository: Path) -> Mapping[str, Any]:

@@ -21,12 +21,12 @@ def main(root: Path) -> int:
     asked = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"]
     names = _told([*asked, "--showformat", "${binary:Package}=${Version}\n"]).split()
     settings = {**os.environ, "APT_CONFIG": os.environ["MMDEBSTRAP_APT_CONFIG"]}
-    found = set(of_index(_told(["apt-cache", "show", *names], settings)))
+    packages = set(of_index(_told(["apt-cache", "show", *names], settings)))
     place = root / lock.DIGESTS
     place.parent.mkdir(parents=True, exist_ok=True)
-    lines = (f"{each.name}:{each.architecture} {each.version} {each.sha256}\n" for each in found)
+    lines = (f"{each.name}:{each.architecture} {each.version} {each.sha256}\n" for each in packages)
     place.write_text("".join(sorted(lines)))
-    wrong = lock.forged(lock.text_of(tuple(found)), files_of(root / _ARCHIVES))
+    wrong = lock.forged(lock.text_of(tuple(packages)), files_of(root / _ARCHIVES))
     for line in wrong:
         print(f"not what the archive has signed: {line}", file=sys.stderr)
     return 1 if wrong else 0

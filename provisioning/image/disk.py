@@ -29,7 +29,7 @@ def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
     with path.open("wb") as file:
         file.truncate(layout.size)
     script = sfdisk_script(layout).encode()
-    in_root(tools, ["sfdisk", "--quiet", "--no-tell-kernel", f"/{IMAGE}"], given=script, epoch=epoch)
+    in_root(tools, ["sfdisk", "--quiet", "--no-tell-kernel", f"/{IMAGE}"], stdin=script, epoch=epoch)
     return path
 
 

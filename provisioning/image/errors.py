@@ -30,13 +30,13 @@ class ToolError(ImageError):
 class LockError(ImageError):
     """Packages have locked versions but different content."""
 
-    def __init__(self, found: Iterable[str]) -> None:
-        """Compose the message from `found`, one line for each package."""
+    def __init__(self, differences: Iterable[str]) -> None:
+        """Compose the message from `differences`, one line for each package."""
         head = (
             "packages are not what was locked, though they have the same versions; somebody has changed the"
             " archive, the mirror, or build/image/cache (remove that, and see whether it stays so):"
         )
-        text = "\n".join([head, *found])
+        text = "\n".join([head, *differences])
         super().__init__(text)
 
 

@@ -113,15 +113,15 @@ def _partitions(layout: Layout) -> Iterator[str]:
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = {"all": []}
+    sections: dict[str, list[tuple[str, str]]] = {"all": []}
     where = "all"
     for line in text.splitlines():
         if line.startswith("["):
             where = line.strip("[]")
         elif "=" in line and not line.startswith("#"):
             key, value = line.split("=", 1)
-            found.setdefault(where, []).append((key.strip(), value.strip()))
-    return found
+            sections.setdefault(where, []).append((key.strip(), value.strip()))
+    return sections
 
 
 def _is_image(content: bytes) -> bool:

@@ -53,7 +53,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
     Each partition starts on the alignment; a logical one has its link before it.
     """
     step = data["alignment"] * MIB
-    place, extended, found = step, 0, []
+    place, extended, partitions = step, 0, []
     for each in data["partition"]:
         number = each["number"]
         if number > EXTENDED:
@@ -63,11 +63,11 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
         if size % step or number == EXTENDED:
             text = f"layout.toml: partition {each['name']}: not a multiple of {data['alignment']} MiB, or 4"
             raise RecipeError(text)
-        found.append(ImagePartition(number, each["name"], each["type"], each["label"], place, size))
+        partitions.append(ImagePartition(number, each["name"], each["type"], each["label"], place, size))
         place += size
-    if [each.number for each in found] != sorted({each.number for each in found}):
+    if [each.number for each in partitions] != sorted({each.number for each in partitions}):
         raise RecipeError("layout.toml: the partitions are not in the order of their numbers")
-    return Layout(data["disk_id"], tuple(found), (extended, place - extended), place)
+    return Layout(data["disk_id"], tuple(partitions), (extended, place - extended), place)
 
 
 def sfdisk_script(layout: Layout) -> str:

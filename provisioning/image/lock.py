@@ -32,7 +32,7 @@ def installed(status: str, digests: str = "") -> tuple[Package, ...]:
     for line in digests.splitlines():
         name, version, digest = line.split()
         known[name, version] = digest
-    found = [
+    packages = [
         Package(
             fields["Package"],
             fields["Version"],
@@ -44,7 +44,7 @@ def installed(status: str, digests: str = "") -> tuple[Package, ...]:
     ]
     complete = (
         replace(each, sha256=known.get((f"{each.name}:{each.architecture}", each.version), ""))
-        for each in found
+        for each in packages
     )
     return tuple(sorted(complete, key=lambda each: (each.name, each.architecture)))
 

@@ -76,12 +76,12 @@ def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], 
     Raises BaseError if one is missing.
     """
     try:
-        found: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
+        table: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
     except ToolError as error:
         text = f"{image} is no image of a card: {error}"
         raise BaseError(text) from error
-    parts = found["partitions"]
-    if found["label"] != "dos" or len(parts) != 2 or parts[0]["type"] not in _FAT or parts[1]["type"] != "83":
+    parts = table["partitions"]
+    if table["label"] != "dos" or len(parts) != 2 or parts[0]["type"] not in _FAT or parts[1]["type"] != "83":
         text = f"{image} is no official Raspberry Pi OS image: those have one FAT and one Linux partition"
         raise BaseError(text)
     size = disk.stat().st_size

@@ -39,8 +39,8 @@ def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
     """Write `SHA256SUMS` of the files in a folder, and of files whose digests are already known (`more`)."""
-    found = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
-    lines = [f"{value}  {name}\n" for name, value in sorted({**found, **more}.items())]
+    digests = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
+    lines = [f"{value}  {name}\n" for name, value in sorted({**digests, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))
 
 

@@ -103,11 +103,11 @@ def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
     bases = _load(source / "bases" / f"{base}.toml", "base", base)
     common = _load(source / "packages.toml", "file", "packages")
     try:
-        found = _recipe(source, board=board, base=base, native=native, data=(boards, bases, common))
+        inputs = _recipe(source, board=board, base=base, native=native, data=(boards, bases, common))
     except (KeyError, TypeError) as error:
         text = f"{source}: the recipe of board {board} on base {base} lacks {error}"
         raise RecipeError(text) from error
-    return replace(found, official=official)
+    return replace(inputs, official=official)
 
 
 def is_image(base: str) -> bool:
@@ -189,23 +189,23 @@ def one(root: Path, pattern: str) -> Path:
 
     The last is the newest kernel's. Raises RecipeError if no file matches.
     """
-    found = sorted(root.glob(pattern))
-    if not found:
+    matches = sorted(root.glob(pattern))
+    if not matches:
         text = f"the base has no {pattern}: is a package missing from image/?"
         raise RecipeError(text)
-    return found[-1]
+    return matches[-1]
 
 
 def several(root: Path, patterns: Iterable[str]) -> list[Path]:
     """Return the files below a root that match patterns; raises RecipeError if a pattern matches none."""
-    found: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for pattern in patterns:
         matches = [path for path in sorted(root.glob(pattern)) if path.is_file()]
         if not matches:
             text = f"the base has no {pattern}: is a package missing from image/?"
             raise RecipeError(text)
-        found.update({path.name: path for path in matches})
-    return [found[name] for name in sorted(found)]
+        by_name.update({path.name: path for path in matches})
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def left_out(recipe: Recipe, path: str) -> bool:

@@ -64,10 +64,10 @@ def check_kept(recipe: Recipe, cache: Path) -> None:
     """
     if not recipe.lock.exists():
         return
-    kept = digests.files_of(cache / f"packages-{recipe.architecture}")
-    found = lock.forged(recipe.lock.read_text(), kept)
-    if found:
-        raise LockError(found)
+    cached = digests.files_of(cache / f"packages-{recipe.architecture}")
+    forged = lock.forged(recipe.lock.read_text(), cached)
+    if forged:
+        raise LockError(forged)
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:

@@ -38,12 +38,14 @@ class BuiltFile:
 
 def distributions(site: Path) -> tuple[Distribution, ...]:
     """Return the distributions in a site-packages folder, in order of name."""
-    found = []
+    installed = []
     for path in site.glob("*.dist-info/METADATA"):
         head = HeaderParser().parsestr(path.read_text())
         licence = head.get("License-Expression") or head.get("License") or ""
-        found.append(Distribution(head["Name"], head["Version"], licence.splitlines()[0] if licence else ""))
-    return tuple(sorted(found, key=lambda each: each.name.lower()))
+        installed.append(
+            Distribution(head["Name"], head["Version"], licence.splitlines()[0] if licence else "")
+        )
+    return tuple(sorted(installed, key=lambda each: each.name.lower()))
 
 
 def cyclonedx(
@@ -90,7 +92,7 @@ def cyclonedx(
 
 
 def imager(
-    entry: Mapping[str, Any], about: Mapping[str, Any], made: BuiltFile, *, epoch: int
+    entry: Mapping[str, Any], about: Mapping[str, Any], image: BuiltFile, *, epoch: int
 ) -> Mapping[str, Any]:
     """Return a list for Raspberry Pi Imager's option `--repo`."""
     return {
@@ -98,11 +100,11 @@ def imager(
             {
                 "name": f"{entry['name']} {about['version']}",
                 "description": entry["description"],
-                "url": made.url,
-                "extract_size": made.size,
-                "extract_sha256": made.sha256,
-                "image_download_size": made.download_size,
-                "image_download_sha256": made.download_sha256,
+                "url": image.url,
+                "extract_size": image.size,
+                "extract_sha256": image.sha256,
+                "image_download_size": image.download_size,
+                "image_download_sha256": image.download_sha256,
                 "release_date": iso(epoch)[:10],
                 "devices": entry["devices"],
                 "init_format": entry["init_format"],
@@ -128,7 +130,7 @@ def iso(epoch: int) -> str:
 def _component(
     name: str, version: str, purl: str, licence: str, properties: Mapping[str, str]
 ) -> Mapping[str, Any]:
-    found: dict[str, Any] = {
+    component: dict[str, Any] = {
         "type": "library",
         "bom-ref": purl,
         "name": name,
@@ -136,10 +138,10 @@ def _component(
         "purl": purl,
     }
     if licence:
-        found["licenses"] = [{"license": {"name": licence}}]
+        component["licenses"] = [{"license": {"name": licence}}]
     if properties:
-        found["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
-    return found
+        component["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
+    return component
 
 
 def _quoted(version: str) -> str:

@@ -45,7 +45,7 @@ class ProgressReporter:
 def run(
     command: Sequence[str],
     *,
-    given: bytes | None = None,
+    stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
     cwd: Path | None = None,
@@ -68,7 +68,7 @@ def run(
         raise ToolError(text) from error
     with process:
         try:
-            out, err = process.communicate(given or b"")
+            out, err = process.communicate(stdin or b"")
         except BaseException:
             end(process)
             raise
@@ -77,9 +77,9 @@ def run(
         with log.open("ab") as file:
             file.write(f"$ {shlex.join(command)}\n".encode() + out + err)
     if process.returncode:
-        said = last_words((err or out).decode(errors="replace"))
+        last_output = last_words((err or out).decode(errors="replace"))
         where = f"; all of it is in {log}" if log is not None else ""
-        text = f"{Path(command[0]).name} failed ({_end(process.returncode)}){where}. It said:\n{said}"
+        text = f"{Path(command[0]).name} failed ({_end(process.returncode)}){where}. It said:\n{last_output}"
         raise ToolError(text)
     return out
 
@@ -97,14 +97,14 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 def descendants(pid: int) -> list[int]:
     """Return a process and all of its descendants, parents first."""
-    found = [pid]
-    for each in found:
+    pids = [pid]
+    for each in pids:
         with suppress(OSError):
-            found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
-    return found
+            pids += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    return pids
 
 
-def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, epoch: int = 0) -> bytes:
+def in_root(root: Path, command: Sequence[str], *, stdin: bytes | None = None, epoch: int = 0) -> bytes:
     """Run a tool of another root inside that root; raises ToolError."""
     clean = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -116,7 +116,7 @@ def in_root(root: Path, command: Sequence[str], *, given: bytes | None = None, e
     }
     words = [f"{key}={value}" for key, value in clean.items()]
     try:
-        return run(["chroot", str(root), "/usr/bin/env", "-i", *words, *command], given=given)
+        return run(["chroot", str(root), "/usr/bin/env", "-i", *words, *command], stdin=stdin)
     except ToolError as error:
         raise ToolError(str(error).replace("chroot failed", f"{command[0]} failed", 1)) from error
 

@@ -46,10 +46,10 @@ def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
 
 def truth_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
     """Return true or false, or None after noting a problem for anything else."""
-    found = value.truth if isinstance(value, Text) else None
-    if found is None:
+    truth = value.truth if isinstance(value, Text) else None
+    if truth is None:
         sheet.leave(key.text, value.line, "this is neither true nor false")
-    return found
+    return truth
 
 
 def taking(sheet: SettingsSheet, field: str) -> Reader:

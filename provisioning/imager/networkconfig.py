@@ -104,9 +104,9 @@ class _Point:
             self._is_understood = False
 
     def _take_password(self, key: Text, value: Node) -> None:
-        found = text_of(self._sheet, key, value)
-        if found:
-            self._password = found
+        password = text_of(self._sheet, key, value)
+        if password:
+            self._password = password
         elif not isinstance(value, Text):
             self._is_understood = False
 
@@ -118,10 +118,10 @@ class _Point:
             self._refuse(key, value, "only an access point can be joined, and this is another mode")
 
     def _manage(self, key: Text, value: Node) -> None:
-        found = text_of(self._sheet, key, value)
-        if found not in _KEY_MANAGEMENT:
+        management = text_of(self._sheet, key, value)
+        if management not in _KEY_MANAGEMENT:
             self._refuse(key, value, "a network that is secured in this way cannot be joined")
-        self._is_open = found == "none"
+        self._is_open = management == "none"
 
     def _refuse(self, key: Text, value: Node, text: str) -> None:
         self._sheet.leave(key.text, value.line, text)

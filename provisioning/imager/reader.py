@@ -34,7 +34,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
     Of two files that request the same setting, the later one in `FILES` wins. Raises nothing: a failure to
     read is a problem.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     problems: list[FileProblem] = []
     understood: list[str] = []
     for name, reader in _READERS.items():
@@ -45,11 +45,11 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
             reader(files[name], sheet)
         except Exception as error:  # noqa: BLE001  # any failure to read the file is its problem
             sheet.leave("", None, *unforeseen(error))
-        found |= sheet.values
+        values |= sheet.values
         problems += sheet.problems
         if sheet.values and not sheet.problems:
             understood.append(name)
-    return ImagerReading(Customisation(**found), tuple(problems), tuple(understood))
+    return ImagerReading(Customisation(**values), tuple(problems), tuple(understood))
 
 
 def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, SettingsSheet], None]:

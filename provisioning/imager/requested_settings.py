@@ -59,15 +59,15 @@ class SettingsSheet:
 
     def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
         """Note the value of a field with a single value; an empty value requests nothing."""
-        found = self.checked(field_name, raw, key=key, line=line)
-        if found:
-            self.values[field_name] = found
+        value = self.checked(field_name, raw, key=key, line=line)
+        if value:
+            self.values[field_name] = value
 
     def take_key(self, raw: Any, *, key: str, line: int | None) -> None:
         """Note an SSH key that may log in."""
-        found = self.checked("ssh_key", raw, key=key, line=line)
-        if found:
-            self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), found)
+        ssh_key = self.checked("ssh_key", raw, key=key, line=line)
+        if ssh_key:
+            self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), ssh_key)
 
     def join(self, point: RequestedWifi, *, key: str, line: int | None) -> None:
         """Note a network to join."""

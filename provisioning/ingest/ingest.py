@@ -167,21 +167,21 @@ class Intake:
             wanted.pop(CONFIG, None)
         identity = self._with_radio_key(offer.identity)
         staged = self._force.prepare(wanted, identity)
-        found = list(self._objections(offer, staged))
-        if not found:
+        objections = list(self._objections(offer, staged))
+        if not objections:
             self._complete(staged, wanted)
-            found = list(self._judged(offer, staged))
-        if found:
+            objections = list(self._judged(offer, staged))
+        if objections:
             self._force.discard()
-            self._problems += found
+            self._problems += objections
             return False
-        told = CONFIG in offer.configuration or bool(offer.identity)
+        has_settings = CONFIG in offer.configuration or bool(offer.identity)
         self._force.commit(
             StartRecord(
                 shown={**memory.shown, **offer.shown},
                 forced={name: digest(wanted[name]) for name in _ON_CARD if name in wanted},
                 wipe=memory.wipe,
-                generated=memory.generated and not told,
+                generated=memory.generated and not has_settings,
             )
         )
         return True

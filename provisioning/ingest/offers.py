@@ -40,18 +40,18 @@ def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> Of
 
     Raises BundleError for an incomplete bundle, or for two bundles of different vessels; also OSError.
     """
-    offer, found = OfferedFiles(), []
+    offer, sources = OfferedFiles(), []
     for folder in (inbox, card):
         if folder is None:
             continue
         _check_single(folder)
         source = contents.read(folder)
         contents.check(source)
-        found.append(source)
+        sources.append(source)
         _add(offer, source, memory if folder == card else None)
     whose = {
         identity.vessel_of(source.files[f"{contents.IDENTITY}/{VESSEL_CERTIFICATE}"]) or "nobody": source
-        for source in found
+        for source in sources
         if source.identity
     }
     if len(whose) > 1:  # of one vessel, the card's is the later one, because someone has put it there
@@ -112,5 +112,5 @@ def _add(offer: OfferedFiles, source: BundleContents, memory: StartRecord | None
         _goes(offer, {source.folder / MANIFEST: source.files[MANIFEST]})
 
 
-def _goes(offer: OfferedFiles, found: Mapping[Path, bytes]) -> None:
-    offer.secrets |= {str(path): digest(content) for path, content in found.items()}
+def _goes(offer: OfferedFiles, contents: Mapping[Path, bytes]) -> None:
+    offer.secrets |= {str(path): digest(content) for path, content in contents.items()}

@@ -40,9 +40,12 @@ def make_folder(path: Path) -> None:
 def is_ours(path: Path) -> bool:
     """Return True if a folder is ours and not a link; a missing folder counts as ours."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return True
     return (
-        found.st_uid == os.geteuid() and not found.st_mode & 0o022 and path.is_dir() and not path.is_symlink()
+        status.st_uid == os.geteuid()
+        and not status.st_mode & 0o022
+        and path.is_dir()
+        and not path.is_symlink()
     )

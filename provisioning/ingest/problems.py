@@ -41,11 +41,11 @@ def show(folder: Path, problems: Sequence[FileProblem], *, before: Callable[[], 
     """
     path = folder / NAME
     wanted = text(problems) if problems else None
-    found = None
+    present = None
     if path.exists():  # read no further than our own text could reach, because the file may be anything
         with path.open("rb") as file:
-            found = file.read(len(wanted or b"") + 1)
-    if found == wanted:
+            present = file.read(len(wanted or b"") + 1)
+    if present == wanted:
         return
     before()
     if wanted is None:

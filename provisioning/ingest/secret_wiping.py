@@ -21,10 +21,10 @@ def wipe(pending: Mapping[str, str]) -> None:
     for name, taken in pending.items():
         path = Path(name)
         try:
-            found = path.read_bytes()
+            content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if digest(found) == taken or _is_half_overwritten(found):
+        if digest(content) == taken or _is_half_overwritten(content):
             files.overwrite(path)
             files.remove(path)
     for folder in sorted({Path(name).parent for name in pending}, reverse=True):  # the inner ones first

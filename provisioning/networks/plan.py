@@ -91,38 +91,38 @@ def plan(
     if mode != "off" and (fleet is None or radio_key is None):
         missing.append("the radio between vessels needs the fleet's key: it comes with the vessel's bundle")
         mode = "off"
-    found = radios.assign(
+    assignment = radios.assign(
         adapters, joins=bool(network.wifi), access_point=network.access_point is not None, radio=mode
     )
-    made = [
+    networks = [
         profiles.ethernet(
             address=network.ethernet.address, gateway=network.ethernet.gateway, dns=network.ethernet.dns
         )
     ]
-    if found.client is not None:
-        made += [
+    if assignment.client is not None:
+        networks += [
             profiles.join(
                 ssid=each.ssid,
                 password=each.password,
                 priority=each.priority,
-                interface=found.client,
+                interface=assignment.client,
                 hidden=each.hidden,
             )
             for each in network.wifi
         ]
-    if found.access_point is not None and network.access_point is not None:
+    if assignment.access_point is not None and network.access_point is not None:
         point = network.access_point
-        made.append(
-            profiles.access_point(ssid=point.ssid, password=point.password, interface=found.access_point)
+        networks.append(
+            profiles.access_point(ssid=point.ssid, password=point.password, interface=assignment.access_point)
         )
     between = None
-    if found.radio is not None and fleet is not None and radio_key is not None:
+    if assignment.radio is not None and fleet is not None and radio_key is not None:
         between = radio.radio(
             mode=mode,
             fleet=fleet,
             key=radio_key,
             channel=network.vessel_radio.channel,
-            interface=found.radio,
+            interface=assignment.radio,
             country=network.country,
         )
-    return Plan(tuple(made), between, found, (*missing, *found.missing))
+    return Plan(tuple(networks), between, assignment, (*missing, *assignment.missing))

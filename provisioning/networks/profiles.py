@@ -92,9 +92,9 @@ def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) ->
 
 def escaped(text: str) -> str:
     """Return a value escaped for GKeyFile: backslashes, and leading spaces, which it would strip."""
-    found = text.replace("\\", "\\\\")
-    lead = len(found) - len(found.lstrip(" "))
-    return "\\s" * lead + found[lead:]
+    escaped_text = text.replace("\\", "\\\\")
+    lead = len(escaped_text) - len(escaped_text.lstrip(" "))
+    return "\\s" * lead + escaped_text[lead:]
 
 
 def _wifi(

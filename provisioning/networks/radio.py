@@ -66,4 +66,4 @@ def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, coun
 
 def rekeyed(text: str, key: str) -> str:
     """Return a configuration of `radio` with another key, which must not contain quotes."""
-    return _KEY.sub(lambda found: f"{found[1]}{key}{found[2]}", text)
+    return _KEY.sub(lambda match: f"{match[1]}{key}{match[2]}", text)

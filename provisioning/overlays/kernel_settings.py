@@ -32,22 +32,22 @@ def kernel_configuration(
 
     `rtc` is a clock chip on the header's I2C bus, `pps` the BCM pin of a pulse per second.
     """
-    found = _Collected()
+    collected = _Collected()
     for sensor in sensors:
         options = sensor.options
         if sensor.kind == THERMOMETER:
-            found.overlays["dtoverlay=w1-gpio"] = None
+            collected.overlays["dtoverlay=w1-gpio"] = None
         elif isinstance(options, AnalogOptions):
-            found.add(CHIPS[options.chip], options.bus, options.address)
+            collected.add(CHIPS[options.chip], options.bus, options.address)
         elif isinstance(options, BusOptions):
             address = options.address if isinstance(options.address, int) else None
-            found.add(CHIPS[sensor.kind], options.bus, address)
+            collected.add(CHIPS[sensor.kind], options.bus, address)
     if rtc is not None:
-        found.buses[_HEADERS_I2C] = None
-        found.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
+        collected.buses[_HEADERS_I2C] = None
+        collected.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
     if pps is not None:
-        found.overlays[f"dtoverlay=pps-gpio,gpiopin={pps}"] = None
-    return KernelConfiguration((*sorted(found.buses), *found.overlays), tuple(found.devices))
+        collected.overlays[f"dtoverlay=pps-gpio,gpiopin={pps}"] = None
+    return KernelConfiguration((*sorted(collected.buses), *collected.overlays), tuple(collected.devices))
 
 
 @dataclass(slots=True)

@@ -141,8 +141,8 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
 
 def _address(draft: SensorDraft) -> int | str | None:
     """Return the address in the file, or None if it is omitted because there is only one chip."""
-    found: int | str | None = draft.values["address"]
-    return found
+    address: int | str | None = draft.values["address"]
+    return address
 
 
 def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
@@ -178,12 +178,12 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
     first: dict[tuple[object, ...], SensorDraft] = {}
     for draft in drafts:
         by = "channel" if "channel" in draft.values else "measure"
-        found = draft.values[by]
-        earlier = first.setdefault((_chip(draft), _address(draft), by, found), draft)
+        quantity = draft.values[by]
+        earlier = first.setdefault((_chip(draft), _address(draft), by, quantity), draft)
         if earlier is not draft:
             key = by if by in draft.table.data else ""
             draft.table.complain(
                 key,
-                f"{_name(earlier)} already reads {by} {found} of this chip",
+                f"{_name(earlier)} already reads {by} {quantity} of this chip",
                 "Choose another, or give each chip its address.",
             )

@@ -197,12 +197,12 @@ def _find_unit(draft: SensorDraft) -> str | None:
 
     Complains where these differ, and returns None if the unit is not known.
     """
-    table, path, given = draft.table, draft.given("path"), draft.given("unit")
+    table, path, written = draft.table, draft.given("path"), draft.given("unit")
     if path is None:
         return None
     known = signalk_paths.unit_of(path)
     natural = None if draft.kind is None else draft.kind.unit(draft.values)
-    unit = next((unit for unit in (known, given, natural) if unit is not None), None)
+    unit = next((unit for unit in (known, written, natural) if unit is not None), None)
     if unit is None:
         near = signalk_paths.similar(path)
         hint = f'Did you mean "{near}"? Otherwise add' if near else "Add"
@@ -211,9 +211,9 @@ def _find_unit(draft: SensorDraft) -> str | None:
                 "path", f"{shown(path)} is not a path whose unit is known", f'{hint} its SI unit: unit = "…".'
             )
         return None
-    if known is not None and given not in (None, known):
+    if known is not None and written not in (None, known):
         table.complain(
-            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(given)}", "Leave unit out."
+            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(written)}", "Leave unit out."
         )
     elif natural is not None and natural != unit:
         table.complain(
@@ -252,10 +252,10 @@ def _difference(unit: str) -> Any:
     """Return a parser for a difference of two values in a unit, which must not be below 0."""
 
     def parser(raw: Any) -> float:
-        found = parse_value(raw, unit, difference=True)
-        if found < 0:
+        difference = parse_value(raw, unit, difference=True)
+        if difference < 0:
             raise InputError(f"{shown(raw)} is below 0", "Write how far the value may move, 0 or more.")
-        return found
+        return difference
 
     return parser
 

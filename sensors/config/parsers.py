@@ -41,16 +41,16 @@ _LAST_BUS: Final = 22
 def pin(raw: Any) -> int:
     """Parse a GPIO line by its BCM number."""
     try:
-        found: int = integer(0, _LAST_PIN)(raw)
+        number: int = integer(0, _LAST_PIN)(raw)
     except InputError as error:
         raise InputError(error.text, f"Give the BCM number (GPIO17 is 17), 0 to {_LAST_PIN}.") from None
-    return found
+    return number
 
 
 def bus(raw: Any) -> int:
     """Parse the number of an I2C or SPI bus."""
-    found: int = integer(0, _LAST_BUS)(raw)
-    return found
+    number: int = integer(0, _LAST_BUS)(raw)
+    return number
 
 
 def address(chip: str) -> Callable[[Any], int]:

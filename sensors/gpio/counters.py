@@ -91,10 +91,10 @@ class ContactTracker:
     def detail(self) -> str:
         """Explanation of the state for people; empty when good."""
         if self.state is SensorState.DISAGREES:
-            level, told = (("low", "high")[value] for value in (self._look.level, self._look.told))
-            if level == told:
+            level, implied = (("low", "high")[value] for value in (self._look.level, self._look.told))
+            if level == implied:
                 return f"the pin reads {level} and changes without an edge: no interrupts, or never still?"
-            return f"the pin reads {level} and its last edge said {told}: no interrupts from it?"
+            return f"the pin reads {level} and its last edge said {implied}: no interrupts from it?"
         if self.state is SensorState.NOISY:
             seconds = self.NOISE_WINDOW_NS // _SECOND
             return f"more than {self._changes_allowed} changes within {seconds} s: a bad contact?"
@@ -205,13 +205,13 @@ class PulseMeter:
         self._last_ns = pulses[-1].timestamp_ns
 
     def _without_glitches(self, pulses: Sequence[Pulse]) -> list[Pulse]:
-        kept = []
+        genuine = []
         last_ns = self._last_ns
         for pulse in pulses:
             if last_ns is None or pulse.timestamp_ns - last_ns >= self._dead_ns:
-                kept.append(pulse)
+                genuine.append(pulse)
                 last_ns = pulse.timestamp_ns
-        return kept
+        return genuine
 
     def rate(self, now_ns: int) -> float | None:
         """Return the present rate in pulses per second, or None while it is not yet known.

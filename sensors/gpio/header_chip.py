@@ -51,26 +51,26 @@ def open_header_chip(
             return opener(path)
         except OSError as error:
             raise DriverError(f"the GPIO chip {path} cannot be opened ({_refusal(error)})") from error
-    seen = []
+    chips = []
     for device in _chip_devices(devices):
         try:
             chip = opener(str(device))
         except OSError as error:
-            seen.append(f"{device.name} (cannot be opened: {_refusal(error)})")
+            chips.append(f"{device.name} (cannot be opened: {_refusal(error)})")
             continue
         label = chip.get_info().label
         if label in HEADER_CHIPS:
             return chip
-        seen.append(f"{device.name} ({label})")
+        chips.append(f"{device.name} ({label})")
         chip.close()
-    if not seen:
+    if not chips:
         raise DriverError(
             f"this machine has no GPIO chip (there is no {devices}/gpiochip*): a sensor on a pin needs a "
             "Raspberry Pi"
         )
     raise DriverError(
         f"no GPIO chip here is the header of a Raspberry Pi; looked for {', '.join(HEADER_CHIPS)}; "
-        f"found {', '.join(seen)}"
+        f"found {', '.join(chips)}"
     )
 
 
@@ -79,8 +79,8 @@ def _chip_devices(devices: Path) -> list[Path]:
 
     On a Pi 5 `gpiochip4` is a link to `gpiochip0`.
     """
-    found = [path for path in devices.glob("gpiochip*") if not path.is_symlink()]
-    return sorted(found, key=lambda path: (len(path.name), path.name))
+    paths = [path for path in devices.glob("gpiochip*") if not path.is_symlink()]
+    return sorted(paths, key=lambda path: (len(path.name), path.name))
 
 
 _NOT_SUPPORTED: Final = 524

@@ -143,13 +143,13 @@ class ContactDriver(Driver):
         )
 
     def _is_news(self, sample: Sample) -> bool:
-        said = self._said
-        if said is None or sample.state is not said.state or sample.value != said.value:
+        last = self._said
+        if last is None or sample.state is not last.state or sample.value != last.value:
             return True
-        if sample.totals == said.totals:
+        if sample.totals == last.totals:
             return False
         # it is active now, or it was active in between and is noisy
-        due_ns = said.boottime_ns + self._window_ns - self.interval_ns
+        due_ns = last.boottime_ns + self._window_ns - self.interval_ns
         return sample.state is SensorState.NOISY or sample.boottime_ns >= due_ns
 
     def _say(self, sample: Sample) -> None:

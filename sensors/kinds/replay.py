@@ -95,7 +95,7 @@ def load(file: Path, path: str) -> PathRecording:
 
     Raises `DriverError` on any failure, whatever the file contains.
     """
-    found = RecordingRows()
+    rows = RecordingRows()
     paths: set[str] = set()
     count = offset_ns = 0
     try:
@@ -108,18 +108,18 @@ def load(file: Path, path: str) -> PathRecording:
                     paths.add(row_path)
                 if row_path != path:
                     continue
-                if found and offset_ns < found[-1].offset_ns:
+                if rows and offset_ns < rows[-1].offset_ns:
                     raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
-                found.append(RecordingRow(offset_ns, value))
+                rows.append(RecordingRow(offset_ns, value))
     except DriverError:
         raise
     except Exception as error:
         raise DriverError(f"the recording {file} cannot be read: {error}") from error
-    if not found:
+    if not rows:
         there = ", ".join(sorted(paths)) or "no rows at all"
         raise DriverError(f"{file} has no rows of {path}; it has {there}")
     spacing = offset_ns // (count - 1) if count > 1 else 0
-    return PathRecording(found, max(offset_ns + spacing, 1_000_000))
+    return PathRecording(rows, max(offset_ns + spacing, 1_000_000))
 
 
 def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:

@@ -138,13 +138,13 @@ class Chip:
 
 def _devices(root: Path, chip: Chip) -> dict[tuple[int, int], Path]:
     """Return the directories of this type of chip, by bus and address."""
-    found = {}
+    directories = {}
     for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
         device = (directory.resolve() / chip.subsystem.parent).resolve().name
         place = chip.wiring.place(device)
         if place is not None and _name(directory) in chip.names:
-            found[place] = directory
-    return found
+            directories[place] = directory
+    return directories
 
 
 def _name(directory: Path) -> str:
@@ -195,9 +195,9 @@ def read_number(attribute: Path) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        said = repr(text[:40]) if text else "nothing"
+        content = repr(text[:40]) if text else "nothing"
         where = f"{attribute.parent.name}/{attribute.name}"
-        raise UnreadableError(f"{where} says {said} where a number was due", errno.EIO)
+        raise UnreadableError(f"{where} says {content} where a number was due", errno.EIO)
     return number
 
 

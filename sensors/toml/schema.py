@@ -223,11 +223,11 @@ def integer(low: int, high: int) -> Parser:
     return parser
 
 
-def _in_range(found: float, low: float, high: float) -> None:
-    if found < low:
-        raise InputError(f"{shown(found)} is too low", f"It must be {low:g} or more.")
-    if found > high:
-        raise InputError(f"{shown(found)} is too high", f"It must be {high:g} or less.")
+def _in_range(value: float, low: float, high: float) -> None:
+    if value < low:
+        raise InputError(f"{shown(value)} is too low", f"It must be {low:g} or more.")
+    if value > high:
+        raise InputError(f"{shown(value)} is too high", f"It must be {high:g} or less.")
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Parser:
@@ -236,19 +236,19 @@ def number(low: float = -math.inf, high: float = math.inf) -> Parser:
     def parser(raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             raise InputError(f"{shown(raw)} is not a number", "Write it without quotes or unit.")
-        found = finite(raw)
-        _in_range(found, low, high)
-        return found
+        value = finite(raw)
+        _in_range(value, low, high)
+        return value
 
     return parser
 
 
 def positive(raw: Any) -> float:
     """Parse a number above 0, without unit."""
-    found: float = number()(raw)
-    if found <= 0:
+    value: float = number()(raw)
+    if value <= 0:
         raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
-    return found
+    return value
 
 
 def quantity(unit: str, low: str, high: str) -> Parser:
@@ -259,12 +259,12 @@ def quantity(unit: str, low: str, high: str) -> Parser:
     least, most = parse(low, unit), parse(high, unit)
 
     def parser(raw: Any) -> float:
-        found = parse(raw, unit)
-        if found < least:
+        value = parse(raw, unit)
+        if value < least:
             raise InputError(f"{shown(raw)} is too little", f"It must be {low} or more.")
-        if found > most:
+        if value > most:
             raise InputError(f"{shown(raw)} is too much", f"It must be {high} or less.")
-        return found
+        return value
 
     return parser
 
@@ -297,13 +297,13 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
             raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
         if len(raw) < least:
             raise InputError(f"the list has {len(raw)} entries", f"It needs {least} or more.")
-        found = []
+        values = []
         for place, item in enumerate(raw):
             try:
-                found.append(parser(item))
+                values.append(parser(item))
             except InputError as error:
                 raise InputError(error.text, error.remedy, at=(place, *error.at)) from None
-        return tuple(found)
+        return tuple(values)
 
     return parse_list
 
@@ -324,10 +324,10 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
     """Report every value that an earlier table already has; None is not a value."""
     first: dict[object, Table] = {}
-    for table, found in tables:
-        if found is None:
+    for table, value in tables:
+        if value is None:
             continue
-        earlier = first.setdefault(found, table)
+        earlier = first.setdefault(value, table)
         if earlier is not table:
             line = earlier.line(key)
-            table.complain(key, f"{shown(found)} is already the {what} in line {line}", remedy)
+            table.complain(key, f"{shown(value)} is already the {what} in line {line}", remedy)

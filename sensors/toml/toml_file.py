@@ -62,8 +62,8 @@ class FileProblem:
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file.name, self.line, self.column) if part is not None)
         subject = ", ".join(part for part in (self.table, self.key) if part)
-        said = ": ".join(part for part in (place, subject, self.text) if part)
-        line = f"{said}. {self.remedy}" if self.remedy else said
+        statement = ": ".join(part for part in (place, subject, self.text) if part)
+        line = f"{statement}. {self.remedy}" if self.remedy else statement
         return clean(line)
 
 
@@ -90,9 +90,9 @@ class TomlFile:
     def line(self, place: Place) -> int | None:
         """Return the line of a table, key or element, or of the nearest parent that has one."""
         for length in range(len(place), 0, -1):
-            found = self.lines.get(place[:length])
-            if found is not None:
-                return found
+            number = self.lines.get(place[:length])
+            if number is not None:
+                return number
         return None
 
 
@@ -125,9 +125,9 @@ _LONGEST_REASON: Final = 200
 
 def raise_if_any(problems: Iterable[FileProblem]) -> None:
     """Raise all problems as one `ConfigurationError`, in the order of the file's lines."""
-    found = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
-    if found:
-        raise ConfigurationError(found)
+    in_order = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
+    if in_order:
+        raise ConfigurationError(in_order)
 
 
 def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
@@ -183,8 +183,8 @@ def _parse(path: Path, content: bytes) -> TomlFile:
         try:
             return TomlFile(path, tomllib.loads(text), locate(text), content, tuple(problems))
         except tomllib.TOMLDecodeError as error:
-            problem, told = _syntax_problem(path, rows, str(error)), len(problems)
-            if told < most_repairs and problem.line not in [other.line for other in problems]:
+            problem, count = _syntax_problem(path, rows, str(error)), len(problems)
+            if count < most_repairs and problem.line not in [other.line for other in problems]:
                 problems.append(problem)
                 if _repair(rows, problem):
                     continue
@@ -286,13 +286,14 @@ _COMMA_AFTER: Final = re.compile(r",[0-9]+\s*(?:#.*)?$")
 
 def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProblem:
     match = _POSITION.fullmatch(message)
-    said = match[1] if match else message
+    reason = match[1] if match else message
     last = max((number for number, row in enumerate(rows, start=1) if row), default=1)
     line = int(match[2]) if match and match[2] else last
     column = int(match[3]) if match and match[3] else None
     row = rows[line - 1]
     what, remedy = next(
-        ((what, remedy) for part, what, remedy in _WORDS if part in said), (f"this is not TOML: {said}", "")
+        ((what, remedy) for part, what, remedy in _WORDS if part in reason),
+        (f"this is not TOML: {reason}", ""),
     )
     before, after = (row[: column - 1], row[column - 1 :]) if column else (row, "")
     number, unit = _NUMBER_BEFORE.search(before), _UNIT_AFTER.match(after)

@@ -111,7 +111,9 @@ def seal(
     return SealedKeys(vessel, serial, base64.b64encode(sealed).decode())
 
 
-def open_passwords(statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str) -> RadioPasswords | None:
+def open_passwords(
+    statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str
+) -> RadioPasswords | None:
     """Return the keys in a statement for a vessel, or None if there are none for this certificate.
 
     Raises RadioKeyError if there is a part that cannot be opened.

@@ -425,7 +425,10 @@ class Mesh:
                 continue
             if (objection := self.membership.objection(connection.client)) is not None:
                 log.warning(
-                    "%s at %s is sent away: %s", describe_client(connection.client), connection.remote, objection
+                    "%s at %s is sent away: %s",
+                    describe_client(connection.client),
+                    connection.remote,
+                    objection,
                 )
                 connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
         for key, link in list(self.outward.items()):

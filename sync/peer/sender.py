@@ -37,7 +37,14 @@ from . import limits
 from .echo_suppression import EchoSuppression
 from .push_conflicts import PushConflicts
 from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
-from .sender_types import ChangeInFlight, ChannelRemoval, FeedProgress, OfferedChange, SendOptions, removal_flags
+from .sender_types import (
+    ChangeInFlight,
+    ChannelRemoval,
+    FeedProgress,
+    OfferedChange,
+    SendOptions,
+    removal_flags,
+)
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150

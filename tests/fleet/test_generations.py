@@ -234,7 +234,9 @@ def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere
                 highest = generation
                 here.add(offered)
                 own.add(offered)
-    following = at(document_id, highest + 1, **({MEMBER: generation_to_vouch_for(highest + 1)} if vouches else {}))
+    following = at(
+        document_id, highest + 1, **({MEMBER: generation_to_vouch_for(highest + 1)} if vouches else {})
+    )
     if vouches:
         here.add(at(ABOUT, highest + 1, **{MEMBER: generation_to_vouch_for(highest + 1)}))
     assert rights(here).objection(ARGO, following) is None

@@ -130,7 +130,9 @@ def test_who_has_sailed_away_has_refused_nobody(tmp_path: Path) -> None:
             argo._note("brigid", Problem(Domain.POSIX, errno.ETIMEDOUT, "brigid is gone"))
             assert mesh_report(argo).peers == []
             argo._note("carina", Problem(Domain.WEBSOCKET, 403, "carina was revoked"))
-            assert [(peer.vessel, peer.state) for peer in mesh_report(argo).peers] == [("carina", LinkState.REFUSED)]
+            assert [(peer.vessel, peer.state) for peer in mesh_report(argo).peers] == [
+                ("carina", LinkState.REFUSED)
+            ]
             await turned([argo])
             assert argo.problems == {}
 

@@ -253,7 +253,9 @@ def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
     folder.renew(authority, "argo", now=NOW)
     stated = folder.radio_key
     assert stated is not None
-    assert open_passwords(stated, old.tls, vessel="argo", fleet="north") is None, "a revoked certificate gets no part"
+    assert open_passwords(stated, old.tls, vessel="argo", fleet="north") is None, (
+        "a revoked certificate gets no part"
+    )
 
 
 @pytest.mark.parametrize("command", ["add", "renew", "revoke", "rekey"])

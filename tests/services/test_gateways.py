@@ -254,7 +254,9 @@ def test_way_has_the_interfaces_name_its_alias_and_its_kind(tmp_path: Path) -> N
 
 def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loopback = Interface("lo", 1, 0, (ipaddress.IPv4Interface("127.0.0.1/8"),))
-    found = egress_interface.egress_interface_names("127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
+    found = egress_interface.egress_interface_names(
+        "127.0.0.1", 4984, interfaces=lambda: (loopback,), sys=tmp_path
+    )
     assert found == frozenset({"lo", "ethernet"})
 
     def nobody(*_: object, **__: object) -> None:
@@ -262,5 +264,6 @@ def test_way_is_that_of_the_kernels_routes(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     assert (
-        egress_interface.egress_interface_names("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path) is None
+        egress_interface.egress_interface_names("nowhere", 4984, interfaces=lambda: (loopback,), sys=tmp_path)
+        is None
     )
