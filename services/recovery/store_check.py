@@ -245,7 +245,8 @@ def _repair(data: Path, found: _Found, report: Report) -> bool:
     report.progress()
     if found.journal or gone:
         # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
-        store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits)
+        is_sound = found.state is not None  # otherwise it was not compared with other files
+        store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits, is_sound=is_sound)
     elif found.witness and found.given is not None and found.state is not None:
         store_repair.renew_witness(
             witness.path_in(data), report, found.given, found.state.batch, found.state.last

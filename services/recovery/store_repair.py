@@ -18,7 +18,7 @@ import msgspec
 from services.journal import number_witness, totals
 from services.journal.journal import Journal
 from services.journal.number_witness import GivenNumbers, NumberWitness
-from services.journal.schema import JournalError, move_database
+from services.journal.schema import JournalError, connect, move_database
 from services.mirror.mirror import CopyWriter, folder_in, numbers
 from services.mirror.restore import put_back
 from services.system import machine
@@ -172,15 +172,24 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
 
 
 def replace_journal(
-    path: Path, store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers, *, waits: bool = False
+    path: Path,
+    store: Path,
+    found: SalvagedJournal,
+    report: Report,
+    lost: LostNumbers,
+    *,
+    waits: bool = False,
+    is_sound: bool = False,
 ) -> None:
     """Set aside a journal whose log must not continue. The next start begins a new one.
 
-    `waits`: its samples are not in documents yet (`put_waiting_away`).
+    `waits`: its samples are not in documents yet (`put_waiting_away`). `is_sound`: it is not damaged.
     """
     given = lost.given
     if waits:
         aside = waiting_place(path)
+        if is_sound and path.exists():
+            _empty_write_ahead_log(path)
         move_database(path, aside)
         keep_word(aside, lost)
     else:
@@ -209,6 +218,21 @@ def replace_journal(
         sync_directory(path.parent)
     except (JournalError, StoreError) as error:
         report.done.append(f"{path}: {error}")
+
+
+def _empty_write_ahead_log(journal: Path) -> None:
+    """Move the content of the write-ahead log into the journal, so that a power cut cannot separate them.
+
+    If that fails, on a full card for example, nothing has changed.
+    """
+    try:
+        connection = connect(journal)
+        try:
+            connection.pragma("wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close(True)
+    except (JournalError, apsw.Error) as error:
+        log.warning("%s: its write-ahead log cannot be emptied: %s", journal, error)
 
 
 def renew_witness(

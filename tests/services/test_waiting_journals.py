@@ -1,5 +1,6 @@
 """A document store that cannot be written keeps no log from beginning: the old journal waits for it."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from services.journal import number_witness
 from services.journal.batch import Identity
 from services.journal.journal import Journal
+from services.journal.number_witness import NumberWitness
 from services.recorder.log_identity import establish
 from services.recovery import store_check, store_repair
 from services.recovery.rebuild import documented
@@ -138,6 +140,46 @@ def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log != before.log
     assert spans(tmp_path, before.log) == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
+
+
+@pytest.mark.parametrize("renames", [1, 2, 3])
+def test_cut_while_a_journal_is_moved_away_loses_no_sample(
+    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "killed"
+    data.mkdir()
+    with Journal(tmp_path / "samples.db") as opened:
+        before = start(opened, tmp_path)
+        for number in range(1, 41):
+            opened.commit(batch(row(number)))
+        for file in tmp_path.glob("samples.db*"):
+            shutil.copy(file, data)
+    assert (data / "samples.db-wal").stat().st_size > 40_000
+    with contextlib.closing(NumberWitness(number_witness.path_in(data))) as witness:
+        witness.begin(vessel="argo", log=before.log, start="b", batch=41, last={"rpm": 41})
+    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        database.put("a", {})
+    version = make_unwritable(data)
+    replace, left = Path.replace, renames
+
+    def cut(self: Path, target: Path | str) -> Path:
+        nonlocal left
+        moved = replace(self, target)
+        left -= store_repair.WAITING in str(target)
+        if not left:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "replace", cut)
+    with contextlib.suppress(KeyboardInterrupt):
+        store_check.prepare(data)
+    monkeypatch.undo()
+    for version_now in (NEWER, version):
+        set_version(data, version_now)
+        store_check.prepare(data)
+        with Journal(data / "samples.db") as opened:
+            start(opened, data)
+    assert spans(data, before.log)[:2] == [("reading", 1, 40, ""), ("gap", 41, 41, "lost")]
 
 
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
