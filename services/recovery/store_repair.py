@@ -191,9 +191,9 @@ def replace_journal(
         if is_sound and path.exists():
             _empty_write_ahead_log(path)
         move_database(path, aside)
-        keep_word(aside, lost)
+        is_kept = keep_word(aside, lost)
     else:
-        aside = set_aside(path)
+        aside, is_kept = set_aside(path), True
     report.done.append(
         f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
         f"set aside as {aside}; a new log begins"
@@ -213,8 +213,9 @@ def replace_journal(
         if kept:
             with Journal(path) as fresh:
                 fresh.set_meta(kept)
-        # Last of all: its content is in documents now.
-        number_witness.path_in(path.parent).unlink(missing_ok=True)
+        if is_kept:
+            # Last of all: its content is in documents now, or waits with the journal.
+            number_witness.path_in(path.parent).unlink(missing_ok=True)
         sync_directory(path.parent)
     except (JournalError, StoreError) as error:
         report.done.append(f"{path}: {error}")
@@ -279,13 +280,13 @@ def _waiting(folder: Path) -> set[Path]:
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
 
 
-def keep_word(waiting: Path, lost: LostNumbers) -> None:
-    """Note what is known of numbers that a waiting journal has lost.
+def keep_word(waiting: Path, lost: LostNumbers) -> bool:
+    """Note what is known of numbers that a waiting journal has lost. Return False if that fails.
 
     Only after the journal was moved: by that word alone, all its numbers would be named as lost.
     """
     if lost.given is None:
-        return
+        return True
     try:
         with open(f"{waiting}.lost", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode(lost))
@@ -293,6 +294,8 @@ def keep_word(waiting: Path, lost: LostNumbers) -> None:
             os.fsync(file.fileno())
     except OSError as error:  # a full card: recording goes on all the same
         log.error("%s.lost cannot be written: %s", waiting, error.strerror)
+        return False
+    return True
 
 
 def put_waiting_away(store: Path, report: Report) -> None:

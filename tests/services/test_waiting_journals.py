@@ -1,6 +1,7 @@
 """A document store that cannot be written keeps no log from beginning: the old journal waits for it."""
 
 import contextlib
+import errno
 import shutil
 from pathlib import Path
 
@@ -180,6 +181,27 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
         with Journal(data / "samples.db") as opened:
             start(opened, data)
     assert spans(data, before.log)[:2] == [("reading", 1, 40, ""), ("gap", 41, 41, "lost")]
+
+
+def test_given_numbers_stay_until_what_is_lost_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sail(tmp_path)
+    version = make_unwritable(tmp_path)
+    put_back(tmp_path)
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("services.recovery.store_repair.opener", full)
+    store_check.prepare(tmp_path)
+    monkeypatch.undo()
+    assert [file.name for file in (tmp_path / store_repair.WAITING).glob("samples.db.1*")] == ["samples.db.1"]
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path)
+    set_version(tmp_path, version)
+    store_check.prepare(tmp_path)
+    assert spans(tmp_path, before.log)[:2] == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
 
 
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
