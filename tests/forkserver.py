@@ -205,12 +205,17 @@ def _ended(program: Callable[[], object]) -> int:
     atexit._run_exitfuncs()
     gc.collect()
     try:
-        sys.stdout.flush()
+        _flush(sys.stdout)
     except OSError:
         status = 120
     with contextlib.suppress(OSError):
-        sys.stderr.flush()
+        _flush(sys.stderr)
     return status & 0xFF
+
+
+def _flush(stream: TextIO | None) -> None:
+    if stream is not None and not stream.closed:
+        stream.flush()
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ def test_it_is_forked_and_is_our_child() -> None:
         "import atexit; atexit.register(print, 'last'); print('first')",
         "import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('done'))).start()",
         "import sys; sys.stdout.write('half')",
+        "import sys; print('all'); sys.stdout.close()",
+        "import sys; sys.stdout = None",
         "class A:\n def __del__(self): print('gone')\na = A(); a.itself = a; del a",
     ],
 )
