@@ -55,7 +55,7 @@ def size_of(image: Path) -> int | None:
 
 
 @contextmanager
-def opened(target: Target) -> Iterator[tuple[int, Path]]:
+def open_target(target: Target) -> Iterator[tuple[int, Path]]:
     """Open the target for writing; yield its descriptor, and a path for tools.
 
     A file gets its final name only at the end. Raises CardError.

@@ -21,7 +21,7 @@ def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, prog
     if image_writing.size_of(image) is not None:
         with image.open("rb") as file:
             partitions.ours(partitions.at(file.fileno()), str(image))
-    with image_writing.opened(target) as (descriptor, path):
+    with image_writing.open_target(target) as (descriptor, path):
         try:
             written = image_writing.write(image, descriptor, is_device=target.is_device, progress=progress)
         except OSError as error:

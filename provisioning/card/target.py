@@ -40,7 +40,7 @@ def devices() -> Mapping[str, Any]:
     return listing
 
 
-def judge(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
+def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
     """Return the target if a card of `need` bytes may be written there; `listed` is lsblk's description.
 
     Raises CardError, which says what prevents it, and what to do.

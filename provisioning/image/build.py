@@ -86,7 +86,7 @@ class Build:
         epoch = int(about["epoch"])
         with teller.step(f"base: {recipe.base}, {recipe.suite}, {recipe.architecture}"):
             if not self.write_lock:
-                roots.check_kept(recipe, self.cache)
+                roots.check_cached(recipe, self.cache)
             base = roots.base(recipe, self.cache, log=log)
             digests = read_from(base, f"./{lock.DIGESTS}") if recipe.official is None else ""
             packages = lock.installed(read_from(base, "./var/lib/dpkg/status"), digests)

@@ -23,7 +23,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def kept(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> Path:
+def cached(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> Path:
     """Return the file `name` for the inputs' digest `key`; `make` writes it to a given path if it is missing.
 
     The newest two files of each name are kept. Raises OSError, and whatever `make` raises.

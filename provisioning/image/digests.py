@@ -19,9 +19,9 @@ _ARCHIVES: Final = "var/cache/apt/archives"
 def main(root: Path) -> int:
     """Write the digests of the root's packages; return 1 if a file differs from the signed index."""
     asked = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show"]
-    names = _told([*asked, "--showformat", "${binary:Package}=${Version}\n"]).split()
+    names = _output_of([*asked, "--showformat", "${binary:Package}=${Version}\n"]).split()
     settings = {**os.environ, "APT_CONFIG": os.environ["MMDEBSTRAP_APT_CONFIG"]}
-    packages = set(of_index(_told(["apt-cache", "show", *names], settings)))
+    packages = set(of_index(_output_of(["apt-cache", "show", *names], settings)))
     place = root / lock.DIGESTS
     place.parent.mkdir(parents=True, exist_ok=True)
     lines = (f"{each.name}:{each.architecture} {each.version} {each.sha256}\n" for each in packages)
@@ -47,7 +47,7 @@ def files_of(folder: Path) -> Iterable[lock.Package]:
     )
 
 
-def _told(command: list[str], env: dict[str, str] | None = None) -> str:
+def _output_of(command: list[str], env: dict[str, str] | None = None) -> str:
     return subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 

@@ -57,7 +57,7 @@ _CLEAN: Final = (
 _DIGESTS: Final = f'{sys.executable} -m provisioning.image.digests "$1"'
 
 
-def check_kept(recipe: Recipe, cache: Path) -> None:
+def check_cached(recipe: Recipe, cache: Path) -> None:
     """Compare packages kept from earlier builds with the lock; raise LockError for those that differ.
 
     apt accepts a file in its cache if it has the right size.
@@ -72,7 +72,7 @@ def check_kept(recipe: Recipe, cache: Path) -> None:
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
     """Return the tar of an image's base, made if necessary; raises ToolError, OSError."""
-    return build_cache.kept(
+    return build_cache.cached(
         cache,
         _name(recipe),
         build_cache.digest(_inputs(recipe)),
@@ -82,7 +82,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
     """Store a base under the digest that includes the lock just written from its packages."""
-    return build_cache.kept(
+    return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )
 
@@ -101,7 +101,7 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
     Raises ToolError, OSError.
     """
     inputs = [_VERSION, recipe.suite, native, recipe.tools, recipe.epoch]
-    return build_cache.kept(
+    return build_cache.cached(
         cache,
         f"tools_{recipe.suite}_{native}.tar",
         build_cache.digest(inputs),

@@ -44,7 +44,7 @@ def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, 
             tar.add(place, ".", filter=_plain)
         shutil.rmtree(place)
 
-    return build_cache.kept(cache, f"python_{architecture}.tar", key, make)
+    return build_cache.cached(cache, f"python_{architecture}.tar", key, make)
 
 
 def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:

@@ -44,7 +44,7 @@ def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
     return None if value.is_null else value.text
 
 
-def truth_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
+def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
     """Return true or false, or None after noting a problem for anything else."""
     truth = value.truth if isinstance(value, Text) else None
     if truth is None:
@@ -52,7 +52,7 @@ def truth_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
     return truth
 
 
-def taking(sheet: SettingsSheet, field: str) -> Reader:
+def reader_for(sheet: SettingsSheet, field: str) -> Reader:
     """Return a reader that takes a text for a field."""
 
     def reader(key: Text, value: Node) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from .cloud_init import Reader, each_key, root_of, taking, text_of, truth_of
+from .cloud_init import Reader, boolean_of, each_key, reader_for, root_of, text_of
 from .requested_settings import RequestedWifi, SettingsSheet
 from .yamltree import Node, Pairs, Text
 
@@ -58,13 +58,13 @@ class _NetworkConfig:
     def _wifi(self, _key: Text, value: Node) -> None:
         readers: Mapping[str, Reader] = {
             "dhcp4": self._dhcp,
-            "regulatory-domain": taking(self._sheet, "country"),
+            "regulatory-domain": reader_for(self._sheet, "country"),
             "access-points": lambda _, points: self._each(points, self._point),
         }
         each_key(value, self._sheet, readers, no_effect=NO_EFFECT)
 
     def _dhcp(self, key: Text, value: Node) -> None:
-        if truth_of(self._sheet, key, value) is False:
+        if boolean_of(self._sheet, key, value) is False:
             text = "an address of its own is not taken from here"
             self._sheet.leave(key.text, value.line, text, "Write it into vessel.toml, under [network].")
 
@@ -111,7 +111,7 @@ class _Point:
             self._is_understood = False
 
     def _hide(self, key: Text, value: Node) -> None:
-        self._is_hidden = bool(truth_of(self._sheet, key, value))
+        self._is_hidden = bool(boolean_of(self._sheet, key, value))
 
     def _mode(self, key: Text, value: Node) -> None:
         if text_of(self._sheet, key, value) != "infrastructure":

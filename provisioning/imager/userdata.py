@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from .cloud_init import Reader, each_key, items_of, root_of, taking, text_of, truth_of
+from .cloud_init import Reader, boolean_of, each_key, items_of, reader_for, root_of, text_of
 from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Text
 
@@ -62,8 +62,8 @@ class _UserData:
     def read(self, root: Node) -> None:
         sheet = self._sheet
         readers: Mapping[str, Reader] = {
-            "hostname": taking(sheet, "host_name"),
-            "timezone": taking(sheet, "timezone"),
+            "hostname": reader_for(sheet, "host_name"),
+            "timezone": reader_for(sheet, "timezone"),
             "user": self._user,
             "users": self._users,
             "ssh_authorized_keys": self._keys,
@@ -93,12 +93,12 @@ class _UserData:
             return
         self._has_user = True
         if isinstance(value, Text):
-            taking(sheet, "user")(key, value)
+            reader_for(sheet, "user")(key, value)
             return
         readers: Mapping[str, Reader] = {
-            "name": taking(sheet, "user"),
-            "passwd": taking(sheet, "password_hash"),
-            "hashed_passwd": taking(sheet, "password_hash"),
+            "name": reader_for(sheet, "user"),
+            "passwd": reader_for(sheet, "password_hash"),
+            "hashed_passwd": reader_for(sheet, "password_hash"),
             "lock_passwd": self._lock,
             "ssh_authorized_keys": self._keys,
         }
@@ -107,7 +107,7 @@ class _UserData:
             sheet.values.pop("password_hash", None)
 
     def _lock(self, key: Text, value: Node) -> None:
-        self._is_locked = bool(truth_of(self._sheet, key, value))
+        self._is_locked = bool(boolean_of(self._sheet, key, value))
 
     def _keys(self, key: Text, value: Node) -> None:
         for each in items_of(value):
@@ -116,7 +116,7 @@ class _UserData:
                 self._sheet.take_key(words.strip(), key=key.text, line=each.line)
 
     def _logins(self, key: Text, value: Node) -> None:
-        if truth_of(self._sheet, key, value):
+        if boolean_of(self._sheet, key, value):
             self._password_logins = key.line
 
     def _packages(self, key: Text, value: Node) -> None:

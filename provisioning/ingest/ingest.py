@@ -51,7 +51,7 @@ Its argument makes the card writable.
 """
 
 
-def nothing_beside(_open: Callable[[], None]) -> Iterable[FileProblem]:
+def no_other_files(_open: Callable[[], None]) -> Iterable[FileProblem]:
     """Take in no other files."""
     return ()
 
@@ -80,7 +80,7 @@ class Intake:
         now: datetime,
         fallback: str,
         writable: Callable[[], AbstractContextManager[None]],
-        beside: Beside = nothing_beside,
+        beside: Beside = no_other_files,
     ) -> None:
         """Set the folders `card` and `inbox`, which are None where there is none.
 

@@ -76,7 +76,7 @@ def checks(owned: Collection[str]) -> Checks:
     }
 
 
-def take_in(
+def take_in_customisation(
     card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
 ) -> tuple[FileProblem, ...]:
     """Store the customisation, wipe files that were understood, and return the problems of the others.
@@ -85,10 +85,10 @@ def take_in(
     """
     reading, contents = card.look()
     if reading.asked != Customisation():
-        earlier = kept(force.folder)
+        earlier = stored_customisation(force.folder)
         merged = reading.asked if earlier is None else _merged(earlier, reading.asked)
         if merged != earlier:
-            keep(force.folder, merged)
+            store_customisation(force.folder, merged)
         wipe = {str(card.firmware / name): digest(contents[name]) for name in reading.understood}
         if wipe:
             memory = force.memory  # remembered first: an interrupted wipe continues at the next boot
@@ -105,12 +105,12 @@ def _merged(earlier: Customisation, later: Customisation) -> Customisation:
     return dataclasses.replace(earlier, **{name: value for name, value in said.items() if value})
 
 
-def keep(etc: Path, asked: Customisation) -> None:
+def store_customisation(etc: Path, asked: Customisation) -> None:
     """Store the customisation. Raise OSError if that fails."""
     files.write(etc / KEPT, json.dumps(dataclasses.asdict(asked)).encode(), mode=files.SECRET)
 
 
-def kept(etc: Path) -> Customisation | None:
+def stored_customisation(etc: Path) -> Customisation | None:
     """Return the stored customisation; None if there is none."""
     try:
         found: dict[str, Any] = json.loads((etc / KEPT).read_bytes())

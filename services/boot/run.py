@@ -139,7 +139,7 @@ class BootSequence:
         before, known = boot_state.read(self.places.run), len(self.problems)
         if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
-            network = imager.added(configuration.network, imager.kept(self.places.etc))
+            network = imager.added(configuration.network, imager.stored_customisation(self.places.etc))
             self._step(_NETWORKS, lambda: self._networks(network))
             listener = configuration.listener.interfaces
             self._step(_FIREWALL, lambda: self._open_doors(network.ssh_interfaces, listener))
@@ -204,7 +204,7 @@ class BootSequence:
         return imager.ImagerCard(self.places.firmware, system.owned_names(self.places.root))
 
     def _take_in_imagers(self, before_writing: Callable[[], None]) -> Iterable[FileProblem]:
-        return imager.take_in(
+        return imager.take_in_customisation(
             self._imagers_card(), ActiveConfiguration(self.places.etc), before_writing=before_writing
         )
 
@@ -241,14 +241,14 @@ class BootSequence:
     def _imager(self) -> None:
         """Create the user that was asked for, unless the name belongs to the system."""
         places = self.places
-        asked = self.asked = imager.kept(places.etc)
+        asked = self.asked = imager.stored_customisation(places.etc)
         if asked is None or not asked.user:
             return
         try:
             keys.user_name(asked.user, system.owned_names(places.root))
         except InputError as error:  # an older release accepted it
             self.problems.append(f"Raspberry Pi Imager's user is not made: {error}")
-            imager.keep(places.etc, replace(asked, user="", password_hash=""))
+            imager.store_customisation(places.etc, replace(asked, user="", password_hash=""))
             return
         groups = system.groups(imager.GROUPS)
         records = imager.user_records(asked, home=places.homes, uid=_IMAGERS_USER, groups=groups)

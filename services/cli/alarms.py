@@ -49,7 +49,7 @@ def ack_arguments(parser: ArgumentParser) -> None:
 
 def ack(args: Namespace, world: Environment) -> int:
     """Record that somebody has seen an alarm. Return 0."""
-    who = by_whom(args, world)
+    who = acknowledger_name(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
     if args.json:
         print_json("acknowledgement", {"id": document_id, "who": who, "added": added})
@@ -58,7 +58,7 @@ def ack(args: Namespace, world: Environment) -> int:
     return 0
 
 
-def by_whom(args: Namespace, world: Environment) -> str:
+def acknowledger_name(args: Namespace, world: Environment) -> str:
     """Return the name of the person who acknowledges: `--by`, else the login name.
 
     Raise UsageError if it is blank.

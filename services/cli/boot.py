@@ -48,7 +48,7 @@ def boot(args: Namespace, world: Environment) -> int:
 
     if not system.is_root():
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
-    places = places_of(args)
+    places = selected_paths(args)
     boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
     parts = {None: boot.run, "card": boot.take_up, "networks": boot.join, "radio": boot.rekey}
     with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
@@ -67,7 +67,7 @@ def boot(args: Namespace, world: Environment) -> int:
     return 0
 
 
-def places_of(args: Namespace) -> AppliancePaths:
+def selected_paths(args: Namespace) -> AppliancePaths:
     """Return the paths that the command's options select."""
     partition = getattr(args, "partition", PARTITION)
     return AppliancePaths(

@@ -56,7 +56,7 @@ def _apply(args: Namespace, world: Environment) -> int:
     from services.boot import clock, run
     from services.config.check import name_in_force
 
-    from .boot import places_of
+    from .boot import selected_paths
 
     try:
         name = name_in_force(args.file)
@@ -65,7 +65,7 @@ def _apply(args: Namespace, world: Environment) -> int:
     if not os.access(args.config.parent, os.W_OK):
         raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
     offer = OfferedFiles({name: args.file.read_bytes()}, origins={name: args.file})
-    outcome = run.BootSequence(places_of(args), clock.now(args.data, utc=world.utc)).take_in(offer)
+    outcome = run.BootSequence(selected_paths(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
         facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
         print_json("config-apply", facts)

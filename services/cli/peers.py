@@ -7,7 +7,7 @@ from services.console.errors import FailedError
 from services.console.output import print_json
 from services.console.stores import zone
 from services.screens.peer_list import as_json, chosen, overview, route_lines, rows, shore_lines, why_not
-from services.state.sync_state import look
+from services.state.sync_state import read
 from services.terminal.present import paint, screen
 
 
@@ -24,7 +24,7 @@ def peers(args: Namespace, world: Environment) -> int:
 
     Raise FailedError if there is none, after the gateways were shown.
     """
-    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if args.json:
         if args.route is not None and state is not None:

@@ -12,7 +12,7 @@ from services.console.output import say
 from services.console.stores import configured_vessel
 from services.terminal.present import screen
 
-from .alarms import by_whom
+from .alarms import acknowledger_name
 from .options import identity_option
 
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
@@ -62,7 +62,7 @@ def top(args: Namespace, world: Environment) -> int:
     if every is not None and not LEAST_S <= every <= MOST_S:
         raise UsageError(f"--every takes {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
-        by_whom(args, world)
+        acknowledger_name(args, world)
     configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
     from services.screens.top import plain
     from services.screens.top.facts import TopFactsCollector
@@ -80,7 +80,9 @@ def top(args: Namespace, world: Environment) -> int:
         return plain.follow(looker, look, args, world, where)
     from services.screens.top.app import Top
 
-    app = Top(looker, look, every=args.every, who=partial(by_whom, args, world), unicode=where.unicode)
+    app = Top(
+        looker, look, every=args.every, who=partial(acknowledger_name, args, world), unicode=where.unicode
+    )
     return app.show()
 
 

@@ -27,12 +27,12 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
             f"{path}: there is no document store; has the recorder ever run here? (--data names its folder)"
         )
     # Only sync checkpoints the appliance's store, and processes that watch it must hear of each write.
-    with opened(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
+    with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database
 
 
 @contextlib.contextmanager
-def opened(
+def open_store(
     path: Path, *, create: bool = False, checkpoint_pages: int | None = None, announce: Path | None = None
 ) -> Iterator["Database"]:
     """Open a document store by its path. Raise FailedError if that fails."""

@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
         wrong = f"--vessels {vessels}: there can be 1 to {len(fleet.NAMES)}"
     elif args.stay is not None and args.keep is not None:
         wrong = "--stay DIR leaves everything there: no --keep"
-    elif kept is not None and (there := fleet.in_the_way(kept)) is not None:
+    elif kept is not None and (there := fleet.leftover_path(kept)) is not None:
         wrong = f"{there} exists: name another folder"
     if wrong is not None:
         print(f"logboat demo: {wrong}", file=sys.stderr)

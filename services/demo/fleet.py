@@ -66,13 +66,13 @@ class Fleet:
             each.close()
 
 
-def in_the_way(folder: Path) -> Path | None:
+def leftover_path(folder: Path) -> Path | None:
     """Return a path that an earlier demo has left in a folder; None if there is none."""
     return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
-    """Write all files of a new fleet into a folder where nothing is `in_the_way`.
+    """Write all files of a new fleet into a folder where nothing is `leftover_path`.
 
     `speed` and `repeat` say how the recording is played.
     """

@@ -17,7 +17,7 @@ from . import vessel_sensors
 from .fleet import Fleet
 from .progress import ProgressDisplay, ProgressRow
 from .shore import ArrivedDocuments, Shore
-from .store_differences import Standing, StoreDifference, apart, standing
+from .store_differences import Standing, StoreDifference, apart, current_revisions
 from .supervisor import Supervisor
 from .vessel import Daemon, DemoError, DemoVessel
 
@@ -144,7 +144,11 @@ class Scenario:
 
         def is_there() -> bool:
             store = vessel.database()
-            return store is not None and shore.ashore(standing(store)).is_complete and shore.is_noted(store)
+            return (
+                store is not None
+                and shore.ashore(current_revisions(store)).is_complete
+                and shore.is_noted(store)
+            )
 
         try:
             self._watch(is_there, "everything to be ashore")
@@ -301,7 +305,7 @@ class _ImpatientError(DemoError):
 
 def _standing(vessel: DemoVessel) -> Standing:
     store = vessel.database()
-    return {} if store is None else standing(store)
+    return {} if store is None else current_revisions(store)
 
 
 def _peers(vessel: DemoVessel) -> list[dict[str, Any]]:

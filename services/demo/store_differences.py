@@ -29,7 +29,7 @@ class StoreDifference:
         return all(not newer(wanted, standing) for standing in standings)
 
 
-def standing(database: Database) -> Standing:
+def current_revisions(database: Database) -> Standing:
     """Return the current revisions of a store. Raise StoreError if it cannot be read."""
     return {change.id: change.rev for change in database.changes()}
 

@@ -45,14 +45,14 @@ class Supervisor:
         """
         said = []
         for daemon, status in self._vessel.ended():
-            how = in_words(status)
+            how = describe_exit(status)
             times = self._ended[daemon] = [
                 at for at in self._ended.get(daemon, ()) if now - at < crash_loops.WITHIN_S
             ]
             times.append(now)
             if status != 0:  # a daemon that was told to stop exits with 0, which is no fault
                 clock = time.clock_gettime(time.CLOCK_BOOTTIME)
-                crash_loops.note(self._vessel.folder / "run", daemon.state, how, clock=clock)
+                crash_loops.record_exit(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
             self._down.append(_Down(daemon, now + wait))
             said.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
@@ -62,7 +62,7 @@ class Supervisor:
         return said
 
 
-def in_words(status: int) -> str:
+def describe_exit(status: int) -> str:
     """Return how a process exited, in the same words as `units/ended`."""
     if status >= 0:
         return f"exit status {status}"

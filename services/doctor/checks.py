@@ -36,7 +36,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("restarts", daemons.restarts, "a daemon that keeps stopping hides a fault"),
     Check("errors", daemons.errors, "the system journal is in memory; these errors were kept on the card"),
     Check("configuration", recording.configuration, "a file with errors is not used"),
-    Check("name", recording.named, "vessels are identified by their ids"),
+    Check("name", recording.vessel_name, "vessels are identified by their ids"),
     Check("gpio-chip", wiring.chip, "contacts and pulses are read through it"),
     Check("pins", wiring.pins, "readings from a pin that a bus drives are meaningless"),
     Check("overlays", wiring.overlays, "the kernel must know which devices are wired"),

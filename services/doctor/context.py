@@ -66,17 +66,17 @@ class Appliance:
     @cached_property
     def recorder_sight(self) -> recorder_state.Sight:
         """The recorder's state, and whether it is current."""
-        return recorder_state.look(self.run, boottime=self.boottime, alive=self.alive)
+        return recorder_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def sync_sight(self) -> sync_state.Sight:
         """The sync daemon's state, and whether it is current."""
-        return sync_state.look(self.run, boottime=self.boottime, alive=self.alive)
+        return sync_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def lights_sight(self) -> lights_state.Sight:
         """The lights' state, and whether it is current."""
-        return lights_state.look(self.run, boottime=self.boottime, alive=self.alive)
+        return lights_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @property
     def recorder(self) -> LiveState | None:

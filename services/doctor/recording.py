@@ -33,7 +33,7 @@ def configuration(patient: Appliance) -> Finding:
     return good("logboat.toml and sensors.toml are valid")
 
 
-def named(patient: Appliance) -> Finding:
+def vessel_name(patient: Appliance) -> Finding:
     """Check whether a name for this vessel is configured."""
     if patient.boot.generated:
         return warn("no vessel id is configured; a generated one is in use", "Put vessel.toml on the card.")

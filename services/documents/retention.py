@@ -110,7 +110,7 @@ def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | Non
     return (found | {log} if log else found) or None
 
 
-def held(
+def bytes_by_owner(
     database: Database,
     vessel: str,
     logs: Collection[str] | None,
@@ -252,7 +252,9 @@ class _Pass:
         if self._looks % _LOOKS == 0:
             self._departures = database.sizes.departures()
         self._looks += 1
-        holds = held(database, self._vessel, self._logs, beside=self._beside(), departures=self._departures)
+        holds = bytes_by_owner(
+            database, self._vessel, self._logs, beside=self._beside(), departures=self._departures
+        )
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:

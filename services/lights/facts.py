@@ -93,8 +93,8 @@ class Machine:
     def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
         """Return the current facts. Never raise: what cannot be read counts as absent."""
         return self.around(
-            recorder_state.look(self.run, boottime=boottime, alive=alive),
-            sync_state.look(self.run, boottime=boottime, alive=alive),
+            recorder_state.read(self.run, boottime=boottime, alive=alive),
+            sync_state.read(self.run, boottime=boottime, alive=alive),
             boottime=boottime,
             utc=utc,
         )

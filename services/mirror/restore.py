@@ -25,7 +25,7 @@ LOOKED_UP: Final = 2_000
 """Number of documents that are looked up in one statement."""
 
 
-def put_back(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
+def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
     """Write documents that are in the copies in `folder` and missing in the store, and return their number.
 
     Calling it again does no harm. `progress` is called often. Raise StoreError or OSError if something cannot

@@ -144,7 +144,7 @@ def is_behind(journal: Journal) -> str | None:
 
     Raise JournalError if the journal is damaged.
     """
-    given, state = journal.witness.found, rollback.look(journal.path)
+    given, state = journal.witness.found, rollback.read_journal_state(journal.path)
     if state is None:
         return rollback.journal_lost(given)
     return rollback.journal_behind_witness(state, given)
@@ -157,7 +157,7 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
     """
     try:
         if journal.get_meta("log") is not None:
-            put_away(journal.path, store)
+            write_out_journal(journal.path, store)
         if given is not None:
             with Database.open(store, single_writer=is_single_writer) as database:
                 rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
@@ -165,10 +165,10 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
         place = store_repair.waiting_place(journal.path)
         logger.error("%s: %s; it waits as %s to be put into documents", journal.path, error, place)
         journal.begin_file(place)
-        store_repair.keep_word(place, store_repair.LostNumbers(given, in_doubt=given is not None))
+        store_repair.note_lost_numbers(place, store_repair.LostNumbers(given, in_doubt=given is not None))
 
 
-def put_away(journal: Path, store: Path) -> None:
+def write_out_journal(journal: Path, store: Path) -> None:
     """Write the samples of a journal whose log ends into documents. Raise JournalError or StoreError."""
     reader = JournalReader(journal)
     try:

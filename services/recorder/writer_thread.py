@@ -334,7 +334,7 @@ class WriterThread:
             self._documenter.reassert(in_progress)
         budget = self._budget()
         if is_short:
-            store_repair.give_up_set_aside(self._data)
+            store_repair.delete_set_aside(self._data)
         if self._excess(budget) > 0:
             slack = int(budget * retention.SLACK)
             removed = retention.make_room(

@@ -63,7 +63,7 @@ class JournalState:
     """Logs of this vessel before this one, as far as the journal knows them."""
 
 
-def look(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
+def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
     """Return the state of a journal; None if no log has begun in it. Raise JournalError if it is damaged."""
     connection = connect(journal)
     try:

@@ -291,7 +291,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
     """Find the file that is behind the others (`rollback`), without those that are broken."""
     journal, store = data / "samples.db", data / "log.db"
-    state = rollback.look(journal, progress=report.progress) if journal.exists() else None
+    state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
     found.state = state
     if state is None:
         why = rollback.journal_lost(found.given)
@@ -340,7 +340,7 @@ def _is_beheaded(path: Path) -> bool:
 
 def _unseen(store: Path) -> UnreadFrames:
     try:
-        return wal_tail.look(store)
+        return wal_tail.read_tail(store)
     except JournalError:
         return UnreadFrames.NOTHING  # the next process that opens it reports the problem
 
@@ -353,9 +353,9 @@ def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
     if not path.exists():
         return []
     try:
-        cut_off = wal_tail.look(path)
+        cut_off = wal_tail.read_tail(path)
         if cut_off is UnreadFrames.ONE_COMMIT and repair:
-            taken = wal_tail.take_in(path)
+            taken = wal_tail.apply_tail(path)
             if taken is not None:
                 report.done.append(taken)
                 log.warning("%s", taken)

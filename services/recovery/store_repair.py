@@ -20,7 +20,7 @@ from services.journal.journal import Journal
 from services.journal.number_witness import GivenNumbers, NumberWitness
 from services.journal.schema import JournalError, connect, move_database
 from services.mirror.mirror import CopyWriter, folder_in, numbers
-from services.mirror.restore import put_back
+from services.mirror.restore import restore_missing
 from services.system import machine
 from sync import documents
 from sync.folders import make_folder, opener
@@ -160,7 +160,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     try:
         with Database.open(store, single_writer=documents.is_single_writer) as database:
             before = database.last_sequence
-            found = put_back(database, folder, progress=report.progress)
+            found = restore_missing(database, folder, progress=report.progress)
             copies = CopyWriter(folder)
             copies.rebase(database, before=before)
             copies.close()
@@ -191,7 +191,7 @@ def replace_journal(
         if is_sound and path.exists():
             _empty_write_ahead_log(path)
         move_database(path, aside)
-        is_kept = keep_word(aside, lost)
+        is_kept = note_lost_numbers(aside, lost)
     else:
         aside, is_kept = set_aside(path), True
     report.done.append(
@@ -280,7 +280,7 @@ def _waiting(folder: Path) -> set[Path]:
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
 
 
-def keep_word(waiting: Path, lost: LostNumbers) -> bool:
+def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
     """Note what is known of numbers that a waiting journal has lost. Return False if that fails.
 
     Only after the journal was moved: by that word alone, all its numbers would be named as lost.
@@ -321,7 +321,7 @@ def _word(waiting: Path) -> LostNumbers:
         return LostNumbers()
 
 
-def give_up_set_aside(data: Path) -> None:
+def delete_set_aside(data: Path) -> None:
     """Delete broken files that were kept for examination, on a card without space, before any history."""
     for old in (data / "set-aside").glob("*"):
         log.warning("%s removed to make room", old)

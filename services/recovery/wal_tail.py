@@ -28,7 +28,7 @@ from .journal_salvage import SalvagedJournal, salvage
 BROKEN: Final = "its write-ahead log is broken before commits that were durable"
 
 
-def look(path: Path) -> UnreadFrames:
+def read_tail(path: Path) -> UnreadFrames:
     """Return what follows in a database's log. Raise JournalError if SQLite cannot open it."""
     if not path.exists():
         return UnreadFrames.NOTHING
@@ -38,7 +38,7 @@ def look(path: Path) -> UnreadFrames:
         raise translated(error, path) from error
 
 
-def take_in(path: Path) -> str | None:
+def apply_tail(path: Path) -> str | None:
     """Apply the journal's single commit if its batch is complete; return a sentence about it, or None.
 
     Raise JournalDamagedError if more follows than that.

@@ -183,11 +183,11 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
             format_bytes(peer.received),
         )
     behind, to_come, sent, received = figures
-    came_by, last = ("", "") if route is None else (_shortened(by_way_of(route)), _ago(route, utc))
+    came_by, last = ("", "") if route is None else (_shortened(describe_route(route)), _ago(route, utc))
     return row.vessel, row.words, behind, to_come, came_by, last, sent, received
 
 
-def by_way_of(route: LiveRoute) -> str:
+def describe_route(route: LiveRoute) -> str:
     """Return `direct`, or the vessels that relay the documents, in the order in which they pass them."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"

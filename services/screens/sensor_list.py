@@ -11,7 +11,7 @@ from services.console.environment import Environment
 from services.console.output import moment_json
 from services.console.stores import chosen_vessel, own_vessel, reading_store
 from services.history.current import CurrentValue, from_documents, from_recorder
-from services.state.recorder_state import look
+from services.state.recorder_state import read
 from services.terminal.present import Screen, Style, count, moment_text, paint, thousands, wrap
 from services.terminal.table import fitted
 
@@ -34,7 +34,7 @@ def view(args: Namespace, world: Environment) -> SensorList:
 
     Raise FailedError if there is neither a recorder nor a store.
     """
-    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
     if sight.is_live and state is not None and args.vessel in (None, state.vessel):
         return SensorList(state.vessel, from_recorder(state, boottime=world.boottime), "")

@@ -14,7 +14,7 @@ from services.history.current import CurrentValue, from_documents, from_recorder
 from services.screens.status_lines import LINES, StatusFacts, StoreFacts
 from services.state import boot_state as bootstate
 from services.state import crash_loops, lights_state, sync_state
-from services.state.recorder_state import Sight, look
+from services.state.recorder_state import Sight, read
 from services.terminal.present import Screen, Style, paint, wrap
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def gather(args: Namespace, world: Environment, configured: "VesselSection | Non
 
     `configured` is the vessel of the configuration.
     """
-    sight = look(args.run, boottime=world.boottime, alive=world.alive)
-    mesh_sight = sync_state.look(args.run, boottime=world.boottime, alive=world.alive)
-    lights_sight = lights_state.look(args.run, boottime=world.boottime, alive=world.alive)
+    sight = read(args.run, boottime=world.boottime, alive=world.alive)
+    mesh_sight = sync_state.read(args.run, boottime=world.boottime, alive=world.alive)
+    lights_sight = lights_state.read(args.run, boottime=world.boottime, alive=world.alive)
     problems = () if sight.is_live else problems_of(args)
     stored = _from_store(args, world, sight, configured)
     return compose(

@@ -36,7 +36,7 @@ class CommonFault:
     """A description of the lights where they show none of their patterns."""
 
 
-def says(words: str, text: str) -> bool:
+def matches(words: str, text: str) -> bool:
     """Return True if `text` contains `words`, with anything in place of `…`."""
     return re.search(".*".join(map(re.escape, words.split(ANYTHING))), text, re.DOTALL) is not None
 

@@ -50,7 +50,7 @@ class CrashLoop:
         return f"logboat-{self.daemon} has stopped {self.count} times in {within} (last: {self.how})"
 
 
-def judge(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
+def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
     """Return a fault if a daemon exits repeatedly at this moment, else None.
 
     `ends` are its recorded exits, the oldest first; `clock` is the boot clock in seconds.
@@ -61,14 +61,14 @@ def judge(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop
     return CrashLoop(daemon, len(recent), recent[-1].how)
 
 
-def note(run: Path, daemon: str, how: str, *, clock: float) -> None:
+def record_exit(run: Path, daemon: str, how: str, *, clock: float) -> None:
     """Record an exit, where no systemd does. Raise OSError if that fails."""
     with open(_path(run, daemon), "a", opener=opener()) as file:
         # Rounded down: an exit that seems to lie in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 
 
-def noted(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
+def recorded_exits(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
     """Return the recorded exits of a daemon, the oldest first."""
     try:
         text = _path(run, daemon).read_text(errors="replace")
@@ -88,7 +88,7 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
 
 def find_crash_loops(run: Path, *, clock: float) -> list[CrashLoop]:
     """Return the daemons that exit repeatedly at this moment, the most important first."""
-    found = (judge(daemon, noted(run, daemon), clock=clock) for daemon in DAEMONS)
+    found = (crash_loop_in(daemon, recorded_exits(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in found if each is not None]
 
 

@@ -31,8 +31,8 @@ Sight = liveness.ObservedState[LiveLights]
 """The state of the lights' daemon, and whether it is current."""
 
 
-def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
-    return liveness.judge(
+    return liveness.read_checked(
         state_file.path(run, "lights"), LiveLights, "the lights daemon", boottime=boottime, alive=alive
     )

@@ -60,7 +60,7 @@ class ObservedState(Generic[State]):
         return not self.why_not
 
 
-def judge(
+def read_checked(
     path: Path, shape: type[State], who: str, *, boottime: float, alive: Callable[[int], bool]
 ) -> ObservedState[State]:
     """Read and check a daemon's file.

@@ -110,6 +110,8 @@ def is_recording(sight: Sight, *, boottime: float) -> bool:
     )
 
 
-def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
-    return liveness.judge(state_file.path(run), LiveState, "the recorder", boottime=boottime, alive=alive)
+    return liveness.read_checked(
+        state_file.path(run), LiveState, "the recorder", boottime=boottime, alive=alive
+    )

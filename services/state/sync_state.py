@@ -175,12 +175,12 @@ Sight = liveness.ObservedState[LiveMesh]
 """The sync daemon's state, and whether it is current."""
 
 
-def look(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
+def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds.
 
     If the daemon has ended for a reason, its last state contains that.
     """
-    seen = liveness.judge(
+    seen = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive
     )
     if seen.is_live or seen.state is None or seen.state.fault is None or alive(seen.state.pid):

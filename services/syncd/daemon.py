@@ -257,7 +257,7 @@ class SyncDaemon:
 
     def _is_recording(self) -> bool:
         boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
-        sight = recorder_state.look(self._places.run, boottime=boottime, alive=is_alive)
+        sight = recorder_state.read(self._places.run, boottime=boottime, alive=is_alive)
         return recorder_state.is_recording(sight, boottime=boottime)
 
     def _trust(self) -> FleetTrust | None:

@@ -4,7 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from services.console.stores import opened
+from services.console.stores import open_store
 from services.documents import retention
 from sync.blip.frames import FrameKind
 from sync.documents import is_single_writer, reading_prefix
@@ -32,7 +32,7 @@ def filled(data: Path) -> None:
 
 
 def kept(data: Path) -> int:
-    with opened(data / "log.db") as database:
+    with open_store(data / "log.db") as database:
         return database.count(reading_prefix("argo", "rpm", OLD))
 
 
@@ -69,13 +69,13 @@ def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size
             siege.recorder.wait_for_lines(20)
             siege.recorder.wait_for_state(lambda state: state.get("storage") is not None)
             assert kept(data) == READINGS
-        with opened(data / "log.db") as database:
+        with open_store(data / "log.db") as database:
             of_guest = [found for found in database.checkpoints.all() if found.owner == f"user:{GUEST}"]
             assert sum(found.size for found in of_guest) <= MOST_BYTES
             assert of_guest or size.is_full, (
                 "large ones go first when the crew's notes are more than its share"
             )
-            assert retention.held(database, "argo", {OLD}).total <= BUDGET
+            assert retention.bytes_by_owner(database, "argo", {OLD}).total <= BUDGET
         assert report.most_mib <= MEMORY_MIB, str(report)
         assert report.times.worst <= size.worst_s, str(report)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from provisioning.card import image_writing, make, partition_growth, partitions, target, tools
-from provisioning.card.target import Target, judge
+from provisioning.card.target import Target, check_target
 from provisioning.errors import CardError
 from tests.provisioning import images
 from tests.provisioning.bundles import bundle
@@ -49,11 +49,11 @@ def listed(**changed: Any) -> Mapping[str, Any]:
 
 
 def test_a_card_in_a_reader_may_be_written_and_is_named() -> None:
-    found = judge(Path("/dev/sdb"), need=4_000_000_000, listed=listed())
+    found = check_target(Path("/dev/sdb"), need=4_000_000_000, listed=listed())
     assert found.is_device
     assert found.words == "/dev/sdb: Any SD Reader, 32 GB"
     old = listed(rm="1", ro="0", size="32000000000")
-    assert judge(Path("/dev/sdb"), need=0, listed=old).size == 32_000_000_000
+    assert check_target(Path("/dev/sdb"), need=0, listed=old).size == 32_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_a_card_in_a_reader_may_be_written_and_is_named() -> None:
 )
 def test_what_is_no_card_is_refused(changed: Mapping[str, Any], said: str) -> None:
     with pytest.raises(CardError, match=said):
-        judge(Path("/dev/sdb"), need=4_000_000_000, listed=listed(**changed))
+        check_target(Path("/dev/sdb"), need=4_000_000_000, listed=listed(**changed))
 
 
 def test_this_machines_own_disks_are_listed_and_none_of_them_is_a_file(tmp_path: Path) -> None:
     images.need_tools()
     assert "blockdevices" in target.devices()
     with pytest.raises(CardError, match="no such folder"):
-        judge(tmp_path / "no" / "card.img", need=1, listed={})
+        check_target(tmp_path / "no" / "card.img", need=1, listed={})
     with pytest.raises(CardError, match="neither a file nor a device"):
-        judge(tmp_path, need=1, listed={})
+        check_target(tmp_path, need=1, listed={})
 
 
 # Content that is written

@@ -348,10 +348,10 @@ def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) 
     kept = tmp_path / "cache/packages-amd64"
     kept.mkdir(parents=True)
     (kept / "zlib1g_1%3a1.2-1_amd64.deb").write_bytes(b"an older one")
-    roots.check_kept(found, tmp_path / "cache")
+    roots.check_cached(found, tmp_path / "cache")
     (kept / "zlib1g_1%3a1.3.dfsg+really1.3.1-1_amd64.deb").write_bytes(b"forged")
     with pytest.raises(LockError, match=r"zlib1g 1:1.3.dfsg\+really1.3.1-1: locked with SHA-256 abab"):
-        roots.check_kept(found, tmp_path / "cache")
+        roots.check_cached(found, tmp_path / "cache")
 
 
 def test_digests_come_from_the_index_and_files_are_compared_with_it(
@@ -432,10 +432,10 @@ def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
         made.append(path)
         path.write_text("whole")
 
-    first = build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make)
-    assert build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make) == first
+    first = build_cache.cached(tmp_path, "thing.tar", build_cache.digest([1]), make)
+    assert build_cache.cached(tmp_path, "thing.tar", build_cache.digest([1]), make) == first
     assert len(made) == 1
-    assert build_cache.kept(tmp_path, "thing.tar", build_cache.digest([2]), make) != first
+    assert build_cache.cached(tmp_path, "thing.tar", build_cache.digest([2]), make) != first
 
 
 def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_cache.kept(tmp_path, "thing.tar", build_cache.digest([1]), make)
+        build_cache.cached(tmp_path, "thing.tar", build_cache.digest([1]), make)
     assert list(tmp_path.iterdir()) == []
 
 

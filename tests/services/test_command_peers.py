@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.screens.peer_list import by_way_of, overview
-from services.state.sync_state import LiveMesh, LiveRoute, look
+from services.screens.peer_list import describe_route, overview
+from services.state.sync_state import LiveMesh, LiveRoute, read
 from services.terminal.present import Screen
 
 from . import documents as build
@@ -42,7 +42,7 @@ def told(tmp_path: Path, **changes: object) -> LiveMesh:
     from services.state import state_file
 
     state_file.write(state_file.path(tmp_path, "sync"), mesh_state(**{**FLEET, **changes}))
-    state = look(tmp_path, boottime=100_000.2, alive=lambda _: True).state
+    state = read(tmp_path, boottime=100_000.2, alive=lambda _: True).state
     assert state is not None
     return state
 
@@ -241,8 +241,8 @@ class TestScreen:
         assert painted == plain
 
     def test_a_long_way_is_shortened(self) -> None:
-        assert by_way_of(LiveRoute(path=["b"], hops=1, utc=0.0)) == "direct"
-        assert by_way_of(LiveRoute(path=["b", "c", "d"], hops=3, utc=0.0)) == "c > b"
+        assert describe_route(LiveRoute(path=["b"], hops=1, utc=0.0)) == "direct"
+        assert describe_route(LiveRoute(path=["b", "c", "d"], hops=3, utc=0.0)) == "c > b"
 
 
 class TestStatus:

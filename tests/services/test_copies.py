@@ -15,7 +15,7 @@ from services.documents import retention
 from services.mirror import mirror as copies_module
 from services.mirror import segment_file
 from services.mirror.mirror import CopyWriter, contents, numbers, segment
-from services.mirror.restore import put_back
+from services.mirror.restore import restore_missing
 from services.mirror.segment_file import PAGE, Copy, Mark, RecordKind, SegmentContent, parse
 from sync import documents
 from sync.store import Database
@@ -306,9 +306,9 @@ def test_lost_documents_come_back_at_their_revision(tmp_path: Path) -> None:
         follow_once(tmp_path, database)
         before = all_of(database)
         database.purge([name for number, name in enumerate(before) if number % 3 == 0 or name == alarm])
-        assert put_back(database, tmp_path / "copies") == 14
+        assert restore_missing(database, tmp_path / "copies") == 14
         assert all_of(database) == before
-        assert put_back(database, tmp_path / "copies") == 0
+        assert restore_missing(database, tmp_path / "copies") == 0
 
 
 def test_older_revision_that_was_salvaged_is_followed_by_the_copy_and_a_newer_one_stays(
@@ -324,7 +324,7 @@ def test_older_revision_that_was_salvaged_is_followed_by_the_copy_and_a_newer_on
         for name in older:
             database.insert(name, first[name], [], {"n": 1})
         third = {name: database.put(name, {"n": 3}, parent=second[name]) for name in newer}
-        assert put_back(database, tmp_path / "copies") == 2
+        assert restore_missing(database, tmp_path / "copies") == 2
         current = {name: rev for name, (rev, _) in all_of(database).items()}
         assert current == {name: second[name] for name in older} | third
         assert database.conflicts() == []
@@ -343,7 +343,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
         copies.forget(alarms[:1])
         copies.close()
     with store(tmp_path / "copies") as empty:
-        put_back(empty, tmp_path / "copies")
+        restore_missing(empty, tmp_path / "copies")
         found = all_of(empty)
         assert sorted(found) == sorted(
             [documents.reading_id(VESSEL, "rpm", LOG, number) for number in range(10, 20)]
@@ -402,7 +402,7 @@ def test_mark_knows_what_was_put_back(tmp_path: Path) -> None:
     fresh.mkdir()
     with store(fresh) as database:
         last = database.last_sequence
-        put_back(database, tmp_path / "copies")
+        restore_missing(database, tmp_path / "copies")
         copies = CopyWriter(tmp_path / "copies")
         copies.rebase(database, before=last)
         name = put_reading(database, 99)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.console.stores import opened
+from services.console.stores import open_store
 from sync.fleet import users
 
 from . import documents as build
@@ -52,7 +52,7 @@ def sync(argo: SyncProcess, store: Path, name: str, *more: str, password: str = 
 
 
 def content(store: Path) -> set[str]:
-    with opened(store) as database:
+    with open_store(store) as database:
         return {document.id for document in database.documents()}
 
 

@@ -323,8 +323,8 @@ class TestFleet:
         assert other.name != made.name
 
     def test_what_another_demo_left_is_in_the_way(self, made: fleet.Fleet, tmp_path: Path) -> None:
-        assert fleet.in_the_way(tmp_path) is not None
-        assert fleet.in_the_way(tmp_path / "new") is None
+        assert fleet.leftover_path(tmp_path) is not None
+        assert fleet.leftover_path(tmp_path / "new") is None
 
     def test_addresses_are_those_of_the_others(self, made: fleet.Fleet) -> None:
         made.tell_addresses()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.demo.supervisor import Supervisor, in_words, wait_s
+from services.demo.supervisor import Supervisor, describe_exit, wait_s
 from services.demo.vessel import Daemon
 from services.state import crash_loops, state_file
 from tests.polling import PATIENCE_S, wait_until
@@ -63,7 +63,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
         return None if now == before else now
 
     after = wait_until(another, "the recorder comes back")
-    noted = crash_loops.noted(folder / "argo" / "run", "recorder")
+    noted = crash_loops.recorded_exits(folder / "argo" / "run", "recorder")
     assert [end.how for end in noted] == ["killed by signal KILL"]
     demo.terminate()
     said, _ = demo.communicate(timeout=PATIENCE_S)
@@ -139,6 +139,6 @@ def test_waits_are_those_of_the_units() -> None:
 
 
 def test_ends_are_in_words() -> None:
-    assert in_words(1) == "exit status 1"
-    assert in_words(-signal.SIGSEGV) == "killed by signal SEGV"
-    assert in_words(-63) == "killed by signal 63"
+    assert describe_exit(1) == "exit status 1"
+    assert describe_exit(-signal.SIGSEGV) == "killed by signal SEGV"
+    assert describe_exit(-63) == "killed by signal 63"

@@ -99,7 +99,7 @@ def test_ends_of_another_boot_do_not_count(systemd: Systemd) -> None:
     systemd.ends(*(90_000.0 + number for number in range(MANY)))
     assert systemd.judge(10.0) is None
     systemd.ends(10.0)
-    assert [end.clock for end in crash_loops.noted(systemd.folder / "run", "sync")] == [10.0]
+    assert [end.clock for end in crash_loops.recorded_exits(systemd.folder / "run", "sync")] == [10.0]
     assert systemd.kept[-1] == f"logboat-sync has stopped: {HOW}"
 
 
@@ -125,7 +125,7 @@ def test_a_file_of_notes_that_is_not_whole_stops_nothing(systemd: Systemd) -> No
 def test_how_it_ended_is_said_in_words(told: dict[str, str], words: str | None, systemd: Systemd) -> None:
     systemd.told = told
     systemd.ends(1.0)
-    assert [end.how for end in crash_loops.noted(systemd.folder / "run", "sync")] == (
+    assert [end.how for end in crash_loops.recorded_exits(systemd.folder / "run", "sync")] == (
         [words] if words else []
     )
 

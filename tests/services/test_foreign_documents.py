@@ -128,7 +128,7 @@ def test_repair_counts_what_is_right_and_puts_back_what_was_copied(
         held = documented(database, "argo")["rpm", "abcdef"]
         assert [number in held for number in (1, 2, 3)] == [True, True, False]
         database.purge([reading])
-        restore.put_back(database, tmp_path / "copies")
+        restore.restore_missing(database, tmp_path / "copies")
         assert database.get(reading) is not None
 
 

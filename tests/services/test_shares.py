@@ -213,7 +213,7 @@ def test_no_own_reading_goes_while_others_hold_more_than_their_share(
 
         make_room(database, vessel="argo", excess=excess, utc=UTC, log=LOG)
         if own_readings(database) < before:
-            left = retention.held(database, "argo", LOGS)
+            left = retention.bytes_by_owner(database, "argo", LOGS)
             room = max(left.total, budget)
             page = 4096 * 12  # the allowance for pages that are not full
             kept = database.checkpoints.size()

@@ -451,9 +451,9 @@ def test_broken_files_that_were_kept_go_when_the_card_has_no_room(tmp_path: Path
     (tmp_path / "samples.db").write_bytes(b"rubbish" * 2_000)
     store_check.prepare(tmp_path)
     assert list((tmp_path / "set-aside").iterdir())
-    store_repair.give_up_set_aside(tmp_path)
+    store_repair.delete_set_aside(tmp_path)
     assert not list((tmp_path / "set-aside").iterdir())
-    store_repair.give_up_set_aside(tmp_path / "nowhere")
+    store_repair.delete_set_aside(tmp_path / "nowhere")
 
 
 def copied(data: Path) -> list[str]:

@@ -132,7 +132,7 @@ def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_repair, "keep_word", cut)
+    monkeypatch.setattr(store_repair, "note_lost_numbers", cut)
     with Journal(tmp_path / "samples.db") as opened, pytest.raises(KeyboardInterrupt):
         start(opened, tmp_path)
     monkeypatch.undo()

@@ -219,7 +219,7 @@ def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_star
     def cut(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("services.recorder.log_identity.put_away", cut)
+    monkeypatch.setattr("services.recorder.log_identity.write_out_journal", cut)
     with Journal(tmp_path / "samples.db") as opened, pytest.raises(KeyboardInterrupt):
         start(opened, tmp_path)
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from services.cli.options import actions
 from services.console.environment import Environment
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say, to_json
-from services.console.stores import opened
+from services.console.stores import open_store
 from services.terminal.present import count
 from sync.folders import opener
 
@@ -95,7 +95,7 @@ def db(args: Namespace, world: Environment) -> int:  # noqa: ARG001  # the store
         return serve(args)
     if not args.path.is_file():
         raise FailedError(f"{args.path}: there is no such store")
-    with opened(args.path) as database:
+    with open_store(args.path) as database:
         return ACTIONS[args.action](database, args)
 
 
@@ -113,7 +113,7 @@ def _put(args: Namespace) -> int:
         raise FailedError(f"{args.path.parent}: there is no such folder")
     from sync.store import DocumentError
 
-    with opened(args.path, create=True) as database:
+    with open_store(args.path, create=True) as database:
         try:
             revision = database.put(args.id, body, parent=args.rev)
         except DocumentError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say
-from services.console.stores import opened
+from services.console.stores import open_store
 
 from .sync import basic, certificates, check_pairs, credential_arguments, identity, is_loopback, password
 
@@ -63,9 +63,9 @@ def serve(args: Namespace) -> int:
 
     from services.logs.setup import talkative
 
-    with talkative(), opened(args.path, create=not args.path.is_file()) as database:
+    with talkative(), open_store(args.path, create=not args.path.is_file()) as database:
         if ours is None and not args.no_tls:
-            ours = kept_identity(args.path)
+            ours = load_or_create_identity(args.path)
         configuration = _configuration(args, database, ours, authenticator)
         return asyncio.run(_listen(configuration, as_json=args.json))
 
@@ -123,7 +123,7 @@ def identity_path(store: Path) -> Path:
     return store.with_name(store.name + ".identity.pem")
 
 
-def kept_identity(store: Path) -> "TLSIdentity":
+def load_or_create_identity(store: Path) -> "TLSIdentity":
     """Return the self-signed identity beside a store, and create it if it is missing.
 
     Raise FailedError if it cannot be read or written.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from services.console.errors import FailedError, UsageError
-from services.console.stores import opened
+from services.console.stores import open_store
 
 if TYPE_CHECKING:
     from sync.net.authenticators import Authenticator
@@ -83,7 +83,7 @@ def replicate(args: Namespace) -> int:
         raise FailedError(f"{args.path}: there is no such store")
     if not args.path.parent.is_dir():
         raise FailedError(f"{args.path.parent}: there is no such folder")
-    with opened(args.path, create=not is_there) as database:
+    with open_store(args.path, create=not is_there) as database:
         from .run import run
 
         return run(settings(database), as_json=args.json)

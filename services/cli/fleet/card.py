@@ -117,11 +117,11 @@ def _judged(args: Namespace, target: Path) -> "Target":
     Raise CardError if it is not suitable.
     """
     from provisioning.card import image_writing
-    from provisioning.card.target import devices, judge
+    from provisioning.card.target import check_target, devices
 
     need = 0 if args.image is None else image_writing.size_of(args.image) or 0
     is_device = str(target.resolve()).startswith("/dev/")
-    return judge(target, need=need, listed=devices() if is_device else {})
+    return check_target(target, need=need, listed=devices() if is_device else {})
 
 
 def _check_configuration(place: Path) -> None:

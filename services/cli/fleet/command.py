@@ -245,7 +245,7 @@ def _list(args: Namespace, world: Environment) -> int:
             vessel.name,
             "-" if vessel.mmsi is None else str(vessel.mmsi),
             "-" if vessel.current is None else _day(vessel.current.ends),
-            _standing(vessel.current, now),
+            _certificate_status(vessel.current, now),
             _card_words(vessel, folder.carded(vessel.id)),
         )
         for vessel in vessels
@@ -266,7 +266,7 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
         "id": vessel.id,
         "name": vessel.name,
         "mmsi": vessel.mmsi,
-        "standing": _standing(vessel.current, now),
+        "standing": _certificate_status(vessel.current, now),
         "card": None
         if carded is None
         else {"serial": carded.serial, "when": _day(carded.when), "where": carded.where},
@@ -284,7 +284,7 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
     }
 
 
-def _standing(issued: "IssuedCertificate | None", now: datetime) -> str:
+def _certificate_status(issued: "IssuedCertificate | None", now: datetime) -> str:
     if issued is None:
         return "not one of those that it was given: renew it"
     if issued.revoked is not None:

@@ -17,12 +17,12 @@ NO: Final = frozenset({"inactive", "off", "false", "no", "0"})
 
 def add(args: Namespace, world: Environment) -> int:
     """Send a value to the recorder, and return 0 once it is durable."""
-    from services.state.recorder_state import look
+    from services.state.recorder_state import read
     from services.system.control_socket import Addition, ControlError, ask
 
     if args.vessel is not None:
         raise UsageError("--add is for this vessel's own sensors; leave out --vessel")
-    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    sight = read(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None:
         raise FailedError(f"{sight.why_not}: only it can add to the log")
     sensor = sight.state.sensors.get(args.sensor)

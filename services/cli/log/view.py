@@ -14,7 +14,7 @@ from sensors.sample import Value
 from sensors.units import format_duration, format_value
 from services.console.environment import Environment
 from services.history.samples import RecordedSample
-from services.state.recorder_state import look
+from services.state.recorder_state import read
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
 
 USUAL_LIMIT: Final = 20
@@ -129,7 +129,7 @@ def now_line(args: Namespace, world: Environment, vessel: str) -> str:
 
     It is '' if the vessel is not this machine's, or if the recorder is not running.
     """
-    sight = look(args.run, boottime=world.boottime, alive=world.alive)
+    sight = read(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
         return ""
     sensor = sight.state.sensors.get(args.sensor)

@@ -101,13 +101,13 @@ class TopFactsCollector:
         """
         args, world = self._args, self._world
         now, utc = world.boottime, world.utc
-        sight = recorder_state.look(args.run, boottime=now, alive=world.alive)
+        sight = recorder_state.read(args.run, boottime=now, alive=world.alive)
         if self._files.is_due(is_live=sight.is_live):
             self._background.start()
         if patience:
             self._background.wait(patience)
-        mesh_sight = sync_state.look(args.run, boottime=now, alive=world.alive)
-        lights_sight = lights_state.look(args.run, boottime=now, alive=world.alive)
+        mesh_sight = sync_state.read(args.run, boottime=now, alive=world.alive)
+        lights_sight = lights_state.read(args.run, boottime=now, alive=world.alive)
         kept = self._on_file()
         found = aged(kept, now)
         vessel = kept.vessel if sight.state is None else sight.state.vessel

@@ -113,7 +113,7 @@ class FactsReader:
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:
-            sight = recorder_state.look(self._args.run, boottime=world.boottime, alive=world.alive)
+            sight = recorder_state.read(self._args.run, boottime=world.boottime, alive=world.alive)
             self._was_live = sight.is_live
             kept = self._asked(self._configuration(kept, sight))
             self._kept = self._store(kept, sight)

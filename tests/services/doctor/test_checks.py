@@ -196,7 +196,7 @@ def lose_reading(rig: Rig) -> None:
 
 def end_often(rig: Rig, clock: float) -> None:
     for second in range(6):
-        crash_loops.note(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
+        crash_loops.record_exit(rig.root / "run", "sync", "exit status 1", clock=clock - 60 + second)
 
 
 def keep_error(rig: Rig, utc: float) -> None:

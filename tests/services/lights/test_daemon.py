@@ -231,7 +231,7 @@ def test_systemd_is_asked_every_ten_seconds_once_an_end_was_noted_and_else_once_
     machine = Machine(tmp_path, tmp_path, tmp_path, ask_units=units)
     for now in [NOW + second for second in range(261)]:
         if now == NOW + 85:
-            crash_loops.note(tmp_path, "sync", "exit status 1", clock=now)
+            crash_loops.record_exit(tmp_path, "sync", "exit status 1", clock=now)
         found = look(machine, boottime=now)
     ten = [NOW + second for second in range(85, 261, 10)]
     assert asked == [NOW, NOW + 60, *ten]

@@ -163,7 +163,7 @@ class TestOneLook:
             raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
 
         logboat.put(SYNCED)
-        monkeypatch.setattr("services.state.recorder_state.look", forbidden)
+        monkeypatch.setattr("services.state.recorder_state.read", forbidden)
         done = logboat("top")
         assert (done.status, done.out) == (1, "")
         assert done.err == f"logboat: {logboat.run_folder}/recorder.json: Permission denied\n"

@@ -157,7 +157,7 @@ def restless(scene: Scene) -> Iterator[None]:
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second
-        crash_loops.note(scene.ship.run, "radio", "exit status 1", clock=began)
+        crash_loops.record_exit(scene.ship.run, "radio", "exit status 1", clock=began)
     yield
 
 

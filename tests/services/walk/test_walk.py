@@ -12,7 +12,14 @@ import pytest
 
 from services.doctor import network
 from services.lights.states import TABLE
-from services.screens.troubleshooting import TOLD_WITHIN_S, TROUBLES, CommonFault, lights_of, markdown, says
+from services.screens.troubleshooting import (
+    TOLD_WITHIN_S,
+    TROUBLES,
+    CommonFault,
+    lights_of,
+    markdown,
+    matches,
+)
 from services.terminal.present import screen
 from tests.faults.disks import in_memory
 from tests.gateway.broker import Broker
@@ -82,13 +89,13 @@ def are_lit(trouble: CommonFault, lights: Lights) -> bool:
 def is_in_status(trouble: CommonFault, ship: Ship) -> bool:
     lines, to_do = ship.status()
     where, words = trouble.status
-    return says(words, lines[where]) and says(trouble.to_do, to_do)
+    return matches(words, lines[where]) and matches(trouble.to_do, to_do)
 
 
 def is_the_doctors(trouble: CommonFault, ship: Ship) -> bool:
     where, words = trouble.doctor
     verdict, seen, cure = ship.doctor()[where]
-    return says(words, seen) and verdict in ("warn", "bad") and bool(cure)
+    return matches(words, seen) and verdict in ("warn", "bad") and bool(cure)
 
 
 def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
@@ -201,9 +208,9 @@ def test_readme_has_the_guide() -> None:
 
 
 def test_words_have_room_for_names_and_figures() -> None:
-    assert says("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (open)")
-    assert not says("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (short)")
-    assert says("", "anything")
+    assert matches("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (open)")
+    assert not matches("1 faulty: … (open)", "2 sensors, 1 faulty: fuel-level (short)")
+    assert matches("", "anything")
 
 
 def test_the_guide_is_aboard_too(logboat: Appliance) -> None:
