@@ -213,10 +213,10 @@ class FleetFolder:
         """
         with self.alone():
             if now is not None:
-                self._use_begun(now)
+                self._activate_due_key(now)
             if not (self.path / RADIO_KEY).exists():
                 files.write(self.path / RADIO_KEY, _radio_key(), mode=files.SECRET)
-            self._tell()
+            self._copy_statements()
 
     def change_radio_key(
         self, authority: Authority, *, now: datetime, begins: datetime
@@ -227,7 +227,7 @@ class FleetFolder:
         vessel's clock shows. Returns the vessels that get the key, and those that do not. Raises FolderError.
         """
         with self.alone():
-            self._use_begun(now)
+            self._activate_due_key(now)
             number = 1 if (before := self.radio_key) is None else before.number + 1
             key, at_once = _radio_key(), begins <= now
             if at_once or not (self.path / RADIO_KEY).exists():
@@ -236,8 +236,8 @@ class FleetFolder:
                 present = (self.path / RADIO_KEY).read_bytes()
             self._state_radio_key(authority, number, now=now, begins=begins, before=present, after=key)
             if at_once:
-                self._use_begun(now)
-            self._tell()
+                self._activate_due_key(now)
+            self._copy_statements()
             every = self._ids()
             without = self._revoked()
         return [vessel for vessel in every if vessel not in without], sorted(without)
@@ -313,7 +313,7 @@ class FleetFolder:
                 raise FolderError(text)
             after = Revocations(before.number + 1, now, before.entries + added)
             files.write(self.path / REVOCATIONS, _json(authority.state(after)))
-            self._tell()
+            self._copy_statements()
         return added
 
     # Within
@@ -352,7 +352,7 @@ class FleetFolder:
                 serial_text(each.serial_number),
                 each.not_valid_before_utc,
                 each.not_valid_after_utc,
-                revocations.of(each),
+                revocations.revocation_of(each),
                 each == current,
             )
             for each in sorted(
@@ -407,7 +407,7 @@ class FleetFolder:
         """Return the file with the password that the statement of this number brings."""
         return self.path / f"radio-{number}.key"
 
-    def _use_begun(self, now: datetime) -> None:
+    def _activate_due_key(self, now: datetime) -> None:
         """Put the last statement's password to use on the radio, once its time has come."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
@@ -445,7 +445,7 @@ class FleetFolder:
         statement = self.radio_key
         if statement is None or not self._next_key(statement.number).exists():
             return
-        self._use_begun(now)
+        self._activate_due_key(now)
         self._state_radio_key(
             authority,
             statement.number + 1,
@@ -454,7 +454,7 @@ class FleetFolder:
             before=(self.path / RADIO_KEY).read_bytes(),
             after=self._next_key(statement.number).read_bytes(),
         )
-        self._tell()
+        self._copy_statements()
 
     def _holders(self) -> Iterator[tuple[str, x509.Certificate]]:
         """Yield every certificate that was issued and is not revoked, with its vessel."""
@@ -465,7 +465,7 @@ class FleetFolder:
                     certificate = certificates.load_certificates(path)[0]
                 except ProblemError as error:
                     raise FolderError(f"{error.problem.text}; bring it back from a backup") from error
-                if revocations.of(certificate) is None:
+                if revocations.revocation_of(certificate) is None:
                     yield vessel, certificate
 
     def _remove_old_keys(self) -> None:
@@ -485,7 +485,7 @@ class FleetFolder:
         files.sync_folder(place)
         shutil.rmtree(old)
 
-    def _tell(self) -> None:
+    def _copy_statements(self) -> None:
         """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
         A vessel whose certificate is revoked does not get a key that it does not have.
@@ -511,11 +511,11 @@ class FleetFolder:
                 [current, *_] = certificates.load_certificates(self.identity(vessel) / VESSEL_CERTIFICATE)
             except (ProblemError, OSError):
                 continue
-            if revocations.of(current) is not None:
+            if revocations.revocation_of(current) is not None:
                 revoked.add(vessel)
         return revoked
 
-    def _mend(self) -> None:
+    def _finish_interrupted(self) -> None:
         """Complete what an interrupted command began, and remove what it left behind."""
         for vessel in self._ids():
             place = self._at(vessel)
@@ -527,7 +527,7 @@ class FleetFolder:
         for left in (self.path / VESSELS).glob(".*"):
             shutil.rmtree(left)
         self._remove_old_keys()
-        self._tell()
+        self._copy_statements()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -539,7 +539,7 @@ class FleetFolder:
             except BlockingIOError:
                 text = f"{self.path}: another `logboat fleet` is changing it; try again when that is done"
                 raise FolderError(text) from None
-            self._mend()
+            self._finish_interrupted()
             yield
         finally:
             os.close(descriptor)

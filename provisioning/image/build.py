@@ -152,7 +152,7 @@ class Build:
             )
             raise ImageError(text)
         for line in differences:
-            self.teller.say(f"note: {line}")
+            self.teller.print_line(f"note: {line}")
         return differences
 
     def _disk(self, tools: Path, root: Path, data: Path, epoch: int) -> Path:
@@ -205,14 +205,14 @@ class Build:
         for path in sorted(final.iterdir()):
             size = path.stat().st_size
             sparse = f", {disk.mebibytes(disk.used(path))} on the disk" if path.suffix == ".img" else ""
-            self.teller.say(f"{path.name}: {disk.mebibytes(size) if size > 2**20 else size}{sparse}")
+            self.teller.print_line(f"{path.name}: {disk.mebibytes(size) if size > 2**20 else size}{sparse}")
         took = time.monotonic() - self.teller.started
-        self.teller.say(
+        self.teller.print_line(
             f"image {disk.mebibytes(self.recipe.layout.size)} raw; {took:.0f} s,"
             f" at most {disk.mebibytes(peak)} of disk;"
             f" kept for the next build: {disk.mebibytes(disk.used(self.cache))}"
         )
-        self.teller.say(f"done: {final}")
+        self.teller.print_line(f"done: {final}")
 
 
 def check_room(place: Path, needed: int) -> None:

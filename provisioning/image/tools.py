@@ -31,13 +31,13 @@ class ProgressReporter:
     def step(self, what: str) -> Iterator[None]:
         """Announce a step that takes a while, and report its duration when it is done."""
         begun = time.monotonic()
-        self.say(f"{what} …")
+        self.print_line(f"{what} …")
         yield
         took = time.monotonic() - begun
         self.times[what] = took
-        self.say(f"{what}: {took:.1f} s")
+        self.print_line(f"{what}: {took:.1f} s")
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print one line, with the time since the start."""
         print(f"[{time.monotonic() - self.started:6.1f}] {clean(text)}", file=self.out, flush=True)
 

@@ -61,7 +61,7 @@ def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: 
         ("locale", "timezone", "timezone"),
     ):
         if sections[section][key]:
-            sheet.take(field, sections[section][key], key=key, line=file.line((section, key)))
+            sheet.set_value(field, sections[section][key], key=key, line=file.line((section, key)))
     if user["password"]:
         line = file.line(("user", "password"))
         if user["password_encrypted"] is False or not user["password"].startswith("$"):
@@ -71,9 +71,9 @@ def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: 
                 FileProblem(Path(sheet.file), line, "password", text, remedy, table="[user]")
             )
         else:
-            sheet.take("password_hash", user["password"], key="password", line=line)
+            sheet.set_value("password_hash", user["password"], key="password", line=line)
     for number, key in enumerate(sections["ssh"]["authorized_keys"] or ()):
-        sheet.take_key(key, key="authorized_keys", line=file.line(("ssh", "authorized_keys", number)))
+        sheet.add_key(key, key="authorized_keys", line=file.line(("ssh", "authorized_keys", number)))
     if wlan["ssid"]:
         point = RequestedWifi(wlan["ssid"], wlan["password"] or "", hidden=bool(wlan["hidden"]))
         sheet.join(point, key="ssid", line=file.line(("wlan", "ssid")))

@@ -50,7 +50,7 @@ class _NetworkConfig:
 
     def _version(self, key: Text, value: Node) -> None:
         if text_of(self._sheet, key, value) != "2":
-            self._sheet.leave(key.text, value.line, "only version 2 is understood here")
+            self._sheet.leave_unread(key.text, value.line, "only version 2 is understood here")
 
     def _ethernet(self, _key: Text, value: Node) -> None:
         each_key(value, self._sheet, {"dhcp4": self._dhcp}, no_effect=NO_EFFECT)
@@ -66,7 +66,7 @@ class _NetworkConfig:
     def _dhcp(self, key: Text, value: Node) -> None:
         if boolean_of(self._sheet, key, value) is False:
             text = "an address of its own is not taken from here"
-            self._sheet.leave(key.text, value.line, text, "Write it into vessel.toml, under [network].")
+            self._sheet.leave_unread(key.text, value.line, text, "Write it into vessel.toml, under [network].")
 
     def _point(self, ssid: Text, value: Node) -> None:
         _Point(self._sheet, ssid).read(value)
@@ -124,5 +124,5 @@ class _Point:
         self._is_open = management == "none"
 
     def _refuse(self, key: Text, value: Node, text: str) -> None:
-        self._sheet.leave(key.text, value.line, text)
+        self._sheet.leave_unread(key.text, value.line, text)
         self._is_understood = False

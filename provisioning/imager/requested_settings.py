@@ -57,13 +57,13 @@ class SettingsSheet:
         self.problems: list[FileProblem] = []
         self._checks = checks
 
-    def take(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
+    def set_value(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
         """Note the value of a field with a single value; an empty value requests nothing."""
         value = self.checked(field_name, raw, key=key, line=line)
         if value:
             self.values[field_name] = value
 
-    def take_key(self, raw: Any, *, key: str, line: int | None) -> None:
+    def add_key(self, raw: Any, *, key: str, line: int | None) -> None:
         """Note an SSH key that may log in."""
         ssh_key = self.checked("ssh_key", raw, key=key, line=line)
         if ssh_key:
@@ -77,7 +77,7 @@ class SettingsSheet:
         if ssid is None or password is None:
             return
         if any(other.ssid == ssid for other in known):
-            self.leave(key, line, "this network is there twice", "Keep one of the two.")
+            self.leave_unread(key, line, "this network is there twice", "Keep one of the two.")
             return
         self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
@@ -86,13 +86,13 @@ class SettingsSheet:
         try:
             return self._checks[what](raw) if what in self._checks else raw
         except InputError as error:
-            self.leave(key, line, error.text, error.remedy)
+            self.leave_unread(key, line, error.text, error.remedy)
             return None
 
-    def leave(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
+    def leave_unread(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
         """Note an entry that is not taken, and why: the file stays where it is."""
         self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def unknown(self, key: str, line: int | None) -> None:
         """Note a key that is not understood here."""
-        self.leave(key, line, "this is not understood here")
+        self.leave_unread(key, line, "this is not understood here")

@@ -50,7 +50,7 @@ def read(text: str, sheet: SettingsSheet) -> None:
             ending = heredoc[1] if heredoc else None
         else:
             text = "this line is not run: nothing of this file is"
-            sheet.leave(stripped.split(" ")[0][:_LONGEST], line, text)
+            sheet.leave_unread(stripped.split(" ")[0][:_LONGEST], line, text)
 
 
 _LONGEST: Final = 40
@@ -75,34 +75,34 @@ def _call(row: str) -> list[str] | None:
 def _read_call(call: list[str], sheet: SettingsSheet, line: int) -> None:
     match call:
         case ["userconf", name, *rest] if len(rest) <= 1:
-            sheet.take("user", name, key="userconf", line=line)
+            sheet.set_value("user", name, key="userconf", line=line)
             if rest and rest[0]:
-                sheet.take("password_hash", rest[0], key="userconf", line=line)
+                sheet.set_value("password_hash", rest[0], key="userconf", line=line)
         case ["imager_custom", action, *words]:
             flags = {word for word in words if word in _FLAGS.get(action, ())}
             _action(action, [word for word in words if word not in flags], flags, sheet, line)
         case _:
-            sheet.leave(call[0], line, "this call is not understood here")
+            sheet.leave_unread(call[0], line, "this call is not understood here")
 
 
 def _action(action: str, words: list[str], flags: set[str], sheet: SettingsSheet, line: int) -> None:
     match action, words:
         case "set_hostname", [name]:
-            sheet.take("host_name", name, key=action, line=line)
+            sheet.set_value("host_name", name, key=action, line=line)
         case "enable_ssh", keys:
             for key in keys:
-                sheet.take_key(key, key=action, line=line)
+                sheet.add_key(key, key=action, line=line)
         case "set_wlan", [ssid, *others] if len(others) <= 2:
             password, country = [*others, "", ""][:2]
             hidden = bool(flags & {"-h", "--hidden"})
             sheet.join(RequestedWifi(ssid, password, hidden), key=action, line=line)
             if country:
-                sheet.take("country", country, key=action, line=line)
+                sheet.set_value("country", country, key=action, line=line)
         case "set_wlan_country", [country]:
-            sheet.take("country", country, key=action, line=line)
+            sheet.set_value("country", country, key=action, line=line)
         case "set_timezone", [timezone]:
-            sheet.take("timezone", timezone, key=action, line=line)
+            sheet.set_value("timezone", timezone, key=action, line=line)
         case "set_keymap", [_]:
             pass  # an appliance has no keyboard
         case _:
-            sheet.leave(action, line, "this call is not understood here")
+            sheet.leave_unread(action, line, "this call is not understood here")

@@ -44,7 +44,7 @@ _COMMANDS: Final = re.compile(
 def read(text: str, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     if text.startswith(_OTHER_FORMS):
-        sheet.leave("", 1, "this is not a cloud-config, and nothing else is read here")
+        sheet.leave_unread("", 1, "this is not a cloud-config, and nothing else is read here")
         return
     root = root_of(text, sheet)
     if root is not None:
@@ -78,7 +78,7 @@ class _UserData:
                 "SSH lets nobody in by password here",
                 "Add a public key under ssh_authorized_keys.",
             )
-            sheet.leave("ssh_pwauth", self._password_logins, text, remedy)
+            sheet.leave_unread("ssh_pwauth", self._password_logins, text, remedy)
 
     def _users(self, key: Text, value: Node) -> None:
         """Read a list of users; `default` is the system's own user, whom an appliance does not have."""
@@ -89,7 +89,7 @@ class _UserData:
     def _user(self, key: Text, value: Node) -> None:
         sheet = self._sheet
         if self._has_user:
-            sheet.leave(key.text, value.line, "there can be one user here, and this is another")
+            sheet.leave_unread(key.text, value.line, "there can be one user here, and this is another")
             return
         self._has_user = True
         if isinstance(value, Text):
@@ -113,7 +113,7 @@ class _UserData:
         for each in items_of(value):
             words = text_of(self._sheet, key, each)
             if words is not None:
-                self._sheet.take_key(words.strip(), key=key.text, line=each.line)
+                self._sheet.add_key(words.strip(), key=key.text, line=each.line)
 
     def _logins(self, key: Text, value: Node) -> None:
         if boolean_of(self._sheet, key, value):
@@ -122,14 +122,14 @@ class _UserData:
     def _packages(self, key: Text, value: Node) -> None:
         for each in items_of(value):
             if not isinstance(each, Text) or each.text not in _PACKAGES:
-                self._sheet.leave(key.text, each.line, "packages cannot be installed on an appliance")
+                self._sheet.leave_unread(key.text, each.line, "packages cannot be installed on an appliance")
                 return
 
     def _commands(self, key: Text, value: Node) -> None:
         others = [each for each in items_of(value) if not _COMMANDS.fullmatch(_command(each))]
         if others:
             count = f"{len(others)} commands are" if len(others) > 1 else "a command is"
-            self._sheet.leave(key.text, others[0].line, f"{count} not run: nothing of this file is")
+            self._sheet.leave_unread(key.text, others[0].line, f"{count} not run: nothing of this file is")
 
     def _interfaces(self, _key: Text, value: Node) -> None:
         each_key(value, self._sheet, {}, no_effect=NO_EFFECT_FOR_BUSES)

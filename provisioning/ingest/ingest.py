@@ -145,7 +145,7 @@ class Intake:
         try:
             present = self._force.configuration()
             new = {name for name, each in offer.configuration.items() if present.get(name) != each}
-            if offer.identity and not self._holds_identity(offer):
+            if offer.identity and not self._is_identity_in_force(offer):
                 new.add(IDENTITY)
             if new and not self._change(offer, present):
                 self._refused |= set(_ON_CARD)
@@ -170,7 +170,7 @@ class Intake:
         objections = list(self._objections(offer, staged))
         if not objections:
             self._complete(staged, wanted)
-            objections = list(self._judged(offer, staged))
+            objections = list(self._check_configuration(offer, staged))
         if objections:
             self._force.discard()
             self._problems += objections
@@ -202,7 +202,7 @@ class Intake:
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
                 yield FileProblem(offer.origins[name], None, "", *EMPTIED)
 
-    def _judged(self, offer: OfferedFiles, staged: Path) -> Iterable[FileProblem]:
+    def _check_configuration(self, offer: OfferedFiles, staged: Path) -> Iterable[FileProblem]:
         verdict = self._check(staged)
         for problem in verdict.problems:
             name = problem.file.name
@@ -250,17 +250,17 @@ class Intake:
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
-    def _holds_identity(self, offer: OfferedFiles) -> bool:
+    def _is_identity_in_force(self, offer: OfferedFiles) -> bool:
         """Return True if the identity is in force already; the newer of two statements of the CA counts."""
         return all(
-            self._holds_statement(name, content)
+            self._is_statement_in_force(name, content)
             if name in _STATEMENTS
             else (self._force.identity / name).is_file()
             and (self._force.identity / name).read_bytes() == content
             for name, content in offer.identity.items()
         )
 
-    def _holds_statement(self, name: str, offered: bytes) -> bool:
+    def _is_statement_in_force(self, name: str, offered: bytes) -> bool:
         """Return True if the statement in force is at least as new; the check refuses an unreadable one."""
         path = self._force.identity / name
         if not path.is_file():

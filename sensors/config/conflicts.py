@@ -36,7 +36,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
     """
     unique(
-        ((draft.table, draft.given("id")) for draft in drafts),
+        ((draft.table, draft.valid_value("id")) for draft in drafts),
         "id",
         "id of another sensor",
         "Choose another.",
@@ -50,7 +50,7 @@ def _lane(draft: SensorDraft) -> str | None:
     chip = _chip(draft)
     if chip is None or chip == THERMOMETER:
         return "w1" if chip else None
-    return CHIPS[chip].wiring.lane(draft.given("bus"))
+    return CHIPS[chip].wiring.lane(draft.valid_value("bus"))
 
 
 def _chip(draft: SensorDraft) -> str | None:
@@ -70,11 +70,11 @@ def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> N
             taken.setdefault(pin, f"belongs to the bus {lane}, which {_name(draft)} uses")
         _check_lights(draft, lane, reserved)
     users: dict[int, SensorDraft] = {}
-    pins = {draft.given("pin") for draft in drafts}
+    pins = {draft.valid_value("pin") for draft in drafts}
     free = [pin for pin in PROPOSED_PINS if pin not in taken and pin not in reserved and pin not in pins]
     choose = f"Choose another pin (free: {_some(free)})"
     for draft in drafts:
-        pin = draft.given("pin")
+        pin = draft.valid_value("pin")
         if pin is None:
             continue
         earlier = users.setdefault(pin, draft)

@@ -61,7 +61,7 @@ class SensorDraft:
     folder: Path
     """Folder that contains `sensors.toml`."""
 
-    def given(self, key: str) -> Any:
+    def valid_value(self, key: str) -> Any:
         """Return a value that is known to be valid, or None if it is missing or wrong."""
         return None if key in self.table.faulty else self.values.get(key)
 
@@ -151,7 +151,7 @@ def _is_number(draft: SensorDraft) -> bool:
 
 def _check_pulse(draft: SensorDraft) -> None:
     """Report a problem if a known unit is not a rate although `measure` is `rate`, or the reverse."""
-    measure, unit = draft.given("measure"), draft.unit
+    measure, unit = draft.valid_value("measure"), draft.unit
     if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
         return
     if (unit in RATES) is not (measure == "rate"):
@@ -223,9 +223,9 @@ _ANALOG: Final[Schema] = {
 def _check_analog(draft: SensorDraft) -> None:
     table, values = draft.table, draft.values
     _is_number(draft)
-    chip = draft.given("chip")
+    chip = draft.valid_value("chip")
     if chip is not None:
-        channel = draft.given("channel")
+        channel = draft.valid_value("channel")
         if channel is not None and channel >= parsers.CHANNELS[chip]:
             most = parsers.CHANNELS[chip] - 1
             table.complain(
@@ -237,14 +237,14 @@ def _check_analog(draft: SensorDraft) -> None:
             values["address"] = table.value("address", parsers.address(chip))
         else:
             values["address"] = CHIPS[chip].usual_address
-    if draft.given("calibration") is not None and draft.unit is not None:
+    if draft.valid_value("calibration") is not None and draft.unit is not None:
         values["calibration"] = table.value("calibration", parsers.calibration(draft.unit))
     _check_valid(draft)
 
 
 def _check_valid(draft: SensorDraft) -> None:
     """Report a calibration outside the electrical range, and a range that exceeds the chip's."""
-    chip, valid, points = (draft.given(key) for key in ("chip", "valid", "calibration"))
+    chip, valid, points = (draft.valid_value(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
         first, last = points[0][0], points[-1][0]
         if last < valid[0] or first > valid[1]:
@@ -253,7 +253,7 @@ def _check_valid(draft: SensorDraft) -> None:
                 f"none of the calibration ({first:g} to {last:g} V) is within {valid[0]:g} to {valid[1]:g} V",
                 "Give the voltages between which the sender is sound.",
             )
-    reference, divider = draft.given("reference"), draft.given("divider")
+    reference, divider = draft.valid_value("reference"), draft.valid_value("divider")
     if None in (valid, reference, divider) or chip not in ("mcp3008", "mcp3208"):
         return
     highest = reference * divider
@@ -290,7 +290,7 @@ def _replay_file(draft: SensorDraft) -> Path:
 
 def _check_replay(draft: SensorDraft) -> None:
     """Report a problem unless the recording exists, is valid, and has rows of the path."""
-    if draft.given("file") is None or draft.given("path") is None:
+    if draft.valid_value("file") is None or draft.valid_value("path") is None:
         return
     file = _replay_file(draft)
     if not _is_file(file):

@@ -197,7 +197,7 @@ def _find_unit(draft: SensorDraft) -> str | None:
 
     Complains where these differ, and returns None if the unit is not known.
     """
-    table, path, written = draft.table, draft.given("path"), draft.given("unit")
+    table, path, written = draft.table, draft.valid_value("path"), draft.valid_value("unit")
     if path is None:
         return None
     known = signalk_paths.unit_of(path)

@@ -37,7 +37,7 @@ class PinLevels:
 
     level: bool
     """Level as just read; True is high."""
-    told: bool
+    implied_level: bool
     """Level that the edges imply: read when edge detection began, and updated by each edge since."""
     edges: int
     """Number of edges since the pin was opened, including lost ones."""
@@ -91,7 +91,7 @@ class ContactTracker:
     def detail(self) -> str:
         """Explanation of the state for people; empty when good."""
         if self.state is SensorState.DISAGREES:
-            level, implied = (("low", "high")[value] for value in (self._look.level, self._look.told))
+            level, implied = (("low", "high")[value] for value in (self._look.level, self._look.implied_level))
             if level == implied:
                 return f"the pin reads {level} and changes without an edge: no interrupts, or never still?"
             return f"the pin reads {level} and its last edge said {implied}: no interrupts from it?"
@@ -130,7 +130,7 @@ class ContactTracker:
         heard = look.edges != self._look.edges
         self.observe(at_ns, active=active, lost=look.lost)
         self._look = look
-        if look.told is not look.level:
+        if look.implied_level is not look.level:
             self._disagreements += 1
         elif heard or self._disagreements < self.DISAGREEMENTS:
             # once this is a fault, only an edge proves that it is over

@@ -47,7 +47,7 @@ class PinSetup:
             event_clock=Clock.MONOTONIC,
         )
 
-    def tells_of(self, level: bool) -> bool:
+    def selects(self, level: bool) -> bool:
         """Return True if a change to `level` is one of the selected edges."""
         return self.edges in ("both", "rising" if level else "falling")
 

@@ -151,7 +151,7 @@ class GpiodPin(LocalPiPin):
         self.wake = NextCall(on_events=False)
         self._watching = False
         self._level = False
-        self._look = PinLevels(level=False, told=False, edges=0, lost=0)
+        self._look = PinLevels(level=False, implied_level=False, edges=0, lost=0)
         self._last_edge = 0
         self._burst_ns = 0
         self._burst = 0
@@ -257,7 +257,7 @@ class GpiodPin(LocalPiPin):
                 self._stop_watching()
                 self._when_changed = None
                 raise
-            self._look = replace(self._look, told=self._level)
+            self._look = replace(self._look, implied_level=self._level)
 
     def _disable_event_detect(self) -> None:
         with self.lock:
@@ -359,7 +359,7 @@ class GpiodPin(LocalPiPin):
             level = self._read()
             if level is not self._level:
                 # an edge may have been about to come: only a repetition is suspicious
-                self._look = replace(self._look, told=level, found=self._look.found + 1)
+                self._look = replace(self._look, implied_level=level, found=self._look.found + 1)
 
     @property
     def edges_lost(self) -> int:
@@ -373,7 +373,7 @@ class GpiodPin(LocalPiPin):
             self._last_edge = event.line_seqno
             level = event.event_type is gpiod.EdgeEvent.Type.RISING_EDGE
             self._look = PinLevels(
-                level=level, told=level, edges=self._look.edges + new, lost=self._look.lost + new - 1
+                level=level, implied_level=level, edges=self._look.edges + new, lost=self._look.lost + new - 1
             )
             self._hand_on(event.timestamp_ns, level)
         return len(events)
@@ -385,7 +385,7 @@ class GpiodPin(LocalPiPin):
 
     def _hand_on(self, ticks: int, level: bool) -> None:
         self._level = level
-        if not self._watching or self._when_changed is None or not self._setup.tells_of(level):
+        if not self._watching or self._when_changed is None or not self._setup.selects(level):
             return
         try:
             self._call_when_changed(ticks, int(level))

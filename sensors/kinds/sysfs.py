@@ -32,7 +32,7 @@ class UnreadableError(DriverError):
         self.errno = number
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """True if the attribute or its device no longer exists."""
         return self.errno in _NOT_THERE
 

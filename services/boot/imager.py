@@ -44,7 +44,7 @@ class ImagerCard:
     firmware: Path
     owned: Collection[str]
 
-    def look(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
+    def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
         """Return what the files ask for, and their contents. Raise OSError if they cannot be read."""
         contents = {}
         for name in FILES:
@@ -60,7 +60,7 @@ class ImagerCard:
 
         Raise OSError if they cannot be read.
         """
-        return self.look()[0].problems
+        return self.read_settings()[0].problems
 
 
 def checks(owned: Collection[str]) -> Checks:
@@ -83,7 +83,7 @@ def take_in_customisation(
 
     `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
     """
-    reading, contents = card.look()
+    reading, contents = card.read_settings()
     if reading.asked != Customisation():
         earlier = stored_customisation(force.folder)
         merged = reading.asked if earlier is None else _merged(earlier, reading.asked)

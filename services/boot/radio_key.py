@@ -179,7 +179,7 @@ class RadioKeyWatch:
 
     def _is_late(self, mark: str) -> bool:
         """Request that key for the radio if it has another; return True if that takes too long."""
-        if not self._waits(mark):
+        if not self._is_outdated(mark):
             self._waiting_for = ""
             return False
         now = self._clock()
@@ -194,7 +194,7 @@ class RadioKeyWatch:
                 log.warning("%s: %s", error.filename or self._run, error.strerror or error)
         return now - self._waits_since >= _PATIENCE_S
 
-    def _waits(self, mark: str) -> bool:
+    def _is_outdated(self, mark: str) -> bool:
         """Return True if the radio was set up with another key than this."""
         if not self._has_radio or not state_file.path(self._run, boot_state.NAME).exists():
             return False

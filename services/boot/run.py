@@ -88,10 +88,10 @@ class BootSequence:
 
     def run(self) -> BootState:
         """Run every step, then write and return the result."""
-        self.take_up()
+        self.run_offline_steps()
         return self.join()
 
-    def take_up(self) -> BootState:
+    def run_offline_steps(self) -> BootState:
         """Run every step except those of the networks, then write and return the result."""
         if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
@@ -142,7 +142,7 @@ class BootSequence:
             network = imager.added(configuration.network, imager.stored_customisation(self.places.etc))
             self._step(_NETWORKS, lambda: self._networks(network))
             listener = configuration.listener.interfaces
-            self._step(_FIREWALL, lambda: self._open_doors(network.ssh_interfaces, listener))
+            self._step(_FIREWALL, lambda: self._open_firewall(network.ssh_interfaces, listener))
         earlier = [problem for problem in before.problems if not problem.startswith(_NETWORKS)]
         return self._told(
             msgspec.structs.replace(
@@ -291,7 +291,7 @@ class BootSequence:
         key = folder / RADIO_KEY
         return key.read_text().strip() if key.exists() else None
 
-    def _open_doors(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
+    def _open_firewall(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
         """Open SSH and the listener on the configured interfaces only.
 
         If that fails, they stay open on all interfaces.

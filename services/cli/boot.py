@@ -50,7 +50,7 @@ def boot(args: Namespace, world: Environment) -> int:
         raise FailedError("this changes the system: run it as root (systemd does, at each start)")
     places = selected_paths(args)
     boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
-    parts = {None: boot.run, "card": boot.take_up, "networks": boot.join, "radio": boot.rekey}
+    parts = {None: boot.run, "card": boot.run_offline_steps, "networks": boot.join, "radio": boot.rekey}
     with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
         found = parts[args.part]()
     if args.json:

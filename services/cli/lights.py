@@ -68,7 +68,7 @@ def _explain(args: Namespace, world: Environment) -> int:
             print(explain.markdown())
         return 0
     machine = Machine(args.run, args.identity)
-    states = shown(machine.look(boottime=world.boottime, utc=world.utc, alive=world.alive))
+    states = shown(machine.read_facts(boottime=world.boottime, utc=world.utc, alive=world.alive))
     if args.json:
         print_json("lights", explain.as_json(states))
         return 0

@@ -70,10 +70,10 @@ def top(args: Namespace, world: Environment) -> int:
     where = screen()
     looker = TopFactsCollector(args, world)
     if args.once or not (where.is_terminal or args.plain or _is_dumb()):
-        return plain.once(looker, looker.look(patience=_LONG_S), args, where)
+        return plain.once(looker, looker.collect(patience=_LONG_S), args, where)
     is_plain = args.plain or args.json or not _has_screen()
     args.every = every or EVERY_S["plain" if is_plain else "screen"]
-    look = looker.look(patience=_PATIENCE_S)
+    look = looker.collect(patience=_PATIENCE_S)
     if is_plain:
         if not (args.plain or args.json):
             say("logboat: this terminal has no keys or no screen to use: line by line")

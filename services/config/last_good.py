@@ -98,7 +98,7 @@ def load_or_last_good(
             sensors_path,
             config_missing_ok=config_path in missing_ok and not keeper.has(_CONFIG_NAME),
             sensors_missing_ok=sensors_path in missing_ok and not keeper.has(_SENSORS_NAME),
-            config_empty_ok=not keeper.says_something(_CONFIG_NAME),
+            config_empty_ok=not keeper.has_content(_CONFIG_NAME),
         )
     except ConfigurationError as error:
         return keeper.load(error)
@@ -180,7 +180,7 @@ class LastGood:
         """Return True if a configuration was ever stored here; with a name, if it had this file."""
         return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
 
-    def says_something(self, name: str) -> bool:
+    def has_content(self, name: str) -> bool:
         """Return True if this file was stored and is not empty."""
         try:
             return not is_empty((self._folder / _CURRENT / name).read_bytes())

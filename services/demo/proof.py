@@ -36,7 +36,7 @@ class ExpectedSamples:
     speed: float = 1.0
 
     @property
-    def told(self) -> int:
+    def reported(self) -> int:
         """Number of samples that its recorder reported as durable."""
         return sum(map(len, self.ledger.values()))
 

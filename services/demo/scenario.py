@@ -105,10 +105,10 @@ class Scenario:
         keepers = [Supervisor(vessel) for vessel in self._fleet]
         while True:
             for keeper in keepers:
-                for words in keeper.look(time.monotonic()):
+                for words in keeper.supervise(time.monotonic()):
                     self._progress.say(words)
             if self._shore is not None:
-                for words in self._shore.look(time.monotonic()):
+                for words in self._shore.restart_exited(time.monotonic()):
                     self._progress.say(words)
             self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
             time.sleep(LOOK_EVERY_S)

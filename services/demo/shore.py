@@ -152,7 +152,7 @@ class Shore:
             if station.process.poll() is not None:
                 raise DemoError(f"{station.name} has ended: see {station.log}")
 
-    def look(self, now: float) -> list[str]:
+    def restart_exited(self, now: float) -> list[str]:
         """Restart processes that exited a while ago, and return messages about them.
 
         `now` is in seconds, of any clock.

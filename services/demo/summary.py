@@ -78,7 +78,7 @@ def _holdings(
     fleet: Sequence[ExpectedSamples], stores: Sequence[StoreContents], *, is_alike: bool
 ) -> list[tuple[str, str]]:
     first = stores[0]
-    told = sum(recorded.told for recorded in fleet)
+    told = sum(recorded.reported for recorded in fleet)
     worst = max(store.not_held for store in stores)
     gaps = sum(sensor.missing.spans + sensor.explained.spans for store in stores for sensor in store.sensors)
     repeats = sum(sensor.repeated.spans for store in stores for sensor in store.sensors)

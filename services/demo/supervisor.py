@@ -38,7 +38,7 @@ class Supervisor:
         self._down: list[_Down] = []
         self._ended: dict[Daemon, list[float]] = {}
 
-    def look(self, now: float) -> list[str]:
+    def supervise(self, now: float) -> list[str]:
         """Start daemons that are due, record those that exited, and return messages about both.
 
         `now` is in seconds, of any clock. Raise OSError if an exit cannot be recorded.

@@ -59,7 +59,7 @@ class OwnerBytes:
         """Sum of all owners' bytes."""
         return self.own + self.vessels + self.crew
 
-    def of(self, owner: ShareOwner) -> int:
+    def bytes_of(self, owner: ShareOwner) -> int:
         """Return the bytes of one owner."""
         return {ShareOwner.OWN: self.own, ShareOwner.VESSELS: self.vessels, ShareOwner.CREW: self.crew}[owner]
 

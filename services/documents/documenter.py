@@ -260,7 +260,7 @@ class Documenter:
         if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
             return
         window = self._windows.get(name)
-        if window is not None and not window.takes(row, run=batch.run, boot=batch.boot):
+        if window is not None and not window.accepts(row, run=batch.run, boot=batch.boot):
             self._end(name)
             window = None
         if window is None:

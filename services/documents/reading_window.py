@@ -54,7 +54,7 @@ class ReadingWindow:
     rows: list[SampleRow] = field(default_factory=list)
     _bytes: int = 0
 
-    def takes(self, row: SampleRow, *, run: int, boot: int) -> bool:
+    def accepts(self, row: SampleRow, *, run: int, boot: int) -> bool:
         """Return True if `row` belongs to this window; if not, close it and begin another one with it."""
         if not self.rows:
             return True

@@ -241,10 +241,10 @@ class _Pass:
             database.checkpoints.drop(kept.owner, kept.client)
         while sources and not self._is_over():
             due = self._due()
-            owner = max(sources, key=due.of)
-            if due.of(owner) <= 0:
+            owner = max(sources, key=due.bytes_of)
+            if due.bytes_of(owner) <= 0:
                 return
-            if not self._take(sources[owner], due.of(owner), owner):
+            if not self._take(sources[owner], due.bytes_of(owner), owner):
                 del sources[owner]
 
     def _due(self) -> OwnerBytes:

@@ -54,7 +54,7 @@ def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[
     """Return a timeline for moments of these boots: (log, number) each."""
     nearby = _Nearby(source, vessel)
     for log, number in set(wanted):
-        if nearby.look(log, number) is None or nearby.is_believed(log, number):
+        if nearby.boot(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
             # The nearest one that is believed bounds the time of this one, and hides all beyond it.
@@ -73,7 +73,7 @@ class _Nearby:
         """Return an iterator over the boots that were read."""
         return (boot for boot in self._found.values() if boot is not None)
 
-    def look(self, log: str, number: int) -> RecordedBoot | None:
+    def boot(self, log: str, number: int) -> RecordedBoot | None:
         """Return a boot, or None if there is none that can be read."""
         if (log, number) not in self._found:
             self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
@@ -96,7 +96,7 @@ class _Nearby:
         return not is_outvoted(before[::-1], own, after)
 
     def _span(self, log: str, number: int) -> Span | None:
-        boot = self.look(log, number)
+        boot = self.boot(log, number)
         return None if boot is None else sure_span(believed(boot.anchors))
 
 

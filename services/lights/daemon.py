@@ -98,7 +98,7 @@ class LightsDaemon:
 def is_night(lights: LightsSection, moment: datetime) -> bool:
     """Return True during the hours in which lights that report no fault stay dark."""
     situation = Situation(minute=moment.hour * 60 + moment.minute)
-    return lights.night is not None and lights.night.holds(situation)
+    return lights.night is not None and lights.night.is_met(situation)
 
 
 def open_panel(lights: LightsSection) -> Panel:
@@ -157,7 +157,7 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
     stopping = threading.Event()
 
     def look() -> LightFacts:
-        return machine.look(boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive)
+        return machine.read_facts(boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive)
 
     def tell(states: Mapping[str, LightState]) -> None:
         found = {

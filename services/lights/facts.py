@@ -90,17 +90,17 @@ class Machine:
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
     """The certificate file's modification time, and the expiry of the certificate in it."""
 
-    def look(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
+    def read_facts(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
         """Return the current facts. Never raise: what cannot be read counts as absent."""
-        return self.around(
+        return self.read_facts_with(
             recorder_state.read(self.run, boottime=boottime, alive=alive),
             sync_state.read(self.run, boottime=boottime, alive=alive),
             boottime=boottime,
             utc=utc,
         )
 
-    def around(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> LightFacts:
-        """Return the same as `look`, for daemons whose states were already read."""
+    def read_facts_with(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> LightFacts:
+        """Return the same as `read_facts`, for daemons whose states were already read."""
         voltage, throttled = self._power()
         return LightFacts(
             recorder=recorder,

@@ -297,7 +297,7 @@ class CopyWriter:
                 break
         return before - self.bytes_on_disk()
 
-    def look_at(self, number: int) -> bool:
+    def is_sound(self, number: int) -> bool:
         """Return True if a segment is sound; if not, add it to `damaged`."""
         if parse(read(segment(self.folder, number)), number).damaged:
             self.damaged.add(number)

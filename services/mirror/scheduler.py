@@ -66,9 +66,9 @@ class MirrorScheduler:
             if self._round is None and (finish or self._is_due(now_ms)):
                 self._round = documented
             if self._round is not None:
-                self._go_round(copies, database, now_ms, finish=finish)
+                self._scrub_next(copies, database, now_ms, finish=finish)
             elif not finish:
-                self._keep_house(copies, database, now_ms)
+                self._maintain(copies, database, now_ms)
         except OSError as error:
             self._fail(f"documents cannot be copied to {self._folder}: {error.strerror or error}", now_ms)
             return
@@ -102,7 +102,7 @@ class MirrorScheduler:
     def _is_due(self, now_ms: int) -> bool:
         return self._round_ms is None or now_ms - self._round_ms >= ROUND_MS or self._journal.wants_copies
 
-    def _go_round(self, copies: CopyWriter, database: Database, now_ms: int, *, finish: bool) -> None:
+    def _scrub_next(self, copies: CopyWriter, database: Database, now_ms: int, *, finish: bool) -> None:
         assert self._round is not None
         done = copies.follow(database, self._vessel)
         while finish and not done:
@@ -111,7 +111,7 @@ class MirrorScheduler:
             self._journal.release_copies(self._round)
             self._round, self._round_ms = None, now_ms
 
-    def _keep_house(self, copies: CopyWriter, database: Database, now_ms: int) -> None:
+    def _maintain(self, copies: CopyWriter, database: Database, now_ms: int) -> None:
         """Do work that is not urgent: copy older documents, handle damage."""
         if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
             self._filled_ms = now_ms
@@ -134,7 +134,7 @@ class MirrorScheduler:
     def _scrub(self, copies: CopyWriter) -> None:
         full = numbers(self._folder)[:-1]
         if full:
-            copies.look_at(full[int(time.time() // 86_400) % len(full)])
+            copies.is_sound(full[int(time.time() // 86_400) % len(full)])
 
     def _fail(self, words: str, now_ms: int) -> None:
         if words != self.fault:

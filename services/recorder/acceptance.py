@@ -115,7 +115,7 @@ class SensorIntake:
     def _judge(self, now: ClockMoment) -> AlarmRecord | None:
         if self._watch.is_unknown:
             return None
-        standing, episode = self._watch.standing(), self.episode
+        standing, episode = self._watch.highest(), self.episode
         if standing is None:
             if episode is None:
                 return None

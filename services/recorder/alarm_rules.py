@@ -56,11 +56,11 @@ class _Watch:
         return None
 
     @property
-    def holds(self) -> bool:
+    def is_met(self) -> bool:
         return self.state in (RuleState.ACTIVE, RuleState.LEAVING)
 
     def observe(self, value: bool | float, now_ms: int) -> None:
-        met = is_met(self.rule, value, holding=self.holds)
+        met = is_met(self.rule, value, holding=self.is_met)
         match self.state, met:
             case RuleState.QUIET, True:
                 self._go(RuleState.PENDING, now_ms)
@@ -87,7 +87,7 @@ class AlarmWatch:
     def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
         """Set up the rules.
 
-        `unit` is the unit of the values, for the descriptions. `standing` means that an episode was in
+        `unit` is the unit of the values, for the descriptions. `highest` means that an episode was in
         progress when the recorder stopped: it continues until values say otherwise, and is not raised a
         second time.
         """
@@ -126,12 +126,12 @@ class AlarmWatch:
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
         return min(deadlines, default=None)
 
-    def standing(self) -> AlarmState | None:
+    def highest(self) -> AlarmState | None:
         """Return the highest active rule; None if none is active.
 
         Just after a restart the state may be unknown, and counts as before it: check `is_unknown` first.
         """
-        holding = [watch.rule for watch in self._watches if watch.holds]
+        holding = [watch.rule for watch in self._watches if watch.is_met]
         if not holding:
             return None
         rule = max(holding, key=lambda rule: rule.severity.rank)

@@ -266,7 +266,7 @@ class Recorder:
 
     def _take(self, item: Sample | _Manual) -> None:
         if isinstance(item, Sample):
-            self._view.saw(item)
+            self._view.note_sample(item)
             asked = self._asked.get(item.sensor)
             self.recording.accept(item, urgent=bool(asked))
             if asked:

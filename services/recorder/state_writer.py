@@ -52,7 +52,7 @@ class PublishedState:
         self._counted: dict[str, int] = {}
         self._counted_ms: int | None = None
 
-    def saw(self, sample: Sample) -> None:
+    def note_sample(self, sample: Sample) -> None:
         """Note a driver's sample, recorded or not."""
         self._latest[sample.sensor] = sample
 

@@ -187,7 +187,7 @@ class WriterThread:
         try:
             self._journal.witness.work()
             documenter = self._opened()
-            self._try_to_keep_house()
+            self._maintain()
             self._tell_boot(documenter)
             if finish:
                 documenter.finish(self._now_ms())
@@ -302,10 +302,10 @@ class WriterThread:
         documenter.set_boot(body)
         self._anchors_written = anchors
 
-    def _try_to_keep_house(self) -> None:
+    def _maintain(self) -> None:
         """Do periodic maintenance. An unexpected error in it must not stop the writing of documents."""
         try:
-            self._keep_house()
+            self._apply_retention()
         except (StoreError, JournalError, OSError):
             raise
         except Exception as error:
@@ -314,7 +314,7 @@ class WriterThread:
                 log.exception("old history cannot be removed, documents are written all the same")
             self._house_fault = words
 
-    def _keep_house(self) -> None:
+    def _apply_retention(self) -> None:
         """Apply retention: once a minute, and at once if the card is short of space."""
         assert self._database is not None
         now = self._now_ms()

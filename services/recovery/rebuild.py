@@ -221,7 +221,7 @@ class _Writer:
 
     def _add(self, row: SampleRow, batch: Batch, clock: ClockReading) -> None:
         name = row.sensor
-        if name in self._windows and not self._windows[name][0].takes(row, run=batch.run, boot=batch.boot):
+        if name in self._windows and not self._windows[name][0].accepts(row, run=batch.run, boot=batch.boot):
             self._end(name)
         if name not in self._windows:
             path, unit = self._registered.get(name, ("", ""))

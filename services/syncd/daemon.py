@@ -185,7 +185,7 @@ class SyncDaemon:
             gateways.start()
             try:
                 while (identity := await self._identity(database)) is not None:
-                    await self._take_part(database, identity)
+                    await self._run_mesh(database, identity)
             finally:
                 self._notifier.stopping()
                 if control is not None:
@@ -317,7 +317,7 @@ class SyncDaemon:
 
     # The mesh
 
-    async def _take_part(self, database: Database, identity: FleetIdentity) -> None:
+    async def _run_mesh(self, database: Database, identity: FleetIdentity) -> None:
         """Run the mesh until the daemon should end, or the identity changes."""
         configuration, mesh_settings = self._configuration, self._configuration.mesh
         problems = list(self._problems)
@@ -402,7 +402,7 @@ class SyncDaemon:
                 database.checkpoints.tick()
                 tick_at += TICK_S
             if self._file.has_changed():
-                self._take_up_users(mesh)
+                self._reload_users(mesh)
             has_changed = self._must_reload
             if loop.time() >= look_at:
                 has_changed |= self._watch.has_changed()
@@ -419,7 +419,7 @@ class SyncDaemon:
         """Return the time by which a boot chooses the radio's key: both must choose the same one."""
         return clock.now(self._places.data, utc=time.time())
 
-    def _take_up_users(self, mesh: Mesh) -> None:
+    def _reload_users(self, mesh: Mesh) -> None:
         """Apply the users of a configuration file that has changed; all other changes wait for a restart."""
         self._file.accept()
         path = self._places.config
@@ -439,14 +439,14 @@ class SyncDaemon:
 
     def _clone(self, board: str) -> None:
         if self.mesh is not None:
-            self.mesh.hear_own(board)
+            self.mesh.own_identity_connected(board)
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
         """Note for the recorder that a vessel has more of our log, if its numbers are above ours."""
         given = number_witness.read(number_witness.path_in(self._places.data))
         if self.mesh is None or not rollback.is_beyond(claim, given, database, self.mesh.vessel):
             return
-        ahead = self.mesh.hear_ahead(peer, claim)
+        ahead = self.mesh.log_ahead_reported(peer, claim)
         if ahead is None:
             return
         try:

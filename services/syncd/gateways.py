@@ -139,7 +139,7 @@ class Gateways:
             has_changed = interfaces != self._interfaces
             self._interfaces = interfaces
             for keeper in self._keepers:
-                keeper.look_at_way(now, has_changed=has_changed)
+                keeper.update_route(now, has_changed=has_changed)
 
     def reports(self) -> list[GatewayReport]:
         """Return the state of each gateway, in the order of the configuration."""
@@ -188,7 +188,7 @@ class _RunningGateway:
         """Return the interface and the time of day that policies are checked against."""
         return Situation(self._interface, self._minute())
 
-    def look_at_way(self, now: float, *, has_changed: bool) -> None:
+    def update_route(self, now: float, *, has_changed: bool) -> None:
         """React to a change of interfaces; query the route, if the policy depends on it."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
@@ -218,7 +218,7 @@ class _RunningGateway:
                 pull=given.direction != "push",
                 channels=frozenset(given.channels),
                 pull_rule=means.rule,
-                pull_quota=None if means.quotas is None else means.quotas.of(f"gateway:{given.name}"),
+                pull_quota=None if means.quotas is None else means.quotas.quota_of(f"gateway:{given.name}"),
                 parts=tuple(found),
                 limit=given.limit,
             ),
@@ -262,7 +262,7 @@ class _RunningGateway:
 
     def _lane(self, part: PolicyPart) -> LaneSettings:
         return LaneSettings(
-            part.name, part.holds, is_open=lambda: part.when.holds(self.situation()), limit=part.limit
+            part.name, part.holds, is_open=lambda: part.when.are_met(self.situation()), limit=part.limit
         )
 
 

@@ -49,7 +49,7 @@ class Encoder:
         self._deflate: zlib._Compress | None = None
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Memory in bytes of the deflate stream (zconf.h)."""
         return 0 if self._deflate is None else (1 << self._window_bits + 2) + (1 << self._memory_level + 9)
 
@@ -98,7 +98,7 @@ class Decoder:
         """Number of bytes that all compressed frames have inflated to."""
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Memory in bytes of the inflate stream."""
         return 0 if self._inflate is None else _INFLATE_BYTES
 

@@ -141,9 +141,9 @@ class BlipConnection:
         return self._decoder.inflated
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Bytes held for the peer: messages arriving or to be sent, and both deflate streams."""
-        return self._inbox.held + self._outbox.held + self._encoder.held + self._decoder.held
+        return self._inbox.bytes_held + self._outbox.held + self._encoder.bytes_held + self._decoder.bytes_held
 
     @property
     def queued_bytes(self) -> int:
@@ -317,7 +317,7 @@ class BlipConnection:
                 self._requests_received = number
                 return [self._request(number, flags, content)]
             standing = MessagePhase.EXPECTED
-        elif inbox.holds(key):
+        elif inbox.is_incomplete(key):
             standing = MessagePhase.ARRIVING
         else:
             standing = (
@@ -340,7 +340,7 @@ class BlipConnection:
             if not flags & MORE_COMING and not in_parts:  # As above.
                 return [self._answer(number, flags, content)]
             standing = MessagePhase.EXPECTED
-        elif inbox.holds(key):
+        elif inbox.is_incomplete(key):
             standing = MessagePhase.ARRIVING
         else:
             standing = (

@@ -88,11 +88,11 @@ class Inbox:
         """Messages to acknowledge, each at most once, however long the peer makes us wait."""
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Number of bytes of all these messages together."""
         return self._held
 
-    def holds(self, key: int) -> bool:
+    def is_incomplete(self, key: int) -> bool:
         """Return True if the message with this key is incomplete."""
         return key in self._arriving
 

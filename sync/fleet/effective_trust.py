@@ -26,7 +26,7 @@ def current_trust(
     If the files are newer than the store, their document is stored, so that it is replicated. Raises
     StoreError.
     """
-    trust = identity.trust if before is None else identity.trust.told(before.revocations)
+    trust = identity.trust if before is None else identity.trust.with_revocations(before.revocations)
     with database.transaction():
         document = database.get(REVOCATIONS)
         live = document if document is not None and not document.deleted else None
@@ -37,7 +37,7 @@ def current_trust(
             except RevocationsError:
                 pass  # from a former fleet of the vessel: ours replaces it
             else:
-                number, trust = revocations.number, trust.told(revocations)
+                number, trust = revocations.number, trust.with_revocations(revocations)
         if identity.trust.revocations.number > max(number, 0):
             database.put(REVOCATIONS, identity.statement, parent=None if live is None else live.rev)
     return trust

@@ -105,7 +105,7 @@ class Generations:
     trust: Callable[[], FleetTrust]
     leaves: Leaves
     """Method `Database.leaves` of the store."""
-    kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Function that returns the signed body of a vessel's highest voucher; see
     `sync.fleet.unvouched_revisions`."""
     _known: dict[str, tuple[str, int, VouchedGeneration | None]] = field(
@@ -132,7 +132,7 @@ class Generations:
             return f"its generation {number} leaves none for edits that follow it"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
-            most = self.of(name.vessel, document if name.kind is DocumentType.VESSEL else None)
+            most = self.vouched_generation(name.vessel, document if name.kind is DocumentType.VESSEL else None)
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return TemporaryObjection(
                     f"its generation is {number}, and {name.vessel} vouches for {most} at most"
@@ -152,13 +152,13 @@ class Generations:
         name = documents.parse_id(document.id)
         if name is None or name.kind not in VOUCHED_KINDS or number <= LEAD or name.vessel == self.vessel:
             return False
-        most = self.of(name.vessel)
+        most = self.vouched_generation(name.vessel)
         if most is None:
             before = self.highest(name.vessel)
             most = UNVOUCHED if before is None else max(UNVOUCHED, before.most)
         return number > most
 
-    def of(self, vessel: str, document: Document | None = None) -> int | None:
+    def vouched_generation(self, vessel: str, document: Document | None = None) -> int | None:
         """Return the generation up to which a vessel vouches for its documents, or None if it has not.
 
         `document` is its `vessel` document that has just arrived; without one, the stored one is used.
@@ -180,14 +180,14 @@ class Generations:
             del self._highest[vessel]
             voucher = None
         if voucher is None:
-            voucher = self.kept_word(vessel)
+            voucher = self.valid_stored_voucher(vessel)
             if voucher is not None:
                 self._highest[vessel] = voucher
         return voucher
 
-    def kept_word(self, vessel: str) -> VouchedGeneration | None:
+    def valid_stored_voucher(self, vessel: str) -> VouchedGeneration | None:
         """Return the stored voucher of a vessel, or None if there is none, or it is no longer valid."""
-        body = self.kept(vessel)
+        body = self.stored_voucher(vessel)
         return None if body is None else self._word(vessel, body)
 
     def _current(self, vessel: str) -> VouchedGeneration | None:

@@ -54,7 +54,7 @@ class Revocations:
     def _by_serial(self) -> dict[str, Revoked]:
         return {entry.serial: entry for entry in self.entries}
 
-    def of(self, certificate: x509.Certificate) -> Revoked | None:
+    def revocation_of(self, certificate: x509.Certificate) -> Revoked | None:
         """Return the revocation of this certificate, or None."""
         return self._by_serial.get(serial_text(certificate.serial_number))
 

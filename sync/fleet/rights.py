@@ -132,15 +132,15 @@ class Rights:
     """Function that returns the current trust, so that new revocations apply at once."""
     leaves: Leaves
     """Method `Database.leaves` of the store."""
-    kept: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """The same as `Generations.kept`."""
+    stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    """The same as `Generations.stored_voucher`."""
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
     """Called with a vessel and its claim to have more of our current log than we do."""
     generations: Generations = field(init=False)
     """The check of the generations of received revisions."""
 
     def __post_init__(self) -> None:
-        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves, kept=self.kept)
+        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves, stored_voucher=self.stored_voucher)
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
@@ -244,7 +244,7 @@ class Rights:
         Its `vessel` document may contain no number now. The vessel may have gone back to an earlier version,
         or somebody has passed on an old document.
         """
-        return self.generations.of(vessel) is not None or self.generations.highest(vessel) is not None
+        return self.generations.vouched_generation(vessel) is not None or self.generations.highest(vessel) is not None
 
     def _claim(self, name: DocumentName, document: Document) -> Claim | None:
         """Return what a document of our current log that is not here claims of it; None if nothing."""

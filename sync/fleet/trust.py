@@ -43,7 +43,7 @@ class FleetTrust:
 
     def revoked(self, certificate: x509.Certificate) -> Revoked | None:
         """Return the revocation of a certificate, or None."""
-        return self.revocations.of(certificate)
+        return self.revocations.revocation_of(certificate)
 
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
         """Return the reason why a certificate is not acceptable as a sentence, or None if it is.
@@ -72,7 +72,7 @@ class FleetTrust:
             " set that, or renew the certificate"
         )
 
-    def told(self, revocations: Revocations) -> "FleetTrust":
+    def with_revocations(self, revocations: Revocations) -> "FleetTrust":
         """Return the trust with these revocations, unless the known ones have a higher number."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self

@@ -53,7 +53,7 @@ def remove_unvouched(database: Database, generations: Generations) -> list[str]:
         removed += _remove_too_high(database, generations, prefixes, None)
         for name in abouts:
             if name is not None:
-                generations.of(name.vessel)  # it may be higher than what was stored
+                generations.vouched_generation(name.vessel)  # it may be higher than what was stored
                 _store_voucher(database, generations, name.vessel)
     return removed
 
@@ -66,8 +66,8 @@ def remove_unvouched_of(database: Database, generations: Generations, vessels: I
     removed = []
     for vessel in vessels:
         with database.transaction():
-            has_vouched = generations.of(vessel) is not None
-            if has_vouched and generations.kept_word(vessel) is None:
+            has_vouched = generations.vouched_generation(vessel) is not None
+            if has_vouched and generations.valid_stored_voucher(vessel) is None:
                 prefixes = [
                     documents.vessel_id(vessel),
                     f"{DocumentType.EQUIPMENT}:{vessel}:",

@@ -243,7 +243,7 @@ class CouchbaseGateway:
         wanted = [replication for replication in self._replications if replication.is_wanted]
         if not wanted:
             return GatewayState.WAITING, None
-        judged = [replication.judged for replication in wanted if not replication.is_held]
+        judged = [replication.state for replication in wanted if not replication.is_held]
         for state, problem in judged:
             if state is GatewayState.REFUSED:
                 return state, problem
@@ -304,7 +304,7 @@ class CouchbaseGateway:
 
     async def _turn(self, watcher: ChangeWatcher) -> float:
         """Do the work that is due. Return the seconds until there may be more. Raises StoreError."""
-        is_told = watcher.drain() | watcher.ask() and self.forwarded.look()
+        is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
             log.info("gateway %s was begun anew: looking at everything once more", self._report.name)
         if is_told or self._begins_anew:
@@ -322,9 +322,9 @@ class CouchbaseGateway:
         """Start and stop replications as the policy demands. Return the seconds until the next check."""
         situation = self._situation()
         for replication in self._replications:
-            replication.is_wanted = replication.part is None or replication.part.when.holds(situation)
+            replication.is_wanted = replication.part is None or replication.part.when.are_met(situation)
             if not replication.is_wanted:
-                await replication.rest()
+                await replication.suspend()
         wanted = [replication for replication in self._replications if replication.is_wanted]
         wait = self._dialling.attend(wanted, time.monotonic())
         return self._look_every if wait is None else wait
@@ -348,7 +348,7 @@ class CouchbaseGateway:
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:
             for replication in self._replications:
-                if replication.waits(change):
+                if replication.is_waiting(change):
                     replication.backlog.add(change)
                     break
         if changes:
@@ -357,9 +357,9 @@ class CouchbaseGateway:
 
     def _note(self, *, ends: bool) -> bool:
         """Advance our bounds, and write them if it is time. Return True if there is more to check."""
-        has_more = self.forwarded.advance(self._is_there)
+        has_more = self.forwarded.advance(self._has_arrived)
         for _ in range(_LAST_LOOKS if ends else 0):
-            has_more = has_more and self.forwarded.advance(self._is_there)
+            has_more = has_more and self.forwarded.advance(self._has_arrived)
         now = time.monotonic()
         is_idle = all(replication.is_idle for replication in self._replications)
         if ends or (now - self._written_at >= (self._look_every if is_idle else _WRITE_EVERY)):
@@ -367,13 +367,13 @@ class CouchbaseGateway:
             self.forwarded.write()
         return has_more
 
-    def _is_there(self, document: Document) -> bool:
+    def _has_arrived(self, document: Document) -> bool:
         replication = self._replication_of(document.id)
-        return replication is not None and replication.is_there(document.id, document.sequence)
+        return replication is not None and replication.has_arrived(document.id, document.sequence)
 
     def _replication_of(self, document_id: str) -> GatewayReplication | None:
         return next(
-            (replication for replication in self._replications if replication.holds(document_id)), None
+            (replication for replication in self._replications if replication.includes(document_id)), None
         )
 
     # Replications
@@ -469,7 +469,7 @@ class CouchbaseGateway:
                 log.warning("gateway %s %s %s: %s", self._report.name, does, document.id, document.problem)
         self._wake.set()
 
-    def begun(self, replication: GatewayReplication, progress: PushProgress) -> None:
+    def push_begins(self, replication: GatewayReplication, progress: PushProgress) -> None:
         """Check, when a connection begins, whether the gateway has lost documents."""
         # Each copy of the checkpoint is stored at the gateway first, then here. The gateway's copy is behind
         # ours only if the gateway was restored to an earlier state, and its documents with it.
@@ -478,7 +478,7 @@ class CouchbaseGateway:
             log.warning(
                 "gateway %s has lost what it had: all that is here goes there once more", self._report.name
             )
-            self.forwarded.begin_anew()
+            self.forwarded.begin_epoch()
             self._begins_anew = has_lost and progress.local > 0
         replication.has_pushed = True
 

@@ -100,14 +100,14 @@ class Forwarded:
             self._own_body = own.body
             signed = self._signed()
             self._is_new = "sig" in signed and signed != own.body
-        self.look()
+        self.read_bounds()
 
     @property
     def is_empty(self) -> bool:
         """True if we have seen nothing acknowledged."""
         return not self._own
 
-    def look(self) -> bool:
+    def read_bounds(self) -> bool:
         """Read the bounds of all vessels. Return True if one of them has begun another epoch.
 
         Raises StoreError.
@@ -128,7 +128,7 @@ class Forwarded:
                     self._all[key] = max(number, self._all.get(key, 0))
         return is_newer
 
-    def begin_anew(self) -> None:
+    def begin_epoch(self) -> None:
         """Begin a new epoch, because the gateway has lost documents. Raises StoreError."""
         self._begin(self.epoch + 1)
         self._all = {}

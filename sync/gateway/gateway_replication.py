@@ -51,7 +51,7 @@ class ReplicationOwner(Protocol):
     def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
         """Receive the outcome of documents."""
 
-    def begun(self, replication: "GatewayReplication", progress: PushProgress) -> None:
+    def push_begins(self, replication: "GatewayReplication", progress: PushProgress) -> None:
         """Receive the progress from which a connection begins to push."""
 
     def changed(self) -> None:
@@ -119,19 +119,19 @@ class GatewayReplication:
 
     # Documents
 
-    def holds(self, document_id: str) -> bool:
+    def includes(self, document_id: str) -> bool:
         """Return True if a document belongs to this replication."""
         return self.part is not None and self.part.holds(document_id)
 
     def is_sent(self, document_id: str) -> bool:
         """Return True if a document is pushed here, because no other vessel has forwarded it."""
-        return self.holds(document_id) and not self._options.is_spared(document_id)
+        return self.includes(document_id) and not self._options.is_spared(document_id)
 
-    def waits(self, change: DocumentChange) -> bool:
+    def is_waiting(self, change: DocumentChange) -> bool:
         """Return True if a change has yet to be pushed here."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
-    def is_there(self, document_id: str, sequence: int) -> bool:
+    def has_arrived(self, document_id: str, sequence: int) -> bool:
         """Return True if the gateway has a document whose current revision has this sequence."""
         return (
             not self.failed.has_overflowed
@@ -177,7 +177,7 @@ class GatewayReplication:
         return self.is_stopped and self._problem is None
 
     @property
-    def judged(self) -> tuple[GatewayState, str | None]:
+    def state(self) -> tuple[GatewayState, str | None]:
         """The gateway's state according to this replication, and the reason."""
         if self.is_up:
             return GatewayState.CONNECTED, None
@@ -196,7 +196,7 @@ class GatewayReplication:
         has_ended, self._has_ended = self._has_ended, False
         return has_ended, self._problem
 
-    async def rest(self) -> None:
+    async def suspend(self) -> None:
         """Stop for now, because the policy does not allow it."""
         self._problem = None
         if not self.is_stopped:
@@ -261,7 +261,7 @@ class GatewayReplication:
 
     def _begun(self, progress: PushProgress) -> None:
         self._resets = False
-        self._owner.begun(self, progress)
+        self._owner.push_begins(self, progress)
 
     def _status(self, status: Status) -> None:
         if status.activity in _UP:

@@ -32,7 +32,7 @@ class InterfaceIs:
     name: str
     negated: bool
 
-    def holds(self, situation: Situation) -> bool:
+    def is_met(self, situation: Situation) -> bool:
         """Return True if the condition holds. It never does without a route, as the link may be metered."""
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
@@ -48,7 +48,7 @@ class HoursAre:
     end: int
     negated: bool
 
-    def holds(self, situation: Situation) -> bool:
+    def is_met(self, situation: Situation) -> bool:
         """Return True if the condition holds."""
         minute = situation.minute
         if self.begin <= self.end:
@@ -93,9 +93,9 @@ class PolicyConditions:
                 raise ValueError(msg)
         return cls(tuple(conditions))
 
-    def holds(self, situation: Situation) -> bool:
+    def are_met(self, situation: Situation) -> bool:
         """Return True if all conditions hold."""
-        return all(condition.holds(situation) for condition in self.conditions)
+        return all(condition.is_met(situation) for condition in self.conditions)
 
     @property
     def asks_for_interface(self) -> bool:

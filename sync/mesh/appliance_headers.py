@@ -34,7 +34,7 @@ class ApplianceHeaders:
         }
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Self | None:
+    def parse(cls, headers: Mapping[str, str]) -> Self | None:
         """Parse a peer's headers.
 
         Return None if it is not an appliance, or if a required header is malformed.

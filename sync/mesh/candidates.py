@@ -36,7 +36,7 @@ class Candidate:
     """The DNS-SD instance that advertises it."""
 
     @classmethod
-    def of(cls, sighting: Sighting) -> "Candidate":
+    def from_sighting(cls, sighting: Sighting) -> "Candidate":
         """Return the place that a sighting advertises."""
         return cls(sighting.addresses[:MOST_ADDRESSES], sighting.port, sighting.db, sighting.instance)
 
@@ -71,7 +71,7 @@ class Candidates:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
         known = self._vessels.setdefault(vessel, _VesselAddresses())
-        known.seen = tuple(dict.fromkeys(map(Candidate.of, sightings)))
+        known.seen = tuple(dict.fromkeys(map(Candidate.from_sighting, sightings)))
         known.proven = {
             place: at for place, at in known.proven.items() if place in known.seen or now - at < PROVEN_FOR
         }
@@ -97,7 +97,7 @@ class Candidates:
         """Return the sighting to believe: the one of the place to try first."""
         order = {place: number for number, place in enumerate(self.order(vessel))}
         last = len(order)
-        return min(sightings, key=lambda sighting: order.get(Candidate.of(sighting), last))
+        return min(sightings, key=lambda sighting: order.get(Candidate.from_sighting(sighting), last))
 
     def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
         """Return the addresses of a place, with the one where the vessel has answered last at the front."""
@@ -125,7 +125,7 @@ class Candidates:
         """Record that nobody answered at a place, or somebody else did."""
         self._vessels.setdefault(vessel, _VesselAddresses()).failed[place] = now
 
-    def of(self, vessel: str, clock: Callable[[], float]) -> "VesselCandidates":
+    def for_vessel(self, vessel: str, clock: Callable[[], float]) -> "VesselCandidates":
         """Return a view of one vessel's places, for the link that is dialled to it."""
         return VesselCandidates(self, vessel, clock)
 

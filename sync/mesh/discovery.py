@@ -510,7 +510,7 @@ class Discovery:
             else:
                 silence = records.heard - self._heard.get(instance, records.heard)
                 self._heard[instance] = records.heard
-                change = self._table.see(records.sighting, was_silent=silence > self._pace.silent * 1000)
+                change = self._table.record(records.sighting, was_silent=silence > self._pace.silent * 1000)
             if change is not None:
                 changes.append(change)
         if refused == 0 and self._table.refused:

@@ -82,7 +82,7 @@ class DuplicateIdentities:
         """The detected clones, one for each vessel."""
         return list(self._known.values())
 
-    def heard(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
+    def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that a board has proved by certificate that it is a vessel.
 
         Return the clone if it is new.

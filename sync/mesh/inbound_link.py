@@ -71,7 +71,7 @@ class InboundLinks:
     def __iter__(self) -> Iterator[InboundLink]:
         return iter(list(self._links.values()))
 
-    def of(self, connection: PeerConnection) -> InboundLink | None:
+    def find(self, connection: PeerConnection) -> InboundLink | None:
         """Return the link that a connection belongs to, or None."""
         key = self._key(connection)
         return None if key is None else self._links.get(key)
@@ -86,7 +86,7 @@ class InboundLinks:
             return None
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = InboundLink(key[0], ApplianceHeaders.of(connection.headers), now)
+            link = self._links[key] = InboundLink(key[0], ApplianceHeaders.parse(connection.headers), now)
         stream = connection.headers.get(STREAM_HEADER, "")
         if not stream:
             link.unnamed.append(connection)
@@ -99,7 +99,7 @@ class InboundLinks:
 
     def remove(self, connection: PeerConnection) -> None:
         """Remove a connection that has ended."""
-        link = self.of(connection)
+        link = self.find(connection)
         if link is None:
             return
         transport = connection.link.transport
@@ -117,5 +117,5 @@ class InboundLinks:
         if not isinstance(connection.client, CertificateHolder):
             return None
         vessel = self._vessel_of(connection)
-        greeting = ApplianceHeaders.of(connection.headers)
+        greeting = ApplianceHeaders.parse(connection.headers)
         return None if vessel is None else (vessel, greeting.board if greeting else "")

@@ -63,7 +63,7 @@ class LinkDialler:
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
-    def seen(self, sighting: Sighting, *, is_news: bool) -> None:
+    def process_sighting(self, sighting: Sighting, *, is_news: bool) -> None:
         """Process a sighting. `is_news` is True if the vessel was not seen or was silent before."""
         if is_news:
             self._not_before.pop(sighting.vessel, None)
@@ -133,7 +133,7 @@ class LinkDialler:
         if wait > 0:
             return wait
         host = f"logboat-{vessel}.local"
-        choices = self.candidates.of(vessel, asyncio.get_running_loop().time)
+        choices = self.candidates.for_vessel(vessel, asyncio.get_running_loop().time)
         where = VesselEndpoint(host, sighting.port, sighting.db, sighting.addresses, choices)
         self._begin(vessel, where, expected=vessel)
         return TICK

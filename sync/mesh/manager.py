@@ -136,7 +136,7 @@ class Mesh:
             greeting=membership.greeting,
             rule=membership.rule,
             quota=membership.quota,
-            era=lambda: membership.era,
+            era=lambda: membership.removal_count,
             push=push,
             pull=pull,
         )
@@ -185,7 +185,7 @@ class Mesh:
         """Start the mesh. Raises ProblemError if it cannot listen, and StoreError."""
         self.traffic.load()
         self.membership.refresh()
-        await asyncio.to_thread(self.membership.mend)
+        await asyncio.to_thread(self.membership.remove_unvouched)
         if self.settings.place.role is not Role.ACTIVE_ONLY:
             await self._listen()
         advertisement = self._advertisement()
@@ -213,7 +213,7 @@ class Mesh:
             await self.listener.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
-            self.traffic.keep(anyway=True)  # the times of the last documents have changed, too
+            self.traffic.store_routes(anyway=True)  # the times of the last documents have changed, too
 
     async def _listen(self) -> None:
         """Listen on all addresses, since interfaces come and go, and drop connections on unwanted ones."""
@@ -266,11 +266,11 @@ class Mesh:
 
     # Events
 
-    def hear_own(self, board: str) -> None:
+    def own_identity_connected(self, board: str) -> None:
         """Record that a board with our own identity has connected."""
         self._hear(self.vessel, board)
 
-    def hear_ahead(self, peer: str, claim: Claim) -> LogAhead | None:
+    def log_ahead_reported(self, peer: str, claim: Claim) -> LogAhead | None:
         """Record that a vessel has more of our current log than we do.
 
         Returns the entry if it is new.
@@ -285,7 +285,7 @@ class Mesh:
             sighting = change.sighting
             log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
             if change.kind is not SightingChangeKind.GONE:
-                self.dialling.seen(sighting, is_news=change.kind is not SightingChangeKind.CHANGED)
+                self.dialling.process_sighting(sighting, is_news=change.kind is not SightingChangeKind.CHANGED)
         self._wake.set()
 
     def _vessel_of(self, connection: PeerConnection) -> str | None:
@@ -305,7 +305,7 @@ class Mesh:
         self._wake.set()
 
     def _disconnected(self, connection: PeerConnection, problem: Problem | None) -> None:
-        link = self.inward.of(connection)
+        link = self.inward.find(connection)
         self.inward.remove(connection)
         if link is not None and not link.is_up:
             self._left(link.vessel)
@@ -359,26 +359,26 @@ class Mesh:
 
     def _left(self, vessel: str) -> None:
         if vessel not in self.linked:
-            self.traffic.routes.gone(vessel)
+            self.traffic.routes.forget_neighbour(vessel)
             if self.discovery is not None:
                 self.discovery.refresh()
 
     def _hear(self, vessel: str, board: str | None) -> None:
         if board is None:
             return
-        clone = self.clones.heard(vessel, board, asyncio.get_running_loop().time())
+        clone = self.clones.board_proved(vessel, board, asyncio.get_running_loop().time())
         if clone is not None:
             log.error("%s", clone)
 
     # Documents
 
     def _passed_inward(self, connection: PeerConnection, outcomes: Sequence[DocumentEnded]) -> None:
-        link = self.inward.of(connection)
+        link = self.inward.find(connection)
         if link is not None:
             self._passed(link.vessel, outcomes)
 
     def _passed(self, neighbour: str, outcomes: Sequence[DocumentEnded]) -> None:
-        self.traffic.passed(neighbour, outcomes, asyncio.get_running_loop().time())
+        self.traffic.record_documents(neighbour, outcomes, asyncio.get_running_loop().time())
         vessels = {ended.id for ended in outcomes if ended.id.startswith(_VESSELS)}
         self._vouching |= {name.vessel for name in map(documents.parse_id, vessels) if name is not None}
         if self.traffic.has_news or vessels or any(ended.id == REVOCATIONS for ended in outcomes):
@@ -409,7 +409,7 @@ class Mesh:
         Raises StoreError.
         """
         vessels, self._vouching = self._vouching, set()
-        if not (whole or vessels) or not self.membership.mend(None if whole else vessels):
+        if not (whole or vessels) or not self.membership.remove_unvouched(None if whole else vessels):
             return
         for connection in [] if self.listener is None else self.listener.connections:
             if isinstance(connection.client, CertificateHolder):
@@ -457,12 +457,12 @@ class Mesh:
                 wait = TICK
             except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
                 # Not counted as a turn: if this continues, the watchdog restarts the daemon.
-                self._stumble(error)
+                self._log_task_error(error)
                 wait = TICK
                 continue
             self.turns += 1
 
-    def _stumble(self, error: Exception) -> None:
+    def _log_task_error(self, error: Exception) -> None:
         words = f"{type(error).__name__}: {error}"
         if words != self._stumbled_over:
             self._stumbled_over = words
@@ -488,7 +488,7 @@ class Mesh:
         links.pop(self.vessel, None)
         by_others = {link.vessel for link in self.inward if link.is_up}
         waits = [self.dialling.reconsider(by_vessel, links, linked, by_others, now)]
-        waits.append(self.traffic.tell(self._live_links, now) or TICK)
+        waits.append(self.traffic.announce_routes(self._live_links, now) or TICK)
         self._tell_links(linked)
         return min(waits)
 

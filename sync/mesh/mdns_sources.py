@@ -47,7 +47,7 @@ class MdnsSources:
                 errors.append(error)
                 continue
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(lambda: _MdnsProtocol(self.hear), sock=sock)
+            transport, _ = await loop.create_datagram_endpoint(lambda: _MdnsProtocol(self.process_packet), sock=sock)
             self._transports.append(transport)
         if not self._transports:
             raise errors[0]
@@ -58,7 +58,7 @@ class MdnsSources:
             transport.close()
         self._transports.clear()
 
-    def hear(self, data: bytes, source: str) -> None:
+    def process_packet(self, data: bytes, source: str) -> None:
         """Process a packet.
 
         `source` is an address, with the interface's index as zone if it is link-local.

@@ -110,7 +110,7 @@ class Membership:
             log=current_log,
             trust=lambda: self.trust,
             leaves=database.leaves,
-            kept=lambda vessel: unvouched_revisions.stored_voucher(database, vessel),
+            stored_voucher=lambda vessel: unvouched_revisions.stored_voucher(database, vessel),
             on_ahead=on_ahead,
         )
         self._check = users.checker({user.name: user.password_hash for user in crew})
@@ -118,7 +118,7 @@ class Membership:
         welcome = KnownAddresses(
             utc=lambda: now().timestamp(), stored=None if document is None else document.body
         )
-        self._guesses = LoginAttempts(time.monotonic, welcome=welcome, on_welcome=self._keep_welcome)
+        self._guesses = LoginAttempts(time.monotonic, welcome=welcome, on_welcome=self._store_known_addresses)
 
     # Certificates
 
@@ -153,10 +153,10 @@ class Membership:
         }
         self._crew, self._check = known, check
         if self._guesses.welcome.forget(changed):
-            self._keep_welcome()
+            self._store_known_addresses()
         return changed
 
-    def _keep_welcome(self) -> None:
+    def _store_known_addresses(self) -> None:
         """Store the addresses from which users have logged in."""
         try:
             with self._database.transaction():
@@ -175,7 +175,7 @@ class Membership:
         return self._quota(f"vessel:{vessel}")
 
     def _quota(self, owner: str) -> Quota | None:
-        return None if self._quotas is None else self._quotas.of(owner)
+        return None if self._quotas is None else self._quotas.quota_of(owner)
 
     # Admission
 
@@ -205,7 +205,7 @@ class Membership:
         assert isinstance(client, CertificateHolder)
         vessel = self.vessel_of(client.certificate)
         assert vessel is not None  # `judge` has checked this
-        greeting = ApplianceHeaders.of(visitor.headers)
+        greeting = ApplianceHeaders.parse(visitor.headers)
         if vessel == self.identity.vessel and greeting is not None:
             return self._refuse_own(greeting)
         return PassiveOptions(
@@ -245,11 +245,11 @@ class Membership:
     # Revisions that nobody vouches for
 
     @property
-    def era(self) -> int:
+    def removal_count(self) -> int:
         """Number of times that documents were removed here which peers must offer again."""
         return unvouched_revisions.removal_count(self._database)
 
-    def mend(self, vessels: Collection[str] | None = None) -> bool:
+    def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
         """Remove revisions that block others, of some vessels that have vouched or of all.
 
         Returns True if there were any. Raises StoreError.

@@ -224,7 +224,7 @@ class OutboundLink:
         return self._rule(document)
 
     def _identify(self, transport: Transport) -> Peer:
-        self.greeting = ApplianceHeaders.of(getattr(transport, "headers", None) or {})
+        self.greeting = ApplianceHeaders.parse(getattr(transport, "headers", None) or {})
         store = "unknown" if self.greeting is None else self.greeting.store
         era = self._ties.era()
         return Peer.vessel(self.vessel or "unknown", f"{store}+{era}" if era else store)

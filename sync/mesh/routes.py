@@ -53,7 +53,7 @@ class Routes:
         """The routes by the vessel that wrote the documents."""
         return dict(self._routes)
 
-    def told(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
+    def record_announcement(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
         """Record the routes announced by a neighbour, ignoring invalid ones, and update routes through it."""
         self._announced[neighbour] = {
             vessel: path
@@ -64,7 +64,7 @@ class Routes:
             if route.path[0] == neighbour:
                 self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
-    def gone(self, neighbour: str) -> None:
+    def forget_neighbour(self, neighbour: str) -> None:
         """Forget the announcements of a neighbour without a link. Routes of earlier documents stay."""
         self._announced.pop(neighbour, None)
 
@@ -74,7 +74,7 @@ class Routes:
             return
         self._note(vessel, Route(self._path(neighbour, vessel), utc))
 
-    def to_tell(self) -> dict[str, tuple[str, ...]]:
+    def announcement(self) -> dict[str, tuple[str, ...]]:
         """Return our routes, for announcing to neighbours."""
         return {vessel: route.path for vessel, route in self._routes.items()}
 

@@ -174,7 +174,7 @@ class Sightings:
         self.refused = 0
         """Number of sightings rejected for lack of space."""
 
-    def see(self, sighting: Sighting, *, was_silent: bool = False) -> SightingChange | None:
+    def record(self, sighting: Sighting, *, was_silent: bool = False) -> SightingChange | None:
         """Record a sighting. Return the change, or None if there is none.
 
         `was_silent` is True if queries to it were unanswered before.

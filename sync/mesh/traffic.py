@@ -48,7 +48,7 @@ class Traffic:
             self.routes.load(document.raw)
         self._stored_version = self.routes.version
 
-    def keep(self, *, anyway: bool = False) -> None:
+    def store_routes(self, *, anyway: bool = False) -> None:
         """Store the table if routes have changed, or in any case if `anyway`."""
         if self.routes.version == self._stored_version and not anyway:
             return
@@ -69,26 +69,26 @@ class Traffic:
     def introduce(self, neighbour: str, link: PeerDriver) -> None:
         """Exchange routes with a neighbour over a new connection."""
         session = link.peer.session
-        session.handle(RoutesMessage, lambda message, _: self.routes.told(neighbour, message.paths))
-        session.request(RoutesMessage(self.routes.to_tell()).encode())
+        session.handle(RoutesMessage, lambda message, _: self.routes.record_announcement(neighbour, message.paths))
+        session.request(RoutesMessage(self.routes.announcement()).encode())
 
-    def tell(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
+    def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
         """Announce all our routes if they have changed. Return the seconds to wait if it is too early."""
         if not self.has_news:
             return None
         if now < self._due:
             return self._due - now
         self._told_version, self._due = self.routes.version, now + TELL_EVERY
-        message = RoutesMessage(self.routes.to_tell()).encode()
+        message = RoutesMessage(self.routes.announcement()).encode()
         for link in links():
             link.peer.session.request(message)
             link.run()
-        self.keep()
+        self.store_routes()
         return None
 
     # Documents
 
-    def passed(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
+    def record_documents(self, neighbour: str, outcomes: Sequence[DocumentEnded], now: float) -> set[str]:
         """Record documents that arrived or were rejected. Return the vessels whose documents arrived.
 
         `now` is the event loop's time.

@@ -82,7 +82,7 @@ class PeerDriver:
         self._ending: tuple[Problem | None] | None = None
         """The problem that ended the transport, once it is closed while frames are still inbound."""
         self.is_closed = False
-        peer.session.nudge = self._nudged
+        peer.session.nudge = self._schedule_turn
         self._loop.call_soon(self._report)  # The peer may never send anything.
         self._unwatch = watch(peer.database, self, self._changed)
 
@@ -138,13 +138,13 @@ class PeerDriver:
     # Memory budget
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Number of bytes held in memory for the peer."""
-        return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.held
+        return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.bytes_held
 
     def _report(self) -> None:
         if not self.is_closed:
-            self._memory.report(self, self.held)
+            self._memory.report(self, self.bytes_held)
 
     def shed(self, why: str = "too much is held here for this peer") -> None:
         """Close the connection to free memory for others. The peer may try again."""
@@ -288,13 +288,13 @@ class PeerDriver:
             self._timer = None
         if deadline is not None:
             self._due = deadline
-            self._timer = self._loop.call_at(deadline, self._rung)
+            self._timer = self._loop.call_at(deadline, self._timer_fired)
 
-    def _rung(self) -> None:
+    def _timer_fired(self) -> None:
         self._timer = None
         self.run()
 
-    def _nudged(self) -> None:
+    def _schedule_turn(self) -> None:
         """Schedule a turn, because something the peer waits for has happened in another session."""
         if not (self._run_is_due or self._wake_is_due or self.is_closed):
             self._run_is_due = True

@@ -524,7 +524,7 @@ class Replicator:
         if failed.has_overflowed and failed.has_room:
             self._resets = True
         if self._resets:
-            failed.begin_again()
+            failed.retry_all()
 
     @property
     def _push_selection(self) -> Selection:

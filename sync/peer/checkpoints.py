@@ -205,7 +205,7 @@ class _Pace:
     due: float = float("-inf")
     """Time of the sessions' clock from which the next checkpoint may be stored."""
 
-    def takes(self, now: float) -> bool:
+    def allows(self, now: float) -> bool:
         """Return True, and count it, if a checkpoint may be stored now."""
         if now < self.due:
             return False
@@ -253,7 +253,7 @@ class PeersCheckpoints:
 
     def pump(self) -> None:
         """Store waiting checkpoints, as often as the owner may. Raises StoreError."""
-        while self._waiting and self._pace.takes(self._session.clock()):
+        while self._waiting and self._pace.allows(self._session.clock()):
             request, event = self._waiting.popleft()
             try:
                 self._store(request, event)

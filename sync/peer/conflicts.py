@@ -114,7 +114,7 @@ class Resolvers:
     by_kind: Mapping[DocumentType, ConflictResolver] = field(default_factory=dict)
     default: ConflictResolver = default_resolver
 
-    def of(self, document_id: str) -> ConflictResolver:
+    def resolver_for(self, document_id: str) -> ConflictResolver:
         """Return the resolver for a document."""
         name = parse_id(document_id)
         if name is None:
@@ -171,7 +171,7 @@ def resolve(
     Raises:
         StoreError: the store cannot be read or written.
     """
-    resolver = (resolvers or Resolvers()).of(document_id)
+    resolver = (resolvers or Resolvers()).resolver_for(document_id)
     for _ in range(_ATTEMPTS):
         leaves = database.leaves(document_id)
         live = sorted((leaf for leaf in leaves if not leaf.deleted), key=_rank, reverse=True)

@@ -31,7 +31,7 @@ class DeferredTombstones(Generic[T]):
         """The last proposed revision of each document that would be a conflict."""
         self._deferred: dict[str, T] = {}
 
-    def judged(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
+    def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
         """Record the verdicts on proposals."""
         refused = self._refused
         for proposal, verdict in judged:
@@ -44,7 +44,7 @@ class DeferredTombstones(Generic[T]):
             del refused[oldest]
             self._deferred.pop(oldest, None)
 
-    def is_one(self, rev: Rev, raw: bytes) -> bool:
+    def is_deferred(self, rev: Rev, raw: bytes) -> bool:
         """Return True if this is a tombstone of the current branch, and a replacement is to follow."""
         if not rev.deleted or raw != bodies.EMPTY:
             return False

@@ -77,7 +77,7 @@ class Deliveries:
         """True if nothing is waiting to be sent or in flight."""
         return not (self._wanted or self._in_flight)
 
-    def take_terms(self, terms: DeliveryTerms) -> None:
+    def apply_terms(self, terms: DeliveryTerms) -> None:
         """Apply the peer's terms for revisions. What it leaves out about deltas stays unchanged."""
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
@@ -276,7 +276,7 @@ class Deliveries:
             progress.pushed += 1
             progress.body_bytes_pushed += sending.size
             outcomes.hold(change.id, change.rev)
-            outcomes.taken(change)
+            outcomes.confirmed(change)
             if self._ledger.listens or self._ledger.failures:
                 self._ledger.tell(DocumentEnded(Direction.PUSH, change.id, change.rev, change.deleted))
             return
@@ -288,7 +288,7 @@ class Deliveries:
         elif status == KNOWN and sending.then is not None:
             self._follow(sending.then)
         elif status == KNOWN:
-            outcomes.taken(change)
+            outcomes.confirmed(change)
         elif status == CONFLICT and self._options.proposes:
             self._contested(sending)
         elif status in TRANSIENT or status == 0:

@@ -143,7 +143,7 @@ class FailedDocuments:
         """True if half of the list is free again."""
         return len(self._documents) <= self._most // 2
 
-    def begin_again(self) -> None:
+    def retry_all(self) -> None:
         """Clear `has_overflowed`, because everything is being read again."""
         self._is_new = self._is_new or self.has_overflowed
         self.has_overflowed = False

@@ -73,13 +73,13 @@ class PeerBase(ABC):
         return min((time for time in times if time is not None), default=None)
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Number of bytes held in memory for the other side."""
-        held = self.session.held
+        held = self.session.bytes_held
         if self.receiver is not None:
-            held += self.receiver.held
+            held += self.receiver.bytes_held
         if self.sender is not None:
-            held += self.sender.held
+            held += self.sender.bytes_held
         return held
 
     @abstractmethod

@@ -64,7 +64,7 @@ class Claims:
     def __len__(self) -> int:
         return len(self._asked)
 
-    def ask(self, keys: Iterable[Key], session: Session) -> None:
+    def claim(self, keys: Iterable[Key], session: Session) -> None:
         """Record that these revisions are now requested on this session, replacing earlier claims."""
         now = session.clock()
         asked = _RequestedRevisions(session, now, now, session.received)
@@ -84,14 +84,14 @@ class Claims:
                 mine += 1
         self._counts[session] = mine
 
-    def others(self, keys: Iterable[Key], session: Session) -> list[Key]:
+    def claimed_elsewhere(self, keys: Iterable[Key], session: Session) -> list[Key]:
         """Return those of these revisions that another session has requested and are worth waiting for."""
         if len(self._asked) == self._counts.get(session, 0):
             return []
         now = session.clock()
-        return [key for key in keys if key in self._asked and self.holds(key, session, now)]
+        return [key for key in keys if key in self._asked and self.is_claimed_elsewhere(key, session, now)]
 
-    def holds(self, key: Key, session: Session, now: float) -> bool:
+    def is_claimed_elsewhere(self, key: Key, session: Session, now: float) -> bool:
         """Return True if a revision was requested on another session and is worth waiting for."""
         asked = self._asked.get(key)
         if asked is None or asked.session is session:
@@ -121,7 +121,7 @@ class Claims:
             if not waiting:
                 del self._waiting[key]
 
-    def came(self, key: Key) -> None:
+    def arrived(self, key: Key) -> None:
         """Record that a revision has arrived from any peer."""
         asked = self._asked.pop(key, None)
         if asked is not None:
@@ -133,20 +133,20 @@ class Claims:
         """Record that a revision will not arrive on this session."""
         asked = self._asked.get(key)
         if asked is not None and asked.session is session:
-            self.came(key)
+            self.arrived(key)
 
-    def leave(self, session: Session) -> None:
+    def remove_session(self, session: Session) -> None:
         """Remove all claims of a session that is over."""
         if self._counts.get(session):
             for key in [key for key, asked in self._asked.items() if asked.session is session]:
-                self.came(key)
+                self.arrived(key)
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
         """Remove old claims of a session, as some revisions never arrive because they were replaced."""
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
-                self.came(key)
+                self.arrived(key)
 
     def _tell(self, key: Key) -> None:
         for session in self._waiting.pop(key, ()):
@@ -179,35 +179,35 @@ class AnswerTurn:
         assert self._since is not None
         while self._blockers:
             key = self._blockers[-1]
-            if now < self._since + LONGEST and claims.holds(key, session, now):
+            if now < self._since + LONGEST and claims.is_claimed_elsewhere(key, session, now):
                 claims.wait(key, session)
                 return False
             claims.wait_no_more(key, session)
             self._blockers.pop()
         return True
 
-    def takes(self, keys: Sequence[Key]) -> bool:
+    def try_claim(self, keys: Sequence[Key]) -> bool:
         """Return True, and claim the revisions, if they are to be requested now.
 
         The next list is then first in line.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:
-            self._blockers = self._claims.others(keys, self._session)
+            self._blockers = self._claims.claimed_elsewhere(keys, self._session)
             if self._blockers:
                 self._since = now if self._since is None else self._since
                 self._claims.wait(self._blockers[-1], self._session)
                 return False
         self._since = None
         if keys:
-            self._claims.ask(keys, self._session)
+            self._claims.claim(keys, self._session)
         return True
 
     def _end(self) -> None:
         if self._blockers:
             self._claims.wait_no_more(self._blockers[-1], self._session)
             self._blockers.clear()
-        self._claims.leave(self._session)
+        self._claims.remove_session(self._session)
 
 
 _claims: WeakKeyDictionary[Database, Claims] = WeakKeyDictionary()

@@ -101,7 +101,7 @@ class PushConflicts:
             return
         if current == change.rev:
             self._outcomes.hold(change.id, change.rev)
-            self._outcomes.taken(change)
+            self._outcomes.confirmed(change)
             return
         revision = self._database.revision(change.id, change.rev, ancestors=(current,))
         if revision is None:
@@ -201,7 +201,7 @@ class PushConflicts:
         elif self._options.inquirer is not None:
             # Our own pull brings or has brought the peer's revision; its resolution is a new change.
             self._options.inquirer.about(
-                change.id, current, partial(self._is_here, change), partial(self._is_not_given, change)
+                change.id, current, partial(self._revision_arrived, change), partial(self._revision_withheld, change)
             )
         elif change.deleted:
             request = GetRev(change.id, collection=self._session.collection)
@@ -211,7 +211,7 @@ class PushConflicts:
             text = f"{change.id}: the peer has another revision; pull to resolve that"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
-    def _is_here(self, change: model.DocumentChange, current: str | None) -> None:
+    def _revision_arrived(self, change: model.DocumentChange, current: str | None) -> None:
         """Continue once the peer's revision is known here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
@@ -232,12 +232,12 @@ class PushConflicts:
         """Process the answer to whether a document that is deleted here is deleted at the peer."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
-            self._is_not_given(change, Failure.decode(reply))
+            self._revision_withheld(change, Failure.decode(reply))
         else:
             text = f"{change.id}: the peer has another revision; pull to resolve that"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
-    def _is_not_given(self, change: model.DocumentChange, failure: Failure) -> None:
+    def _revision_withheld(self, change: model.DocumentChange, failure: Failure) -> None:
         """Continue if the peer does not reveal the conflicting revision."""
         is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):

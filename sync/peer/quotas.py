@@ -174,7 +174,7 @@ class Quotas:
         self._allowance, self._clock, self._largest = allowance, clock, largest
         self._quotas: dict[str, Quota] = {}
 
-    def of(self, owner: str) -> Quota:
+    def quota_of(self, owner: str) -> Quota:
         """Return the quota of an owner, the same object each time."""
         quota = self._quotas.get(owner)
         if quota is None:

@@ -46,7 +46,7 @@ class ReceivedDeltas:
                 self._session.work.begin(self._patching(arrived, source))
             except MessageError as error:
                 self._let_go(arrived)
-                arrived.error = error.kept()
+                arrived.error = error.without_traceback()
             else:
                 return
         self._patched(arrived)
@@ -80,7 +80,7 @@ class ReceivedDeltas:
             text = f"{rev.id}: the delta does not fit its revision {source}"
             arrived.error = MessageError(text, code=_UNPROCESSABLE)
         except MessageError as error:
-            arrived.error = error.kept()
+            arrived.error = error.without_traceback()
         self._patched(arrived)
         yield limits.PATCH_COST * size
 

@@ -159,7 +159,7 @@ class ChangeReceiver:
         return min((time for time in times if time is not None), default=None)
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Bytes held in memory for unfinished bodies, lists, and records of awaited changes."""
         held = self._batch_bytes + self._fetching_bytes
         for message, event in (*self._lists, *self._early):
@@ -220,7 +220,7 @@ class ChangeReceiver:
             message, event = self._lists[0]
             try:
                 reply = (
-                    self._judged(message) if isinstance(message, ProposeChanges) else self._looked_up(message)
+                    self._answer_proposals(message) if isinstance(message, ProposeChanges) else self._answer_changes(message)
                 )
             except DocumentError as error:  # the message is at fault, not the store
                 self._lists.popleft()
@@ -232,7 +232,7 @@ class ChangeReceiver:
             self._lists.popleft()
             self._session.respond(event, reply)
 
-    def _look(self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]) -> list[Any] | None:
+    def _look_up(self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]) -> list[Any] | None:
         """Return the results for all items of the first list, or None if the time is up."""
         looked = self._looked
         while len(looked) < len(items):
@@ -250,11 +250,11 @@ class ChangeReceiver:
             for change, ancestors in zip(changes, known, strict=True)
         ]
 
-    def _looked_up(self, message: Changes) -> EncodedMessage | None:
+    def _answer_changes(self, message: Changes) -> EncodedMessage | None:
         """Return the answer to a list, or None if it must wait."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
-        known = self._look(message.changes, self._missing)
+        known = self._look_up(message.changes, self._missing)
         if known is None:
             return None
         wanted = [
@@ -263,7 +263,7 @@ class ChangeReceiver:
             if ancestors is not None and not self._is_taken_away(change) and key not in expected
             if ancestors is not _NONE_SHOWN
         ]
-        if not self._turn.takes(wanted):
+        if not self._turn.try_claim(wanted):
             return None
         self._note_offered(key for key, ancestors in zip(offered, known, strict=True) if ancestors is None)
         if self._progress is None:
@@ -327,9 +327,9 @@ class ChangeReceiver:
             for change in compress(known, ended):
                 self._outdated(change.id)
 
-    def _judged(self, message: ProposeChanges) -> EncodedMessage | None:
+    def _answer_proposals(self, message: ProposeChanges) -> EncodedMessage | None:
         """Return the verdicts on a list of proposals, or None if it must wait."""
-        verdicts = self._look(message.proposals, partial(self._verdicts, message))
+        verdicts = self._look_up(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None
         judged = list(zip(message.proposals, verdicts, strict=True))
@@ -337,9 +337,9 @@ class ChangeReceiver:
         wanted = [
             (proposal.id, proposal.revision) for proposal, verdict in let_come if verdict is not _SEND_HIDDEN
         ]
-        if not self._turn.takes(wanted):
+        if not self._turn.try_claim(wanted):
             return None
-        self._ends.judged(judged)
+        self._ends.record_verdicts(judged)
         self._note_offered(
             (proposal.id, proposal.revision) for proposal, verdict in judged if verdict is _KNOWN
         )
@@ -418,11 +418,11 @@ class ChangeReceiver:
                 raise error
             incoming = wire_bodies.from_peer(arrived.raw)
         except MessageError as error:
-            arrived.error = error.kept()
+            arrived.error = error.without_traceback()
             self._take(arrived)
             return
         arrived.raw, arrived.is_removed = incoming.raw, incoming.removed and not rev.deleted
-        if self._ends.is_one(rev, arrived.raw) and not self._arrivals.hidden([rev.id]):
+        if self._ends.is_deferred(rev, arrived.raw) and not self._arrivals.hidden([rev.id]):
             self._ends.keep(rev, arrived)
             self._respond(arrived)
             return
@@ -483,7 +483,7 @@ class ChangeReceiver:
 
     def _fetched(self, error: MessageError | None, arrived: ReceivedRevision) -> None:
         self._let_go(arrived)
-        arrived.error = None if error is None else error.kept()
+        arrived.error = None if error is None else error.without_traceback()
         self._take(arrived)
 
     def _put(self, arrived: ReceivedRevision) -> None:
@@ -565,9 +565,9 @@ class ChangeReceiver:
             arrived.ended(error)
         key = (rev.id, rev.replaced or rev.revision)
         if error is None:
-            self._claims.came(key)
+            self._claims.arrived(key)
             if rev.replaced is not None:
-                self._claims.came((rev.id, rev.revision))
+                self._claims.arrived((rev.id, rev.revision))
             self._respond(arrived)
             if arrived.outcome is not None and arrived.outcome.stored:
                 progress.pulled += 1

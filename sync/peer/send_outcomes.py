@@ -87,7 +87,7 @@ class SendOutcomes:
         elif not self._feed.is_complete(sequence):
             self._feed.complete(sequence)
 
-    def taken(self, change: model.DocumentChange) -> None:
+    def confirmed(self, change: model.DocumentChange) -> None:
         """Record that the peer has confirmed a change."""
         if self._options.acknowledged is not None:
             self._options.acknowledged(change)
@@ -182,7 +182,7 @@ class SendOutcomes:
         return len(self._later)
 
     @property
-    def waits(self) -> bool:
+    def has_retries(self) -> bool:
         """True if something will be retried on this connection."""
         return bool(self._later)
 
@@ -247,7 +247,7 @@ class SendOutcomes:
                 self._held_since = self._session.clock()
             self._held[document_id] = revision
 
-    def held(self, document_id: str) -> str | None:
+    def known_revision(self, document_id: str) -> str | None:
         """Return the revision that the peer is known to have, or None."""
         remote, known = self._session.remote, self._held.get(document_id)
         if known is None and remote is not None:

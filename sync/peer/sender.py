@@ -132,7 +132,7 @@ class FeedSender:
             self._woken = self._woken or self._options.continuous or not self._told_all
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Bytes of the other side's selection of documents."""
         return _ID * len(self._options.selection.document_ids)
 
@@ -140,7 +140,7 @@ class FeedSender:
     def is_idle(self) -> bool:
         """True if everything known here is done or failed."""
         waits = self._woken or self._offered or self._lists or self._proposals
-        open_here = waits or self._contests.asking or self._outcomes.waits
+        open_here = waits or self._contests.asking or self._outcomes.has_retries
         return not open_here and self._deliveries.is_idle
 
     @property
@@ -384,7 +384,7 @@ class FeedSender:
         """
         if not self._options.proposes or revisions.generation(change.rev) == 1:
             return OfferedChange(change)
-        known = self._outcomes.held(change.id)
+        known = self._outcomes.known_revision(change.id)
         until = () if known is None else (known,)
         revision = self._database.revision(change.id, change.rev, ancestors=until)
         if revision is None or not revision.history:
@@ -444,7 +444,7 @@ class FeedSender:
             self._list_refused(reply, offers)
             return
         answer = ProposeChangesReply.decode(reply, self._session.limits, asked=len(offers))
-        self._deliveries.take_terms(answer.terms)
+        self._deliveries.apply_terms(answer.terms)
         for offer, verdict in zip(offers, answer.verdicts, strict=True):
             change, plan = offer.change, offer.plan
             if verdict.status == 0:
@@ -453,7 +453,7 @@ class FeedSender:
                 self._follow(plan.then)
             elif verdict.status == KNOWN:
                 self._outcomes.hold(change.id, change.rev)
-                self._outcomes.taken(change)
+                self._outcomes.confirmed(change)
             elif verdict.status == CONFLICT:
                 self._contests.refused(offer, verdict.current)
             elif verdict.status in TRANSIENT:
@@ -467,7 +467,7 @@ class FeedSender:
             self._list_refused(reply, offers)
             return
         answer = ChangesReply.decode(reply, self._session.limits, asked=len(offers))
-        self._deliveries.take_terms(answer.terms)
+        self._deliveries.apply_terms(answer.terms)
         for offer, wanted in zip(offers, answer.answers, strict=True):
             change = offer.change
             if isinstance(wanted, tuple) and not isinstance(change, ChannelRemoval):

@@ -170,9 +170,9 @@ class Session:
             self.connection.send_error(event.number, error.code, error.text, domain=error.domain)
 
     @property
-    def held(self) -> int:
+    def bytes_held(self) -> int:
         """Bytes held in memory for the peer: messages that are arriving, or queued for it."""
-        return self.connection.held + _AHEAD * len(self._came_ahead)
+        return self.connection.bytes_held + _AHEAD * len(self._came_ahead)
 
     # Time
 

@@ -175,7 +175,7 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
     send_replacements: bool = False
     """True if it accepts a newer revision if the wanted one no longer exists."""
 
-    def put(self, properties: dict[str, str]) -> None:
+    def add_to(self, properties: dict[str, str]) -> None:
         """Add the terms to a reply's properties."""
         fields.put(properties, "maxHistory", self.max_history)
         if self.deltas is not None:
@@ -184,7 +184,7 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
         fields.put_flag(properties, "sendReplacementRevs", value=self.send_replacements)
 
     @classmethod
-    def of(cls, properties: dict[str, str]) -> "DeliveryTerms":
+    def parse(cls, properties: dict[str, str]) -> "DeliveryTerms":
         """Parse the terms from a reply's properties."""
         most = fields.integer(properties, "maxHistory")
         return cls(
@@ -216,7 +216,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
         Gateway passes only changes that have an answer. It would list the others again at each start.
         """
         properties: dict[str, str] = {}
-        self.terms.put(properties)
+        self.terms.add_to(properties)
         return EncodedMessage(properties, msgspec.json.encode(self.answers), compressed=True)
 
     @classmethod
@@ -234,7 +234,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
             else:
                 answers.append(_status(item))
         answers.extend([NOT_WANTED] * (asked - len(answers)))
-        return cls(tuple(answers), DeliveryTerms.of(event.properties))
+        return cls(tuple(answers), DeliveryTerms.parse(event.properties))
 
 
 class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -262,7 +262,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
             for verdict in self.verdicts
         ]
         properties: dict[str, str] = {}
-        self.terms.put(properties)
+        self.terms.add_to(properties)
         return EncodedMessage(properties, msgspec.json.encode(_trimmed(items)), compressed=True)
 
     @classmethod
@@ -274,7 +274,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
         items = _replies(_VERDICTS, event.body, asked, "the reply to proposeChanges")
         verdicts = [_verdict(item, limits) for item in items]
         verdicts.extend([SEND] * (asked - len(verdicts)))
-        return cls(tuple(verdicts), DeliveryTerms.of(event.properties))
+        return cls(tuple(verdicts), DeliveryTerms.parse(event.properties))
 
 
 class _Change(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -47,7 +47,7 @@ class MessageError(Exception):
         self.domain: str = domain
         """Error domain for `sync.blip.BlipConnection.send_error`."""
 
-    def kept(self) -> Self:
+    def without_traceback(self) -> Self:
         """Return the error without the frames in which it was raised.
 
         An error that was caught and is kept references those frames, and everything that their variables

@@ -83,7 +83,7 @@ class ChannelRemovals:
             crc = checksum(new.document_id, channel, new.sequence)
             self._engine.execute(PUT, (new.document_id, channel, new.sequence, crc))
 
-    def of(self, document_id: str) -> dict[str, int]:
+    def removals_of(self, document_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
         The result is empty if it has left none, or if it came to this store as a deletion. A document without

@@ -377,7 +377,7 @@ class Database:
         The result is empty if it has left none, or if it came to this store as a deletion. A document without
         channels that was deleted here has left a channel without a name.
         """
-        return self._departures.of(doc_id)
+        return self._departures.removals_of(doc_id)
 
     def conflicts(self) -> list[str]:
         """Return the ids of the documents with more than one live branch."""

@@ -29,7 +29,7 @@ async def picture_of_top(vessel: Path) -> str:
         "identity": vessel.parent / "fleet/vessels" / vessel.name / "identity",
     }
     looker = TopFactsCollector(Namespace(**places, json=False, by=None), Environment(), ask_units=lambda: "")
-    app = Top(looker, looker.look(patience=10.0), every=3600.0, who=lambda: "skipper")
+    app = Top(looker, looker.collect(patience=10.0), every=3600.0, who=lambda: "skipper")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")

@@ -172,7 +172,7 @@ def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouche
             log=lambda: None,
             trust=trust,
             leaves=careen.leaves,
-            kept=lambda name: unvouched_revisions.stored_voucher(careen, name),
+            stored_voucher=lambda name: unvouched_revisions.stored_voucher(careen, name),
         )
         wire = replicate(brigid, careen, passive={"rule": judge.rule(BRIGID)})
         assert careen.get(FORWARDED) is None
@@ -259,7 +259,7 @@ def generations_of(store: Database, revocations: Revocations | None = None) -> g
         log=lambda: None,
         trust=lambda: trust(revocations),
         leaves=store.leaves,
-        kept=lambda name: unvouched_revisions.stored_voucher(store, name),
+        stored_voucher=lambda name: unvouched_revisions.stored_voucher(store, name),
     ).generations
 
 
@@ -327,7 +327,7 @@ def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Call
         judge = generations_of(store)
         assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []
         assert unvouched_revisions.remove_unvouched(store, judge) == []
-        assert judge.of("argo") == 10 * STEP, "nor is anything refused for it"
+        assert judge.vouched_generation("argo") == 10 * STEP, "nor is anything refused for it"
         assert unvouched_revisions.removal_count(store) == 0
         assert store.get(EQUIPMENT) is not None
 
@@ -356,12 +356,12 @@ def test_after_a_revocation_the_vessels_next_word_counts_as_its_first(opened: Ca
         stored(store, at(ABOUT, 40, **{MEMBER: SOUND_LIMIT - 1}))
         assert unvouched_revisions.remove_unvouched_of(store, generations_of(store), ["argo"]) == []
         judge = generations_of(store, revoked(vessel("argo").certificate))
-        assert judge.of("argo") is None
+        assert judge.vouched_generation("argo") is None
         stored(store, at(EQUIPMENT, UNVOUCHED))
         renewed = vessel("argo", number=2)
         content = signing.sign(renewed, ABOUT, body(ABOUT, **{MEMBER: STEP}))
         with as_before():
             store.insert(ABOUT, "41-abcd", [], content)
         assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == [EQUIPMENT]
-        assert judge.of("argo") == STEP
+        assert judge.vouched_generation("argo") == STEP
         assert unvouched_revisions.remove_unvouched_of(store, judge, ["argo"]) == []

@@ -120,8 +120,8 @@ def test_revocations_come_back_as_they_were_stated() -> None:
     stated = revoked(vessel("argo").certificate, number=3)
     ca = authority()
     assert from_body(to_body(stated, fleet="north", key=ca.key), ca.certificate) == stated
-    assert stated.of(vessel("argo").certificate) is stated.entries[0]
-    assert stated.of(vessel("brigid").certificate) is None
+    assert stated.revocation_of(vessel("argo").certificate) is stated.entries[0]
+    assert stated.revocation_of(vessel("brigid").certificate) is None
 
 
 def test_only_the_ca_revokes() -> None:

@@ -69,9 +69,9 @@ def test_a_revoked_one_is_refused_with_when_and_why() -> None:
 
 def test_only_a_higher_number_changes_what_is_trusted() -> None:
     second = trust(revoked(vessel("argo").certificate, number=2))
-    assert second.told(Revocations(2)) is second
-    assert second.told(Revocations(1)) is second
-    assert second.told(Revocations(3)).revocations.number == 3
+    assert second.with_revocations(Revocations(2)) is second
+    assert second.with_revocations(Revocations(1)) is second
+    assert second.with_revocations(Revocations(3)).revocations.number == 3
 
 
 def test_names_are_written_and_read() -> None:

@@ -175,7 +175,7 @@ def test_an_epoch_far_ahead_is_made_up_and_not_heeded(argo: Database, epoch: int
     argo.insert("forwarded:office:brigid", "1-ab", [], f'{{"epoch":{epoch},"bounds":{{}}}}'.encode())
     forwarded = Forwarded(argo, "office", "argo")
     assert forwarded.epoch == 0
-    forwarded.begin_anew()
+    forwarded.begin_epoch()
     assert forwarded.epoch == 1
     assert forwarded.write() is False
     found = argo.get(OWN)
@@ -198,7 +198,7 @@ def test_what_is_ashore_is_signed_also_what_was_written_without(argo: Database) 
         return signing.sign(identity, document_id, body)
 
     plain = Forwarded(argo, "office", "argo")
-    plain.begin_anew()
+    plain.begin_epoch()
     first = argo.get(OWN)
     assert first is not None
     assert not signing.is_signed(first.body)
@@ -215,12 +215,12 @@ def test_what_is_ashore_is_signed_also_what_was_written_without(argo: Database) 
 
 def test_an_old_state_of_ours_that_comes_back_as_a_newer_one_is_written_over(argo: Database) -> None:
     forwarded = Forwarded(argo, "office", "argo")
-    forwarded.begin_anew()
+    forwarded.begin_epoch()
     old = argo.get(OWN)
     assert old is not None
-    forwarded.begin_anew()
+    forwarded.begin_epoch()
     argo.insert(OWN, f"500-{'ab' * 16}", [], old.raw)
-    assert not forwarded.look()
+    assert not forwarded.read_bounds()
     assert forwarded.write()
     found = argo.get(OWN)
     assert found is not None

@@ -88,7 +88,7 @@ def test_bounds_of_an_earlier_epoch_count_for_nothing(database: Database) -> Non
     forwarded = Forwarded(database, "office", "argo")
     reading = documents.reading_id("argo", "main", LOG, 1)
     assert forwarded.is_ashore(reading)
-    forwarded.begin_anew()
+    forwarded.begin_epoch()
     assert not forwarded.is_ashore(reading)
     assert Forwarded(database, "office", "carina").epoch == 1
 

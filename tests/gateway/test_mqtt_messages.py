@@ -141,7 +141,7 @@ def test_older_alarm_passes_and_older_state_does_not() -> None:
     state = Message("t/state", b"{}", RetainRule.LATEST, MessageAge("aaaaaa", 5))
     alarm = Message("t/alarm", b"{}", RetainRule.LATEST_OR_PASSING, MessageAge("aaaaaa", 5))
     for topic in ("t/state", "t/alarm"):
-        standings.heard(topic, b'{"log":"aaaaaa","sequence":9,"type":"equipment"}', FACTS.logs)
+        standings.record_foreign(topic, b'{"log":"aaaaaa","sequence":9,"type":"equipment"}', FACTS.logs)
     assert standings.judge(state, FACTS.logs) is None
     judged = standings.judge(alarm, FACTS.logs)
     assert judged is not None
@@ -181,10 +181,10 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
     standings.begin()
     for vessel in range(20):
         own = [topic for topic in known if topic.startswith(f"logboat/v{vessel}/")]
-        standings.hear(f"v{vessel}")
+        standings.begin_reading(f"v{vessel}")
         for topic in own:
-            standings.heard(topic, b'{"type": "equipment", "log": "aaaaaa", "sequence": 99}', ["aaaaaa"])
-        standings.settle(is_complete=True)
+            standings.record_foreign(topic, b'{"type": "equipment", "log": "aaaaaa", "sequence": 99}', ["aaaaaa"])
+        standings.end_reading(is_complete=True)
         assert standings.topics(f"v{vessel}") == sorted(own)
     assert len(parsed) <= 3 * len(known), "as many as were heard, not as many for each vessel"
     assert {standing.sequence for standing in standings.known.values()} == {99}
@@ -193,9 +193,9 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
 def test_topic_that_was_not_heard_of_a_vessel_is_forgotten_if_all_was_heard() -> None:
     topic = topics.sensor("argo", "main", "state")
     standings = RetainedMessages({topic: MessageAge("aaaaaa", 1)})
-    standings.hear("argo")
-    standings.settle(is_complete=False)
+    standings.begin_reading("argo")
+    standings.end_reading(is_complete=False)
     assert standings.topics("argo") == [topic]
-    standings.hear("argo")
-    standings.settle(is_complete=True)
+    standings.begin_reading("argo")
+    standings.end_reading(is_complete=True)
     assert standings.topics("argo") == []

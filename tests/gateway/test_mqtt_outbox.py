@@ -74,7 +74,7 @@ class Sea:
         self.ashore.append(ready.message.payload)
         self.box.acknowledged(number, 0, "ok", self.now)
         if self.echoes:
-            self.box.heard(
+            self.box.message_received(
                 ready.message.topic, ready.message.payload, is_retained=False, vessel="argo", now=self.now
             )
 
@@ -113,7 +113,7 @@ def test_everything_is_ashore_in_order_whatever_happens(
             if not sea.send():
                 sea.answer()
         assert sea.box.backlog == (0, 0)
-        assert sea.box.on_the_way == 0
+        assert sea.box.in_flight == 0
         assert sea.box.refusal is None
     counted = Counter(sea.ashore)
     assert len(counted) == 11 * len(SENSORS) + 1

@@ -29,11 +29,11 @@ class Broker:
     def look(self, now: float, *, is_recording: bool = True) -> list[tuple[str, bytes]]:
         due = self.presence.due(now, is_recording=is_recording)
         for vessel, payload in due:
-            self.presence.tell(vessel, payload)
+            self.presence.record_published(vessel, payload)
         return due
 
     def other_says(self, vessel: str, payload: bytes, now: float, *, is_retained: bool = False) -> None:
-        self.presence.hear(vessel, payload, now, is_retained=is_retained)
+        self.presence.record_received(vessel, payload, now, is_retained=is_retained)
 
 
 def test_own_is_said_once_and_whenever_it_changes() -> None:
@@ -99,7 +99,7 @@ def test_goodbye_is_said_for_those_that_nobody_else_tells_of() -> None:
     broker.look(10)
     broker.other_says("ciara", ONLINE, 20)  # the same as ours: it may be our own message that came back
     broker.other_says("brigid", OFFLINE, 20)
-    assert broker.presence.leave() == ["argo", "ciara"]
+    assert broker.presence.vessels_to_leave() == ["argo", "ciara"]
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def signs_of(database: Database, *written: tuple[str, dict[str, Any]]) -> list[S
     for document_id, content in written:
         database.put(document_id, body(document_id, **content))
     for change in database.changes(before):
-        signs.saw(change)
-    return signs.take(NOW.timestamp())
+        signs.note_change(change)
+    return signs.new_signs(NOW.timestamp())
 
 
 READING = documents.reading_id("brigid", "main", builders.LOG, 1)
@@ -160,5 +160,5 @@ def test_what_the_store_had_before_is_none(database: Database) -> None:
     database.put(READING, body(READING, endUtc=ago(minutes=1), window=300))
     signs = SignsOfLife(database)
     for change in database.changes(0):
-        signs.saw(change)
-    assert signs.take(NOW.timestamp()) == []
+        signs.note_change(change)
+    assert signs.new_signs(NOW.timestamp()) == []

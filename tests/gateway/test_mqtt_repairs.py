@@ -71,12 +71,12 @@ class Forwarder:
             self.prepare(vessel)
 
     def prepare(self, vessel: str) -> None:
-        self.box.standings.hear(vessel)
+        self.box.standings.begin_reading(vessel)
         for topic, payload in list(self.broker.retained.items()):
             place = topics.parse(topic)
             if place is not None and place.vessel == vessel:
-                self.box.heard(topic, payload, is_retained=True, vessel=vessel, now=self.now)
-        self.box.standings.settle(is_complete=True)
+                self.box.message_received(topic, payload, is_retained=True, vessel=vessel, now=self.now)
+        self.box.standings.end_reading(is_complete=True)
         self.box.prepared(vessel)
 
     def send(self) -> bool:
@@ -132,7 +132,7 @@ class Broker:
         for other in self.forwarders:
             if other is not sender and place is not None:
                 # As published: with MQTT 5 the flag says whether it is retained.
-                other.box.heard(
+                other.box.message_received(
                     message.topic,
                     message.payload,
                     is_retained=message.is_retained,
@@ -149,7 +149,7 @@ class Broker:
         place = topics.parse(topic)
         for each in self.forwarders:
             vessel = None if place is None else place.vessel
-            each.box.heard(topic, payload, is_retained=True, vessel=vessel, now=each.now)
+            each.box.message_received(topic, payload, is_retained=True, vessel=vessel, now=each.now)
 
 
 class Fleet:

@@ -31,7 +31,7 @@ ALARM = documents.alarm_id("argo", "main", "qwerty", 1)
     ],
 )
 def test_condition_holds(text: str, situation: Situation, *, holds: bool) -> None:
-    assert PolicyConditions.parse(text).holds(situation) is holds
+    assert PolicyConditions.parse(text).are_met(situation) is holds
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_hours_and_their_contrary_divide_the_day(begin: int, end: int, minute: i
         PolicyConditions.parse(f"hours != {hours}"),
     )
     situation = Situation(minute=minute)
-    assert there.holds(situation) is not not_there.holds(situation)
+    assert there.are_met(situation) is not not_there.are_met(situation)
     assert PolicyConditions.parse(str(there)) == there
 
 

@@ -88,8 +88,8 @@ async def vessel(
             now=now,
             gives=gives,
             takes=takes,
-            on_clone=lambda found: mesh.hear_own(found),  # noqa: PLW0108 -- it is made below
-            on_ahead=lambda peer, found: mesh.hear_ahead(peer, found),  # noqa: PLW0108
+            on_clone=lambda found: mesh.own_identity_connected(found),  # noqa: PLW0108 -- it is made below
+            on_ahead=lambda peer, found: mesh.log_ahead_reported(peer, found),  # noqa: PLW0108
         )
         static = (*known, *(f"wss://127.0.0.1:{other.port}" for other in knows))
         settings = MeshSettings(place=place or MeshNode(name), port=port, interfaces=("lo",), static=static)

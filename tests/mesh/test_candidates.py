@@ -113,7 +113,7 @@ def test_a_real_vessel_among_forged_ones_is_found_in_seconds(seed: int) -> None:
     random.Random(seed).shuffle(every)
     candidates = Candidates()
     candidates.see("brigid", every, 0.0)
-    network = _Network(Candidate.of(sighting(17)))
+    network = _Network(Candidate.from_sighting(sighting(17)))
     found, took = timed(
         first_proven(partial(candidates.order, "brigid"), network.probe, failed=lambda _place: None)
     )
@@ -124,7 +124,7 @@ def test_a_real_vessel_among_forged_ones_is_found_in_seconds(seed: int) -> None:
 
 def test_a_vessel_that_has_proved_itself_is_dialled_first() -> None:
     candidates = Candidates()
-    real = Candidate.of(sighting(FORGED))
+    real = Candidate.from_sighting(sighting(FORGED))
     candidates.proved("brigid", real, 0.0)
     candidates.see("brigid", [sighting(number) for number in range(FORGED + 1)], 1.0)
     network = _Network(real)
@@ -140,16 +140,16 @@ def test_a_proven_place_is_tried_though_a_forged_record_stands_in_its_name() -> 
     candidates = Candidates()
     real, forged = sighting(1, log="abcdef"), sighting(2, log="abcdef")
     candidates.see("brigid", [real], 0.0)
-    candidates.proved("brigid", Candidate.of(real), 0.0)
+    candidates.proved("brigid", Candidate.from_sighting(real), 0.0)
     candidates.see("brigid", [forged], 1.0)
-    assert candidates.order("brigid") == (Candidate.of(real), Candidate.of(forged))
+    assert candidates.order("brigid") == (Candidate.from_sighting(real), Candidate.from_sighting(forged))
     candidates.see("brigid", [forged], PROVEN_FOR + 1)
-    assert candidates.order("brigid") == (Candidate.of(forged),)
+    assert candidates.order("brigid") == (Candidate.from_sighting(forged),)
 
 
 def test_what_has_failed_comes_last_and_gets_its_turn_again() -> None:
     candidates = Candidates()
-    one, two, three = (Candidate.of(sighting(number)) for number in (1, 2, 3))
+    one, two, three = (Candidate.from_sighting(sighting(number)) for number in (1, 2, 3))
     candidates.see("brigid", [sighting(1), sighting(2), sighting(3)], 0.0)
     candidates.failed("brigid", one, 1.0)
     candidates.failed("brigid", two, 2.0)
@@ -168,7 +168,7 @@ def test_who_is_heard_of_meanwhile_has_his_turn_before_all_others_have_failed() 
     forged = [sighting(number) for number in range(FORGED)]
     candidates.see("brigid", forged, 0.0)
     real = sighting(99)
-    network = _Network(Candidate.of(real))
+    network = _Network(Candidate.from_sighting(real))
 
     async def main() -> Candidate:
         loop = asyncio.get_running_loop()
@@ -187,7 +187,7 @@ def test_a_link_with_round_trips_of_two_seconds_is_made_and_holds_nobody_up() ->
     every = [sighting(number) for number in range(FORGED + 1)]
     candidates = Candidates()
     candidates.see("brigid", every, 0.0)
-    network = _Network(Candidate.of(every[0]))
+    network = _Network(Candidate.from_sighting(every[0]))
     network.takes = 4 * 2.0
     assert network.takes < CONNECT_WITHIN / 1.5
     found, took = timed(
@@ -202,7 +202,7 @@ def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
     candidates = Candidates()
     moved, real = sighting(1), sighting(2)
     candidates.see("brigid", [moved], 0.0)
-    network = _Network(Candidate.of(real))
+    network = _Network(Candidate.from_sighting(real))
 
     async def main() -> Candidate:
         asyncio.get_running_loop().call_later(2.5, candidates.see, "brigid", [real], 2.5)
@@ -220,7 +220,7 @@ def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)
-    candidates.proved("brigid", Candidate.of(real), 0.0)
+    candidates.proved("brigid", Candidate.from_sighting(real), 0.0)
     numbers = itertools.count(1)
 
     async def nobody(_candidate: Candidate) -> None:
@@ -245,20 +245,20 @@ def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another
         return candidates.order("brigid")[0]
 
     first, took = timed(main())
-    assert first == Candidate.of(real)
+    assert first == Candidate.from_sighting(real)
     assert took <= BEGIN_WITHIN + CONNECT_WITHIN + 1.0
 
 
 def test_the_address_that_answered_last_comes_first_in_its_place_and_makes_a_new_one_proven() -> None:
     candidates = Candidates()
     first, forged = sighting(1, addresses=3), sighting(9)
-    place = Candidate.of(first)
+    place = Candidate.from_sighting(first)
     candidates.proved("brigid", place, 1.0, address="10.0.1.2")
     candidates.proved("brigid", place, 2.0, address="10.0.1.3")
     assert candidates.addresses("brigid", place) == ("10.0.1.3", "10.0.1.2", "10.0.1.1")
     grown = Candidate(("10.0.5.5", "10.0.1.3"), place.port, place.database)
     candidates.see("brigid", [forged, replace(first, addresses=grown.addresses)], 3.0)
-    assert candidates.order("brigid") == (place, grown, Candidate.of(forged))
+    assert candidates.order("brigid") == (place, grown, Candidate.from_sighting(forged))
     assert candidates.addresses("brigid", grown) == ("10.0.1.3", "10.0.5.5")
     link_local = Candidate(("fe80::1%wlan0", "fe80::2%wlan0"), 4984, "log")
     candidates.proved("brigid", link_local, 4.0, address="fe80::2")
@@ -284,7 +284,7 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
                     [replace(sighting(1), addresses=now.addresses, port=now.port, db="db")],
                     loop.time(),
                 )
-                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time))
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
                 for expected in (2, 1, 1):  # the first finds it, the others know where it is
                     transport = await where.connect(Recorder, security, {}, 0)
@@ -308,7 +308,7 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
                 loop = asyncio.get_running_loop()
                 for port in (silent.getsockname()[1], there.server.port):
                     candidates.proved("brigid", Candidate(("127.0.0.1",), port, "db"), loop.time())
-                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.of("brigid", loop.time))
+                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time))
                 began = loop.time()
                 with pytest.raises(UpgradeRefusedError, match="not you"):
                     await where.connect(
@@ -320,7 +320,7 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
 
 
 def test_when_all_fail_the_problem_is_that_of_the_likeliest() -> None:
-    every = [Candidate.of(sighting(number)) for number in range(20)]
+    every = [Candidate.from_sighting(sighting(number)) for number in range(20)]
     failed: list[Candidate] = []
 
     async def probe(candidate: Candidate) -> None:
@@ -337,8 +337,8 @@ def test_what_is_remembered_is_bounded(events: list[tuple[int, int, bool]]) -> N
     for now, (name, number, proves) in enumerate(events):
         place = sighting(number, name=f"v{name}", addresses=20)
         candidates.see(place.vessel, [place], float(now))
-        assert len(Candidate.of(place).addresses) == 8
-        (candidates.proved if proves else candidates.failed)(place.vessel, Candidate.of(place), float(now))
+        assert len(Candidate.from_sighting(place).addresses) == 8
+        (candidates.proved if proves else candidates.failed)(place.vessel, Candidate.from_sighting(place), float(now))
         assert len(candidates.order(place.vessel)) <= PROVEN_KEPT + 1
     assert len(candidates._vessels) <= VESSELS_KEPT
 
@@ -347,33 +347,33 @@ class TestTheTable:
     def test_forged_instances_of_one_vessel_leave_room_for_others(self) -> None:
         table = Sightings(limit=20, limit_of_vessel=5)
         for number in range(100):
-            table.see(sighting(number))
+            table.record(sighting(number))
         assert len(table) == 5
-        assert table.see(sighting(0, name="carina")) is not None
+        assert table.record(sighting(0, name="carina")) is not None
 
     def test_a_proven_instance_is_never_pushed_out_and_finds_room_again(self) -> None:
         table = Sightings(limit=20, limit_of_vessel=5)
         real = sighting(999)
-        table.see(real)
+        table.record(real)
         table.prove(real.instance)
         for number in range(100):
-            table.see(sighting(number))
+            table.record(sighting(number))
         assert table.get(real.instance) == real
         table.lose(real.instance)
-        table.see(sighting(500))
+        table.record(sighting(500))
         assert len(table) == 5
-        assert table.see(real) is not None
+        assert table.record(real) is not None
         assert len(table) == 5
         assert table.get(real.instance) == real
 
     def test_a_full_table_makes_room_for_who_has_proved_himself(self) -> None:
         table = Sightings(limit=20, limit_of_vessel=5)
         for number in range(100):
-            table.see(sighting(number, name=f"v{number}"))
+            table.record(sighting(number, name=f"v{number}"))
         real = sighting(999)
-        assert table.see(real) is None
+        assert table.record(real) is None
         table.prove(real.instance)
-        assert table.see(real) is not None
+        assert table.record(real) is not None
         assert len(table) == 20
 
 

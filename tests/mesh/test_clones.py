@@ -6,7 +6,7 @@ from sync.mesh.duplicate_identities import WITHIN, DuplicateIdentities
 
 def test_own_identity_on_another_board_is_a_clone_at_once() -> None:
     clones = DuplicateIdentities("argo", "b1")
-    clone = clones.heard("argo", "b2", 5.0)
+    clone = clones.board_proved("argo", "b2", 5.0)
     assert clone is not None
     assert clone.is_ours
     assert "argo" in str(clone)
@@ -14,43 +14,43 @@ def test_own_identity_on_another_board_is_a_clone_at_once() -> None:
 
 
 def test_own_board_is_no_clone() -> None:
-    assert DuplicateIdentities("argo", "b1").heard("argo", "b1", 0.0) is None
+    assert DuplicateIdentities("argo", "b1").board_proved("argo", "b1", 0.0) is None
 
 
 def test_two_boards_of_a_third_vessel_in_turns_are_a_clone_and_told_once() -> None:
     clones = DuplicateIdentities("argo", "x")
-    assert clones.heard("brigid", "b1", 0.0) is None
-    assert clones.heard("brigid", "b2", 10.0) is None
-    clone = clones.heard("brigid", "b1", 20.0)
+    assert clones.board_proved("brigid", "b1", 0.0) is None
+    assert clones.board_proved("brigid", "b2", 10.0) is None
+    clone = clones.board_proved("brigid", "b1", 20.0)
     assert clone is not None
     assert not clone.is_ours
     assert set(clone.boards) == {"b1", "b2"}
-    assert clones.heard("brigid", "b2", 30.0) is None
+    assert clones.board_proved("brigid", "b2", 30.0) is None
     assert len(clones.found) == 1
 
 
 def test_card_that_moved_to_another_board_is_no_clone() -> None:
     clones = DuplicateIdentities("argo", "x")
     for second in range(0, 60, 10):
-        assert clones.heard("brigid", "b1", second) is None
+        assert clones.board_proved("brigid", "b1", second) is None
     for second in range(60, 7200, 10):
-        assert clones.heard("brigid", "b2", second) is None
+        assert clones.board_proved("brigid", "b2", second) is None
     assert clones.found == []
 
 
 def test_card_that_moved_back_after_a_while_is_no_clone() -> None:
     clones = DuplicateIdentities("argo", "x")
-    clones.heard("brigid", "b1", 0.0)
-    clones.heard("brigid", "b2", WITHIN)
-    assert clones.heard("brigid", "b1", 2 * WITHIN + 1) is None
+    clones.board_proved("brigid", "b1", 0.0)
+    clones.board_proved("brigid", "b2", WITHIN)
+    assert clones.board_proved("brigid", "b1", 2 * WITHIN + 1) is None
 
 
 def test_clone_that_was_put_right_is_forgotten() -> None:
     clones = DuplicateIdentities("argo", "b1")
-    clones.heard("argo", "b2", 0.0)
+    clones.board_proved("argo", "b2", 0.0)
     clones.forget(100.0, after=60.0)
     assert clones.found == []
-    assert clones.heard("argo", "b2", 100.0) is not None
+    assert clones.board_proved("argo", "b2", 100.0) is not None
 
 
 def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number() -> None:

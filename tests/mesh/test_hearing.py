@@ -33,9 +33,9 @@ class Clock:
 def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
     clock = Clock()
     hearing = MdnsSources(memory=120.0, clock=clock)
-    hearing.hear(packet(ARGO), "10.0.0.1")
+    hearing.process_packet(packet(ARGO), "10.0.0.1")
     clock.now = 100.0
-    hearing.hear(packet(ARGO), "fe80::1%2")
+    hearing.process_packet(packet(ARGO), "fe80::1%2")
     assert hearing.sources(ARGO) == {"10.0.0.1", "fe80::1%2"}
     clock.now = 130.0
     assert hearing.sources(ARGO) == {"fe80::1%2"}
@@ -44,18 +44,18 @@ def test_sources_are_kept_for_a_while_after_the_last_word() -> None:
 
 def test_questions_and_goodbyes_say_nothing_of_where_somebody_is() -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
-    hearing.hear(packet(ARGO, flags=QUERY), "10.0.0.1")
-    hearing.hear(packet(ARGO, ttl=0), "10.0.0.1")
+    hearing.process_packet(packet(ARGO, flags=QUERY), "10.0.0.1")
+    hearing.process_packet(packet(ARGO, ttl=0), "10.0.0.1")
     assert hearing.sources(ARGO) == frozenset()
 
 
 def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
     for number in range(ADDRESSES + 3):
-        hearing.hear(packet(ARGO), f"10.0.0.{number}")
+        hearing.process_packet(packet(ARGO), f"10.0.0.{number}")
     assert hearing.sources(ARGO) == {f"10.0.0.{number}" for number in range(3, ADDRESSES + 3)}
     for number in range(NAMES):
-        hearing.hear(packet(f"x{number}.{SERVICE_TYPE}"), "10.0.0.1")
+        hearing.process_packet(packet(f"x{number}.{SERVICE_TYPE}"), "10.0.0.1")
     assert hearing.sources(ARGO) == frozenset()
     assert hearing.sources(f"x0.{SERVICE_TYPE}") == {"10.0.0.1"}
 
@@ -64,5 +64,5 @@ def test_strangers_cost_no_more_than_is_set_aside_for_them() -> None:
 def test_noise_is_none_or_is_refused_as_such(data: bytes, more: bytes) -> None:
     hearing = MdnsSources(memory=120.0, clock=Clock())
     with suppress(ValueError):
-        hearing.hear(data + b"_logboat" + more, "10.0.0.1")
+        hearing.process_packet(data + b"_logboat" + more, "10.0.0.1")
     assert hearing.sources(ARGO) in {frozenset(), frozenset({"10.0.0.1"})}

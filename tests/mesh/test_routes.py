@@ -18,7 +18,7 @@ def test_documents_of_a_neighbour_come_by_one_hop() -> None:
 def test_documents_passed_on_come_by_the_way_that_the_neighbour_told() -> None:
     b, c = Routes("b"), Routes("c")
     b.arrived("a", "a", 1.0)
-    c.told("b", b.to_tell())
+    c.record_announcement("b", b.announcement())
     c.arrived("b", "a", 2.0)
     assert c.all["a"].path == ("b", "a")
     assert str(c.all["a"]) == "a > b"
@@ -33,21 +33,21 @@ def test_way_of_which_the_neighbour_has_not_told_is_known_to_be_unknown() -> Non
 def test_way_is_known_as_soon_as_the_neighbour_tells_and_by_those_who_were_told_less() -> None:
     c, d = Routes("c"), Routes("d")
     c.arrived("b", "a", 1.0)
-    d.told("c", c.to_tell())
+    d.record_announcement("c", c.announcement())
     d.arrived("c", "a", 1.0)
     assert d.all["a"].path == ("c", "b", "?", "a")
-    c.told("b", {"a": ("a",)})
-    d.told("c", c.to_tell())
+    c.record_announcement("b", {"a": ("a",)})
+    d.record_announcement("c", c.announcement())
     assert str(d.all["a"]) == "a > b > c"
 
 
 def test_way_stays_when_the_neighbour_has_gone_and_changes_with_the_next_document() -> None:
     routes = Routes("d")
-    routes.told("b", {"a": ("a",)})
+    routes.record_announcement("b", {"a": ("a",)})
     routes.arrived("b", "a", 1.0)
-    routes.gone("b")
+    routes.forget_neighbour("b")
     assert routes.all["a"].path == ("b", "a")
-    routes.told("c", {"a": ("e", "a")})
+    routes.record_announcement("c", {"a": ("e", "a")})
     routes.arrived("c", "a", 2.0)
     assert str(routes.all["a"]) == "a > e > c"
 
@@ -69,7 +69,7 @@ def test_version_rises_only_when_there_is_something_new_to_tell() -> None:
 @given(st.dictionaries(ids, st.lists(ids, max_size=MOST_HOPS + 2).map(tuple)))
 def test_nonsense_that_a_neighbour_tells_does_no_harm(paths: dict[str, tuple[str, ...]]) -> None:
     routes = Routes("c")
-    routes.told("b", paths)
+    routes.record_announcement("b", paths)
     for vessel in ("a", "b", "d"):
         routes.arrived("b", vessel, 1.0)
         path = routes.all[vessel].path

@@ -174,7 +174,7 @@ def test_who_follows_the_changes_knows_the_table(events: list[tuple[str, str, in
     for what, instance, port, was_silent in events:
         before = table.get(instance)
         if what == "see":
-            change = table.see(seen(instance, port=port), was_silent=was_silent)
+            change = table.record(seen(instance, port=port), was_silent=was_silent)
         else:
             change = table.lose(instance)
         match change:
@@ -196,9 +196,9 @@ def test_who_follows_the_changes_knows_the_table(events: list[tuple[str, str, in
 
 def test_a_full_table_refuses_strangers_and_still_follows_whom_it_knows() -> None:
     table = Sightings(limit=1)
-    table.see(seen("argo-abcdef"))
-    assert table.see(seen("argo-ghijkl")) is None
+    table.record(seen("argo-abcdef"))
+    assert table.record(seen("argo-ghijkl")) is None
     assert table.refused == 1
-    change = table.see(seen("argo-abcdef", port=1))
+    change = table.record(seen("argo-abcdef", port=1))
     assert change is not None
     assert change.kind is SightingChangeKind.CHANGED

@@ -100,7 +100,7 @@ def test_headers_that_come_twice_and_a_path_that_is_none_are_no_fault_of_ours(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, headers: str, status: int
 ) -> None:
     def authorize(visitor: Visitor) -> PassiveOptions:
-        assert ApplianceHeaders.of(visitor.headers) is None
+        assert ApplianceHeaders.parse(visitor.headers) is None
         return PassiveOptions()
 
     async def main() -> None:

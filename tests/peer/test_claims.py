@@ -247,11 +247,11 @@ def test_claims_are_bounded_and_those_that_never_end_make_room(clock: Clock) -> 
     kept, session, other = Claims(), Session(clock=clock), Session(clock=clock)
     turn, others = AnswerTurn(kept, session), AnswerTurn(kept, other)
     for number in range(2 * CLAIMS_MOST):
-        assert turn.takes([(str(number), "1-a")])
+        assert turn.try_claim([(str(number), "1-a")])
     assert len(kept) == CLAIMS_MOST
-    assert not others.takes([("0", "1-a")])
+    assert not others.try_claim([("0", "1-a")])
     clock.now += LONGEST
-    assert turn.takes([("new", "1-a")])
+    assert turn.try_claim([("new", "1-a")])
     assert len(kept) == 1
     session.end()
     assert len(kept) == 0

@@ -261,11 +261,11 @@ def test_no_deletion_undoes_the_cas_statements(store: Database, document: str) -
 
 def test_a_resolver_is_chosen_by_the_type_of_the_document(store: Database) -> None:
     mine = Resolvers({DocumentType.NOTE: concatenate}, default=lambda conflict: Keep(conflict.losing))
-    assert mine.of(NOTE) is concatenate
-    assert mine.of("app:1") is mine.default
-    assert mine.of("note:malformed") is mine.default
-    assert mine.of(ALARM) is Resolvers().of(ALARM) is not mine.default
-    assert Resolvers().of(NOTE) is default_resolver
+    assert mine.resolver_for(NOTE) is concatenate
+    assert mine.resolver_for("app:1") is mine.default
+    assert mine.resolver_for("note:malformed") is mine.default
+    assert mine.resolver_for(ALARM) is Resolvers().resolver_for(ALARM) is not mine.default
+    assert Resolvers().resolver_for(NOTE) is default_resolver
 
 
 def test_a_merged_body_goes_on_the_winning_branch(store: Database) -> None:

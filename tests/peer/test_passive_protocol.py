@@ -517,7 +517,7 @@ def test_reply_to_proposals_says_how_revisions_are_to_be_sent(store: Database) -
     for deltas in (True, False):
         reply = passive(store, deltas=deltas).propose(("d", "1-a"))
         assert isinstance(reply, ResponseReceived)
-        terms = DeliveryTerms.of(reply.properties)
+        terms = DeliveryTerms.parse(reply.properties)
         assert terms.max_history
         assert terms.blobs
         assert bool(terms.deltas) is deltas

@@ -120,8 +120,8 @@ def test_what_is_known_already_costs_nothing(store: Database) -> None:
 def test_a_quota_is_that_of_all_connections(store: Database) -> None:
     clock = Clock()
     quotas = Quotas(lambda _: Allowance(10**6, 2), clock=clock)
-    scripts = [passive(store, clock=clock, quota=quotas.of("user:mate")) for _ in range(3)]
-    other = passive(store, clock=clock, quota=quotas.of("user:cook"))
+    scripts = [passive(store, clock=clock, quota=quotas.quota_of("user:mate")) for _ in range(3)]
+    other = passive(store, clock=clock, quota=quotas.quota_of("user:cook"))
     assert [push(script, number, 10)[0] for number, script in enumerate(scripts)] == [0, 0, 429]
     assert push(other, 9, 10) == (0, "")
     assert [bite.owner for bite in quotas.bites] == ["user:mate"]
@@ -254,7 +254,7 @@ def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path:
                 vessels.write(0, documents.reading_id("v0", "rpm", LOG, number + 1))
         before = 0
         for day in range(4):
-            vessels.meet(0, 1, quota=quotas.of("vessel:v0"))
+            vessels.meet(0, 1, quota=quotas.quota_of("vessel:v0"))
             held = vessels.stores[1].count("reading:")
             assert 300 <= held - before <= 300 + limits.BATCH or held == 1_000
             assert day or held < 1_000
@@ -272,7 +272,7 @@ def test_what_is_more_than_a_days_worth_is_pulled_the_next_day(tmp_path: Path) -
                 vessels.write(1, documents.reading_id("v1", "rpm", LOG, number + 1))
         before = 0
         for day in range(4):
-            vessels.meet(0, 1, pull_quota=quotas.of("vessel:v1"))
+            vessels.meet(0, 1, pull_quota=quotas.quota_of("vessel:v1"))
             held = vessels.stores[0].count("reading:")
             assert 300 <= held - before <= 300 + limits.BATCH or held == 1_000
             assert day or held < 1_000

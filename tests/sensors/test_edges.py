@@ -39,7 +39,7 @@ def test_every_other_edge_is_an_activation(edges: int, active: bool) -> None:
 
 # A contact -------------------------------------------------------------------------------------------
 
-LOW = PinLevels(level=False, told=False, edges=0, lost=0)
+LOW = PinLevels(level=False, implied_level=False, edges=0, lost=0)
 
 
 def tracker(
@@ -102,7 +102,7 @@ def test_a_lost_edge_is_a_state_until_the_next_observation() -> None:
     contact = tracker()
     assert contact.observe(SECOND, active=False, lost=2)
     assert said(contact) == (SensorState.EDGES_LOST, "the kernel's buffer overflowed; the count is right")
-    contact.poll(2 * SECOND, active=False, look=PinLevels(level=False, told=False, edges=2, lost=2))
+    contact.poll(2 * SECOND, active=False, look=PinLevels(level=False, implied_level=False, edges=2, lost=2))
     assert said(contact) == (SensorState.GOOD, "")
 
 
@@ -141,7 +141,7 @@ def test_noise_is_over_when_half_of_what_is_allowed_is_not_exceeded() -> None:
 
 
 def looks(*pairs: tuple[bool, bool, int]) -> Iterator[PinLevels]:
-    return (PinLevels(level=level, told=told, edges=edges, lost=0) for level, told, edges in pairs)
+    return (PinLevels(level=level, implied_level=told, edges=edges, lost=0) for level, told, edges in pairs)
 
 
 def poll_all(contact: ContactTracker, *seen: tuple[bool, bool, int]) -> list[SensorState]:

@@ -130,14 +130,14 @@ class TestReading:
     def test_an_attribute_that_is_gone_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(reader.UnreadableError, match="in_temp_raw is gone") as raised:
             read_text(tmp_path / "in_temp_raw")
-        assert raised.value.gone
+        assert raised.value.is_gone
 
     def test_an_attribute_that_does_not_answer_says_why(self, sysfs: Sysfs) -> None:
         device = sysfs.iio("bme280", "i2c-1/1-0076", {"in_temp_input": UNREADABLE})
         with pytest.raises(reader.UnreadableError, match="cannot be read") as raised:
             read_number(device / "in_temp_input")
         assert raised.value.errno == errno.EIO
-        assert not raised.value.gone
+        assert not raised.value.is_gone
 
     @pytest.mark.parametrize("text", ["", "busy", "1.2.3", "nan", "inf", "\xff"])
     def test_text_that_is_no_number_is_an_error(self, tmp_path: Path, text: str) -> None:

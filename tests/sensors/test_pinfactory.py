@@ -365,17 +365,17 @@ def test_a_debounce_that_missed_an_interrupt_is_made_to_read_the_pin_anew(pi: Bo
     line = pi.line(PIN)
     line.deaf = True
     line.drive(False)
-    assert made.look() == PinLevels(level=True, told=True, edges=0, lost=0)
+    assert made.look() == PinLevels(level=True, implied_level=True, edges=0, lost=0)
     made.resync()
     assert line.settings.debounce_period.total_seconds() == 0.05
     assert line.settings.edge_detection is Edge.BOTH
     pi.advance(0.1)
     assert heard.levels == [False]
-    assert made.look() == PinLevels(level=False, told=False, edges=0, lost=0, found=1)
+    assert made.look() == PinLevels(level=False, implied_level=False, edges=0, lost=0, found=1)
     line.deaf = False
     line.drive(True)
     pi.advance(0.1)
-    assert made.look() == PinLevels(level=True, told=True, edges=1, lost=0, found=0)
+    assert made.look() == PinLevels(level=True, implied_level=True, edges=1, lost=0, found=0)
 
 
 def test_a_glitch_while_the_debounce_reads_anew_is_no_change(pi: Board) -> None:
@@ -413,7 +413,7 @@ def test_edges_that_the_kernel_dropped_are_known_and_the_state_is_right(pi: Boar
     pi.square(PIN, 1_000, 0.1, stalled=True)
     pi.line(PIN).drive(False)
     pi.advance(0)
-    assert made.look() == PinLevels(level=False, told=False, edges=201, lost=201 - 64)
+    assert made.look() == PinLevels(level=False, implied_level=False, edges=201, lost=201 - 64)
     assert made.edges_lost == 201 - 64
     assert heard.levels[-1] is False
 
@@ -422,7 +422,7 @@ def test_without_a_loss_none_is_reported(pi: Board) -> None:
     made, heard = watched(pi)
     pi.square(PIN, 1_000, 0.032, stalled=True)
     pi.advance(0)
-    assert made.look() == PinLevels(level=True, told=True, edges=64, lost=0)
+    assert made.look() == PinLevels(level=True, implied_level=True, edges=64, lost=0)
     assert len(heard) == 64
 
 
@@ -438,7 +438,7 @@ def test_level_and_edges_tell_their_own_stories(pi: Board) -> None:
     made, heard = watched(pi)
     pi.line(PIN).deaf = True
     pi.line(PIN).drive(False)
-    assert made.look() == PinLevels(level=False, told=True, edges=0, lost=0)
+    assert made.look() == PinLevels(level=False, implied_level=True, edges=0, lost=0)
     assert heard == [(pi.kernel.now_ns, False)]
 
 

@@ -10,7 +10,7 @@ from .recorder_builders import above, when_active
 
 
 def raised(watch: AlarmWatch) -> bool:
-    return watch.standing() is not None
+    return watch.highest() is not None
 
 
 def test_value_above_the_limit_raises_at_once_without_a_delay() -> None:
@@ -146,11 +146,11 @@ def test_severity_is_the_highest_of_the_rules_that_hold() -> None:
     seized = AlarmRule(severity=Severity.EMERGENCY, above=70.0, text="Seized")
     watch = AlarmWatch([above(63.0), seized, above(80.0)], unit="Hz")
     watch.observe(64.0, 0)
-    standing = watch.standing()
+    standing = watch.highest()
     assert standing is not None
     assert standing.severity is Severity.WARN
     watch.observe(71.0, 1)
-    assert watch.standing() == AlarmState(Severity.EMERGENCY, "Seized", "above 70 Hz")
+    assert watch.highest() == AlarmState(Severity.EMERGENCY, "Seized", "above 70 Hz")
 
 
 def test_episode_from_before_a_restart_goes_on_without_waiting_out_its_delay_again() -> None:

@@ -146,7 +146,7 @@ def test_a_start_makes_a_vessel_of_a_card(pi: Pi) -> None:
 def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) -> None:
     put(pi.places.inbox, {**bundle(), "vessel.toml": (VESSEL.format("argo", "Argo") + NETWORK).encode()})
     pi.radio("wlan0", "phy0")
-    taken = pi.boot().take_up()
+    taken = pi.boot().run_offline_steps()
     assert not [command for command in pi.ran if command.startswith("iw ")]
     assert not pi.places.profiles.exists()
     found = pi.boot().join()

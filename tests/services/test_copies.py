@@ -282,7 +282,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             if not any(content.damaged for _, content in contents(folder)):
                 assert number == copies._number  # truncated, and copied by the next one
             for which in numbers(folder)[:-1]:
-                if not copies.look_at(which):
+                if not copies.is_sound(which):
                     copies.retire(which, database)
             follow(copies, database)
             while copies.damaged:

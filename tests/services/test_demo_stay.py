@@ -107,11 +107,11 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
     keeper, now, waits = Supervisor(vessel), 0.0, []  # type: ignore[arg-type]
     for _ in range(crash_loops.MANY):
         vessel.gone, vessel.started = [(Daemon.SYNC, -signal.SIGKILL)], []
-        [words] = keeper.look(now)
+        [words] = keeper.supervise(now)
         began = now
         while not vessel.started:
             now += 0.1
-            assert keeper.look(now) == []
+            assert keeper.supervise(now) == []
         waits.append(now - began)
     assert waits == pytest.approx([wait_s(number) for number in range(1, crash_loops.MANY + 1)], abs=0.11)
     assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(crash_loops.MANY):.0f} s"
@@ -122,7 +122,7 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
 def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     vessel.gone = [(Daemon.RECORDER, 0)]
-    assert Supervisor(vessel).look(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
+    assert Supervisor(vessel).supervise(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
     assert not any((tmp_path / "run").iterdir())
 
 

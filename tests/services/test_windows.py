@@ -19,30 +19,30 @@ ORIGIN = WindowOrigin("argo", "rpm", "abcdef", "propulsion.main.revolutions", "H
 def window(*rows: SampleRow) -> ReadingWindow:
     made = ReadingWindow(ORIGIN, run=1, boot=1)
     for found in rows:
-        assert made.takes(found, run=1, boot=1)
+        assert made.accepts(found, run=1, boot=1)
         made.add(found)
     return made
 
 
 def test_window_ends_when_its_time_is_over() -> None:
     made = window(row(1, ms=0), row(2, ms=299_999))
-    assert not made.takes(row(3, ms=300_000), run=1, boot=1)
+    assert not made.accepts(row(3, ms=300_000), run=1, boot=1)
     assert made.is_due(300_000)
     assert not made.is_due(299_999)
 
 
 def test_window_never_spans_two_runs_or_boots_or_a_hole() -> None:
     made = window(row(1))
-    assert not made.takes(row(2), run=2, boot=1)
-    assert not made.takes(row(2), run=1, boot=2)
-    assert not made.takes(row(3), run=1, boot=1)
-    assert made.takes(row(2), run=1, boot=1)
+    assert not made.accepts(row(2), run=2, boot=1)
+    assert not made.accepts(row(2), run=1, boot=2)
+    assert not made.accepts(row(3), run=1, boot=1)
+    assert made.accepts(row(2), run=1, boot=1)
 
 
 def test_window_is_full_at_its_most_samples() -> None:
     made = window(*(row(n, 1.5, ms=n) for n in range(1, MOST_SAMPLES + 1)))
     assert made.is_full()
-    assert not made.takes(row(MOST_SAMPLES + 1, ms=MOST_SAMPLES + 1), run=1, boot=1)
+    assert not made.accepts(row(MOST_SAMPLES + 1, ms=MOST_SAMPLES + 1), run=1, boot=1)
 
 
 def test_window_is_full_at_64_kilobytes_of_long_values() -> None:

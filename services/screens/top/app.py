@@ -112,7 +112,7 @@ class Top(App[None]):
     def look_again(self) -> None:
         """Look again and draw the result. On an error, show it and keep the last look."""
         try:
-            self._look = self._looker.look()
+            self._look = self._looker.collect()
         except OSError as error:
             self._trouble = f"{error.filename or 'read error'}: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  # an unexpected error is shown, and must not end the view
@@ -202,7 +202,7 @@ class Top(App[None]):
 
     def action_suspend_process(self) -> None:
         """Suspend to the shell, but not while the store is read, since an open reader lets its log grow."""
-        self._looker.rest(_PATIENCE_S)
+        self._looker.wait_for_reading(_PATIENCE_S)
         super().action_suspend_process()
 
     def say(self, text: str, style: Style | None = None) -> None:

@@ -89,11 +89,11 @@ class TopFactsCollector:
         self._background.start()
         self._background.wait(patience)
 
-    def rest(self, patience: float) -> None:
+    def wait_for_reading(self, patience: float) -> None:
         """Wait until no file is being read, at most `patience` seconds."""
         self._background.wait(patience)
 
-    def look(self, *, patience: float = 0.0) -> TopFacts:
+    def collect(self, *, patience: float = 0.0) -> TopFacts:
         """Return the current facts.
 
         Never wait for files longer than `patience` seconds. Raise OSError if the run directory cannot be
@@ -144,7 +144,7 @@ class TopFactsCollector:
             more_alarms=max(len(kept.alarms) - MOST_ALARMS, 0),
             names=kept.names,
             alarms_age=None if kept.read_at is None else max(now - kept.read_at, 0.0),
-            lights=shown(self._machine.around(sight, mesh_sight, boottime=now, utc=utc)),
+            lights=shown(self._machine.read_facts_with(sight, mesh_sight, boottime=now, utc=utc)),
             utc=utc,
             passed_over=kept.passed_over,
         )

@@ -43,7 +43,7 @@ def follow(
             world.sleep(args.every)
             before, trouble = trouble, ""
             try:
-                look = looker.look()
+                look = looker.collect()
             except OSError as error:
                 trouble = f"{error.filename or 'input/output'}: {error.strerror or error}"
                 if trouble != before:

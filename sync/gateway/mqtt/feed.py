@@ -55,7 +55,7 @@ class LaneFeed:
         chosen: list[DocumentChange] = []
         size, scanned, is_cut = 0, lane.scanned, False
         for change in changes:
-            if lane.holds(change.id):
+            if lane.includes(change.id):
                 if len(chosen) >= limits.PAGE_DOCUMENTS or (
                     chosen and size + change.size > limits.PAGE_BYTES
                 ):
@@ -76,7 +76,7 @@ class LaneFeed:
         on_the_way = lane.offered_again
         for document_id in [refused.id for refused in chosen if refused.id not in on_the_way]:
             document = self.database.get(document_id)
-            if document is None or not lane.holds(document_id):
+            if document is None or not lane.includes(document_id):
                 del lane.aside[document_id]
                 continue
             entries.append(self._entry(0, document))
@@ -90,9 +90,9 @@ class LaneFeed:
         """
         changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
-            self.signs.saw(change)
+            self.signs.note_change(change)
             for lane in lanes:
-                if change.sequence > lane.position and lane.holds(change.id):
+                if change.sequence > lane.position and lane.includes(change.id):
                     lane.backlog.add(change)
                     break
         if changes:

@@ -241,12 +241,12 @@ class MqttGateway:
         """
         self._say(GatewayState.CONNECTING, self._report.problem)
         try:
-            client = self._made()
+            client = self._make_client()
             await self._open(client)
         except ProblemError as error:
             return BrokerConnectError(error.problem.text, ErrorReaction.ASK_SOMEBODY)
         except BrokerError as trouble:
-            return self._named(trouble)
+            return self._classify_failure(trouble)
         try:
             why = await self._talk(client, outbox)
             if client.store_error is not None:
@@ -273,7 +273,7 @@ class MqttGateway:
             raise BrokerLostError("stopped", ErrorReaction.TRY_AGAIN)
         await opening
 
-    def _made(self) -> Client:
+    def _make_client(self) -> Client:
         """Return a client for the next connection. Raises BrokerError, ProblemError."""
         configuration = self.configuration
         if configuration.read_password is not None:
@@ -291,7 +291,7 @@ class MqttGateway:
             patience=self._patience,
         )
         client.on_acknowledged = self._acknowledged
-        client.on_heard = self._heard
+        client.on_heard = self._message_received
         client.on_ended = self._wake.set
         return client
 
@@ -311,7 +311,7 @@ class MqttGateway:
                 f"its certificates cannot be used: {where}", ErrorReaction.ASK_SOMEBODY
             ) from error
 
-    def _named(self, trouble: BrokerError) -> BrokerError:
+    def _classify_failure(self, trouble: BrokerError) -> BrokerError:
         """Return the trouble of a failed connection, after choosing the MQTT version for the next one."""
         if trouble.what is not ErrorReaction.SPEAK_OLDER:
             return trouble
@@ -359,7 +359,7 @@ class MqttGateway:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
                 if watcher.drain() | watcher.ask():
                     outbox.changed()
-                    self._look()
+                    self._read_bounds()
                 has_counted = not self._feed.count(outbox.lanes)
                 self._wake.clear()
                 if not has_counted:
@@ -408,8 +408,8 @@ class MqttGateway:
         try:
             await listening.begin(self._attendance.begin())
             if self.configuration.home_assistant:
-                await listening.hear_birth()
-            await self._hear(listening, outbox, self._vessel)
+                await listening.subscribe_to_birth()
+            await self._read_retained(listening, outbox, self._vessel)
             self._say(GatewayState.CONNECTED, None)
             with self._database.watch() as watcher:
                 while not self._is_stopping and outbox.is_open:
@@ -417,7 +417,7 @@ class MqttGateway:
                         return client.ended
                     if watcher.drain() | watcher.ask():
                         outbox.changed()
-                        self._look()
+                        self._read_bounds()
                     lost = outbox.overdue(time.monotonic())
                     if isinstance(lost, BrokerLostError):
                         return lost
@@ -425,14 +425,14 @@ class MqttGateway:
                     later = await self._send(client, listening, outbox)
                     unheard = outbox.next_unheard()
                     if unheard is not None:
-                        await self._hear(listening, outbox, unheard)
+                        await self._read_retained(listening, outbox, unheard)
                         later = 0.0
                     is_counted = not self._feed.count(outbox.lanes)
-                    self._attendance.tell(client, self._signs(outbox))
+                    self._attendance.publish_changes(client, self._signs(outbox))
                     self._take_note(outbox)
                     self._probe(outbox)
                     await self._pause(later if is_counted else 0.0)
-            await self._await_acknowledgements(client, lambda: outbox.on_the_way > 0)
+            await self._await_acknowledgements(client, lambda: outbox.in_flight > 0)
         except BrokerError as trouble:
             return client.ended or trouble
         finally:
@@ -452,36 +452,36 @@ class MqttGateway:
             if isinstance(due, NothingDue):
                 return due.seconds
             if isinstance(due, UnpreparedVessel):
-                await self._hear(listening, outbox, due.vessel)
+                await self._read_retained(listening, outbox, due.vessel)
             if isinstance(due, ReadyMessage):
                 message = due.message
                 number = client.send(message.topic, message.payload, retain=message.is_retained)
                 outbox.sent(due, number, now)
         return 0.0
 
-    async def _hear(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
+    async def _read_retained(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
         """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
 
         Raises BrokerError, StoreError.
         """
         is_complete = False
-        outbox.standings.hear(vessel)
+        outbox.standings.begin_reading(vessel)
         try:
-            is_complete = await listening.hear(vessel, self._attendance.presence.own)
+            is_complete = await listening.read_retained(vessel, self._attendance.presence.own_payload)
         finally:
-            outbox.standings.settle(is_complete=is_complete)
+            outbox.standings.end_reading(is_complete=is_complete)
         # A broker that still has our session, but does not let us read, still has its messages.
         outbox.prepared(
             vessel, seeks_missing=is_complete or self._client is None or not self._client.is_known
         )
-        if outbox.brings(vessel):
+        if outbox.has_current_values(vessel):
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
         """Return the new signs of life, and refresh the values they confirm. Raises StoreError."""
-        signs = self._feed.signs.take(self._now().timestamp())
+        signs = self._feed.signs.new_signs(self._now().timestamp())
         for sign in signs:
-            if outbox.is_heard(sign.vessel) and outbox.brings(sign.vessel):
+            if outbox.has_read_retained(sign.vessel) and outbox.has_current_values(sign.vessel):
                 self._attendance.presence.bring(sign.vessel)
             if self.configuration.home_assistant:
                 outbox.refresh(sign.vessel, sign.sensor, time.monotonic())
@@ -506,8 +506,8 @@ class MqttGateway:
         try:
             with suppress(BrokerError):
                 if client.ended is None:
-                    self._attendance.leave(client)
-                    await self._await_acknowledgements(client, lambda: self._attendance.is_owed_an_answer)
+                    self._attendance.publish_offline(client)
+                    await self._await_acknowledgements(client, lambda: self._attendance.awaits_acknowledgement)
         finally:
             if client.ended is None:
                 await client.close()
@@ -524,7 +524,7 @@ class MqttGateway:
         if trouble is not None:
             log.warning("gateway %s: %s", self.configuration.name, trouble)
 
-    def _heard(self, topic: str, payload: bytes, is_retained: bool) -> None:
+    def _message_received(self, topic: str, payload: bytes, is_retained: bool) -> None:
         self._wake.set()
         if self._outbox is None or self._listening is None:
             return
@@ -535,11 +535,11 @@ class MqttGateway:
             return
         place = topics.parse(topic)
         if place is not None and place.part == "presence":
-            self._attendance.presence.hear(place.vessel, payload, now, is_retained=is_retained)
-            self._listening.heard(topic, is_retained=is_retained)
+            self._attendance.presence.record_received(place.vessel, payload, now, is_retained=is_retained)
+            self._listening.message_received(topic, is_retained=is_retained)
             return
         vessel = None if place is None else place.vessel
-        self._outbox.heard(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
+        self._outbox.message_received(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
         """Record what was acknowledged and what the broker refuses. Raises StoreError."""
@@ -553,8 +553,8 @@ class MqttGateway:
             if self._forwarded is not None:
                 for entry in ended:
                     self._forwarded.acknowledged(entry.document_id)
-        idle = outbox.on_the_way == 0
-        if self._left_now(outbox) != self._left:
+        idle = outbox.in_flight == 0
+        if self._published_state(outbox) != self._left:
             self._save(outbox)
         if outbox.unsaved >= SAVE_DOCUMENTS or (
             outbox.unsaved and (idle or time.monotonic() - self._saved_at >= self._patience.save)
@@ -579,14 +579,14 @@ class MqttGateway:
     def _save(self, outbox: Outbox) -> None:
         with self._database.transaction():
             self._cursor.save(outbox.lanes)
-            left = self._left_now(outbox)
+            left = self._published_state(outbox)
             if outbox.standings.changes != self._saved_standings or left != self._left:
                 self._cursor.save_standings(outbox.standings.known, left)
         self._saved_standings, self._left = outbox.standings.changes, left
         self._saved_at = time.monotonic()
         outbox.saved()
 
-    def _left_now(self, outbox: Outbox) -> LastPublishedState:
+    def _published_state(self, outbox: Outbox) -> LastPublishedState:
         """Return the state left at the broker in addition to documents, so that a later run can clear it."""
         return LastPublishedState(
             frozenset(self._attendance.presence.online),
@@ -594,12 +594,12 @@ class MqttGateway:
             or (self._left.has_discovery and not outbox.has_compared),
         )
 
-    def _look(self) -> None:
+    def _read_bounds(self) -> None:
         """Read the bounds of other vessels if it is time. Raises StoreError."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
-            self._forwarded.look()
+            self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
         """Advance the forwarded bounds, and write them if it is time. Raises StoreError."""
@@ -607,7 +607,7 @@ class MqttGateway:
             return
 
         def is_there(document: Document) -> bool:
-            lane = next((lane for lane in outbox.lanes if lane.holds(document.id)), None)
+            lane = next((lane for lane in outbox.lanes if lane.includes(document.id)), None)
             return lane is not None and lane.position >= document.sequence and document.id not in lane.aside
 
         has_more = self._forwarded.advance(is_there)

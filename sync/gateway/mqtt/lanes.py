@@ -127,12 +127,12 @@ class DocumentLane:
     def __post_init__(self) -> None:
         self.scanned = self.position
 
-    def holds(self, document_id: str) -> bool:
+    def includes(self, document_id: str) -> bool:
         """Return True if a document belongs to the lane."""
         return is_published(document_id) and self.settings.holds(document_id)
 
     @property
-    def on_the_way(self) -> int:
+    def in_flight(self) -> int:
         """Number of documents that were sent in part or whole, and are not confirmed in order."""
         return len(self._sent)
 
@@ -232,7 +232,7 @@ class DocumentLane:
             entries.clear()
         self.scanned = self.position
 
-    def nothing_left(self) -> None:
+    def end_reached(self) -> None:
         """Reset the backlog, because the end of the feed is reached and everything is confirmed."""
         self.backlog.reset(len(self.aside))
 

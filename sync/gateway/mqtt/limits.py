@@ -81,7 +81,7 @@ class SendWindow:
         self.sent_messages = self.sent_bytes = 0
         self._no_halving_before = float("-inf")
 
-    def takes(self, size: int, *, first: bool) -> bool:
+    def has_room_for(self, size: int, *, first: bool) -> bool:
         """Return True if a message of this size may be sent now.
 
         `first` is True for the lane with priority.

@@ -1,6 +1,6 @@
 """The messages in flight to a broker, and their outcome, over all connections of a gateway. No socket.
 
-The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and `heard`. A
+The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and `message_received`. A
 document counts as forwarded once the broker has accepted all its messages. With MQTT 3.1.1, whose
 acknowledgement has no reason code, each message must also be read back.
 
@@ -207,7 +207,7 @@ class Outbox:
         self._ready.add(vessel)
         self._compare(vessel, seeks_missing=seeks_missing)
 
-    def is_heard(self, vessel: str) -> bool:
+    def has_read_retained(self, vessel: str) -> bool:
         """Return True if the retained messages of a vessel have been read."""
         return vessel in self._ready
 
@@ -225,11 +225,11 @@ class Outbox:
         is_heard = self._is_begun and self.next_unheard() is None
         return is_heard and not any(lane.repairing for lane in self.lanes)
 
-    def brings(self, vessel: str) -> bool:
+    def has_current_values(self, vessel: str) -> bool:
         """Return True if current values of a vessel are published here."""
         prefix = f"{_CURRENT}{vessel}:"
         first = next(iter(self._feed.database.documents(prefix, limit=1)), None)
-        return first is not None and any(lane.holds(first.id) for lane in self.lanes)
+        return first is not None and any(lane.includes(first.id) for lane in self.lanes)
 
     def announce(self) -> None:
         """Publish the discovery messages of all sensors again, because Home Assistant has started."""
@@ -274,7 +274,7 @@ class Outbox:
                 if now < line.again_at:
                     later = min(later, line.again_at - now)
                     continue
-                if lane.on_the_way or self._has_flight(line):
+                if lane.in_flight or self._has_flight(line):
                     continue  # one alone, to test whether it is accepted now
             if not lane.settings.is_open():
                 continue
@@ -293,7 +293,7 @@ class Outbox:
             entry, message = upcoming
             if entry.vessel not in self._ready:
                 return UnpreparedVessel(entry.vessel)
-            if not self._window.takes(message.size, first=place == 0):
+            if not self._window.has_room_for(message.size, first=place == 0):
                 break  # only an answer makes room, and priority must hold
             return ReadyMessage(line, entry, message)
         return NothingDue(later)
@@ -326,7 +326,7 @@ class Outbox:
             if upcoming is None:
                 if line.is_read or has_loaded:
                     if line.is_read and lane.is_empty:
-                        lane.nothing_left()
+                        lane.end_reached()
                     return None
                 line.is_read, has_loaded = self._feed.load(lane), True
                 line.has_repaired = False
@@ -361,7 +361,7 @@ class Outbox:
             self._confirm(number, flight, now)
         return None
 
-    def heard(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
+    def message_received(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
         """Process a received message: a retained one, one of another gateway, or our own."""
         waiting = None if is_retained else self._unheard.get((topic, payload))
         if waiting:
@@ -378,7 +378,7 @@ class Outbox:
             return
         # With MQTT 5 each message says whether it is retained, with 3.1.1 only messages retained before.
         is_kept = None if self._must_hear and not is_retained else is_retained
-        is_worse = self.standings.heard(topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept)
+        is_worse = self.standings.record_foreign(topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept)
         if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
             # Two gateways that read at the same time do not see each other's messages.
             self._put_back[topic] = self._put_back.get(topic, 0) + 1
@@ -415,7 +415,7 @@ class Outbox:
         return next((line.refusal for line in self._lines if line.refusal is not None), None)
 
     @property
-    def on_the_way(self) -> int:
+    def in_flight(self) -> int:
         """Number of messages in flight."""
         return len(self._flights)
 
@@ -458,7 +458,7 @@ class Outbox:
             line.is_read = line.is_read and not line.lane.repairs
 
     def _repair(self, repair: Repair) -> None:
-        line = next((line for line in self._lines if line.lane.holds(repair.document_id)), None)
+        line = next((line for line in self._lines if line.lane.includes(repair.document_id)), None)
         if line is not None:
             line.lane.repairs[repair] = None
 

@@ -52,7 +52,7 @@ class Presence:
         self._published.clear()
 
     @property
-    def own(self) -> bytes:
+    def own_payload(self) -> bytes:
         """The payload last published for this vessel."""
         return self._published.get(self._own, OFFLINE)
 
@@ -65,7 +65,7 @@ class Presence:
         self._until[vessel] = max(self._until.get(vessel, now), now + holds_for)
         self._signed_at[vessel] = now
 
-    def tell(self, vessel: str, payload: bytes) -> None:
+    def record_published(self, vessel: str, payload: bytes) -> None:
         """Record that a payload was published here."""
         self._there[vessel] = self._published[vessel] = payload
         if payload == OFFLINE or vessel == self._own:
@@ -73,7 +73,7 @@ class Presence:
         else:
             self.online.add(vessel)
 
-    def hear(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
+    def record_received(self, vessel: str, payload: bytes, now: float, *, is_retained: bool) -> None:
         """Record a payload received on a vessel's presence topic."""
         if not is_retained and payload == self._published.get(vessel):
             return  # our own message came back, or another gateway published the same
@@ -102,6 +102,6 @@ class Presence:
                 messages.append((vessel, OFFLINE))
         return messages
 
-    def leave(self) -> list[str]:
+    def vessels_to_leave(self) -> list[str]:
         """Return the vessels to publish as offline, because this gateway is leaving."""
         return [self._own, *sorted(self.online)]

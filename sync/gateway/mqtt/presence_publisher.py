@@ -42,10 +42,10 @@ class PresencePublisher:
         """Begin a connection. Return the payload to publish for this vessel."""
         self.presence.begin()
         self._numbers.clear()
-        self.presence.tell(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
-        return self.presence.own
+        self.presence.record_published(self._vessel, topics.ONLINE if self._records_now() else topics.OFFLINE)
+        return self.presence.own_payload
 
-    def tell(self, client: Client, signs: Sequence[SignOfLife]) -> None:
+    def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
         """Publish presence that has changed. `signs` are the new signs of life. Raises BrokerError."""
         now = time.monotonic()
         for sign in signs:
@@ -53,13 +53,13 @@ class PresencePublisher:
         for vessel, payload in self.presence.due(now, is_recording=self._records_now()):
             self._say(client, vessel, payload)
 
-    def leave(self, client: Client) -> None:
+    def publish_offline(self, client: Client) -> None:
         """Publish `offline` for this vessel and for those published as online here. Raises BrokerError."""
-        for vessel in self.presence.leave():
+        for vessel in self.presence.vessels_to_leave():
             self._say(client, vessel, topics.OFFLINE)
 
     @property
-    def is_owed_an_answer(self) -> bool:
+    def awaits_acknowledgement(self) -> bool:
         """True until the broker has acknowledged everything published on this connection."""
         return bool(self._numbers)
 
@@ -73,7 +73,7 @@ class PresencePublisher:
 
     def _say(self, client: Client, vessel: str, payload: bytes) -> None:
         self._numbers[client.send(topics.presence(vessel), payload, retain=True)] = vessel
-        self.presence.tell(vessel, payload)
+        self.presence.record_published(vessel, payload)
 
     def _records_now(self) -> bool:
         now = time.monotonic()

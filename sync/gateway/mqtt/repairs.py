@@ -210,4 +210,4 @@ def _document_of(place: RetainedTopic) -> str:
 
 
 def _lane_of(document_id: str, lanes: Sequence[DocumentLane]) -> DocumentLane | None:
-    return next((lane for lane in lanes if lane.holds(document_id)), None)
+    return next((lane for lane in lanes if lane.includes(document_id)), None)

@@ -58,14 +58,14 @@ class RetainedMessages:
         """Begin a connection, on which the retained messages are unknown."""
         self._there.clear()
 
-    def hear(self, vessel: str) -> None:
-        """Begin reading all retained messages of a vessel. Call `settle` afterwards."""
+    def begin_reading(self, vessel: str) -> None:
+        """Begin reading all retained messages of a vessel. Call `end_reading` afterwards."""
         topics = self._topics.pop(vessel, {})
         self._before = {topic: self._known.pop(topic) for topic in topics if topic in self._known}
         for topic in topics:
             self._there.pop(topic, None)
 
-    def settle(self, *, is_complete: bool) -> None:
+    def end_reading(self, *, is_complete: bool) -> None:
         """End reading. If not `is_complete`, standings known before stay valid for topics not received."""
         before, self._before = self._before, {}
         for topic, standing in before.items():
@@ -122,7 +122,7 @@ class RetainedMessages:
         if message.standing is not None:
             self._note(message.ranked_by or message.topic, message.standing)
 
-    def heard(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
+    def record_foreign(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
         """Record a message that another client has published.
 
         Args:

@@ -43,7 +43,7 @@ class SignsOfLife:
         self._since = database.last_sequence
         self._changed: dict[tuple[str, str], str] = {}
 
-    def saw(self, change: DocumentChange) -> None:
+    def note_change(self, change: DocumentChange) -> None:
         """Record a change of the store."""
         if change.sequence <= self._since or change.deleted or not change.id.startswith(_PREFIXES):
             return
@@ -51,7 +51,7 @@ class SignsOfLife:
         if name is not None and name.sensor is not None:
             self._changed[name.vessel, name.sensor] = change.id
 
-    def take(self, utc: float) -> list[SignOfLife]:
+    def new_signs(self, utc: float) -> list[SignOfLife]:
         """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
         changed, self._changed = self._changed, {}
         signs = []

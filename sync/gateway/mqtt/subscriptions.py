@@ -61,12 +61,12 @@ class Subscriptions:
             self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
         await self._say(payload)
 
-    async def hear_birth(self) -> None:
+    async def subscribe_to_birth(self) -> None:
         """Subscribe to Home Assistant's birth message. Raises BrokerError."""
         if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
             self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
 
-    async def hear(self, vessel: str, payload: bytes) -> bool:
+    async def read_retained(self, vessel: str, payload: bytes) -> bool:
         """Read the retained messages of a vessel.
 
         `payload` is this vessel's presence, which is published again with MQTT 3.1.1.
@@ -113,7 +113,7 @@ class Subscriptions:
             self._end(None)
         return True
 
-    def heard(self, topic: str, *, is_retained: bool) -> None:
+    def message_received(self, topic: str, *, is_retained: bool) -> None:
         """Process a received message on the topic of our presence."""
         if topic != self._presence:
             return

@@ -187,7 +187,7 @@ def test_night_may_go_over_midnight() -> None:
 
 
 def look(machine: Machine, *, boottime: float = NOW) -> LightFacts:
-    return machine.look(boottime=boottime, utc=0.0, alive=lambda _pid: True)
+    return machine.read_facts(boottime=boottime, utc=0.0, alive=lambda _pid: True)
 
 
 def test_recorder_that_hangs_is_seen_within_ten_seconds(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ async def screen(
 ) -> AsyncIterator[Pilot[None]]:
     """Run `logboat top` on a terminal of that size, which updates only on request."""
     looks = looks or looker(logboat)
-    first = looks.look(patience=PATIENCE_S)
+    first = looks.collect(patience=PATIENCE_S)
     app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)

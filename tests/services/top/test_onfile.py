@@ -90,9 +90,9 @@ class TestWhenItIsRead:
         logboat.put(SYNCED, build.equipment(30.0))
         logboat.live()
         looks = looker(logboat)
-        assert looks.look(patience=PATIENCE_S).facts.live is not None
+        assert looks.collect(patience=PATIENCE_S).facts.live is not None
         logboat.living.clear()
-        look = looks.look(patience=PATIENCE_S)
+        look = looks.collect(patience=PATIENCE_S)
         assert [(found.sensor, found.value) for found in look.sensors.sensors] == [("rpm", 30.0)]
 
     def test_a_store_that_took_the_place_of_another_is_read_anew(self, logboat: Appliance) -> None:
@@ -176,7 +176,7 @@ class TestWhatCannotBeRead:
     def test_a_configuration_that_is_wrong_is_a_fact(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.configure('[vessel]\nid = "argo"\nmmsi = 7\n')
-        look = looker(logboat).look(patience=PATIENCE_S)
+        look = looker(logboat).collect(patience=PATIENCE_S)
         assert "logboat.toml:3" in look.facts.problems[0]
 
     def test_what_nobody_foresaw_is_a_fault_and_ends_nothing(
@@ -206,15 +206,15 @@ class TestWhatCannotBeRead:
             assert other.stdout is not None
             assert other.stdout.readline() == "held\n"
             looks = looker(logboat)
-            look = looks.look()
+            look = looks.collect()
             assert look.facts.is_recording
             assert look.alarms_age is None
             logboat.clock.boottime += 5
-            assert "log.db has not responded for 5 s" in looks.look().facts.store_fault
+            assert "log.db has not responded for 5 s" in looks.collect().facts.store_fault
             assert other.stdin is not None
             other.stdin.close()
-        looks.rest(PATIENCE_S)
-        look = looks.look()
+        looks.wait_for_reading(PATIENCE_S)
+        look = looks.collect()
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
     def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:

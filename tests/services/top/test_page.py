@@ -40,7 +40,7 @@ def test_each_gets_its_least_before_any_gets_more() -> None:
 @pytest.mark.parametrize("width", [20, 39, 40, 59, 60, 80, 99, 100, 200])
 def test_no_line_is_wider_than_the_screen(logboat: Appliance, width: int) -> None:
     busy(logboat)
-    look = looker(logboat).look(patience=PATIENCE_S)
+    look = looker(logboat).collect(patience=PATIENCE_S)
     parts = [
         page.alarms_part(look, width),
         page.sensors_part(look, width),
@@ -70,7 +70,7 @@ def test_a_head_says_which_of_its_lines_are_seen() -> None:
 def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> None:
     logboat.put(SYNCED, build.alarm(raised=99_820.0, acks=[{"who": "bo", "when": "2025-10-10T10:00:00Z"}]))
     logboat.live()
-    look = looker(logboat).look(patience=PATIENCE_S)
+    look = looker(logboat).collect(patience=PATIENCE_S)
     assert page.alarm_words(look, "alarm:argo:rpm:abcdef:000000000017") == (
         "17: alarm, Overspeed (above 63, at 3840 rpm)\nargo rpm; ACTIVE, raised 3 min ago; acknowledged by bo"
     )
@@ -80,7 +80,7 @@ def test_an_alarm_is_told_whole_to_who_acknowledges_it(logboat: Appliance) -> No
 def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
     logboat.put(SYNCED, *(build.alarm(number) for number in range(1, 151)))
     logboat.live()
-    look = looker(logboat).look(patience=PATIENCE_S)
+    look = looker(logboat).collect(patience=PATIENCE_S)
     part = page.alarms_part(look, 120)
     assert part.head == "alarms: 100 active, 100 not acknowledged of the most severe, 0 s ago"
     assert len(part.items) == 101
@@ -90,7 +90,7 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
     """The screen has the texts of `status`, `sensors`, `alarms`, `peers` and `lights` at the same time."""
     busy(logboat)
-    look = looker(logboat).look(patience=PATIENCE_S)
+    look = looker(logboat).collect(patience=PATIENCE_S)
     text = {
         "peers": page.peers_part(look, 100),
         "alarms": page.alarms_part(look, 200),

@@ -341,13 +341,13 @@ class TestTrouble:
         class Forbidden(TopFactsCollector):
             looks = 0
 
-            def look(self, *, patience: float = 0.0) -> TopFacts:
+            def collect(self, *, patience: float = 0.0) -> TopFacts:
                 self.looks += 1
                 if self.looks == 2:
                     raise PermissionError(13, "Permission denied", "/run/logboat/recorder.json")
                 if self.looks == 3:
                     raise ZeroDivisionError("division by zero")
-                return super().look(patience=patience)
+                return super().collect(patience=patience)
 
         logboat.put(SYNCED)
         logboat.live()

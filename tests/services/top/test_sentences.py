@@ -104,14 +104,14 @@ class TestFacts:
         busy(logboat)
         looks = looker(logboat)
         says = teller(bytes_each=100_000)
-        says.turn(0.0, "-", facts(looks.look(patience=PATIENCE_S)))
+        says.turn(0.0, "-", facts(looks.collect(patience=PATIENCE_S)))
         logboat.clock.boottime += 3
         logboat.clock.utc += 3
-        assert says.turn(3.0, "-", facts(looks.look())) == []
+        assert says.turn(3.0, "-", facts(looks.collect())) == []
 
     def test_every_command_has_its_facts_in_it_as_sentences(self, logboat: Appliance) -> None:
         busy(logboat)
-        lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).look(patience=PATIENCE_S)))
+        lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).collect(patience=PATIENCE_S)))
         for line in (
             (
                 "- Alarm 17 is ACTIVE, alarm: Overspeed (above 63, at 3840 rpm), of argo main-rpm,"
@@ -130,7 +130,7 @@ class TestFacts:
     def test_a_sentence_of_others_has_one_full_stop_too(self, logboat: Appliance) -> None:
         busy(logboat)
         logboat.mesh(gateways=[gateway("office", state="refused", problem="The password is wrong.")])
-        lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).look(patience=PATIENCE_S)))
+        lines = teller(bytes_each=100_000).turn(0.0, "-", facts(looker(logboat).collect(patience=PATIENCE_S)))
         assert "- Shore office (couchbase): refused: The password is wrong." in [
             line.replace(", last 3 s ago", "") for line in lines
         ]
@@ -140,11 +140,11 @@ class TestFacts:
         logboat.live()
         looks = looker(logboat)
         says = teller()
-        says.turn(0.0, "-", facts(looks.look(patience=PATIENCE_S)))
+        says.turn(0.0, "-", facts(looks.collect(patience=PATIENCE_S)))
         assert logboat("ack", "17").status == 0
         looks.read_again(PATIENCE_S)
-        lines = says.turn(1.0, "-", facts(looks.look()))
+        lines = says.turn(1.0, "-", facts(looks.collect()))
         assert any("is ACTIVE" in line and "acknowledged by anna" in line for line in lines)
         logboat.put(build.alarm(cleared=130.0, acks=[{"who": "anna", "when": "2025-10-09T10:00:00Z"}]))
         looks.read_again(PATIENCE_S)
-        assert "- Alarm 17 is cleared and acknowledged." in says.turn(2.0, "-", facts(looks.look()))
+        assert "- Alarm 17 is cleared and acknowledged." in says.turn(2.0, "-", facts(looks.collect()))
