@@ -66,7 +66,9 @@ class _NetworkConfig:
     def _dhcp(self, key: Text, value: Node) -> None:
         if boolean_of(self._sheet, key, value) is False:
             text = "an address of its own is not taken from here"
-            self._sheet.leave_unread(key.text, value.line, text, "Write it into vessel.toml, under [network].")
+            self._sheet.leave_unread(
+                key.text, value.line, text, "Write it into vessel.toml, under [network]."
+            )
 
     def _point(self, ssid: Text, value: Node) -> None:
         _Point(self._sheet, ssid).read(value)

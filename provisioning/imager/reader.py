@@ -55,7 +55,9 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
 def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, SettingsSheet], None]:
     def read_text(content: bytes, sheet: SettingsSheet) -> None:
         if len(content) > MOST_BYTES:
-            sheet.leave_unread("", None, f"this is far too long for such a file: more than {MOST_BYTES // 1000} kB")
+            sheet.leave_unread(
+                "", None, f"this is far too long for such a file: more than {MOST_BYTES // 1000} kB"
+            )
             return
         try:
             text = content.decode("utf-8-sig")

@@ -91,7 +91,9 @@ class ContactTracker:
     def detail(self) -> str:
         """Explanation of the state for people; empty when good."""
         if self.state is SensorState.DISAGREES:
-            level, implied = (("low", "high")[value] for value in (self._look.level, self._look.implied_level))
+            level, implied = (
+                ("low", "high")[value] for value in (self._look.level, self._look.implied_level)
+            )
             if level == implied:
                 return f"the pin reads {level} and changes without an edge: no interrupts, or never still?"
             return f"the pin reads {level} and its last edge said {implied}: no interrupts from it?"

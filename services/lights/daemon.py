@@ -157,7 +157,9 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
     stopping = threading.Event()
 
     def look() -> LightFacts:
-        return machine.read_facts(boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive)
+        return machine.read_facts(
+            boottime=time.clock_gettime(time.CLOCK_BOOTTIME), utc=time.time(), alive=is_alive
+        )
 
     def tell(states: Mapping[str, LightState]) -> None:
         found = {

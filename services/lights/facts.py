@@ -99,7 +99,9 @@ class Machine:
             utc=utc,
         )
 
-    def read_facts_with(self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float) -> LightFacts:
+    def read_facts_with(
+        self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float
+    ) -> LightFacts:
         """Return the same as `read_facts`, for daemons whose states were already read."""
         voltage, throttled = self._power()
         return LightFacts(

@@ -143,7 +143,9 @@ class BlipConnection:
     @property
     def bytes_held(self) -> int:
         """Bytes held for the peer: messages arriving or to be sent, and both deflate streams."""
-        return self._inbox.bytes_held + self._outbox.held + self._encoder.bytes_held + self._decoder.bytes_held
+        return (
+            self._inbox.bytes_held + self._outbox.held + self._encoder.bytes_held + self._decoder.bytes_held
+        )
 
     @property
     def queued_bytes(self) -> int:

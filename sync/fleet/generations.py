@@ -132,7 +132,9 @@ class Generations:
             return f"its generation {number} leaves none for edits that follow it"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
-            most = self.vouched_generation(name.vessel, document if name.kind is DocumentType.VESSEL else None)
+            most = self.vouched_generation(
+                name.vessel, document if name.kind is DocumentType.VESSEL else None
+            )
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return TemporaryObjection(
                     f"its generation is {number}, and {name.vessel} vouches for {most} at most"

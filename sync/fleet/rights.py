@@ -140,7 +140,9 @@ class Rights:
     """The check of the generations of received revisions."""
 
     def __post_init__(self) -> None:
-        judge = Generations(vessel=self.vessel, trust=self.trust, leaves=self.leaves, stored_voucher=self.stored_voucher)
+        judge = Generations(
+            vessel=self.vessel, trust=self.trust, leaves=self.leaves, stored_voucher=self.stored_voucher
+        )
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
@@ -244,7 +246,10 @@ class Rights:
         Its `vessel` document may contain no number now. The vessel may have gone back to an earlier version,
         or somebody has passed on an old document.
         """
-        return self.generations.vouched_generation(vessel) is not None or self.generations.highest(vessel) is not None
+        return (
+            self.generations.vouched_generation(vessel) is not None
+            or self.generations.highest(vessel) is not None
+        )
 
     def _claim(self, name: DocumentName, document: Document) -> Claim | None:
         """Return what a document of our current log that is not here claims of it; None if nothing."""

@@ -285,7 +285,9 @@ class Mesh:
             sighting = change.sighting
             log.info("%s: %s at %s", change.kind.value, sighting.instance, ", ".join(sighting.addresses))
             if change.kind is not SightingChangeKind.GONE:
-                self.dialling.process_sighting(sighting, is_news=change.kind is not SightingChangeKind.CHANGED)
+                self.dialling.process_sighting(
+                    sighting, is_news=change.kind is not SightingChangeKind.CHANGED
+                )
         self._wake.set()
 
     def _vessel_of(self, connection: PeerConnection) -> str | None:

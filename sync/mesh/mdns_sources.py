@@ -47,7 +47,9 @@ class MdnsSources:
                 errors.append(error)
                 continue
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(lambda: _MdnsProtocol(self.process_packet), sock=sock)
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: _MdnsProtocol(self.process_packet), sock=sock
+            )
             self._transports.append(transport)
         if not self._transports:
             raise errors[0]

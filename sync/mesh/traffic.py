@@ -69,7 +69,9 @@ class Traffic:
     def introduce(self, neighbour: str, link: PeerDriver) -> None:
         """Exchange routes with a neighbour over a new connection."""
         session = link.peer.session
-        session.handle(RoutesMessage, lambda message, _: self.routes.record_announcement(neighbour, message.paths))
+        session.handle(
+            RoutesMessage, lambda message, _: self.routes.record_announcement(neighbour, message.paths)
+        )
         session.request(RoutesMessage(self.routes.announcement()).encode())
 
     def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:

@@ -201,7 +201,10 @@ class PushConflicts:
         elif self._options.inquirer is not None:
             # Our own pull brings or has brought the peer's revision; its resolution is a new change.
             self._options.inquirer.about(
-                change.id, current, partial(self._revision_arrived, change), partial(self._revision_withheld, change)
+                change.id,
+                current,
+                partial(self._revision_arrived, change),
+                partial(self._revision_withheld, change),
             )
         elif change.deleted:
             request = GetRev(change.id, collection=self._session.collection)

@@ -220,7 +220,9 @@ class ChangeReceiver:
             message, event = self._lists[0]
             try:
                 reply = (
-                    self._answer_proposals(message) if isinstance(message, ProposeChanges) else self._answer_changes(message)
+                    self._answer_proposals(message)
+                    if isinstance(message, ProposeChanges)
+                    else self._answer_changes(message)
                 )
             except DocumentError as error:  # the message is at fault, not the store
                 self._lists.popleft()
@@ -232,7 +234,9 @@ class ChangeReceiver:
             self._lists.popleft()
             self._session.respond(event, reply)
 
-    def _look_up(self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]) -> list[Any] | None:
+    def _look_up(
+        self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]
+    ) -> list[Any] | None:
         """Return the results for all items of the first list, or None if the time is up."""
         looked = self._looked
         while len(looked) < len(items):

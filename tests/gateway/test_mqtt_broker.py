@@ -180,7 +180,7 @@ async def test_messages_that_cannot_be_handled_are_warned_of_once_for_each_kind_
     with Listener(broker.port) as stranger:
         async with forwarding(database, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "all is ashore")
-            monkeypatch.setattr(Outbox, "heard", fail)
+            monkeypatch.setattr(Outbox, "message_received", fail)
             for number in range(20):
                 stranger.publish(f"logboat/argo/sensor/s{number}/state", b"{}")
                 stranger.publish(f"logboat/argo/sensor/s{number}/alarm", b"{}")

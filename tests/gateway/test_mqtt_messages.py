@@ -183,7 +183,9 @@ def test_hearing_a_vessel_looks_at_its_own_topics_alone(monkeypatch: pytest.Monk
         own = [topic for topic in known if topic.startswith(f"logboat/v{vessel}/")]
         standings.begin_reading(f"v{vessel}")
         for topic in own:
-            standings.record_foreign(topic, b'{"type": "equipment", "log": "aaaaaa", "sequence": 99}', ["aaaaaa"])
+            standings.record_foreign(
+                topic, b'{"type": "equipment", "log": "aaaaaa", "sequence": 99}', ["aaaaaa"]
+            )
         standings.end_reading(is_complete=True)
         assert standings.topics(f"v{vessel}") == sorted(own)
     assert len(parsed) <= 3 * len(known), "as many as were heard, not as many for each vessel"

@@ -284,7 +284,9 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
                     [replace(sighting(1), addresses=now.addresses, port=now.port, db="db")],
                     loop.time(),
                 )
-                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time))
+                where = VesselEndpoint(
+                    "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
+                )
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
                 for expected in (2, 1, 1):  # the first finds it, the others know where it is
                     transport = await where.connect(Recorder, security, {}, 0)
@@ -308,7 +310,9 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
                 loop = asyncio.get_running_loop()
                 for port in (silent.getsockname()[1], there.server.port):
                     candidates.proved("brigid", Candidate(("127.0.0.1",), port, "db"), loop.time())
-                where = VesselEndpoint("brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time))
+                where = VesselEndpoint(
+                    "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
+                )
                 began = loop.time()
                 with pytest.raises(UpgradeRefusedError, match="not you"):
                     await where.connect(
@@ -338,7 +342,9 @@ def test_what_is_remembered_is_bounded(events: list[tuple[int, int, bool]]) -> N
         place = sighting(number, name=f"v{name}", addresses=20)
         candidates.see(place.vessel, [place], float(now))
         assert len(Candidate.from_sighting(place).addresses) == 8
-        (candidates.proved if proves else candidates.failed)(place.vessel, Candidate.from_sighting(place), float(now))
+        (candidates.proved if proves else candidates.failed)(
+            place.vessel, Candidate.from_sighting(place), float(now)
+        )
         assert len(candidates.order(place.vessel)) <= PROVEN_KEPT + 1
     assert len(candidates._vessels) <= VESSELS_KEPT
 

@@ -314,7 +314,7 @@ def _doctor(stage: Stage) -> Iterator[str]:
 @prints("bundle", "bundle")
 def _bundle(stage: Stage) -> Iterator[str]:
     rig = stage.rig()
-    stage.monkeypatch.setattr("services.cli.bundle.patient_of", lambda _args, _world: rig.patient())
+    stage.monkeypatch.setattr("services.cli.bundle.appliance_of", lambda _args, _world: rig.patient())
     yield stage.told("bundle", str(stage.logboat.root / "x.tar.gz"))
 
 

@@ -507,7 +507,9 @@ class MqttGateway:
             with suppress(BrokerError):
                 if client.ended is None:
                     self._attendance.publish_offline(client)
-                    await self._await_acknowledgements(client, lambda: self._attendance.awaits_acknowledgement)
+                    await self._await_acknowledgements(
+                        client, lambda: self._attendance.awaits_acknowledgement
+                    )
         finally:
             if client.ended is None:
                 await client.close()

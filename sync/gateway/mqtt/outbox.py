@@ -1,8 +1,8 @@
 """The messages in flight to a broker, and their outcome, over all connections of a gateway. No socket.
 
-The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and `message_received`. A
-document counts as forwarded once the broker has accepted all its messages. With MQTT 3.1.1, whose
-acknowledgement has no reason code, each message must also be read back.
+The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and
+`message_received`. A document counts as forwarded once the broker has accepted all its messages. With MQTT
+3.1.1, whose acknowledgement has no reason code, each message must also be read back.
 
 A refusal stops its lane, because later documents must not overtake a refused one, but not the other lanes.
 After a while, the lane starts again with the refused document alone.
@@ -361,7 +361,9 @@ class Outbox:
             self._confirm(number, flight, now)
         return None
 
-    def message_received(self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float) -> None:
+    def message_received(
+        self, topic: str, payload: bytes, *, is_retained: bool, vessel: str | None, now: float
+    ) -> None:
         """Process a received message: a retained one, one of another gateway, or our own."""
         waiting = None if is_retained else self._unheard.get((topic, payload))
         if waiting:
@@ -378,7 +380,9 @@ class Outbox:
             return
         # With MQTT 5 each message says whether it is retained, with 3.1.1 only messages retained before.
         is_kept = None if self._must_hear and not is_retained else is_retained
-        is_worse = self.standings.record_foreign(topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept)
+        is_worse = self.standings.record_foreign(
+            topic, payload, self._feed.facts(vessel).logs, is_kept=is_kept
+        )
         if is_worse and vessel in self._ready and self._put_back.get(topic, 0) < _PUT_BACK:
             # Two gateways that read at the same time do not see each other's messages.
             self._put_back[topic] = self._put_back.get(topic, 0) + 1

@@ -122,7 +122,9 @@ class RetainedMessages:
         if message.standing is not None:
             self._note(message.ranked_by or message.topic, message.standing)
 
-    def record_foreign(self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True) -> bool:
+    def record_foreign(
+        self, topic: str, payload: bytes, logs: Sequence[str], *, is_kept: bool | None = True
+    ) -> bool:
         """Record a message that another client has published.
 
         Args:
