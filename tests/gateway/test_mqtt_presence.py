@@ -82,7 +82,7 @@ def test_vessel_that_tells_of_itself_is_not_contradicted() -> None:
 
 
 def test_what_was_said_before_a_restart_is_taken_back() -> None:
-    broker = Broker(said=["brigid"])
+    broker = Broker(online=["brigid"])
     broker.look(0)
     broker.presence.bring("brigid")
     broker.other_says("brigid", ONLINE, 1, is_retained=True)

@@ -127,7 +127,7 @@ def test_attackers_stay_limited_in_the_64_of_a_user(clock: Clock) -> None:
 
 
 def test_limits_are_positive(clock: Clock) -> None:
-    for options in ({"per_address": 0}, {"per_user": 0}, {"kept": 0}, {"window_s": 0.0}):
+    for options in ({"per_address": 0}, {"per_user": 0}, {"capacity": 0}, {"window_s": 0.0}):
         with pytest.raises(ValueError, match="must be positive"):
             LoginAttempts(clock, **options)
 
