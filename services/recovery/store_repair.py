@@ -246,19 +246,23 @@ def renew_witness(
     report.done.append(fresh.fault or f"{path}: written anew")
 
 
-def set_aside(path: Path) -> Path:
-    """Move a broken database out of the way, complete; only the newest few are kept."""
-    folder = path.parent / "set-aside"
+def set_aside(path: Path, *, origin: Path | None = None) -> Path:
+    """Move a broken database out of the way, complete; only the newest few are kept.
+
+    `origin` is where it was in use, if it has been moved since.
+    """
+    origin = path if origin is None else origin
+    folder = origin.parent / "set-aside"
     make_folder(folder)
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    target = folder / f"{path.name}.{stamp}"
+    target = folder / f"{origin.name}.{stamp}"
     number = 0
     while target.exists():
         number += 1
-        target = folder / f"{path.name}.{stamp}-{number}"
+        target = folder / f"{origin.name}.{stamp}-{number}"
     move_database(path, target)
     kept = sorted(
-        (old for old in folder.glob(f"{path.name}.*") if not old.name.endswith(("-wal", "-shm"))),
+        (old for old in folder.glob(f"{origin.name}.*") if not old.name.endswith(("-wal", "-shm"))),
         key=lambda old: old.stat().st_mtime,
     )
     for old in kept[:-KEPT_ASIDE]:
@@ -310,6 +314,10 @@ def put_waiting_away(store: Path, report: Report) -> None:
             report.done.append(f"{path}: waits to be put into documents: {error}")
             return
         Path(f"{path}.lost").unlink(missing_ok=True)
+        if path.exists() and not found.batches and (found.sensors or not found.meta):  # it is not just empty
+            aside = set_aside(path, origin=store.parent / path.stem)
+            report.done.append(f"{path}: no batch in it can be read; set aside as {aside}")
+            continue
         _remove(path)
         report.done.append(f"{path}: put into documents")
 

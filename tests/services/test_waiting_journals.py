@@ -204,6 +204,22 @@ def test_given_numbers_stay_until_what_is_lost_is_noted(
     assert spans(tmp_path, before.log)[:2] == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
 
 
+def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_path: Path) -> None:
+    before = sail(tmp_path)
+    version = make_unwritable(tmp_path)
+    with Journal(tmp_path / "samples.db") as opened:
+        start(opened, tmp_path, board="c")
+    (waiting,) = (tmp_path / store_repair.WAITING).glob("samples.db.*")
+    garbled = waiting.read_bytes().replace(before.log.encode(), bytes(len(before.log)))
+    waiting.write_bytes(garbled)
+    set_version(tmp_path, version)
+    (*_, line) = store_check.prepare(tmp_path).done
+    (aside,) = (tmp_path / "set-aside").glob("samples.db.*")
+    assert line == f"{waiting}: no batch in it can be read; set aside as {aside}"
+    assert aside.read_bytes() == garbled
+    assert not list((tmp_path / store_repair.WAITING).iterdir())
+
+
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
     """It breaks between the check and the repair: the journal goes on, and the next start tries again."""
     before = sail(tmp_path)
