@@ -113,8 +113,8 @@ def store_customisation(etc: Path, asked: Customisation) -> None:
 def stored_customisation(etc: Path) -> Customisation | None:
     """Return the stored customisation; None if there is none."""
     try:
-        found: dict[str, Any] = json.loads((etc / KEPT).read_bytes())
-        return _from_json(found)
+        customisation: dict[str, Any] = json.loads((etc / KEPT).read_bytes())
+        return _from_json(customisation)
     except FileNotFoundError:
         return None
     except Exception as error:  # noqa: BLE001  # a file that cannot be read asks for nothing
@@ -122,14 +122,14 @@ def stored_customisation(etc: Path) -> Customisation | None:
         return None
 
 
-def _from_json(found: dict[str, Any]) -> Customisation:
-    points = [RequestedWifi(**point) for point in found.get("wifi", ())]
-    if found.get("ssid"):  # the form of releases that allowed one network only
-        points.append(RequestedWifi(found["ssid"], found.get("wifi_password", "")))
+def _from_json(stored: dict[str, Any]) -> Customisation:
+    points = [RequestedWifi(**point) for point in stored.get("wifi", ())]
+    if stored.get("ssid"):  # the form of releases that allowed one network only
+        points.append(RequestedWifi(stored["ssid"], stored.get("wifi_password", "")))
     texts = ("host_name", "user", "password_hash", "country", "timezone")
     return Customisation(
-        **{name: str(found.get(name, "")) for name in texts},
-        ssh_keys=tuple(found.get("ssh_keys", ())),
+        **{name: str(stored.get(name, "")) for name in texts},
+        ssh_keys=tuple(stored.get("ssh_keys", ())),
         wifi=tuple(points),
     )
 

@@ -53,19 +53,19 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
     """
     root = identity.trust.root
     try:
-        found = identity_files.load_radio_key(folder, root)
+        loaded = identity_files.load_radio_key(folder, root)
     except IdentityError as error:
         problems.append(str(error))
-        found = None
-    if found is not None:
-        yield found
+        loaded = None
+    if loaded is not None:
+        yield loaded
     try:
-        found = identity_files.load_radio_key(data, root)
+        loaded = identity_files.load_radio_key(data, root)
     except IdentityError as error:  # of an earlier fleet, or damaged: it arrives again
         log.info("skipped: %s", error)
-        found = None
-    if found is not None:
-        yield found
+        loaded = None
+    if loaded is not None:
+        yield loaded
 
 
 def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> RadioKeyChoice | None:
@@ -161,8 +161,8 @@ class RadioKeyWatch:
         }
 
     def _revision(self) -> str | None:
-        found = self._database.get(RADIO_KEY)
-        return None if found is None else found.rev
+        document = self._database.get(RADIO_KEY)
+        return None if document is None else document.rev
 
     def _take_up(self) -> None:
         stated = current_radio_key(self._database, self._identity.trust.root, self._known)

@@ -122,17 +122,17 @@ class BootSequence:
         self._step(
             "config.txt", lambda: self._wiring(kernel_configuration(sensors, rtc=clock.rtc, pps=clock.pps))
         )
-        found = BootState(
+        state = BootState(
             problems=tuple(self.problems),
             generated=outcome.generated,
             taken=outcome.taken,
             restarts=self.restarts,
         )
-        self._told(found)
+        self._told(state)
         if self.restarts:
             log.warning("restarting once, for the kernel to learn of the wiring")
             self._step("the restart", lambda: system.restart(tool=self.tool))
-        return found
+        return state
 
     def join(self) -> BootState:
         """Set up the networks from what is in force, and add the result to that of the other steps."""
@@ -174,13 +174,13 @@ class BootSequence:
             system.rekey_radio(self.places.radio, key, tool=self.tool)
             self.radio_key = after
 
-    def _told(self, found: BootState) -> BootState:
-        self._step("what the lights show of it", lambda: boot_state.write(self.places.run, found))
-        for problem in found.problems:
+    def _told(self, state: BootState) -> BootState:
+        self._step("what the lights show of it", lambda: boot_state.write(self.places.run, state))
+        for problem in state.problems:
             if problem not in self._logged:
                 log.error("%s", problem)
-        self._logged.update(found.problems)
-        return found
+        self._logged.update(state.problems)
+        return state
 
     def take_in(self, extra: OfferedFiles | None = None, *, beside: Beside | None = None) -> Outcome:
         """Apply what the card offers, and `extra`.
@@ -263,17 +263,17 @@ class BootSequence:
         if there and network.country is not None:
             system.set_country(network.country, tool=self.tool)
         identity = identities.load(places.etc / "identity")
-        found = plan(
+        networks = plan(
             network,
             fleet=None if identity is None else identity.fleet,
             radio_key=self._radio_key(identity),
             adapters=there,
         )
-        self.networks = found.missing
-        if found.assignment.second is not None:
-            system.make_second(found.assignment.second, root=places.root, tool=self.tool)
-        system.write_profiles(places.profiles, found.profiles)
-        system.write_radio(places.radio, found.radio, unmanaged=places.unmanaged)
+        self.networks = networks.missing
+        if networks.assignment.second is not None:
+            system.make_second(networks.assignment.second, root=places.root, tool=self.tool)
+        system.write_profiles(places.profiles, networks.profiles)
+        system.write_radio(places.radio, networks.radio, unmanaged=places.unmanaged)
 
     def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
         """Return the radio's key.
@@ -301,8 +301,8 @@ class BootSequence:
             text = firewall.text(ssh=ssh, listener=listener)
             system.write_firewall(self.places.firewall, text, tool=self.tool)
 
-    def _wiring(self, found: KernelConfiguration) -> None:
-        system.introduce(found.devices, self.places.root)
+    def _wiring(self, hardware: KernelConfiguration) -> None:
+        system.introduce(hardware.devices, self.places.root)
         with contextlib.ExitStack() as stack:
             paths = [stack.enter_context(each) / "config.txt" for each in self._slots()]
             paths = [path for path in paths if path.exists()]
@@ -313,7 +313,7 @@ class BootSequence:
             before = asked.read_text().strip() if asked.exists() else None
             active = system.active_slot(self.places.root)
             decision = configtxt.decide(
-                texts, found.lines, active=active if len(paths) > 1 else 0, asked=before
+                texts, hardware.lines, active=active if len(paths) > 1 else 0, asked=before
             )
             if decision.gave_up:
                 self.problems.append(
@@ -322,11 +322,11 @@ class BootSequence:
                 )
                 return
             if decision.restart:  # remembered first: whatever happens now, there is no second restart
-                files.write(asked, configtxt.digest(found.lines).encode() + b"\n")
+                files.write(asked, configtxt.digest(hardware.lines).encode() + b"\n")
             if not decision.write and before is not None:
                 files.remove(asked)  # it worked; if the lines disappear later, another restart is allowed
             for number in decision.write:
-                text = configtxt.rewritten(texts[number], found.lines)
+                text = configtxt.rewritten(texts[number], hardware.lines)
                 files.write_on_fat(paths[number], text.encode(errors="surrogateescape"))
             self.restarts = decision.restart
 

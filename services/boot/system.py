@@ -215,11 +215,11 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
 
 def groups(names: Sequence[str]) -> Mapping[str, int]:
     """Return the groups that exist, with their numbers."""
-    found = {}
+    ids = {}
     for name in names:
         with suppress(KeyError):
-            found[name] = grp.getgrnam(name).gr_gid
-    return found
+            ids[name] = grp.getgrnam(name).gr_gid
+    return ids
 
 
 OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
@@ -228,12 +228,12 @@ OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
 
 def owned_names(root: Path) -> frozenset[str]:
     """Return the names of users and groups that belong to the system, according to its own files."""
-    found = set(OWN_NAMES)
+    names = set(OWN_NAMES)
     for name in ("passwd", "group"):
         with suppress(OSError):
             rows = (root / "etc" / name).read_text(errors="replace").splitlines()
-            found |= {row.partition(":")[0] for row in rows if ":" in row}
-    return frozenset(found)
+            names |= {row.partition(":")[0] for row in rows if ":" in row}
+    return frozenset(names)
 
 
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
@@ -259,9 +259,9 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
 def _make_home(place: Path, uid: int) -> None:
     """Create a user's home folder. Raise OSError if it belongs to somebody else."""
     make_folder(place, PUBLIC)
-    found = place.lstat()
-    is_new = found.st_uid == os.geteuid() and not any(place.iterdir())
-    if place.is_symlink() or not (is_new or found.st_uid == uid):
+    status = place.lstat()
+    is_new = status.st_uid == os.geteuid() and not any(place.iterdir())
+    if place.is_symlink() or not (is_new or status.st_uid == uid):
         raise OSError(None, "belongs to somebody else, and stays as it is", str(place))
     os.chown(place, uid, uid, follow_symlinks=False)
 

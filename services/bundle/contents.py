@@ -60,18 +60,18 @@ class ArchiveFile:
 
 def secrets_of(patient: Appliance) -> set[str]:
     """Return the secrets in this vessel's own files."""
-    found: set[str] = set()
+    secrets: set[str] = set()
     for path in _settings_files(patient).values():
-        found.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
+        secrets.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
     folders = {patient.config.parent, patient.firmware / "logboat", patient.identity}
     for folder in folders:
         for pattern in _SECRET_FILES:
             for path in folder.glob(pattern):
-                found.update(line.strip() for line in _text(path).splitlines() if line.strip())
+                secrets.update(line.strip() for line in _text(path).splitlines() if line.strip())
         for path in (*folder.glob("*.toml"),):
             with suppress(Exception):  # its secrets are still recognised by their form
-                found.update(_values(tomllib.loads(_text(path))))
-    return {value for value in found if not value.startswith("-----")}
+                secrets.update(_values(tomllib.loads(_text(path))))
+    return {value for value in secrets if not value.startswith("-----")}
 
 
 def parts(patient: Appliance) -> Iterator[ArchiveFile]:
@@ -186,13 +186,13 @@ def _doctor(patient: Appliance) -> str:
 
 def _documents(patient: Appliance) -> str:
     """Return the newest documents of each kind as JSON, without most samples of readings."""
-    found: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     path = patient.data / "log.db"
     with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
         for kind in DocumentType:
             prefix = f"{kind}:"
-            found[kind.value] = {"count": database.count(prefix), "newest": _some(database, prefix)}
-    return json.dumps(found, indent=1, ensure_ascii=False)
+            counts[kind.value] = {"count": database.count(prefix), "newest": _some(database, prefix)}
+    return json.dumps(counts, indent=1, ensure_ascii=False)
 
 
 def _some(database: Database, prefix: str) -> list[dict[str, Any]]:

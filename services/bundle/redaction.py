@@ -421,7 +421,7 @@ def _is_near(name: str) -> bool:
 
 def _meaning(text: str) -> str:
     try:
-        found = tomllib.loads(f"x = {text}")["x"]
+        meaning = tomllib.loads(f"x = {text}")["x"]
     except (tomllib.TOMLDecodeError, ValueError, RecursionError):
         return ""
-    return found if isinstance(found, str) else ""
+    return meaning if isinstance(meaning, str) else ""

@@ -49,8 +49,8 @@ class Remover:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         """Prepare the removal of `values`, the secrets of this vessel."""
-        found = {form for value in values for form in _forms_of(value.strip())}
-        self._values = sorted((value for value in found if len(value) >= _LEAST), key=len, reverse=True)
+        forms = {form for value in values for form in _forms_of(value.strip())}
+        self._values = sorted((value for value in forms if len(value) >= _LEAST), key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """Return the text without secrets."""

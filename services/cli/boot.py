@@ -52,17 +52,17 @@ def boot(args: Namespace, world: Environment) -> int:
     boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
     parts = {None: boot.run, "card": boot.run_offline_steps, "networks": boot.join, "radio": boot.rekey}
     with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
-        found = parts[args.part]()
+        state = parts[args.part]()
     if args.json:
-        print_json("boot", msgspec.to_builtins(found))
+        print_json("boot", msgspec.to_builtins(state))
         return 0
-    for line in (*found.problems, *found.networks):
+    for line in (*state.problems, *state.networks):
         print(line)
     if args.part in ("networks", "radio"):
         return 0
-    if found.taken:
-        print(f"taken in: {', '.join(found.taken)}")
-    if found.generated:
+    if state.taken:
+        print(f"taken in: {', '.join(state.taken)}")
+    if state.generated:
         print("no bundle has come yet: the vessel records under a name of its own")
     return 0
 

@@ -41,13 +41,13 @@ def _check(args: Namespace) -> int:
     checked = {path: check(path) for path in args.files}
     if args.json:
         files = [
-            {"file": str(path), "good": found.good, "problems": [_json(each) for each in found.problems]}
-            for path, found in checked.items()
+            {"file": str(path), "good": result.good, "problems": [_json(each) for each in result.problems]}
+            for path, result in checked.items()
         ]
         print_json("config-check", {"files": files})
     else:
-        print("\n".join(found.text for found in checked.values()))
-    return 0 if all(found.good for found in checked.values()) else 2
+        print("\n".join(result.text for result in checked.values()))
+    return 0 if all(result.good for result in checked.values()) else 2
 
 
 def _apply(args: Namespace, world: Environment) -> int:

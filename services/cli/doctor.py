@@ -39,10 +39,10 @@ def doctor(args: Namespace, world: Environment) -> int:
     from services.doctor.context import run_command
     from services.doctor.findings import CheckStatus
 
-    found = list(examine(appliance_of(args, world)))
+    results = list(examine(appliance_of(args, world)))
     done: list[str] = []
     if args.fix:
-        for check, finding in found:
+        for check, finding in results:
             if check.fix is not None and finding.verdict in (CheckStatus.WARN, CheckStatus.BAD):
                 done.append(" ".join(check.fix))
                 try:
@@ -50,12 +50,12 @@ def doctor(args: Namespace, world: Environment) -> int:
                 except OSError as error:
                     done[-1] += f" (failed: {error})"
         if done:
-            found = list(examine(appliance_of(args, world)))
+            results = list(examine(appliance_of(args, world)))
     if args.json:
         print_json(
             "doctor",
             {
-                "well": is_well(found),
+                "well": is_well(results),
                 "done": done,
                 "checks": [
                     {
@@ -65,7 +65,7 @@ def doctor(args: Namespace, world: Environment) -> int:
                         "why": check.why,
                         "cure": finding.cure,
                     }
-                    for check, finding in found
+                    for check, finding in results
                 ],
             },
         )
@@ -73,17 +73,17 @@ def doctor(args: Namespace, world: Environment) -> int:
         where = screen()
         for command in done:
             print("\n".join(wrap(f"done: {command}", where.width)))
-        for check, finding in found:
+        for check, finding in results:
             if args.all or finding.verdict in (CheckStatus.WARN, CheckStatus.BAD):
                 print("\n".join(_lines(check, finding, where)))
-        counts = {verdict: sum(f.verdict is verdict for _, f in found) for verdict in CheckStatus}
+        counts = {verdict: sum(f.verdict is verdict for _, f in results) for verdict in CheckStatus}
         summary = (
-            f"{len(found)} checks: {counts[CheckStatus.GOOD]} good, "
+            f"{len(results)} checks: {counts[CheckStatus.GOOD]} good, "
             f"{count(counts[CheckStatus.WARN], 'warning')}, {count(counts[CheckStatus.BAD], 'error')}, "
             f"{counts[CheckStatus.SKIPPED]} skipped"
         )
         print("\n".join(wrap(summary, where.width)))
-    return 0 if is_well(found) else 1
+    return 0 if is_well(results) else 1
 
 
 def _tell_guide(args: Namespace) -> int:

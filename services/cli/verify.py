@@ -71,8 +71,8 @@ def _conclusion(reports: "Sequence[VesselReport]") -> str:
             "faulty documents",
         ),
     ]
-    found = ", ".join(f"{thousands(number)} {words}" for number, words in parts if number)
-    return f"NOT COMPLETE: {found}; {scope}"
+    counts = ", ".join(f"{thousands(number)} {words}" for number, words in parts if number)
+    return f"NOT COMPLETE: {counts}; {scope}"
 
 
 def _vessel_lines(report: "VesselReport", when: "tzinfo") -> Iterator[str]:

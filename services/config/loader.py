@@ -198,12 +198,12 @@ def read_configuration(file: TomlFile) -> Configuration:
     """
     root = Table.root(file)
     root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for field, section, read in _READERS:
         with root.guarded(section):
-            found[field] = read(root)
+            sections[field] = read(root)
     raise_if_any(root.problems)
-    return Configuration(**found)
+    return Configuration(**sections)
 
 
 def _vessel(table: Table) -> VesselSection:
@@ -216,8 +216,8 @@ def _network(table: Table) -> NetworkSection:
     points = [AccessPoint(**point.read(_ACCESS_POINT)) for point in table.tables("access_point")]
     radios = [VesselRadio(**radio.read(_VESSEL_RADIO)) for radio in table.tables("vessel_radio")]
     cables = [_ethernet(cable) for cable in table.tables("ethernet")]
-    for key, found in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
-        if len(found) > 1:
+    for key, tables in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
+        if len(tables) > 1:
             table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
     network = NetworkSection(
         country=values["country"],

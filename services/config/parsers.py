@@ -272,8 +272,8 @@ def budget(raw: Any) -> str:
 
 def header_pin(raw: Any) -> int:
     """Parse the BCM number of a header pin that is usable for input or output."""
-    found: int = integer(2, 27)(raw)
-    return found
+    pin: int = integer(2, 27)(raw)
+    return pin
 
 
 def led(raw: Any) -> str:
@@ -288,21 +288,21 @@ def hours(raw: Any) -> HoursAre:
     """Parse a time span of the day, such as `22:00-06:00`."""
     written: str = text()(raw)
     try:
-        (found,) = PolicyConditions.parse(f"hours == {written.strip()}").conditions
+        (condition,) = PolicyConditions.parse(f"hours == {written.strip()}").conditions
     except ValueError:
         raise InputError(
             f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".'
         ) from None
-    assert isinstance(found, HoursAre)
-    return found
+    assert isinstance(condition, HoursAre)
+    return condition
 
 
 def light_pin(raw: Any) -> int:
     """Parse a light's BCM pin, or 0 for no light."""
     try:
-        found: int = integer(0, 27)(raw)
+        pin: int = integer(0, 27)(raw)
     except InputError as error:
         raise InputError(error.text, "Give the BCM number, 2 to 27, or 0 for no light.") from None
-    if found == 1:  # the same as `sensors.config.conflicts` for 0 and 1
+    if pin == 1:  # the same as `sensors.config.conflicts` for 0 and 1
         raise InputError("1 is read from a HAT's EEPROM at boot", "Choose another pin, or 0 for no light.")
-    return found
+    return pin

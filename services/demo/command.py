@@ -112,9 +112,9 @@ def conclude(made: Fleet, voyage: ScenarioEvents) -> int:
     for vessel in made:
         with vessel.reading() as database:
             stores.append(proof.examine(database, vessel.name, recorded))
-    found = summary.summarise(recorded, stores, voyage, name=made.name)
-    print("\n".join(found.lines), flush=True)
-    return 0 if found.is_good else 1
+    result = summary.summarise(recorded, stores, voyage, name=made.name)
+    print("\n".join(result.lines), flush=True)
+    return 0 if result.is_good else 1
 
 
 def _greeting(made: Fleet, seconds: float) -> str:

@@ -102,11 +102,12 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
             )
         if recorded.recording is not None:
             for sensor in vessel_sensors.REPLAYED:
-                found = compare_recording(database, recorded, sensor)
-                comparisons.append(found)
-                if not found.is_equal:
+                comparison = compare_recording(database, recorded, sensor)
+                comparisons.append(comparison)
+                if not comparison.is_equal:
                     faults.append(
-                        f"{recorded.vessel}'s {sensor} differs from the recording: {found.first_difference}"
+                        f"{recorded.vessel}'s {sensor} differs from the recording: "
+                        f"{comparison.first_difference}"
                     )
     faults += [f"{document} has two heads" for document in database.conflicts()]
     return StoreContents(holder, _digests(database), reports, tuple(comparisons), not_held, tuple(faults))
@@ -134,12 +135,12 @@ def compare(stores: Sequence[StoreContents]) -> list[str]:
 
 def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
     """Return boot clock in ms and value of each good sample of a sensor, in the order of its logs."""
-    found = []
+    samples = []
     for document in database.documents(prefix=f"{DocumentType.READING}:{vessel}:{sensor}:"):
         body = document.body
         start = round(body["start"] * 1000)
-        found += [(start + sample[0], sample[1]) for sample in body["samples"] if len(sample) == 2]
-    return found
+        samples += [(start + sample[0], sample[1]) for sample in body["samples"] if len(sample) == 2]
+    return samples
 
 
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
@@ -198,8 +199,8 @@ def _spans(numbers: set[int]) -> str:
 
 
 def _digests(database: Database) -> dict[str, tuple[str, bytes]]:
-    found = {}
+    digests = {}
     for line in database.export(deleted=True):
         document = msgspec.json.decode(line)
-        found[document["_id"]] = (document["_rev"], hashlib.sha256(line).digest())
-    return found
+        digests[document["_id"]] = (document["_rev"], hashlib.sha256(line).digest())
+    return digests

@@ -309,8 +309,8 @@ def _standing(vessel: DemoVessel) -> Standing:
 
 
 def _peers(vessel: DemoVessel) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (vessel.state(Daemon.SYNC) or {}).get("peers", [])
-    return found
+    peers: list[dict[str, Any]] = (vessel.state(Daemon.SYNC) or {}).get("peers", [])
+    return peers
 
 
 def _links(vessel: DemoVessel) -> int:

@@ -97,10 +97,10 @@ class Shore:
         Raise DemoError if one does not start.
         """
         self._folder.mkdir(mode=OWN)
-        found = self._office()
+        messages = self._office()
         if self._program is not None:
-            found += self._broker(self._program)
-        return found
+            messages += self._broker(self._program)
+        return messages
 
     def ashore(self, standing: Standing) -> ArrivedDocuments:
         """Return which of a store's documents have arrived. Raise StoreError if a store cannot be read."""

@@ -114,12 +114,12 @@ def _not_ashore(voyage: ScenarioEvents) -> list[str]:
     return [f"not all is ashore: {_shore(ashore)}"]
 
 
-def _recording(found: Sequence[Comparison]) -> str:
+def _recording(comparisons: Sequence[Comparison]) -> str:
     """Describe one path of the recording in all stores."""
-    worst = min(found, key=lambda comparison: comparison.is_equal)
+    worst = min(comparisons, key=lambda comparison: comparison.is_equal)
     words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
-    stores = f", in {len(found)} stores" if len(found) > 1 else ""
+    stores = f", in {len(comparisons)} stores" if len(comparisons) > 1 else ""
     return (
         f"{worst.path}: {worst.stored} of {worst.recorded} readings, {words}{stores}; "
-        f"spacing within {max(comparison.worst_ms for comparison in found):.1f} ms"
+        f"spacing within {max(comparison.worst_ms for comparison in comparisons):.1f} ms"
     )

@@ -168,8 +168,8 @@ class DemoVessel:
 
     def ended(self) -> list[tuple[Daemon, int]]:
         """Return the processes that have exited since the last call, each with its status."""
-        found = [(daemon, process.poll()) for daemon, process in self._processes.items()]
-        gone = [(daemon, status) for daemon, status in found if status is not None]
+        statuses = [(daemon, process.poll()) for daemon, process in self._processes.items()]
+        gone = [(daemon, status) for daemon, status in statuses if status is not None]
         for daemon, _ in gone:
             del self._processes[daemon]
         return gone
@@ -187,9 +187,9 @@ class DemoVessel:
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
         """Return the daemon's live state; None if it does not run, or has not written one yet."""
         process = self._processes.get(daemon)
-        found = state_file.read(state_file.path(self.folder / "run", daemon.state))
-        is_its_own = process is not None and found is not None and found.get("pid") == process.pid
-        return found if is_its_own else None
+        state = state_file.read(state_file.path(self.folder / "run", daemon.state))
+        is_its_own = process is not None and state is not None and state.get("pid") == process.pid
+        return state if is_its_own else None
 
     def database(self) -> Database | None:
         """Return its store, to be read while others write to it; None if there is none yet."""

@@ -83,12 +83,12 @@ def examine(patient: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[tu
     """
     for check in checks:
         try:
-            found = check.ask(patient)
+            finding = check.ask(patient)
         except OSError as error:
-            found = skipped(f"cannot be checked: {error.strerror or error}")
+            finding = skipped(f"cannot be checked: {error.strerror or error}")
         except Exception as error:  # noqa: BLE001  # a fault in one check must not hide the others
-            found = warn(*unforeseen(error))
-        yield check, found
+            finding = warn(*unforeseen(error))
+        yield check, finding
 
 
 def is_well(findings: Sequence[tuple[Check, Finding]]) -> bool:

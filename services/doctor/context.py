@@ -102,9 +102,9 @@ class Appliance:
 
     def number(self, path: str, base: int = 10) -> int | None:
         """Return the number that a file below the root contains; None if it contains none."""
-        found = self.text(path)
+        text = self.text(path)
         try:
-            return None if found is None else int(found, base)
+            return None if text is None else int(text, base)
         except ValueError:
             return None
 

@@ -101,13 +101,13 @@ def restarts(patient: Appliance) -> Finding:
 
 def errors(patient: Appliance) -> Finding:
     """Check whether the daemons logged errors lately, including those kept across power cuts."""
-    found = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
-    if not found:
+    lines = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
+    if not lines:
         return good(f"no errors in the last {format_duration(_LATELY_S)}")
-    last = found[-1]
+    last = lines[-1]
     moment = datetime.fromtimestamp(last.utc, UTC)
     return warn(
-        f"{count(len(found), 'error')} in the last {format_duration(_LATELY_S)}; last from"
+        f"{count(len(lines), 'error')} in the last {format_duration(_LATELY_S)}; last from"
         f" {last.line.daemon}, {moment:%Y-%m-%d %H:%M:%S}Z: {last.line.text}",
         f"{patient.data / error_log.NAME} contains all of them; logboat bundle collects them for your support"
         " contact.",

@@ -86,10 +86,10 @@ def heat(patient: Appliance) -> Finding:
 
 def memory(patient: Appliance) -> Finding:
     """Check that enough memory is available."""
-    found = patient.text("proc/meminfo")
-    if found is None:
+    meminfo = patient.text("proc/meminfo")
+    if meminfo is None:
         return skipped("memory cannot be read")
-    sizes = {line.split(":")[0]: int(line.split()[1]) for line in found.splitlines() if ":" in line}
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in meminfo.splitlines() if ":" in line}
     total, free = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
     if total and free < LITTLE_MEMORY * total:
         return warn(

@@ -75,18 +75,18 @@ def multicast(patient: Appliance) -> Finding:
     """Check by a real probe, on each interface, that multicast packets leave and come back."""
     del patient
     try:
-        found = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
+        usable = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
     except OSError as error:
         return skipped(f"interfaces cannot be read: {error}")
-    if not found:
+    if not usable:
         return skipped("no suitable network interface is up")
-    deaf = [each.name for each in found if not _comes_back(each.index)]
+    deaf = [each.name for each in usable if not _comes_back(each.index)]
     if deaf:
         return warn(
             f"{', '.join(deaf)}: test packet not received back",
             "Vessels cannot be discovered there: list them in [mesh] static, or turn off AP isolation.",
         )
-    return good(f"works on {', '.join(each.name for each in found)}")
+    return good(f"works on {', '.join(each.name for each in usable)}")
 
 
 def _comes_back(index: int) -> bool:
@@ -125,7 +125,7 @@ def firewall(patient: Appliance) -> Finding:
 def identity(patient: Appliance) -> Finding:
     """Check that this vessel has a valid identity."""
     try:
-        found = identity_files.load(patient.identity)
+        loaded = identity_files.load(patient.identity)
     except NoIdentityError:
         return warn(
             "this vessel belongs to no fleet, and shares nothing",
@@ -133,7 +133,7 @@ def identity(patient: Appliance) -> Finding:
         )
     except IdentityError as error:
         return bad(str(error), "Copy the identity to the card again: logboat fleet card --bundle-only.")
-    ends = found.tls.certificate.not_valid_after_utc.timestamp()
+    ends = loaded.tls.certificate.not_valid_after_utc.timestamp()
     if ends <= patient.utc:
         return bad(
             f"the certificate expired on {day(ends)}",
@@ -144,7 +144,7 @@ def identity(patient: Appliance) -> Finding:
             f"the certificate expires on {day(ends)}",
             "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
         )
-    return good(f"{found.vessel}, fleet {found.fleet}, valid until {day(ends)}")
+    return good(f"{loaded.vessel}, fleet {loaded.fleet}, valid until {day(ends)}")
 
 
 def mesh(patient: Appliance) -> Finding:

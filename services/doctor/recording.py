@@ -52,11 +52,11 @@ def store(patient: Appliance) -> Finding:
         return skipped("no document store yet")
     try:
         with _open(patient) as database:
-            found = database.check(deep=False)
+            faults = database.check(deep=False)
     except StoreError as error:
         return bad(str(error), "Run logboat store check --repair, or restart the appliance.")
     return (
-        bad(found[0], "Run logboat store check --repair.") if found else good("quick check found no damage")
+        bad(faults[0], "Run logboat store check --repair.") if faults else good("quick check found no damage")
     )
 
 

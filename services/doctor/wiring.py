@@ -29,8 +29,8 @@ def pins_of(patient: Appliance) -> dict[int, str]:
 
 def pin_of(sensor: SensorSettings) -> int | None:
     """Return the BCM pin of a sensor, or None if it has none."""
-    found = getattr(sensor.options, "pin", None)
-    return found if isinstance(found, int) else None
+    pin = getattr(sensor.options, "pin", None)
+    return pin if isinstance(pin, int) else None
 
 
 def chip(patient: Appliance) -> Finding:
@@ -96,13 +96,13 @@ def one_wire(patient: Appliance) -> Finding:
     """Check that thermometers answer on the 1-wire bus."""
     if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
         return skipped("no sensor uses 1-Wire")
-    found = patient.glob("sys/bus/w1/devices/28-*")
-    if not found:
+    thermometers = patient.glob("sys/bus/w1/devices/28-*")
+    if not thermometers:
         return bad(
             "no thermometer responds",
             "Check the data wire (pin 4), its 4.7 kΩ resistor to 3.3 V, and ground.",
         )
-    return good(f"{count(len(found), 'thermometer')} found")
+    return good(f"{count(len(thermometers), 'thermometer')} found")
 
 
 def i2c(patient: Appliance) -> Finding:

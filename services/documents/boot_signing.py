@@ -125,14 +125,14 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
     for first in range(0, len(unsigned), _AT_ONCE):
         with database.transaction():
             for document_id in unsigned[first : first + _AT_ONCE]:
-                found = database.get(document_id)
-                if found is None or found.deleted:
+                boot = database.get(document_id)
+                if boot is None or boot.deleted:
                     continue
                 try:
-                    body = own.sign(document_id, found.body)
+                    body = own.sign(document_id, boot.body)
                 except SignatureError as error:  # a strange document from elsewhere: not worth a stop
                     log.warning("left unsigned: %s", error)
                     continue
-                database.put(document_id, body, parent=found.rev)
+                database.put(document_id, body, parent=boot.rev)
     database.put_local(_SIGNED, mark, parent=None if done is None else done.rev)
     return len(unsigned)

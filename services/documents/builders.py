@@ -209,10 +209,10 @@ def _interval(sensor: SensorSettings) -> float | None:
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:
     """Return the present calibration, so that a reading can be judged years later."""
     options = sensor.options
-    found: dict[str, Any] = {}
+    calibration: dict[str, Any] = {}
     for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):
         value = getattr(options, key, None)
         if value is not None:
             # Through JSON's types: tuples become lists, as the store will return them.
-            found[key] = msgspec.json.decode(msgspec.json.encode(value))
-    return {"calibration": found} if found else {}
+            calibration[key] = msgspec.json.decode(msgspec.json.encode(value))
+    return {"calibration": calibration} if calibration else {}

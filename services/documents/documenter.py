@@ -152,11 +152,11 @@ class Documenter:
         if self._vessel_document is not None:
             self.set_vessel(self._vessel_document)
         for name, current in self._current.items():
-            found = self._database.get(documents.equipment_id(self.identity.vessel, name))
+            stored = self._database.get(documents.equipment_id(self.identity.vessel, name))
             if current.said is not None:
-                is_ours = found is not None and not found.deleted and found.body == current.said
+                is_ours = stored is not None and not stored.deleted and stored.body == current.said
             else:
-                is_ours = found is None or found.body.get("log") == self.identity.log
+                is_ours = stored is None or stored.body.get("log") == self.identity.log
             if not is_ours:
                 current.written = None
         if self._boot_document is None:
@@ -171,19 +171,19 @@ class Documenter:
             documents.vessel_id(identity.vessel),
             documents.boot_id(identity.vessel, identity.log, identity.boot),
         )
-        found = [revision for revision, _ in database.current(own).values()]
-        found += [
+        revisions = [revision for revision, _ in database.current(own).values()]
+        revisions += [
             each.rev
             for each in database.documents(f"{DocumentType.EQUIPMENT}:{identity.vessel}:", deleted=True)
         ]
-        found += [
+        revisions += [
             each.rev
             for each in database.documents(f"{DocumentType.FORWARDED}:")
             if each.id.endswith(f":{identity.vessel}")
         ]
         before = database.get(own[0])
         said = None if before is None else before.body.get(generations.MEMBER)
-        highest = max((generations.generation_reached(revision) for revision in found), default=0)
+        highest = max((generations.generation_reached(revision) for revision in revisions), default=0)
         return {generations.MEMBER: generations.generation_to_vouch_for(highest, said)}
 
     def step(self, now_ms: int) -> bool:
@@ -305,13 +305,13 @@ class Documenter:
             (documents.reading_prefix, documents.reading_id),
             (documents.gap_prefix, documents.gap_id),
         ):
-            for found in self._database.documents(
+            for stored in self._database.documents(
                 prefix(vessel, row.sensor, log),
                 after=beyond(vessel, row.sensor, log, after),
                 reverse=True,
                 limit=1,
             ):
-                span = span_of(found.id, found.raw)
+                span = span_of(stored.id, stored.raw)
                 if span is not None and span[1] >= row.sequence:
                     self._closed[row.sensor] = span[1]
                     return True

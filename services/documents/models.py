@@ -235,10 +235,10 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
 def read(document: StoredDocument, shape: type[_S]) -> _S:
     """Return the document in typed form. Raise ShapeError if it does not have that shape."""
     try:
-        found: _S = _DECODERS[shape].decode(document.raw)
+        decoded: _S = _DECODERS[shape].decode(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ShapeError(f"{document.id}: {error}") from error
-    return found
+    return decoded
 
 
 def vessels(source: DocumentSource) -> list[str]:
@@ -246,7 +246,7 @@ def vessels(source: DocumentSource) -> list[str]:
 
     It takes one look-up for each vessel and type, however much history there is.
     """
-    found: set[str] = set()
+    ids: set[str] = set()
     for kind in (
         DocumentType.VESSEL,
         DocumentType.BOOT,
@@ -255,23 +255,23 @@ def vessels(source: DocumentSource) -> list[str]:
         DocumentType.EQUIPMENT,
         DocumentType.ALARM,
     ):
-        found.update(_names(source, f"{kind}:"))
-    return sorted(found)
+        ids.update(_names(source, f"{kind}:"))
+    return sorted(ids)
 
 
 def sensors(source: DocumentSource, vessel: str) -> list[str]:
     """Return every sensor of a vessel with readings, gaps or a current value, by id."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for kind in (DocumentType.READING, DocumentType.GAP, DocumentType.EQUIPMENT):
-        found.update(_names(source, f"{kind}:{vessel}:"))
-    return sorted(found)
+        ids.update(_names(source, f"{kind}:{vessel}:"))
+    return sorted(ids)
 
 
 def logs(source: DocumentSource, vessel: str, sensor: str) -> list[str]:
     """Return every log with readings of a sensor: in the order of the vessel's document, then the others."""
-    found = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
+    used = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
-    return [log for log in known if log in found] + sorted(found.difference(known))
+    return [log for log in known if log in used] + sorted(used.difference(known))
 
 
 def log_order(source: DocumentSource, vessel: str) -> list[str]:

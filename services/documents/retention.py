@@ -87,13 +87,13 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
 
     Reports about an earlier epoch of a gateway do not count, because the gateway has lost that data since.
     """
-    found = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
+    forwarded = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
     newest: dict[str, int] = {}
-    for document in found:
+    for document in forwarded:
         gateway = document.id.rpartition(":")[0]
         newest[gateway] = max(epoch_of(document), newest.get(gateway, 0))
     safe: dict[tuple[str, str, str], int] = {}
-    for document in found:
+    for document in forwarded:
         if epoch_of(document) == newest[document.id.rpartition(":")[0]]:
             for key, last in bounds_of(document).items():
                 safe[key] = max(last, safe.get(key, 0))
@@ -106,8 +106,8 @@ def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | Non
     They are the logs with documents of boots, and `log`, which is being written now.
     """
     prefix = f"{DocumentType.BOOT}:{vessel}:"
-    found = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
-    return (found | {log} if log else found) or None
+    logs = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
+    return (logs | {log} if log else logs) or None
 
 
 def bytes_by_owner(
@@ -145,7 +145,7 @@ def candidates(
     """Yield readings in the order of removal; `of` selects some."""
     ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
-        key=lambda found: str(found[0].body.get("startUtc")),
+        key=lambda candidate: str(candidate[0].body.get("startUtc")),
     )
     for document, name in chain(ashore, _oldest(database, DocumentType.READING)):
         if of(name):
@@ -278,11 +278,13 @@ class _Pass:
                 self._database.blobs.collect()
         return bool(chosen)
 
-    def _by_age(self, found: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False) -> None:
+    def _by_age(
+        self, documents: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False
+    ) -> None:
         """Remove as many of these documents as necessary."""
         due = self._excess()
         chosen: list[tuple[Document, DocumentName | None]] = []
-        for document, name in found:
+        for document, name in documents:
             if due <= 0 or (self._most is not None and self._count + len(chosen) >= self._most):
                 break
             chosen.append((document, name))
@@ -297,7 +299,9 @@ class _Pass:
     def _settle(self, chosen: list[tuple[Document, DocumentName | None]], *, is_brought: bool) -> None:
         with self._database.transaction():
             _remove(self._database, chosen, vessel=self._vessel, utc=self._utc)
-        alarms = [found.id for found, name in chosen if name is not None and name.kind is DocumentType.ALARM]
+        alarms = [
+            document.id for document, name in chosen if name is not None and name.kind is DocumentType.ALARM
+        ]
         self._alarms += alarms
         self._count += len(chosen)
         before = self._removed
@@ -314,7 +318,7 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
     """Yield the ids of what other vessels sent, in the order of removal."""
     for document, _ in heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
-        key=lambda found: str(found[0].body.get("startUtc")),
+        key=lambda candidate: str(candidate[0].body.get("startUtc")),
     ):
         yield document.id
     for kind in (
@@ -365,8 +369,8 @@ def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterato
     """
     given: set[str] = set()
     while True:
-        found = [name for name, _ in database.sizes.oldest(ranges, _LOOKED_UP)]
-        new = [name for name in found if name not in given]
+        oldest = [name for name, _ in database.sizes.oldest(ranges, _LOOKED_UP)]
+        new = [name for name in oldest if name not in given]
         if not new:
             return
         given.update(new)
@@ -411,8 +415,8 @@ def _remove(
         if name.vessel == vessel:
             spans[name.sensor, name.log].append((first, last))
     database.purge([document.id for document, _ in chosen])
-    for (sensor, log), found in spans.items():
-        for first, last in found:
+    for (sensor, log), ranges in spans.items():
+        for first, last in ranges:
             _explain(database, vessel, log, NumberGap(sensor, first, last, REASON), utc)
 
 

@@ -56,7 +56,7 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
 
     Active alarms come first, then the most severe, then the latest.
     """
-    found, faults = [], []
+    shown, faults = [], []
     timelines: dict[str, Timeline] = {}
     for document in source.documents(
         f"{DocumentType.ALARM}:" if vessel is None else f"{DocumentType.ALARM}:{vessel}:"
@@ -70,8 +70,8 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
             timelines[alarm.vessel] = Timeline(boots_of(source, alarm.vessel)[0])
         timeline = timelines[alarm.vessel]
         cleared = None if alarm.cleared is None else moment(timeline, alarm, alarm.cleared)
-        found.append(AlarmEpisode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
-    return in_order(found), faults
+        shown.append(AlarmEpisode(document.id, alarm, moment(timeline, alarm, alarm.raised), cleared))
+    return in_order(shown), faults
 
 
 def in_order(found: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
@@ -140,8 +140,8 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
         if current is None or current.deleted:
             raise AlarmIdError(f"{document_id} is not there any more")
         body: dict[str, Any] = current.body
-        found = body.get("acks")
-        acks = [ack for ack in found if isinstance(ack, dict)] if isinstance(found, list) else []
+        value = body.get("acks")
+        acks = [ack for ack in value if isinstance(ack, dict)] if isinstance(value, list) else []
         if any(ack.get("who") == who for ack in acks):
             return False
         body["acks"] = [*acks, {"who": who, "when": iso(utc)}]

@@ -50,24 +50,24 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
     return [
         CurrentValue(
             sensor=name,
-            name=found.name,
-            path=found.path,
-            unit=found.unit,
-            kind=found.kind,
-            value=found.value,
-            state=found.state,
-            detail=found.detail,
+            name=live.name,
+            path=live.path,
+            unit=live.unit,
+            kind=live.kind,
+            value=live.value,
+            state=live.state,
+            detail=live.detail,
             moment=(
                 NEVER
-                if found.utc is None
-                else Moment(TimeTrust.RECORDED, found.utc, state.clock.uncertainty if synced else None)
+                if live.utc is None
+                else Moment(TimeTrust.RECORDED, live.utc, state.clock.uncertainty if synced else None)
             ),
-            age=None if found.clock is None else max(boottime - found.clock, 0.0),
-            rate=found.rate,
-            alarm=found.alarm,
-            sequence=found.sequence,
+            age=None if live.clock is None else max(boottime - live.clock, 0.0),
+            rate=live.rate,
+            alarm=live.alarm,
+            sequence=live.sequence,
         )
-        for name, found in sorted(state.sensors.items())
+        for name, live in sorted(state.sensors.items())
     ]
 
 
@@ -85,12 +85,12 @@ def from_documents(
         except ShapeError as error:
             faults.append(str(error))
     timeline = timeline_around(source, vessel, [(equipment.log, equipment.boot) for equipment in known])
-    found = []
+    values = []
     for equipment in known:
         recorded = None if equipment.time is None else models.seconds_of(equipment.time)
         moment = timeline.at(equipment.log, equipment.boot, equipment.clock, recorded=recorded)
         is_known = moment.utc is not None and moment.trust is not TimeTrust.BEFORE
-        found.append(
+        values.append(
             CurrentValue(
                 sensor=equipment.sensor,
                 name=equipment.name,
@@ -107,4 +107,4 @@ def from_documents(
                 sequence=equipment.sequence,
             )
         )
-    return found, faults
+    return values, faults

@@ -41,13 +41,13 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
     prefix = f"{DocumentType.ALARM}:{vessel}:"
     alarms: dict[str, AlarmDocument] = {}
     if remembered is None:
-        found = database.documents(prefix)
+        current = database.documents(prefix)
     else:
         since, ids = remembered
         changed = {change_id for change_id in _changed(database, since) if change_id.startswith(prefix)}
         every = (database.get(document_id) for document_id in sorted(changed.union(ids)))
-        found = (document for document in every if document is not None and not document.deleted)
-    for document in found:
+        current = (document for document in every if document is not None and not document.deleted)
+    for document in current:
         with contextlib.suppress(ShapeError):  # `logboat alarms` reports it
             alarm = models.read(document, AlarmDocument)
             if alarm.cleared is None or not alarm.acks:
@@ -71,10 +71,10 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
 
 def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
     """Return the stored sequence and the ids of the alarms open then; None if they are of no use."""
-    found: dict[str, Any] | None = state_file.read(place)
-    if found is None or (found.get("uuid"), found.get("vessel")) != (database.uuid, vessel):
+    remembered: dict[str, Any] | None = state_file.read(place)
+    if remembered is None or (remembered.get("uuid"), remembered.get("vessel")) != (database.uuid, vessel):
         return None
-    since, ids = found.get("sequence"), found.get("ids")
+    since, ids = remembered.get("sequence"), remembered.get("ids")
     if not isinstance(since, int) or not 0 <= sequence - since <= MANY or not isinstance(ids, list):
         return None
     return since, [str(document_id) for document_id in ids]

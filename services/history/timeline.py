@@ -161,7 +161,7 @@ class Timeline:
 
     def boots(self, log: str) -> list[int]:
         """Return the numbers of the boots of a log with documents, ascending."""
-        return sorted(number for found, number in self._bases if found == log)
+        return sorted(number for base_log, number in self._bases if base_log == log)
 
     def length(self, log: str, boot: int) -> float:
         """Return the last known moment of a boot, on its clock; 0 if there is none."""
@@ -337,12 +337,12 @@ def _floors(boot: RecordedBoot) -> Iterator[float]:
 
 def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
     """Return the times between the boots of a log during which the machine was off."""
-    found = []
+    periods = []
     for before, after in pairwise(timeline.boots(log)):
         end = timeline.at(log, before, timeline.length(log, before))
         start = timeline.at(log, after, 0.0)
-        found.append(Downtime(log=log, before=before, after=after, end=end, start=start))
-    return found
+        periods.append(Downtime(log=log, before=before, after=after, end=end, start=start))
+    return periods
 
 
 @dataclass(frozen=True, slots=True)

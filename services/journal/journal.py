@@ -471,11 +471,11 @@ class JournalReader:
         self._connection = connect(path, vfs=vfs)
         self._ids: dict[int, str] = {}
         try:
-            found = self._meta().get("log")
+            log = self._meta().get("log")
         except JournalError:
             self._connection.close()
             raise
-        self._seed = seed(found)
+        self._seed = seed(log)
 
     def batches(self, *, after: int, limit: int) -> list[Batch]:
         """Return up to `limit` batches with a number above `after`, in order."""
@@ -485,9 +485,9 @@ class JournalReader:
     def all_batches(self) -> Iterator[Batch]:
         """Yield all existing batches, in order."""
         after = 0
-        while found := self.batches(after=after, limit=100):
-            yield from found
-            after = found[-1].number
+        while page := self.batches(after=after, limit=100):
+            yield from page
+            after = page[-1].number
 
     def closed(self) -> dict[str, int]:
         """Return, by sensor, the last sequence number known to be in documents."""

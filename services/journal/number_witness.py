@@ -91,8 +91,8 @@ def read(path: Path) -> GivenNumbers | None:
 
 def _newest(content: bytes) -> GivenNumbers | None:
     half = len(content) // 2
-    found = [record for at in (0, half) if (record := _record(content[at : at + half])) is not None]
-    return max(found, key=lambda record: record.turn, default=None)
+    records = [record for at in (0, half) if (record := _record(content[at : at + half])) is not None]
+    return max(records, key=lambda record: record.turn, default=None)
 
 
 def _record(slot: bytes) -> GivenNumbers | None:
@@ -152,13 +152,13 @@ class NumberWitness:
         utc: float = 0.0,
     ) -> None:
         """Begin to witness for a log; durable on return, unless there is a `fault`."""
-        found = self.found
+        before = self.found
         with self._lock:
             self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
             self._last, self._totals, self._utc = dict(last), dict(totals), utc
-            goes_on = found is not None and (found.vessel, found.log) == (vessel, log)
+            goes_on = before is not None and (before.vessel, before.log) == (vessel, log)
             self._durable = (
-                {name: found.reserved(name) for name in last} if goes_on and found is not None else {}
+                {name: before.reserved(name) for name in last} if goes_on and before is not None else {}
             )
             self._reserved = dict(self._durable)
             self._since = None

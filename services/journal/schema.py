@@ -179,10 +179,10 @@ def check_batches(connection: apsw.Connection, *, seed: int) -> Iterator[int]:
 def _sound_batches(
     connection: apsw.Connection, *, after: int, seed: int, limit: int
 ) -> Iterator[tuple[int, bytes]]:
-    for found in connection.execute(
+    for row in connection.execute(
         "SELECT number, crc, data FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
     ).fetchall():
-        number, crc, data = cast("tuple[int, int, bytes]", found)
+        number, crc, data = cast("tuple[int, int, bytes]", row)
         if zlib.crc32(data, seed) != crc:
             raise JournalDamagedError(f"batch {number} does not match its checksum")
         yield number, data

@@ -41,7 +41,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT number, id, closed, path, unit, kept FROM sensor"
     ).fetchall()
-    found = []
+    faults = []
     through = int(meta.pop("through", 0) or 0)
     for number, name, closed, _, _, kept in rows:
         try:
@@ -50,8 +50,8 @@ def unsettled(connection: apsw.Connection) -> list[str]:
         except msgspec.DecodeError:
             sound = False
         if not sound:
-            found.append(f"what is settled of sensor {name!r} does not match its checksum")
-    return found + _unspared(connection, meta, {row[0]: (row[1], *row[3:5]) for row in rows})
+            faults.append(f"what is settled of sensor {name!r} does not match its checksum")
+    return faults + _unspared(connection, meta, {row[0]: (row[1], *row[3:5]) for row in rows})
 
 
 def _unspared(
@@ -64,9 +64,9 @@ def _unspared(
     if zlib.crc32(spare[1]) != spare[0]:
         return ["what its facts say once more does not match its checksum"]
     facts, known = msgspec.msgpack.decode(spare[1])
-    found = []
+    faults = []
     if {key: value for key, value in facts if key != "through"} != meta:
-        found.append("its facts are not as they were written")
+        faults.append("its facts are not as they were written")
     if {number: (name, path, unit) for number, name, _, path, unit in known} != sensors:
-        found.append("its sensors are not as they were written")
-    return found
+        faults.append("its sensors are not as they were written")
+    return faults

@@ -54,23 +54,23 @@ def plausible(count: object, seconds: object) -> Totals | None:
 
 def of(totals: Mapping[str, Totals], *, utc: float, source: str) -> dict[str, Total]:
     """Return totals with how they are known."""
-    return {name: Total(found.count, found.seconds, utc, source) for name, found in totals.items()}
+    return {name: Total(total.count, total.seconds, utc, source) for name, total in totals.items()}
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
     """Return the highest that several files of one vessel say of each sensor."""
-    found: dict[str, Total] = {}
+    by_sensor: dict[str, Total] = {}
     for some in several:
         for name, total in some.items():
-            known = found.get(name)
+            known = by_sensor.get(name)
             if known is None:
-                found[name] = total
+                by_sensor[name] = total
                 continue
             best = max(known, total, key=lambda each: (each.seconds, each.count, each.utc))
-            found[name] = msgspec.structs.replace(
+            by_sensor[name] = msgspec.structs.replace(
                 best, count=max(known.count, total.count), seconds=max(known.seconds, total.seconds)
             )
-    return found
+    return by_sensor
 
 
 def encode(vessel: str, totals: Mapping[str, Total]) -> str:

@@ -79,8 +79,8 @@ class LightsDaemon:
     def _choose(self) -> None:
         states = shown(self._look())
         if self._panel.lights == ("status",):
-            found = worst(states)
-            patterns = {"status": OFF if self._night() and found.severity == 0 else single(states)}
+            most_severe = worst(states)
+            patterns = {"status": OFF if self._night() and most_severe.severity == 0 else single(states)}
         else:
             patterns = {
                 name: OFF if self._night() and state.severity == 0 else state.pattern
@@ -162,12 +162,12 @@ def _serve(args: Namespace, configuration: Configuration, panel: RetryingPanel) 
         )
 
     def tell(states: Mapping[str, LightState]) -> None:
-        found = {
+        shown = {
             name: {"pattern": state.pattern.name, "means": state.means} for name, state in states.items()
         }
         clock = {"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}
         try:
-            state = {"pid": os.getpid(), "updated": clock, "lights": found, "whyDark": panel.why_dark}
+            state = {"pid": os.getpid(), "updated": clock, "lights": shown, "whyDark": panel.why_dark}
             state_file.write(state_file.path(args.run, "lights"), state)
         except OSError as error:
             log.warning("cannot write the lights' state: %s", error)

@@ -272,11 +272,11 @@ TABLE: Final[tuple[LightState, ...]] = (
 
 def shown(facts: LightFacts) -> Mapping[str, LightState]:
     """Return the state that each light shows."""
-    found: dict[str, LightState] = {}
+    by_light: dict[str, LightState] = {}
     for state in TABLE:
-        if state.light not in found and state.holds(facts):
-            found[state.light] = state
-    return found
+        if state.light not in by_light and state.holds(facts):
+            by_light[state.light] = state
+    return by_light
 
 
 def worst(states: Mapping[str, LightState]) -> LightState:
@@ -290,10 +290,10 @@ def single(states: Mapping[str, LightState]) -> Pattern:
     The light is on if all is well. Otherwise the number of flashes is the severity, and a fast blink means
     that nothing is recorded.
     """
-    found = worst(states)
-    if found.severity == 0:
+    most_severe = worst(states)
+    if most_severe.severity == 0:
         return ON
-    return FAST if found.severity >= _GRAVEST else flashes(found.severity)
+    return FAST if most_severe.severity >= _GRAVEST else flashes(most_severe.severity)
 
 
 _GRAVEST: Final = 9

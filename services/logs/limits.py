@@ -70,12 +70,12 @@ class Limiter:
         """
         over = [key for key, span in self._words.items() if now - span.began >= WITHIN_S]
         spans = [(key[0], self._words.pop(key)) for key in over]
-        found = [(place, span.text, span.kept_back) for place, span in spans]
+        counts = [(place, span.text, span.kept_back) for place, span in spans]
         for place, span in self._places.items():
             if now - span.began >= WITHIN_S:
-                found.append((place, "", span.kept_back))
+                counts.append((place, "", span.kept_back))
                 span.kept_back = 0
-        return [each for each in found if each[2]]
+        return [each for each in counts if each[2]]
 
     def _forget(self) -> None:
         """Drop the oldest messages if there are too many, but keep their counts."""

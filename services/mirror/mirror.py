@@ -102,29 +102,29 @@ def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Surv
 
     `progress` is called after each document.
     """
-    found = Survey()
+    result = Survey()
     for number, content in contents(folder):
         progress()
-        found.segments += 1
-        found.size += segment(folder, number).stat().st_size
+        result.segments += 1
+        result.size += segment(folder, number).stat().st_size
         if content.damaged:
-            found.damaged.append((number, len(content.damaged)))
+            result.damaged.append((number, len(content.damaged)))
         if content.last_mark is not None:
-            found.mark = content.last_mark.mark()
+            result.mark = content.last_mark.mark()
         for copy in content.copies():
             progress()
-            found.there.add((copy.id, copy.rev))
-    return found
+            result.there.add((copy.id, copy.rev))
+    return result
 
 
 def uncopied(
-    found: Survey, database: Database, vessel: str, *, progress: Callable[[], None] = lambda: None
+    copies: Survey, database: Database, vessel: str, *, progress: Callable[[], None] = lambda: None
 ) -> list[str]:
     """Return the ids of documents whose copies were durable and are gone.
 
     Documents that have not been copied yet are not among them. Raise StoreError if the store cannot be read.
     """
-    state = found.mark
+    state = copies.mark
     if state is None or state.store != database.uuid:
         return []  # copying starts again from the beginning
     missing, since = [], 0
@@ -137,7 +137,7 @@ def uncopied(
             if (change.sequence <= state.filled or state.until < change.sequence <= state.through)
             and is_own(change.id, vessel)
             and not change.deleted
-            and (change.id, change.rev) not in found.there
+            and (change.id, change.rev) not in copies.there
         ]
     return missing
 
@@ -205,16 +205,16 @@ class CopyWriter:
         state = self._begin(database)
         if state.filled >= state.until:
             return False
-        found = database.changes(state.filled, limit=LOOKED_AT)
+        changes = database.changes(state.filled, limit=LOOKED_AT)
         upto, size, wanted = state.filled, 0, []
-        for change in found:
+        for change in changes:
             if change.sequence > state.until or size >= FILL_BYTES:
                 break
             upto = change.sequence
             if is_own(change.id, vessel) and not change.deleted:
                 size += change.size
                 wanted.append((change.id, change.rev))
-        if size < FILL_BYTES and (len(found) < LOOKED_AT or found[-1].sequence > state.until):
+        if size < FILL_BYTES and (len(changes) < LOOKED_AT or changes[-1].sequence > state.until):
             upto = state.until
         self._append_documents(database, wanted)
         through = state.through if self._reach is None else self._reach
@@ -306,9 +306,9 @@ class CopyWriter:
     def _resume(self, number: int) -> bool:
         """Find the newest mark, and prepare the newest segment for appending."""
         content = parse(read(segment(self.folder, number)), number)
-        found = content.last_mark
-        if found is not None:
-            self._mark = found.mark()
+        mark = content.last_mark
+        if mark is not None:
+            self._mark = mark.mark()
         if number == self._number:
             self._size = content.records[-1].end if content.records else 0
             if any(start < self._size for start, _ in content.damaged):
@@ -318,7 +318,7 @@ class CopyWriter:
                 self._again = content.lost()
                 if content.damaged:  # a power cut left it unfinished, or its last page is bad
                     self._file.cut(self._size)
-        return found is not None
+        return mark is not None
 
     def _begin(self, database: Database) -> Mark:
         """Return the mark that applies to this store."""
@@ -341,9 +341,9 @@ class CopyWriter:
 
     def _append_current(self, database: Database, ids: Iterable[str]) -> int:
         """Copy the current revisions of documents that exist, and return their number."""
-        found = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
-        self._append_documents(database, found)
-        return len(found)
+        current = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
+        self._append_documents(database, current)
+        return len(current)
 
     def _append_documents(self, database: Database, wanted: Iterable[tuple[str, str]]) -> None:
         self._append_copies(_from_store(database, wanted))
@@ -406,9 +406,9 @@ def is_own(document_id: str, vessel: str) -> bool:
 
 def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
     for document_id, rev in wanted:
-        found = database.revision(document_id, rev)
-        if found is not None:  # else it has changed again, and is copied then
-            yield Copy(document_id, rev, found.history, msgspec.Raw(found.raw))
+        revision = database.revision(document_id, rev)
+        if revision is not None:  # else it has changed again, and is copied then
+            yield Copy(document_id, rev, revision.history, msgspec.Raw(revision.raw))
 
 
 def _counts(copy: Copy, database: Database) -> bool:

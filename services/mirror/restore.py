@@ -78,13 +78,13 @@ def lacking(
             if revisions.is_sound(rev) and not name.startswith(f"{DocumentType.ALARM}:")
         }
     )
-    found = []
+    missing = []
     for first in range(0, len(ids), LOOKED_UP):
         progress()
         some = ids[first : first + LOOKED_UP]
         here = database.current(some)
-        found += [name for name in some if name not in here and not database.floor(name)]
-    return found
+        missing += [name for name in some if name not in here and not database.floor(name)]
+    return missing
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:

@@ -158,7 +158,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 def parse(data: bytes, segment: int) -> SegmentContent:
     """Return what can be read. Never raise, whatever the bytes are."""
-    found = SegmentContent()
+    content = SegmentContent()
     here = end = 0
     while True:
         here = data.find(MAGIC, here)
@@ -169,12 +169,12 @@ def parse(data: bytes, segment: int) -> SegmentContent:
             here += 1
             continue
         if here > end:
-            found.damaged.append((end, here))
-        found.records.append(whole)
+            content.damaged.append((end, here))
+        content.records.append(whole)
         here = end = whole.end
     if end < len(data):
-        found.damaged.append((end, len(data)))
-    return found
+        content.damaged.append((end, len(data)))
+    return content
 
 
 def read(path: Path) -> bytes:

@@ -168,8 +168,8 @@ class GroupCommitter:
         due_ns, batch = self._due_ns(), self._batch()
         try:
             landed = self._journal.reopen() if self._retry_ms is not None else []
-            for found in landed:
-                self._settle(found)
+            for durable in landed:
+                self._settle(durable)
             if landed:
                 batch = self._batch()
             done = self._journal.commit(batch)

@@ -125,18 +125,18 @@ def establish(
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
     """Return how it is known that another vessel has more of a log; None if that does not end the log."""
-    found = peer_ahead.read(data, log)
-    if found is None or found.is_signed:
-        return None if found is None else found.words
+    note = peer_ahead.read(data, log)
+    if note is None or note.is_signed:
+        return None if note is None else note.words
     if not peer_ahead.may_believe(data, log, utc):
-        logger.warning("%s. It is not signed, and a log ended that way within a day: ignored", found.words)
+        logger.warning("%s. It is not signed, and a log ended that way within a day: ignored", note.words)
         return None
     try:
         peer_ahead.remember(data, log, utc)
     except OSError as error:
-        logger.warning("%s. Ignored, as %s cannot be written: %s", found.words, data, error.strerror)
+        logger.warning("%s. Ignored, as %s cannot be written: %s", note.words, data, error.strerror)
         return None
-    return found.words
+    return note.words
 
 
 def is_behind(journal: Journal) -> str | None:
@@ -198,18 +198,18 @@ def _carried(
 ) -> dict[str, totals.Total]:
     """Return the totals with which a new log of a vessel begins."""
     witnessed = carryover.of_witness(journal.witness.found, vessel)
-    found = [totals.decode(journal.get_meta(totals.KEY), vessel), witnessed]
+    sources = [totals.decode(journal.get_meta(totals.KEY), vessel), witnessed]
     logs = [] if journal.witness.found is None else [journal.witness.found.log]
     if journal.get_meta("vessel") == vessel and journal.get_meta("log") is not None:
         log = str(journal.get_meta("log"))
         logs = logs or [log]
         utc = 0.0 if journal.last_batch is None else journal.last_batch.utc
-        found.append(totals.of(journal.totals, utc=utc, source=f"the journal of log {log}"))
+        sources.append(totals.of(journal.totals, utc=utc, source=f"the journal of log {log}"))
     try:
         return carryover.gather(
             journal.path.parent,
             vessel=vessel,
-            own=found,
+            own=sources,
             logs=logs,
             sensors=sensors,
             witnessed=witnessed,
@@ -218,4 +218,4 @@ def _carried(
     except Exception:
         # Whatever a document says, recording goes on, with what the vessel's own files say.
         logger.exception("documents cannot be asked for totals")
-        return totals.highest(found)
+        return totals.highest(sources)

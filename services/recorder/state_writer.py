@@ -106,7 +106,7 @@ class PublishedState:
     def _sensor(
         self, sensor: SensorSettings, recording: GroupCommitter, *, now_ms: int, utc: float
     ) -> dict[str, Any]:
-        found, intake = self._latest.get(sensor.id), recording.intakes[sensor.id]
+        sample, intake = self._latest.get(sensor.id), recording.intakes[sensor.id]
         facts: dict[str, Any] = {
             "name": sensor.name,
             "path": sensor.path,
@@ -121,12 +121,12 @@ class PublishedState:
             "clock": None,
             "utc": None,
         }
-        if found is not None:
-            clock = found.boottime_ns / 1e9
+        if sample is not None:
+            clock = sample.boottime_ns / 1e9
             facts |= {
-                "value": found.value if found.state.carries_value else None,
-                "state": found.state.value,
-                "detail": found.detail,
+                "value": sample.value if sample.state.carries_value else None,
+                "state": sample.state.value,
+                "detail": sample.detail,
                 "clock": clock,
                 "utc": utc - (now_ms / 1000 - clock),
             }
@@ -144,10 +144,10 @@ class PublishedState:
         self._counted, self._counted_ms = dict(recording.accepted), now_ms
 
 
-def _times(found: Collection[float]) -> dict[str, float] | None:
-    if not found:
+def _times(values: Collection[float]) -> dict[str, float] | None:
+    if not values:
         return None
-    ordered = sorted(found)
+    ordered = sorted(values)
     return {
         "count": len(ordered),
         "median": round(ordered[len(ordered) // 2], 3),

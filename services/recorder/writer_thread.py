@@ -276,8 +276,8 @@ class WriterThread:
                 )
             )
             boot_id = documents.boot_id(self._identity.vessel, self._identity.log, self._identity.boot)
-            found = self._database.get(boot_id)
-            self._boot_before = None if found is None else found.body
+            boot = self._database.get(boot_id)
+            self._boot_before = None if boot is None else boot.body
             self._anchors_written = ()
         return self._documenter
 
@@ -295,8 +295,8 @@ class WriterThread:
         before = self._boot_before
         if before is not None:
             # The recorder was restarted within one boot, or the store reopened: keep what was known.
-            found = before.get("anchors")
-            known = found if isinstance(found, list) else []
+            earlier_anchors = before.get("anchors")
+            known = earlier_anchors if isinstance(earlier_anchors, list) else []
             body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
             body["previousEnd"] = before.get("previousEnd")
         documenter.set_boot(body)

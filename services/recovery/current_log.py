@@ -38,5 +38,5 @@ class CurrentLog:
     def recorded(self) -> str | None:
         """Return the log that a recorder is writing at this moment; None if none runs."""
         state = state_file.read(state_file.path(self._run))
-        found = None if state is None else state.get("log")
-        return found if isinstance(found, str) else None
+        log = None if state is None else state.get("log")
+        return log if isinstance(log, str) else None

@@ -116,21 +116,21 @@ class _Reading:
         self._spare = None
 
     def result(self) -> SalvagedJournal:
-        found = SalvagedJournal(meta=self._meta, sensors=list(self._sensors.values()))
-        found.totals = self._totals()
+        salvaged = SalvagedJournal(meta=self._meta, sensors=list(self._sensors.values()))
+        salvaged.totals = self._totals()
         seed = seed_of(self._meta.get("log"))
         for candidates in (self._rows, self._copies):
             for number, some in candidates.items():
-                if number in found.batches:
+                if number in salvaged.batches:
                     continue
                 for crc, data in some:
                     if zlib.crc32(data, seed) == crc:
-                        found.batches[number] = (crc, data)
-                        found.from_echoes += candidates is self._copies
-        return found
+                        salvaged.batches[number] = (crc, data)
+                        salvaged.from_echoes += candidates is self._copies
+        return salvaged
 
     def _totals(self) -> dict[str, Totals]:
-        found = {}
+        totals = {}
         through = self._meta.get("through") or 0
         for number, (name, closed, kept) in self._kept.items():
             try:
@@ -139,14 +139,14 @@ class _Reading:
             except (msgspec.DecodeError, ValueError):
                 continue
             if is_sound:
-                found[name] = Totals(said.count, said.seconds)
-        return found
+                totals[name] = Totals(said.count, said.seconds)
+        return totals
 
 
-def batches(found: SalvagedJournal) -> Iterator[Batch]:
+def batches(salvaged: SalvagedJournal) -> Iterator[Batch]:
     """Yield the salvaged batches, in order, without those that refer to unknown sensors."""
-    ids = {number: name for number, name, *_ in found.sensors}
-    for number, (_, data) in sorted(found.batches.items()):
+    ids = {number: name for number, name, *_ in salvaged.sensors}
+    for number, (_, data) in sorted(salvaged.batches.items()):
         try:
             yield unpack(number, data, ids)
         except BatchError:

@@ -49,14 +49,14 @@ class Spans:
 
     def holes(self, upto: int) -> list[tuple[int, int]]:
         """Return the ranges that are missing between 1 and `upto`."""
-        found, expected = [], 1
+        holes, expected = [], 1
         for first, last in self._spans:
             if first > expected:
-                found.append((expected, first - 1))
+                holes.append((expected, first - 1))
             expected = max(expected, last + 1)
         if expected <= upto:
-            found.append((expected, upto))
-        return found
+            holes.append((expected, upto))
+        return holes
 
     @property
     def last(self) -> int:
@@ -167,8 +167,8 @@ def _windows(database: Database, vessel: str) -> dict[str, float]:
 
     With them, samples are written into the same documents as before, which other vessels may already have.
     """
-    found = database.get(documents.vessel_id(vessel))
-    sensors = None if found is None else found.body.get("sensors")
+    document = database.get(documents.vessel_id(vessel))
+    sensors = None if document is None else document.body.get("sensors")
     windows = {}
     for name, settings in sensors.items() if isinstance(sensors, dict) else ():
         window = settings.get("window") if isinstance(settings, dict) else None

@@ -153,8 +153,8 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
     for name in sorted(state.last):
         yield name, documented(database, state.vessel, name, state.log)
         prefix = documents.alarm_prefix(state.vessel, name, state.log)
-        for found in database.documents(prefix, reverse=True, limit=1):
-            parsed = documents.parse_id(found.id)
+        for reading in database.documents(prefix, reverse=True, limit=1):
+            parsed = documents.parse_id(reading.id)
             if parsed is not None and parsed.number is not None:
                 yield name, parsed.number
 
@@ -231,7 +231,9 @@ def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, ve
         return True
     if claim.sensor is None:
         prefix = f"{documents.DocumentType.BOOT}:{vessel}:{claim.log}:"
-        here = (documents.parse_id(found.id) for found in database.documents(prefix, reverse=True, limit=1))
+        here = (
+            documents.parse_id(reading.id) for reading in database.documents(prefix, reverse=True, limit=1)
+        )
         return claim.number > max((name.number or 0 for name in here if name is not None), default=0)
     if given is not None and (given.vessel, given.log) == (vessel, claim.log):
         return claim.number > given.last(claim.sensor)
@@ -258,10 +260,10 @@ def known_of(database: Database, vessel: str) -> dict[str, str]:
 
     Raise StoreError if the document cannot be read.
     """
-    found = database.get(documents.vessel_id(vessel))
-    if found is None:
+    document = database.get(documents.vessel_id(vessel))
+    if document is None:
         return {}
-    uuid, logs = found.body.get("uuid"), found.body.get("logs")
+    uuid, logs = document.body.get("uuid"), document.body.get("logs")
     known = {}
     if isinstance(uuid, str) and uuid.startswith("urn:mrn:signalk:uuid:"):
         known["uuid"] = uuid.rpartition(":")[2]

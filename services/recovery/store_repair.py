@@ -40,7 +40,7 @@ KEPT_ASIDE: Final = 3
 """Number of broken files of each kind that are kept for later examination."""
 
 
-def repair_store(path: Path, found: SalvagedJournal, report: Report, lost: "LostNumbers") -> int:
+def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "LostNumbers") -> int:
     """Replace a broken store by a new one, and return the number of the log's samples that are lost.
 
     The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
@@ -55,7 +55,7 @@ def repair_store(path: Path, found: SalvagedJournal, report: Report, lost: "Lost
     except (StoreError, apsw.Error, OSError) as error:
         _remove(fresh)
         report.done.append(f"{path}: nothing could be saved ({error}); a new store begins")
-    gone = refill(fresh, found, report, lost, name=path)
+    gone = refill(fresh, salvaged, report, lost, name=path)
     if fresh.exists():
         sync_directory(path.parent)
     if path.exists():
@@ -90,23 +90,23 @@ class LostNumbers:
     """True if the journal was behind, so that more numbers may have been given than are known."""
 
 
-def refill(store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
+def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
     """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
 
     `name` is the path of the store for messages. Return the number of samples that are lost.
     """
     _put_back(store, report, name=name)
     report.progress()
-    identity = found.identity
+    identity = salvaged.identity
     samples = gone = 0
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         if identity is not None:
             saved = rebuild.refill(
                 database,
                 identity=identity,
-                registered={name: (path, unit) for _, name, _, path, unit in found.sensors},
-                batches=batches(found),
-                last=_last_numbers(found, lost.given, report),
+                registered={name: (path, unit) for _, name, _, path, unit in salvaged.sensors},
+                batches=batches(salvaged),
+                last=_last_numbers(salvaged, lost.given, report),
                 utc=time.time(),
                 progress=report.progress,
             )
@@ -123,22 +123,22 @@ def refill(store: Path, found: SalvagedJournal, report: Report, lost: LostNumber
     return gone
 
 
-def _last_numbers(found: SalvagedJournal, given: GivenNumbers | None, report: Report) -> dict[str, int]:
+def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report: Report) -> dict[str, int]:
     """Return the last number that each sensor of a salvaged journal is known to have been given."""
     last: dict[str, int] = {}
-    for batch in batches(found):
+    for batch in batches(salvaged):
         report.progress()
         for sensor, number in {**batch.given, **batch.last_numbers()}.items():
             last[sensor] = max(number, last.get(sensor, 0))
-    is_known = given is not None and given.log == found.meta.get("log")
-    for _, sensor, closed, _, _ in found.sensors:
+    is_known = given is not None and given.log == salvaged.meta.get("log")
+    for _, sensor, closed, _, _ in salvaged.sensors:
         # These rows may be damaged: no number is higher than what was reserved.
         most = max(given.reserved(sensor), last.get(sensor, 0)) if given is not None and is_known else closed
         last[sensor] = max(last.get(sensor, 0), min(closed, most))
     return last
 
 
-def make_good(store: Path, found: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
+def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
     """Restore what a sound store has lost or never had, as `refill` does.
 
     It gets another identity, because what other vessels know of its sequences applies to a store with more in
@@ -146,7 +146,7 @@ def make_good(store: Path, found: SalvagedJournal, report: Report, lost: LostNum
     """
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         database.renew_identity()
-    return refill(store, found, report, lost, name=store)
+    return refill(store, salvaged, report, lost, name=store)
 
 
 def _put_back(store: Path, report: Report, *, name: Path) -> None:
@@ -160,7 +160,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     try:
         with Database.open(store, single_writer=documents.is_single_writer) as database:
             before = database.last_sequence
-            found = restore_missing(database, folder, progress=report.progress)
+            restored = restore_missing(database, folder, progress=report.progress)
             copies = CopyWriter(folder)
             copies.rebase(database, before=before)
             copies.close()
@@ -168,13 +168,13 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     except (OSError, DocumentError) as error:
         report.done.append(f"{folder}: copies cannot be used: {error}")
         return
-    report.done.append(f"{name}: {found} documents put back from copies")
+    report.done.append(f"{name}: {restored} documents put back from copies")
 
 
 def replace_journal(
     path: Path,
     store: Path,
-    found: SalvagedJournal,
+    salvaged: SalvagedJournal,
     report: Report,
     lost: LostNumbers,
     *,
@@ -195,16 +195,16 @@ def replace_journal(
     else:
         aside, is_kept = set_aside(path), True
     report.done.append(
-        f"{path}: {len(found.batches)} batches saved ({found.from_echoes} from copies alone); "
+        f"{path}: {len(salvaged.batches)} batches saved ({salvaged.from_echoes} from copies alone); "
         f"set aside as {aside}; a new log begins"
     )
     kept: dict[str, str | int | float] = {
-        key: value for key, value in found.meta.items() if key in ("uuid", "logs")
+        key: value for key, value in salvaged.meta.items() if key in ("uuid", "logs")
     }
-    vessel = found.meta.get("vessel") or (None if given is None else given.vessel)
+    vessel = salvaged.meta.get("vessel") or (None if given is None else given.vessel)
     if vessel:
         # The next start asks documents, too, and tells what it carries over.
-        counted = totals.highest([carryover.of_salvaged(found), carryover.of_witness(given, vessel)])
+        counted = totals.highest([carryover.of_salvaged(salvaged), carryover.of_witness(given, vessel)])
         kept |= {totals.KEY: totals.encode(str(vessel), counted)} if counted else {}
     try:
         if not {"uuid", "logs"} <= kept.keys() and vessel:
@@ -308,8 +308,8 @@ def put_waiting_away(store: Path, report: Report) -> None:
         report.progress()
         lost = _word(path)
         try:
-            found = salvage(path, progress=report.progress) if path.exists() else SalvagedJournal()
-            refill(store, found, report, lost, name=store)
+            salvaged = salvage(path, progress=report.progress) if path.exists() else SalvagedJournal()
+            refill(store, salvaged, report, lost, name=store)
         except StoreError as error:
             report.done.append(f"{path}: waits to be put into documents: {error}")
             return

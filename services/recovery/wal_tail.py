@@ -43,27 +43,27 @@ def apply_tail(path: Path) -> str | None:
 
     Raise JournalDamagedError if more follows than that.
     """
-    found = salvage(path)
+    salvaged = salvage(path)
     connection = connect(path)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         with translating(path):
-            return _take_in(path, connection, found)
+            return _take_in(path, connection, salvaged)
     finally:
         connection.close(True)
 
 
-def _take_in(path: Path, connection: apsw.Connection, found: SalvagedJournal) -> str | None:
+def _take_in(path: Path, connection: apsw.Connection, salvaged: SalvagedJournal) -> str | None:
     if connection.pragma("user_version") != SCHEMA_VERSION:
         return None
     newest = connection.execute("SELECT coalesce(max(number), 0) FROM batch").get
-    numbers = sorted(number for number in found.batches if number > newest)
+    numbers = sorted(number for number in salvaged.batches if number > newest)
     if not numbers:
         return None
     log = connection.execute("SELECT value FROM meta WHERE key = 'log'").get
-    if numbers != [newest + 1] or log != found.meta.get("log"):
+    if numbers != [newest + 1] or log != salvaged.meta.get("log"):
         raise JournalDamagedError(f"{path}: {BROKEN}")
-    crc, data = found.batches[newest + 1]
+    crc, data = salvaged.batches[newest + 1]
     ids: dict[int, str] = dict(connection.execute("SELECT number, id FROM sensor"))
     try:
         unpack(newest + 1, data, ids)

@@ -59,8 +59,8 @@ def why_not(sight: Sight) -> str | None:
 def rows(state: LiveMesh) -> list[PeerRow]:
     """Return all vessels that are near or whose documents have arrived, those that need attention first."""
     near = {peer.vessel: peer for peer in state.peers}
-    found = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
-    return sorted(found, key=_rank)
+    peers = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
+    return sorted(peers, key=_rank)
 
 
 def _rank(row: PeerRow) -> tuple[int, int, str]:
@@ -68,12 +68,12 @@ def _rank(row: PeerRow) -> tuple[int, int, str]:
     return place, -(row.peer.behind if row.peer is not None else 0), row.vessel
 
 
-def chosen(found: Sequence[PeerRow], vessel: str) -> PeerRow:
+def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
     """Return the row of a vessel. Raise UsageError if it is not in the list."""
-    for row in found:
+    for row in peers:
         if row.vessel == vessel:
             return row
-    known = ", ".join(sorted(row.vessel for row in found)) or "none"
+    known = ", ".join(sorted(row.vessel for row in peers)) or "none"
     raise UsageError(f"unknown vessel {vessel!r}; known vessels: {known}")
 
 
@@ -150,18 +150,18 @@ def headline(state: LiveMesh) -> str:
     )
 
 
-def _table(found: Sequence[PeerRow], width: int, utc: float, room: int | None) -> list[StyledLine]:
-    if not found:
+def _table(peers: Sequence[PeerRow], width: int, utc: float, room: int | None) -> list[StyledLine]:
+    if not peers:
         return _styled("no vessels in range, and no documents received from other vessels yet", None, width)
     head, blocks = fitted(
         [("vessel", "state", "behind", "pending", "route", "last", "sent", "received")]
-        + [_cells(row, utc) for row in found],
+        + [_cells(row, utc) for row in peers],
         right=(2, 3, 5, 6, 7),
         plain=(1,),
         width=width,
     )
-    shown, left = [StyledLine(line, Style.TITLE) for line in head], len(found)
-    for row, lines in zip(found, blocks, strict=True):
+    shown, left = [StyledLine(line, Style.TITLE) for line in head], len(peers)
+    for row, lines in zip(peers, blocks, strict=True):
         words = row.peer.problem if row.peer is not None else None
         block = [StyledLine(line, _STYLES.get(row.state)) for line in lines]
         block += [StyledLine(more) for more in wrap(words, width, indent="  ")] if words else []
@@ -256,7 +256,7 @@ def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, A
     facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
     if state is None:
         return facts
-    found = [row for row in rows(state) if vessel in (None, row.vessel)]
+    shown = [row for row in rows(state) if vessel in (None, row.vessel)]
     return facts | {
         "vessel": state.vessel,
         "fleet": state.fleet,
@@ -282,6 +282,6 @@ def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, A
                     "age": world.utc - row.route.utc,
                 },
             }
-            for row in found
+            for row in shown
         ],
     }

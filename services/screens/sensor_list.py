@@ -44,8 +44,8 @@ def view(args: Namespace, world: Environment) -> SensorList:
         else:
             vessel = chosen_vessel(args, database)
             why_not = "these are another vessel's sensors"
-        found, faults = from_documents(database, vessel, utc=world.utc)
-    return SensorList(vessel, found, why_not, faults)
+        current, faults = from_documents(database, vessel, utc=world.utc)
+    return SensorList(vessel, current, why_not, faults)
 
 
 def lines(seen: SensorList, where: Screen) -> list[str]:
@@ -58,28 +58,28 @@ def lines(seen: SensorList, where: Screen) -> list[str]:
     if rows:
         heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), plain=(1, 2, 5), width=where.width)
         shown += [paint(line, Style.TITLE, where) for line in heads]
-        for found, block in zip(seen.sensors, blocks, strict=True):
-            shown += [paint(line, _style(found), where) for line in block]
+        for current, block in zip(seen.sensors, blocks, strict=True):
+            shown += [paint(line, _style(current), where) for line in block]
     for fault in seen.faults:
         shown += wrap(f"skipped: {fault}", where.width)
     return shown
 
 
-def _style(found: CurrentValue) -> Style | None:
-    if found.alarm is not None:
+def _style(current: CurrentValue) -> Style | None:
+    if current.alarm is not None:
         return Style.BAD
-    return Style.WARN if found.is_faulty else None
+    return Style.WARN if current.is_faulty else None
 
 
-def cells(found: CurrentValue) -> tuple[str, ...]:
+def cells(current: CurrentValue) -> tuple[str, ...]:
     """Return the cells of a sensor's row, in the order of `HEAD`."""
     return (
-        found.sensor,
-        format_value(found.value, found.unit, path=found.path),
-        state_words(found),
-        "-" if found.age is None else format_duration(round(found.age, 1)),
-        "-" if found.rate is None else f"{_rate(found.rate)}/s",
-        found.name,
+        current.sensor,
+        format_value(current.value, current.unit, path=current.path),
+        state_words(current),
+        "-" if current.age is None else format_duration(round(current.age, 1)),
+        "-" if current.rate is None else f"{_rate(current.rate)}/s",
+        current.name,
     )
 
 
@@ -94,15 +94,15 @@ def old_words(seen: SensorList, place: tzinfo) -> str:
     return f"{seen.why_not}; showing the last values in documents{until}"
 
 
-def state_words(found: CurrentValue) -> str:
+def state_words(current: CurrentValue) -> str:
     """Describe the fault and the alarm of a sensor."""
     parts = []
-    if found.state is None:
+    if current.state is None:
         parts.append("no data yet")
-    elif found.is_faulty:
-        parts.append(found.state.upper() + (f": {found.detail}" if found.detail else ""))
-    if found.alarm is not None:
-        parts.append(f"{found.alarm} active")
+    elif current.is_faulty:
+        parts.append(current.state.upper() + (f": {current.detail}" if current.detail else ""))
+    if current.alarm is not None:
+        parts.append(f"{current.alarm} active")
     return "; ".join(parts) or "good"
 
 
@@ -114,20 +114,20 @@ def as_json(seen: SensorList) -> dict[str, Any]:
         "whyNot": seen.why_not or None,
         "sensors": [
             {
-                "sensor": found.sensor,
-                "name": found.name,
-                "path": found.path,
-                "unit": found.unit,
-                "value": found.value,
-                "state": found.state,
-                "detail": found.detail,
-                **moment_json(found.moment),
-                "age": found.age,
-                "rate": found.rate,
-                "alarm": found.alarm,
-                "seq": found.sequence,
+                "sensor": current.sensor,
+                "name": current.name,
+                "path": current.path,
+                "unit": current.unit,
+                "value": current.value,
+                "state": current.state,
+                "detail": current.detail,
+                **moment_json(current.moment),
+                "age": current.age,
+                "rate": current.rate,
+                "alarm": current.alarm,
+                "seq": current.sequence,
             }
-            for found in seen.sensors
+            for current in seen.sensors
         ],
         "faults": list(seen.faults),
     }

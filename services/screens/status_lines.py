@@ -165,8 +165,8 @@ def sensors(facts: StatusFacts) -> str:
     """Say how many sensors there are, and which are faulty."""
     if not facts.sensors:
         return "none"
-    faulty = [f"{found.sensor} ({found.state})" for found in facts.sensors if found.is_faulty]
-    silent = [found.sensor for found in facts.sensors if found.state is None and found.kind != "manual"]
+    faulty = [f"{sensor.sensor} ({sensor.state})" for sensor in facts.sensors if sensor.is_faulty]
+    silent = [sensor.sensor for sensor in facts.sensors if sensor.state is None and sensor.kind != "manual"]
     words = count(len(facts.sensors), "sensor")
     parts = [f"{len(faulty)} faulty: {_named(faulty)}"] if faulty else []
     parts += [f"no data yet: {_named(silent)}"] if silent else []
@@ -198,15 +198,15 @@ def identity(facts: StatusFacts) -> str:
     """Say which fleet the vessel belongs to."""
     if facts.live is None:
         return "unknown: the recorder is not running"
-    found = facts.live.identity
-    if found.fault is not None:
-        return f"WRONG, boot documents are not signed: {found.fault}"
-    if found.fleet is None:
+    own = facts.live.identity
+    if own.fault is not None:
+        return f"WRONG, boot documents are not signed: {own.fault}"
+    if own.fleet is None:
         return "none; this vessel belongs to no fleet"
     ends = None if facts.mesh is None else facts.mesh.expires
     if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
-        return f"member of fleet {found.fleet}"
-    return f"member of fleet {found.fleet}; {_expiry(ends, facts)}"
+        return f"member of fleet {own.fleet}"
+    return f"member of fleet {own.fleet}; {_expiry(ends, facts)}"
 
 
 def daemons(facts: StatusFacts) -> str:
@@ -429,7 +429,7 @@ def _full(facts: StatusFacts) -> str | None:
 
 
 def _faulty(facts: StatusFacts) -> str | None:
-    faulty = next((found for found in facts.sensors if found.is_faulty), None)
+    faulty = next((sensor for sensor in facts.sensors if sensor.is_faulty), None)
     if faulty is None or facts.live is None:
         return None
     detail = f", {faulty.detail}" if faulty.detail else ""

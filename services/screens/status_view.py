@@ -57,10 +57,10 @@ def styled_lines(label: str, words: str, where: Screen) -> list[str]:
     """
     style = next((style for mark, style in MARKS if mark.search(words)), None)
     if where.width >= ROOMY:
-        found = wrap(f"{label:<{LABEL}}{words}", where.width, indent="  ", hang=LABEL)
+        wrapped = wrap(f"{label:<{LABEL}}{words}", where.width, indent="  ", hang=LABEL)
     else:
-        found = wrap(f"{label}: {words}", where.width, indent="  ")
-    return [paint(line, style, where) for line in found]
+        wrapped = wrap(f"{label}: {words}", where.width, indent="  ")
+    return [paint(line, style, where) for line in wrapped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
     if not vessel:
         return FromStore(store=facts)
     alarms = open_alarms(database, vessel, args.run)
-    found = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
-    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=found)
+    sensors = () if sight.is_live else tuple(from_documents(database, vessel, utc=world.utc)[0])
+    return FromStore(vessel=vessel, store=facts, alarms=tuple(alarms), sensors=sensors)
 
 
 def store_facts(database: "Database") -> StoreFacts:
@@ -202,7 +202,7 @@ def as_json(facts: StatusFacts, todo: str | None) -> dict[str, Any]:
             "notAcknowledged": sum(not alarm.is_acknowledged for alarm in facts.alarms),
             "ids": [alarm.id for alarm in facts.alarms],
         },
-        "faulty": [found.sensor for found in facts.sensors if found.is_faulty],
+        "faulty": [sensor.sensor for sensor in facts.sensors if sensor.is_faulty],
         "failedUnits": facts.failed_units,
         "restless": [str(each) for each in facts.restless],
         "problems": facts.problems,

@@ -56,8 +56,8 @@ def write(run: Path, state: BootState) -> None:
 
 def read(run: Path) -> BootState:
     """Return the results of the last boot; the defaults if there are none."""
-    found = state_file.read(state_file.path(run, NAME))
+    content = state_file.read(state_file.path(run, NAME))
     try:
-        return BootState() if found is None else msgspec.convert(found, BootState)
+        return BootState() if content is None else msgspec.convert(content, BootState)
     except msgspec.ValidationError:
         return BootState()

@@ -79,17 +79,17 @@ def recorded_exits(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
 
 def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
     """Return the names of the files with recorded exits, and when each was last changed, in nanoseconds."""
-    found = []
+    changes = []
     for path in sorted(run.glob("ended-*")):
         with suppress(OSError):
-            found.append((path.name, path.stat().st_mtime_ns))
-    return tuple(found)
+            changes.append((path.name, path.stat().st_mtime_ns))
+    return tuple(changes)
 
 
 def find_crash_loops(run: Path, *, clock: float) -> list[CrashLoop]:
     """Return the daemons that exit repeatedly at this moment, the most important first."""
-    found = (crash_loop_in(daemon, recorded_exits(run, daemon), clock=clock) for daemon in DAEMONS)
-    return [each for each in found if each is not None]
+    loops = (crash_loop_in(daemon, recorded_exits(run, daemon), clock=clock) for daemon in DAEMONS)
+    return [each for each in loops if each is not None]
 
 
 def _parsed(text: str) -> Iterator[DaemonExit]:

@@ -67,12 +67,12 @@ def read_checked(
 
     `who` is the daemon in words, and `boottime` is the boot clock now, in seconds.
     """
-    found = state_file.read(path)
-    if found is None:
+    content = state_file.read(path)
+    if content is None:
         what = "cannot be read" if path.exists() else "does not exist"
         return ObservedState(None, f"{who} is not running ({path} {what})")
     try:
-        state = msgspec.convert(found, shape)
+        state = msgspec.convert(content, shape)
     except msgspec.ValidationError as error:
         return ObservedState(
             None, f"{path} is not valid ({error}): check that {who} has the same version as this command"

@@ -479,18 +479,18 @@ class SyncDaemon:
         )
         words = f"no mesh: {fault}"
         if mesh is not None:
-            found = report.mesh_report(mesh)
+            mesh_state = report.mesh_report(mesh)
             tls = mesh.membership.identity.tls
             expires = tls.certificate.not_valid_after_utc.timestamp()
             radio = self._radio_key
             state |= state_writer.of_mesh(
-                found,
+                mesh_state,
                 fingerprint=tls.fingerprint,
                 expires=expires,
                 problems=own if radio is None else [*own, *radio.problems],
                 radio_key=None if radio is None else radio.told,
             )
-            words = _status(found)
+            words = _status(mesh_state)
         if words != self._words:
             self._notifier.status(words)
             self._words = words
@@ -512,9 +512,9 @@ def _crew(configuration: Configuration) -> list[CrewUser]:
     ]
 
 
-def _status(found: MeshReport) -> str:
-    linked = sum(peer.state is LinkState.LINKED for peer in found.peers)
-    return f"vessel {found.vessel} of fleet {found.fleet}: linked with {linked} of {len(found.peers)}"
+def _status(mesh: MeshReport) -> str:
+    linked = sum(peer.state is LinkState.LINKED for peer in mesh.peers)
+    return f"vessel {mesh.vessel} of fleet {mesh.fleet}: linked with {linked} of {len(mesh.peers)}"
 
 
 def run(args: Namespace) -> int:

@@ -168,12 +168,14 @@ class _RunningGateway:
         self._question: asyncio.Task[None] | None = None
         address = urlsplit(given.url)
         self._host, self._port = address.hostname or "", address.port or 443
-        found = parts([_entry(policy) for policy in given.policy])
-        self._asks = any(part.when.asks_for_interface for part in found)
+        policy_parts = parts([_entry(policy) for policy in given.policy])
+        self._asks = any(part.when.asks_for_interface for part in policy_parts)
         if self._asks:
             self._interface = None
         self.gateway: Final[Gateway] = (
-            self._mqtt(given, means, found) if given.kind == "mqtt" else self._couchbase(given, means, found)
+            self._mqtt(given, means, policy_parts)
+            if given.kind == "mqtt"
+            else self._couchbase(given, means, policy_parts)
         )
 
     async def stop(self) -> None:
@@ -204,7 +206,7 @@ class _RunningGateway:
             self.gateway.network_changed()
 
     def _couchbase(
-        self, given: model.GatewaySection, means: GatewayResources, found: Sequence[PolicyPart]
+        self, given: model.GatewaySection, means: GatewayResources, policy_parts: Sequence[PolicyPart]
     ) -> Gateway:
         return CouchbaseGateway(
             means.database,
@@ -219,7 +221,7 @@ class _RunningGateway:
                 channels=frozenset(given.channels),
                 pull_rule=means.rule,
                 pull_quota=None if means.quotas is None else means.quotas.quota_of(f"gateway:{given.name}"),
-                parts=tuple(found),
+                parts=tuple(policy_parts),
                 limit=given.limit,
             ),
             vessel=means.vessel,
@@ -229,7 +231,7 @@ class _RunningGateway:
         )
 
     def _mqtt(
-        self, given: model.GatewaySection, means: GatewayResources, found: Sequence[PolicyPart]
+        self, given: model.GatewaySection, means: GatewayResources, policy_parts: Sequence[PolicyPart]
     ) -> Gateway:
         def path(name: str | None) -> Path | None:
             return None if name is None else means.folder / name
@@ -248,7 +250,7 @@ class _RunningGateway:
             home_assistant=given.home_assistant,
             signalk=given.signalk,
             limit=given.limit,
-            lanes=tuple(self._lane(part) for part in found),
+            lanes=tuple(self._lane(part) for part in policy_parts),
         )
         return MqttGateway(
             means.database,
@@ -281,9 +283,9 @@ def office_rule(
     """
 
     def needed() -> FleetTrust:
-        found = trust()
-        assert found is not None
-        return found
+        known = trust()
+        assert known is not None
+        return known
 
     rights = Rights(vessel=name, log=log_now, trust=needed, leaves=database.leaves)
 

@@ -74,7 +74,7 @@ def state(
 
 
 def of_mesh(
-    found: MeshReport,
+    report: MeshReport,
     *,
     fingerprint: str,
     expires: float,
@@ -83,23 +83,23 @@ def of_mesh(
 ) -> dict[str, Any]:
     """Return what a mesh adds to the contents; `problems` are the daemon's own."""
     return {
-        "vessel": found.vessel,
-        "fleet": found.fleet,
-        "port": found.port,
+        "vessel": report.vessel,
+        "fleet": report.fleet,
+        "port": report.port,
         "fingerprint": fingerprint,
         "expires": expires,
-        "problems": [*problems, *found.problems],
+        "problems": [*problems, *report.problems],
         "peers": [
             {_camel(name): value for name, value in dataclasses.asdict(peer).items()}
             | {"state": peer.state.value}
-            for peer in found.peers
+            for peer in report.peers
         ],
-        "crew": [{"user": user, "address": address} for user, address in found.crew],
+        "crew": [{"user": user, "address": address} for user, address in report.crew],
         "routes": {
             vessel: {"path": list(route.path), "hops": route.hops, "utc": route.utc}
-            for vessel, route in found.routes.items()
+            for vessel, route in report.routes.items()
         },
-        "clones": found.clones,
+        "clones": report.clones,
         "radioKey": radio_key,
     }
 

@@ -26,11 +26,11 @@ class FolderWatch:
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
     """Return the name, date, size and inode of each file; empty if nothing can be read."""
-    found = []
+    stamps = []
     try:
         for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
             state = path.stat()
-            found.append((path.name, state.st_mtime_ns, state.st_size, state.st_ino))
+            stamps.append((path.name, state.st_mtime_ns, state.st_size, state.st_ino))
     except OSError:  # missing, or not readable: loading it reports that
         return ()
-    return tuple(found)
+    return tuple(stamps)

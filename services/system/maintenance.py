@@ -30,8 +30,8 @@ class MaintenanceError(Exception):
 
 def seconds(text: str) -> int:
     """Return the seconds of a duration such as `30m`, `90 s` or `2h`. Raise ValueError if it is not valid."""
-    found = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
-    wanted = int(found[1]) * _UNITS[found[2]] if found else 0
+    match = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
+    wanted = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < wanted <= LONGEST_S:
         text = f"{text!r} is no time up to 12 h, such as 30m or 2h"
         raise ValueError(text)

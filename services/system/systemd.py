@@ -31,8 +31,8 @@ class Notifier:
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """Take the address from the environment unless given; a leading `@` means the abstract namespace."""
-        found = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
-        self._address = "\0" + found[1:] if found.startswith("@") else found
+        name = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
+        self._address = "\0" + name[1:] if name.startswith("@") else name
         self._is_heard = True
         self._monotonic = monotonic
         self._progress_at = float("-inf")

@@ -39,9 +39,9 @@ def db_arguments(parser: ArgumentParser) -> None:
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str) -> ArgumentParser:
-        found = add(name, words)
-        found.add_argument("path", type=Path, metavar="PATH", help="the store's file, log.db")
-        return found
+        parser = add(name, words)
+        parser.add_argument("path", type=Path, metavar="PATH", help="the store's file, log.db")
+        return parser
 
     put = action("put", "store a document; prints its new revision")
     put.add_argument("id", metavar="DOCID", help="the document's id")
@@ -141,12 +141,12 @@ def _get(database: "Database", args: Namespace) -> int:
 
 
 def _ls(database: "Database", args: Namespace) -> int:
-    found: Iterable[Document | DocumentChange]
+    entries: Iterable[Document | DocumentChange]
     if args.since is None:
-        found = database.documents(args.prefix, limit=args.limit)
+        entries = database.documents(args.prefix, limit=args.limit)
     else:
-        found = _first(_live_since(database, args.since, args.prefix), args.limit)
-    for entry in found:
+        entries = _first(_live_since(database, args.since, args.prefix), args.limit)
+    for entry in entries:
         if args.json:
             print_json("db-document", {"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
         elif args.long:
@@ -268,14 +268,14 @@ def _checkpoints(database: "Database", args: Namespace) -> int:
     from sensors.units import format_bytes, format_duration
     from sync.store.checkpoints import TICK_S
 
-    found = [
+    selected = [
         kept
         for kept in database.checkpoints.all()
         if (not args.ids or kept.client in args.ids) and args.of in (None, kept.owner)
     ]
-    if unknown := sorted(set(args.ids) - {kept.client for kept in found}):
+    if unknown := sorted(set(args.ids) - {kept.client for kept in selected}):
         raise FailedError(f"{unknown[0]}: there is no such checkpoint")
-    for kept in found:
+    for kept in selected:
         dropped = args.drop and database.checkpoints.drop(kept.owner, kept.client)
         if args.json:
             facts = {

@@ -286,8 +286,8 @@ def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
     from sync.peer.selection import channels
 
     def chooses(document: Any) -> bool:
-        found = channels(document)
-        return not wanted.isdisjoint(found) or (document.deleted and not found)
+        own = channels(document)
+        return not wanted.isdisjoint(own) or (document.deleted and not own)
 
     return chooses
 

@@ -89,9 +89,9 @@ def _one(args: Namespace, world: Environment, folder: "FleetFolder", vessel: str
     target = Path(args.to.replace(PLACEHOLDER, vessel))
     bundle = compose(folder, vessel, now=_now(world))
     if args.image is not None:
-        found = _judged(args, target)
-        _confirm(args, world, f"{found.words}: overwrite all of it with {vessel}'s card?")
-        make.write_card(args.image, found, bundle, progress=_Progress(vessel, is_quiet=args.json))
+        card_target = _judged(args, target)
+        _confirm(args, world, f"{card_target.words}: overwrite all of it with {vessel}'s card?")
+        make.write_card(args.image, card_target, bundle, progress=_Progress(vessel, is_quiet=args.json))
     else:
         words = f"folder {target}" if target.is_dir() else _judged(args, target).words
         _confirm(args, world, f"{words}: put {vessel}'s bundle onto it?")

@@ -43,18 +43,18 @@ def fleet_arguments(parser: ArgumentParser) -> None:
     add = actions(parser, "ACTION")
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
-        found = add(name, words)
-        found.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
+        parser = add(name, words)
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
         if vessel:
-            found.add_argument("vessel", metavar="VESSEL", help="the vessel's id, as in vessel.toml")
+            parser.add_argument("vessel", metavar="VESSEL", help="the vessel's id, as in vessel.toml")
         if signs:
-            found.add_argument(
+            parser.add_argument(
                 "--passphrase-file",
                 type=Path,
                 metavar="F",
                 help="the root key's passphrase, instead of asking for it",
             )
-        return found
+        return parser
 
     init = action("init", "make a fleet: its root key, and the folder for all that follows", vessel=False)
     init.add_argument("--name", required=True, metavar="NAME", help="the fleet's name: [a-z0-9-]{1,32}")
@@ -209,8 +209,8 @@ def _begins(given: str | None, now: datetime) -> datetime:
     if given is None:
         return (now + REKEY_AFTER).replace(microsecond=0)
     try:
-        found = datetime.fromisoformat(given)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        begins = datetime.fromisoformat(given)
+        return begins.replace(tzinfo=UTC) if begins.tzinfo is None else begins.astimezone(UTC)
     except (ValueError, OverflowError):
         text = f"--from: {given!r} is no time; write 2026-05-15 or 2026-05-15T12:00 (UTC)"
         raise UsageError(text) from None

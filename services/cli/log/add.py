@@ -26,7 +26,7 @@ def add(args: Namespace, world: Environment) -> int:
     if not sight.is_live or sight.state is None:
         raise FailedError(f"{sight.why_not}: only it can add to the log")
     sensor = sight.state.sensors.get(args.sensor)
-    manual = [name for name, found in sight.state.sensors.items() if found.kind == "manual"]
+    manual = [name for name, sensor in sight.state.sensors.items() if sensor.kind == "manual"]
     if sensor is None or sensor.kind != "manual":
         what = "there is no sensor" if sensor is None else f"kind {sensor.kind} takes no values by hand:"
         raise UsageError(f"{what} {args.sensor!r}; sensors of kind manual: {', '.join(manual) or 'none'}")

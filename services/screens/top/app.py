@@ -146,9 +146,9 @@ class Top(App[None]):
             "lights": page.lights_part(look, width, in_short=height < _TALL),
         }
         for name, lines in (("header", head), ("said", said)):
-            found = self.screen_stack[0].query_one(f"#{name}", Lines)
-            _set_height(found, len(lines))
-            found.show(lines)
+            widget = self.screen_stack[0].query_one(f"#{name}", Lines)
+            _set_height(widget, len(lines))
+            widget.show(lines)
         heights = self._heights(parts, room)
         for name, part in parts.items():
             view = self._view(name)
@@ -161,9 +161,9 @@ class Top(App[None]):
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
         given = page.share(room, wanted, [_LEAST[name] for name in names], most)
-        found = dict(zip(names, given, strict=True))
-        found["sensors"] += room - sum(given)
-        return found
+        heights = dict(zip(names, given, strict=True))
+        heights["sensors"] += room - sum(given)
+        return heights
 
     def _view(self, name: str) -> ScreenPartView:
         # From the main screen, even if a dialog is open.

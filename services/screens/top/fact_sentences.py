@@ -84,14 +84,14 @@ def _alarms(look: TopFacts) -> Iterator[FactSentence]:
 
 
 def _machine(look: TopFacts) -> Iterator[FactSentence]:
-    found = look.facts
-    yield _told(RECORDING, f"Recording: {committed(found)}", Rank.RECORDING)
-    yield _told("clock", f"Clock: {clock(found)}", Rank.STATE)
+    facts = look.facts
+    yield _told(RECORDING, f"Recording: {committed(facts)}", Rank.RECORDING)
+    yield _told("clock", f"Clock: {clock(facts)}", Rank.STATE)
     # The free space changes with each commit; the advice says when it is short.
-    yield _told("card", f"Card: {card(found)}", Rank.STATE, news="known" if found.live else "")
-    yield _told("daemons", f"Daemons: {daemons(found)}", Rank.STATE)
-    yield _told("configuration", f"Configuration: {configuration(found)}", Rank.STATE)
-    yield _told("identity", f"Identity: {identity(found)}", Rank.STATE)
+    yield _told("card", f"Card: {card(facts)}", Rank.STATE, news="known" if facts.live else "")
+    yield _told("daemons", f"Daemons: {daemons(facts)}", Rank.STATE)
+    yield _told("configuration", f"Configuration: {configuration(facts)}", Rank.STATE)
+    yield _told("identity", f"Identity: {identity(facts)}", Rank.STATE)
     todo = look.todo
     yield _told("to do", "To do: nothing" if todo is None else f"To do: {todo}", Rank.RECORDING)
     for light in LIGHTS:
@@ -126,11 +126,11 @@ def _sensors(look: TopFacts) -> Iterator[FactSentence]:
     seen = look.sensors
     if seen.why_not:
         yield _told("sensors", f"Sensors: {sensor_list.old_words(seen, look.facts.zone)}", Rank.STATE)
-    for found in seen.sensors:
-        sensor, value, state, *_ = sensor_list.cells(found)
-        name = f" ({found.name})" if found.name and found.name != sensor else ""
+    for current in seen.sensors:
+        sensor, value, state, *_ = sensor_list.cells(current)
+        name = f" ({current.name})" if current.name and current.name != sensor else ""
         words = f"Sensor {sensor}{name}: {value}, {state}"
-        words += "" if found.age is None else f", {_ago(found.age)}"
+        words += "" if current.age is None else f", {_ago(current.age)}"
         gone = f"Sensor {sensor}: no longer reported"
         yield _told(f"sensor {sensor}", words, Rank.VALUE, f"{value}\n{state}", gone)
 
@@ -165,8 +165,8 @@ class NewsSelector:
         news = self._news(told, now)
         lines: list[str] = []
         left = self._most
-        for place, found in enumerate(news):
-            line = self._line(stamp, found.words)
+        for place, fact in enumerate(news):
+            line = self._line(stamp, fact.words)
             waiting = len(news) - place
             more = self._line(stamp, f"{waiting} more changes to show; the line is limited to 9600 baud")
             if lines and _size(line) + (_size(more) if waiting > 1 else 0) > left:
@@ -174,8 +174,8 @@ class NewsSelector:
                 break
             left -= _size(line)
             lines.append(line)
-            self._note(found)
-            if found.subject == RECORDING:
+            self._note(fact)
+            if fact.subject == RECORDING:
                 self._recording_at = now
         return lines
 
@@ -186,9 +186,9 @@ class NewsSelector:
             for subject, found in self._said.items()
             if subject not in now
         ]
-        for found in gone:
-            if not found.words:
-                self._note(found)
+        for fact in gone:
+            if not fact.words:
+                self._note(fact)
         new = [
             found
             for found in told
@@ -200,19 +200,19 @@ class NewsSelector:
         said = [found for found in gone if found.words] + new
         return sorted(said, key=lambda found: (self._rank(found), self._said_in.get(found.subject, 0)))
 
-    def _rank(self, found: FactSentence) -> Rank:
-        before = self._said.get(found.subject)
-        if found.rank is not Rank.VALUE or before is None or found.is_gone:
-            return found.rank
-        changed = before.news.partition("\n")[2] != found.news.partition("\n")[2]
+    def _rank(self, fact: FactSentence) -> Rank:
+        before = self._said.get(fact.subject)
+        if fact.rank is not Rank.VALUE or before is None or fact.is_gone:
+            return fact.rank
+        changed = before.news.partition("\n")[2] != fact.news.partition("\n")[2]
         return Rank.STATE if changed else Rank.VALUE
 
-    def _note(self, found: FactSentence) -> None:
-        if found.is_gone:
-            del self._said[found.subject]
+    def _note(self, fact: FactSentence) -> None:
+        if fact.is_gone:
+            del self._said[fact.subject]
         else:
-            self._said[found.subject] = found
-            self._said_in[found.subject] = self._turn
+            self._said[fact.subject] = fact
+            self._said_in[fact.subject] = self._turn
 
     def _line(self, stamp: str, words: str) -> str:
         return spelt(f"{stamp} {words}.", unicode=self._unicode)

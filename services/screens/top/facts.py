@@ -109,14 +109,14 @@ class TopFactsCollector:
         mesh_sight = sync_state.read(args.run, boottime=now, alive=world.alive)
         lights_sight = lights_state.read(args.run, boottime=now, alive=world.alive)
         kept = self._on_file()
-        found = aged(kept, now)
+        sensors = aged(kept, now)
         vessel = kept.vessel if sight.state is None else sight.state.vessel
         stored = status_view.FromStore(
             vessel=kept.vessel,
             store=kept.store,
             fault=self._fault(kept),
             alarms=tuple(episode for episode in kept.alarms if episode.alarm.vessel == vessel),
-            sensors=found,
+            sensors=sensors,
         )
         facts = status_view.compose(
             args,
@@ -184,10 +184,10 @@ class TopFactsCollector:
         of = (state.log, state.boot)
         if of != self._recent_of:
             self._recent, self._recent_of, self._followed = {}, of, set()
-        for name, found in state.sensors.items():
+        for name, sensor in state.sensors.items():
             recent = self._recent.setdefault(name, Recent())
-            if found.clock is not None:
-                recent.add(found.clock, found.value)
+            if sensor.clock is not None:
+                recent.add(sensor.clock, sensor.value)
             if kept.past_of == of and name in kept.past and name not in self._followed:
                 self._followed.add(name)
                 recent.follow(kept.past[name])

@@ -171,10 +171,10 @@ def _sensor_items(look: TopFacts, width: int, *, unicode: bool) -> Iterator[Item
         row = [sensor, value, age, _curve(look, sensor, columns, unicode=unicode), state]
         rows.append([*row, rate, name] if width >= WIDE else row)
     lines_of = _fitting(rows, right=(1, 2, 5), drop=(6, 5, 3) if width >= WIDE else (3,), width=width)
-    for found, row, text in zip(ordered, rows, lines_of, strict=True):
-        style = None if _is_well(found) else Style.BAD
+    for current, row, text in zip(ordered, rows, lines_of, strict=True):
+        style = None if _is_well(current) else Style.BAD
         lines = [StyledLine(text, style)]
-        words = sensor_list.state_words(found)
+        words = sensor_list.state_words(current)
         if words not in (row[4], "good"):
             lines += [StyledLine(line, style) for line in wrap(words, width, indent="    ")]
         yield Item(tuple(lines))
@@ -198,15 +198,15 @@ def _fitting(
         kept.remove(going.pop(0))
 
 
-def _is_well(found: CurrentValue) -> bool:
-    return not found.is_faulty and found.alarm is None
+def _is_well(current: CurrentValue) -> bool:
+    return not current.is_faulty and current.alarm is None
 
 
-def _in_short(found: CurrentValue) -> str:
+def _in_short(current: CurrentValue) -> str:
     """Return the state without details."""
-    words = sensor_list.state_words(found)
-    if found.is_faulty and found.detail and found.state is not None:
-        return found.state.upper()
+    words = sensor_list.state_words(current)
+    if current.is_faulty and current.detail and current.state is not None:
+        return current.state.upper()
     return words
 
 

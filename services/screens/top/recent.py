@@ -40,7 +40,7 @@ class Recent:
     def follow(self, past: "Recent") -> None:
         """Add past values, from before the first value that was added."""
         first = min(self.cells, default=None)
-        before = {cell: found for cell, found in past.cells.items() if first is None or cell < first}
+        before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])
         self.last = max(self.last, past.last)
 

@@ -139,12 +139,12 @@ class FactsReader:
         if stamps == self._configured:
             return kept
         try:
-            found = configured_vessel(args)
+            vessel = configured_vessel(args)
             kept = replace(
                 kept,
-                name="" if found is None else found.name,
+                name="" if vessel is None else vessel.name,
                 zone=zone(args),
-                vessel=kept.vessel or ("" if found is None else found.id),
+                vessel=kept.vessel or ("" if vessel is None else vessel.id),
                 problems=() if sight.is_live else problems_of(args),
             )
         except (CommandError, OSError) as error:
@@ -197,10 +197,10 @@ class FactsReader:
         self._sensors_of = now
         if not kept.vessel:
             return replace(kept, sensors=())
-        found, faults = from_documents(database, kept.vessel, utc=self._world.utc)
+        sensors, faults = from_documents(database, kept.vessel, utc=self._world.utc)
         return replace(
             kept,
-            sensors=tuple(found),
+            sensors=tuple(sensors),
             sensors_at=self._world.boottime,
             sensors_passed_over=tuple(dict.fromkeys(faults)),
         )
@@ -222,7 +222,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
     """Return its sensors with their present ages; `now` is the boot clock in seconds."""
     passed = max(now - kept.sensors_at, 0.0)
     return tuple(
-        found if found.age is None else replace(found, age=found.age + passed) for found in kept.sensors
+        sensor if sensor.age is None else replace(sensor, age=sensor.age + passed) for sensor in kept.sensors
     )
 
 
@@ -237,10 +237,10 @@ def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> 
             past[sensor] = _recorded(database, prefix, boot=state.boot, since=now - SPAN_S)
         return replace(kept, past=past, past_of=of)
     past = {}
-    for found in kept.sensors:
-        logs = models.logs(database, kept.vessel, found.sensor)
+    for current in kept.sensors:
+        logs = models.logs(database, kept.vessel, current.sensor)
         if logs:
-            past[found.sensor] = _recorded(database, reading_prefix(kept.vessel, found.sensor, logs[-1]))
+            past[current.sensor] = _recorded(database, reading_prefix(kept.vessel, current.sensor, logs[-1]))
     return replace(kept, past=past, past_of=None)
 
 
@@ -262,16 +262,16 @@ def _recorded(
         if reading.boot != boot or reading.end < since:
             break
         windows.append(reading)
-    found = Recent()
+    recent = Recent()
     for reading in reversed(windows):
         for entry in reading.samples:
-            found.add(reading.start + entry.offset / 1000, entry.value)
-    return found
+            recent.add(reading.start + entry.offset / 1000, entry.value)
+    return recent
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
