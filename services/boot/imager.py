@@ -101,8 +101,8 @@ def take_in_customisation(
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
     """Return the earlier customisation, with values replaced where the later one sets them."""
-    said = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
-    return dataclasses.replace(earlier, **{name: value for name, value in said.items() if value})
+    settings = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
+    return dataclasses.replace(earlier, **{name: value for name, value in settings.items() if value})
 
 
 def store_customisation(etc: Path, asked: Customisation) -> None:

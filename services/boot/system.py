@@ -90,9 +90,9 @@ def make_host_keys(folder: Path, *, tool: Run = run) -> None:
         if (folder / name).exists():
             continue
         with TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
-            made = Path(temporary) / name
-            tool(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(made)])
-            content, public = made.read_bytes(), made.with_suffix(".pub").read_bytes()
+            key = Path(temporary) / name
+            tool(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(key)])
+            content, public = key.read_bytes(), key.with_suffix(".pub").read_bytes()
         files.write(folder / f"{name}.pub", public)
         files.write(folder / name, content, mode=files.SECRET)
 

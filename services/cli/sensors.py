@@ -35,11 +35,11 @@ def sensors(args: Namespace, world: Environment) -> int:
     left = 1 if not args.watch else args.count
     try:
         while True:
-            seen = view(args, world)
+            sensor_list = view(args, world)
             if args.json:
-                print_json("sensors", as_json(seen))
+                print_json("sensors", as_json(sensor_list))
             else:
-                text = "\n".join(lines(seen, screen(zone=place)))
+                text = "\n".join(lines(sensor_list, screen(zone=place)))
                 if args.watch and is_terminal:
                     steer(sys.stdout, HOME_AND_CLEAR)
                 print(text, flush=True)

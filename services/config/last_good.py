@@ -102,8 +102,8 @@ def load_or_last_good(
         )
     except ConfigurationError as error:
         return keeper.load(error)
-    told = () if pair.describes_sensors else (nothing_described(sensors_path),)
-    return Loaded(pair.configuration, pair.sensors, (*told, *keeper.keep(pair)))
+    problems = () if pair.describes_sensors else (nothing_described(sensors_path),)
+    return Loaded(pair.configuration, pair.sensors, (*problems, *keeper.keep(pair)))
 
 
 def _read(

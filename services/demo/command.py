@@ -58,42 +58,44 @@ def run(args: Namespace) -> int:
 
 def _demo(folder: Path, vessels: int, seconds: float) -> int:
     speed = round(vessel_sensors.length_s() / (seconds - SPARE_S), 3)
-    made = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
-    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name)
-    print(_greeting(made, seconds), flush=True)
+    demo_fleet = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
+    shore = None if demo_fleet.is_alone else Shore(folder / SHORE, demo_fleet.linked_ashore.name)
+    print(_greeting(demo_fleet, seconds), flush=True)
     try:
-        voyage = Scenario(made, seconds, shore).run()
+        voyage = Scenario(demo_fleet, seconds, shore).run()
     finally:
-        made.kill()
+        demo_fleet.kill()
         if shore is not None:
             shore.kill()
-    return conclude(made, voyage)
+    return conclude(demo_fleet, voyage)
 
 
 def _stay(folder: Path, vessels: int) -> int:
     """Run a fleet to try things on, until interrupted."""
-    made = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
-    shore = None if made.is_alone else Shore(folder / SHORE, made.linked_ashore.name, listens=False)
-    for each in made:
+    demo_fleet = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
+    shore = (
+        None if demo_fleet.is_alone else Shore(folder / SHORE, demo_fleet.linked_ashore.name, listens=False)
+    )
+    for each in demo_fleet:
         each.write_command()
-    names = ", ".join(each.name for each in made)
+    names = ", ".join(each.name for each in demo_fleet)
     print(
         f"{names} stay until Ctrl-C. In another terminal, on any of them:\n"
-        f"  {made.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
+        f"  {demo_fleet.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
         f"Whatever ends is started again. What all of them say is in {folder}.",
         flush=True,
     )
     try:
-        Scenario(made, 0.0, shore).stay()
+        Scenario(demo_fleet, 0.0, shore).stay()
     except KeyboardInterrupt:
         return 0
     finally:
-        made.kill()
+        demo_fleet.kill()
         if shore is not None:
             shore.kill()
 
 
-def conclude(made: Fleet, voyage: ScenarioEvents) -> int:
+def conclude(demo_fleet: Fleet, voyage: ScenarioEvents) -> int:
     """Prove from the stores, after all writers have stopped, that nothing is missing.
 
     Return the exit status. Raise StoreError if a store cannot be read.
@@ -103,32 +105,32 @@ def conclude(made: Fleet, voyage: ScenarioEvents) -> int:
             vessel.name,
             vessel.sensors,
             vessel.ledger(),
-            recording=vessel.folder / vessel_sensors.RECORDING if vessel is made.first else None,
-            speed=made.speed,
+            recording=vessel.folder / vessel_sensors.RECORDING if vessel is demo_fleet.first else None,
+            speed=demo_fleet.speed,
         )
-        for vessel in made
+        for vessel in demo_fleet
     ]
     stores = []
-    for vessel in made:
+    for vessel in demo_fleet:
         with vessel.reading() as database:
             stores.append(proof.examine(database, vessel.name, recorded))
-    result = summary.summarise(recorded, stores, voyage, name=made.name)
+    result = summary.summarise(recorded, stores, voyage, name=demo_fleet.name)
     print("\n".join(result.lines), flush=True)
     return 0 if result.is_good else 1
 
 
-def _greeting(made: Fleet, seconds: float) -> str:
-    who = ", ".join(vessel.title for vessel in made)
+def _greeting(demo: Fleet, seconds: float) -> str:
+    who = ", ".join(vessel.title for vessel in demo)
     lines = [
         f"{who}: {len(vessel_sensors.SIMULATED)} simulated sensors each, recorded for {seconds:g} s.",
         (
-            f"{made.first.title} records {vessel_sensors.length_s() / 60:.0f} real minutes of a yacht, too, "
-            f"played {made.speed:.1f} times as fast."
+            f"{demo.first.title} records {vessel_sensors.length_s() / 60:.0f} real minutes of a yacht, too, "
+            f"played {demo.speed:.1f} times as fast."
         ),
     ]
-    if not made.is_alone:
+    if not demo.is_alone:
         lines.append(
-            f"They are fleet {made.name} and meet on this machine's loopback interface; nothing leaves it."
+            f"They are fleet {demo.name} and meet on this machine's loopback interface; nothing leaves it."
         )
     return "\n".join(lines)
 

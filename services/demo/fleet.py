@@ -82,7 +82,7 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: boo
         folder / FLEET, fleet=f"demo-{secrets.token_hex(3)}", passphrase=passphrase, now=now
     )
     authority = authority_folder.unlock(passphrase)
-    made = []
+    members = []
     for seed, (name, port) in enumerate(zip(names, itertools.islice(free_ports(), vessels), strict=True)):
         authority_folder.add(authority, name, now=now, name=f"SY {name.title()}")
         plays = seed == 0
@@ -94,5 +94,5 @@ def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: boo
             sensors=vessel_sensors.sensor_ids(plays=plays),
         )
         vessel_sensors.write(each.folder, seed=seed, speed=speed if plays else None, repeat=repeat)
-        made.append(each)
-    return Fleet(authority_folder.fleet, tuple(made), speed)
+        members.append(each)
+    return Fleet(authority_folder.fleet, tuple(members), speed)

@@ -269,9 +269,9 @@ class Scenario:
 
     def _has_played(self) -> bool:
         first = self._fleet.first
-        told = first.ledger()
+        numbers_by_sensor = first.ledger()
         held = dict.fromkeys(vessel_sensors.REPLAYED, 0)
-        for (sensor, _), numbers in told.items():
+        for (sensor, _), numbers in numbers_by_sensor.items():
             if sensor in held:
                 held[sensor] += len(numbers)
         return all(number >= vessel_sensors.rows(sensor) for sensor, number in held.items())

@@ -157,17 +157,17 @@ class Shore:
 
         `now` is in seconds, of any clock.
         """
-        said = []
+        messages = []
         for station in self._stations:
             if station.process.poll() is None:
                 continue
             if station.ended is None:
                 station.ended = now
-                said.append(f"ashore: {station.name} has ended; again in {AGAIN_AFTER_S:.0f} s")
+                messages.append(f"ashore: {station.name} has ended; again in {AGAIN_AFTER_S:.0f} s")
             elif now - station.ended >= AGAIN_AFTER_S:
                 station.start()
-                said.append(f"ashore: {station.name} is started again")
-        return said
+                messages.append(f"ashore: {station.name} is started again")
+        return messages
 
     def kill(self) -> None:
         """Kill all processes, whatever has happened."""

@@ -78,7 +78,7 @@ def _holdings(
     fleet: Sequence[ExpectedSamples], stores: Sequence[StoreContents], *, is_alike: bool
 ) -> list[tuple[str, str]]:
     first = stores[0]
-    told = sum(recorded.reported for recorded in fleet)
+    reported = sum(recorded.reported for recorded in fleet)
     worst = max(store.not_held for store in stores)
     gaps = sum(sensor.missing.spans + sensor.explained.spans for store in stores for sensor in store.sensors)
     repeats = sum(sensor.repeated.spans for store in stores for sensor in store.sensors)
@@ -96,7 +96,7 @@ def _holdings(
         *lines,
         ("gaps", f"{gaps}"),
         ("repeats", f"{repeats}"),
-        ("told durable", f"{told}, of which in {where}: {told - worst}"),
+        ("told durable", f"{reported}, of which in {where}: {reported - worst}"),
     ]
 
 

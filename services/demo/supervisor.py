@@ -43,7 +43,7 @@ class Supervisor:
 
         `now` is in seconds, of any clock. Raise OSError if an exit cannot be recorded.
         """
-        said = []
+        messages = []
         for daemon, status in self._vessel.ended():
             how = describe_exit(status)
             times = self._ended[daemon] = [
@@ -55,11 +55,11 @@ class Supervisor:
                 crash_loops.record_exit(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
             self._down.append(_Down(daemon, now + wait))
-            said.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
+            messages.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
         for down in [each for each in self._down if each.until <= now]:
             self._down.remove(down)
             self._vessel.start(down.daemon)
-        return said
+        return messages
 
 
 def describe_exit(status: int) -> str:

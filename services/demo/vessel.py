@@ -179,8 +179,8 @@ class DemoVessel:
         return daemon in self._processes
 
     def _said(self, daemon: Daemon) -> str:
-        told = (self.folder / daemon.log).read_text(errors="replace").strip().splitlines()
-        return f"; its last words: {told[-1]}" if told else " without a word"
+        lines = (self.folder / daemon.log).read_text(errors="replace").strip().splitlines()
+        return f"; its last words: {lines[-1]}" if lines else " without a word"
 
     # Live state and store
 
@@ -228,12 +228,12 @@ class DemoVessel:
 
     def ledger(self) -> Ledger:
         """Return all samples that the recorder reported as durable, in all its runs."""
-        told: Ledger = {}
+        ledger: Ledger = {}
         whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be incomplete
         for line in whole.splitlines():
             sensor, log, number = line.split(",")
-            told.setdefault((sensor, log), set()).add(int(number))
-        return told
+            ledger.setdefault((sensor, log), set()).add(int(number))
+        return ledger
 
 
 def make(folder: Path, name: str, *, identity: Path, port: int, sensors: frozenset[str]) -> DemoVessel:

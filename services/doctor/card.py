@@ -68,8 +68,10 @@ def filesystem(patient: Appliance) -> Finding:
 
 def wear(patient: Appliance) -> Finding:
     """Check the share of its life that the card reports as used."""
-    told = [path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")]
-    used = [int(value, 16) for values in told for value in values if value.startswith("0x")]
+    life_times = [
+        path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")
+    ]
+    used = [int(value, 16) for values in life_times for value in values if value.startswith("0x")]
     if not used or max(used) == 0:
         return skipped("this card does not report its wear")
     if max(used) >= _WORN:

@@ -68,10 +68,10 @@ def lights(patient: Appliance) -> Finding:
 def failed(patient: Appliance) -> Finding:
     """Check whether systemd lists failed units."""
     try:
-        told = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
+        output = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
     except OSError:
         return skipped("this machine has no systemd")
-    names = [line.split()[0] for line in told.splitlines() if line.strip()]
+    names = [line.split()[0] for line in output.splitlines() if line.strip()]
     if names:
         return bad(", ".join(names), f"Run systemctl status {names[0]}, then systemctl restart {names[0]}.")
     return good("no failed units")
@@ -84,11 +84,11 @@ def restarts(patient: Appliance) -> Finding:
         unit = f"logboat-{now[0].daemon}"
         return bad(str(now[0]), f"journalctl -u {unit} shows why. It is restarted every 30 s.")
     try:
-        told = patient.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
+        output = patient.ask(("systemctl", "show", "-p", "Id,NRestarts", *UNITS))
     except OSError:
         return skipped("this machine has no systemd")
     name, many = "", []
-    for line in told.splitlines():
+    for line in output.splitlines():
         key, _, value = line.partition("=")
         if key == "Id":
             name = value

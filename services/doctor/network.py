@@ -213,10 +213,10 @@ def gateways(patient: Appliance) -> Finding:
     if down:
         words = "; ".join(f"{each.name}: {each.problem or _DOWN[each.state]}" for each in down)
         up = len(state.gateways) - len(down)
-        told = f"{words}; {up} of {len(state.gateways)} gateways work" if up else words
+        summary = f"{words}; {up} of {len(state.gateways)} gateways work" if up else words
         if any(gateway.state == "refused" for gateway in down):
-            return bad(told, "Fix the problem shown; docs/gateways.md lists the causes.")
-        return warn(told, "Nothing is lost; check the uplink.")
+            return bad(summary, "Fix the problem shown; docs/gateways.md lists the causes.")
+        return warn(summary, "Nothing is lost; check the uplink.")
     behind = sum(gateway.backlog_documents for gateway in state.gateways)
     return good(f"{count(len(state.gateways), 'gateway')} configured, {count(behind, 'document')} to send")
 

@@ -19,15 +19,15 @@ _STORE: Final = "log.db"
 
 def configuration(patient: Appliance) -> Finding:
     """Check that the configuration files are correct."""
-    told = [*patient.boot.problems]
+    problems = [*patient.boot.problems]
     for path in (patient.config, patient.sensors_file):
         if path.exists():
-            told += [str(problem) for problem in check(path).problems]
+            problems += [str(problem) for problem in check(path).problems]
     if not patient.sensors_file.exists():
-        told.append(str(nothing_described(patient.sensors_file)))
-    if told:
+        problems.append(str(nothing_described(patient.sensors_file)))
+    if problems:
         return bad(
-            told[0],
+            problems[0],
             "Correct it on the card, or with logboat config apply; the last good configuration is in use.",
         )
     return good("logboat.toml and sensors.toml are valid")

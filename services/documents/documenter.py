@@ -75,8 +75,8 @@ class _Current:
         that stands still again has counted in between. Without a new sample, changes of totals wait.
         """
         if self.written is not None and self.written[2] == self.row.sequence:
-            told: tuple[Any, ...] = self.written[1]
-            return told
+            written: tuple[Any, ...] = self.written[1]
+            return written
         return (self.row.value, self.count, self.seconds)
 
 
@@ -182,9 +182,9 @@ class Documenter:
             if each.id.endswith(f":{identity.vessel}")
         ]
         before = database.get(own[0])
-        said = None if before is None else before.body.get(generations.MEMBER)
+        earlier = None if before is None else before.body.get(generations.MEMBER)
         highest = max((generations.generation_reached(revision) for revision in revisions), default=0)
-        return {generations.MEMBER: generations.generation_to_vouch_for(highest, said)}
+        return {generations.MEMBER: generations.generation_to_vouch_for(highest, earlier)}
 
     def step(self, now_ms: int) -> bool:
         """Read batches from the journal, and write what is due at this moment of the boot clock.

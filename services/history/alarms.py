@@ -74,9 +74,9 @@ def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[Al
     return in_order(shown), faults
 
 
-def in_order(found: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
+def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
     """Return the alarms sorted: active ones first, then the most severe, then the latest."""
-    return sorted(found, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
+    return sorted(alarm_episodes, key=lambda e: (e.cleared is not None, -e.rank, -(e.raised.utc or 0.0)))
 
 
 def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:

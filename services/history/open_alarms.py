@@ -53,9 +53,9 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
             if alarm.cleared is None or not alarm.acks:
                 alarms[document.id] = alarm
     if remembered is None or set(remembered[1]) != alarms.keys() or sequence - remembered[0] > SOME:
-        told = {"uuid": database.uuid, "vessel": vessel, "sequence": sequence, "ids": sorted(alarms)}
+        content = {"uuid": database.uuid, "vessel": vessel, "sequence": sequence, "ids": sorted(alarms)}
         with contextlib.suppress(OSError):
-            state_file.write(place, told)
+            state_file.write(place, content)
     moments = [(a.log, when.boot or 0) for a in alarms.values() for when in (a.raised, a.cleared) if when]
     timeline = timeline_around(database, vessel, moments)
     return in_order(

@@ -244,19 +244,19 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
 
 def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
     """Return the last durable moment of each boot, on its clock, according to the boots after it."""
-    told: dict[int, float] = {}
+    ends: dict[int, float] = {}
     for boot in boots:
         if boot.previous_end is not None:
             number, clock = boot.previous_end
-            told[number] = max(clock, told.get(number, 0.0))
-    return told
+            ends[number] = max(clock, ends.get(number, 0.0))
+    return ends
 
 
 def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
     """Return each boot of one log with its relation to UTC, or its bounds from its neighbours."""
-    told = _told_ends(boots)
+    ends = _told_ends(boots)
     lengths = [
-        max([told.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
+        max([ends.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
     chosen = _chosen(boots)
     # GNSS and the network bound everything else; then a clock chip is used where it fits in.
@@ -275,7 +275,7 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
             low=low,
             high=high,
             length=length,
-            is_over=boot.number in told,
+            is_over=boot.number in ends,
         )
         for boot, length, points, (low, high) in zip(boots, lengths, settled, bounds, strict=True)
     ]

@@ -364,8 +364,8 @@ class Journal:
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last
-            for name, told in self._told.items()
-            if number - told <= TELL_FOR and name not in here
+            for name, told_at in self._told.items()
+            if number - told_at <= TELL_FOR and name not in here
         }
 
     def settle(self) -> None:

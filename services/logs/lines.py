@@ -83,8 +83,8 @@ def of_exception(error: BaseException, trace: TracebackType | None) -> str:
     """Describe an exception and where it was raised on one line, the innermost place first."""
     frames = traceback.extract_tb(trace)[-_FRAMES:]
     places = (f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    told = f"{type(error).__name__}: {error}"
-    return f"{told} ({' < '.join(places)})" if frames else told
+    description = f"{type(error).__name__}: {error}"
+    return f"{description} ({' < '.join(places)})" if frames else description
 
 
 def journal_level(level: int) -> str:

@@ -58,26 +58,26 @@ def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
     return totals.of(sound, utc=given.utc, source=f"given-numbers of log {given.log}")
 
 
-def of_salvaged(found: journal_salvage.SalvagedJournal) -> dict[str, Total]:
+def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
     """Return what a journal that was read page by page says of its own vessel's totals."""
-    name, vessel = found.meta.get("log"), found.meta.get("vessel")
+    name, vessel = salvaged.meta.get("log"), salvaged.meta.get("vessel")
     source = f"the journal of log {name}"
-    settled, recorded, utc = dict(found.totals), dict[str, Totals](), 0.0
-    for batch in journal_salvage.batches(found):
+    settled, recorded, utc = dict(salvaged.totals), dict[str, Totals](), 0.0
+    for batch in journal_salvage.batches(salvaged):
         utc = batch.utc
         recorded.update(batch.totals)
     return totals.highest(
         [
             totals.of(settled, utc=utc, source=source),
             totals.of(recorded, utc=utc, source=source),
-            totals.decode(found.meta.get(totals.KEY), vessel),
+            totals.decode(salvaged.meta.get(totals.KEY), vessel),
         ]
     )
 
 
 def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
     """Return what the newest journals say that were set aside; they are older than all that is in use."""
-    found = []
+    by_journal = []
     for path in (data / "set-aside").glob("samples.db.*"):
         if not path.name.endswith(("-wal", "-shm")):
             try:
@@ -85,8 +85,8 @@ def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
             except (OSError, apsw.Error):
                 continue
             if journal.meta.get("vessel") == vessel:
-                found.append(of_salvaged(journal))
-    return totals.highest(found)
+                by_journal.append(of_salvaged(journal))
+    return totals.highest(by_journal)
 
 
 def of_documents(
@@ -122,52 +122,52 @@ Scale = tuple[str, str, float]
 
 
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
-    found: dict[str, Scale] = {}
+    scales: dict[str, Scale] = {}
     for sensor in sensors:
         if sensor.kind == "runtime":
-            found[sensor.id] = (sensor.path, sensor.unit, 0.0)
+            scales[sensor.id] = (sensor.path, sensor.unit, 0.0)
         elif isinstance(sensor.options, PulseOptions) and sensor.options.measure == "total":
             before = calibrations.get(sensor.id, sensor.options.pulses_per_unit)
             if type(before) in (int, float) and before > 0:
-                found[sensor.id] = (sensor.path, sensor.unit, float(before))
-    return found
+                scales[sensor.id] = (sensor.path, sensor.unit, float(before))
+    return scales
 
 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
     """Return each sensor's pulses per unit when its readings were taken, as far as a document says."""
-    found = database.get(documents.vessel_id(vessel))
-    sensors = None if found is None else found.body.get("sensors")
-    said = {}
+    document = database.get(documents.vessel_id(vessel))
+    sensors = None if document is None else document.body.get("sensors")
+    pulses_per_unit = {}
     for name, settings in sensors.items() if isinstance(sensors, dict) else ():
         calibration = settings.get("calibration") if isinstance(settings, dict) else None
         if isinstance(calibration, dict) and "pulses_per_unit" in calibration:
-            said[name] = calibration["pulses_per_unit"]
-    return said
+            pulses_per_unit[name] = calibration["pulses_per_unit"]
+    return pulses_per_unit
 
 
 def _of_readings(database: Database, vessel: str, name: str, scales: Mapping[str, Scale]) -> dict[str, Total]:
-    found = {}
+    by_sensor = {}
     for sensor, scale in scales.items():
         prefix = documents.reading_prefix(vessel, sensor, name)
         for document in database.documents(prefix, reverse=True, limit=_LOOKED_AT):
             total = _of_reading(document.id, document.body, scale)
             if total is not None:
-                found[sensor] = total
+                by_sensor[sensor] = total
                 break
-    return found
+    return by_sensor
 
 
 def _of_copies(data: Path, vessel: str, logs: set[str], scales: Mapping[str, Scale]) -> dict[str, Total]:
     prefixes = {documents.reading_prefix(vessel, sensor, name): sensor for sensor in scales for name in logs}
-    found: list[dict[str, Total]] = []
+    by_copy: list[dict[str, Total]] = []
     for _, content in mirror.contents(mirror.folder_in(data)):
         for copy in content.copies():
             sensor = prefixes.get(copy.id.rpartition(":")[0] + ":")
             if sensor is not None:
                 total = _of_reading(copy.id, msgspec.json.decode(copy.body), scales[sensor])
-                found.append({} if total is None else {sensor: total})
-        found = [totals.highest(found)]
-    return totals.highest(found)
+                by_copy.append({} if total is None else {sensor: total})
+        by_copy = [totals.highest(by_copy)]
+    return totals.highest(by_copy)
 
 
 def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Total | None:
@@ -180,10 +180,10 @@ def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Tota
         value = sample[1] if isinstance(sample, list) and len(sample) > 1 else None
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue
-        found = totals.plausible(None, value) if per_unit == 0 else _counted(value * per_unit)
-        if found is not None:
+        plausible = totals.plausible(None, value) if per_unit == 0 else _counted(value * per_unit)
+        if plausible is not None:
             source = f"reading {document_id}"
-            return Total(found.count, found.seconds, _moment(body.get("endUtc")), source)
+            return Total(plausible.count, plausible.seconds, _moment(body.get("endUtc")), source)
     return None
 
 
@@ -195,7 +195,7 @@ def _counted(count: float) -> Totals | None:
 
 
 def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[str, Total]:
-    found: dict[str, Total] = {}
+    by_sensor: dict[str, Total] = {}
     for current in database.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):
         name = documents.parse_id(current.id)
         leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
@@ -208,8 +208,8 @@ def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[
         total = totals.plausible(body.get("count"), body.get("runSeconds"))
         if total is not None:
             source = f"document {current.id}"
-            found[name.sensor] = Total(total.count, total.seconds, _moment(body.get("time")), source)
-    return found
+            by_sensor[name.sensor] = Total(total.count, total.seconds, _moment(body.get("time")), source)
+    return by_sensor
 
 
 def _moment(text: object) -> float:
@@ -235,11 +235,11 @@ def gather(
     """
     readings, equipment = of_documents(data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed)
     readings = {name: total for name, total in readings.items() if name not in witnessed}
-    found = totals.highest([*own, readings])
-    unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - found.keys()
+    known = totals.highest([*own, readings])
+    unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - known.keys()
     if unknown - equipment.keys():
-        found = totals.highest([found, of_set_aside(data, vessel)])
-    return {**equipment, **found}
+        known = totals.highest([known, of_set_aside(data, vessel)])
+    return {**equipment, **known}
 
 
 def last_log(data: Path, *, vessel: str) -> str | None:
@@ -262,14 +262,14 @@ def words(
     carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
 ) -> str:
     """Return what became of the totals when log `now` followed log `before`; empty if there are none."""
-    told = [
+    sentences = [
         f"{name} {_amount(total)} (as of {iso(total.utc) if total.utc else 'an unknown time'},"
         f" from {total.source})"
         for name, total in sorted(carried.items())
         if _amount(total)
     ]
     lost = sorted(sensor.id for sensor in sensors if is_counting(sensor) and sensor.id not in carried)
-    parts = [f"totals carried over: {'; '.join(told)}"] if told else []
+    parts = [f"totals carried over: {'; '.join(sentences)}"] if sentences else []
     if lost:
         parts.append(f"no total was found for {', '.join(lost)}, which count from zero")
     if not parts:
@@ -279,8 +279,8 @@ def words(
 
 
 def _amount(total: Total) -> str:
-    said = [f"{total.seconds / 3_600:.2f} h"] if total.seconds else []
-    return ", ".join(said + ([f"count {total.count}"] if total.count else []))
+    amounts = [f"{total.seconds / 3_600:.2f} h"] if total.seconds else []
+    return ", ".join(amounts + ([f"count {total.count}"] if total.count else []))
 
 
 def tell(data: Path, *, vessel: str, text: str, utc: float) -> None:

@@ -134,12 +134,12 @@ class _Reading:
         through = self._meta.get("through") or 0
         for number, (name, closed, kept) in self._kept.items():
             try:
-                said = msgspec.msgpack.decode(kept, type=KeptColumn)
-                is_sound = said.crc == checksum(number, name, closed, int(through), kept)
+                column = msgspec.msgpack.decode(kept, type=KeptColumn)
+                is_sound = column.crc == checksum(number, name, closed, int(through), kept)
             except (msgspec.DecodeError, ValueError):
                 continue
             if is_sound:
-                totals[name] = Totals(said.count, said.seconds)
+                totals[name] = Totals(column.count, column.seconds)
         return totals
 
 

@@ -81,7 +81,7 @@ def documented(
             span = span_of(document.id, document.raw)
             if span is not None:
                 spans[name.sensor, name.log].append(span)
-    return {key: Spans(found) for key, found in spans.items()}
+    return {key: Spans(ranges) for key, ranges in spans.items()}
 
 
 def refill(

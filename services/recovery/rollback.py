@@ -246,11 +246,11 @@ def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
     Raise StoreError if documents cannot be read.
     """
     last = 0
-    for found in database.documents(documents.reading_prefix(vessel, sensor, log), reverse=True, limit=1):
-        span = span_of(found.id, found.raw)
+    for document in database.documents(documents.reading_prefix(vessel, sensor, log), reverse=True, limit=1):
+        span = span_of(document.id, document.raw)
         last = 0 if span is None else span[1]
-    for found in database.documents(documents.gap_prefix(vessel, sensor, log)):
-        span = span_of(found.id, found.raw)
+    for document in database.documents(documents.gap_prefix(vessel, sensor, log)):
+        span = span_of(document.id, document.raw)
         last = max(last, 0 if span is None else span[1])
     return last
 

@@ -126,12 +126,12 @@ def prepare(
     handle = _lock_file(data)
     try:
         if not _locked(handle, patience=patience if is_marked(data) else 0.0):
-            found = _look_in_passing(data) if repair and not is_marked(data) else []
-            for finding in found:
+            damage = _look_in_passing(data) if repair and not is_marked(data) else []
+            for finding in damage:
                 log.error("%s", finding)
-            if found:
-                mark_damaged(data, found[0])
-            if not found or not _locked(handle, patience=patience):
+            if damage:
+                mark_damaged(data, damage[0])
+            if not damage or not _locked(handle, patience=patience):
                 report.in_use = True
                 return report
         _check(data, report, repair=repair)
@@ -159,7 +159,7 @@ def _look_in_passing(data: Path) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Damage:
     """Problems, by the action that they require."""
 
     store: list[str] = field(default_factory=list)
@@ -194,20 +194,20 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     if repair:
         store_repair.adopt(store)
         _put_waiting_away(store, report)
-    found = _look(data, report, repair=repair)
-    report.findings += found.all
+    damage = _look(data, report, repair=repair)
+    report.findings += damage.all
     if not report.findings:
         if not report.unchecked:
             if mark.exists() or _size(store) < DEEP_BELOW:
-                _check_copies(store, report, vessel=found.vessel, repair=repair, there=found.copies)
+                _check_copies(store, report, vessel=damage.vessel, repair=repair, there=damage.copies)
             mark.unlink(missing_ok=True)
         return
     for finding in report.findings:
         log.error("%s", finding)
     if not repair:
         return
-    is_left = not _repair(data, found, report)
-    _check_copies(store, report, vessel=found.vessel, repair=True)
+    is_left = not _repair(data, damage, report)
+    _check_copies(store, report, vessel=damage.vessel, repair=True)
     report.repaired = not is_left
     try:
         with open(data / "last-repair.json", "wb", opener=opener()) as file:
@@ -221,7 +221,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         log.warning("%s", line)
 
 
-def _repair(data: Path, found: _Found, report: Report) -> bool:
+def _repair(data: Path, damage: _Damage, report: Report) -> bool:
     """Repair what can be; return whether that was all.
 
     A document store that cannot be written does not keep a log from beginning: the journal waits then.
@@ -232,26 +232,26 @@ def _repair(data: Path, found: _Found, report: Report) -> bool:
             path.touch()  # opening it then replays its write-ahead log
     salvaged = salvage(journal, progress=report.progress) if journal.exists() else SalvagedJournal()
     report.progress()
-    lost = LostNumbers(found.given, found.in_doubt)
+    lost = LostNumbers(damage.given, damage.in_doubt)
     gone, waits = 0, False
     try:
-        if found.store:
+        if damage.store:
             gone = store_repair.repair_store(store, salvaged, report, lost)
-        elif found.lacking or found.journal:
+        elif damage.lacking or damage.journal:
             gone = store_repair.make_good(store, salvaged, report, lost)
     except StoreError as error:
         waits = True
         report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
     report.progress()
-    if found.journal or gone:
+    if damage.journal or gone:
         # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
-        is_sound = found.state is not None  # otherwise it was not compared with other files
+        is_sound = damage.state is not None  # otherwise it was not compared with other files
         store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits, is_sound=is_sound)
-    elif found.witness and found.given is not None and found.state is not None:
+    elif damage.witness and damage.given is not None and damage.state is not None:
         store_repair.renew_witness(
-            witness.path_in(data), report, found.given, found.state.batch, found.state.last
+            witness.path_in(data), report, damage.given, damage.state.batch, damage.state.last
         )
-    return not (waits and (found.store or found.lacking))
+    return not (waits and (damage.store or damage.lacking))
 
 
 def _put_waiting_away(store: Path, report: Report) -> None:
@@ -264,72 +264,72 @@ def _put_waiting_away(store: Path, report: Report) -> None:
         log.warning("%s", line)
 
 
-def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Found:
+def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Damage:
     """Look for problems; `stores` includes the document store. Raise JournalError if the journal fails."""
     journal, store = data / "samples.db", data / "log.db"
-    found = _Found(given=witness.read(witness.path_in(data)))
+    damage = _Damage(given=witness.read(witness.path_in(data)))
     cut_off = UnreadFrames.NOTHING
     is_deep = (data / "damaged").exists() or _size(store) < DEEP_BELOW
     if stores and _is_beheaded(store):
-        found.store = [f"{store}: {BEHEADED}"]
+        damage.store = [f"{store}: {BEHEADED}"]
     elif stores:
         cut_off = _unseen(store)
         report.progress()
-        found.store = _broken_log(store, cut_off) or _store_findings(store, report, deep=is_deep)
+        damage.store = _broken_log(store, cut_off) or _store_findings(store, report, deep=is_deep)
         report.progress()
     if _is_beheaded(journal):
-        found.journal = [f"{journal}: {BEHEADED}"]
-        found.in_doubt = True
-        return found
-    found.journal = _journal_findings(journal, report, repair=repair)
+        damage.journal = [f"{journal}: {BEHEADED}"]
+        damage.in_doubt = True
+        return damage
+    damage.journal = _journal_findings(journal, report, repair=repair)
     report.progress()
-    if not found.journal:
-        _compare(data, found, report, deep=stores and is_deep)
-    return found
+    if not damage.journal:
+        _compare(data, damage, report, deep=stores and is_deep)
+    return damage
 
 
-def _compare(data: Path, found: _Found, report: Report, *, deep: bool) -> None:
+def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None:
     """Find the file that is behind the others (`rollback`), without those that are broken."""
     journal, store = data / "samples.db", data / "log.db"
     state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
-    found.state = state
+    damage.state = state
     if state is None:
-        why = rollback.journal_lost(found.given)
+        why = rollback.journal_lost(damage.given)
     else:
-        why = rollback.journal_behind_witness(state, found.given)
-        ahead = rollback.witness_behind(state, found.given)
-        found.witness = [] if ahead is None else [f"{witness.path_in(data)}: {ahead}"]
-    if state is not None and not found.store and not report.unchecked:
+        why = rollback.journal_behind_witness(state, damage.given)
+        ahead = rollback.witness_behind(state, damage.given)
+        damage.witness = [] if ahead is None else [f"{witness.path_in(data)}: {ahead}"]
+    if state is not None and not damage.store and not report.unchecked:
         try:
             if store.exists():
                 with Database.open(store, single_writer=documents.is_single_writer) as database:
                     why = why or rollback.journal_behind_documents(state, database)
                     lacks = rollback.documents_behind(
                         state, database, deep=deep, progress=report.progress
-                    ) or _behind_copies(data, database, found, report, deep=deep)
+                    ) or _behind_copies(data, database, damage, report, deep=deep)
             else:
                 lacks = "it is not there" if any(state.closed.values()) else None
         except DamagedError as error:
-            found.store = [str(error)]
+            damage.store = [str(error)]
             lacks = None
         except (StoreError, OSError) as error:
             report.unchecked.append(f"{store} could not be compared: {error}")
             lacks = None
-        found.lacking = [] if lacks is None else [f"{store}: {LACKING}: {lacks}"]
+        damage.lacking = [] if lacks is None else [f"{store}: {LACKING}: {lacks}"]
     if why is not None:
-        found.journal, found.in_doubt = [f"{journal}: {why}"], True
+        damage.journal, damage.in_doubt = [f"{journal}: {why}"], True
 
 
 def _behind_copies(
-    data: Path, database: Database, found: _Found, report: Report, *, deep: bool
+    data: Path, database: Database, damage: _Damage, report: Report, *, deep: bool
 ) -> str | None:
     """Return what the document store lacks that copies have; `deep` reads all of them."""
     folder = folder_in(data)
     if not deep:
         return rollback.store_behind_copies(database, rollback.newest_mark(folder), ())
-    found.copies = survey(folder, progress=report.progress)
+    damage.copies = survey(folder, progress=report.progress)
     return rollback.store_behind_copies(
-        database, found.copies.mark, found.copies.there, progress=report.progress
+        database, damage.copies.mark, damage.copies.there, progress=report.progress
     )
 
 
@@ -345,8 +345,8 @@ def _unseen(store: Path) -> UnreadFrames:
         return UnreadFrames.NOTHING  # the next process that opens it reports the problem
 
 
-def _broken_log(path: Path, found: UnreadFrames) -> list[str]:
-    return [f"{path}: {wal_tail.BROKEN}"] if found is UnreadFrames.COMMITS else []
+def _broken_log(path: Path, unread: UnreadFrames) -> list[str]:
+    return [f"{path}: {wal_tail.BROKEN}"] if unread is UnreadFrames.COMMITS else []
 
 
 def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
@@ -375,15 +375,15 @@ def _journal_findings(path: Path, report: Report, *, repair: bool) -> list[str]:
 
 def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -> list[str]:
     with telling(connection, progress):
-        said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
-    if said != ["ok"]:
-        return said
+        results = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    if results != ["ok"]:
+        return results
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         return []  # power was cut before anything was written
     try:
-        found = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
+        log_row = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
         before = None
-        for number in check_batches(connection, seed=seed(None if found is None else found[0])):
+        for number in check_batches(connection, seed=seed(None if log_row is None else log_row[0])):
             progress()
             if before is not None and number != before + 1:
                 return [f"batches {before + 1} to {number - 1} are missing"]

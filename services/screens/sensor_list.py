@@ -48,19 +48,19 @@ def view(args: Namespace, world: Environment) -> SensorList:
     return SensorList(vessel, current, why_not, faults)
 
 
-def lines(seen: SensorList, where: Screen) -> list[str]:
+def lines(listed: SensorList, where: Screen) -> list[str]:
     """Return the lines of the table, after the remarks that a reader needs."""
-    rows = [cells(found) for found in seen.sensors]
-    title = wrap(f"{seen.vessel}: {count(len(rows), 'sensor')}", where.width)
+    rows = [cells(current) for current in listed.sensors]
+    title = wrap(f"{listed.vessel}: {count(len(rows), 'sensor')}", where.width)
     shown = [paint(line, Style.TITLE, where) for line in title]
-    if seen.why_not:
-        shown += [paint(line, Style.WARN, where) for line in wrap(old_words(seen, where.zone), where.width)]
+    if listed.why_not:
+        shown += [paint(line, Style.WARN, where) for line in wrap(old_words(listed, where.zone), where.width)]
     if rows:
         heads, blocks = fitted([HEAD, *rows], right=(1, 3, 4), plain=(1, 2, 5), width=where.width)
         shown += [paint(line, Style.TITLE, where) for line in heads]
-        for current, block in zip(seen.sensors, blocks, strict=True):
+        for current, block in zip(listed.sensors, blocks, strict=True):
             shown += [paint(line, _style(current), where) for line in block]
-    for fault in seen.faults:
+    for fault in listed.faults:
         shown += wrap(f"skipped: {fault}", where.width)
     return shown
 
@@ -87,11 +87,11 @@ def _rate(rate: float) -> str:
     return thousands(round(rate)) if rate >= 100 else f"{rate:.3g}"
 
 
-def old_words(seen: SensorList, place: tzinfo) -> str:
+def old_words(listed: SensorList, place: tzinfo) -> str:
     """Say why these are not current values, and when the newest was recorded."""
-    newest = max((s.moment for s in seen.sensors), key=lambda moment: moment.utc or 0.0, default=None)
+    newest = max((s.moment for s in listed.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
-    return f"{seen.why_not}; showing the last values in documents{until}"
+    return f"{listed.why_not}; showing the last values in documents{until}"
 
 
 def state_words(current: CurrentValue) -> str:
@@ -106,12 +106,12 @@ def state_words(current: CurrentValue) -> str:
     return "; ".join(parts) or "good"
 
 
-def as_json(seen: SensorList) -> dict[str, Any]:
+def as_json(listed: SensorList) -> dict[str, Any]:
     """Return the view as JSON facts."""
     return {
-        "vessel": seen.vessel,
-        "live": not seen.why_not,
-        "whyNot": seen.why_not or None,
+        "vessel": listed.vessel,
+        "live": not listed.why_not,
+        "whyNot": listed.why_not or None,
         "sensors": [
             {
                 "sensor": current.sensor,
@@ -127,7 +127,7 @@ def as_json(seen: SensorList) -> dict[str, Any]:
                 "alarm": current.alarm,
                 "seq": current.sequence,
             }
-            for current in seen.sensors
+            for current in listed.sensors
         ],
-        "faults": list(seen.faults),
+        "faults": list(listed.faults),
     }

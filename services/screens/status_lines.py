@@ -186,12 +186,12 @@ def alarms(facts: StatusFacts) -> str:
 
 def configuration(facts: StatusFacts) -> str:
     """Say whether the configuration files are in force."""
-    told = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
-    if not told:
+    problems = [*facts.problems, *(words for words in facts.boot.problems if words not in facts.problems)]
+    if not problems:
         return "good, but no vessel id is configured" if facts.boot.generated else "good"
-    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     force = "the last good configuration is in use; " if facts.live is not None else ""
-    return f"WRONG: {force}{told[0]}{more}"
+    return f"WRONG: {force}{problems[0]}{more}"
 
 
 def identity(facts: StatusFacts) -> str:
@@ -404,8 +404,8 @@ def _identity(facts: StatusFacts) -> str | None:
 
 
 def _boot(facts: StatusFacts) -> str | None:
-    told = [words for words in facts.boot.problems if words not in facts.problems]
-    return f"correct the files on the card: {told[0]}" if told else None
+    problems = [words for words in facts.boot.problems if words not in facts.problems]
+    return f"correct the files on the card: {problems[0]}" if problems else None
 
 
 def _network(facts: StatusFacts) -> str | None:
@@ -468,8 +468,8 @@ def _sync(facts: StatusFacts) -> str | None:
 
 
 def _mesh_problem(facts: StatusFacts) -> str | None:
-    told = () if facts.mesh is None else facts.mesh.problems
-    return next((f"check the mesh: {words}" for words in told if words not in facts.problems), None)
+    problems = () if facts.mesh is None else facts.mesh.problems
+    return next((f"check the mesh: {words}" for words in problems if words not in facts.problems), None)
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:

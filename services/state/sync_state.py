@@ -180,9 +180,14 @@ def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
 
     If the daemon has ended for a reason, its last state contains that.
     """
-    seen = liveness.read_checked(
+    observed = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive
     )
-    if seen.is_live or seen.state is None or seen.state.fault is None or alive(seen.state.pid):
-        return seen
-    return replace(seen, why_not=f"{seen.why_not}: {seen.state.fault}")
+    if (
+        observed.is_live
+        or observed.state is None
+        or observed.state.fault is None
+        or alive(observed.state.pid)
+    ):
+        return observed
+    return replace(observed, why_not=f"{observed.why_not}: {observed.state.fault}")

@@ -282,7 +282,7 @@ class SyncDaemon:
 
     async def _identity(self, database: Database) -> FleetIdentity | None:
         """Wait for this vessel's identity and return it; None if the daemon should end before."""
-        told = ""
+        reported = ""
         while not self._is_over(database):
             self._must_reload = False
             self._watch.accept()
@@ -292,9 +292,9 @@ class SyncDaemon:
                 words, waits = str(error), True
             except IdentityError as error:
                 words, waits = f"the identity cannot be used: {error}", False
-            if words != told:
+            if words != reported:
                 log.warning("no mesh: %s", words)
-                told = words
+                reported = words
             until = time.monotonic() + LOOK_AT_IDENTITY_EVERY
             while time.monotonic() < until and not self._must_reload and not self._is_over(database):
                 self._tell(fault=words, waits_for_identity=waits)

@@ -105,10 +105,10 @@ def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
     from subprocess import SubprocessError  # not needed when a daemon starts
 
     try:
-        told = list_failed() if ask is None else ask()
+        output = list_failed() if ask is None else ask()
     except (OSError, SubprocessError):
         return ()
-    return tuple(line.split()[0] for line in told.splitlines() if line.strip())
+    return tuple(line.split()[0] for line in output.splitlines() if line.strip())
 
 
 _UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "logboat-*")

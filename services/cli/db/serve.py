@@ -140,14 +140,14 @@ def load_or_create_identity(store: Path) -> "TLSIdentity":
                 f"{error}; it is the identity that was made here: put it back from a copy, or remove it, "
                 "and a new one is made, whose fingerprint clients must pin anew"
             ) from error
-    made = TLSIdentity.self_signed("logboat")
+    identity = TLSIdentity.self_signed("logboat")
     try:
-        made.save(path, path)
+        identity.save(path, path)
     except OSError as error:
         raise FailedError(
             f"{path}: the listener's identity cannot be kept there: {error.strerror}"
         ) from error
-    return made
+    return identity
 
 
 def _configuration(

@@ -120,13 +120,15 @@ def _init(args: Namespace, world: Environment) -> int:
     names.check("fleet", args.name)  # before anyone thinks of a passphrase
     check_free(args.folder)
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
-    made = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
+    folder = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
     if args.json:
-        expires = _day(made.root.not_valid_after_utc)
-        print_json("fleet", {"fleet": made.fleet, "folder": str(made.path), "expires": expires})
+        expires = _day(folder.root.not_valid_after_utc)
+        print_json("fleet", {"fleet": folder.fleet, "folder": str(folder.path), "expires": expires})
     else:
-        print(f"fleet {made.fleet} is made in {made.path}; back that folder up, and remember the passphrase")
-        print(f"next: logboat fleet add {made.path} VESSEL")
+        print(
+            f"fleet {folder.fleet} is made in {folder.path}; back that folder up, and remember the passphrase"
+        )
+        print(f"next: logboat fleet add {folder.path} VESSEL")
     return 0
 
 
@@ -184,15 +186,15 @@ def _rekey(args: Namespace, world: Environment) -> int:
     begins = now if args.now else _begins(args.begins, now)
     folder = FleetFolder(args.folder)
     given = _passphrase(args, world, f"Passphrase of fleet {folder.fleet}: ")
-    told, without = folder.change_radio_key(folder.unlock(given), now=now, begins=begins)
+    vessels, without = folder.change_radio_key(folder.unlock(given), now=now, begins=begins)
     stated = folder.radio_key
     number = 0 if stated is None else stated.number
     if args.json:
         facts = {"number": number, "from": begins.isoformat(timespec="seconds").replace("+00:00", "Z")}
-        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": told, "revoked": without, **facts})
+        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": vessels, "revoked": without, **facts})
         return 0
     when = "has another key" if begins <= now else f"gets another key on {begins:%Y-%m-%d %H:%M} UTC"
-    print(f"the radio of fleet {folder.fleet} {when}, for {count(len(told), 'vessel')}")
+    print(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
     for vessel in without:
         print(f"{vessel} is revoked and does not get it")
     print(
@@ -338,13 +340,13 @@ def _password(args: Namespace, world: Environment) -> int:
     else:
         password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     try:
-        made = make_hash(password, os.urandom(SALT_BYTES))
+        password_hash = make_hash(password, os.urandom(SALT_BYTES))
     except PasswordHashError as error:
         raise UsageError(str(error)) from error
     if args.json:
-        print_json("fleet-password", {"password_hash": made})
+        print_json("fleet-password", {"password_hash": password_hash})
     else:
-        print(made)
+        print(password_hash)
     return 0
 
 

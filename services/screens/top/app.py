@@ -127,7 +127,7 @@ class Top(App[None]):
         if not width or not self._is_ready:
             return
         look = self._look
-        said = (
+        message = (
             [StyledLine(line, self._said[1]) for line in wrap(self._said[0], width)] if self._said[0] else []
         )
         head = [StyledLine(line, Style.BAD) for line in wrap(f"OUT OF DATE: {self._trouble}", width)]
@@ -138,14 +138,14 @@ class Top(App[None]):
                 *head[: most - 1],
                 StyledLine(f"{head[most - 1].text[: width - 1]}…", head[most - 1].style),
             ]
-        room = max(height - len(head) - len(said) - 1, 0)
+        room = max(height - len(head) - len(message) - 1, 0)
         parts = {
             "alarms": page.alarms_part(look, width),
             "sensors": page.sensors_part(look, width, unicode=self._unicode),
             "peers": page.peers_part(look, width),
             "lights": page.lights_part(look, width, in_short=height < _TALL),
         }
-        for name, lines in (("header", head), ("said", said)):
+        for name, lines in (("header", head), ("said", message)):
             widget = self.screen_stack[0].query_one(f"#{name}", Lines)
             _set_height(widget, len(lines))
             widget.show(lines)

@@ -72,15 +72,15 @@ def _alarms(look: TopFacts) -> Iterator[FactSentence]:
         alarm = episode.alarm
         who = ", ".join(ack.who for ack in alarm.acks)
         stands = "is ACTIVE" if episode.cleared is None else "is cleared"
-        seen = f"acknowledged by {who}" if who else "not acknowledged"
-        said = (
+        acknowledgement = f"acknowledged by {who}" if who else "not acknowledged"
+        sentence = (
             f"Alarm {look.names[episode.id]} {stands}, {alarm.severity}: {alarm_list.words(episode)}, of"
-            f" {alarm.vessel} {alarm.sensor}, {seen}"
+            f" {alarm.vessel} {alarm.sensor}, {acknowledgement}"
         )
         since = episode.raised.utc
         raised = "" if since is None else f", raised {_ago(max(look.utc - since, 0.0))}"
         gone = f"Alarm {look.names[episode.id]} is cleared and acknowledged"
-        yield _told(f"alarm {episode.id}", said + raised, Rank.ALARM, said, gone)
+        yield _told(f"alarm {episode.id}", sentence + raised, Rank.ALARM, sentence, gone)
 
 
 def _machine(look: TopFacts) -> Iterator[FactSentence]:
@@ -123,10 +123,10 @@ def _shared(look: TopFacts) -> Iterator[FactSentence]:
 
 
 def _sensors(look: TopFacts) -> Iterator[FactSentence]:
-    seen = look.sensors
-    if seen.why_not:
-        yield _told("sensors", f"Sensors: {sensor_list.old_words(seen, look.facts.zone)}", Rank.STATE)
-    for current in seen.sensors:
+    listed = look.sensors
+    if listed.why_not:
+        yield _told("sensors", f"Sensors: {sensor_list.old_words(listed, look.facts.zone)}", Rank.STATE)
+    for current in listed.sensors:
         sensor, value, state, *_ = sensor_list.cells(current)
         name = f" ({current.name})" if current.name and current.name != sensor else ""
         words = f"Sensor {sensor}{name}: {value}, {state}"
@@ -156,13 +156,13 @@ class NewsSelector:
         self._said_in: dict[str, int] = {}
         self._recording_at = 0.0
 
-    def turn(self, now: float, stamp: str, told: list[FactSentence]) -> list[str]:
+    def turn(self, now: float, stamp: str, facts: list[FactSentence]) -> list[str]:
         """Return the lines to print now.
 
-        `now` is in seconds of a monotonic clock, `stamp` the time for people, and `told` all present facts.
+        `now` is in seconds of a monotonic clock, `stamp` the time for people, and `facts` all present facts.
         """
         self._turn += 1
-        news = self._news(told, now)
+        news = self._news(facts, now)
         lines: list[str] = []
         left = self._most
         for place, fact in enumerate(news):
@@ -179,26 +179,26 @@ class NewsSelector:
                 self._recording_at = now
         return lines
 
-    def _news(self, told: list[FactSentence], moment: float) -> list[FactSentence]:
-        now = {found.subject for found in told}
+    def _news(self, facts: list[FactSentence], moment: float) -> list[FactSentence]:
+        now = {found.subject for found in facts}
         gone = [
-            replace(found, words=found.gone, is_gone=True)
-            for subject, found in self._said.items()
+            replace(fact, words=fact.gone, is_gone=True)
+            for subject, fact in self._said.items()
             if subject not in now
         ]
         for fact in gone:
             if not fact.words:
                 self._note(fact)
         new = [
-            found
-            for found in told
-            if (before := self._said.get(found.subject)) is None
-            or before.news != found.news
-            or (found.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
+            fact
+            for fact in facts
+            if (before := self._said.get(fact.subject)) is None
+            or before.news != fact.news
+            or (fact.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
         # A value that has waited longest comes first, so that frequent changes cannot hide one.
-        said = [found for found in gone if found.words] + new
-        return sorted(said, key=lambda found: (self._rank(found), self._said_in.get(found.subject, 0)))
+        news = [fact for fact in gone if fact.words] + new
+        return sorted(news, key=lambda fact: (self._rank(fact), self._said_in.get(fact.subject, 0)))
 
     def _rank(self, fact: FactSentence) -> Rank:
         before = self._said.get(fact.subject)

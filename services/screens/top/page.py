@@ -96,13 +96,13 @@ def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
     is_roomy = max(map(len, rows)) <= width - 2
-    for episode, row, (short, severity, standing, age, seen, where, words) in zip(
+    for episode, row, (short, severity, standing, age, acknowledgement, where, words) in zip(
         look.alarms, rows, cells, strict=False
     ):
         if is_roomy:
             lines = [f"  {row}"]
         else:
-            lines = wrap(f"{short} {severity}, {standing}, {age}, {seen}", width, indent="  ")
+            lines = wrap(f"{short} {severity}, {standing}, {age}, {acknowledgement}", width, indent="  ")
             lines += wrap(f"{where}: {words}", width, indent="    ")
         yield Item(tuple(StyledLine(line, _alarm_style(episode)) for line in lines), episode.id)
 
@@ -126,8 +126,10 @@ def alarm_words(look: TopFacts, key: str) -> str | None:
     """Return all about one alarm, for the person who acknowledges it; None if it is gone."""
     for episode in look.alarms:
         if episode.id == key:
-            short, severity, standing, age, seen, where, words = map(clean, _alarm_cells(episode, look))
-            return f"{short}: {severity}, {words}\n{where}; {standing}, raised {age} ago; {seen}"
+            short, severity, standing, age, acknowledgement, where, words = map(
+                clean, _alarm_cells(episode, look)
+            )
+            return f"{short}: {severity}, {words}\n{where}; {standing}, raised {age} ago; {acknowledgement}"
     return None
 
 
@@ -142,16 +144,16 @@ def sensors_part(look: TopFacts, width: int, *, unicode: bool = True) -> ScreenP
 
     Each is shown with its value, age, state and the curve of its last ten minutes.
     """
-    seen = look.sensors
+    listed = look.sensors
     live = look.facts.live
-    head = f"sensors: {len(seen.sensors)}"
+    head = f"sensors: {len(listed.sensors)}"
     if live is not None:
         head += f", {_duration(max(look.facts.boottime - live.updated.clock, 0.0))} ago"
     items = []
-    if seen.why_not:
-        items.append(_item(sensor_list.old_words(seen, look.facts.zone), width, Style.BAD))
+    if listed.why_not:
+        items.append(_item(sensor_list.old_words(listed, look.facts.zone), width, Style.BAD))
     items += _sensor_items(look, width, unicode=unicode)
-    items += [_item(f"skipped: {fault}", width, Style.WARN) for fault in seen.faults]
+    items += [_item(f"skipped: {fault}", width, Style.WARN) for fault in listed.faults]
     return ScreenPart(head, tuple(items))
 
 
