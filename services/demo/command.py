@@ -58,44 +58,42 @@ def run(args: Namespace) -> int:
 
 def _demo(folder: Path, vessels: int, seconds: float) -> int:
     speed = round(vessel_sensors.length_s() / (seconds - SPARE_S), 3)
-    demo_fleet = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
-    shore = None if demo_fleet.is_alone else Shore(folder / SHORE, demo_fleet.linked_ashore.name)
-    print(_greeting(demo_fleet, seconds), flush=True)
+    demo = fleet.make(folder, vessels=vessels, speed=speed, now=datetime.now(UTC))
+    shore = None if demo.is_alone else Shore(folder / SHORE, demo.linked_ashore.name)
+    print(_greeting(demo, seconds), flush=True)
     try:
-        voyage = Scenario(demo_fleet, seconds, shore).run()
+        voyage = Scenario(demo, seconds, shore).run()
     finally:
-        demo_fleet.kill()
+        demo.kill()
         if shore is not None:
             shore.kill()
-    return conclude(demo_fleet, voyage)
+    return conclude(demo, voyage)
 
 
 def _stay(folder: Path, vessels: int) -> int:
     """Run a fleet to try things on, until interrupted."""
-    demo_fleet = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
-    shore = (
-        None if demo_fleet.is_alone else Shore(folder / SHORE, demo_fleet.linked_ashore.name, listens=False)
-    )
-    for each in demo_fleet:
+    demo = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
+    shore = None if demo.is_alone else Shore(folder / SHORE, demo.linked_ashore.name, listens=False)
+    for each in demo:
         each.write_command()
-    names = ", ".join(each.name for each in demo_fleet)
+    names = ", ".join(each.name for each in demo)
     print(
         f"{names} stay until Ctrl-C. In another terminal, on any of them:\n"
-        f"  {demo_fleet.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
+        f"  {demo.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
         f"Whatever ends is started again. What all of them say is in {folder}.",
         flush=True,
     )
     try:
-        Scenario(demo_fleet, 0.0, shore).stay()
+        Scenario(demo, 0.0, shore).stay()
     except KeyboardInterrupt:
         return 0
     finally:
-        demo_fleet.kill()
+        demo.kill()
         if shore is not None:
             shore.kill()
 
 
-def conclude(demo_fleet: Fleet, voyage: ScenarioEvents) -> int:
+def conclude(demo: Fleet, voyage: ScenarioEvents) -> int:
     """Prove from the stores, after all writers have stopped, that nothing is missing.
 
     Return the exit status. Raise StoreError if a store cannot be read.
@@ -105,16 +103,16 @@ def conclude(demo_fleet: Fleet, voyage: ScenarioEvents) -> int:
             vessel.name,
             vessel.sensors,
             vessel.ledger(),
-            recording=vessel.folder / vessel_sensors.RECORDING if vessel is demo_fleet.first else None,
-            speed=demo_fleet.speed,
+            recording=vessel.folder / vessel_sensors.RECORDING if vessel is demo.first else None,
+            speed=demo.speed,
         )
-        for vessel in demo_fleet
+        for vessel in demo
     ]
     stores = []
-    for vessel in demo_fleet:
+    for vessel in demo:
         with vessel.reading() as database:
             stores.append(proof.examine(database, vessel.name, recorded))
-    result = summary.summarise(recorded, stores, voyage, name=demo_fleet.name)
+    result = summary.summarise(recorded, stores, voyage, name=demo.name)
     print("\n".join(result.lines), flush=True)
     return 0 if result.is_good else 1
 

@@ -314,7 +314,8 @@ def put_waiting_away(store: Path, report: Report) -> None:
             report.done.append(f"{path}: waits to be put into documents: {error}")
             return
         Path(f"{path}.lost").unlink(missing_ok=True)
-        if path.exists() and not found.batches and (found.sensors or not found.meta):  # it is not just empty
+        # it is not just empty
+        if path.exists() and not salvaged.batches and (salvaged.sensors or not salvaged.meta):
             aside = set_aside(path, origin=store.parent / path.stem)
             report.done.append(f"{path}: no batch in it can be read; set aside as {aside}")
             continue
