@@ -50,7 +50,7 @@ APART: Final = (
     "tests/gateway/test_couchbase.py",
     "tests/gateway/test_mqtt_broker.py",
     "tests/services/test_gateways.py",
-    "tests/services/test_command_dbsync.py",
+    "tests/services/test_command_db_sync.py",
     "tests/net/test_proxy.py",
 )
 """Files whose tests take seconds each, those with the longest tests first."""

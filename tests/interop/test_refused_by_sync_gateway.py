@@ -16,7 +16,7 @@ from tests import processes
 from tests.gateway import builders
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 from tests.services.syncing import SyncProcess
-from tests.services.test_command_dbsync import LOGBOAT, Done, put, run
+from tests.services.test_command_db_sync import LOGBOAT, Done, put, run
 
 pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
 NUMBERS = itertools.count()

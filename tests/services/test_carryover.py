@@ -22,7 +22,7 @@ from sync.documents import DocumentType
 from sync.store import Database
 
 from .recorder_builders import UTC, row
-from .test_fleetidentity import own as identity_of
+from .test_boot_signing import own as identity_of
 
 HOURS = 3_600.0
 

@@ -34,8 +34,8 @@ from .doctor.test_checks import Rig, healthy
 from .documents import UTC, network, peer, route
 from .parsers import every_parser
 from .test_boot import Pi, applier
-from .test_command_dbsync import Serve, Start, serve, start
-from .test_command_dbsync import run as run_db
+from .test_command_db_sync import Serve, Start, serve, start
+from .test_command_db_sync import run as run_db
 from .test_command_fleet import north
 from .test_command_fleet import run as run_fleet
 from .test_maintenance import Tools
