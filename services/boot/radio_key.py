@@ -139,19 +139,19 @@ class RadioKeyWatch:
             return
         try:
             choice = choose(statement, self._identity, now)
-            why_not = None if choice is not None else "this vessel has no part in the fleet's new radio key"
+            why_not = None if choice is not None else "the fleet's new radio key does not include this vessel"
         except RadioKeyError as error:
             choice, why_not = None, str(error)
         when = f"{statement.begins:%Y-%m-%d %H:%M} UTC"
         if why_not is not None:
             self.problems.append(
-                f"{why_not} (number {statement.number}, from {when}), so it will not meet the others by"
-                f" radio; bring it its identity folder, or {RADIO_STATEMENT}, anew from the fleet's"
+                f"{why_not} (number {statement.number}, from {when}), so it cannot reach other vessels by "
+                f"radio; copy its identity folder, or {RADIO_STATEMENT}, from the fleet's folder again"
             )
         elif choice is not None and self._is_late(choice.mark):
             self.problems.append(
-                f"the radio has not taken up its key of {when}:"
-                " sudo systemctl restart logboat-networks logboat-radio"
+                f"the radio does not use its key of {when} yet; run: sudo systemctl restart "
+                "logboat-networks logboat-radio"
             )
         self.told = {
             "number": statement.number,
@@ -171,7 +171,7 @@ class RadioKeyWatch:
             return
         body, statement = stated
         self._statement, self._known = statement, [stated]
-        log.info("the radio's key, number %d: from %s", statement.number, statement.begins.astimezone(UTC))
+        log.info("radio key number %d is valid from %s", statement.number, statement.begins.astimezone(UTC))
         try:
             files.write(self._data / RADIO_STATEMENT, msgspec.json.encode(body), mode=_KEPT_MODE)
         except OSError as error:
@@ -187,7 +187,7 @@ class RadioKeyWatch:
             self._waiting_for, self._waits_since, self._asked = mark, now, now - _ASK_EVERY_S
         if now - self._asked >= _ASK_EVERY_S:
             self._asked = now
-            log.info("the radio is to have another key: %s", mark)
+            log.info("the radio gets a new key: %s", mark)
             try:
                 files.write(self._run / DUE, f"{mark}\n".encode(), mode=_KEPT_MODE)
             except OSError as error:

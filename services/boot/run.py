@@ -95,8 +95,8 @@ class BootSequence:
         """Run every step except those of the networks, then write and return the result."""
         if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
-                f"{self.places.etc}: is not root's, so nothing of it is believed but what is recorded;"
-                " write the card anew"
+                f"{self.places.etc}: is not owned by root, so only the recording settings are used; write "
+                "the card again"
             )
             return self._told(BootState(problems=tuple(self.problems)))
         outcome = Outcome((), (), generated=False)
@@ -107,7 +107,7 @@ class BootSequence:
             self.problems.append(f"{self.places.etc}: {_words(error)}")
         self.problems += [str(problem) for problem in outcome.problems]
         configuration, sensors = self._in_force()
-        self._step("what Raspberry Pi Imager was asked for", self._imager)
+        self._step("Raspberry Pi Imager's settings", self._imager)
         asked = self.asked
         network = imager.added(configuration.network, asked)
         host = names.host(configuration.vessel.id).removesuffix(".local")
@@ -115,9 +115,9 @@ class BootSequence:
             with contextlib.suppress(InputError):  # an older release accepted any
                 host = keys.host_name(asked.host_name)
         self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
-        self._step("SSH's host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
-        self._step("SSH's keys", lambda: self._authorize(network))
-        self._step("room for the log", self._grow)
+        self._step("SSH host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
+        self._step("SSH keys", lambda: self._authorize(network))
+        self._step("the data partition", self._grow)
         clock = configuration.clock
         self._step(
             "config.txt", lambda: self._wiring(kernel_configuration(sensors, rtc=clock.rtc, pps=clock.pps))
@@ -130,7 +130,7 @@ class BootSequence:
         )
         self._told(state)
         if self.restarts:
-            log.warning("restarting once, for the kernel to learn of the wiring")
+            log.warning("restarting once, so that the kernel loads drivers for the sensors")
             self._step("the restart", lambda: system.restart(tool=self.tool))
         return state
 
@@ -175,7 +175,7 @@ class BootSequence:
             self.radio_key = after
 
     def _told(self, state: BootState) -> BootState:
-        self._step("what the lights show of it", lambda: boot_state.write(self.places.run, state))
+        self._step("the state for the lights", lambda: boot_state.write(self.places.run, state))
         for problem in state.problems:
             if problem not in self._logged:
                 log.error("%s", problem)
@@ -247,7 +247,7 @@ class BootSequence:
         try:
             keys.user_name(asked.user, system.owned_names(places.root))
         except InputError as error:  # an older release accepted it
-            self.problems.append(f"Raspberry Pi Imager's user is not made: {error}")
+            self.problems.append(f"Raspberry Pi Imager's user was not created: {error}")
             imager.store_customisation(places.etc, replace(asked, user="", password_hash=""))
             return
         groups = system.groups(imager.GROUPS)
@@ -317,8 +317,8 @@ class BootSequence:
             )
             if decision.gave_up:
                 self.problems.append(
-                    "config.txt: the lines that sensors need were written, and are gone after the restart;"
-                    " is the card failing? Replace it soon"
+                    "config.txt: the lines that the sensors need were written, but are missing after the "
+                    "restart; the card may be failing, replace it soon"
                 )
                 return
             if decision.restart:  # remembered first: whatever happens now, there is no second restart
@@ -350,7 +350,9 @@ class BootSequence:
 def _config_txt(path: Path) -> str:
     """Return the firmware's settings. Raise OSError if the file cannot be read or is too long."""
     if path.stat().st_size > _LONGEST_CONFIG_TXT:
-        raise OSError(None, "is far too long, so it is left as it is; put the card's own back", str(path))
+        raise OSError(
+            None, "is too long, so it was not changed; restore the original file of the card", str(path)
+        )
     return path.read_text(errors="surrogateescape")
 
 

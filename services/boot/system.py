@@ -239,7 +239,7 @@ def owned_names(root: Path) -> frozenset[str]:
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
     """Create a user of systemd's database, with a home that lasts until the next boot."""
     if any("/" in name or name.startswith(".") for name in records):
-        raise OSError(None, "a user of such a name is not made", str(home))
+        raise OSError(None, "this user name is not allowed", str(home))
     if not folder.is_dir():  # everybody looks users up there
         make_folder(folder, PUBLIC)
         folder.chmod(PUBLIC)
@@ -262,7 +262,7 @@ def _make_home(place: Path, uid: int) -> None:
     status = place.lstat()
     is_new = status.st_uid == os.geteuid() and not any(place.iterdir())
     if place.is_symlink() or not (is_new or status.st_uid == uid):
-        raise OSError(None, "belongs to somebody else, and stays as it is", str(place))
+        raise OSError(None, "belongs to another user, and was not changed", str(place))
     os.chown(place, uid, uid, follow_symlinks=False)
 
 

@@ -81,7 +81,7 @@ def parts(patient: Appliance) -> Iterator[ArchiveFile]:
         try:
             text = make()
         except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
-            text = f"(not to be had: {error or type(error).__name__})\n"
+            text = f"(not available: {error or type(error).__name__})\n"
         text = clean_lines(remover.clean(text))
         if len(text) > MOST_BYTES:  # after removal, because half a secret would not be recognised
             text = f"(only the end)\n{text[-MOST_BYTES:]}"
@@ -127,7 +127,7 @@ def _settings_files(patient: Appliance) -> dict[str, Path]:
 
 def _settings(path: Path) -> str:
     if path.stat().st_size > toml_file.MOST_BYTES:
-        return "(left out: it is far too long for a configuration)\n"
+        return "(left out: too long for a configuration)\n"
     return redact(path.read_text(errors="replace")).text
 
 
@@ -145,16 +145,17 @@ def _left_out(patient: Appliance) -> str:
     others = sorted(path.name for path in (patient.firmware / "logboat").glob("*") if path.is_file())
     others = [name for name in others if name not in (*CARD_FILES, PROBLEMS)]
     if others:
-        lines.append(f"card: {len(others)} other files, not looked into")
+        lines.append(f"card: {len(others)} other files, not read")
     return "\n".join(lines) + "\n"
 
 
 _LEFT_OUT: Final = """\
-What is not in this archive, so that it can be sent to anybody:
-- passwords, keys, hashes; in configuration files every comment, every text over several lines, every value of
-  a key that is not known to be harmless (a misspelt one, too), and every line that is not understood;
-- after quotes or brackets that do not match: all up to the next heading that is known, or to the end.
-In place of each stands (removed). Lines keep their numbers. The files themselves are as they were.
+This archive contains no secrets, so you can send it to anyone. These were removed:
+- passwords, keys and hashes
+- in configuration files: every comment, every multi-line text, every value of a key that is not on the list
+  of harmless keys, and every line that is not valid
+- after unmatched quotes or brackets: everything up to the next known section heading, or to the end
+Each removed text is replaced by (removed). Line numbers are unchanged. The original files were not changed.
 """
 
 
@@ -164,7 +165,7 @@ def _versions(patient: Appliance) -> str:
         "python": platform.python_version(),
         "kernel": platform.release(),
         "machine": platform.machine(),
-        "board": patient.text("proc/device-tree/model") or "no Raspberry Pi",
+        "board": patient.text("proc/device-tree/model") or "not a Raspberry Pi",
         "boot clock, seconds": f"{patient.boottime:.0f}",
         "UTC, seconds since 1970": f"{patient.utc:.0f}",
     }
@@ -222,7 +223,7 @@ def _indented(path: Path) -> str:
 def _kept(data: Path) -> str:
     """Return the last errors, the oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
-    return "".join(texts) or "(nothing was kept)\n"
+    return "".join(texts) or "(no errors kept)\n"
 
 
 def _text(path: Path) -> str:

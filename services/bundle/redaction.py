@@ -18,7 +18,7 @@ from typing import Final
 
 from .secrets import REMOVED
 
-_UNKNOWN_KEY: Final = "(a key that is not known)"
+_UNKNOWN_KEY: Final = "(unknown key)"
 
 SECTIONS: Final = frozenset(
     [
@@ -265,7 +265,7 @@ class _Redactor:
         if not is_known and self._is_dark:
             return None
         self._frames, self._is_dark, self._is_section_shown = [], False, is_known
-        name = match[2] if is_known else "(a section that is not known)"
+        name = match[2] if is_known else "(unknown section)"
         return f"{match[1]}{name}{match[3]}{'  ' + self._comment(match[4]) if match[4] else ''}"
 
     def _pair(self, line: str) -> str:

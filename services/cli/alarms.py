@@ -13,8 +13,12 @@ from services.terminal.present import screen
 
 def alarms_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat alarms [--all] [--vessel V]`."""
-    parser.add_argument("--all", action="store_true", help="also those that are over and acknowledged")
-    parser.add_argument("--vessel", metavar="V", help="of this vessel only; else of all on record")
+    parser.add_argument(
+        "--all", action="store_true", help="also show alarms that are cleared and acknowledged"
+    )
+    parser.add_argument(
+        "--vessel", metavar="V", help="show alarms of this vessel only (default: all vessels)"
+    )
 
 
 def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
@@ -35,7 +39,7 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     if args.json:
         print_json("alarms", as_json(shown, names, faults))
     elif not shown:
-        print("no alarm is on record" if args.all or not every else NONE_OPEN)
+        print("no alarms in the log" if args.all or not every else NONE_OPEN)
     else:
         print("\n".join(lines(shown, names, screen(zone=zone(args)))))
     return 0
@@ -43,8 +47,10 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 
 def ack_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat ack ID [--by WHO]`."""
-    parser.add_argument("id", metavar="ID", help="as `logboat alarms` shows it: any unique ending of its id")
-    parser.add_argument("--by", metavar="WHO", help="who has seen it (you)")
+    parser.add_argument(
+        "id", metavar="ID", help="alarm as shown by `logboat alarms`: any unique ending of its id"
+    )
+    parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges it (you)")
 
 
 def ack(args: Namespace, world: Environment) -> int:
@@ -65,5 +71,5 @@ def acknowledger_name(args: Namespace, world: Environment) -> str:
     """
     who = (args.by if args.by is not None else world.user()).strip()
     if not who:
-        raise UsageError("--by needs a name")
+        raise UsageError("--by must not be empty")
     return who

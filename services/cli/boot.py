@@ -18,21 +18,21 @@ def boot_arguments(parser: ArgumentParser) -> None:
         "part",
         nargs="?",
         choices=("card", "networks", "radio"),
-        help="this part alone: what is on the card, the networks that follow from it, or the radio's key",
+        help="run one part only: the card's files, the networks, or the radio key",
     )
     parser.add_argument(
         "--firmware",
         type=Path,
         default=FIRMWARE,
         metavar="DIR",
-        help=f"where the card's first partition is mounted ({FIRMWARE})",
+        help=f"mount point of the card's first partition ({FIRMWARE})",
     )
     parser.add_argument(
         "--partition",
         type=Path,
         default=PARTITION,
         metavar="DIR",
-        help=f"where the card's data partition is mounted ({PARTITION})",
+        help=f"mount point of the card's data partition ({PARTITION})",
     )
 
 
@@ -47,7 +47,7 @@ def boot(args: Namespace, world: Environment) -> int:
         from services.system.systemd import Notifier
 
     if not system.is_root():
-        raise FailedError("this changes the system: run it as root (systemd does, at each start)")
+        raise FailedError("boot changes the system: run it as root (systemd does at each boot)")
     places = selected_paths(args)
     boot = run.BootSequence(places, clock.now(args.data, utc=world.utc), progress=Notifier().progress)
     parts = {None: boot.run, "card": boot.run_offline_steps, "networks": boot.join, "radio": boot.rekey}
@@ -61,9 +61,9 @@ def boot(args: Namespace, world: Environment) -> int:
     if args.part in ("networks", "radio"):
         return 0
     if state.taken:
-        print(f"taken in: {', '.join(state.taken)}")
+        print(f"applied: {', '.join(state.taken)}")
     if state.generated:
-        print("no bundle has come yet: the vessel records under a name of its own")
+        print("no bundle yet: the vessel records under a generated id")
     return 0
 
 

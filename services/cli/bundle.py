@@ -21,9 +21,9 @@ def bundle_arguments(parser: ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE",
-        help="where to write it; - for standard output (logboat-….tar.gz here)",
+        help="output file; - for standard output (default: logboat-….tar.gz in this folder)",
     )
-    identity_option(parser, "folder of the vessel's certificate and key, whose secrets are left out")
+    identity_option(parser, "folder of the vessel's certificate and key; secrets are not included")
 
 
 def bundle(args: Namespace, world: Environment) -> int:
@@ -46,10 +46,10 @@ def bundle(args: Namespace, world: Environment) -> int:
         if path.is_file():  # a partial file; a device must stay
             path.unlink()
         raise FailedError(
-            f"{path}: {error.strerror or error}; send it elsewhere: logboat bundle - > FILE, or over SSH"
+            f"{path}: {error.strerror or error}; write it elsewhere: logboat bundle - > FILE, or over SSH"
         ) from error
     if args.json:
         print_json("bundle", {"file": str(path), "bytes": len(data)})
     else:
-        print(f"{path}: {format_bytes(len(data))}; passwords, keys and hashes were left out, and comments")
+        print(f"{path}: {format_bytes(len(data))}; without passwords, keys, hashes and comments")
     return 0

@@ -17,16 +17,20 @@ from .options import actions
 def config_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat config check|apply FILE…`."""
     add = actions(parser, "check|apply")
-    check = add("check", "the same check that boot uses")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml")
-    apply = add("apply", "check a file, and put it in force: on the card and in its folder alike")
-    apply.add_argument("file", type=Path, metavar="FILE", help="a sensors.toml, logboat.toml or vessel.toml")
+    check = add("check", "check a file, as boot does")
+    check.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml file"
+    )
+    apply = add("apply", "check a file and apply it, on the card and on the appliance")
+    apply.add_argument(
+        "file", type=Path, metavar="FILE", help="a sensors.toml, logboat.toml or vessel.toml file"
+    )
     apply.add_argument(
         "--firmware",
         type=Path,
         default=FIRMWARE,
         metavar="DIR",
-        help=f"where the card's first partition is mounted ({FIRMWARE})",
+        help=f"mount point of the card's first partition ({FIRMWARE})",
     )
 
 
@@ -63,7 +67,7 @@ def _apply(args: Namespace, world: Environment) -> int:
     except ConfigurationError as error:
         raise UsageError(str(error)) from error
     if not os.access(args.config.parent, os.W_OK):
-        raise FailedError(f"{args.config.parent}: cannot be written; try it with sudo")
+        raise FailedError(f"{args.config.parent}: cannot be written; run this with sudo")
     offer = OfferedFiles({name: args.file.read_bytes()}, origins={name: args.file})
     outcome = run.BootSequence(selected_paths(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
@@ -71,9 +75,13 @@ def _apply(args: Namespace, world: Environment) -> int:
         print_json("config-apply", facts)
     elif outcome.problems:
         print("\n".join(str(problem) for problem in outcome.problems))
-        print("nothing was changed" if not outcome.taken else f"in force: {', '.join(outcome.taken)}")
+        print("nothing was changed" if not outcome.taken else f"applied: {', '.join(outcome.taken)}")
     else:
-        print(f"in force: {', '.join(outcome.taken)}" if outcome.taken else "it was in force already")
+        print(
+            f"applied: {', '.join(outcome.taken)}"
+            if outcome.taken
+            else "no change: the file was already applied"
+        )
         if outcome.taken:
             print("next: sudo systemctl restart logboat-boot logboat-recorder logboat-sync")
     return 2 if outcome.problems else 0

@@ -15,7 +15,7 @@ from .options import actions, identity_option
 
 def record_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat record [--identity DIR] [--ledger FD]`."""
-    identity_option(parser, "the vessel's identity, with which it signs")
+    identity_option(parser, "folder of the vessel's identity, used for signing")
     parser.add_argument(
         "--ledger",
         type=int,
@@ -41,7 +41,7 @@ def sync_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the vessel's certificate and key (/etc/logboat/identity)",
     )
-    parser.add_argument("--board", help="what tells this computer from others (its serial number)")
+    parser.add_argument("--board", help="identifier of this computer (its serial number)")
 
 
 def sync(args: Namespace, world: Environment) -> int:  # noqa: ARG001
@@ -55,7 +55,9 @@ def sync(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 def store_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat store check [--repair]`."""
     check = actions(parser, "check")("check", "check both stores")
-    check.add_argument("--repair", action="store_true", help="set aside what is broken, save what is sound")
+    check.add_argument(
+        "--repair", action="store_true", help="set damaged stores aside and save their sound contents"
+    )
 
 
 def store(args: Namespace, world: Environment) -> int:  # noqa: ARG001
@@ -70,7 +72,9 @@ def ended_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat ended DAEMON`."""
     from services.state.crash_loops import DAEMONS
 
-    parser.add_argument("daemon", choices=DAEMONS, help="which one; how it ended is in the environment")
+    parser.add_argument(
+        "daemon", choices=DAEMONS, help="name of the daemon; systemd passes the result in the environment"
+    )
 
 
 def ended(args: Namespace, world: Environment) -> int:
@@ -93,13 +97,18 @@ def ended(args: Namespace, world: Environment) -> int:
 
 def demo_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat demo [--vessels N] [--for SECONDS] [--keep DIR] [--stay DIR]`."""
-    parser.add_argument("--vessels", type=int, default=3, metavar="N", help="how many vessels (3)")
+    parser.add_argument("--vessels", type=int, default=3, metavar="N", help="number of vessels (3)")
     parser.add_argument(
-        "--for", dest="for_seconds", type=float, default=45.0, metavar="SECONDS", help="how long (45)"
+        "--for",
+        dest="for_seconds",
+        type=float,
+        default=45.0,
+        metavar="SECONDS",
+        help="duration in seconds (45)",
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave everything in this folder")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep everything in this folder")
     parser.add_argument(
-        "--stay", type=Path, metavar="DIR", help="a fleet in this folder to try things on, until Ctrl-C"
+        "--stay", type=Path, metavar="DIR", help="keep a fleet running in this folder, until Ctrl-C"
     )
 
 

@@ -22,13 +22,11 @@ _STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
 def doctor_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat doctor [--fix] [--guide] [--all]`."""
     identity_option(parser, "folder of the vessel's certificate and key")
+    parser.add_argument("--fix", action="store_true", help="apply safe fixes, then check again")
     parser.add_argument(
-        "--fix", action="store_true", help="do what does no harm and may help, then ask again"
+        "--guide", action="store_true", help="list common problems: lights, status, what to do"
     )
-    parser.add_argument(
-        "--guide", action="store_true", help="the usual troubles, as lights show them; what to do"
-    )
-    parser.add_argument("--all", action="store_true", help="what is good, too")
+    parser.add_argument("--all", action="store_true", help="also show checks that are good")
 
 
 def doctor(args: Namespace, world: Environment) -> int:
@@ -72,7 +70,7 @@ def doctor(args: Namespace, world: Environment) -> int:
     else:
         where = screen()
         for command in done:
-            print("\n".join(wrap(f"done: {command}", where.width)))
+            print("\n".join(wrap(f"ran: {command}", where.width)))
         for check, finding in results:
             if args.all or finding.verdict in (CheckStatus.WARN, CheckStatus.BAD):
                 print("\n".join(_lines(check, finding, where)))

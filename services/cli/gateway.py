@@ -12,8 +12,8 @@ from .options import actions
 
 def gateway_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat gateway retry NAME`."""
-    retry = actions(parser, "retry")("retry", "connect now, and offer again what was refused")
-    retry.add_argument("name", metavar="NAME", help="the gateway's name in logboat.toml")
+    retry = actions(parser, "retry")("retry", "connect now, and retry refused documents")
+    retry.add_argument("name", metavar="NAME", help="name of the gateway in logboat.toml")
 
 
 def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
@@ -23,15 +23,15 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     try:
         answer = ask(args.run, Retry(gateway=args.name))
     except ControlError as error:
-        raise FailedError(f"{error}; after a start it tries everything again by itself") from error
+        raise FailedError(f"{error}; after it starts, it retries everything automatically") from error
     if not answer.ok:
-        raise FailedError(answer.error or "the sync daemon gives no reason")
+        raise FailedError(answer.error or "the sync daemon refused and gave no reason")
     offered = answer.offered or 0
     if args.json:
         print_json("gateway-retry", {"gateway": args.name, "offered": offered})
     elif offered:
         documents = count(offered, "refused document")
-        print(f"{args.name}: offering {documents} again; logboat peers shows what is still refused")
+        print(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")
     else:
-        print(f"{args.name}: no document is refused; connecting now if it is not connected")
+        print(f"{args.name}: no refused documents; connecting if not yet connected")
     return 0

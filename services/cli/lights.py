@@ -16,10 +16,10 @@ def lights_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat lights [test | explain [--table] | off]`."""
     identity_option(parser, "folder of the vessel's certificate")
     choose = actions(parser, "test | explain", required=False)
-    choose("test", "light all for a moment")
-    choose("off", "make all dark, when no daemon does")
-    explain = choose("explain", "what the lights show now, and why")
-    explain.add_argument("--table", action="store_true", help="everything that they can show, as a table")
+    choose("test", "turn all lights on for a moment")
+    choose("off", "turn all lights off, after the daemon was killed")
+    explain = choose("explain", "show what the lights show now, and why")
+    explain.add_argument("--table", action="store_true", help="show the table of all patterns")
 
 
 def lights(args: Namespace, world: Environment) -> int:
@@ -40,14 +40,14 @@ def _test(args: Namespace, world: Environment) -> int:
     state = state_file.read(state_file.path(args.run, "lights"))
     pid = None if state is None else state.get("pid")
     if not isinstance(pid, int) or not world.alive(pid):
-        raise FailedError("the lights' daemon is not running; start it: systemctl start logboat-lights")
+        raise FailedError("the lights daemon is not running; start it with: systemctl start logboat-lights")
     try:
         os.kill(pid, signal.SIGUSR1)
     except OSError as error:
         raise FailedError(
-            f"the lights' daemon cannot be told: {error.strerror or error}; use sudo"
+            f"the lights daemon cannot be signalled: {error.strerror or error}; run this with sudo"
         ) from error
-    print("all lights are lit for a moment")
+    print("all lights are on for a moment")
     return 0
 
 

@@ -35,39 +35,39 @@ class Command:
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "now": (
-        Command("status", "status", "one screen: is it recording, and if not, why not"),
-        Command("top", "top", "all of it at one look, live; acknowledges alarms"),
-        Command("sensors", "sensors", "every sensor: value, age, rate, faults"),
-        Command("doctor", "doctor", "checks wiring, clock, card, network, daemons; says what to do"),
-        Command("bundle", "bundle", "one archive for whoever helps, secrets removed"),
-        Command("peers", "peers", "who is near, how the links stand, by which way documents come"),
-        Command("gateway", "gateway", "offer a gateway again what it has refused"),
+        Command("status", "status", "show whether the vessel is recording, and if not, why"),
+        Command("top", "top", "show everything live on one screen; acknowledge alarms"),
+        Command("sensors", "sensors", "list sensors: value, age, rate, faults"),
+        Command("doctor", "doctor", "check wiring, clock, card, network and daemons; say what to do"),
+        Command("bundle", "bundle", "make a support archive, with secrets removed"),
+        Command("peers", "peers", "list vessels nearby, links, gateways and document routes"),
+        Command("gateway", "gateway", "retry documents that a gateway has refused"),
     ),
-    "on record": (
-        Command("log", "log.command", "a sensor's readings; or add one by hand"),
-        Command("alarms", "alarms", "what is or was wrong"),
+    "history": (
+        Command("log", "log.command", "show a sensor's readings, or add one by hand"),
+        Command("alarms", "alarms", "list alarms, current and past"),
         Command("ack", "alarms", "acknowledge an alarm"),
-        Command("note", "notes", "write a note into the log, or read the notes"),
-        Command("verify", "verify", "prove that every sensor's log is complete"),
+        Command("note", "notes", "write a note to the log, or read the notes"),
+        Command("verify", "verify", "check that every sensor's log is complete"),
     ),
-    "set-up and daemons": (
-        Command("config", "config", "check a configuration file, or put it in force"),
-        Command("maintenance", "maintenance", "an appliance's root, writable for a while"),
-        Command("record", "daemons", "the recorder, in the foreground"),
-        Command("sync", "daemons", "the mesh with vessels nearby, in the foreground"),
-        Command("lights", "lights", "the LEDs, in the foreground; test them, explain what they show"),
-        Command("store", "daemons", "check the stores and repair what is broken"),
-        Command("ended", "daemons", "notes how a daemon has ended; units run a script that does it"),
-        Command("boot", "boot", "what an appliance does at each start: takes in what is on the card"),
-        Command("demo", "daemons", "a simulated fleet on this machine, end to end"),
+    "setup and daemons": (
+        Command("config", "config", "check a configuration file, or apply it"),
+        Command("maintenance", "maintenance", "make an appliance's root file system temporarily writable"),
+        Command("record", "daemons", "run the recorder in the foreground"),
+        Command("sync", "daemons", "run the sync daemon in the foreground"),
+        Command("lights", "lights", "run the LEDs in the foreground; test or explain them"),
+        Command("store", "daemons", "check the stores and repair damage"),
+        Command("ended", "daemons", "record how a daemon exited (units run a script instead)"),
+        Command("boot", "boot", "apply the card's files, as an appliance does at each boot"),
+        Command("demo", "daemons", "run a simulated fleet on this machine, end to end"),
     ),
-    "ashore, on the operator's machine": (
+    "ashore, on the operator's computer": (
         Command(
-            "fleet", "fleet.command", "make vessels' identities: init, add, renew, revoke, rekey, list …"
+            "fleet", "fleet.command", "manage vessels' identities: init, add, renew, revoke, rekey, list …"
         ),
     ),
-    "for diagnostics and scripts": (
-        Command("db", "db.command", "a document store: put, get, ls, changes …; push, pull, sync, serve"),
+    "diagnostics and scripts": (
+        Command("db", "db.command", "use a store: put, get, ls, changes …; push, pull, sync, serve"),
     ),
 }
 COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}
@@ -110,7 +110,7 @@ def _tell(error: Exception) -> int:
     else:
         from services.logs.lines import of_exception
 
-        _complain(f"this should not happen, please report it: {of_exception(error, error.__traceback__)}")
+        _complain(f"internal error, please report it: {of_exception(error, error.__traceback__)}")
     return 1
 
 
@@ -141,7 +141,7 @@ def _run(arguments: list[str], world: Environment) -> int:
 
         near = get_close_matches(args.command, COMMANDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"there is no command {args.command!r}{hint}\ntry: logboat --help")
+        raise UsageError(f"unknown command {args.command!r}{hint}\ntry: logboat --help")
     parser = parser_of(command)
     parsed = parser.parse_args(args.rest, Namespace(**_without(vars(args), "command", "rest", "version")))
     status: int = getattr(_module(command), command.name)(parsed, world)
@@ -176,8 +176,8 @@ def _overall_parser() -> ArgumentParser:
     parser = Parser(
         prog="logboat",
         usage="logboat [options] COMMAND …",
-        description="Logboat, a vessel's machinery log." + "\n".join(["", *lines]),
-        epilog="logboat COMMAND --help tells more. Exit status: 0 done, 1 failed, 2 wrong usage.",
+        description="Logboat records a vessel's machinery." + "\n".join(["", *lines]),
+        epilog="Details: logboat COMMAND --help. Exit status: 0 done, 1 failed, 2 wrong usage.",
         parents=[common_options(None)],
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,

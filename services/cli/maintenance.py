@@ -11,8 +11,8 @@ from services.console.output import print_json
 def maintenance_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat maintenance [--for 30m | --end]`."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--for", dest="duration", default="30m", metavar="TIME", help="how long (30m)")
-    what.add_argument("--end", action="store_true", help="make it read-only again, now")
+    what.add_argument("--for", dest="duration", default="30m", metavar="TIME", help="duration (30m)")
+    what.add_argument("--end", action="store_true", help="make it read-only again immediately")
 
 
 def maintenance(args: Namespace, world: Environment) -> int:
@@ -24,7 +24,7 @@ def maintenance(args: Namespace, world: Environment) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from error
     if os.geteuid() != 0:
-        raise FailedError("this changes the system: try it with sudo")
+        raise FailedError("maintenance changes the system: run it with sudo")
     try:
         if args.end:
             work.end(args.run)
@@ -35,7 +35,10 @@ def maintenance(args: Namespace, world: Environment) -> int:
     if args.json:
         print_json("maintenance", {"until": work.until(args.run)})
     elif args.end:
-        print("the root is read-only again")
+        print("the root file system is read-only again")
     else:
-        print(f"the root can be written for {args.duration}; sooner: sudo logboat maintenance --end")
+        print(
+            f"the root file system is writable for {args.duration}; to end this earlier: sudo logboat "
+            "maintenance --end"
+        )
     return 0

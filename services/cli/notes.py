@@ -19,12 +19,12 @@ USUAL_LIMIT: Final = 20
 
 def note_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat note [TEXT…] [--by WHO]`."""
-    parser.add_argument(
-        "text", nargs="*", metavar="TEXT", help="what to write; - reads it from standard input"
-    )
-    parser.add_argument("--by", metavar="WHO", help="who writes (you)")
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="text of the note; - reads standard input")
+    parser.add_argument("--by", metavar="WHO", help="name of the author (you)")
     parser.add_argument("--vessel", metavar="V", help="show another vessel's notes")
-    parser.add_argument("--limit", type=int, default=USUAL_LIMIT, metavar="N", help="show the last N (20)")
+    parser.add_argument(
+        "--limit", type=int, default=USUAL_LIMIT, metavar="N", help="show the last N notes (20)"
+    )
 
 
 def note(args: Namespace, world: Environment) -> int:
@@ -32,16 +32,16 @@ def note(args: Namespace, world: Environment) -> int:
     if not args.text:
         return _show(args)
     if args.vessel is not None:
-        raise UsageError("notes are written for this vessel; leave out --vessel")
+        raise UsageError("notes can only be written for this vessel; omit --vessel")
     text = sys.stdin.read() if args.text == ["-"] else " ".join(args.text)
     text = text.strip()
     if not text:
-        raise UsageError("a note needs words")
+        raise UsageError("the note is empty")
     if len(text) > LONGEST:
-        raise UsageError(f"a note has {LONGEST} characters at most, this has {len(text)}")
+        raise UsageError(f"the note is too long: {len(text)} characters, at most {LONGEST} are allowed")
     who = (args.by if args.by is not None else world.user()).strip()
     if not who:
-        raise UsageError("--by needs a name")
+        raise UsageError("--by must not be empty")
     from services.documents import builders
     from services.system.ulid import ulid
     from sync.documents import note_id
@@ -54,7 +54,7 @@ def note(args: Namespace, world: Environment) -> int:
     if args.json:
         print_json("note", {"id": document_id, "vessel": vessel, "text": text, "who": who})
     else:
-        print(f"noted as {document_id}")
+        print(f"saved as {document_id}")
     return 0
 
 
@@ -63,7 +63,7 @@ def _show(args: Namespace) -> int:
     from sync.documents import DocumentType
 
     if args.limit < 1:
-        raise UsageError("--limit takes a number from 1 on")
+        raise UsageError("--limit must be 1 or more")
     with reading_store(args) as database:
         vessel = chosen_vessel(args, database)
         newest = list(database.documents(f"{DocumentType.NOTE}:{vessel}:", reverse=True, limit=args.limit))
@@ -77,7 +77,7 @@ def _show(args: Namespace) -> int:
         print(f"{_when(body.get('when'), place)}  {clean(str(body.get('who', '?')))}")
         print("\n".join(f"    {line}" for line in words))
     if not bodies:
-        print("no notes yet: logboat note TEXT writes one")
+        print("no notes yet; write one with: logboat note TEXT")
     return 0
 
 
@@ -87,4 +87,4 @@ def _when(when: Any, place: tzinfo) -> str:
     try:
         return time_text(seconds_of(datetime.fromisoformat(when)), place)
     except (TypeError, ValueError):
-        return "time not known"
+        return "time unknown"

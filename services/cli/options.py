@@ -22,8 +22,8 @@ def common_options(default: str | None) -> ArgumentParser:
     `default` is None to set the usual defaults, or SUPPRESS to keep values that were given before the name.
     """
     parser = ArgumentParser(add_help=False)
-    group = parser.add_argument_group("options of every command")
-    group.add_argument("--json", action="store_true", default=default or False, help="output for programs")
+    group = parser.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", default=default or False, help="print JSON")
     for option, place, words in (
         ("--config", "/etc/logboat/logboat.toml", "logboat.toml"),
         ("--sensors", "/etc/logboat/sensors.toml", "sensors.toml"),

@@ -14,9 +14,11 @@ from services.terminal.present import paint, screen
 def peers_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat peers [--route VESSEL] [--all]`."""
     parser.add_argument(
-        "--route", metavar="VESSEL", help="one vessel: its link, and the way its documents take to here"
+        "--route", metavar="VESSEL", help="show one vessel: its link, and the route of its documents"
     )
-    parser.add_argument("--all", action="store_true", help="every vessel, though the screen may be too small")
+    parser.add_argument(
+        "--all", action="store_true", help="show every vessel, even if they do not fit the screen"
+    )
 
 
 def peers(args: Namespace, world: Environment) -> int:

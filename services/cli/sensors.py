@@ -19,17 +19,17 @@ HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
 
 def sensors_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat sensors [--watch] [--count N] [--vessel V]`."""
+    parser.add_argument("--watch", action="store_true", help="update once a second, until Ctrl-C")
+    parser.add_argument("--count", type=int, metavar="N", help="with --watch: stop after N updates")
     parser.add_argument(
-        "--watch", action="store_true", help="go on showing them, once a second, until Ctrl-C"
+        "--vessel", metavar="V", help="show another vessel's sensors, from the documents received"
     )
-    parser.add_argument("--count", type=int, metavar="N", help="with --watch: N times")
-    parser.add_argument("--vessel", metavar="V", help="another vessel's, as far as has arrived from it")
 
 
 def sensors(args: Namespace, world: Environment) -> int:
     """Show the sensors once, or repeatedly. Return 0."""
     if args.count is not None and (args.count < 1 or not args.watch):
-        raise UsageError("--count takes a number from 1 on, and goes with --watch")
+        raise UsageError("--count must be 1 or more, and needs --watch")
     place = zone(args)
     is_terminal = screen().is_terminal
     left = 1 if not args.watch else args.count

@@ -23,36 +23,40 @@ _LONG_S: Final = 15.0
 """Seconds to wait for a single look, longer than the wait for a locked store."""
 
 _HELP: Final = """\
-Shows, once a second: whether it records, and by which clock; alarms, sensors
-with the curve of their last ten minutes, vessels nearby, gateways, lights;
-each as `logboat status`, `alarms`, `sensors`, `peers` and `lights explain`
-tell it, with its age. Keys: `tab` and the arrows go to a part and through it;
-`a` acknowledges the chosen alarm, as `logboat ack` does, and asks first; `l`
-explains the lights; `?` tells of all keys; `q` quits.
+Shows the state, updated once a second: recording and clock; alarms; sensors
+with a curve of their last ten minutes; vessels nearby, gateways and lights.
+The words are those of `logboat status`, `alarms`, `sensors`, `peers` and
+`lights explain`, and each fact has its age. Keys: `tab` and the arrow keys
+move between and within the parts; `a` acknowledges the selected alarm, like
+`logboat ack`, after you confirm; `l` explains the lights; `?` lists all keys;
+`q` quits.
 
---plain writes sentences, a line for each change, and no control sequences:
-for a serial console or a screen reader. It says at most what 9600 baud carry
-(960 characters a second, over the time between looks): alarms first, then
-what has changed its state, then values; what there is no room for is said in
-the next turn, with its value of then. Once a minute it says whether it
-records. Acknowledge with `logboat ack`.
+--plain writes one sentence for each change, without control sequences, for a
+serial console or a screen reader. It writes no more than 9600 baud can carry
+(960 characters a second): alarms first, then changes of state, then values.
+What does not fit is written in the next turn, with its current value. Once a
+minute it says whether the vessel is recording. Acknowledge alarms with
+`logboat ack`.
 
-Where output is no terminal, it is one look, as with --plain --once; --plain
-itself goes on there, too. --json: a look as one line of JSON. Ctrl-C ends it."""
+If the output is not a terminal, the state is printed once, as with --plain
+--once; with --plain it continues. --json prints the state as one line of JSON.
+Press Ctrl-C to stop."""
 
 
 def top_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat top [--plain] [--once] [--every SECONDS] [--by WHO]`."""
     parser.description = f"{parser.description}\n\n{_HELP}"
-    parser.add_argument("--plain", action="store_true", help="line by line, for a serial console")
-    parser.add_argument("--once", action="store_true", help="one look, line by line, and no more")
+    parser.add_argument(
+        "--plain", action="store_true", help="write sentences, for a serial console or a screen reader"
+    )
+    parser.add_argument("--once", action="store_true", help="print the state once and exit")
     parser.add_argument(
         "--every",
         type=float,
         metavar="SECONDS",
-        help=f"time between looks ({EVERY_S['screen']:g}; with --plain {EVERY_S['plain']:g})",
+        help=f"seconds between updates ({EVERY_S['screen']:g}; with --plain {EVERY_S['plain']:g})",
     )
-    parser.add_argument("--by", metavar="WHO", help="who acknowledges (you)")
+    parser.add_argument("--by", metavar="WHO", help="name of the person who acknowledges (you)")
     identity_option(parser, "folder of the vessel's certificate")
 
 
@@ -60,7 +64,7 @@ def top(args: Namespace, world: Environment) -> int:
     """Show the live view, full-screen if the terminal allows it. Return the exit status."""
     every = args.every
     if every is not None and not LEAST_S <= every <= MOST_S:
-        raise UsageError(f"--every takes {LEAST_S:g} to {MOST_S:g} seconds")
+        raise UsageError(f"--every must be from {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
         acknowledger_name(args, world)
     configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
@@ -76,7 +80,7 @@ def top(args: Namespace, world: Environment) -> int:
     look = looker.collect(patience=_PATIENCE_S)
     if is_plain:
         if not (args.plain or args.json):
-            say("logboat: this terminal has no keys or no screen to use: line by line")
+            say("logboat: this terminal cannot show the screen; continuing as with --plain")
         return plain.follow(looker, look, args, world, where)
     from services.screens.top.app import Top
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def verify_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat verify [--vessel V]`."""
-    parser.add_argument("--vessel", metavar="V", help="this vessel only; else all that are on record")
+    parser.add_argument(
+        "--vessel", metavar="V", help="check this vessel only (default: all vessels in the store)"
+    )
 
 
 def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
@@ -55,7 +57,7 @@ def _own(args: Namespace, database: "Database") -> str:
 def _conclusion(reports: "Sequence[VesselReport]") -> str:
     sensors = [sensor for report in reports for sensor in report.sensors]
     if not sensors:
-        return "no history is on record"
+        return "no history in the store"
     samples = sum(sensor.samples for sensor in sensors)
     scope = (
         f"{count(samples, 'sample')} of {count(len({(s.vessel, s.sensor) for s in sensors}), 'sensor')}, "
@@ -65,7 +67,7 @@ def _conclusion(reports: "Sequence[VesselReport]") -> str:
         return f"complete: {scope}"
     parts = [
         (sum(sensor.missing.samples for sensor in sensors), "missing"),
-        (sum(sensor.repeated.samples for sensor in sensors), "there twice"),
+        (sum(sensor.repeated.samples for sensor in sensors), "duplicated"),
         (
             sum(sensor.fault_count for sensor in sensors) + sum(len(report.faults) for report in reports),
             "faulty documents",
@@ -84,7 +86,7 @@ def _vessel_lines(report: "VesselReport", when: "tzinfo") -> Iterator[str]:
     for sensor in report.sensors:
         yield from _sensor_lines(sensor, when)
     if report.silent:
-        yield f"  nothing on record yet of: {', '.join(report.silent)}"
+        yield f"  no data yet: {', '.join(report.silent)}"
     for log in report.logs:
         yield from _boot_lines(log)
     for fault in report.faults:
@@ -94,7 +96,7 @@ def _vessel_lines(report: "VesselReport", when: "tzinfo") -> Iterator[str]:
 def _sensor_row(sensor: "SensorLog", when: "tzinfo") -> tuple[str, ...]:
     parts = [
         (sensor.missing.samples, "missing"),
-        (sensor.repeated.samples, "twice"),
+        (sensor.repeated.samples, "duplicated"),
         (sensor.fault_count, "faults"),
         (sensor.explained.samples, "explained"),
         (sensor.waiting, "not yet in documents"),
@@ -116,7 +118,7 @@ def _sensor_lines(sensor: "SensorLog", when: "tzinfo") -> Iterator[str]:
     name = f"{sensor.sensor}, log {sensor.log}"
     for word, tally in (
         ("missing", sensor.missing),
-        ("there twice", sensor.repeated),
+        ("duplicated", sensor.repeated),
         ("explained", sensor.explained),
     ):
         for span in tally.listed:
@@ -124,11 +126,11 @@ def _sensor_lines(sensor: "SensorLog", when: "tzinfo") -> Iterator[str]:
             reason = f": {clean(span.reason)}" if span.reason else ""
             yield f"  {name}: {numbers} {word}{reason}{_between(span, when)}"
         if tally.spans > len(tally.listed):
-            yield f"  {name}: {tally.spans - len(tally.listed)} more stretches {word}"
+            yield f"  {name}: {count(tally.spans - len(tally.listed), 'more range')} {word}"
     for fault in sensor.faults:
         yield f"  {clean(fault)}"
     if sensor.fault_count > len(sensor.faults):
-        yield f"  {name}: {sensor.fault_count - len(sensor.faults)} more faulty documents"
+        yield f"  {name}: {count(sensor.fault_count - len(sensor.faults), 'more faulty document')}"
 
 
 def _between(span: "MissingRange", when: "tzinfo") -> str:
@@ -153,12 +155,12 @@ def _boot_lines(log: "LogBoots") -> Iterator[str]:
             text += f", {format_duration(total)}"
             if give >= 1:
                 text += f" ± {format_duration(give)}"
-            text += " in all"
+            text += " in total"
         unknown = len(log.downtimes) - len(known)
-        yield text + (f", {unknown} of them for a time that is not known" if unknown else "")
+        yield text + (f", {unknown} of them for an unknown time" if unknown else "")
     for first, last in log.absent:
         numbers = f"boot {first} has" if first == last else f"boots {first} to {last} have"
-        yield f"  log {log.log}: {numbers} no document here: what is known of their times is less sure"
+        yield f"  log {log.log}: {numbers} no document here, so their times are less certain"
 
 
 def _indented(text: str, by: int) -> str:

@@ -57,7 +57,7 @@ class Floor:
             if (self._floor.utc, self._floor.contradicted_s) != before:
                 self._note()
         except (StoreError, OSError) as error:
-            log.warning("what time it is cannot be noted: %s", error)
+            log.warning("cannot save the time: %s", error)
 
     def _note(self) -> None:
         body = {"utc": self._floor.utc}

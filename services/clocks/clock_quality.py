@@ -178,8 +178,8 @@ class TimeFloor:
             self.contradicted_s += max(at - self._contradicted_at, 0.0)
         elif self.contradicted_s == 0.0:
             log.warning(
-                "the network's time is %s, but %s was noted before; if this does not change within"
-                " %g minutes, the network's time is believed",
+                "network time is %s, which is before the saved time %s; if this persists for %g minutes, "
+                "network time is accepted",
                 *(f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC" for when in (utc, self.utc)),
                 DISBELIEVED_AFTER / 60,
             )

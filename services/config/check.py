@@ -79,8 +79,8 @@ def _describes_sensors(file: TomlFile) -> bool:
         table = Table.root(file)
         table.complain(
             "",
-            "this is neither a sensors.toml nor a logboat.toml",
-            f"It needs a [[sensor]], or a section such as [{SECTIONS[0]}].",
+            "this is neither a sensors.toml nor a logboat.toml file",
+            f"Add a [[sensor]], or a section such as [{SECTIONS[0]}].",
         )
         raise ConfigurationError(table.problems)
     return False
@@ -90,22 +90,27 @@ def _sensors(file: TomlFile) -> str:
     reserved, source = _lights_beside(file.path.parent)
     sensors = read_sensors(file, reserved=reserved)
     if not sensors:
-        return "no sensors, as the file says: nothing would be recorded"
+        return "no sensors, as configured: nothing will be recorded"
     rows = [_row(sensor) for sensor in sensors]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([*lines, f"{len(sensors)} sensors; pins of lights and clock: {source}"])
+    return "\n".join(
+        [
+            *lines,
+            f"{len(sensors)} sensor{'s' if len(sensors) != 1 else ''}; pins of lights and clock: {source}",
+        ]
+    )
 
 
 def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
     for name in BESIDE:
         try:
-            return reserved_pins(load(folder / name)), f"as in {name}"
+            return reserved_pins(load(folder / name)), f"from {name}"
         except ConfigurationError:
             continue  # missing, or wrong, which its own check reports
-    return reserved_pins(Configuration()), "the usual ones"
+    return reserved_pins(Configuration()), "defaults"
 
 
 def _row(sensor: SensorSettings) -> tuple[str, ...]:
@@ -129,7 +134,7 @@ def _configuration(configuration: Configuration) -> str:
     )
     rows = {
         "vessel": f"{vessel.id} ({vessel.name})" + (f", MMSI {vessel.mmsi}" if vessel.mmsi else ""),
-        "network": ", ".join(networks) or "no Wi-Fi to join",
+        "network": ", ".join(networks) or "no Wi-Fi network configured",
         "listener": f"port {configuration.listener.port}",
         "users": ", ".join(user.name for user in configuration.users) or "none",
         "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",

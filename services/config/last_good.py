@@ -223,8 +223,8 @@ class LastGood:
         except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
             return (
                 self._problem(
-                    f"could not be kept: {_words(error)}",
-                    "Recording goes on, but do not change the configuration before this is cured.",
+                    f"could not be saved: {_words(error)}",
+                    "Recording continues, but fix this before you change the configuration.",
                 ),
             )
         return ()

@@ -128,8 +128,8 @@ _USER: Final[Schema] = {
 }
 _CLEAR_PASSWORD: Final[Mapping[str, Advice]] = {
     "password": (
-        "passwords are not kept in clear",
-        "Write password_hash instead, as `logboat fleet password` prints it.",
+        "passwords must not be stored in clear text",
+        "Write password_hash instead, with the output of `logboat fleet password`.",
     ),
 }
 _MESH: Final[Schema] = {
@@ -187,7 +187,7 @@ RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", 
 _CLOCK: Final[Schema] = {"rtc": Key(choice(*RTCS)), "pps": Key(keys.header_pin)}
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = {
-    "sensor": ("sensors are not described in this file", "Move them into sensors.toml."),
+    "sensor": ("sensors do not belong in this file", "Move them into sensors.toml."),
 }
 
 
@@ -218,7 +218,7 @@ def _network(table: Table) -> NetworkSection:
     cables = [_ethernet(cable) for cable in table.tables("ethernet")]
     for key, tables in (("access_point", points), ("vessel_radio", radios), ("ethernet", cables)):
         if len(tables) > 1:
-            table.complain(key, "there can be only one", f"Write: {key} = {{ … }}")
+            table.complain(key, "this section can appear only once", f"Write: {key} = {{ … }}")
     network = NetworkSection(
         country=values["country"],
         wifi=tuple(Wifi(**wifi.read(_WIFI)) for wifi in table.tables("wifi")),
@@ -240,8 +240,8 @@ def _network(table: Table) -> NetworkSection:
     if users and "country" not in table.data and "country" not in table.faulty:
         table.complain(
             "country",
-            f"this key is missing, and {users[0]} uses the radio",
-            'Add the country whose rules hold, for example: country = "DE"',
+            f"this key is missing, and {users[0]} needs it to use the radio",
+            'Add the country whose radio rules apply, for example: country = "DE"',
             line=table.line(users[0]),
         )
     return network
@@ -252,7 +252,7 @@ def _ethernet(table: Table) -> Ethernet:
     for key in ("gateway", "dns"):
         if key in table.data and "address" not in table.data:
             table.complain(
-                key, "this goes with an address, and there is none", 'Add: address = "192.168.1.10/24".'
+                key, "this key needs an address, and there is none", 'Add: address = "192.168.1.10/24".'
             )
     return Ethernet(**values)
 
@@ -262,7 +262,7 @@ def _users(tables: Sequence[Table]) -> tuple[UserSection, ...]:
         table.label = _label("user", table, number)
     users = [UserSection(**table.read(_USER, elsewhere=_CLEAR_PASSWORD)) for table in tables]
     named = ((table, user.name) for table, user in zip(tables, users, strict=True))
-    unique(named, "name", "name of another user", "Choose another.")
+    unique(named, "name", "name of another user", "Choose another name.")
     return tuple(users)
 
 
@@ -271,7 +271,7 @@ def _gateways(tables: Sequence[Table]) -> tuple[GatewaySection, ...]:
         table.label = _label("gateway", table, number)
     gateways = [_gateway(table) for table in tables]
     named = ((table, gateway.name) for table, gateway in zip(tables, gateways, strict=True))
-    unique(named, "name", "name of another gateway", "Choose another.")
+    unique(named, "name", "name of another gateway", "Choose another name.")
     return tuple(gateways)
 
 
@@ -287,20 +287,22 @@ def _gateway(table: Table) -> GatewaySection:
 def _see_that_keys_agree(table: Table, values: Mapping[str, Any]) -> None:
     given, kind = table.data, values["kind"]
     if "password_file" in given and "user" not in given:
-        table.complain("password_file", "there is a password, but no user", "Add: user = …")
+        table.complain("password_file", "there is a password without a user", "Add: user = …")
     for other, only in _ONLY_OF_KIND.items():
         for key in sorted(only & given.keys()):
             if kind is not None and kind != other:
-                table.complain(key, f"a gateway of kind {kind} has no such key", "Take it out.")
+                table.complain(key, f"this key is not allowed for a gateway of kind {kind}", "Remove it.")
     for key, partner in (("certificate", "key"), ("key", "certificate")):
         if key in given and partner not in given:
-            table.complain(key, f"without {partner} it is of no use", f"Add: {partner} = …")
+            table.complain(key, f"this key needs {partner}", f"Add: {partner} = …")
     if "pin" in given and "ca" in given:
-        table.complain("pin", "there is a CA, too", "Take out one of the two.")
+        table.complain("pin", "this key conflicts with ca", "Remove one of the two.")
     if "session_file" in given and "user" in given:
-        table.complain("session_file", "there is a user, too", "Take out one of the two.")
+        table.complain("session_file", "this key conflicts with user", "Remove one of the two.")
     if kind == "couchbase" and values["direction"] == "push" and "channels" in given:
-        table.complain("channels", "nothing is pulled", 'Add: direction = "both"')
+        table.complain(
+            "channels", "this key has no effect, because nothing is pulled", 'Add: direction = "both"'
+        )
 
 
 def _lights(table: Table) -> LightsSection:

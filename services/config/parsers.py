@@ -20,7 +20,7 @@ def mmsi(raw: Any) -> int:
     """Parse a vessel's MMSI, a number of nine digits."""
     if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
         return raw
-    raise InputError(f"{shown(raw)} is not an MMSI", "It has nine digits, without quotes.")
+    raise InputError(f"{shown(raw)} is not an MMSI", "Write nine digits, without quotes.")
 
 
 def timezone(raw: Any) -> str:
@@ -38,7 +38,7 @@ def timezone(raw: Any) -> str:
             return name
         near = close(name, known)
         hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
-        raise InputError(f"there is no time zone {shown(name)}", hint) from None
+        raise InputError(f"{shown(name)} is not a known time zone", hint) from None
     return name
 
 
@@ -53,7 +53,7 @@ def ssid(raw: Any) -> str:
     """Parse the name of a Wi-Fi network."""
     name: str = text(least=1)(raw)
     if len(name.encode()) > 32:  # IEEE 802.11, 9.4.2.2
-        raise InputError("a network's name has 32 bytes at most", "Shorten it.")
+        raise InputError("the network name is too long: at most 32 bytes are allowed", "Shorten it.")
     return name
 
 
@@ -62,7 +62,7 @@ def passphrase(raw: Any) -> str:
     # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
     if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
         return raw
-    raise InputError("this cannot be a Wi-Fi password", "It has 8 to 63 characters, without accents.")
+    raise InputError("this is not a valid Wi-Fi password", "Use 8 to 63 ASCII characters.")
 
 
 def passphrase_or_none(raw: Any) -> str:
@@ -75,9 +75,7 @@ def host_name(raw: Any) -> str:
     written: str = text()(raw)
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
         return written
-    raise InputError(
-        f"{shown(written)} cannot be a machine's name", "Use 1 to 63 letters, digits and hyphens."
-    )
+    raise InputError(f"{shown(written)} is not a valid host name", "Use 1 to 63 letters, digits and hyphens.")
 
 
 def interface(raw: Any) -> str:
@@ -85,8 +83,8 @@ def interface(raw: Any) -> str:
     written: str = text()(raw)
     if not firewall.is_interface(written):
         raise InputError(
-            f"{shown(written)} cannot be an interface's name",
-            'Write a name such as "eth0", how names begin ("wlan*"), or "*" for all.',
+            f"{shown(written)} is not a valid interface name",
+            'Write a name such as "eth0", a prefix such as "wlan*", or "*" for all.',
         )
     return written
 
@@ -96,11 +94,11 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
     written: str = text()(raw)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
         raise InputError(
-            f"{shown(written)} cannot be a user's name",
-            "Use 1 to 31 small letters, digits, _ and -; begin with a letter.",
+            f"{shown(written)} is not a valid user name",
+            "Use 1 to 31 lower-case letters, digits, _ and -, beginning with a letter.",
         )
     if written in owned:
-        raise InputError(f"{shown(written)} is a name of the system's own", "Choose another.")
+        raise InputError(f"{shown(written)} is reserved by the system", "Choose another name.")
     return written
 
 
@@ -108,7 +106,7 @@ def crypt_hash(raw: Any) -> str:
     """Parse a password's hash in the format of crypt(5). Never show it: it may be the password itself."""
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
         return raw
-    raise InputError("this is no hash of a password", "Write what `openssl passwd -6` prints.")
+    raise InputError("this is not a password hash", "Write what `openssl passwd -6` prints.")
 
 
 _WIFI_CHANNELS: Final = frozenset(
@@ -120,7 +118,7 @@ def wifi_channel(raw: Any) -> int:
     """Parse a Wi-Fi channel of 2.4 or 5 GHz."""
     if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
         return raw
-    raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or one of 5 GHz (36, 40 …).")
+    raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or a 5 GHz channel (36, 40 …).")
 
 
 def interface_address(raw: Any) -> str:
@@ -132,7 +130,8 @@ def interface_address(raw: Any) -> str:
         return str(ipaddress.IPv4Interface(written))
     except ValueError:
         raise InputError(
-            f"{shown(written)} is not an address with its network", 'Write, for example: "192.168.1.10/24".'
+            f"{shown(written)} is not an address with a prefix length",
+            'Write, for example: "192.168.1.10/24".',
         ) from None
 
 
@@ -182,10 +181,10 @@ def url(*schemes: str) -> Parser:
         except ValueError:  # a port that is no number, or an unclosed bracket
             good = False
         if "@" in address:  # whatever else is wrong: do not show it
-            raise InputError("the address has a user in it", "Give user and password_file instead.")
+            raise InputError("the address contains a user name", "Give user and password_file instead.")
         if not good or " " in address:
             raise InputError(
-                f"{shown(address)} is no address here", f"Write {known}, the host, and its port."
+                f"{shown(address)} is not a valid address", f"Write {known}, the host and the port."
             )
         return address
 
@@ -199,7 +198,7 @@ def condition(raw: Any) -> str:
         return str(PolicyConditions.parse(written))
     except ValueError:
         raise InputError(
-            f"{shown(written)} is not understood",
+            f"{shown(written)} is not a valid condition",
             'Write, for example: "interface != satellite", or "hours == 22:00-06:00", or both with "and".',
         ) from None
 
@@ -213,7 +212,8 @@ def fingerprint(raw: Any) -> str:
         certificates.parse_fingerprint(written)
     except ValueError:
         raise InputError(
-            f"{shown(written)} is no SHA-256 fingerprint", "It has 64 hexadecimal digits, colons or none."
+            f"{shown(written)} is not a SHA-256 fingerprint",
+            "Write 64 hexadecimal digits, with or without colons.",
         ) from None
     return written
 
@@ -222,7 +222,7 @@ def gateway_channel(raw: Any) -> str:
     """Parse a channel of a gateway, which may be the office's own."""
     written: str = text(200, least=1)(raw)
     if "," in written:
-        raise InputError(f"{shown(written)} is no channel", "A channel has no comma.")
+        raise InputError(f"{shown(written)} is not a valid channel", "Remove the comma.")
     return written
 
 
@@ -235,7 +235,7 @@ def password_hash(raw: Any) -> str:
         users.parse(stored)
     except PasswordHashError as error:
         raise InputError(
-            f"this is no hash of a password: {error}", "Write what `logboat fleet password` prints."
+            f"this is not a password hash: {error}", "Write what `logboat fleet password` prints."
         ) from None
     return stored
 
@@ -248,7 +248,7 @@ def document_channel(raw: Any) -> str:
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
         return raw
     known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
-    raise InputError(f"{shown(raw)} is not a channel", f'It is one of {known}, or "vessel.<id>".')
+    raise InputError(f"{shown(raw)} is not a channel", f'Use one of {known}, or "vessel.<id>".')
 
 
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.95
@@ -263,10 +263,10 @@ def budget(raw: Any) -> str:
         raise InputError(error.text, 'Write a share or a size: "80 %" or "20 GB".') from None
     if share is not None:
         if not _LEAST_SHARE <= share <= _MOST_SHARE:
-            raise InputError(f"{shown(raw)} cannot be the stores' share", "It must be from 1 % to 95 %.")
+            raise InputError(f"{shown(raw)} is not a valid share for the stores", "Write 1 % to 95 %.")
         return f"{share * 100:.10g} %"
     if size is None or size < _LEAST_BYTES:
-        raise InputError(f"{shown(raw)} is too little", f"It must be {format_bytes(_LEAST_BYTES)} or more.")
+        raise InputError(f"{shown(raw)} is too small", f"Write {format_bytes(_LEAST_BYTES)} or more.")
     return f"{size:.0f} B"
 
 
@@ -280,7 +280,7 @@ def led(raw: Any) -> str:
     """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
     name: str = text(60, least=1)(raw)
     if "/" in name or name in (".", ".."):
-        raise InputError(f"{shown(name)} is no LED", 'Write its name in /sys/class/leds, such as "ACT".')
+        raise InputError(f"{shown(name)} is not an LED", 'Write its name in /sys/class/leds, such as "ACT".')
     return name
 
 
@@ -291,7 +291,7 @@ def hours(raw: Any) -> HoursAre:
         (condition,) = PolicyConditions.parse(f"hours == {written.strip()}").conditions
     except ValueError:
         raise InputError(
-            f"{shown(written)} is no time of the day", 'Write, for example: "22:00-06:00".'
+            f"{shown(written)} is not a time of day", 'Write, for example: "22:00-06:00".'
         ) from None
     assert isinstance(condition, HoursAre)
     return condition
@@ -302,7 +302,9 @@ def light_pin(raw: Any) -> int:
     try:
         pin: int = integer(0, 27)(raw)
     except InputError as error:
-        raise InputError(error.text, "Give the BCM number, 2 to 27, or 0 for no light.") from None
+        raise InputError(error.text, "Write the BCM number, 2 to 27,  or 0 for no light.") from None
     if pin == 1:  # the same as `sensors.config.conflicts` for 0 and 1
-        raise InputError("1 is read from a HAT's EEPROM at boot", "Choose another pin, or 0 for no light.")
+        raise InputError(
+            "pin 1 is used to read a HAT's EEPROM at boot", "Choose another pin, or 0 for no light."
+        )
     return pin

@@ -31,14 +31,14 @@ def ask_secret(prompt: str) -> str:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
-        raise UsageError("there is no terminal to ask for a secret at; hand it in as a file") from None
+        raise UsageError("no terminal to ask for the secret; give it in a file") from None
     os.close(terminal)
     import getpass
 
     try:
         return getpass.getpass(prompt)
     except EOFError:
-        raise UsageError("nothing was typed") from None
+        raise UsageError("no input") from None
 
 
 def ask_person(question: str) -> str:
@@ -47,11 +47,11 @@ def ask_person(question: str) -> str:
     Raise UsageError if there is no terminal, or if input ends.
     """
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask at; --yes does it without asking")
+        raise UsageError("no terminal to ask for confirmation; use --yes to skip it")
     try:
         return input(clean(question))
     except EOFError:
-        raise UsageError("nothing was typed") from None
+        raise UsageError("no input") from None
 
 
 @dataclass(frozen=True, slots=True)

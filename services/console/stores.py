@@ -24,7 +24,7 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
     path = args.data / STORE
     if not path.exists():
         raise FailedError(
-            f"{path}: there is no document store; has the recorder ever run here? (--data names its folder)"
+            f"{path}: no document store; start the recorder first, or give its folder with --data"
         )
     # Only sync checkpoints the appliance's store, and processes that watch it must hear of each write.
     with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
@@ -65,7 +65,7 @@ def configured_vessel(args: Namespace) -> "VesselSection | None":
 
         if args.config in USUAL_PLACES:
             return None
-        raise UsageError(f"{args.config}: there is no such file")
+        raise UsageError(f"{args.config}: no such file")
     try:
         return load(args.config).vessel
     except ConfigurationError as error:
@@ -96,9 +96,9 @@ def own_vessel(args: Namespace, database: "Database | None") -> str:
     if len(known) == 1:
         return known[0]
     if known:
-        raise UsageError(f"which vessel? Name one with --vessel: {', '.join(known)}")
+        raise UsageError(f"the store has several vessels; choose one with --vessel: {', '.join(known)}")
     raise FailedError(
-        "nothing is on record yet, and no configuration names the vessel (--config names the file)"
+        "the store is empty, and no configuration gives the vessel id; give the file with --config"
     )
 
 
@@ -113,9 +113,7 @@ def chosen_vessel(args: Namespace, database: "Database") -> str:
         return own_vessel(args, database)
     known = models.vessels(database)
     if args.vessel not in known:
-        raise UsageError(
-            f"nothing is on record of {args.vessel!r}; there is: {', '.join(known) or 'nothing'}"
-        )
+        raise UsageError(f"unknown vessel {args.vessel!r}; known vessels: {', '.join(known) or 'none'}")
     return str(args.vessel)
 
 

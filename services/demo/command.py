@@ -31,13 +31,13 @@ def run(args: Namespace) -> int:
     seconds, vessels, kept = float(args.for_seconds), int(args.vessels), args.stay or args.keep
     wrong = None
     if args.stay is None and not 2 * SPARE_S <= seconds <= LONGEST_S:
-        wrong = f"--for {seconds:g}: give it {2 * SPARE_S:g} s or more, and no more than a day"
+        wrong = f"--for {seconds:g}: must be from {2 * SPARE_S:g} s to one day"
     elif not 1 <= vessels <= len(fleet.NAMES):
-        wrong = f"--vessels {vessels}: there can be 1 to {len(fleet.NAMES)}"
+        wrong = f"--vessels {vessels}: must be from 1 to {len(fleet.NAMES)}"
     elif args.stay is not None and args.keep is not None:
-        wrong = "--stay DIR leaves everything there: no --keep"
+        wrong = "--stay DIR keeps everything there: omit --keep"
     elif kept is not None and (there := fleet.leftover_path(kept)) is not None:
-        wrong = f"{there} exists: name another folder"
+        wrong = f"{there} exists: choose another folder"
     if wrong is not None:
         print(f"logboat demo: {wrong}", file=sys.stderr)
         return 2
@@ -78,9 +78,9 @@ def _stay(folder: Path, vessels: int) -> int:
         each.write_command()
     names = ", ".join(each.name for each in demo)
     print(
-        f"{names} stay until Ctrl-C. In another terminal, on any of them:\n"
+        f"{names} keep running until Ctrl-C. In another terminal, on any of them:\n"
         f"  {demo.first.folder / COMMAND} top       or status, sensors, peers, doctor, lights explain, …\n"
-        f"Whatever ends is started again. What all of them say is in {folder}.",
+        f"Processes that stop are restarted. Their output is in {folder}.",
         flush=True,
     )
     try:
@@ -122,13 +122,13 @@ def _greeting(demo: Fleet, seconds: float) -> str:
     lines = [
         f"{who}: {len(vessel_sensors.SIMULATED)} simulated sensors each, recorded for {seconds:g} s.",
         (
-            f"{demo.first.title} records {vessel_sensors.length_s() / 60:.0f} real minutes of a yacht, too, "
-            f"played {demo.speed:.1f} times as fast."
+            f"{demo.first.title} also records {vessel_sensors.length_s() / 60:.0f} minutes of real yacht "
+            f"data, replayed {demo.speed:.1f} times as fast."
         ),
     ]
     if not demo.is_alone:
         lines.append(
-            f"They are fleet {demo.name} and meet on this machine's loopback interface; nothing leaves it."
+            f"They form fleet {demo.name} and communicate on this machine's loopback interface only."
         )
     return "\n".join(lines)
 

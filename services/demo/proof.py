@@ -98,7 +98,7 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
         for (sensor, log), missing in _not_held(database, recorded):
             not_held += len(missing)
             faults.append(
-                f"told durable, and not there: {recorded.vessel}'s {sensor} {log} {_spans(missing)}"
+                f"reported durable, but missing: {recorded.vessel}'s {sensor} {log} {_spans(missing)}"
             )
         if recorded.recording is not None:
             for sensor in vessel_sensors.REPLAYED:
@@ -109,7 +109,7 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
                         f"{recorded.vessel}'s {sensor} differs from the recording: "
                         f"{comparison.first_difference}"
                     )
-    faults += [f"{document} has two heads" for document in database.conflicts()]
+    faults += [f"{document} has two leaf revisions" for document in database.conflicts()]
     return StoreContents(holder, _digests(database), reports, tuple(comparisons), not_held, tuple(faults))
 
 
@@ -129,7 +129,7 @@ def compare(stores: Sequence[StoreContents]) -> list[str]:
                 + ", ".join(f"{store.documents[document][0]} ({store.holder})" for store in stores)
             )
         else:
-            faults.append(f"{document} has different bodies at one revision")
+            faults.append(f"{document} has different bodies for the same revision")
     return faults
 
 
@@ -169,18 +169,18 @@ def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
     """Yield the problems of a vessel's history according to `verify`; here even an explained gap is one."""
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
-        yield f"nothing on record of {report.vessel}'s {sensor}"
+        yield f"no data of {report.vessel}'s {sensor}"
     for each in report.sensors:
         name = f"{report.vessel}'s {each.sensor} {each.log}"
         for words, tally in (
-            ("is missing", each.missing),
-            ("is a gap", each.explained),
-            ("is there twice", each.repeated),
+            ("missing", each.missing),
+            ("in a gap", each.explained),
+            ("duplicated", each.repeated),
         ):
             for span in tally.listed:
                 yield f"{name} {span.first} to {span.last} {words}"
         if each.waiting:
-            yield f"{name}: {each.waiting} after {each.last} were taken, and are in no document"
+            yield f"{name}: {each.waiting} after {each.last} were taken, but are in no document"
         yield from each.faults
 
 

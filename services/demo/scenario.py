@@ -80,7 +80,7 @@ class Scenario:
             self._sail_until(sailed + self._seconds * OFF)
             self._outage(sailed + self._seconds * BACK)
         self._sail_until(sailed + self._seconds)
-        self._watch(self._has_played, "the recording to be recorded")
+        self._watch(self._has_played, "the recorded data to be replayed")
         stopped = time.monotonic()
         self._stop(Daemon.RECORDER)
         if not fleet.is_alone:
@@ -151,13 +151,13 @@ class Scenario:
             )
 
         try:
-            self._watch(is_there, "everything to be ashore")
+            self._watch(is_there, "all documents to arrive ashore")
         except _ImpatientError as error:
             self._progress.say(str(error))
         else:
             took = time.monotonic() - began
             self._progress.say(
-                f"all of the fleet's log is ashore, by {vessel.name} alone, {took:.1f} s later"
+                f"the whole fleet's log has arrived ashore through {vessel.name} alone, after {took:.1f} s"
             )
 
     # The mesh
@@ -170,7 +170,7 @@ class Scenario:
         if not self._all_linked():
             why = self._voyage.no_discovery = self._hindrance(started)
             self._progress.say(
-                f"the vessels do not find each other by mDNS on loopback ({why}): they are told the addresses"
+                f"the vessels do not find each other by mDNS on loopback ({why}): using configured addresses"
             )
             self._stop(Daemon.SYNC)
             fleet.tell_addresses()
@@ -179,7 +179,9 @@ class Scenario:
                 vessel.start(Daemon.SYNC)
             self._watch(self._all_linked, "the vessels to link")
         self._voyage.linked_s = time.monotonic() - started
-        self._progress.say(f"all are linked, {self._voyage.linked_s:.1f} s after their sync daemons started")
+        self._progress.say(
+            f"all vessels are linked, {self._voyage.linked_s:.1f} s after their sync daemons started"
+        )
 
     def _all_linked(self) -> bool:
         return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
@@ -193,7 +195,7 @@ class Scenario:
                 if problems:
                     return f"{vessel.name}: {problems[0]}"
         if waited >= FIND_WITHIN_S:
-            return f"not within {FIND_WITHIN_S:.0f} s"
+            return f"none found within {FIND_WITHIN_S:.0f} s"
         return None
 
     def _outage(self, until: float) -> None:
@@ -202,15 +204,15 @@ class Scenario:
         off = time.monotonic()
         vessel.kill(Daemon.SYNC)
         self._progress.say(
-            f"{vessel.name}'s network is off (its sync daemon is killed); its recorder records on"
+            f"{vessel.name}'s network is off (its sync daemon is killed); its recorder keeps recording"
         )
         self._sail_until(max(until, off + self._seconds * (BACK - OFF)))
-        self._watch(lambda: self._apart(vessel).is_mutual, "news on both sides")
+        self._watch(lambda: self._apart(vessel).is_mutual, "new documents on both sides")
         between = self._apart(vessel)
         outage = self._voyage.outage = Outage(vessel.name, time.monotonic() - off, between)
         self._progress.say(
-            f"{vessel.name}'s network is back: it brings {count(len(between.own), 'document')}, "
-            f"and has missed {len(between.lacked)}"
+            f"{vessel.name}'s network is back: it has {count(len(between.own), 'new document')}, and "
+            f"missed {len(between.lacked)}"
         )
         back = time.monotonic()
         vessel.start(Daemon.SYNC)
@@ -263,7 +265,7 @@ class Scenario:
             if self._shore is not None:
                 self._shore.check()
             if time.monotonic() > ends:
-                raise _ImpatientError(f"waited {patience:.0f} s in vain for {what}")
+                raise _ImpatientError(f"timed out after {patience:.0f} s waiting for {what}")
             self._progress.show(lambda: [self._row(vessel) for vessel in self._fleet])
             time.sleep(LOOK_EVERY_S)
 

@@ -150,7 +150,7 @@ class Shore:
         """Raise DemoError if a process has exited by itself."""
         for station in self._stations:
             if station.process.poll() is not None:
-                raise DemoError(f"{station.name} has ended: see {station.log}")
+                raise DemoError(f"{station.name} has stopped: see {station.log}")
 
     def restart_exited(self, now: float) -> list[str]:
         """Restart processes that exited a while ago, and return messages about them.
@@ -163,10 +163,10 @@ class Shore:
                 continue
             if station.ended is None:
                 station.ended = now
-                messages.append(f"ashore: {station.name} has ended; again in {AGAIN_AFTER_S:.0f} s")
+                messages.append(f"ashore: {station.name} has stopped; restarting in {AGAIN_AFTER_S:.0f} s")
             elif now - station.ended >= AGAIN_AFTER_S:
                 station.start()
-                messages.append(f"ashore: {station.name} is started again")
+                messages.append(f"ashore: {station.name} has restarted")
         return messages
 
     def kill(self) -> None:
@@ -222,7 +222,7 @@ class Shore:
                 if probe.connect_ex((_LOOPBACK, port)) == 0:
                     break
             if time.monotonic() > ends:
-                raise DemoError(f"mosquitto does not answer: see {station.log}")
+                raise DemoError(f"mosquitto does not respond: see {station.log}")
             time.sleep(0.05)
         if self._listens:
             self._listener = _Listener(port)
@@ -286,7 +286,7 @@ class _Listener:
         client.connect(_LOOPBACK, port)
         client.loop_start()
         if not subscribed.wait(_START_WITHIN_S):
-            raise DemoError("mosquitto lets nobody subscribe")
+            raise DemoError("mosquitto refuses subscriptions")
 
     def end(self) -> None:
         self._client.disconnect()

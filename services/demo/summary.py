@@ -55,7 +55,7 @@ def _events(fleet: Sequence[ExpectedSamples], voyage: ScenarioEvents, *, name: s
         return []
     way = "found by mDNS on loopback"
     if voyage.no_discovery is not None:
-        way = f"TOLD THE ADDRESSES, no mDNS on loopback: {voyage.no_discovery}"
+        way = f"USING CONFIGURED ADDRESSES, no mDNS on loopback: {voyage.no_discovery}"
     lines = [
         ("vessels", ", ".join(recorded.vessel for recorded in fleet)),
         ("linked", f"after {voyage.linked_s:.1f} s, {way}; TLS, certificates of fleet {name}"),
@@ -63,14 +63,14 @@ def _events(fleet: Sequence[ExpectedSamples], voyage: ScenarioEvents, *, name: s
     if (outage := voyage.outage) is not None:
         caught_up = "never" if outage.caught_up_s is None else f"{outage.caught_up_s:.1f} s later"
         text = (
-            f"{outage.vessel}, for {outage.seconds:.0f} s; it brought {len(outage.apart.own)} and had missed "
-            f"{count(len(outage.apart.lacked), 'document')}, all caught up {caught_up}"
+            f"{outage.vessel}, for {outage.seconds:.0f} s; it had {len(outage.apart.own)} new and missed "
+            f"{count(len(outage.apart.lacked), 'document')}, all exchanged {caught_up}"
         )
         lines.append(("network off", text))
     if voyage.ashore is not None:
         lines.append(("shore", _shore(voyage.ashore)))
     if voyage.linked_s is not None and voyage.agreed_s is None:
-        lines.append(("agreement", "NONE in time"))
+        lines.append(("agreement", "NOT REACHED in time"))
     return lines
 
 
@@ -89,14 +89,14 @@ def _holdings(
         ("documents stored", f"{len(first.documents)}: {of_kinds}"),
     ]
     if len(stores) > 1:
-        words = f"all {len(stores)} the same: ids, revisions, bodies (SHA-256 {first.digest[:12]}…)"
+        words = f"all {len(stores)} are identical: ids, revisions, bodies (SHA-256 {first.digest[:12]}…)"
         lines.append(("stores", words if is_alike else "THEY DIFFER"))
     where = "the store" if len(stores) == 1 else "every store"
     return [
         *lines,
         ("gaps", f"{gaps}"),
         ("repeats", f"{repeats}"),
-        ("told durable", f"{reported}, of which in {where}: {reported - worst}"),
+        ("reported durable", f"{reported}, of which in {where}: {reported - worst}"),
     ]
 
 
@@ -104,14 +104,17 @@ def _shore(ashore: ArrivedDocuments) -> str:
     office = f"{ashore.in_office} of {ashore.wanted} documents in the office (Couchbase protocol)"
     if ashore.news is None:
         return f"{office}; no MQTT broker here"
-    return f"{office}; {ashore.heard} of {ashore.news} by MQTT, {ashore.twice} twice; by {ashore.by} alone"
+    return (
+        f"{office}; {ashore.heard} of {ashore.news} by MQTT, {ashore.twice} duplicated; through "
+        f"{ashore.by} alone"
+    )
 
 
 def _not_ashore(voyage: ScenarioEvents) -> list[str]:
     ashore = voyage.ashore
     if ashore is None or ashore.is_complete:
         return []
-    return [f"not all is ashore: {_shore(ashore)}"]
+    return [f"not everything has arrived ashore: {_shore(ashore)}"]
 
 
 def _recording(comparisons: Sequence[Comparison]) -> str:

@@ -55,7 +55,9 @@ class Supervisor:
                 crash_loops.record_exit(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
             self._down.append(_Down(daemon, now + wait))
-            messages.append(f"{self._vessel.name}: {daemon.state} has ended ({how}); again in {wait:.0f} s")
+            messages.append(
+                f"{self._vessel.name}: {daemon.state} has stopped ({how}); restarting in {wait:.0f} s"
+            )
         for down in [each for each in self._down if each.until <= now]:
             self._down.remove(down)
             self._vessel.start(down.daemon)

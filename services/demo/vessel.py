@@ -145,7 +145,7 @@ class DemoVessel:
             status = process.wait(timeout=STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
             raise DemoError(
-                f"`logboat {daemon.value}` of {self.name} does not end{self._said(daemon)}"
+                f"`logboat {daemon.value}` of {self.name} does not stop{self._said(daemon)}"
             ) from None
         del self._processes[daemon]
         if status != 0:
@@ -164,7 +164,7 @@ class DemoVessel:
         """Raise DemoError if a process has exited by itself."""
         for daemon, process in self._processes.items():
             if process.poll() is not None:
-                raise DemoError(f"`logboat {daemon.value}` of {self.name} has ended{self._said(daemon)}")
+                raise DemoError(f"`logboat {daemon.value}` of {self.name} has stopped{self._said(daemon)}")
 
     def ended(self) -> list[tuple[Daemon, int]]:
         """Return the processes that have exited since the last call, each with its status."""
@@ -180,7 +180,7 @@ class DemoVessel:
 
     def _said(self, daemon: Daemon) -> str:
         lines = (self.folder / daemon.log).read_text(errors="replace").strip().splitlines()
-        return f"; its last words: {lines[-1]}" if lines else " without a word"
+        return f"; last output:  {lines[-1]}" if lines else " without output"
 
     # Live state and store
 

@@ -89,11 +89,11 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
         return OwnIdentity(fault=str(error))
     except Exception as error:  # noqa: BLE001  # whatever the folder contains, recording continues
         text, _ = unforeseen(error)
-        return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder anew")
+        return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder again")
     if identity.vessel != vessel:
         return OwnIdentity(
-            fault=f"{folder}: the identity of {identity.vessel!r}, and the configuration names this vessel"
-            f" {vessel!r}; correct [vessel] id, or copy the right identity"
+            fault=f"{folder}: this identity is for {identity.vessel!r}, but the configuration says this "
+            f"vessel is {vessel!r}; correct [vessel] id, or copy the right identity"
         )
     return OwnIdentity(identity)
 
@@ -131,7 +131,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
                 try:
                     body = own.sign(document_id, boot.body)
                 except SignatureError as error:  # a strange document from elsewhere: not worth a stop
-                    log.warning("left unsigned: %s", error)
+                    log.warning("not signed: %s", error)
                     continue
                 database.put(document_id, body, parent=boot.rev)
     database.put_local(_SIGNED, mark, parent=None if done is None else done.rev)

@@ -402,7 +402,7 @@ class Documenter:
             write.apply(self._database)
         except DocumentError as error:
             # One document that the store refuses must not block all that follow it.
-            log.error("a document is left out, the store refuses it: %s", error)
+            log.error("skipped a document that the store refused: %s", error)
             if write.sensor is not None:
                 gap = NumberGap(
                     write.sensor, write.first, write.closes, f"the store refused it: {error}"[:200]

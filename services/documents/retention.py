@@ -75,7 +75,9 @@ def budget_bytes(budget: str, data: Path) -> int:
     """
     match = re.fullmatch(r"\s*([0-9.]+)\s*(%|kB|MB|GB|B)\s*", budget)
     if match is None:
-        raise ValueError(f"{budget!r} is no budget: write a share of the partition (80 %) or a size (20 GB)")
+        raise ValueError(
+            f"{budget!r} is not a valid budget: write a share of the partition (80 %) or a size (20 GB)"
+        )
     number, unit = float(match[1]), match[2]
     if unit == "%":
         return int(shutil.disk_usage(data).total * number / 100)

@@ -124,8 +124,8 @@ def find(source: DocumentSource, name: str) -> str:
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        raise AlarmIdError(f"there is no alarm {name!r}; `logboat alarms --all` lists them")
-    raise AlarmIdError(f"{name!r} may be any of: {', '.join(matches[:10])}")
+        raise AlarmIdError(f"unknown alarm {name!r}; `logboat alarms --all` lists all alarms")
+    raise AlarmIdError(f"{name!r} is ambiguous; it matches: {', '.join(matches[:10])}")
 
 
 def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -> bool:
@@ -138,7 +138,7 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
     with database.transaction():  # nobody else may write between reading and writing
         current = database.get(document_id)
         if current is None or current.deleted:
-            raise AlarmIdError(f"{document_id} is not there any more")
+            raise AlarmIdError(f"{document_id} no longer exists")
         body: dict[str, Any] = current.body
         value = body.get("acks")
         acks = [ack for ack in value if isinstance(ack, dict)] if isinstance(value, list) else []

@@ -322,7 +322,7 @@ class _Walk:
             return
         last = reading.first + count - 1
         if self._end is not None and _is_before(reading, self._end):
-            report.blame(f"{record.document.id}: begins before the readings before it ended")
+            report.blame(f"{record.document.id}: begins before the previous readings end")
         for span in self._unread(reading.first - 1, self._moment(reading, reading.start)):
             (report.missing if span.reason is None else report.explained).add(span)
         if reading.first <= report.last:
@@ -365,9 +365,7 @@ class _Walk:
         inside = (body.vessel, body.sensor, body.log, body.first)
         if inside == (self.report.vessel, record.sensor, record.log, record.number):
             return True
-        self.report.blame(
-            f"{record.document.id}: says inside that it is {':'.join(map(str, inside))}: not counted"
-        )
+        self.report.blame(f"{record.document.id}: its fields say {':'.join(map(str, inside))}; not counted")
         return False
 
     def _moment(self, reading: ReadingDocument, clock: float) -> Moment:
@@ -383,12 +381,12 @@ def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]
     """Yield the faults that a reading document has by itself."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
-        yield f"holds {count} samples for the numbers {reading.first} to {reading.last}"
+        yield f"contains {count} samples for the numbers {reading.first} to {reading.last}"
     if document.conflicted:
-        yield "there are two different ones: two machines write in one vessel's name"
+        yield "has conflicting versions: two machines write under one vessel's id"
     if document.rev.partition("-")[0] != "1":
         yield f"was changed after it was written (revision {document.rev})"
     if any(later.offset < earlier.offset for earlier, later in pairwise(reading.samples)):
-        yield "its samples are not in the order of time"
+        yield "its samples are not in time order"
     if count and abs(reading.start + reading.samples[-1].offset / 1000 - reading.end) > ROUNDING_S:
-        yield "its last sample is not at its end"
+        yield "its end is not the time of its last sample"

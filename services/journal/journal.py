@@ -165,7 +165,9 @@ class Journal:
                 self._connection.execute(FROM_VERSION_1 if version else SCHEMA)
                 self._connection.pragma("user_version", SCHEMA_VERSION)
         elif version != SCHEMA_VERSION:
-            raise JournalError(f"{self.path} was made by a newer Logboat (schema {version}); update this one")
+            raise JournalError(
+                f"{self.path} was written by a newer Logboat (schema {version}); update Logboat"
+            )
 
     def _load(self) -> None:
         self._seed = seed(self.get_meta("log"))

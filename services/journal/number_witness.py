@@ -267,7 +267,7 @@ class NumberWitness:
             self._fail(error)
             return False
         if self.fault is not None:
-            log.warning("%s is written again", self._path)
+            log.warning("%s can be written again", self._path)
         self.fault = self._failed_ms = None
         return True
 

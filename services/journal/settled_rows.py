@@ -50,7 +50,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
         except msgspec.DecodeError:
             sound = False
         if not sound:
-            faults.append(f"what is settled of sensor {name!r} does not match its checksum")
+            faults.append(f"the state of sensor {name!r} does not match its checksum")
     return faults + _unspared(connection, meta, {row[0]: (row[1], *row[3:5]) for row in rows})
 
 
@@ -60,13 +60,13 @@ def _unspared(
     """Return the differences to the copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
-        return ["what its facts say once more is not there"] if meta or sensors else []
+        return ["the copy of its facts is missing"] if meta or sensors else []
     if zlib.crc32(spare[1]) != spare[0]:
-        return ["what its facts say once more does not match its checksum"]
+        return ["the copy of its facts does not match its checksum"]
     facts, known = msgspec.msgpack.decode(spare[1])
     faults = []
     if {key: value for key, value in facts if key != "through"} != meta:
-        faults.append("its facts are not as they were written")
+        faults.append("its facts differ from their copy")
     if {number: (name, path, unit) for number, name, _, path, unit in known} != sensors:
-        faults.append("its sensors are not as they were written")
+        faults.append("its sensors differ from their copy")
     return faults

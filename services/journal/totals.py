@@ -1,4 +1,4 @@
-"""What is known of the totals of counting sensors (engine hours, pulses) when their log cannot go on. Pure.
+"""Totals of counting sensors (engine hours, pulses), as far as known when their log cannot continue. Pure.
 
 A total never falls while its sensor is fitted. So of what several files of one vessel say, the highest is
 true.

@@ -119,7 +119,7 @@ class _Handler(logging.Handler):
         for place, words, count in self._limiter.due(now):
             level, what = self._levels[place]
             name = logging.getLevelName(level).lower()
-            line = LogLine(name, self._daemon, what, words or "much more that is not written", count)
+            line = LogLine(name, self._daemon, what, words or "further messages, not written", count)
             self._writer.put(_Job(line, min(level, logging.WARNING)))
 
 
@@ -141,7 +141,7 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.critical("it ends: %s", of_exception(error, error.__traceback__), extra={_ONLY_KEPT: True})
+        log.critical("stopping: %s", of_exception(error, error.__traceback__), extra={_ONLY_KEPT: True})
         raise
     finally:
         threading.excepthook = hook_before
@@ -200,7 +200,7 @@ def _thread_ended(args: threading.ExceptHookArgs) -> None:
         return
     name = "?" if args.thread is None else args.thread.name
     error = args.exc_value if args.exc_value is not None else args.exc_type()
-    log.critical("thread %s has ended: %s", name, of_exception(error, args.exc_traceback))
+    log.critical("thread %s has stopped: %s", name, of_exception(error, args.exc_traceback))
 
 
 log = logging.getLogger("services.daemon")

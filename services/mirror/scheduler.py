@@ -70,10 +70,10 @@ class MirrorScheduler:
             elif not finish:
                 self._maintain(copies, database, now_ms)
         except OSError as error:
-            self._fail(f"documents cannot be copied to {self._folder}: {error.strerror or error}", now_ms)
+            self._fail(f"cannot copy documents to {self._folder}: {error.strerror or error}", now_ms)
             return
         if self.fault is not None:
-            log.warning("documents are copied again")
+            log.warning("copying documents works again")
         self.fault, self._failed_ms = None, None
 
     def follow_removal(self, database: Database, removed: RemovedCounts, *, now_ms: int) -> None:
@@ -83,10 +83,10 @@ class MirrorScheduler:
             copies.forget(name for name in removed.alarm_ids if is_own(name, self._vessel))
             freed = copies.make_room(database)
         except OSError as error:
-            self._fail(f"{self._folder} cannot be made smaller: {error.strerror or error}", now_ms)
+            self._fail(f"cannot free space in {self._folder}: {error.strerror or error}", now_ms)
             return
         if freed > 0:
-            log.warning("made room: removed %d bytes of copies", freed)
+            log.warning("freed space: removed %d bytes of copies", freed)
 
     def close(self) -> None:
         """Close the files; the next `work` opens them again."""
@@ -125,7 +125,7 @@ class MirrorScheduler:
             retired = copies.retire(number, database)
             if retired is not None:
                 log.warning(
-                    "%s: segment %d was damaged: %d documents copied anew",
+                    "%s: segment %d was damaged: %d documents copied again",
                     self._folder,
                     number,
                     retired.healed,

@@ -277,7 +277,7 @@ class Recorder:
             known = ", ".join(d.settings.id for d in self._drivers if isinstance(d, ManualDriver)) or "none"
             item.answer.set_result(
                 ControlAnswer.refused(
-                    f"{item.addition.sensor!r} is no sensor of kind manual (there are: {known})"
+                    f"{item.addition.sensor!r} is not a sensor of kind manual (known: {known})"
                 )
             )
             return
@@ -296,7 +296,7 @@ class Recorder:
         try:
             return manual.answer.result(timeout=10)
         except TimeoutError:
-            return ControlAnswer.refused("not durable within 10 s: see `logboat status`")
+            return ControlAnswer.refused("not durable within 10 s; run `logboat status`")
 
     def _answer(self) -> None:
         waiting, self._answers = self._answers, []
@@ -310,7 +310,7 @@ class Recorder:
         self._sampler.overdue(self._clock.boottime_ns())
         self.recording.elapse()
         if not self._knows_of_damage and store_check.is_marked(self._places.data):
-            self.damaged = "another process has found damage"
+            self.damaged = "another process has found damage in a store"
         if self._clock_ms is None or now_ms - self._clock_ms >= CLOCK_CHECK_MS:
             self._observe_clock()
         self.library.wake()
@@ -341,7 +341,7 @@ class Recorder:
             return system_quality()
         except OSError as error:
             if not self._clock_unknown:
-                log.warning("the kernel does not tell what the clock is worth: %s", error.strerror)
+                log.warning("the kernel does not report the quality of the clock: %s", error.strerror)
             self._clock_unknown = True
             return ClockQuality(TimeSource.FLOOR, 0.0)
 
@@ -370,7 +370,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
         make_room_to_start(places.data)
         checked = store_check.prepare(places.data, progress=notifier.progress)
         if checked.in_use and store_check.is_marked(places.data):
-            log.warning("%s: damaged, and in use by another process: not repaired at this start", places.data)
+            log.warning("%s: damaged, but in use by another process; not repaired at this start", places.data)
         # Before the journal is opened, because a repair replaces the file.
         stack.enter_context(store_check.using(places.data, progress=notifier.progress))
         own = boot_signing.load(args.identity, loaded.configuration.vessel.id)
@@ -395,7 +395,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
     for problem in loaded.problems:
         log.warning("%s", problem)
     if own.fault is not None:
-        log.warning("boots are not signed: %s", own.fault)
+        log.warning("boot documents are not signed: %s", own.fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: recorder.stop())
     threading.current_thread().name = "recorder"

@@ -178,7 +178,7 @@ class GroupCommitter:
             self._fail(error)
             return False
         if self.fault is not None:
-            log.warning("recording again; %d samples had waited", len(batch.rows))
+            log.warning("recording again; %d samples were waiting", len(batch.rows))
         self.fault, self._retry_ms = None, None
         self._settle(done)
         return True

@@ -129,7 +129,10 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
     if note is None or note.is_signed:
         return None if note is None else note.words
     if not peer_ahead.may_believe(data, log, utc):
-        logger.warning("%s. It is not signed, and a log ended that way within a day: ignored", note.words)
+        logger.warning(
+            "%s; ignored, because it is not signed and a log ended for this reason less than a day ago",
+            note.words,
+        )
         return None
     try:
         peer_ahead.remember(data, log, utc)
@@ -163,7 +166,7 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
                 rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
     except (StoreError, JournalDamagedError) as error:
         place = store_repair.waiting_place(journal.path)
-        logger.error("%s: %s; it waits as %s to be put into documents", journal.path, error, place)
+        logger.error("%s: %s; kept as %s until it can be written to documents", journal.path, error, place)
         journal.begin_file(place)
         store_repair.note_lost_numbers(place, store_repair.LostNumbers(given, in_doubt=given is not None))
 

@@ -218,13 +218,13 @@ class WriterThread:
             self._close()
             return False
         if self.fault is not None:
-            log.warning("documents are written again")
+            log.warning("documents can be written again")
         self.fault = None
         return True
 
     def _report(self, words: str) -> None:
         if words != self.fault:
-            log.error("documents wait in the journal: %s", words)
+            log.error("documents cannot be written, and wait in the journal: %s", words)
         self.fault = words
 
     def _now_ms(self) -> int:
@@ -261,7 +261,7 @@ class WriterThread:
             )
             signed = boot_signing.sign_earlier(self._database, self._identity.vessel, self._own)
             if signed:
-                log.info("signed %d boots that had no signature of this fleet", signed)
+                log.info("signed %d boot documents that this fleet had not signed", signed)
             uuid, logs = self._vessel_facts
             vessel = self._configuration.vessel
             self._documenter.set_vessel(
@@ -311,7 +311,7 @@ class WriterThread:
         except Exception as error:
             words = f"{type(error).__name__}: {error}"
             if words != self._house_fault:
-                log.exception("old history cannot be removed, documents are written all the same")
+                log.exception("cannot remove old history; documents are still written")
             self._house_fault = words
 
     def _apply_retention(self) -> None:
@@ -348,8 +348,8 @@ class WriterThread:
             self._copies.follow_removal(self._database, removed, now_ms=now)
             if removed.readings or removed.alarms or removed.brought:
                 log.warning(
-                    "made room: removed %d readings, %d alarms; of all that was removed, others had brought"
-                    " %d documents",
+                    "freed space: removed %d readings, %d alarms; %d of these documents came from other "
+                    "vessels or the crew",
                     removed.readings,
                     removed.alarms,
                     removed.brought,

@@ -42,7 +42,7 @@ _BOOTS: Final = 3
 """Number of boots after the journal's last one whose documents are looked up."""
 Progress = Callable[[], None]
 """Function that long work calls often, to show that it makes progress."""
-NO_WITNESS: Final = "given-numbers is missing or damaged, so which numbers were given is not sure"
+NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,13 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
         return None  # an earlier version, which writes no witness, began this log: the witness is older
     if (given.vessel, given.log) != (state.vessel, state.log):
-        return f"it is of log {state.log}, and the last numbers were given in log {given.log}"
+        return f"it is of log {state.log}, but the last numbers were given in log {given.log}"
     if given.batch > state.batch:
-        return f"it ends with batch {state.batch}, and batch {given.batch} was durable"
+        return f"it ends with batch {state.batch}, but batch {given.batch} was durable"
     for name in given.numbers:
         if given.last(name) > state.last.get(name, 0):
             return (
-                f"it ends with number {state.last.get(name, 0)} of {name}, and {given.last(name)} was given"
+                f"it ends with number {state.last.get(name, 0)} of {name}, but {given.last(name)} was given"
             )
     return None
 
@@ -134,13 +134,13 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
     named = database.get(documents.vessel_id(vessel))
     logs = None if named is None else named.body.get("logs")
     if isinstance(logs, list) and log in logs and logs[-1] != log:
-        return f"it is of log {log}, and a document tells of log {logs[-1]} after that"
+        return f"it is of log {log}, but a document mentions the later log {logs[-1]}"
     for number in range(state.boot + 1, state.boot + _BOOTS + 1):
         if database.get(documents.boot_id(vessel, log, number)) is not None:
-            return f"it ends with start {state.boot} of the machine, and a document tells of start {number}"
+            return f"it ends with boot {state.boot}, but a document mentions boot {number}"
     for name, number in numbers_in_documents(state, database):
         if number > state.last.get(name, 0):
-            return f"it ends with number {state.last.get(name, 0)} of {name}, and a document has {number}"
+            return f"it ends with number {state.last.get(name, 0)} of {name}, but a document has {number}"
     return None
 
 
@@ -182,12 +182,12 @@ def documents_behind(
         for name, closed in state.closed.items():
             holes = held.get((name, state.log), rebuild.Spans()).holes(closed)
             if holes:
-                return f"numbers {holes[0][0]} to {holes[0][1]} of {name} are in none"
+                return f"no document contains numbers {holes[0][0]} to {holes[0][1]} of {name}"
         return None
     for name, closed in state.closed.items():
         last = documented(database, state.vessel, name, state.log)
         if last < closed:
-            return f"numbers {last + 1} to {closed} of {name} are in none"
+            return f"no document contains numbers {last + 1} to {closed} of {name}"
     return None
 
 
@@ -215,10 +215,10 @@ def store_behind_copies(
     the store cannot be read.
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
-        return f"copies were made up to change {mark.through}, and it ends with {database.last_sequence}"
+        return f"copies were made up to change {mark.through}, but it ends with {database.last_sequence}"
     lacks = restore.lacking(database, there, progress=progress)
     if lacks:
-        return f"{lacks[0]} is in copies alone" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
+        return f"{lacks[0]} is only in copies" + (f", and {len(lacks) - 1} more" if lacks[1:] else "")
     return None
 
 

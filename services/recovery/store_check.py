@@ -68,9 +68,9 @@ PATIENCE_S: Final = 10.0
 """Seconds to wait for daemons, which look for the mark once a second, and then end within two seconds."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
-LACKING: Final = "documents that it had are not there"
-GONE: Final = "is not there, though there are copies of its documents"
-BEHEADED: Final = "it is empty, though its write-ahead log is not"
+LACKING: Final = "documents that it had are missing"
+GONE: Final = "is missing, although copies of its documents exist"
+BEHEADED: Final = "it is empty, although its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
@@ -101,7 +101,7 @@ def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterato
         has_told = False
         while not _try_lock(handle, fcntl.LOCK_SH):
             if not has_told:
-                log.info("%s: the stores are being checked by another process; waiting for that", data)
+                log.info("%s: another process is checking the stores; waiting for it", data)
                 has_told = True
             progress()
             time.sleep(_LOOK_EVERY_S)
@@ -213,7 +213,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         with open(data / "last-repair.json", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
     except OSError as error:  # a full card: recording continues anyway
-        log.error("%s: what was repaired cannot be noted: %s", data / "last-repair.json", error)
+        log.error("%s: cannot save the repair report: %s", data / "last-repair.json", error)
     if not is_left:
         mark.unlink(missing_ok=True)
     sync_directory(data)
@@ -308,7 +308,7 @@ def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None
                         state, database, deep=deep, progress=report.progress
                     ) or _behind_copies(data, database, damage, report, deep=deep)
             else:
-                lacks = "it is not there" if any(state.closed.values()) else None
+                lacks = "it is missing" if any(state.closed.values()) else None
         except DamagedError as error:
             damage.store = [str(error)]
             lacks = None
@@ -388,7 +388,7 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
             if before is not None and number != before + 1:
                 return [f"batches {before + 1} to {number - 1} are missing"]
             before = number
-        unsound = [f"batch {number} has no sound copy" for number in unechoed(connection)[:MOST_NAMED]]
+        unsound = [f"batch {number} has no intact copy" for number in unechoed(connection)[:MOST_NAMED]]
         return unsound or unsettled(connection)
     except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
         return [str(error)]
@@ -436,12 +436,12 @@ def _check_copies(
                 if vessel is not None:
                     absent = uncopied(there, database, vessel, progress=report.progress)
                 if absent:
-                    report.copies.append(f"{folder}: {len(absent)} documents have no copy any more")
+                    report.copies.append(f"{folder}: {len(absent)} documents have lost their copies")
                 if absent and repair:
                     copies = CopyWriter(folder)
                     healed = copies.copy_again(database, absent)
                     copies.close()
-                    report.copies.append(f"{folder}: {healed} documents copied anew")
+                    report.copies.append(f"{folder}: {healed} documents copied again")
         report.copies_damaged = bool(damaged or absent) and not repair
     except (StoreError, OSError) as error:
         report.copies.append(f"{folder}: {error}")
@@ -449,7 +449,7 @@ def _check_copies(
         log.warning("%s", line)
     if there is not None and there.segments and not report.copies:
         report.copies.append(
-            f"{folder}: {there.segments} segments of copies, {there.size / 1e6:.1f} MB, are sound"
+            f"{folder}: no damage in {there.segments} segments of copies ({there.size / 1e6:.1f} MB)"
         )
 
 
@@ -461,7 +461,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
         if number in numbers(folder)[:-1] or number in copies.damaged:
             retired = copies.retire(number, database)
             healed = 0 if retired is None else retired.healed
-            report.copies.append(f"{folder}: {healed} documents of segment {number} copied anew")
+            report.copies.append(f"{folder}: {healed} documents of segment {number} copied again")
     copies.close()
 
 
@@ -495,7 +495,7 @@ def run(args: Namespace) -> int:
     the second of two daemons starts, and is no failure.
     """
     if not args.data.is_dir():
-        print(f"logboat store check: {args.data}: there is no such folder", file=sys.stderr)
+        print(f"logboat store check: {args.data}: no such folder", file=sys.stderr)
         return 1
     # Only a repair is work of the appliance; a person's check reports on the screen.
     with running("store", args.data if args.repair else None):
@@ -507,9 +507,9 @@ def _run(args: Namespace) -> int:
     if args.json:
         print(json_text(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()})))
     elif report.in_use:
-        print("the stores are in use: nothing was checked; stop logboat-recorder and logboat-sync first")
+        print("the stores are in use, so nothing was checked; first stop logboat-recorder and logboat-sync")
     elif not report.findings and not report.unchecked:
-        print("the stores are sound")
+        print("no damage found in the stores")
     else:
         for line in report.unchecked + report.findings + report.done:
             print(line)

@@ -117,9 +117,7 @@ def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNum
             )
         database.checkpoint()  # everything is in the file itself, which may be moved
     if identity is not None or gone:
-        report.done.append(
-            f"{name}: {samples} samples documented again from the journal, {gone} lost (see gaps)"
-        )
+        report.done.append(f"{name}: {samples} samples restored from the journal, {gone} lost (see gaps)")
     return gone
 
 
@@ -168,7 +166,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     except (OSError, DocumentError) as error:
         report.done.append(f"{folder}: copies cannot be used: {error}")
         return
-    report.done.append(f"{name}: {restored} documents put back from copies")
+    report.done.append(f"{name}: {restored} documents restored from copies")
 
 
 def replace_journal(
@@ -243,7 +241,7 @@ def renew_witness(
     fresh = NumberWitness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()
-    report.done.append(fresh.fault or f"{path}: written anew")
+    report.done.append(fresh.fault or f"{path}: written again")
 
 
 def set_aside(path: Path, *, origin: Path | None = None) -> Path:
@@ -311,7 +309,7 @@ def put_waiting_away(store: Path, report: Report) -> None:
             salvaged = salvage(path, progress=report.progress) if path.exists() else SalvagedJournal()
             refill(store, salvaged, report, lost, name=store)
         except StoreError as error:
-            report.done.append(f"{path}: waits to be put into documents: {error}")
+            report.done.append(f"{path}: not yet written to documents: {error}")
             return
         Path(f"{path}.lost").unlink(missing_ok=True)
         # it is not just empty
@@ -320,7 +318,7 @@ def put_waiting_away(store: Path, report: Report) -> None:
             report.done.append(f"{path}: no batch in it can be read; set aside as {aside}")
             continue
         _remove(path)
-        report.done.append(f"{path}: put into documents")
+        report.done.append(f"{path}: written to documents")
 
 
 def _word(waiting: Path) -> LostNumbers:
@@ -333,7 +331,7 @@ def _word(waiting: Path) -> LostNumbers:
 def delete_set_aside(data: Path) -> None:
     """Delete broken files that were kept for examination, on a card without space, before any history."""
     for old in (data / "set-aside").glob("*"):
-        log.warning("%s removed to make room", old)
+        log.warning("removed %s to free space", old)
         old.unlink(missing_ok=True)
 
 

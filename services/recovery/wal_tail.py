@@ -25,7 +25,7 @@ from sync.store.wal import UnreadFrames
 
 from .journal_salvage import SalvagedJournal, salvage
 
-BROKEN: Final = "its write-ahead log is broken before commits that were durable"
+BROKEN: Final = "its write-ahead log is damaged before durable commits"
 
 
 def read_tail(path: Path) -> UnreadFrames:
@@ -71,4 +71,4 @@ def _take_in(path: Path, connection: apsw.Connection, salvaged: SalvagedJournal)
         raise JournalDamagedError(f"{path}: {BROKEN} ({error})") from error
     with connection:
         insert(connection, newest + 1, crc, data)
-    return f"{path}: batch {newest + 1} taken in from its write-ahead log, which had ended before it"
+    return f"{path}: batch {newest + 1} recovered from the end of its write-ahead log"

@@ -26,7 +26,7 @@ NAMED_GATEWAYS: Final = 2
 """Maximum number of gateways that are described one by one; `logboat peers` describes all."""
 
 SOURCES: Final = {
-    "gnss": "set by satellite",
+    "gnss": "set by GNSS",
     "network": "set by the network",
     "rtc": "set by the clock chip",
     "floor": "NOT KNOWN: readings are in order, and get their times once the clock is set",

@@ -166,7 +166,7 @@ class SyncDaemon:
             if not store_check.is_marked(places.data):
                 store_check.mark_damaged(places.data, self.damaged)
             log.error("stopping for repair: %s", self.damaged)
-            self._tell(fault=f"it has stopped for repair: {self.damaged}")
+            self._tell(fault=f"stopped for repair: {self.damaged}")
             return 1
         self._state.unlink(missing_ok=True)
         return 0
@@ -197,7 +197,7 @@ class SyncDaemon:
         try:
             return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
         except OSError as error:
-            log.warning("nobody can ask for anything: %s", error)
+            log.warning("the control socket cannot be opened: %s", error)
             return None
 
     def _asked(self, request: Retry) -> ControlAnswer:
@@ -268,7 +268,7 @@ class SyncDaemon:
         if self.damaged is None and database.damage is not None:
             self.damaged = str(database.damage)
         elif self.damaged is None and not self._knows_of_damage and store_check.is_marked(self._places.data):
-            self.damaged = "another process has found damage"
+            self.damaged = "another process has found damage in a store"
         return self._is_stopping or self.damaged is not None
 
     async def _pause(self, seconds: float) -> None:
@@ -309,10 +309,10 @@ class SyncDaemon:
         try:
             identity_files.load(self._places.identity)
         except IdentityError as error:
-            words = f"the new identity cannot be used, the mesh goes on with the one before: {error}"
+            words = f"the new identity cannot be used, so the previous one stays in use: {error}"
             log.warning("%s", words)
             return words
-        log.info("%s has changed: the mesh begins anew", self._places.identity)
+        log.info("%s has changed: restarting the mesh", self._places.identity)
         return None
 
     # The mesh
@@ -323,8 +323,8 @@ class SyncDaemon:
         problems = list(self._problems)
         if configuration.vessel.id not in (identity.vessel, "vessel"):
             problems.append(
-                f"logboat.toml names vessel {configuration.vessel.id}, and the identity is that of"
-                f" {identity.vessel}: the mesh takes part as the latter; correct one of the two"
+                f"logboat.toml names vessel {configuration.vessel.id}, but the identity is for "
+                f"{identity.vessel}, which the mesh uses; correct one of the two"
             )
         floor = Floor(database, image=machine.image_epoch())
         current_log = CurrentLog(self._places.run, database, identity.vessel)
@@ -429,7 +429,7 @@ class SyncDaemon:
                 mesh.set_crew(crew)
                 self._crew = crew
         except (ConfigurationError, PasswordHashError, OSError) as error:
-            log.warning("users stay as they were: %s", error)
+            log.warning("users were not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
         """Feed the watchdog only if the mesh has done some work, not if only this loop runs."""
@@ -514,7 +514,7 @@ def _crew(configuration: Configuration) -> list[CrewUser]:
 
 def _status(mesh: MeshReport) -> str:
     linked = sum(peer.state is LinkState.LINKED for peer in mesh.peers)
-    return f"vessel {mesh.vessel} of fleet {mesh.fleet}: linked with {linked} of {len(mesh.peers)}"
+    return f"vessel {mesh.vessel}, fleet {mesh.fleet}: linked to {linked} of {len(mesh.peers)} vessels"
 
 
 def run(args: Namespace) -> int:

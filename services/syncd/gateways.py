@@ -99,7 +99,7 @@ class Gateways:
                         gateway.url,
                         GatewayState.REFUSED,
                         since=time.time(),
-                        problem=f"it is not used: {words}",
+                        problem=f"not in use: {words}",
                     )
                 )
 
@@ -124,7 +124,7 @@ class Gateways:
             if broken.name == name:
                 raise LookupError(f"gateway {name}: {broken.problem}; correct logboat.toml")
         known = [broken.name for broken in self._broken] + [keeper.name for keeper in self._keepers]
-        raise LookupError(f"there is no gateway {name!r}; configured: {', '.join(known) or 'none'}")
+        raise LookupError(f"unknown gateway {name!r}; configured gateways: {', '.join(known) or 'none'}")
 
     def attend(self) -> None:
         """Do periodic work; to be called about every second."""
@@ -295,7 +295,7 @@ def office_rule(
             return rights.objection(CertifiedVessel(""), document)
         if parsed.kind is DocumentType.FLEET:
             if trust() is None:
-                return "this vessel has no identity, and cannot tell whether the fleet's CA has signed it"
+                return "this vessel has no identity, so it cannot check whether the fleet's CA has signed it"
             return rights.objection(CertifiedVessel(""), document)
         return rights.objection(CrewMember("the office"), document)
 
@@ -341,7 +341,7 @@ def _secret(folder: Path, name: str | None) -> str | None:
     path = folder / name
     lines = path.read_text().splitlines()
     if not lines or not lines[0].strip():
-        msg = f"{path}: there is nothing in its first line"
+        msg = f"{path}: the first line is empty"
         raise ValueError(msg)
     return lines[0].strip()
 

@@ -98,17 +98,21 @@ def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> C
             with connection.makefile("rb") as lines:
                 line = lines.readline(LONGEST_LINE)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise ControlError(f"the {who} is not running (nobody listens at {path})") from error
+        raise ControlError(f"the {who} is not running (no listener at {path})") from error
     except PermissionError as error:
-        raise ControlError(f"{path}: not allowed; be root or of the group logboat") from error
+        raise ControlError(
+            f"{path}: permission denied; run this as root or as a member of group logboat"
+        ) from error
     except TimeoutError as error:
-        raise ControlError(f"the {who} did not answer within {timeout:g} s: see `logboat status`") from error
+        raise ControlError(f"the {who} did not respond within {timeout:g} s; run `logboat status`") from error
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror or error}") from error
     try:
         return _decode_answer(line)
     except msgspec.DecodeError as error:
-        raise ControlError(f"the {who}'s answer makes no sense ({error}): is it of this version?") from error
+        raise ControlError(
+            f"the {who} sent an invalid answer ({error}); check that it has the same version as this command"
+        ) from error
 
 
 def _connected(path: Path, timeout: float) -> socket.socket:
@@ -139,7 +143,7 @@ class ControlServer(Generic[Asked]):
         created.
         """
         if len(os.fsencode(path)) > LONGEST_PATH:
-            raise OSError(f"{path}: longer than a socket's path can be ({LONGEST_PATH} bytes)")
+            raise OSError(f"{path}: too long for a socket path (at most {LONGEST_PATH} bytes)")
         self._path = path
         path.unlink(missing_ok=True)
         decode = msgspec.json.Decoder(asked).decode
@@ -174,7 +178,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(str(path), _Conversation)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        log.exception("a request at the control socket failed")
+        log.exception("a request on the control socket failed")
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -196,4 +200,4 @@ class _Conversation(socketserver.StreamRequestHandler):
         try:
             return self.server.answer(line)
         except msgspec.DecodeError as error:
-            return ControlAnswer.refused(f"not a request: {error}")
+            return ControlAnswer.refused(f"invalid request: {error}")

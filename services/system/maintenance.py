@@ -33,7 +33,7 @@ def seconds(text: str) -> int:
     match = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
     wanted = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < wanted <= LONGEST_S:
-        text = f"{text!r} is no time up to 12 h, such as 30m or 2h"
+        text = f"{text!r} is not a valid duration; write up to 12 h, such as 30m or 2h"
         raise ValueError(text)
     return wanted
 
@@ -56,7 +56,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
     Raise MaintenanceError or OSError if that fails.
     """
     if not (root / APPLIANCE).exists():
-        raise MaintenanceError("this is no appliance: its root is not read-only")
+        raise MaintenanceError("this machine is not an appliance: its root file system is not read-only")
     state = {"since": utc, "until": utc + duration}
     files.write(place / STATE, json.dumps(state).encode() + b"\n")
     _forget_timer(tool)
@@ -76,7 +76,10 @@ def end(place: Path, *, tool: Run = run) -> None:
     try:
         tool(["mount", "-o", "remount,ro", "/"])
     except MaintenanceError as error:
-        text = f"{error}\nsomething writes to the root still: end it and try again, or restart the machine"
+        text = (
+            f"{error}\na process is still writing to the root file system: stop it and try again, or "
+            "restart the machine"
+        )
         raise MaintenanceError(text) from error
     (place / STATE).unlink(missing_ok=True)
     _forget_timer(tool)

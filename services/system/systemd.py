@@ -72,7 +72,7 @@ class Notifier:
         except OSError as error:
             # A daemon does its work whether anybody listens or not.
             if self._is_heard:
-                log.warning("systemd does not listen at %s: %s", self._address, error.strerror or error)
+                log.warning("cannot reach systemd at %s: %s", self._address, error.strerror or error)
             self._is_heard = False
         else:
             self._is_heard = True

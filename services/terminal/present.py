@@ -165,7 +165,7 @@ def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
 def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
     """Return a moment with its uncertainty."""
     if moment.utc is None:
-        return "time not known"
+        return "time unknown"
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
     text = time_text(moment.utc, zone, milliseconds=milliseconds and is_exact)
     match moment.trust:

@@ -93,7 +93,7 @@ def test_refused_document_is_shown_with_its_reason_and_goes_ashore_once_it_is_re
     done = argo.logboat("gateway", "retry", "office")
     assert (done.returncode, done.stdout) == (
         0,
-        "office: offering 1 refused document again; logboat peers shows what is still refused\n",
+        "office: retrying 1 refused document; run logboat peers to see what is still refused\n",
     )
     argo.until(is_ashore)
     assert REFUSED in office.revisions()
@@ -123,7 +123,7 @@ def test_gateway_that_nobody_has_configured_cannot_be_retried(argo: SyncProcess)
     done = argo.logboat("gateway", "retry", "club")
     assert (done.returncode, done.stderr) == (
         1,
-        "logboat: there is no gateway 'club'; configured: office\n",
+        "logboat: unknown gateway 'club'; configured gateways: office\n",
     )
 
 
@@ -217,6 +217,6 @@ def test_chosen_documents_that_are_not_followed_are_told_in_words_and_the_push_g
         process.terminate()
         _, said = process.communicate(timeout=60)
     assert set(office.revisions()) == {"a", "b"}
-    assert "nothing is pulled: " in said
+    assert "not pulling: " in said
     assert "the peer does not follow chosen documents as they change, only once" in said
-    assert said.count("nothing is pulled") == 1
+    assert said.count("not pulling") == 1

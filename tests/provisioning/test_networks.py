@@ -193,6 +193,6 @@ def test_a_cable_may_have_an_address(tmp_path: Path) -> None:
     path.write_text('[network]\nethernet = { address = "192.168.1.10/24", gateway = "192.168.1.1" }\n')
     assert load(path).network.ethernet == Ethernet("192.168.1.10/24", "192.168.1.1")
     path.write_text('[network]\nethernet = { address = "192.168.1.10", gateway = "x" }\n')
-    with pytest.raises(Exception, match="not an address with its network"):
+    with pytest.raises(Exception, match="not an address with a prefix length"):
         load(path)
     assert adapters.CREW == "crew0"

@@ -219,7 +219,7 @@ def test_a_card_that_forgets_its_wiring_is_told_and_not_restarted_for_ever(pi: P
     for _ in range(3):
         found = pi.start()
         assert not found.restarts
-        assert "gone after the restart" in found.problems[0]
+        assert "missing after the restart" in found.problems[0]
         assert "systemctl --no-block reboot" not in pi.ran
 
 
@@ -287,7 +287,7 @@ def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> 
     pi.places.etc.chmod(0o777)
     (pi.places.ssh / "authorized_keys").write_text("ssh-ed25519 AAAA intruder\n")
     found = pi.start()
-    assert "is not root's" in found.problems[0]
+    assert "is not owned by root" in found.problems[0]
     assert pi.ran == []
 
 
@@ -339,11 +339,11 @@ def test_a_file_that_is_applied_is_in_force_and_on_the_card(pi: Pi, logboat: App
     new = logboat.root / "new-sensors.toml"
     new.write_text(SENSORS.format(27))
     done = apply(new)
-    assert (done.status, done.lines[0]) == (0, "in force: sensors.toml")
+    assert (done.status, done.lines[0]) == (0, "applied: sensors.toml")
     assert (pi.places.card / "sensors.toml").read_text() == SENSORS.format(27)
     assert (pi.places.etc / "sensors.toml").read_text() == SENSORS.format(27)
     assert pi.start() == BootState()
-    assert apply(new).lines == ["it was in force already"]
+    assert apply(new).lines == ["no change: the file was already applied"]
 
 
 def test_a_wrong_file_is_not_applied(pi: Pi, logboat: Appliance) -> None:

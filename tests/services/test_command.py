@@ -47,8 +47,8 @@ class TestUsage:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["statsu"], "there is no command 'statsu'; did you mean 'status'?"),
-            (["fly"], "there is no command 'fly'"),
+            (["statsu"], "unknown command 'statsu'; did you mean 'status'?"),
+            (["fly"], "unknown command 'fly'"),
             (["status", "now"], "unrecognized arguments: now"),
             (["--nonsense", "status"], "unrecognized arguments: --nonsense"),
             (["log"], "the following arguments are required: SENSOR"),
@@ -57,18 +57,18 @@ class TestUsage:
             (["db"], "the following arguments are required: ACTION"),
             (["db", "fetch", "x"], "invalid choice: 'fetch'"),
             (["db", "changes", "x", "--since", "yesterday"], "invalid int value: 'yesterday'"),
-            (["db", "ls", "x", "--limit", "0"], "--limit takes a number from 1 on"),
-            (["log", "rpm", "--limit", "0"], "--limit takes a number from 1 on"),
+            (["db", "ls", "x", "--limit", "0"], "--limit must be 1 or more"),
+            (["log", "rpm", "--limit", "0"], "--limit must be 1 or more"),
             (["log", "rpm", "--csv", "--add", "1"], "not allowed with argument"),
-            (["log", "rpm", "--since", "soon"], "'soon' is no moment; write 2025-10-09"),
+            (["log", "rpm", "--since", "soon"], "'soon' is not a valid time; write 2025-10-09"),
             (["log", "rpm", "--since", "1 h", "--until", "2 h"], "--since is later than --until"),
-            (["sensors", "--count", "3"], "--count takes a number from 1 on, and goes with --watch"),
-            (["note", " "], "a note needs words"),
-            (["note", "x", "--by", " "], "--by needs a name"),
-            (["ack", "1", "--by", ""], "--by needs a name"),
+            (["sensors", "--count", "3"], "--count must be 1 or more, and needs --watch"),
+            (["note", " "], "the note is empty"),
+            (["note", "x", "--by", " "], "--by must not be empty"),
+            (["ack", "1", "--by", ""], "--by must not be empty"),
             (["demo", "--for", "long"], "invalid float value: 'long'"),
-            (["demo", "--for", "3"], "--for 3: give it 10 s or more"),
-            (["demo", "--vessels", "0"], "--vessels 0: there can be 1 to 9"),
+            (["demo", "--for", "3"], "--for 3: must be from 10 s to one day"),
+            (["demo", "--vessels", "0"], "--vessels 0: must be from 1 to 9"),
         ],
     )
     def test_wrong_usage_is_a_sentence_and_exit_2(
@@ -96,7 +96,7 @@ class TestUsage:
         (logboat.root / "logboat.toml").unlink()
         done = logboat("verify")
         assert done.status == 2
-        assert "logboat.toml: there is no such file" in done.err
+        assert "logboat.toml: no such file" in done.err
 
 
 class TestTroubleWithTheStore:
@@ -106,7 +106,7 @@ class TestTroubleWithTheStore:
     ) -> None:
         done = logboat(*command)
         assert done.status == 1
-        assert "there is no document store; has the recorder ever run here?" in done.err
+        assert "no document store; start the recorder first" in done.err
         assert not logboat.store.exists()
 
     @pytest.mark.parametrize("command", [["log", "rpm"], ["alarms"], ["verify"], ["sensors"]])
@@ -149,7 +149,7 @@ class TestConsoleScript:
     def test_it_runs_and_gives_its_exit_status(self, tmp_path: Path) -> None:
         done = script("db", "get", str(tmp_path / "none.db"), "x")
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == f"logboat: {tmp_path}/none.db: there is no such store\n"
+        assert done.stderr == f"logboat: {tmp_path}/none.db: no such store\n"
 
     def test_a_reader_that_has_had_enough_is_no_failure_that_one_sees(self, tmp_path: Path) -> None:
         store = build.store(

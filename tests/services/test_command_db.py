@@ -60,9 +60,9 @@ class TestPut:
     @pytest.mark.parametrize(
         ("body", "sentence"),
         [
-            ("{", "the body is no JSON"),
-            ("\udcff", "the body is no JSON"),
-            ("[1]", "the body is no JSON object"),
+            ("{", "the body is not valid JSON"),
+            ("\udcff", "the body is not valid JSON"),
+            ("[1]", "the body is not a JSON object"),
             ('{"_id": "b"}', "_id"),
         ],
     )
@@ -76,7 +76,7 @@ class TestPut:
     def test_a_folder_that_is_not_there_is_not_made(self, logboat: Appliance, tmp_path: Path) -> None:
         done = logboat("db", "put", str(tmp_path / "none" / "x.db"), "a", "{}")
         assert done.status == 1
-        assert "there is no such folder" in done.err
+        assert "no such folder" in done.err
 
 
 class TestReading:
@@ -89,13 +89,13 @@ class TestReading:
         name, *rest = action.split()
         done = logboat("db", name, path, *rest)
         assert done.status == 1
-        assert done.err == f"logboat: {path}: there is no such store\n"
+        assert done.err == f"logboat: {path}: no such store\n"
         assert not Path(path).exists()
 
     def test_a_document_that_is_not_there_is_exit_1(self, logboat: Appliance, path: str) -> None:
         put(logboat, path, "a", "{}")
         done = logboat("db", "get", path, "b")
-        assert (done.status, done.err) == (1, "logboat: b: there is no such document\n")
+        assert (done.status, done.err) == (1, "logboat: b: no such document\n")
 
     def test_meta_adds_id_and_revision(self, logboat: Appliance, path: str) -> None:
         revision = put(logboat, path, "a", '{"n": 1}')
@@ -256,5 +256,5 @@ class TestCheckpoints:
 
     def test_one_that_is_not_there_is_exit_1_and_none_is_dropped(self, logboat: Appliance, path: str) -> None:
         done = logboat("db", "checkpoints", path, "cp-1", "cp-9", "--drop")
-        assert (done.status, done.err) == (1, "logboat: cp-9: there is no such checkpoint\n")
+        assert (done.status, done.err) == (1, "logboat: cp-9: no such checkpoint\n")
         assert len(logboat("db", "checkpoints", path).lines) == 3

@@ -197,7 +197,7 @@ class TestOneShot:
         done = run("push", here, served.url, "--attempts", 1)
         assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
         assert served.url in done.err
-        assert "see that a listener runs there" in done.err
+        assert "check that a listener is running there" in done.err
 
     def test_another_database_is_not_there(self, serve: Serve, here: Path) -> None:
         done = run("pull", here, serve("--no-tls", "--name", "other").url.replace("other", "log"))
@@ -206,7 +206,7 @@ class TestOneShot:
 
     def test_push_makes_no_store(self, here: Path) -> None:
         done = run("push", here, "ws://127.0.0.1:1/log")
-        assert (done.status, done.err) == (1, f"logboat: {here}: there is no such store\n")
+        assert (done.status, done.err) == (1, f"logboat: {here}: no such store\n")
         assert not here.exists()
 
 
@@ -299,25 +299,28 @@ class TestUsage:
             ("sync PATH wss://u:p@boat/log", "user name or password"),
             (f"sync PATH {URL} --pin 12", "--pin"),
             (f"sync PATH {URL} --pin {'ab' * 32} --accept-self-signed", "only one of"),
-            (f"sync PATH {PLAIN} --accept-self-signed", "only with TLS"),
-            (f"sync PATH {URL} --cert x", "--cert wants --key"),
+            (f"sync PATH {PLAIN} --accept-self-signed", "these options need TLS"),
+            (f"sync PATH {URL} --cert x", "--cert needs --key"),
             (f"sync PATH {URL} --cert none --key none", "does not exist"),
             (f"sync PATH {URL} --ca none", "does not exist"),
-            (f"sync PATH {URL} --user u", "--user wants --password-file"),
-            (f"sync PATH {URL} --password-file PASSWORD", "--password-file wants --user"),
+            (f"sync PATH {URL} --user u", "--user needs --password-file"),
+            (f"sync PATH {URL} --password-file PASSWORD", "--password-file needs --user"),
             (f"sync PATH {URL} --user u --password-file none", "does not exist"),
             (f"sync PATH {URL} --user u --password-file EMPTY", "is empty"),
-            ("sync PATH ws://192.0.2.1/log --user u --password-file PASSWORD", "plain connection"),
+            ("sync PATH ws://192.0.2.1/log --user u --password-file PASSWORD", "connections without TLS"),
             (f"sync PATH {URL} --attempts 0", "--attempts"),
             (f"sync PATH {URL} --channels a,,b", "--channels"),
             (f"sync PATH {URL} --docs ,", "--docs"),
-            ("serve PATH --no-tls --cert x --key y", "not with --no-tls"),
-            ("serve PATH --no-tls --client-ca x", "not with --no-tls"),
-            ("serve PATH --key y", "--key wants --cert"),
+            ("serve PATH --no-tls --cert x --key y", "not allowed with --no-tls"),
+            ("serve PATH --no-tls --client-ca x", "not allowed with --no-tls"),
+            ("serve PATH --key y", "--key needs --cert"),
             ("serve PATH --port 65536", "--port"),
             ("serve PATH --name a/b", "--name"),
             ("serve PATH --user u --password-file EMPTY", "is empty"),
-            ("serve PATH --no-tls --host 0.0.0.0 --user u --password-file PASSWORD", "plain connection"),
+            (
+                "serve PATH --no-tls --host 0.0.0.0 --user u --password-file PASSWORD",
+                "connections without TLS",
+            ),
         ],
     )
     def test_what_is_asked_wrongly_is_exit_2_and_makes_nothing(
@@ -352,7 +355,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:
     done = run("serve", here, "--no-tls", "--port", port)
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
     assert port in done.err
-    assert "give another --port" in done.err
+    assert "use another --port" in done.err
 
 
 def test_the_network_is_not_imported_for_what_needs_none(here: Path) -> None:

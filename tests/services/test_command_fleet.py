@@ -35,9 +35,9 @@ def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> 
     added = run(logboat, "add", north, "argo", "--name", "SY Argo", "--mmsi", "211234560")
     place = north / "vessels/argo/identity"
     assert (added.status, added.err) == (0, "")
-    assert added.lines[0].startswith("argo is of fleet north, until ")
+    assert added.lines[0].startswith("argo added to fleet north, valid until ")
     assert added.lines[1] == f"next: logboat fleet card {north} argo --image IMAGE --to DEVICE"
-    assert added.lines[2] == f"or, by hand: copy {place} to its appliance, as /etc/logboat/identity"
+    assert added.lines[2] == f"or manually: copy {place} to its appliance, as /etc/logboat/identity"
     assert identity_files.load(place).vessel == "argo"
     listed = logboat("fleet", "list", str(north))
     assert listed.lines[1].split() == ["vessel", "name", "MMSI", "expires", "certificate", "card"]
@@ -48,10 +48,10 @@ def test_a_lost_folder_comes_back_from_its_backup(logboat: Appliance, north: Pat
     run(logboat, "add", north, "argo")
     packed, again = logboat.root / "north.backup", logboat.root / "again"
     made = run(logboat, "backup", north, "--to", str(packed))
-    assert made.lines[0].startswith(f"all of fleet north is in {packed}, under its passphrase (")
+    assert made.lines[0].startswith(f"fleet north saved to {packed}, encrypted with its passphrase (")
     assert packed.stat().st_mode & 0o777 == 0o600
     restored = run(logboat, "restore", again, "--from", str(packed))
-    assert restored.lines == [f"fleet north is in {again} again: argo"]
+    assert restored.lines == [f"fleet north restored in {again}: argo"]
     assert run(logboat, "add", again, "brigid").status == 0
     taken = run(logboat, "restore", north, "--from", str(packed))
     assert (taken.status, taken.err.endswith("there is something already; name a new folder\n")) == (1, True)
@@ -65,12 +65,12 @@ def test_the_radio_gets_another_key_which_a_revoked_vessel_does_not(logboat: App
         run(logboat, "add", north, vessel)
     before = (north / "radio.key").read_bytes()
     told = run(logboat, "revoke", north, "argo")
-    assert f"logboat fleet rekey {north} changes that" in told.out
+    assert f"to change it: logboat fleet rekey {north}" in told.out
     said = run(logboat, "rekey", north, "--now")
     assert said.status == 0
     assert said.lines[:2] == [
-        "the radio of fleet north has another key, for 1 vessel",
-        "argo is revoked and does not get it",
+        "the radio of fleet north has a new key, for 1 vessel",
+        "argo is revoked and does not receive it",
     ]
     assert "restart logboat-networks logboat-radio" in said.out
     after = (north / "vessels/brigid/identity/radio.key").read_bytes()
@@ -84,7 +84,7 @@ def test_the_radios_next_key_is_used_in_two_weeks_or_when_it_is_said(logboat: Ap
     said = run(logboat, "rekey", north)
     later = datetime.fromtimestamp(logboat.clock.utc, UTC) + timedelta(days=14)
     assert said.lines[0] == (
-        f"the radio of fleet north gets another key on {later:%Y-%m-%d %H:%M} UTC, for 1 vessel"
+        f"the radio of fleet north gets a new key on {later:%Y-%m-%d %H:%M} UTC, for 1 vessel"
     )
     assert str(north / "radio-key.json") in said.lines[1]
     assert (north / "vessels/argo/identity/radio.key").read_bytes() == before
@@ -109,7 +109,7 @@ def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path)
     assert (revoked.json["vessel"], revoked.json["number"]) == ("argo", 1)
     found = logboat("fleet", "list", str(north), "--json").json
     assert found["vessels"][0]["standing"].endswith("(card stolen)")
-    assert found["vessels"][1]["standing"].startswith("good for ")
+    assert found["vessels"][1]["standing"].startswith("valid for ")
     assert identity_files.load(north / "vessels/brigid/identity").trust.revocations.number == 1
     renewed = run(logboat, "renew", north, "argo", "--json").json
     found = logboat("fleet", "list", str(north), "--json").json
@@ -120,7 +120,7 @@ def test_revoking_and_renewing_show_in_the_list(logboat: Appliance, north: Path)
 def test_a_certificate_that_ends_soon_is_to_be_renewed(logboat: Appliance, north: Path) -> None:
     run(logboat, "add", north, "argo")
     logboat.clock.utc += 1750 * 86_400
-    assert logboat("fleet", "list", str(north)).lines[-1].endswith("good for 74 days: renew it  none yet")
+    assert logboat("fleet", "list", str(north)).lines[-1].endswith("valid for 74 days: renew it  none yet")
     logboat.clock.utc += 100 * 86_400
     assert logboat("fleet", "list", str(north)).lines[-1].endswith("EXPIRED: renew it  none yet")
 
@@ -129,7 +129,7 @@ def test_the_passphrase_is_asked_for_twice_at_first(logboat: Appliance) -> None:
     folder = logboat.root / "south"
     logboat.secrets = [PASSPHRASE, "another"]
     made = logboat("fleet", "init", str(folder), "--name", "south")
-    assert (made.status, made.err) == (2, "logboat: these were two different ones; nothing was done\n")
+    assert (made.status, made.err) == (2, "logboat: the two entries differ; nothing was done\n")
     assert not folder.exists()
     logboat.secrets = [PASSPHRASE, PASSPHRASE]
     assert logboat("fleet", "init", str(folder), "--name", "south").status == 0
@@ -188,7 +188,7 @@ def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(tmp_path: Path)
     ) as process:
         os.close(theirs)
         shown = b""
-        for prompt in (b"root key: ", b"same again: "):
+        for prompt in (b"root key: ", b"Repeat it: "):
             while not shown.endswith(prompt):
                 shown += os.read(ours, 1000)
             os.write(ours, PASSPHRASE.encode() + b"\n")

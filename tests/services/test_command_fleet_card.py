@@ -41,7 +41,7 @@ def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
 
 def test_from_nothing_to_two_vessels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = cards(tmp_path, images.image(), sensors=SENSORS.format(17))
-    assert "brigid's card is written and read back" in capsys.readouterr().out
+    assert "brigid's card was written and verified" in capsys.readouterr().out
     radio = set()
     for vessel, image in made.items():
         card, outcome = first_start(tmp_path / vessel, image)
@@ -66,7 +66,7 @@ def test_a_certificate_goes_to_one_card(logboat: Appliance, north: Path) -> None
     first = identity_files.load(north / "vessels/argo/identity").tls.certificate
     refused = card(logboat, north, "--yes")
     assert refused.status == 1
-    assert "two cards with one certificate are a clone: --replace" in refused.err
+    assert "two cards must not share a certificate; use --replace" in refused.err
     assert card(logboat, north, "--yes", "--again").status == 0
     assert card(logboat, north, "--yes", "--replace").status == 0
     second = identity_files.load(north / "vessels/argo/identity").tls.certificate
@@ -87,7 +87,7 @@ def test_nothing_is_written_that_its_appliance_would_refuse(logboat: Appliance, 
     assert 'write: id = "argo"' in card(logboat, north, "--yes").err
     gateway = '[[gateway]]\nname = "o"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
     (place / "vessel.toml").write_text(f'[vessel]\nid = "argo"\n{gateway}password_file = "o.password"\n')
-    assert 'there is no file "o.password" beside this one' in card(logboat, north, "--yes").err
+    assert 'no file "o.password" in the same folder' in card(logboat, north, "--yes").err
     (place / "o.password").write_text("hunter-two\n")
     assert card(logboat, north, "--yes").status == 0
     assert images.in_data(logboat.root / "card.img", "cat /inbox/o.password") == "hunter-two\n"
@@ -99,7 +99,7 @@ def test_it_asks_before_it_overwrites(
     run(logboat, "add", north, "argo")
     (logboat.root / "card.img").write_text("precious")
     refused = card(logboat, north)
-    assert (refused.status, "--yes does it without asking" in refused.err) == (2, True)
+    assert (refused.status, "use --yes to skip it" in refused.err) == (2, True)
     logboat.answers = ["no"]
     assert card(logboat, north).err == "logboat: nothing was written\n"
     assert (logboat.root / "card.img").read_text() == "precious"
@@ -112,7 +112,7 @@ def test_a_renewed_certificate_that_is_expired_or_revoked_makes_no_card(
 ) -> None:
     run(logboat, "add", north, "argo")
     run(logboat, "revoke", north, "argo")
-    assert "is revoked; --replace" in card(logboat, north, "--yes").err
+    assert "is revoked; use --replace" in card(logboat, north, "--yes").err
     assert card(logboat, north, "--yes", "--replace").status == 0
     logboat.clock.utc += 6 * 365 * 86400
     expired = card(logboat, north, "--yes", "--again")
@@ -136,7 +136,7 @@ def test_a_bundle_alone_lies_on_fat_and_that_is_said(logboat: Appliance, north: 
     image = logboat.root / "flashed.img"
     shutil.copy(images.image(), image)
     done = run(logboat, "card", north, "argo", "--bundle-only", "--to", str(image), "--yes")
-    assert "its identity lies on FAT" in done.out
+    assert "the identity on the card is readable to anyone" in done.out
     with pytest.raises(AssertionError, match=r"vessel\.key"):
         assert_gone_from_fat(image, north, "argo")
     card(logboat, north, "--yes", "--again")

@@ -196,7 +196,10 @@ class TestSensors:
     def test_a_vessel_that_nobody_knows_is_wrong_usage(self, logboat: Appliance) -> None:
         logboat.put(build.equipment())
         done = logboat("sensors", "--vessel", "brigid")
-        assert (done.status, done.err) == (2, "logboat: nothing is on record of 'brigid'; there is: argo\n")
+        assert (done.status, done.err) == (
+            2,
+            "logboat: unknown vessel 'brigid'; known vessels: argo\n",
+        )
 
     def test_watching_goes_on_and_follows_what_changes(self, logboat: Appliance) -> None:
         logboat.live()
@@ -304,7 +307,7 @@ class TestLog:
 
     def test_missing_samples_are_told(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1, 2), build.reading(9, first=6, start=200))
-        assert "3 samples between these not here: `logboat verify` tells more" in logboat("log", "rpm").out
+        assert "3 samples missing in between; run `logboat verify` for details" in logboat("log", "rpm").out
 
     def test_what_the_recorder_sees_now_is_told_too(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1))
@@ -333,7 +336,7 @@ class TestLog:
         )
         done = logboat("log", "rpm", "--csv")
         assert [row["value"] for row in csv.DictReader(done.lines)] == ["1", "2"]
-        assert "these are 2 logs, each with numbers of its own" in done.err
+        assert "the samples come from 2 logs with separate numbering" in done.err
 
     def test_a_sensor_that_nobody_knows_is_wrong_usage_with_a_proposal(self, logboat: Appliance) -> None:
         logboat.put(build.reading(1, sensor="main-rpm"))
@@ -379,7 +382,7 @@ class TestAdd:
     ) -> None:
         done = logboat("log", "dip", f"--add={text}")
         assert done.status == 0
-        assert "is on record: number 1 of log abcdef" in done.out
+        assert ": number 1 of log abcdef" in done.out
         (addition,) = asked
         assert addition.sensor == "dip"
         assert addition.value == pytest.approx(value)
@@ -399,11 +402,11 @@ class TestAdd:
         ("sensor", "value", "sentence"),
         [
             ("dip", "much", "is not a share"),
-            ("dip", "nan", "is not a number that can be measured"),
+            ("dip", "nan", "is not a valid value; write a finite number"),
             ("dip", "3 bar", "unit"),
-            ("tap", "maybe", "'maybe' is neither active nor inactive"),
-            ("rpm", "3", "kind pulse takes no values by hand"),
-            ("rmp", "3", "there is no sensor 'rmp'; sensors of kind manual: dip, tap"),
+            ("tap", "maybe", "'maybe' is not a valid value; write active or inactive"),
+            ("rpm", "3", "is of kind pulse and accepts no manual values"),
+            ("rmp", "3", "unknown sensor 'rmp'; sensors of kind manual: dip, tap"),
         ],
     )
     def test_what_cannot_be_added_is_wrong_usage(
@@ -465,7 +468,7 @@ class TestAlarms:
 
     def test_no_alarm_is_said_to_be_none(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
-        assert logboat("alarms").out == "no alarm is on record\n"
+        assert logboat("alarms").out == "no alarms in the log\n"
         logboat.put(build.alarm(1, cleared=200, acks=[{"who": "a", "when": "2025-10-09T10:00:00Z"}]))
         assert logboat("alarms").out == "no active alarms, none to acknowledge\n"
 
@@ -531,10 +534,10 @@ class TestAlarms:
     @pytest.mark.parametrize(
         ("name", "sentence"),
         [
-            ("99", "there is no alarm '99'"),
-            ("5", "may be any of"),
-            ("0000005", "may be any of"),
-            ("", "no alarm"),
+            ("99", "unknown alarm '99'"),
+            ("5", "is ambiguous; it matches"),
+            ("0000005", "is ambiguous; it matches"),
+            ("", "unknown alarm"),
         ],
     )
     def test_what_names_none_or_several_is_wrong_usage(
@@ -632,8 +635,8 @@ class TestVerify:
         )
         done = logboat("verify")
         assert done.status == 1
-        assert "1 there twice" in done.lines[-1]
-        assert "holds 1 samples for the numbers 3 to 9" in done.out
+        assert "1 duplicated" in done.lines[-1]
+        assert "contains 1 samples for the numbers 3 to 9" in done.out
 
     def test_the_machines_downtime_is_told(self, logboat: Appliance) -> None:
         logboat.put(
@@ -645,8 +648,7 @@ class TestVerify:
         done = logboat("verify")
         assert done.status == 0
         assert (
-            "log abcdef: the machine was off 2 times, 1 h in all, 1 of them for a time that is not known"
-            in done.out
+            "log abcdef: the machine was off 2 times, 1 h in total, 1 of them for an unknown time" in done.out
         )
         assert "boot 3 has no document here" in done.out
 
@@ -676,7 +678,7 @@ class TestVerify:
         logboat.put(build.vessel())
         done = logboat("verify")
         assert done.status == 0
-        assert done.lines[-1] == "no history is on record"
+        assert done.lines[-1] == "no history in the store"
 
 
 class TestWhoseVessel:
@@ -691,7 +693,9 @@ class TestWhoseVessel:
         assert "rpm of brigid" in capsys.readouterr().out
         logboat.put(build.reading(1))
         assert main(["log", "rpm", *places]) == 2
-        assert "which vessel? Name one with --vessel: argo, brigid" in capsys.readouterr().err
+        assert (
+            "the store has several vessels; choose one with --vessel: argo, brigid" in capsys.readouterr().err
+        )
 
     def test_a_wrong_configuration_does_not_keep_history_from_being_read(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(1))

@@ -49,7 +49,7 @@ def test_an_empty_configuration_is_good(tmp_path: Path) -> None:
 def test_a_file_without_sensors_is_good_if_it_says_so(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("no_sensors = true\n")
-    assert check(path).text == f"{name}: good\nno sensors, as the file says: nothing would be recorded"
+    assert check(path).text == f"{name}: good\nno sensors, as configured: nothing will be recorded"
 
 
 def test_an_empty_file_of_sensors_is_refused(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_lights_pins_are_those_of_the_file_beside(tmp_path: Path, name: str)
     (tmp_path / name).write_text("[lights]\npower = 20\n")
     checked = check(path)
     assert checked.good
-    assert f"as in {name}" in checked.text
+    assert f"from {name}" in checked.text
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_refusal_says_why(run: Path) -> None:
 )
 def test_nonsense_is_refused_and_the_next_client_is_served(run: Path, sent: bytes) -> None:
     with server(run, lambda _: STORED):
-        assert talk(run, sent).startswith(b'{"ok":false,"error":"not a request')
+        assert talk(run, sent).startswith(b'{"ok":false,"error":"invalid request')
         assert ask(run, Addition(sensor="x", value=1)) == STORED
 
 
@@ -113,7 +113,7 @@ def test_an_answer_that_does_not_come_is_a_sentence(run: Path) -> None:
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(run / SOCKET))
         mute.listen()
-        with pytest.raises(ControlError, match="did not answer within"):
+        with pytest.raises(ControlError, match="did not respond within"):
             ask(run, Addition(sensor="x", value=1), timeout=0.1)
 
 
@@ -121,7 +121,7 @@ def test_an_answer_that_makes_no_sense_is_a_sentence(run: Path) -> None:
     def failing(_: Addition) -> ControlAnswer:
         raise RuntimeError("a bug")
 
-    with server(run, failing), pytest.raises(ControlError, match="makes no sense"):
+    with server(run, failing), pytest.raises(ControlError, match="invalid answer"):
         ask(run, Addition(sensor="x", value=1))
 
 
@@ -132,5 +132,5 @@ def test_only_owner_and_group_may_connect_and_nothing_is_left_behind(run: Path) 
 
 
 def test_a_path_that_no_socket_can_have_is_an_error_in_words(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="longer than a socket's path"):
+    with pytest.raises(OSError, match="too long for a socket path"):
         ControlServer(tmp_path / ("x" * 120), lambda _: STORED, asked=Addition)

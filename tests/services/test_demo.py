@@ -95,19 +95,19 @@ class TestProof:
     @pytest.mark.parametrize(
         ("held", "fault"),
         [
-            (HISTORY[1:], "argo's rpm abcdef 1 to 3 is missing"),
-            (HISTORY[1:], "told durable, and not there: argo's rpm abcdef 1 to 3 (3 samples)"),
-            (HISTORY[:1], "told durable, and not there: argo's rpm abcdef 4 to 5 (2 samples)"),
-            ((*HISTORY[1:], build.gap(1, 3)), "argo's rpm abcdef 1 to 3 is a gap"),
+            (HISTORY[1:], "argo's rpm abcdef 1 to 3 missing"),
+            (HISTORY[1:], "reported durable, but missing: argo's rpm abcdef 1 to 3 (3 samples)"),
+            (HISTORY[:1], "reported durable, but missing: argo's rpm abcdef 4 to 5 (2 samples)"),
+            ((*HISTORY[1:], build.gap(1, 3)), "argo's rpm abcdef 1 to 3 in a gap"),
             (
                 (*HISTORY, build.reading(5.0, 6.0, first=5, start=104.0)),
-                "argo's rpm abcdef 5 to 5 is there twice",
+                "argo's rpm abcdef 5 to 5 duplicated",
             ),
             (
                 (*HISTORY, build.equipment(sequence=7)),
-                "argo's rpm abcdef: 2 after 5 were taken, and are in no document",
+                "argo's rpm abcdef: 2 after 5 were taken, but are in no document",
             ),
-            ((), "nothing on record of argo's rpm"),
+            ((), "no data of argo's rpm"),
         ],
     )
     def test_what_is_missing_or_wrong_is_named(
@@ -120,7 +120,7 @@ class TestProof:
         database.insert("alarm:argo:rpm:abcdef:000000000001", "1-aa", body={"a": 1})
         database.insert("alarm:argo:rpm:abcdef:000000000001", "1-bb", body={"a": 2})
         (fault,) = proof.examine(database, "argo", [ARGO]).faults
-        assert fault == "alarm:argo:rpm:abcdef:000000000001 has two heads"
+        assert fault == "alarm:argo:rpm:abcdef:000000000001 has two leaf revisions"
 
     def test_stores_that_differ_in_one_document_are_told_apart(self, hold: Callable[..., Database]) -> None:
         ours, theirs = hold(*HISTORY), hold(*HISTORY)
@@ -141,7 +141,7 @@ class TestProof:
         theirs = _findings("brigid", {"a": ("2-a", b"z"), "b": ("1-b", b"w")})
         assert proof.compare([ours, theirs]) == [
             "a has different revisions: 1-a (argo), 2-a (brigid)",
-            "b has different bodies at one revision",
+            "b has different bodies for the same revision",
         ]
 
     def test_the_recording_is_compared_reading_for_reading(
@@ -189,8 +189,8 @@ class TestSummary:
         assert told.lines[-1] == "  nothing is missing"
         text = "\n".join(told.lines)
         assert "after 2.0 s, found by mDNS on loopback; TLS, certificates of fleet demo-1" in text
-        assert "brigid, for 15 s; it brought 1 and had missed 0 documents, all caught up 1.5 s later" in text
-        assert "all 2 the same: ids, revisions, bodies (SHA-256 2d711642b726…)" in text
+        assert "brigid, for 15 s; it had 1 new and missed 0 documents, all exchanged 1.5 s later" in text
+        assert "all 2 are identical: ids, revisions, bodies (SHA-256 2d711642b726…)" in text
         assert "5, of which in every store: 5" in text
 
     def test_one_fault_in_one_store_is_enough_to_fail(self) -> None:
@@ -208,7 +208,7 @@ class TestSummary:
         assert not told.is_good
         assert told.lines[-1] == "  a is not in the store of brigid"
         assert any("THEY DIFFER" in line for line in told.lines)
-        assert any("NONE in time" in line for line in told.lines)
+        assert any("NOT REACHED in time" in line for line in told.lines)
 
     def test_what_is_not_ashore_fails(self) -> None:
         found = [_findings("argo", {})]
@@ -216,10 +216,10 @@ class TestSummary:
             (
                 ArrivedDocuments("brigid", 9, 9, 5, 5, 1),
                 True,
-                "9 of 9 documents in the office (Couchbase protocol); 5 of 5 by MQTT, 1 twice",
+                "9 of 9 documents in the office (Couchbase protocol); 5 of 5 by MQTT, 1 duplicated",
             ),
             (ArrivedDocuments("brigid", 9, 9, None), True, "no MQTT broker here"),
-            (ArrivedDocuments("brigid", 9, 8, 5, 5), False, "not all is ashore: 8 of 9"),
+            (ArrivedDocuments("brigid", 9, 8, 5, 5), False, "not everything has arrived ashore: 8 of 9"),
             (ArrivedDocuments("brigid", 9, 9, 5, 4), False, "4 of 5 by MQTT"),
         ):
             told = summary.summarise(
@@ -236,7 +236,9 @@ class TestSummary:
     def test_addresses_that_had_to_be_told_are_told_of(self) -> None:
         voyage = ScenarioEvents(linked_s=2.0, no_discovery="argo: port 5353 is taken", agreed_s=0.5)
         told = summary.summarise([ARGO], [_findings("argo", {})], voyage, name="demo-1")
-        assert any("TOLD THE ADDRESSES, no mDNS on loopback: argo: port 5353" in line for line in told.lines)
+        assert any(
+            "USING CONFIGURED ADDRESSES, no mDNS on loopback: argo: port 5353" in line for line in told.lines
+        )
 
 
 class Terminal(io.StringIO):

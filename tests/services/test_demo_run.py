@@ -41,14 +41,14 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
     assert proved == [0], said.out
     course, good, bad = said.out.split("\nsummary\n")
     assert "brigid's network is off" in course
-    assert re.search(r"brigid's network is back: it brings [1-9]\d* documents?, and has missed [1-9]", course)
+    assert re.search(r"brigid's network is back: it has [1-9]\d* new documents?, and missed [1-9]", course)
     assert "brigid has caught up" in course
     assert good.endswith("\n  nothing is missing\n")
     assert re.search(
-        r"shore +(\d+) of \1 documents in the office .*; ([1-9]\d*) of \2 by MQTT, 0 twice", good
+        r"shore +(\d+) of \1 documents in the office .*; ([1-9]\d*) of \2 by MQTT, 0 duplicated", good
     )
-    assert "all 2 the same: ids, revisions, bodies" in good
-    assert re.search(r"told durable +(\d+), of which in every store: \1\n", good)
+    assert "all 2 are identical: ids, revisions, bodies" in good
+    assert re.search(r"reported durable +(\d+), of which in every store: \1\n", good)
     assert re.search(r"gaps +0\n +repeats +0\n", good)
     for path in ("batteries.1.voltage", "batteries.1.current", "navigation.speedThroughWater"):
         assert re.search(rf"{path}: (\d+) of \1 readings, equal, reading for reading, in 2 stores", good)
@@ -58,8 +58,8 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
     assert "SOMETHING IS MISSING OR WRONG" in bad
     assert f"{document} is not in the store of brigid" in bad
     assert (
-        f"in the store of brigid: told durable, and not there: argo's house-voltage {document.split(':')[3]} "
-        f"{first} to {last} ({last - first + 1} samples)"
+        "in the store of brigid: reported durable, but missing: argo's house-voltage "
+        f"{document.split(':')[3]} {first} to {last} ({last - first + 1} samples)"
     ) in bad
     assert "in the store of brigid: argo's house-voltage differs from the recording" in bad
     assert "in the store of argo" not in bad
@@ -82,5 +82,8 @@ def test_without_mdns_the_vessels_are_told_their_addresses() -> None:
         ["unshare", "-rn", sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "TOLD THE ADDRESSES, no mDNS on loopback: argo: port 5353 for mDNS cannot be opened" in done.stdout
+    assert (
+        "USING CONFIGURED ADDRESSES, no mDNS on loopback: argo: port 5353 for mDNS cannot be opened"
+        in done.stdout
+    )
     assert "nothing is missing" in done.stdout

@@ -53,7 +53,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
     wait_until(lambda: pid(folder, "argo", "lights"), "the lights")
     wait_until(lambda: told("status").get("mesh", {}).get("linked") == ["brigid"], "argo's words of brigid")
     assert {each["name"] for each in told("doctor")["checks"]} > {"recorder", "identity"}
-    assert told("status")["lines"]["identity"].startswith("of fleet demo-")
+    assert told("status")["lines"]["identity"].startswith("member of fleet demo-")
     before = pid(folder, "argo", "recorder")
     assert before is not None
     os.kill(before, signal.SIGKILL)
@@ -69,7 +69,7 @@ def test_a_fleet_stays_and_whatever_is_killed_comes_back(
     said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, said
     assert str(script) in said
-    assert "argo: recorder has ended (killed by signal KILL); again in 1 s" in said
+    assert "argo: recorder has stopped (killed by signal KILL); restarting in 1 s" in said
     with pytest.raises(ProcessLookupError):
         os.kill(after, 0)
 
@@ -79,7 +79,7 @@ def test_a_folder_of_another_demo_is_left_alone(tmp_path: Path, capsys: pytest.C
 
     (tmp_path / "argo").mkdir()
     assert main(["demo", "--stay", str(tmp_path)]) == 2
-    assert "argo exists: name another folder" in capsys.readouterr().err
+    assert "argo exists: choose another folder" in capsys.readouterr().err
     assert main(["demo", "--stay", str(tmp_path), "--keep", str(tmp_path)]) == 2
 
 
@@ -114,7 +114,10 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
             assert keeper.supervise(now) == []
         waits.append(now - began)
     assert waits == pytest.approx([wait_s(number) for number in range(1, crash_loops.MANY + 1)], abs=0.11)
-    assert words == f"argo: sync has ended (killed by signal KILL); again in {wait_s(crash_loops.MANY):.0f} s"
+    assert (
+        words
+        == f"argo: sync has stopped (killed by signal KILL); restarting in {wait_s(crash_loops.MANY):.0f} s"
+    )
     [restless] = crash_loops.find_crash_loops(tmp_path / "run", clock=time.clock_gettime(time.CLOCK_BOOTTIME))
     assert (restless.daemon, restless.count) == ("sync", crash_loops.MANY)
 
@@ -122,7 +125,8 @@ def test_what_ends_again_and_again_waits_longer_and_becomes_a_fault(tmp_path: Pa
 def test_what_was_told_to_end_is_no_fault(tmp_path: Path) -> None:
     vessel = Ended(tmp_path)
     vessel.gone = [(Daemon.RECORDER, 0)]
-    assert Supervisor(vessel).supervise(0.0) == ["argo: recorder has ended (exit status 0); again in 1 s"]  # type: ignore[arg-type]
+    said = Supervisor(vessel).supervise(0.0)  # type: ignore[arg-type]
+    assert said == ["argo: recorder has stopped (exit status 0); restarting in 1 s"]
     assert not any((tmp_path / "run").iterdir())
 
 

@@ -111,7 +111,7 @@ def test_a_file_that_is_wrong_or_empty_sends_nobody_away(argo: SyncProcess, tmp_
     text = argo.config.read_text()
     with staying(argo, tmp_path / "anna.db", "anna"):
         argo.config.write_text(text.replace("password_hash", "password_hush"))
-        wait_until(lambda: "users stay as they were" in argo.log, "it is told")
+        wait_until(lambda: "users were not changed" in argo.log, "it is told")
         argo.config.write_text("")
         argo.config.write_text(text)
         assert ask(argo, HOME, PASSWORD) == 200

@@ -217,7 +217,7 @@ def test_a_card_that_cannot_be_written_stops_nothing(
     monkeypatch.undo()
     assert loaded.configuration.vessel.id == "brigid"
     assert not loaded.is_last_good
-    assert "could not be kept: No space left on device" in str(loaded.problems[0])
+    assert "could not be saved: No space left on device" in str(loaded.problems[0])
     appliance.write(config="[vessel\n")
     assert appliance.load().configuration.vessel.id == "argo"
 
@@ -259,7 +259,7 @@ def test_a_data_folder_that_cannot_be_is_a_problem_and_no_more(appliance: Applia
     appliance.data.write_text("")
     loaded = appliance.load()
     assert ids(loaded) == ["house", "float"]
-    assert "could not be kept" in str(loaded.problems[0])
+    assert "could not be saved" in str(loaded.problems[0])
 
 
 def test_what_the_card_has_not_kept_is_not_used_but_told(appliance: Appliance) -> None:

@@ -200,7 +200,12 @@ def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
         start(opened, tmp_path)
     assert after(0)
     assert [after(1), after(23), after(-23)] == [signed] * 3
-    assert (caplog.text.count("It is not signed, and a log ended that way within a day") == 3) is not signed
+    assert (
+        caplog.text.count(
+            "ignored, because it is not signed and a log ended for this reason less than a day ago"
+        )
+        == 3
+    ) is not signed
     assert after(25)
     assert after(24.5) is signed
     (tmp_path / peer_ahead.BELIEVED).write_text("nan")

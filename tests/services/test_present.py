@@ -70,7 +70,7 @@ class TestTimes:
             (Moment(TimeTrust.BETWEEN, NOON, 3_600.0), "2025-10-09 10:00:00Z ± 1 h"),
             (Moment(TimeTrust.AFTER, NOON), "after 2025-10-09 10:00:00Z"),
             (Moment(TimeTrust.BEFORE, NOON), "before 2025-10-09 10:00:00Z"),
-            (NEVER, "time not known"),
+            (NEVER, "time unknown"),
         ],
     )
     def test_a_time_is_told_as_surely_as_it_is_known(self, moment: Moment, text: str) -> None:

@@ -161,8 +161,10 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
     careen.start()
     found = careen.until(lambda state: (state.get("radioKey") or {}).get("number") == 1)
     assert not found["radioKey"]["hasPart"]
-    assert any("no part in the fleet's new radio key" in words for words in found["problems"])
-    assert "no part in the fleet's new radio key" in careen.logboat("peers").stdout
+    assert any(
+        "the fleet's new radio key does not include this vessel" in words for words in found["problems"]
+    )
+    assert "the fleet's new radio key does not include this vessel" in careen.logboat("peers").stdout
 
 
 def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_never_back(
@@ -286,7 +288,7 @@ def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_whi
         assert watched.problems == []
         clock[0] += 100
         assert asks(watched, operator.now + OVERLAP) is None
-        assert "the radio has not taken up its key" in watched.problems[0]
+        assert "the radio does not use its key" in watched.problems[0]
         clock[0] += 100
         assert asks(watched, operator.now + OVERLAP) == "1 after"
         boot_state.write(run, boot_state.BootState(radio_key="1 after"))

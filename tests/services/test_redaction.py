@@ -176,14 +176,14 @@ calibration = [[0.5, 0.0], [2.5, 1.0]]
 alarm = {above = "90 °C", severity = "alarm", text = "hot"}
 pin = 17
 password = (removed)
-(a key that is not known) = (removed)
+(unknown key) = (removed)
 pasword = (removed)
 every = "5 s"  # (removed)
 """
 
 
 def test_what_is_harmless_stays_with_its_line() -> None:
-    text = WHOLE.replace("(a key that is not known)", "tralala").replace("(removed)", '"secret"')
+    text = WHOLE.replace("(unknown key)", "tralala").replace("(removed)", '"secret"')
     shown = redact(text).text
     assert [line.replace(" ", "") for line in shown.split("\n")] == [
         line.replace(" ", "") for line in WHOLE.split("\n")

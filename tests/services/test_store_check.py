@@ -192,7 +192,7 @@ def test_commit_that_a_power_cut_left_whole_beyond_the_end_of_the_log_is_taken_i
     assert journaled(copy(tmp_path)) != before
     report = store_check.prepare(tmp_path)
     assert report.findings == []
-    assert "batch 100 taken in" in report.done[0]
+    assert "batch 100 recovered" in report.done[0]
     assert journaled(tmp_path) == before
     assert not (tmp_path / "set-aside").exists()
 
@@ -353,7 +353,7 @@ def test_command_tells_and_exits_by_what_it_found(
     record(tmp_path, commits=400, documented_to=100)
     arguments = Namespace(data=tmp_path, repair=False, json=False)
     assert store_check.run(arguments) == 0
-    assert "sound" in capsys.readouterr().out
+    assert "no damage found" in capsys.readouterr().out
     damage(tmp_path / "samples.db", 3)
     assert store_check.run(arguments) == 1
     assert "samples.db" in capsys.readouterr().out
@@ -479,7 +479,7 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
         before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
     (tmp_path / "log.db").write_bytes(b"rubbish" * 2_000)
     report = store_check.prepare(tmp_path)
-    assert any(f"{len(before)} documents put back from copies" in line for line in report.done)
+    assert any(f"{len(before)} documents restored from copies" in line for line in report.done)
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         after = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
         assert list(database.documents("gap:")) == []
@@ -516,7 +516,7 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
     assert set(copied(tmp_path)) < ids
     report = store_check.prepare(tmp_path)
     assert report.findings == []
-    assert any("copied anew" in line for line in report.copies)
+    assert any("copied again" in line for line in report.copies)
     assert set(copied(tmp_path)) == ids
     assert store_check.run(Namespace(data=tmp_path, repair=False, json=False)) == 0
 

@@ -115,7 +115,7 @@ def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProce
     (argo.identity / "vessel.key").write_bytes(fleet.ca.issue("argo").key_pem())
     argo.send(signal.SIGHUP)
     found = argo.until(lambda state: state["problems"])
-    assert "the mesh goes on with the one before" in found["problems"][0]
+    assert "so the previous one stays in use" in found["problems"][0]
     assert found["fingerprint"] == first.fingerprint
 
     second = fleet.identity(argo.identity, number=2)  # no signal: it notices by itself
@@ -162,7 +162,7 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
     argo.until(lambda state: state.get("port"))
     store_check.mark_damaged(argo.folder / "data", "a page did not match")
     assert argo.wait() == 1
-    assert "another process has found damage" in argo.state()["fault"]
+    assert "another process has found damage in a store" in argo.state()["fault"]
 
 
 def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_known(
@@ -277,4 +277,4 @@ def test_systemd_hears_of_its_life(argo: SyncProcess, fleet: Fleet, tmp_path: Pa
         stopping.join()
     assert words[0].startswith("EXTEND_TIMEOUT_USEC="), "while it loads, it asks for time"
     assert next(word for word in words if not word.startswith("EXTEND_TIMEOUT_USEC=")) == "READY=1"
-    assert f"STATUS=vessel argo of fleet {fleet.name}: linked with 0 of 0" in words
+    assert f"STATUS=vessel argo, fleet {fleet.name}: linked to 0 of 0 vessels" in words

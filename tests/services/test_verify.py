@@ -197,7 +197,7 @@ class TestFaults:
         self, database: Database
     ) -> None:
         found = only(database, build.reading(1, 2, last=4), build.reading(1, first=5, start=105))
-        assert "holds 2 samples for the numbers 1 to 4" in found.faults[0]
+        assert "contains 2 samples for the numbers 1 to 4" in found.faults[0]
         assert spans(found.missing) == [(3, 4)]
 
     def test_a_window_without_samples_covers_nothing(self, database: Database) -> None:
@@ -208,12 +208,12 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("change", "word"),
         [
-            ({"sensor": "other"}, "says inside"),
-            ({"first": 7, "last": 7}, "says inside"),
-            ({"log": "zzzzzz"}, "says inside"),
+            ({"sensor": "other"}, "its fields say"),
+            ({"first": 7, "last": 7}, "its fields say"),
+            ({"log": "zzzzzz"}, "its fields say"),
             ({"samples": "none"}, "samples"),
             ({"boot": None}, "boot"),
-            ({"end": 300.0}, "not at its end"),
+            ({"end": 300.0}, "its end is not the time"),
             ({"end": 1e300}, "end"),
             ({"boot": 10**18}, "boot"),
             ({"samples": [[10**18, 1]]}, "samples"),
@@ -237,14 +237,14 @@ class TestFaults:
         document_id, body = build.reading(1, 2, 3)
         body["samples"] = [[0, 1], [3_000, 2], [2_000, 3]]
         found = only(database, (document_id, body))
-        assert found.faults == [f"{document_id}: its samples are not in the order of time"]
+        assert found.faults == [f"{document_id}: its samples are not in time order"]
 
     @pytest.mark.parametrize(("boot", "start"), [(1, 50.0), (0, 500.0)])
     def test_a_window_before_the_one_before_it_is_a_fault(
         self, database: Database, boot: int, start: float
     ) -> None:
         found = only(database, build.reading(1, 2), build.reading(3, first=3, boot=boot, start=start))
-        assert "begins before the readings before it ended" in found.faults[0]
+        assert "begins before the previous readings end" in found.faults[0]
 
     def test_the_clock_of_a_new_boot_begins_anew(self, database: Database) -> None:
         assert only(database, build.reading(1, 2), build.reading(3, first=3, boot=2, start=5)).is_complete

@@ -40,53 +40,59 @@ def db_arguments(parser: ArgumentParser) -> None:
 
     def action(name: str, words: str) -> ArgumentParser:
         parser = add(name, words)
-        parser.add_argument("path", type=Path, metavar="PATH", help="the store's file, log.db")
+        parser.add_argument("path", type=Path, metavar="PATH", help="store file (log.db)")
         return parser
 
-    put = action("put", "store a document; prints its new revision")
-    put.add_argument("id", metavar="DOCID", help="the document's id")
-    put.add_argument("body", metavar="JSON", help="the body, an object; - reads it from standard input")
-    put.add_argument("--rev", metavar="R", help="the revision that it replaces")
+    put = action("put", "store a document; print its new revision")
+    put.add_argument("id", metavar="DOCID", help="document id")
+    put.add_argument("body", metavar="JSON", help="body, a JSON object; - reads standard input")
+    put.add_argument("--rev", metavar="R", help="revision that it replaces")
     get = action("get", "print a document's body")
-    get.add_argument("id", metavar="DOCID", help="the document's id")
-    get.add_argument("--rev", metavar="R", help="this revision instead of the current one, if it is kept")
-    get.add_argument("--meta", action="store_true", help="with _id, _rev and, if it is, _deleted")
-    listing = action("ls", "list ids, one a line")
-    listing.add_argument("--prefix", default="", metavar="P", help="those that begin with P")
+    get.add_argument("id", metavar="DOCID", help="document id")
+    get.add_argument(
+        "--rev", metavar="R", help="print this revision instead of the current one, if still kept"
+    )
+    get.add_argument("--meta", action="store_true", help="include _id, _rev and, if deleted, _deleted")
+    listing = action("ls", "list document ids, one per line")
+    listing.add_argument("--prefix", default="", metavar="P", help="only ids that begin with P")
     listing.add_argument(
-        "--since", type=int, metavar="SEQ", help="changed after this sequence, in that order"
+        "--since", type=int, metavar="SEQ", help="only documents changed after this sequence, in that order"
     )
-    listing.add_argument("--limit", type=int, metavar="N", help="at most N")
-    listing.add_argument("-l", dest="long", action="store_true", help="with revision and sequence")
-    remove = action("rm", "delete a document; prints the revision of its tombstone")
-    remove.add_argument("id", metavar="DOCID", help="the document's id")
-    remove.add_argument("--rev", metavar="R", help="only if this is its current revision")
-    changes = action("changes", "list changes, one a line: sequence, id, revision")
-    changes.add_argument("--since", type=int, default=0, metavar="SEQ", help="those after this sequence")
-    changes.add_argument("--limit", type=int, metavar="N", help="at most N")
-    changes.add_argument("--follow", action="store_true", help="go on as they come, until Ctrl-C")
-    action("info", "identity, counts and sizes")
-    check = action("check", "look for damage; exit 1 if there is any")
-    check.add_argument("--quick", action="store_true", help="not every page and body")
-    action("compact", "give free room back to the file system")
-    checkpoints = action("checkpoints", "list what peers keep here to know how far they are, one a line")
-    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="only these")
-    checkpoints.add_argument("--of", metavar="OWNER", help="only those of user:NAME, vessel:NAME …")
+    listing.add_argument("--limit", type=int, metavar="N", help="at most N documents")
+    listing.add_argument("-l", dest="long", action="store_true", help="include revision and sequence")
+    remove = action("rm", "delete a document; print the revision of its tombstone")
+    remove.add_argument("id", metavar="DOCID", help="document id")
+    remove.add_argument("--rev", metavar="R", help="delete only if this is the current revision")
+    changes = action("changes", "list changes, one per line: sequence, id, revision")
+    changes.add_argument(
+        "--since", type=int, default=0, metavar="SEQ", help="only changes after this sequence"
+    )
+    changes.add_argument("--limit", type=int, metavar="N", help="at most N changes")
+    changes.add_argument("--follow", action="store_true", help="keep listing new changes, until Ctrl-C")
+    action("info", "show identity, counts and sizes")
+    check = action("check", "check for damage; exit 1 if there is any")
+    check.add_argument("--quick", action="store_true", help="skip the check of every page and body")
+    action("compact", "return free space to the file system")
+    checkpoints = action("checkpoints", "list the replication checkpoints that peers keep here, one per line")
+    checkpoints.add_argument("ids", nargs="*", metavar="ID", help="only checkpoints with these ids")
+    checkpoints.add_argument("--of", metavar="OWNER", help="only checkpoints of user:NAME, vessel:NAME …")
     checkpoints.add_argument(
-        "--drop", action="store_true", help="drop those listed: their peers begin anew, and lose nothing"
+        "--drop",
+        action="store_true",
+        help="delete the listed checkpoints: their peers start again, and lose nothing",
     )
-    export = action("export", "every document as a line of JSON")
-    export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where to (standard output)")
-    export.add_argument("--deleted", action="store_true", help="deleted ones, too")
+    export = action("export", "export documents, one JSON object per line")
+    export.add_argument("file", nargs="?", type=Path, metavar="FILE", help="output file (standard output)")
+    export.add_argument("--deleted", action="store_true", help="include deleted documents")
     for name, words in DIRECTIONS.items():
         replication_arguments(action(name, words))
-    serve_arguments(action("serve", "let others replicate with the store, until Ctrl-C; makes a missing one"))
+    serve_arguments(action("serve", "serve the store for replication, until Ctrl-C; creates it if missing"))
 
 
 def db(args: Namespace, world: Environment) -> int:  # noqa: ARG001  # the store needs no clocks
     """Run one action on a store, and return the exit status."""
     if getattr(args, "limit", None) is not None and args.limit < 1:
-        raise UsageError("--limit takes a number from 1 on")
+        raise UsageError("--limit must be 1 or more")
     if args.action == "put":
         return _put(args)
     if args.action in DIRECTIONS:
@@ -94,7 +100,7 @@ def db(args: Namespace, world: Environment) -> int:  # noqa: ARG001  # the store
     if args.action == "serve":
         return serve(args)
     if not args.path.is_file():
-        raise FailedError(f"{args.path}: there is no such store")
+        raise FailedError(f"{args.path}: no such store")
     with open_store(args.path) as database:
         return ACTIONS[args.action](database, args)
 
@@ -106,11 +112,11 @@ def _put(args: Namespace) -> int:
     try:
         body = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"the body is no JSON: {error}") from error
+        raise UsageError(f"the body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
-        raise UsageError("the body is no JSON object")
+        raise UsageError("the body is not a JSON object")
     if not args.path.parent.is_dir():
-        raise FailedError(f"{args.path.parent}: there is no such folder")
+        raise FailedError(f"{args.path.parent}: no such folder")
     from sync.store import DocumentError
 
     with open_store(args.path, create=True) as database:
@@ -126,9 +132,9 @@ def _get(database: "Database", args: Namespace) -> int:
     document = database.get(args.id, rev=args.rev)
     if document is None:
         what = "document" if args.rev is None else f"revision {args.rev} kept"
-        raise FailedError(f"{args.id}: there is no such {what}")
+        raise FailedError(f"{args.id}: no such {what}")
     if document.deleted and not args.meta:
-        raise FailedError(f"{args.id}: deleted (revision {document.rev}); --meta shows what is left")
+        raise FailedError(f"{args.id}: deleted (revision {document.rev}); use --meta to see its metadata")
     if not args.meta:
         sys.stdout.flush()
         sys.stdout.write(json_text(document.raw) + "\n")
@@ -176,7 +182,7 @@ def _first(entries: "Iterator[DocumentChange]", limit: int | None) -> "Iterator[
 def _rm(database: "Database", args: Namespace) -> int:
     current = database.get(args.id)
     if current is None or current.deleted:
-        raise FailedError(f"{args.id}: there is no such document")
+        raise FailedError(f"{args.id}: no such document")
     revision = database.delete(args.id, parent=args.rev or current.rev)
     _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
     return 0
@@ -259,7 +265,7 @@ def _compact(database: "Database", args: Namespace) -> int:
         args,
         "db-compact",
         facts,
-        f"the file is {done.file_bytes} bytes smaller; {done.blobs} blobs ({done.blob_bytes} bytes) removed",
+        f"freed {done.file_bytes} bytes of the file; removed {done.blobs} blobs ({done.blob_bytes} bytes)",
     )
     return 0
 
@@ -274,7 +280,7 @@ def _checkpoints(database: "Database", args: Namespace) -> int:
         if (not args.ids or kept.client in args.ids) and args.of in (None, kept.owner)
     ]
     if unknown := sorted(set(args.ids) - {kept.client for kept in selected}):
-        raise FailedError(f"{unknown[0]}: there is no such checkpoint")
+        raise FailedError(f"{unknown[0]}: no such checkpoint")
     for kept in selected:
         dropped = args.drop and database.checkpoints.drop(kept.owner, kept.client)
         if args.json:
@@ -288,7 +294,7 @@ def _checkpoints(database: "Database", args: Namespace) -> int:
             }
             print_json("db-checkpoint", facts)
             continue
-        owner = "an owner not known yet" if kept.owner is None else kept.owner or "anyone"
+        owner = "unknown owner" if kept.owner is None else kept.owner or "anyone"
         idle = f"not used for {format_duration(kept.idle * TICK_S)} of service" if kept.idle else "in use"
         done = "dropped" if dropped else idle
         print(f"{clean(kept.client)}  {clean(owner)}  {format_bytes(kept.size)}  {done}")
@@ -313,7 +319,7 @@ def _export(database: "Database", args: Namespace) -> int:
         partial.replace(args.file)
     finally:
         partial.unlink(missing_ok=True)
-    say(f"{number} documents in {args.file}")
+    say(f"exported {count(number, 'document')} to {args.file}")
     return 0
 
 

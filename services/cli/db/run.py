@@ -35,14 +35,14 @@ STOP_CONNECTING_WITHIN_S: Final = 1.0
 ERASE_LINE: Final = "\r\x1b[K"
 
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
-    (Domain.POSIX, errno.ECONNREFUSED): "see that a listener runs there, on that port",
+    (Domain.POSIX, errno.ECONNREFUSED): "check that a listener is running there, on that port",
     (Domain.WEBSOCKET, 401): "check --user and --password-file (or --cert and --key)",
     (
         Domain.WEBSOCKET,
         403,
-    ): "ask whoever runs the listener what you may do there; it may want --cert and --key",
+    ): "ask the operator of the listener for access rights; it may need --cert and --key",
     (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
-    (Domain.WEBSOCKET, 1006): "the listener may speak TLS only (wss://), or want --cert and --key",
+    (Domain.WEBSOCKET, 1006): "the listener may accept TLS only (wss://), or need --cert and --key",
 }
 """Advice for connections that fail, by domain and code. TLS has no codes: see `_advice`."""
 
@@ -109,7 +109,10 @@ class _Run:
                 await self._replicator.stop()
         except TimeoutError:
             if not is_connecting:
-                say(f"the peer did not answer within {patience:g} s: stopped without its goodbye")
+                say(
+                    f"the peer did not respond within {patience:g} s: stopped without closing the "
+                    "connection properly"
+                )
 
     # Reports while it runs
 
@@ -162,11 +165,11 @@ class _Run:
         match status.activity:
             case Activity.OFFLINE:
                 self._was_offline = True
-                print(f"offline: {self._spelt(status.problem)}; trying again by itself", flush=True)
+                print(f"offline: {self._spelt(status.problem)}; retrying automatically", flush=True)
             case Activity.IDLE:
                 if status.problem is not None and status.problem != self._half:
                     self._half = status.problem
-                    say(f"nothing is pulled: {self._spelt(status.problem)}")
+                    say(f"not pulling: {self._spelt(status.problem)}")
                 head = f"connected again to {name}: " if self._was_offline else ""
                 self._was_offline = False
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
@@ -202,7 +205,7 @@ class _Run:
             raise FailedError(self._spelt(status.problem))
         if is_cut_short:
             raise FailedError(
-                "stopped before it was done; what is done is kept, the next run goes on from there"
+                "stopped before completion; completed work is kept, and the next run continues from there"
             )
         if failed and not continuous:
             raise FailedError(f"{count(len(failed), 'document')} could not be replicated")
@@ -255,7 +258,7 @@ class _Run:
     def _spelt(self, problem: Problem | None) -> str:
         """Say what is wrong, where, and what to do, on one line."""
         if problem is None:
-            return "the connection ended"
+            return "the connection closed"
         name = self._configuration.endpoint.name
         text = " ".join(clean(str(problem)).split())
         text = text if name in text else f"{name}: {text}"
@@ -294,7 +297,10 @@ def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
         return ""  # TLS and certificates were right: the connection broke, or the listener was stopped
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
-            return "this is another server, or it has a new certificate: ask who runs it before you pin that"
+            return (
+                "this is a different server, or its certificate is new; ask its operator before you pin "
+                "the new one"
+            )
         if "verify" in problem.text or "refused" in problem.text:
             return "give the CA that issued it with --ca, or its fingerprint with --pin"
         return ""
@@ -305,7 +311,7 @@ def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
 
 def _name(failed: Iterable[DocumentEnded]) -> None:
     for ended in failed:
-        again = "; it will be tried again" if ended.is_transient else ""
+        again = "; it will be retried" if ended.is_transient else ""
         say(f"{clean(ended.id)}: {ended.direction.value} failed: {clean(str(ended.problem))}{again}")
 
 

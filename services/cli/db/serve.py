@@ -34,22 +34,26 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 def serve_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `serve` that follow PATH."""
-    parser.add_argument("--name", default="log", metavar="NAME", help="the database's name in URLs (log)")
+    parser.add_argument("--name", default="log", metavar="NAME", help="database name in URLs (log)")
     parser.add_argument(
         "--host",
         default=HOST,
         metavar="H",
         help=f"address, host name or interface to listen on; 0.0.0.0 or * for all ({HOST})",
     )
-    parser.add_argument("--port", type=int, default=PORT, metavar="P", help=f"0 for any ({PORT})")
-    parser.add_argument("--no-tls", action="store_true", help="plain connections, ws://")
-    parser.add_argument("--cert", type=Path, metavar="FILE", help="our certificate, PEM (made and kept)")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
     parser.add_argument(
-        "--client-ca", type=Path, metavar="FILE", help="let in clients with a certificate of these CAs (PEM)"
+        "--port", type=int, default=PORT, metavar="P", help=f"port; 0 for any free port ({PORT})"
+    )
+    parser.add_argument("--no-tls", action="store_true", help="use ws:// without TLS")
+    parser.add_argument(
+        "--cert", type=Path, metavar="FILE", help="server certificate, PEM (by default created and kept)"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    parser.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="accept clients with a certificate of these CAs (PEM)"
     )
     credential_arguments(parser)
-    parser.add_argument("--read-only", action="store_true", help="let nobody write")
+    parser.add_argument("--read-only", action="store_true", help="refuse all writes")
 
 
 def serve(args: Namespace) -> int:
@@ -58,7 +62,7 @@ def serve(args: Namespace) -> int:
     ours = None if args.cert is None else identity(args.cert, args.key)
     authenticator = _authenticator(args)
     if not args.path.parent.is_dir():
-        raise FailedError(f"{args.path.parent}: there is no such folder")
+        raise FailedError(f"{args.path.parent}: no such folder")
     import asyncio
 
     from services.logs.setup import talkative
@@ -77,18 +81,18 @@ def _check(args: Namespace) -> None:
         if value is not None
     ]
     if args.no_tls and given:
-        raise UsageError(f"{', '.join(given)}: not with --no-tls")
+        raise UsageError(f"{', '.join(given)}: not allowed with --no-tls")
     check_pairs(args)
     if not 0 <= args.port <= HIGHEST_PORT:
-        raise UsageError(f"--port takes a number from 0 to {HIGHEST_PORT}")
+        raise UsageError(f"--port must be from 0 to {HIGHEST_PORT}")
     if not _NAME.fullmatch(args.name):
-        raise UsageError(f"--name: {args.name!r}: only letters, digits, and after the first, also _ . -")
+        raise UsageError(f"--name: {args.name!r}: use letters and digits, and after the first also _ . -")
     if not args.host:
-        raise UsageError("--host wants an address or a name")
+        raise UsageError("--host must not be empty")
     if args.no_tls and args.user is not None and not is_loopback(args.host):
         raise UsageError(
-            "a password does not go over a plain connection, where anybody may read it: leave out --no-tls, "
-            f"or listen on {HOST} only"
+            "passwords are not sent over connections without TLS, where others can read them; omit "
+            f"--no-tls, or listen on {HOST} only"
         )
 
 
@@ -137,16 +141,14 @@ def load_or_create_identity(store: Path) -> "TLSIdentity":
             return TLSIdentity.load(path, path)
         except ProblemError as error:
             raise FailedError(
-                f"{error}; it is the identity that was made here: put it back from a copy, or remove it, "
-                "and a new one is made, whose fingerprint clients must pin anew"
+                f"{error}; restore this generated identity from a copy, or delete it to create a new one, "
+                "whose fingerprint clients must pin again"
             ) from error
     identity = TLSIdentity.self_signed("logboat")
     try:
         identity.save(path, path)
     except OSError as error:
-        raise FailedError(
-            f"{path}: the listener's identity cannot be kept there: {error.strerror}"
-        ) from error
+        raise FailedError(f"{path}: the listener's identity cannot be saved:  {error.strerror}") from error
     return identity
 
 
@@ -181,7 +183,9 @@ async def _listen(configuration: "URLEndpointListenerConfiguration", *, as_json:
             await listener.start()
         except ProblemError as error:
             in_use = (error.problem.domain, error.problem.code) == (Domain.POSIX, errno.EADDRINUSE)
-            advice = "; another process listens there: give another --port, or end it" if in_use else ""
+            advice = (
+                "; another process listens there: use another --port, or stop that process" if in_use else ""
+            )
             raise FailedError(f"{error}{advice}") from error
         try:
             _announce(listener, as_json=as_json)
@@ -208,12 +212,12 @@ def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
     for url in listener.urls:
         print(f"listening on {url}")
     if ours is not None:
-        print(f"SHA-256 fingerprint of our certificate, for --pin: {ours.fingerprint}")
+        print(f"SHA-256 fingerprint of the certificate, for --pin: {ours.fingerprint}")
     may = "read" if configuration.read_only else "read and write"
     if configuration.authenticator is None:
-        print(f"everybody who can connect may {may}: no --user or --client-ca is given")
+        print(f"anyone who can connect may {may}, because neither --user nor --client-ca is given")
     elif configuration.read_only:
-        print("whoever is let in may only read")
+        print("clients that are accepted may only read")
     sys.stdout.flush()
 
 

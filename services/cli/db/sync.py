@@ -30,9 +30,9 @@ A person waits at the terminal, and three attempts take at most 6 s. Scripts tha
 LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 DIRECTIONS: Final = {
-    "push": "send what is new here to the database at URL",
-    "pull": "fetch what is new in the database at URL; makes a missing store",
-    "sync": "both ways; makes a missing store",
+    "push": "send new changes to the database at URL",
+    "pull": "fetch new changes from the database at URL; creates the store if missing",
+    "sync": "send and fetch changes; creates the store if missing",
 }
 
 
@@ -40,38 +40,38 @@ def replication_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `push`, `pull` and `sync` that follow PATH."""
     parser.add_argument("url", metavar="URL", help="wss://host:port/database, or ws:// without TLS")
     parser.add_argument(
-        "--continuous", action="store_true", help="go on as documents change, until Ctrl-C or SIGTERM"
+        "--continuous", action="store_true", help="keep replicating changes, until Ctrl-C or SIGTERM"
     )
     credential_arguments(parser)
-    parser.add_argument("--cert", type=Path, metavar="FILE", help="our client certificate (PEM)")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="client certificate (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
     parser.add_argument(
-        "--ca", type=Path, metavar="FILE", help="the CAs that the server's certificate must lead to (PEM)"
+        "--ca", type=Path, metavar="FILE", help="CAs that are trusted for the server's certificate (PEM)"
     )
     parser.add_argument(
-        "--pin", metavar="SHA256", help="accept only the server's certificate of this fingerprint"
+        "--pin", metavar="SHA256", help="accept only the server certificate with this fingerprint"
     )
     parser.add_argument(
-        "--accept-self-signed", action="store_true", help="accept any server's certificate that signed itself"
+        "--accept-self-signed", action="store_true", help="accept any self-signed server certificate"
     )
     parser.add_argument(
-        "--channels", metavar="A,B", help="only documents in one of these channels, both ways"
+        "--channels", metavar="A,B", help="replicate only documents in these channels, in both directions"
     )
-    parser.add_argument("--docs", metavar="ID,ID", help="only these documents, both ways")
-    parser.add_argument("--no-delta", action="store_true", help="send whole bodies, never deltas")
+    parser.add_argument("--docs", metavar="ID,ID", help="replicate only these documents, in both directions")
+    parser.add_argument("--no-delta", action="store_true", help="send complete bodies, never deltas")
     parser.add_argument(
         "--attempts",
         type=int,
         metavar="N",
-        help=f"how often to try to connect ({ONE_SHOT_ATTEMPTS}; with --continuous for ever)",
+        help=f"number of attempts to connect ({ONE_SHOT_ATTEMPTS}; unlimited with --continuous)",
     )
 
 
 def credential_arguments(parser: ArgumentParser) -> None:
     """Define `--user` and `--password-file`, for clients and listeners."""
-    parser.add_argument("--user", metavar="U", help="user name; wants --password-file, too")
+    parser.add_argument("--user", metavar="U", help="user name; needs --password-file")
     parser.add_argument(
-        "--password-file", type=Path, metavar="FILE", help="file whose only line is the password"
+        "--password-file", type=Path, metavar="FILE", help="file that contains only the password"
     )
 
 
@@ -80,9 +80,9 @@ def replicate(args: Namespace) -> int:
     settings = _settings(args)
     is_there = args.path.is_file()
     if args.action == "push" and not is_there:
-        raise FailedError(f"{args.path}: there is no such store")
+        raise FailedError(f"{args.path}: no such store")
     if not args.path.parent.is_dir():
-        raise FailedError(f"{args.path.parent}: there is no such folder")
+        raise FailedError(f"{args.path.parent}: no such folder")
     with open_store(args.path, create=not is_there) as database:
         from .run import run
 
@@ -98,12 +98,13 @@ def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]
     is_secure = endpoint.url.startswith("wss://")
     _check_security(args, is_secure=is_secure)
     if args.attempts is not None and args.attempts < 1:
-        raise UsageError("--attempts takes a number from 1 on")
+        raise UsageError("--attempts must be 1 or more")
     channels, ids = chosen(args.channels, "--channels"), chosen(args.docs, "--docs")
     authenticator = _authenticator(args)
     if args.user is not None and not is_secure and not is_loopback(urlsplit(args.url).hostname or ""):
         raise UsageError(
-            "a password does not go over a plain connection, where anybody may read it: use a wss:// URL"
+            "passwords are not sent over connections without TLS, where others can read them; use a "
+            "wss:// URL"
         )
     roots = None if args.ca is None else tuple(certificates(args.ca))
     pin = _pin(args.pin)
@@ -137,16 +138,16 @@ def _endpoint(url: str) -> "URLEndpoint":
 
     scheme, colon, rest = url.partition("://")
     if colon and (other := {"http": "ws", "https": "wss"}.get(scheme.lower())):
-        raise UsageError(f"a database's URL begins with {other}://, not {scheme}://; try {other}://{rest}")
+        raise UsageError(f"a database URL begins with {other}://, not {scheme}://; try {other}://{rest}")
     try:
         endpoint = URLEndpoint(url)
     except ValueError as error:
         raise UsageError(str(error)) from error
     parts = urlsplit(url)
     if not parts.path.strip("/"):
-        raise UsageError(f"{url!r} names no database; it is of the form {parts.scheme}://host:port/database")
+        raise UsageError(f"{url!r} has no database name; write {parts.scheme}://host:port/database")
     if parts.query or parts.fragment:
-        raise UsageError(f"{url!r}: a database's URL has nothing after ? or #")
+        raise UsageError(f"{url!r}: a database URL must not contain ? or #")
     return endpoint
 
 
@@ -161,10 +162,10 @@ def _check_security(args: Namespace, *, is_secure: bool) -> None:
     }
     given = [option for option, value in tls.items() if value is not None]
     if given and not is_secure:
-        raise UsageError(f"{', '.join(given)}: only with TLS, that is with a wss:// URL")
+        raise UsageError(f"{', '.join(given)}: these options need TLS; use a wss:// URL")
     judges = [option for option in given if option in {"--ca", "--pin", "--accept-self-signed"}]
     if len(judges) > 1:
-        raise UsageError(f"only one of {' and '.join(judges)} can say which server's certificate to accept")
+        raise UsageError(f"use only one of {' and '.join(judges)} to choose the server certificate to accept")
     check_pairs(args)
 
 
@@ -173,7 +174,7 @@ def check_pairs(args: Namespace) -> None:
     for one, other in (("cert", "key"), ("user", "password_file")):
         for this, that in ((one, other), (other, one)):
             if getattr(args, this) is not None and getattr(args, that) is None:
-                raise UsageError(f"--{this.replace('_', '-')} wants --{that.replace('_', '-')}, too")
+                raise UsageError(f"--{this.replace('_', '-')} needs --{that.replace('_', '-')}")
 
 
 def _pin(text: str | None) -> str | None:
@@ -197,7 +198,7 @@ def password(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"password file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"password file {path} is no text in UTF-8") from error
+        raise UsageError(f"password file {path} is not UTF-8 text") from error
     if not text.strip():
         raise UsageError(f"password file {path} is empty")
     return text
@@ -233,7 +234,7 @@ def basic(user: str, secret: str, path: Path) -> Any:
     from sync.net.authenticators import BasicAuthenticator
 
     if not user:
-        raise UsageError("--user wants a name")
+        raise UsageError("--user must not be empty")
     try:
         return BasicAuthenticator(user, secret)
     except ValueError as error:
@@ -274,7 +275,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
         return frozenset()
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise UsageError(f"{option}: {text!r} has an empty part")
+        raise UsageError(f"{option}: {text!r} has an empty item")
     return frozenset(parts)
 
 

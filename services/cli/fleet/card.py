@@ -30,28 +30,38 @@ def card_arguments(parser: ArgumentParser) -> None:
 
     The usage is `logboat fleet card DIR VESSEL… --to TARGET [--image IMAGE | --bundle-only]`.
     """
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
-    parser.add_argument("vessels", nargs="+", metavar="VESSEL", help="whose cards, in this order")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the fleet")
+    parser.add_argument(
+        "vessels", nargs="+", metavar="VESSEL", help="vessels whose cards to write, in this order"
+    )
     parser.add_argument(
         "--to",
         required=True,
         metavar="TARGET",
-        help=f"a device (/dev/sdb), a file ({PLACEHOLDER} in it stands for the vessel), or with --bundle-only"
-        " also the folder where a card's first partition is mounted",
+        help=f"a device (/dev/sdb), a file ({PLACEHOLDER} stands for the vessel), or with --bundle-only "
+        "the mount point of a card's first partition",
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--image", type=Path, metavar="IMAGE", help="the image: .img, .img.xz or .img.gz")
+    what.add_argument("--image", type=Path, metavar="IMAGE", help="image file: .img, .img.xz or .img.gz")
     what.add_argument(
         "--bundle-only",
         action="store_true",
-        help="onto a card that has its image: the identity lies on FAT until the first start",
+        help="write only the bundle, to a card with an image; the identity is readable on the card until "
+        "its first boot",
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--replace", action="store_true", help="with a new certificate, for a card that died")
-    again.add_argument("--again", action="store_true", help="the same certificate: that card was never used")
+    again.add_argument(
+        "--replace", action="store_true", help="issue a new certificate, to replace a broken card"
+    )
+    again.add_argument(
+        "--again", action="store_true", help="use the same certificate, because that card was never used"
+    )
     parser.add_argument(
-        "--passphrase-file", type=Path, metavar="F", help="the root key's passphrase, for --replace"
+        "--passphrase-file",
+        type=Path,
+        metavar="F",
+        help="file with the passphrase of the root key, for --replace",
     )
 
 
@@ -63,10 +73,10 @@ def card(args: Namespace, world: Environment) -> int:
     folder = FleetFolder(args.folder)
     several = len(args.vessels) > 1
     if len(set(args.vessels)) < len(args.vessels):
-        raise UsageError("a vessel is named twice; it gets one card")
+        raise UsageError("a vessel is given twice; each vessel gets one card")
     is_file = not args.to.startswith("/dev/") and not Path(args.to).is_dir()
     if several and is_file and PLACEHOLDER not in args.to:
-        raise UsageError(f"several vessels need several files: --to 'cards/{PLACEHOLDER}.img'")
+        raise UsageError(f"--to: several vessels need several files, such as 'cards/{PLACEHOLDER}.img'")
     for vessel in args.vessels:
         _check_configuration(folder.place(vessel))
         _check_certificate(args, folder, vessel)
@@ -76,7 +86,7 @@ def card(args: Namespace, world: Environment) -> int:
     _renew(args, world, folder)
     for number, vessel in enumerate(args.vessels):
         if several and number and not is_file and not args.yes:
-            world.ask(f"Take the card out, put in the one for {vessel}, and press Enter: ")
+            world.ask(f"Remove the card, insert the one for {vessel}, and press Enter:  ")
         _one(args, world, folder, vessel)
     return 0
 
@@ -90,11 +100,11 @@ def _one(args: Namespace, world: Environment, folder: "FleetFolder", vessel: str
     bundle = compose(folder, vessel, now=_now(world))
     if args.image is not None:
         card_target = _judged(args, target)
-        _confirm(args, world, f"{card_target.words}: overwrite all of it with {vessel}'s card?")
+        _confirm(args, world, f"{card_target.words}: overwrite it completely with {vessel}'s card?")
         make.write_card(args.image, card_target, bundle, progress=_Progress(vessel, is_quiet=args.json))
     else:
         words = f"folder {target}" if target.is_dir() else _judged(args, target).words
-        _confirm(args, world, f"{words}: put {vessel}'s bundle onto it?")
+        _confirm(args, world, f"{words}: write {vessel}'s bundle to it?")
         make.write_bundle(target, bundle, vessel=vessel)
     current = folder.vessel(vessel).current
     serial = "" if current is None else current.serial
@@ -106,9 +116,9 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
     if args.json:
         print_json("fleet-card", {"vessel": vessel, "target": str(target), "files": sorted(bundle)})
         return
-    print(f"{vessel}'s card is written and read back: {target}")
+    print(f"{vessel}'s card was written and verified: {target}")
     if args.bundle_only:
-        print("its identity lies on FAT, readable to anybody, until the card has started once")
+        print("the identity on the card is readable to anyone until its first boot")
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
@@ -135,7 +145,7 @@ def _check_configuration(place: Path) -> None:
     verdict = check(place, config=VESSEL, sensors=SENSORS)
     if verdict.problems:
         lines = "\n".join(str(problem) for problem in verdict.problems)
-        raise FailedError(f"{place}: not written, for its appliance would refuse it\n{lines}")
+        raise FailedError(f"{place}: not written, because its appliance would refuse it\n{lines}")
     if verdict.vessel != place.name:
         raise FailedError(
             f'{place / VESSEL}: names the vessel "{verdict.vessel}"; write: id = "{place.name}"'
@@ -145,14 +155,14 @@ def _check_configuration(place: Path) -> None:
 def _check_certificate(args: Namespace, folder: "FleetFolder", vessel: str) -> None:
     carded, current = folder.carded(vessel), folder.vessel(vessel).current
     if current is None:
-        raise FailedError(f"{vessel} has no certificate that it was given: `logboat fleet renew` makes one")
+        raise FailedError(f"{vessel} has no issued certificate; create one with `logboat fleet renew`")
     if current.revoked is not None and not args.replace:
-        raise FailedError(f"{vessel}'s certificate is revoked; --replace gives the card a new one")
+        raise FailedError(f"{vessel}'s certificate is revoked; use --replace to issue a new one")
     if carded is not None and carded.serial == current.serial and not args.replace and not args.again:
         raise FailedError(
-            f"{vessel}'s certificate went to a card on {carded.when:%Y-%m-%d} ({clean(carded.where)}), and"
-            " two cards with one certificate are a clone: --replace gives this one a new certificate, --again"
-            " is for a card that never ran"
+            f"{vessel}'s certificate went to a card on {carded.when:%Y-%m-%d} ({clean(carded.where)}), "
+            "and two cards must not share a certificate; use --replace to issue a new one, or --again if "
+            "that card was never used"
         )
 
 

@@ -44,44 +44,48 @@ def fleet_arguments(parser: ArgumentParser) -> None:
 
     def action(name: str, words: str, *, vessel: bool = True, signs: bool = True) -> ArgumentParser:
         parser = add(name, words)
-        parser.add_argument("folder", type=Path, metavar="DIR", help="the fleet's folder")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the fleet")
         if vessel:
-            parser.add_argument("vessel", metavar="VESSEL", help="the vessel's id, as in vessel.toml")
+            parser.add_argument("vessel", metavar="VESSEL", help="id of the vessel, as in vessel.toml")
         if signs:
             parser.add_argument(
                 "--passphrase-file",
                 type=Path,
                 metavar="F",
-                help="the root key's passphrase, instead of asking for it",
+                help="file with the passphrase of the root key, instead of asking for it",
             )
         return parser
 
-    init = action("init", "make a fleet: its root key, and the folder for all that follows", vessel=False)
-    init.add_argument("--name", required=True, metavar="NAME", help="the fleet's name: [a-z0-9-]{1,32}")
-    adding = action("add", "take a vessel into the fleet: an identity for its appliance")
-    adding.add_argument("--name", metavar="NAME", help="the vessel's name, for people")
-    adding.add_argument("--mmsi", metavar="MMSI", help="its number in radio, nine digits")
-    card_arguments(add("card", "write vessels' cards: image and bundle, one card after another"))
+    init = action("init", "create a fleet: its root key and its folder", vessel=False)
+    init.add_argument("--name", required=True, metavar="NAME", help=f"name of the fleet: [a-z0-9-]{1, 32}")
+    adding = action("add", "add a vessel to the fleet: create an identity for its appliance")
+    adding.add_argument("--name", metavar="NAME", help="display name of the vessel")
+    adding.add_argument("--mmsi", metavar="MMSI", help="MMSI of the vessel, nine digits")
+    card_arguments(add("card", "write the vessels' cards: image and bundle, one card after another"))
     action("renew", "give a vessel a new key and certificate")
-    revoke = action("revoke", "revoke all certificates that a vessel was given until now")
-    revoke.add_argument("--reason", default="", metavar="WHY", help="for whoever is told of it")
+    revoke = action("revoke", "revoke all certificates issued to a vessel so far")
+    revoke.add_argument("--reason", default="", metavar="WHY", help="reason, shown to other vessels")
     rekey = action(
-        "rekey", "give the radio between vessels another key, for all but the revoked", vessel=False
+        "rekey", "change the key of the radio between vessels, for all but revoked vessels", vessel=False
     )
     when = rekey.add_mutually_exclusive_group()
     when.add_argument(
         "--from",
         dest="begins",
         metavar="TIME",
-        help="from when on vessels use it, UTC: 2026-05-15 or 2026-05-15T12:00; in 14 days by default",
+        help="time from which vessels use it, UTC: 2026-05-15 or 2026-05-15T12:00 (in 14 days)",
     )
-    when.add_argument("--now", action="store_true", help="each vessel uses it as soon as it hears of it")
-    action("list", "the fleet's vessels, and when their certificates expire", vessel=False, signs=False)
-    backup = action("backup", "all of the folder into one encrypted file", vessel=False)
-    backup.add_argument("--to", type=Path, required=True, metavar="FILE", help="replaced if it is there")
-    restore = action("restore", "the folder again, from a backup", vessel=False)
-    restore.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE", help="the backup")
-    add("password", "the hash of a crew's password, for [[user]]; asked for, or read from standard input")
+    when.add_argument("--now", action="store_true", help="each vessel uses the key as soon as it receives it")
+    action("list", "list the fleet's vessels and the expiry of their certificates", vessel=False, signs=False)
+    backup = action("backup", "save the fleet's folder to one encrypted file", vessel=False)
+    backup.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help="output file; replaced if it exists"
+    )
+    restore = action("restore", "restore the fleet's folder from a backup", vessel=False)
+    restore.add_argument(
+        "--from", dest="source", type=Path, required=True, metavar="FILE", help="backup file"
+    )
+    add("password", "print the hash of a crew password, for [[user]]; reads a terminal or standard input")
 
 
 def fleet(args: Namespace, world: Environment) -> int:
@@ -126,7 +130,7 @@ def _init(args: Namespace, world: Environment) -> int:
         print_json("fleet", {"fleet": folder.fleet, "folder": str(folder.path), "expires": expires})
     else:
         print(
-            f"fleet {folder.fleet} is made in {folder.path}; back that folder up, and remember the passphrase"
+            f"fleet {folder.fleet} created in {folder.path}; back up that folder, and remember the passphrase"
         )
         print(f"next: logboat fleet add {folder.path} VESSEL")
     return 0
@@ -136,7 +140,7 @@ def _add(args: Namespace, world: Environment) -> int:
     name, mmsi = _text(args.name, "--name", 80), _mmsi(args.mmsi)
     with _unlocked(args, world, _must_be_new) as (folder, authority):
         vessel = folder.add(authority, args.vessel, now=_now(world), name=name, mmsi=mmsi)
-        return _made(args, folder, vessel, f"{vessel.id} is of fleet {folder.fleet}")
+        return _made(args, folder, vessel, f"{vessel.id} added to fleet {folder.fleet}")
 
 
 def _renew(args: Namespace, world: Environment) -> int:
@@ -154,9 +158,9 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what
         facts = {"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires}
         print_json("fleet-identity", facts)
     else:
-        print(f"{what}, until {expires}")
+        print(f"{what}, valid until {expires}")
         print(f"next: logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE")
-        print(f"or, by hand: copy {place} to its appliance, as {USUAL}")
+        print(f"or manually: copy {place} to its appliance, as {USUAL}")
     return 0
 
 
@@ -170,11 +174,11 @@ def _revoke(args: Namespace, world: Environment) -> int:
         print_json("fleet-revocation", {"vessel": args.vessel, "revoked": serials, "number": number})
     else:
         print(
-            f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocations number {number}\n"
-            "next: copy any vessel's revocations.json to its appliance; from there the others learn of it\n"
-            f"if {args.vessel} is to go on with a new key: logboat fleet renew {args.folder} {args.vessel}\n"
-            "it still knows the radio's key, which lets it talk with no vessel:"
-            f" logboat fleet rekey {args.folder} changes that"
+            f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
+            f"{number}\nnext: copy any vessel's revocations.json to its appliance; other vessels receive "
+            f"it from there\nto keep using {args.vessel} with a new key: logboat fleet renew "
+            f"{args.folder} {args.vessel}\nit still has the radio key, which gives no access to the mesh; "
+            f"to change it: logboat fleet rekey {args.folder}"
         )
     return 0
 
@@ -193,15 +197,15 @@ def _rekey(args: Namespace, world: Environment) -> int:
         facts = {"number": number, "from": begins.isoformat(timespec="seconds").replace("+00:00", "Z")}
         print_json("fleet-radio", {"fleet": folder.fleet, "vessels": vessels, "revoked": without, **facts})
         return 0
-    when = "has another key" if begins <= now else f"gets another key on {begins:%Y-%m-%d %H:%M} UTC"
+    when = "has a new key" if begins <= now else f"gets a new key on {begins:%Y-%m-%d %H:%M} UTC"
     print(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
     for vessel in without:
-        print(f"{vessel} is revoked and does not get it")
+        print(f"{vessel} is revoked and does not receive it")
     print(
-        f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\n"
-        "from there the others learn of it, over any network, and each takes its own key from it.\n"
-        f"By hand, on any vessel: copy it there, then sudo systemctl restart {RESTARTED};\n"
-        "or write its bundle to its card (logboat fleet card --bundle-only)"
+        f"next: copy {folder.path / RADIO_STATEMENT} to one vessel, into {USUAL};\nthe other vessels "
+        "receive it from there over any network, and take their own key from it.\nManually, on any "
+        f"vessel: copy it there, then run sudo systemctl restart {RESTARTED};\nor write the vessel's "
+        "bundle to its card (logboat fleet card --bundle-only)"
     )
     return 0
 
@@ -214,7 +218,7 @@ def _begins(given: str | None, now: datetime) -> datetime:
         begins = datetime.fromisoformat(given)
         return begins.replace(tzinfo=UTC) if begins.tzinfo is None else begins.astimezone(UTC)
     except (ValueError, OverflowError):
-        text = f"--from: {given!r} is no time; write 2026-05-15 or 2026-05-15T12:00 (UTC)"
+        text = f"--from: {given!r} is not a valid time; write 2026-05-15 or 2026-05-15T12:00 (UTC)"
         raise UsageError(text) from None
 
 
@@ -235,11 +239,11 @@ def _list(args: Namespace, world: Environment) -> int:
         )
         return 0
     print(
-        f"fleet {clean(folder.fleet)}, until {_day(folder.root.not_valid_after_utc)};"
-        f" revocations number {folder.revocations.number}"
+        f"fleet {clean(folder.fleet)}, until {_day(folder.root.not_valid_after_utc)}; revocation list "
+        f"number {folder.revocations.number}"
     )
     if not vessels:
-        print(f"no vessels yet: logboat fleet add {args.folder} VESSEL")
+        print(f"no vessels yet; add one: logboat fleet add {args.folder} VESSEL")
         return 0
     rows = [
         (
@@ -288,13 +292,13 @@ def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard |
 
 def _certificate_status(issued: "IssuedCertificate | None", now: datetime) -> str:
     if issued is None:
-        return "not one of those that it was given: renew it"
+        return "not an issued certificate: renew it"
     if issued.revoked is not None:
         return f"revoked on {issued.revoked}"
     days = (issued.ends - now).days
     if days < 0:
         return "EXPIRED: renew it"
-    return f"good for {count(days, 'day')}" + (": renew it" if days < SOON_DAYS else "")
+    return f"valid for {count(days, 'day')}" + (": renew it" if days < SOON_DAYS else "")
 
 
 def _backup(args: Namespace, world: Environment) -> int:
@@ -310,7 +314,9 @@ def _backup(args: Namespace, world: Environment) -> int:
         facts = {"fleet": folder.fleet, "file": str(args.to), "bytes": len(content)}
         print_json("fleet-backup", facts)
     else:
-        print(f"all of fleet {folder.fleet} is in {args.to}, under its passphrase ({len(content)} bytes)")
+        print(
+            f"fleet {folder.fleet} saved to {args.to}, encrypted with its passphrase ({len(content)} bytes)"
+        )
     return 0
 
 
@@ -327,7 +333,7 @@ def _restore(args: Namespace, world: Environment) -> int:
         facts = {"fleet": folder.fleet, "folder": str(args.folder), "vessels": vessels}
         print_json("fleet-restored", facts)
     else:
-        print(f"fleet {folder.fleet} is in {args.folder} again: {', '.join(vessels) or 'no vessels yet'}")
+        print(f"fleet {folder.fleet} restored in {args.folder}: {', '.join(vessels) or 'no vessels yet'}")
     return 0
 
 
@@ -388,14 +394,14 @@ def _passphrase(args: Namespace, world: Environment, prompt: str, *, again: bool
 
 def _twice(world: Environment, prompt: str) -> str:
     given = world.secret(prompt)
-    if world.secret("The same again: ") != given:
-        raise UsageError("these were two different ones; nothing was done")
+    if world.secret("Repeat it: ") != given:
+        raise UsageError("the two entries differ; nothing was done")
     return given
 
 
 def _text(given: str | None, option: str, longest: int) -> str | None:
     if given is not None and (not given.isprintable() or len(given) > longest):
-        raise UsageError(f"{option}: {longest} characters at most, all of them printable")
+        raise UsageError(f"{option}: use at most {longest} characters, all printable")
     return given
 
 
@@ -408,7 +414,7 @@ def _mmsi(given: str | None) -> int | None:
     try:
         return mmsi(int(given) if given.isascii() and given.isdecimal() else given)
     except InputError as error:
-        raise UsageError(f"--mmsi: {error.text}. It has nine digits.") from error
+        raise UsageError(f"--mmsi: {error.text}; an MMSI has nine digits") from error
 
 
 def _now(world: Environment) -> datetime:

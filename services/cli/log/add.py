@@ -21,22 +21,26 @@ def add(args: Namespace, world: Environment) -> int:
     from services.system.control_socket import Addition, ControlError, ask
 
     if args.vessel is not None:
-        raise UsageError("--add is for this vessel's own sensors; leave out --vessel")
+        raise UsageError("--add works for this vessel's own sensors only; omit --vessel")
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None:
-        raise FailedError(f"{sight.why_not}: only it can add to the log")
+        raise FailedError(f"{sight.why_not}; only the recorder can add to the log")
     sensor = sight.state.sensors.get(args.sensor)
     manual = [name for name, sensor in sight.state.sensors.items() if sensor.kind == "manual"]
     if sensor is None or sensor.kind != "manual":
-        what = "there is no sensor" if sensor is None else f"kind {sensor.kind} takes no values by hand:"
-        raise UsageError(f"{what} {args.sensor!r}; sensors of kind manual: {', '.join(manual) or 'none'}")
+        what = (
+            f"unknown sensor {args.sensor!r}"
+            if sensor is None
+            else f"sensor {args.sensor!r} is of kind {sensor.kind} and accepts no manual values"
+        )
+        raise UsageError(f"{what}; sensors of kind manual: {', '.join(manual) or 'none'}")
     value = parse_value(args.add, sensor.unit)
     try:
         answer = ask(args.run, Addition(sensor=args.sensor, value=value))
     except ControlError as error:
         raise FailedError(str(error)) from error
     if not answer.ok:
-        raise FailedError(answer.error or "the recorder refused, and did not say why")
+        raise FailedError(answer.error or "the recorder refused the value and gave no reason")
     if args.json:
         print_json(
             "log-added",
@@ -51,7 +55,7 @@ def add(args: Namespace, world: Environment) -> int:
         )
     else:
         text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)
-        print(f"{text} is on record: number {answer.sequence} of log {answer.log}")
+        print(f"recorded {text}: number {answer.sequence} of log {answer.log}")
     return 0
 
 
@@ -60,7 +64,7 @@ def parse_value(text: str, unit: str) -> bool | float:
     if unit == "bool":
         word = text.strip().casefold()
         if word not in YES | NO:
-            raise UsageError(f"{text!r} is neither active nor inactive")
+            raise UsageError(f"{text!r} is not a valid value; write active or inactive")
         return word in YES
     try:
         number = float(text)
@@ -70,5 +74,5 @@ def parse_value(text: str, unit: str) -> bool | float:
         except InputError as error:
             raise UsageError(str(error)) from error
     if not math.isfinite(number):
-        raise UsageError(f"{text!r} is not a number that can be measured")
+        raise UsageError(f"{text!r} is not a valid value; write a finite number")
     return number

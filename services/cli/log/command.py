@@ -36,15 +36,23 @@ MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 def log_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat log SENSOR [options] | --add VALUE`."""
     parser.add_argument("sensor", metavar="SENSOR", help="the sensor's id")
-    parser.add_argument("--since", metavar="WHEN", help="2025-10-09, 2025-10-09T08:00, or `2 h` (ago)")
-    parser.add_argument("--until", metavar="WHEN", help="the same")
-    parser.add_argument("--vessel", metavar="V", help="another vessel's sensor")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the last N (people see 20)")
-    parser.add_argument("--raw-units", action="store_true", help="show SI units, as recorded")
+    parser.add_argument(
+        "--since", metavar="WHEN", help="start time: 2025-10-09, 2025-10-09T08:00, or `2 h` (ago)"
+    )
+    parser.add_argument("--until", metavar="WHEN", help="end time, in the same form")
+    parser.add_argument("--vessel", metavar="V", help="show a sensor of another vessel")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="show only the last N samples (20 in the table)"
+    )
+    parser.add_argument("--raw-units", action="store_true", help="show values in SI units, as recorded")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help=f"{','.join(COLUMNS)}; SI units, UTC")
-    form.add_argument("--add", metavar="VALUE", help="record a value by hand: a number in SI, or `35 %%`")
-    parser.add_argument("--wide", action="store_true", help=f"in CSV, too: {','.join(MORE_COLUMNS)}")
+    form.add_argument("--csv", action="store_true", help=f"write CSV: {','.join(COLUMNS)}; SI units, UTC")
+    form.add_argument(
+        "--add", metavar="VALUE", help="record a value by hand: a number in SI units, or `35 %%`"
+    )
+    parser.add_argument(
+        "--wide", action="store_true", help=f"with --csv, also write: {','.join(MORE_COLUMNS)}"
+    )
 
 
 def log(args: Namespace, world: Environment) -> int:
@@ -52,7 +60,7 @@ def log(args: Namespace, world: Environment) -> int:
     from . import add, view
 
     if args.limit is not None and args.limit < 1:
-        raise UsageError("--limit takes a number from 1 on")
+        raise UsageError("--limit must be 1 or more")
     if args.add is not None:
         return add.add(args, world)
     place = zone(args)
@@ -94,7 +102,8 @@ def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no moment; write 2025-10-09, 2025-10-09T08:00, 2025-10-09T08:00Z, or `2 h` (ago)"
+            f"{text!r} is not a valid time; write 2025-10-09, 2025-10-09T08:00, 2025-10-09T08:00Z, or "
+            "`2 h` (ago)"
         ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
@@ -113,8 +122,8 @@ def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError
     """Return the error for a sensor that does not exist."""
     names = sorted(known)
     near = close(sensor, names)
-    hint = f"did you mean {near!r}?" if near else f"there is: {', '.join(names) or 'none'}"
-    return UsageError(f"nothing is on record of a sensor {sensor!r} of {vessel}; {hint}")
+    hint = f"did you mean {near!r}?" if near else f"known sensors: {', '.join(names) or 'none'}"
+    return UsageError(f"unknown sensor {sensor!r} of vessel {vessel}; {hint}")
 
 
 def _last(samples: "Iterator[RecordedSample]", limit: int | None) -> "Iterable[RecordedSample]":
@@ -143,9 +152,12 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
         logs.add(sample.log)
     unsure = sum(number for trust, number in trusts.items() if trust not in ("synced", "rtc"))
     if unsure and not args.wide:
-        say(f"the times of {count(unsure, 'sample')} of {vessel} are estimates or bounds: --wide tells which")
+        say(
+            f"the times of {count(unsure, 'sample')} of {vessel} are estimates or bounds; use --wide to "
+            "see which"
+        )
     if len(logs) > 1 and not args.wide:
-        say(f"these are {len(logs)} logs, each with numbers of its own: --wide tells them apart")
+        say(f"the samples come from {len(logs)} logs with separate numbering; use --wide to see which")
 
 
 def _csv_value(value: "Value") -> str:

@@ -71,7 +71,7 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
         summary.take(sample)
     first = summary.first
     if first is None:
-        yield f"{args.sensor} of {vessel}: no reading is on record for this time"
+        yield f"{args.sensor} of {vessel}: no readings in this period"
         return
     last = summary.rows[-1]
     yield clean(f"{args.sensor} of {vessel}: {last.path}")
@@ -84,9 +84,9 @@ def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, wh
         parts = ", ".join(f"{number} {clean(state)}" for state, number in summary.faults.most_common())
         yield f"{count(summary.faults.total(), 'sample')} with a fault: {parts}"
     if summary.absent:
-        yield f"{count(summary.absent, 'sample')} between these not here: `logboat verify` tells more"
+        yield f"{count(summary.absent, 'sample')} missing in between; run `logboat verify` for details"
     if summary.samples > len(summary.rows):
-        yield f"the last {len(summary.rows)}:"
+        yield f"last {count(len(summary.rows), 'sample')}:"
     yield table(
         (_row(sample, where, raw=args.raw_units) for sample in summary.rows),
         head=("time", "number", "value", ""),
@@ -139,6 +139,6 @@ def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     state = "" if sensor.state in (None, "good") else f" ({sensor.state})"
     ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
     return clean(
-        f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; "
-        "the newest come into documents when their window ends"
+        f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; the newest "
+        "samples are stored in documents when their window ends"
     )

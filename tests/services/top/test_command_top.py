@@ -132,16 +132,16 @@ class TestOneLook:
         done = logboat("top", *places(logboat)[-2:])
         assert done.status == 0
         assert "Recording: NO: the recorder is not running" in done.out
-        assert "there is no document store" in done.out
+        assert "no document store" in done.out
         assert "Light record: fast blink, NOTHING IS RECORDED." in done.out
         assert not logboat.store.exists()
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["--every", "0"], "--every takes 0.2 to 3600 seconds"),
-            (["--every", "nan"], "--every takes 0.2 to 3600 seconds"),
-            (["--by", " "], "--by needs a name"),
+            (["--every", "0"], "--every must be from 0.2 to 3600 seconds"),
+            (["--every", "nan"], "--every must be from 0.2 to 3600 seconds"),
+            (["--by", " "], "--by must not be empty"),
             (["now"], "unrecognized arguments: now"),
         ],
     )
@@ -154,7 +154,7 @@ class TestOneLook:
         (logboat.root / "logboat.toml").unlink()
         done = logboat("top")
         assert (done.status, done.out) == (2, "")
-        assert "logboat.toml: there is no such file" in done.err
+        assert "logboat.toml: no such file" in done.err
 
     def test_who_may_not_look_is_told_so(self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
         """An account that is not in the group logboat has no permission."""
