@@ -91,16 +91,16 @@ class Authority:
         try:
             private_key = serialization.load_pem_private_key(key, passphrase.encode())
         except TypeError:
-            text = "the fleet's root key is not encrypted; somebody has replaced it"
+            text = "the fleet's root key is not encrypted, so the file was replaced; restore it from a backup"
             raise FolderError(text) from None
         except ValueError:
-            text = "that is not the passphrase of the fleet's root key (or its file is damaged)"
+            text = "the passphrase is wrong, or the file of the fleet's root key is damaged"
             raise PassphraseError(text) from None
         if (
             not isinstance(private_key, ec.EllipticCurvePrivateKey)
             or private_key.public_key() != certificate.public_key()
         ):
-            text = "the fleet's root key and its certificate do not belong together"
+            text = "the fleet's root key does not match its certificate"
             raise FolderError(text)
         return cls(certificate, private_key)
 
@@ -110,7 +110,10 @@ class Authority:
         Raises PassphraseError if the passphrase is too short.
         """
         if len(passphrase) < SHORTEST_PASSPHRASE:
-            text = f"a passphrase has {SHORTEST_PASSPHRASE} characters or more: four words, say"
+            text = (
+                f"the passphrase is too short; use at least {SHORTEST_PASSPHRASE} characters, such as four"
+                " words"
+            )
             raise PassphraseError(text)
         return self.private_key.private_bytes(
             serialization.Encoding.PEM,
@@ -202,7 +205,7 @@ def fleet_of(root: x509.Certificate) -> str:
     ]
     if len(fleets) == 1:
         return fleets[0]
-    text = "the root certificate names no fleet (a URI logboat:<fleet>)"
+    text = "the root certificate contains no fleet name (a URI logboat:<fleet>)"
     raise FolderError(text)
 
 

@@ -73,7 +73,9 @@ def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> Flee
 def _unlocked(content: bytes, passphrase: str, source: str) -> bytes:
     if not content.startswith(HEAD):
         what = (
-            "a newer version's: take a newer logboat" if content.startswith(_FAMILY) else "no fleet's backup"
+            "the backup is from a newer version; update logboat"
+            if content.startswith(_FAMILY)
+            else ("the file is not a backup of a fleet")
         )
         text = f"{source}: {what}"
         raise FolderError(text)
@@ -82,7 +84,7 @@ def _unlocked(content: bytes, passphrase: str, source: str) -> bytes:
     try:
         return AESGCM(_key(passphrase, salt)).decrypt(nonce, sealed, HEAD)
     except (InvalidTag, ValueError):
-        text = f"{source}: another passphrase, or the file is damaged: try again, or take another backup"
+        text = f"{source}: the passphrase is wrong, or the file is damaged; try again, or use another backup"
         raise PassphraseError(text) from None
 
 

@@ -116,7 +116,7 @@ class FleetFolder:
         """Open the folder for reading; raise FolderError if it is not a fleet's."""
         self.path = path
         if not (path / FLEET_CERTIFICATE).is_file():
-            text = f"{path}: no fleet's folder; `logboat fleet init` makes one"
+            text = f"{path}: this is not the folder of a fleet; create one with `logboat fleet init`"
             raise FolderError(text)
         try:
             self.root = identity_files.load_root(path / FLEET_CERTIFICATE)
@@ -178,7 +178,8 @@ class FleetFolder:
         """Raise FolderError if there is a vessel of this id."""
         if self._at(vessel).exists():
             text = (
-                f"{vessel} is of fleet {self.fleet!r} already; `logboat fleet renew` gives it a new identity"
+                f"{vessel} already belongs to fleet {self.fleet!r}; for a new identity, run `logboat"
+                f" fleet renew {vessel}`"
             )
             raise FolderError(text)
 
@@ -309,7 +310,7 @@ class FleetFolder:
                 if issued.revoked is None
             )
             if not added:
-                text = f"{vessel}: every certificate that it was given is revoked already"
+                text = f"{vessel}: all its certificates are already revoked"
                 raise FolderError(text)
             after = Revocations(before.number + 1, now, before.entries + added)
             files.write(self.path / REVOCATIONS, _json(authority.state(after)))
@@ -328,14 +329,16 @@ class FleetFolder:
                 path.name for path in (self.path / VESSELS).iterdir() if path.name[0] != "." and path.is_dir()
             )
         except FileNotFoundError:
-            text = f"{self.path / VESSELS}: not there; bring the fleet's folder back from a backup"
+            text = (
+                f"{self.path / VESSELS}: the folder does not exist; restore the fleet's folder from a backup"
+            )
             raise FolderError(text) from None
 
     def _known(self, vessel: str) -> str:
         known = self._ids()
         if vessel in known:
             return vessel
-        text = f"fleet {self.fleet!r} has no vessel {vessel!r}; there are: {', '.join(known) or 'none'}"
+        text = f"fleet {self.fleet!r} has no vessel {vessel!r}; its vessels: {', '.join(known) or 'none'}"
         raise UnknownVesselError(text)
 
     def _vessel(self, vessel: str, revocations: Revocations) -> EnrolledVessel:
@@ -344,7 +347,7 @@ class FleetFolder:
             [current, *_] = certificates.load_certificates(place / IDENTITY / VESSEL_CERTIFICATE)
             every = [certificates.load_certificates(path)[0] for path in (place / CERTIFICATES).glob("*.pem")]
         except ProblemError as error:
-            text = f"{error.problem.text}; bring it back from a backup, or `logboat fleet renew`"
+            text = f"{error.problem.text}; restore it from a backup, or run `logboat fleet renew`"
             raise FolderError(text) from error
         about = self._described(place / ABOUT)
         issued = [
@@ -368,7 +371,7 @@ class FleetFolder:
         except FileNotFoundError:
             return {}
         except (ValueError, RecursionError) as error:  # tomllib's own errors are ValueErrors
-            text = f"{path}: {error}; `logboat config check` tells more"
+            text = f"{path}: {error}; for details, run `logboat config check`"
             raise FolderError(text) from error
         return about if isinstance(about, dict) else {}
 
@@ -464,7 +467,7 @@ class FleetFolder:
                 try:
                     certificate = certificates.load_certificates(path)[0]
                 except ProblemError as error:
-                    raise FolderError(f"{error.problem.text}; bring it back from a backup") from error
+                    raise FolderError(f"{error.problem.text}; restore it from a backup") from error
                 if revocations.revocation_of(certificate) is None:
                     yield vessel, certificate
 
@@ -537,7 +540,10 @@ class FleetFolder:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                text = f"{self.path}: another `logboat fleet` is changing it; try again when that is done"
+                text = (
+                    f"{self.path}: another `logboat fleet` is changing the folder; try again when it has"
+                    " ended"
+                )
                 raise FolderError(text) from None
             self._finish_interrupted()
             yield
@@ -548,7 +554,7 @@ class FleetFolder:
 def check_free(path: Path) -> None:
     """Raise FolderError unless a fleet's folder can be made at `path`."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        text = f"{path}: there is something already; name a new folder"
+        text = f"{path}: this already exists and is not an empty folder; give a new folder"
         raise FolderError(text)
 
 

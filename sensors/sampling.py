@@ -137,7 +137,7 @@ class Channel:
         description = f"{type(error).__name__}: {error}"
         if description != self._logged:
             self._logged = description
-            _log.error("the driver of %s broke: %s", self.sensor, description, exc_info=error)
+            _log.error("the driver of %s failed: %s", self.sensor, description, exc_info=error)
 
 
 class BusLane:
@@ -243,8 +243,8 @@ class BusLane:
         if channel.late_polls >= TOO_SLOW_POLLS and not self._is_too_slow:
             self._is_too_slow = True
             _log.warning(
-                "lane %s is too slow for its %d sensors: %s is read every %.3g s instead of every %.3g s;"
-                " give the sensors of this lane a longer interval",
+                "lane %s is too slow for its %d sensors: %s is read every %.3g s instead of every %.3g"
+                " s; set a longer interval for the sensors of this lane",
                 self.name,
                 len(self.channels),
                 channel.sensor,
@@ -258,7 +258,7 @@ class BusLane:
             detail = str(error)
         else:
             channel.log_once(error)
-            detail = f"the driver broke ({type(error).__name__}: {error}); the log has the details"
+            detail = f"the driver failed ({type(error).__name__}: {error}); see the log for details"
         self._close(channel)
         channel.stale = False
         channel.failures += 1
@@ -307,7 +307,7 @@ class Sampler:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 hung.append(lane.name)
-                _log.warning("lane %s hangs in a driver and was left behind", lane.name)
+                _log.warning("lane %s hangs in a driver; its thread was left running", lane.name)
         for lane in self.lanes:
             for channel in lane.channels:
                 channel.silence()
@@ -339,4 +339,4 @@ class Sampler:
 def _hung(lane: BusLane, still_ns: int) -> str:
     """Return a description of a lane that hangs, with the time and the driver."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
-    return f"lane {lane.name} has been held up for {still_ns // _SECOND} s{by}"
+    return f"lane {lane.name} has been blocked for {still_ns // _SECOND} s{by}"

@@ -88,10 +88,10 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
         ("bar", "Pa"),
         _metric("Pa", h=1e2, k=1e3, M=1e6) | _units(bar=1e5, mbar=1e2, psi=6894.757293168),
     ),
-    "ratio": Dimension("a share", ("%",), {"%": Unit(0.01)}),
+    "ratio": Dimension("a percentage", ("%",), {"%": Unit(0.01)}),
     "m3": Dimension("a volume", ("l", "m3"), _units(m3=1.0, l=1e-3, ml=1e-6)),
     "m3/s": Dimension(
-        "a flow",
+        "a flow rate",
         ("l/h", "m3/s"),
         {
             "m3/s": Unit(1.0),
@@ -165,7 +165,7 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
     sign, text = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     parts = _parts(text)
     if not parts or (len(parts) > 1 and unit != "s"):
-        remedy = "Write the number with a point, not a comma." if re.search(r"\d,\d", text) else ""
+        remedy = "Write the number with a decimal point, not a comma." if re.search(r"\d,\d", text) else ""
         raise InputError(
             f"{shown(written)} is not {dimension.name}", remedy or f"Write, for example, {example}."
         )
@@ -199,12 +199,12 @@ def _unit(name: str, number: float, *, unit: str, dimension: Dimension) -> Unit:
     other = si_of(name)
     if other not in ("", unit):
         raise InputError(
-            f'"{name}" is {DIMENSIONS[other].name}\'s unit, and this is {dimension.name}',
+            f'"{name}" is a unit for {DIMENSIONS[other].name}, but this is {dimension.name}',
             f"Write, for example, {_example(number, dimension)}.",
         )
     near = close(name, dimension.units)
-    remedy = f'Did you mean "{number:g} {near}"?' if near else f"Units here: {', '.join(dimension.units)}."
-    raise InputError(f'there is no unit "{name}" for {dimension.name}', remedy)
+    remedy = f'Did you mean "{number:g} {near}"?' if near else f"Known units: {', '.join(dimension.units)}."
+    raise InputError(f'"{name}" is not a unit for {dimension.name}', remedy)
 
 
 def _example(number: float, dimension: Dimension) -> str:
@@ -218,7 +218,7 @@ def _proposal(number: float, dimension: Dimension) -> str:
 def finite(number: float) -> float:
     """Return a number that can be measured: not infinite, not `nan`; raise `InputError` otherwise."""
     if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
-        raise InputError(f"{shown(number)} is not a number that can be measured")
+        raise InputError(f"{shown(number)} is not a usable number")
     return float(number)
 
 
@@ -321,7 +321,7 @@ _STEPS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 def format_duration(seconds: float) -> str:
     """Return a duration in its two largest units: `50 ms`, `2.5 s`, `3 min 20 s`, `2 h`, `4 d`."""
     if not math.isfinite(seconds):
-        return "for ever" if seconds > 0 else NO_VALUE
+        return "indefinitely" if seconds > 0 else NO_VALUE
     if seconds < 0:
         return f"-{format_duration(-seconds)}"
     for digits, unit, factor, limit in ((3, "us", 1e6, 1e-3), (3, "ms", 1e3, 1.0), (2, "s", 1.0, 10.0)):

@@ -112,7 +112,7 @@ def apply(old: Any, delta: Any) -> Any:
     """
     new = _patched(old, delta, 0)
     if new is _ABSENT:
-        raise DeltaError("it deletes the value as a whole")
+        raise DeltaError("the delta deletes the whole value")
     return new
 
 
@@ -311,13 +311,13 @@ def _patched(old: Any, delta: Any, depth: int) -> Any:
     if kind is not dict:
         return delta
     if depth == DEPTH_LIMIT:
-        raise DeltaError(f"it is nested deeper than {DEPTH_LIMIT}")
+        raise DeltaError(f"the delta is nested more than {DEPTH_LIMIT} levels deep")
     if type(old) is dict:
         return _patched_object(old, delta, depth)
     if type(old) is list:
         return _patched_array(old, delta, depth)
     if delta or old is _ABSENT:
-        raise DeltaError("it changes parts of what is neither an object nor an array there")
+        raise DeltaError("the delta changes parts of a value that is neither an object nor an array")
     return old
 
 
@@ -327,9 +327,9 @@ def _marked(old: Any, delta: list[Any]) -> Any:
     if size == 1:
         return delta[0]
     if size > _MARKED_LENGTH:
-        raise DeltaError(f"an array of {size} means nothing in a delta")
+        raise DeltaError(f"an array of {size} elements has no meaning in a delta")
     if old is _ABSENT:
-        raise DeltaError("it changes or deletes what is not there")
+        raise DeltaError("the delta changes or deletes a value that does not exist")
     if size == 0:
         return _ABSENT
     if size == _MARKED_LENGTH - 1:
@@ -339,7 +339,7 @@ def _marked(old: Any, delta: list[Any]) -> Any:
         return _ABSENT
     if type(code) is int and code == _TEXT_CODE:
         return _patched_text(old, delta[0])
-    raise DeltaError("it has a code that means nothing")
+    raise DeltaError("the delta has an unknown operation code")
 
 
 def _patched_object(old: dict[str, Any], delta: dict[str, Any], depth: int) -> dict[str, Any]:
@@ -351,7 +351,10 @@ def _patched_object(old: dict[str, Any], delta: dict[str, Any], depth: int) -> d
             raise error.within(key) from None
         if value is _ABSENT:
             if not key:
-                raise DeltaError("it deletes an empty key, which Fleece writes even where the key stays")
+                raise DeltaError(
+                    "the delta deletes an empty key, which is not accepted because Fleece also writes this"
+                    " for keys that stay"
+                )
             del new[key]
         else:
             new[key] = value
@@ -364,9 +367,9 @@ def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[An
     for key in tails:
         end, tail = _index(key[:-1], len(old) + 1), delta[key]
     if len(tails) > 1:
-        raise DeltaError("it replaces the end of an array twice")
+        raise DeltaError("the delta replaces the end of an array twice")
     if type(tail) is not list:
-        raise DeltaError("the end of an array is replaced by what is no array")
+        raise DeltaError("the replacement for the end of an array is not an array")
     new = old[:end]
     for key, change in delta.items():
         if key[-1:] == "-":
@@ -377,7 +380,7 @@ def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[An
         except DeltaError as error:
             raise error.within(key) from None
         if value is _ABSENT:
-            raise DeltaError("an array's item cannot be deleted, only replaced", (key,))
+            raise DeltaError("an array element cannot be deleted, only replaced", (key,))
         new[index] = value
     return new + tail
 
@@ -386,13 +389,13 @@ def _index(key: str, end: int) -> int:
     """Return the index that a key represents, which must be below `end`."""
     index = int(key) if _INDEX.fullmatch(key) else end
     if index >= end:
-        raise DeltaError(f"{key[:40]!r} is no item of the array that is left unreplaced")
+        raise DeltaError(f"{key[:40]!r} is not the index of an array element that is kept")
     return index
 
 
 def _patched_text(old: Any, patch: Any) -> str:
     if type(old) is not str or type(patch) is not str or not patch:
-        raise DeltaError("a text is patched that is none, or by what is none")
+        raise DeltaError("the patched value or its patch is not a string")
     new = bytearray()
     taken = at = 0
     try:
@@ -400,21 +403,21 @@ def _patched_text(old: Any, patch: Any) -> str:
         while at < len(operations):
             operation = _OPERATION.match(operations, at)
             if operation is None:
-                raise DeltaError(f"byte {at} of the text's patch begins no operation")
+                raise DeltaError(f"the string patch has no valid operation at byte {at}")
             count, at = int(operation[1]), operation.end()
             if operation[2] == b"+":
                 new += operations[at : at + count]
                 at += count + 1
                 if operations[at - 1 : at] != b"|":
-                    raise DeltaError(f"byte {at - 1} of the text's patch should be '|'")
+                    raise DeltaError(f"the string patch has no '|' at byte {at - 1}")
                 continue
             if count > len(source) - taken:
-                raise DeltaError("the text's patch goes beyond the end of the text")
+                raise DeltaError("the string patch extends beyond the end of the string")
             if operation[2] == b"=":
                 new += source[taken : taken + count]
             taken += count
         if taken != len(source):
-            raise DeltaError(f"the text's patch is for {taken} bytes, the text has {len(source)}")
+            raise DeltaError(f"the string patch is for {taken} bytes, but the string has {len(source)}")
         return new.decode()
     except UnicodeError:
-        raise DeltaError("the text, its patch or the patched text is not UTF-8") from None
+        raise DeltaError("the string, its patch or the result is not UTF-8") from None

@@ -140,8 +140,8 @@ def check(contents: BundleContents) -> None:
     missing = [name for name in IDENTITY_FILES if name not in identity]
     if identity and missing:
         text = (
-            f"{contents.folder.name}/{IDENTITY}: {' and '.join(missing)} missing;"
-            " write the bundle anew with `logboat fleet card --bundle-only`"
+            f"{contents.folder.name}/{IDENTITY}: {' and '.join(missing)} missing; write the bundle again"
+            " with `logboat fleet card --bundle-only`"
         )
         raise BundleError(text)
 
@@ -170,23 +170,23 @@ def _manifest(contents: BundleContents) -> dict[str, Any] | None:
     if raw is None:
         return None
     where = f"{contents.folder.name}/{MANIFEST}"
-    again = "write the bundle anew with `logboat fleet card --bundle-only`"
+    again = "write the bundle again with `logboat fleet card --bundle-only`"
     try:
         body = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         text = f"{where}: not JSON; {again}"
         raise BundleError(text) from error
     if not isinstance(body, dict) or not isinstance(body.get("version"), int):
-        text = f"{where}: says no version; {again}"
+        text = f"{where}: version is missing; {again}"
         raise BundleError(text)
     if body["version"] != VERSION:
         text = (
-            f"{where}: the bundle is of version {body['version']}, and this image reads 1 and {VERSION};"
-            " put the newer image on the card, or write the bundle with the older logboat"
+            f"{where}: the bundle has version {body['version']}, but this image reads 1 and {VERSION};"
+            " write a newer image to the card, or write the bundle with an older logboat"
         )
         raise BundleError(text)
     if not isinstance(body.get("files"), dict) or not isinstance(body.get("vessel"), str):
-        text = f"{where}: says no vessel or no files; {again}"
+        text = f"{where}: vessel or files is missing; {again}"
         raise BundleError(text)
     return body
 
@@ -201,10 +201,16 @@ def _check_digests(contents: BundleContents, manifest_content: Mapping[str, Any]
         if not present:
             return
         if name not in present:
-            text = f"{contents.folder.name}/{name}: missing, and bundle.json names it; write the bundle anew"
+            text = (
+                f"{contents.folder.name}/{name}: the file is listed in bundle.json but missing; write the"
+                " bundle again"
+            )
             raise BundleError(text)
         if hashlib.sha256(contents.files[name]).hexdigest() != digest:
-            text = f"{contents.folder.name}/{name}: not what was written; write the bundle anew"
+            text = (
+                f"{contents.folder.name}/{name}: the file does not match its digest in bundle.json; write"
+                " the bundle again"
+            )
             raise BundleError(text)
 
 
@@ -212,8 +218,8 @@ def _entries(folder: Path) -> Iterable[Path]:
     entries = _first_entries(folder)
     if len(entries) > MOST_ENTRIES:
         text = (
-            f"{folder.name}: there are more than {MOST_ENTRIES} files in this folder;"
-            " leave only Logboat's there, and move the others"
+            f"{folder.name}: the folder has more than {MOST_ENTRIES} files; move those that are not"
+            " Logboat's to another folder"
         )
         raise BundleError(text)
     return entries
@@ -245,18 +251,18 @@ def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
         most = MOST_BYTES if path.name.lower().endswith(RECORDING) else MOST_BYTES_OF_OTHERS
         if size > most:
             kilobytes = most // 1000
-            text = f"{path.name}: is far too long, more than {kilobytes} kB; is this the right file?"
+            text = f"{path.name}: the file is larger than {kilobytes} kB; check that it is the right file"
             raise BundleError(text)
         together += size
     if together > MOST_TOGETHER:
         text = (
-            f"{folder.name}: the files there have more than {MOST_TOGETHER // 1_000_000} MB together;"
-            " remove recordings that no sensor needs, or cut them"
+            f"{folder.name}: the files are larger than {MOST_TOGETHER // 1_000_000} MB in total; remove"
+            " recordings that no sensor needs, or shorten them"
         )
         raise BundleError(text)
     if len(places) > MOST_FILES:
         text = (
-            f"{folder.name}: there are {len(places)} passwords, certificates, keys and recordings, and"
-            f" {MOST_FILES} is the most; remove those that the configuration does not name"
+            f"{folder.name}: the folder has {len(places)} passwords, certificates, keys and recordings,"
+            f" more than {MOST_FILES}; remove those that the configuration does not use"
         )
         raise BundleError(text)

@@ -65,7 +65,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
     try:
         identity = whole(offered)
     except NoIdentityError:
-        yield "there is no identity in it", "Write the bundle anew."
+        yield "the bundle contains no identity", "Write the bundle again."
         return
     except IdentityError as error:
         what, _, remedy = str(error).partition("; ")
@@ -73,12 +73,12 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
         return
     except Exception as error:  # noqa: BLE001  # however it is damaged
         text, _ = unforeseen(error)
-        yield text, "Write the bundle anew."
+        yield text, "Write the bundle again."
         return
     if why := identity.trust.objection(identity.tls.certificate, now):
         yield (
             why,
-            f"`logboat fleet renew` makes a new certificate for {identity.vessel}; write the bundle anew.",
+            f"Run `logboat fleet renew {identity.vessel}` for a new certificate, and write the bundle again.",
         )
     if present is None:
         return
@@ -86,12 +86,15 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
 
     if fingerprint(present.trust.root) != fingerprint(identity.trust.root):
         yield (
-            f"it is of fleet {identity.fleet!r}, and this vessel is of fleet {present.fleet!r}"
-            + (", another one of the same name" if identity.fleet == present.fleet else ""),
-            "A vessel that changes fleets gets a new card: `logboat fleet card`.",
+            (
+                f"the identity belongs to fleet {identity.fleet!r}, but this vessel belongs to fleet"
+                f" {present.fleet!r}"
+            )
+            + (", a different fleet with the same name" if identity.fleet == present.fleet else ""),
+            "To move a vessel to another fleet, write a new card with `logboat fleet card`.",
         )
     elif present.vessel != identity.vessel:
         yield (
-            f"it is {identity.vessel}'s, and this is {present.vessel}",
-            f"Take {identity.vessel}'s card, or write a new one for it: `logboat fleet card`.",
+            f"the identity is of vessel {identity.vessel}, but this is vessel {present.vessel}",
+            f"Use the card of {identity.vessel}, or write a new one with `logboat fleet card`.",
         )

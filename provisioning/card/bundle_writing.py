@@ -38,7 +38,7 @@ def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes])
         run(["debugfs", "-w", "-f", "/dev/stdin", place], stdin="\n".join([*lines, ""]).encode())
     for name, content in bundle.items():
         if run(["debugfs", "-R", f"cat /{INBOX}/{name}", place]) != content:
-            text = f"{path}: {name} could not be put into its data partition"
+            text = f"{path}: {name} could not be written to the data partition"
             raise CardError(text)
     run(["e2fsck", "-fn", place])
 
@@ -58,7 +58,7 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
     for name, content in bundle.items():
         run(["mcopy", "-D", "o", "-o", "-i", drive, "-", f"::{ON_FAT}/{name}"], stdin=content)
         if run(["mcopy", "-n", "-i", drive, f"::{ON_FAT}/{name}", "-"]) != content:
-            text = f"{path}: {name} could not be put onto its FAT partition"
+            text = f"{path}: {name} could not be written to the FAT partition"
             raise CardError(text)
 
 
@@ -67,8 +67,8 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
     place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
-            f"{folder}: has neither {ON_FAT}/ nor autoboot.txt: not the first partition of a Logboat card;"
-            " name the folder where that is mounted"
+            f"{folder}: the folder has neither {ON_FAT}/ nor autoboot.txt; give the folder where the"
+            " first partition of a Logboat card is mounted"
         )
         raise CardError(text)
     if (place / MANIFEST).is_file():
@@ -77,7 +77,7 @@ def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> No
         make_folder((place / name).parent, OWN)
         files.write_on_fat(place / name, content)
         if files.read_back(place / name) != content:
-            text = f"{place / name}: reads otherwise than was written: take another card"
+            text = f"{place / name}: the file read back differs from what was written; use another card"
             raise CardError(text)
 
 
@@ -100,5 +100,5 @@ def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     except (ValueError, AttributeError, RecursionError):
         return  # damaged, so it is replaced
     if present != vessel:
-        text = f"{where}: there is a bundle of {present} already; remove it, or take another card"
+        text = f"{where}: there is already a bundle of vessel {present}; remove it, or use another card"
         raise CardError(text)

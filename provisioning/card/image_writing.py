@@ -49,7 +49,7 @@ def size_of(image: Path) -> int | None:
     Raises CardError if there is no such image.
     """
     if not image.is_file():
-        text = f"{image}: there is no such image"
+        text = f"{image}: the image does not exist"
         raise CardError(text)
     return None if image.suffix in (".xz", ".gz") else image.stat().st_size
 
@@ -65,7 +65,7 @@ def open_target(target: Target) -> Iterator[tuple[int, Path]]:
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
+        hint = "; try again with sudo" if isinstance(error, PermissionError) else ""
         text = f"{path}: cannot be written: {error.strerror}{hint}"
         raise CardError(text) from error
     try:
@@ -75,7 +75,8 @@ def open_target(target: Target) -> Iterator[tuple[int, Path]]:
             path.replace(target.path)
     except OSError as error:
         text = (
-            f"{path}: {error.strerror or error}; it starts nothing now: write it again, or take another card"
+            f"{path}: {error.strerror or error}; the card cannot be booted now; write it again, or use"
+            " another card"
         )
         raise CardError(text) from error
     finally:
@@ -116,10 +117,10 @@ def verify(descriptor: int, written: WriteRecord, progress: Progress) -> None:
     total, so_far = sum(length for _, length, _ in written.pieces), 0
     for offset, length, digest in written.pieces:
         if hashlib.sha256(os.pread(descriptor, length, offset)).digest() != digest:
-            text = f"at byte {offset} it reads otherwise than was written: take another card"
+            text = f"the data read back at byte {offset} differs from what was written; use another card"
             raise CardError(text)
         so_far += length
-        progress("reading back", so_far, total)
+        progress("verifying", so_far, total)
 
 
 def finish(descriptor: int, written: WriteRecord) -> None:
@@ -128,7 +129,7 @@ def finish(descriptor: int, written: WriteRecord) -> None:
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     if os.pread(descriptor, SECTOR, 0) != written.first_sector:
-        text = "its first sector cannot be written: take another card"
+        text = "the first sector cannot be written; use another card"
         raise CardError(text)
 
 
@@ -138,7 +139,7 @@ def _chunks(image: Path) -> Iterator[bytes]:
             while chunk := file.read(CHUNK):
                 yield chunk
     except (lzma.LZMAError, gzip.BadGzipFile, EOFError, OSError) as error:
-        text = f"{image}: cannot be read: {error}; fetch or build the image anew"
+        text = f"{image}: cannot be read: {error}; download or build the image again"
         raise CardError(text) from error
 
 
@@ -154,7 +155,7 @@ def _check_digest(image: Path, digest: str) -> None:
     """Check an unpacked image against `IMAGE.sha256`, as sha256sum writes it, if that file exists."""
     beside = image.with_name(f"{image.name}.sha256")
     if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
-        text = f"{image}: not what {beside.name} says; fetch or build the image anew"
+        text = f"{image}: the image does not match {beside.name}; download or build the image again"
         raise CardError(text)
 
 

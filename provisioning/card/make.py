@@ -10,7 +10,7 @@ from provisioning.errors import CardError
 from . import bundle_writing, image_writing, partitions
 from .image_writing import Progress
 
-_FULL: Final = "it is full: the card is too small for this image"
+_FULL: Final = "no space left; the card is too small for this image"
 
 
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
@@ -53,6 +53,6 @@ def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> N
         with target.open("rb") as file:
             fat, _ = partitions.ours(partitions.at(file.fileno()), str(target))
     except PermissionError as error:
-        text = f"{target}: {error.strerror}; try it with sudo"
+        text = f"{target}: {error.strerror}; try again with sudo"
         raise CardError(text) from error
     bundle_writing.onto_fat(target, fat, bundle, vessel=vessel)

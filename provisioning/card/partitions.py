@@ -77,10 +77,10 @@ def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
         raise CardError(text) from error
     fat, data = partitions.get(FAT_PARTITION), partitions.get(DATA_PARTITION)
     if fat is None or fat.type not in _FAT:
-        text = f"{what}: its first partition is not FAT; is this a Logboat image?"
+        text = f"{what}: the first partition is not FAT; is this a Logboat image?"
         raise CardError(text)
     if data is None or data.type != _LINUX:
-        text = f"{what}: it has no data partition ({DATA_PARTITION}); is this a Logboat image?"
+        text = f"{what}: there is no data partition ({DATA_PARTITION}); is this a Logboat image?"
         raise CardError(text)
     return fat, data
 

@@ -52,7 +52,7 @@ def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
         (each for each in _all(listed.get("blockdevices", [])) if each.get("path") == str(path)), None
     )
     if device is None:
-        text = f"{path}: there is no such device; is the card in its reader?"
+        text = f"{path}: the device does not exist; is the card in the reader?"
         raise CardError(text)
     size = int(device.get("size") or 0)
     words = " ".join(str(device[key]).strip() for key in ("vendor", "model") if device.get(key))
@@ -65,7 +65,7 @@ def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
 def _objections(device: Mapping[str, Any], size: int, need: int) -> Iterator[str]:
     kind = device.get("type")
     if kind != "disk":
-        yield f"it is a {kind or 'thing'}, not a whole card; name the device that it is on"
+        yield f"this is a {kind or 'device'}, not a whole card; give the device of the whole card"
     mounted = [
         str(point)
         for each in _all([device])
@@ -73,25 +73,25 @@ def _objections(device: Mapping[str, Any], size: int, need: int) -> Iterator[str
         if point
     ]
     if mounted:
-        yield f"it is in use at {', '.join(mounted)}; unmount it first, if that is the card"
+        yield f"it is mounted at {', '.join(mounted)}; if this is the card, unmount it first"
     if not any(device.get(key) in _YES for key in ("rm", "hotplug")) and device.get("tran") != "usb":
-        yield "it is not removable, so it is no card"
+        yield "the device is not removable, so it is not a card"
     if size == 0:
-        yield "there is no card in it"
+        yield "there is no card in the reader"
     if device.get("ro") in _YES:
-        yield "it cannot be written; is the card's lock switch on?"
+        yield "the card is read-only; is its lock switch on?"
     if size < need:
-        yield f"it is too small: the image needs {format_bytes(need)}"
+        yield f"the card is too small; the image needs {format_bytes(need)}"
 
 
 def _file(path: Path) -> Target:
     if path.exists() and not path.is_file():
-        text = f"{path}: neither a file nor a device"
+        text = f"{path}: this is neither a file nor a device"
         raise CardError(text)
     if not path.parent.is_dir():
-        text = f"{path.parent}: there is no such folder; make it first"
+        text = f"{path.parent}: the folder does not exist; create it first"
         raise CardError(text)
-    return Target(path, None, f"file {path}" + (", which is there already" if path.exists() else ""))
+    return Target(path, None, f"file {path}" + (", which exists already" if path.exists() else ""))
 
 
 def _all(listed: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

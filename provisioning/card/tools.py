@@ -41,7 +41,10 @@ def run(command: Sequence[str], *, stdin: bytes = b"", good: Sequence[int] = (0,
     """
     tool = command[0]
     if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:
-        text = f"{tool} is not on this machine; install it (Debian: apt install {PACKAGES.get(tool, tool)})"
+        text = (
+            f"{tool} is not installed on this machine; install it (Debian: apt install"
+            f" {PACKAGES.get(tool, tool)})"
+        )
         raise CardError(text)
     done = subprocess.run(
         command, input=stdin, capture_output=True, env={**os.environ, **_ENVIRONMENT}, check=False

@@ -21,16 +21,28 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make one image and return the exit status."""
-    parser = ArgumentParser(prog="make image", description="Make a card's image.")
-    parser.add_argument("--board", default="pi", help="a file of image/boards (pi)")
+    parser = ArgumentParser(prog="make image", description="Build the image of a card.")
+    parser.add_argument("--board", default="pi", help="name of a file in image/boards (default: pi)")
     parser.add_argument(
-        "--base", default="raspios", help="a file of image/bases, or an official image (raspios)"
+        "--base",
+        default="raspios",
+        help=("name of a file in image/bases, or path of an official image (default: raspios)"),
     )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build/image", metavar="DIR")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="what is kept for the next build")
-    parser.add_argument("--locked", action="store_true", help="fail if the archive has other versions")
-    parser.add_argument("--write-lock", action="store_true", help="lock the versions that the archive has")
-    parser.add_argument("--url", default="", help="where the image will be, for Raspberry Pi Imager's list")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help=("folder of files that are reused by the next build")
+    )
+    parser.add_argument(
+        "--locked", action="store_true", help=("fail if the archive has versions that differ from the lock")
+    )
+    parser.add_argument(
+        "--write-lock", action="store_true", help=("write the versions that the archive has to the lock")
+    )
+    parser.add_argument(
+        "--url",
+        default="",
+        help=("address of the folder to which the image will be uploaded, for Raspberry Pi Imager's list"),
+    )
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -62,7 +74,7 @@ def _made(args: Namespace) -> int:
         print(f"make image: {error.filename or 'disk'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("make image: interrupted; nothing half-made is left", file=sys.stderr)
+        print("make image: interrupted; no incomplete files are left", file=sys.stderr)
         return 1
     return 0
 

@@ -32,10 +32,10 @@ def _fetch(archive: Archive, keys: Path, *, log: Path) -> None:
         try:
             run(["curl", "-fsSL", "--max-time", "60", "-o", str(package), archive.keyring], log=log)
         except ToolError as error:
-            text = f"{archive.keyring} cannot be had (where it cannot be reached: BASE=debian): {error}"
+            text = f"{archive.keyring} cannot be downloaded (to build without it, use BASE=debian): {error}"
             raise BaseError(text) from error
         if (actual := build_cache.file_digest(package)) != archive.sha256:
-            text = f"{archive.keyring} is not what the recipe names: its SHA-256 is {actual}"
+            text = f"{archive.keyring} does not match the recipe: its SHA-256 is {actual}"
             raise BaseError(text)
         run(["dpkg-deb", "--extract", str(package), str(tree)], log=log)
         shutil.copy(tree / archive.file, f"{keys}.part")

@@ -13,7 +13,7 @@ It then reads autoboot.txt there.
 """
 _HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
 or a bundle from `logboat fleet card`.
-What is put here is taken in at the next start.
+The vessel reads them at its next start.
 """
 
 Files = Mapping[str, bytes | Path]

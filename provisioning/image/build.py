@@ -55,7 +55,7 @@ class Build:
     def run(self) -> Path:
         """Make the image and return its folder; raises ImageError, OSError."""
         if os.geteuid() != 0:
-            raise ImageError("an image is made as root (owners of files, chroot): try it with sudo")
+            raise ImageError("building an image needs root, for file owners and chroot; try again with sudo")
         self.output.mkdir(parents=True, exist_ok=True)
         self.cache.mkdir(parents=True, exist_ok=True)
         check_room(self.output, NEEDED)
@@ -95,7 +95,7 @@ class Build:
                 recipe.lock.write_text(lock.text_of(packages))
                 base = roots.locked(recipe, base, self.cache)
         differs = self._differs(packages)
-        with teller.step("root of tools"):
+        with teller.step("root with the tools"):
             roots.unpack(roots.tools(recipe, self.cache, native=native(), log=log), tools)
             (tools / "work").mkdir()
         with teller.step("Python packages"):
@@ -141,14 +141,17 @@ class Build:
         """Report and return the differences from the lock; raise ImageError where the lock is binding."""
         path = self.recipe.lock
         if not path.exists():
-            differences: tuple[str, ...] = ("there is no lock for this board and base",)
+            differences: tuple[str, ...] = ("this board and base have no lock",)
         else:
             differences = lock.differences(path.read_text(), packages)
             if forged := lock.forged(path.read_text(), packages):
                 raise LockError(forged)
         if differences and self.locked:
             text = "\n".join(
-                ["the archive has other versions than the lock (make image-lock):", *differences]
+                [
+                    ("the archive's versions differ from the lock; to accept them, run make image-lock:"),
+                    *differences,
+                ]
             )
             raise ImageError(text)
         for line in differences:
@@ -162,7 +165,7 @@ class Build:
         if recipe.start == "raspberry-pi":
             problems = firmware.problems(selector, boot, layout)
             if problems:
-                raise ImageError("\n".join(["the firmware would not start this:", *problems]))
+                raise ImageError("\n".join(["the firmware could not boot this image:", *problems]))
         image = disk.make(tools, layout, epoch=epoch)
         disk.fat(tools, layout.partition("selector"), selector, epoch=epoch)
         disk.fat(tools, layout.partition("boot-a"), boot, epoch=epoch)
@@ -208,9 +211,8 @@ class Build:
             self.teller.print_line(f"{path.name}: {disk.mebibytes(size) if size > 2**20 else size}{sparse}")
         took = time.monotonic() - self.teller.started
         self.teller.print_line(
-            f"image {disk.mebibytes(self.recipe.layout.size)} raw; {took:.0f} s,"
-            f" at most {disk.mebibytes(peak)} of disk;"
-            f" kept for the next build: {disk.mebibytes(disk.used(self.cache))}"
+            f"image {disk.mebibytes(self.recipe.layout.size)} uncompressed; {took:.0f} s, peak disk use"
+            f" {disk.mebibytes(peak)}; cache for the next build: {disk.mebibytes(disk.used(self.cache))}"
         )
         self.teller.print_line(f"done: {final}")
 
@@ -220,8 +222,8 @@ def check_room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         text = (
-            f"{place}: {disk.mebibytes(free)} are free, a build needs {disk.mebibytes(needed)};"
-            " make room, or build elsewhere: make image OUT=DIR"
+            f"{place}: {disk.mebibytes(free)} are free, but a build needs {disk.mebibytes(needed)}; free"
+            " some space, or build in another folder with make image OUT=DIR"
         )
         raise RoomError(text)
 
@@ -233,7 +235,7 @@ def alone(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            text = f"another build is at work with {cache}; wait for it, or take another cache"
+            text = f"{cache}: another build uses this cache; wait until it ends, or use another cache"
             raise ImageError(text) from error
         yield
 
@@ -242,7 +244,7 @@ def native() -> str:
     """Return this machine's architecture in Debian's notation; raises ImageError if none fits."""
     architecture = _NATIVE.get(platform.machine())
     if architecture is None:
-        text = f"an image cannot be made on {platform.machine()}: only on x86_64 and aarch64"
+        text = f"an image cannot be built on {platform.machine()}; use a machine with x86_64 or aarch64"
         raise ImageError(text)
     return architecture
 
@@ -257,7 +259,7 @@ def commit_of(repository: Path) -> Mapping[str, Any]:
         commit, when = run([*git, "log", "-1", "--format=%H %ct"]).decode().split()
         changed = bool(run([*git, "status", "--porcelain"]).strip())
     except ToolError as error:
-        text = f"{repository} is no checkout of Logboat: {error}"
+        text = f"{repository} is not a checkout of Logboat: {error}"
         raise ImageError(text) from error
     epoch = os.environ.get("SOURCE_DATE_EPOCH", when)
     return {"commit": commit, "changed": changed, "epoch": int(epoch)}
@@ -270,5 +272,5 @@ def read_from(tar: Path, name: str) -> str:
             ["tar", "--extract", "--to-stdout", "--file", str(tar), name], capture_output=True, check=True
         ).stdout.decode()
     except subprocess.CalledProcessError as error:
-        text = f"{tar} is damaged: it has no {name}; remove it, and try again"
+        text = f"{tar} is damaged: {name} is missing; remove the file, and try again"
         raise ImageError(text) from error

@@ -33,8 +33,8 @@ class LockError(ImageError):
     def __init__(self, differences: Iterable[str]) -> None:
         """Compose the message from `differences`, one line for each package."""
         head = (
-            "packages are not what was locked, though they have the same versions; somebody has changed the"
-            " archive, the mirror, or build/image/cache (remove that, and see whether it stays so):"
+            "packages have the locked versions but different contents, so the archive, the mirror or"
+            " build/image/cache was changed; remove build/image/cache and try again:"
         )
         text = "\n".join([head, *differences])
         super().__init__(text)

@@ -36,13 +36,13 @@ def problems(selector: Files, boot: Files, layout: Layout) -> Sequence[str]:
 
 def _selector(files: Files, layout: Layout) -> Iterator[str]:
     if FIRST not in files:
-        yield f"selector: {FIRST} is not there: Pi 3 and Zero 2 W load nothing else"
+        yield f"selector: {FIRST} is missing; Pi 3 and Zero 2 W load nothing else"
     text = _text(files, "autoboot.txt")
     if text is None:
-        yield "selector: autoboot.txt is not there: no slot is chosen"
+        yield "selector: autoboot.txt is missing, so no slot is selected"
         return
     if len(text.encode()) > AUTOBOOT:
-        yield f"selector: autoboot.txt is longer than {AUTOBOOT} bytes: the rest is not read"
+        yield f"selector: autoboot.txt is longer than {AUTOBOOT} bytes; the firmware ignores the rest"
     sections = _sections(text)
     numbers = {
         where: {value for key, value in pairs if key == "boot_partition"} for where, pairs in sections.items()
@@ -50,33 +50,36 @@ def _selector(files: Files, layout: Layout) -> Iterator[str]:
     for where, slot in (("all", "boot-a"), ("tryboot", "boot-b")):
         wanted = str(layout.partition(slot).number)
         if numbers.get(where) != {wanted}:
-            yield f"selector: autoboot.txt: [{where}] does not choose partition {wanted}, {slot}"
+            yield f"selector: autoboot.txt: [{where}] does not select partition {wanted} ({slot})"
     if ("tryboot_a_b", "1") not in sections.get("all", ()):
-        yield "selector: autoboot.txt: without tryboot_a_b=1 a trial boot would look for tryboot.txt"
+        yield "selector: autoboot.txt: tryboot_a_b=1 is missing, so a trial boot would look for tryboot.txt"
 
 
 def _boot(files: Files) -> Iterator[str]:
     text = _text(files, "config.txt")
     if text is None:
-        yield "boot: config.txt is not there"
+        yield "boot: config.txt is missing"
         return
     yield from _lines(text)
     yield from _kernels(text, files)
     for name in ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat", FIRST):
         if name not in files:
-            yield f"boot: {name} is not there"
+            yield f"boot: {name} is missing"
     for names in DEVICE_TREES:
         if not any(name in files for name in names):
-            yield f"boot: there is no {' or '.join(names)}"
+            yield f"boot: {' or '.join(names)} is missing"
     yield from _command_line(_text(files, "cmdline.txt"))
 
 
 def _lines(text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), start=1):
         if len(line) > LINE and not line.startswith("#"):
-            yield f"boot: config.txt, line {number} is longer than {LINE} characters: the rest is not read"
+            yield (
+                f"boot: config.txt, line {number} is longer than {LINE} characters; the firmware ignores the"
+                " rest"
+            )
         if line.startswith("[") and not _FILTERS.fullmatch(line):
-            yield f"boot: config.txt, line {number}: the firmware knows no {line}"
+            yield f"boot: config.txt, line {number}: the firmware does not know {line}"
 
 
 def _kernels(text: str, files: Files) -> Iterator[str]:
@@ -84,19 +87,22 @@ def _kernels(text: str, files: Files) -> Iterator[str]:
     loaded = re.findall(r"^initramfs (\S+) followkernel$", text, re.MULTILINE)
     for name in (*named, *loaded):
         if name not in files:
-            yield f"boot: config.txt names {name}, which is not there"
+            yield f"boot: config.txt names {name}, which is missing"
         elif name in named and not _is_image(_bytes(files[name])):
-            yield f"boot: {name} is no kernel that the firmware can load: no arm64 Image, nor one in gzip"
+            yield (
+                f"boot: {name} is not a kernel that the firmware can load, which is an arm64 Image, plain or"
+                " in gzip"
+            )
     if not named:
         yield "boot: config.txt names no kernel"
 
 
 def _command_line(text: str | None) -> Iterator[str]:
     if text is None:
-        yield "boot: cmdline.txt is not there"
+        yield "boot: cmdline.txt is missing"
         return
     if "\n" in text.rstrip("\n"):
-        yield "boot: cmdline.txt has more than one line: only the first is read"
+        yield "boot: cmdline.txt has more than one line; the firmware reads only the first"
     if not re.search(r"(^| )root=PARTUUID=[0-9a-f]{8}-0[56]( |$)", text):
         yield "boot: cmdline.txt does not name a slot's root by PARTUUID"
 
@@ -105,11 +111,11 @@ def _partitions(layout: Layout) -> Iterator[str]:
     for name in ("selector", "boot-a", "boot-b"):
         each = layout.partition(name)
         if each.type != "0c" or each.is_logical:
-            yield f"{name} is no primary FAT32 partition: the firmware reads no other"
+            yield f"{name} is not a primary FAT32 partition; the firmware reads no others"
     if layout.partition("selector").number != 1:
-        yield "selector is not the first partition: the ROM reads no other"
+        yield "selector is not the first partition; the ROM reads no others"
     if layout.disk_id == 0:
-        yield "the disk has no id: the kernel would find no root by PARTUUID"
+        yield "the disk has no id, so the kernel could not find its root by PARTUUID"
 
 
 def _sections(text: str) -> dict[str, list[tuple[str, str]]]:

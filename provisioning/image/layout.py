@@ -61,12 +61,15 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
             place += step  # the link's sector, and up to the alignment
         size = each["size"] * MIB
         if size % step or number == EXTENDED:
-            text = f"layout.toml: partition {each['name']}: not a multiple of {data['alignment']} MiB, or 4"
+            text = (
+                f"layout.toml: partition {each['name']}: the size is not a multiple of {data['alignment']}"
+                " MiB, or the number is 4"
+            )
             raise RecipeError(text)
         partitions.append(ImagePartition(number, each["name"], each["type"], each["label"], place, size))
         place += size
     if [each.number for each in partitions] != sorted({each.number for each in partitions}):
-        raise RecipeError("layout.toml: the partitions are not in the order of their numbers")
+        raise RecipeError("layout.toml: the partitions are not sorted by number")
     return Layout(data["disk_id"], tuple(partitions), (extended, place - extended), place)
 
 

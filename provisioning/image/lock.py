@@ -59,7 +59,7 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
     wanted = {name: version for name, version, _ in _entries(lock)}
     there = {each.name: each.version for each in packages}
     return tuple(
-        f"{name}: locked {wanted.get(name, 'not at all')}, is {there.get(name, 'not there')}"
+        f"{name}: locked {wanted.get(name, 'no version')}, found {there.get(name, 'no version')}"
         for name in sorted(wanted.keys() | there.keys())
         if wanted.get(name) != there.get(name)
     )
@@ -72,7 +72,7 @@ def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
     """
     wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
     return tuple(
-        f"{each.name} {each.version}: locked with SHA-256 {digest}, is {each.sha256}"
+        f"{each.name} {each.version}: locked SHA-256 {digest}, found {each.sha256}"
         for each in packages
         if each.sha256 and (digest := wanted.get((each.name, each.version))) not in (None, each.sha256)
     )

@@ -35,7 +35,7 @@ def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path
         with _mounted(disk, linux, scratch / "mount", log=log) as mounted:
             run(["cp", "-a", str(mounted), str(root)], log=log)
         if not (root / f"usr/bin/python{PYTHON}").exists():
-            text = f"{image} has no Python {PYTHON}: is it Raspberry Pi OS of {recipe.suite}?"
+            text = f"{image} has no Python {PYTHON}; is it Raspberry Pi OS {recipe.suite}?"
             raise BaseError(text)
         (root / _FIRMWARE).mkdir(parents=True, exist_ok=True)
         run(["mcopy", "-s", "-n", "-m", "-i", f"{disk}@@{fat[0]}", "::*", str(root / _FIRMWARE)], log=log)
@@ -53,7 +53,7 @@ def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path
 def unpacked(image: Path, disk: Path, *, log: Path) -> Path:
     """Unpack the image to a sparse raw file and return its path; raises BaseError if it is damaged."""
     if not image.is_file():
-        text = f"there is no file {image}"
+        text = f"the file {image} does not exist"
         raise BaseError(text)
     tool = UNPACKERS.get(image.suffix)
     try:
@@ -78,16 +78,19 @@ def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], 
     try:
         table: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
     except ToolError as error:
-        text = f"{image} is no image of a card: {error}"
+        text = f"{image} is not the image of a card: {error}"
         raise BaseError(text) from error
     parts = table["partitions"]
     if table["label"] != "dos" or len(parts) != 2 or parts[0]["type"] not in _FAT or parts[1]["type"] != "83":
-        text = f"{image} is no official Raspberry Pi OS image: those have one FAT and one Linux partition"
+        text = f"{image} is not an official Raspberry Pi OS image, which has one FAT and one Linux partition"
         raise BaseError(text)
     size = disk.stat().st_size
     fat, linux = ((each["start"] * SECTOR, each["size"] * SECTOR) for each in parts)
     if linux[0] + linux[1] > size:
-        text = f"{image} is damaged: its root should end at byte {linux[0] + linux[1]}, the file at {size}"
+        text = (
+            f"{image} is damaged: its root partition ends at byte {linux[0] + linux[1]}, but the file ends"
+            f" at byte {size}"
+        )
         raise BaseError(text)
     return fat, linux
 
@@ -132,7 +135,7 @@ def _install(recipe: Recipe, root: Path, *, log: Path) -> None:
         run([*inside, *install], env=env, log=log)
         run([*inside, "apt-get", "clean"], env=env, log=log)
     except ToolError as error:
-        text = f"the image lacks {', '.join(wanted)}, which could not be installed into it: {error}"
+        text = f"{', '.join(wanted)} could not be installed into the image: {error}"
         raise BaseError(text) from error
     finally:
         policy.unlink()

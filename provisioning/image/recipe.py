@@ -105,7 +105,7 @@ def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
     try:
         inputs = _recipe(source, board=board, base=base, native=native, data=(boards, bases, common))
     except (KeyError, TypeError) as error:
-        text = f"{source}: the recipe of board {board} on base {base} lacks {error}"
+        text = f"{source}: the recipe for board {board} on base {base} has no {error}"
         raise RecipeError(text) from error
     return replace(inputs, official=official)
 
@@ -134,7 +134,7 @@ def _recipe(
     ]
     console = boards.get("console") or boards[CONSOLES].get(architecture)
     if console is None:
-        text = f"board {board}: no console is named for {architecture} (image/boards/{board}.toml)"
+        text = f"board {board}: no console is set for {architecture} in image/boards/{board}.toml"
         raise RecipeError(text)
     kernels = tuple(
         Kernel(tuple(each["boards"]), each["image"], each["initramfs"])
@@ -177,7 +177,7 @@ def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         there = ", ".join(sorted(each.stem for each in path.parent.glob("*.toml")))
-        text = f"there is no {kind} {name!r}; there are: {there}"
+        text = f"{kind} {name!r} does not exist; choose one of {there}"
         raise RecipeError(text) from error
     except tomllib.TOMLDecodeError as error:
         text = f"{path}: {error}"
@@ -191,7 +191,7 @@ def one(root: Path, pattern: str) -> Path:
     """
     matches = sorted(root.glob(pattern))
     if not matches:
-        text = f"the base has no {pattern}: is a package missing from image/?"
+        text = f"the base has no {pattern}; is a package missing in image/?"
         raise RecipeError(text)
     return matches[-1]
 
@@ -202,7 +202,7 @@ def several(root: Path, patterns: Iterable[str]) -> list[Path]:
     for pattern in patterns:
         matches = [path for path in sorted(root.glob(pattern)) if path.is_file()]
         if not matches:
-            text = f"the base has no {pattern}: is a package missing from image/?"
+            text = f"the base has no {pattern}; is a package missing in image/?"
             raise RecipeError(text)
         by_name.update({path.name: path for path in matches})
     return [by_name[name] for name in sorted(by_name)]

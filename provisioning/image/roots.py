@@ -240,7 +240,10 @@ def ensure_runnable(architecture: str) -> None:
         return
     interpreter = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if interpreter is None:
-        text = "programs of arm64 cannot be run here: install qemu-user-static (make image does)"
+        text = (
+            "this machine cannot run programs for arm64; install qemu-user-static, or run make image, which"
+            " installs it"
+        )
         raise ToolError(text)
     (_BINFMT / "register").write_bytes(_registration(interpreter))
 

@@ -78,8 +78,10 @@ def run(
             file.write(f"$ {shlex.join(command)}\n".encode() + out + err)
     if process.returncode:
         last_output = last_words((err or out).decode(errors="replace"))
-        where = f"; all of it is in {log}" if log is not None else ""
-        text = f"{Path(command[0]).name} failed ({_end(process.returncode)}){where}. It said:\n{last_output}"
+        where = f"; full output in {log}" if log is not None else ""
+        text = (
+            f"{Path(command[0]).name} failed ({_end(process.returncode)}){where}. Its output:\n{last_output}"
+        )
         raise ToolError(text)
     return out
 

@@ -106,7 +106,7 @@ def unpack(wheel: Path, site: Path) -> None:
             else:
                 target = site.joinpath(*parts)
             if ".." in parts or Path(name).is_absolute():
-                text = f"{wheel.name}: {name} would be written elsewhere"
+                text = f"{wheel.name}: {name} would be written outside the target folder"
                 raise RecipeError(text)
             if name.endswith("/"):
                 continue

@@ -27,7 +27,7 @@ def each_key(
     """Read a mapping's values by their keys, and note the keys that are unknown."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Text) and node.is_null):
-            sheet.leave_unread("", node.line, "this is not a table of names and values")
+            sheet.leave_unread("", node.line, "this is not a mapping of keys to values")
         return
     for key, value in node.pairs:
         if key.text in readers:
@@ -39,7 +39,7 @@ def each_key(
 def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
     """Return a scalar's text; None for a null, and None with a problem for anything else."""
     if not isinstance(value, Text):
-        sheet.leave_unread(key.text, value.line, "this is not a text")
+        sheet.leave_unread(key.text, value.line, "this value is not text")
         return None
     return None if value.is_null else value.text
 
@@ -48,7 +48,7 @@ def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
     """Return true or false, or None after noting a problem for anything else."""
     truth = value.truth if isinstance(value, Text) else None
     if truth is None:
-        sheet.leave_unread(key.text, value.line, "this is neither true nor false")
+        sheet.leave_unread(key.text, value.line, "this value is not true or false")
     return truth
 
 

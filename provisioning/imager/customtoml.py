@@ -21,7 +21,7 @@ _KEYS: Final = {
 
 def _text(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise InputError(f"{shown(raw)} is not a text", 'Put it in double quotes: "…".')
+        raise InputError(f"{shown(raw)} is not text", 'Put it in double quotes: "…".')
     return raw
 
 
@@ -65,8 +65,8 @@ def _take(sections: dict[str, dict[str, Any]], file: toml_file.TomlFile, sheet: 
     if user["password"]:
         line = file.line(("user", "password"))
         if user["password_encrypted"] is False or not user["password"].startswith("$"):
-            text = "a password in clear is not kept"
-            remedy = "Write its hash, as `openssl passwd -6` prints it, and password_encrypted = true."
+            text = "a plain-text password is not accepted"
+            remedy = "Write its hash, as printed by `openssl passwd -6`, and set password_encrypted = true."
             sheet.problems.append(
                 FileProblem(Path(sheet.file), line, "password", text, remedy, table="[user]")
             )

@@ -8,8 +8,8 @@ from .requested_settings import RequestedWifi, SettingsSheet
 from .yamltree import Node, Pairs, Text
 
 NO_EFFECT: Final[Mapping[str, str]] = {
-    "dhcp6": "addresses are asked for anyway",
-    "optional": "nothing waits for a network",
+    "dhcp6": "addresses are always requested",
+    "optional": "startup does not wait for a network",
 }
 """Keys of an interface that are ignored, and why."""
 _KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
@@ -50,7 +50,7 @@ class _NetworkConfig:
 
     def _version(self, key: Text, value: Node) -> None:
         if text_of(self._sheet, key, value) != "2":
-            self._sheet.leave_unread(key.text, value.line, "only version 2 is understood here")
+            self._sheet.leave_unread(key.text, value.line, "only version 2 is supported")
 
     def _ethernet(self, _key: Text, value: Node) -> None:
         each_key(value, self._sheet, {"dhcp4": self._dhcp}, no_effect=NO_EFFECT)
@@ -65,10 +65,8 @@ class _NetworkConfig:
 
     def _dhcp(self, key: Text, value: Node) -> None:
         if boolean_of(self._sheet, key, value) is False:
-            text = "an address of its own is not taken from here"
-            self._sheet.leave_unread(
-                key.text, value.line, text, "Write it into vessel.toml, under [network]."
-            )
+            text = "a static address is not supported in this file"
+            self._sheet.leave_unread(key.text, value.line, text, "Set it in vessel.toml, under [network].")
 
     def _point(self, ssid: Text, value: Node) -> None:
         _Point(self._sheet, ssid).read(value)
@@ -117,12 +115,12 @@ class _Point:
 
     def _mode(self, key: Text, value: Node) -> None:
         if text_of(self._sheet, key, value) != "infrastructure":
-            self._refuse(key, value, "only an access point can be joined, and this is another mode")
+            self._refuse(key, value, 'only mode "infrastructure" is supported')
 
     def _manage(self, key: Text, value: Node) -> None:
         management = text_of(self._sheet, key, value)
         if management not in _KEY_MANAGEMENT:
-            self._refuse(key, value, "a network that is secured in this way cannot be joined")
+            self._refuse(key, value, "this key management is not supported")
         self._is_open = management == "none"
 
     def _refuse(self, key: Text, value: Node, text: str) -> None:

@@ -55,15 +55,13 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
 def _as_text(reader: Callable[[str, SettingsSheet], None]) -> Callable[[bytes, SettingsSheet], None]:
     def read_text(content: bytes, sheet: SettingsSheet) -> None:
         if len(content) > MOST_BYTES:
-            sheet.leave_unread(
-                "", None, f"this is far too long for such a file: more than {MOST_BYTES // 1000} kB"
-            )
+            sheet.leave_unread("", None, f"the file is too long: more than {MOST_BYTES // 1000} kB")
             return
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
-            sheet.leave_unread("", line, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".')
+            sheet.leave_unread("", line, "the file is not UTF-8 text", "Save it with the encoding UTF-8.")
             return
         reader(text.replace("\r\n", "\n"), sheet)
 

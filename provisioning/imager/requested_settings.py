@@ -19,7 +19,7 @@ The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_
 setting without a parser is taken unchanged.
 """
 NO_CHECKS: Final[Checks] = {}
-CHANGE_IT: Final = "Change or remove it; as long as it is there, this file stays on the card."
+CHANGE_IT: Final = "Change or remove it. Until then, this file stays on the card."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class SettingsSheet:
         if ssid is None or password is None:
             return
         if any(other.ssid == ssid for other in known):
-            self.leave_unread(key, line, "this network is there twice", "Keep one of the two.")
+            self.leave_unread(key, line, "this network is listed twice", "Keep one of them.")
             return
         self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
@@ -95,4 +95,4 @@ class SettingsSheet:
 
     def unknown(self, key: str, line: int | None) -> None:
         """Note a key that is not understood here."""
-        self.leave_unread(key, line, "this is not understood here")
+        self.leave_unread(key, line, "this key is not supported")

@@ -49,7 +49,7 @@ def read(text: str, sheet: SettingsSheet) -> None:
             heredoc = _HEREDOC.search(stripped)
             ending = heredoc[1] if heredoc else None
         else:
-            text = "this line is not run: nothing of this file is"
+            text = "this line is not executed, and neither is the rest of this file"
             sheet.leave_unread(stripped.split(" ")[0][:_LONGEST], line, text)
 
 
@@ -82,7 +82,7 @@ def _read_call(call: list[str], sheet: SettingsSheet, line: int) -> None:
             flags = {word for word in words if word in _FLAGS.get(action, ())}
             _action(action, [word for word in words if word not in flags], flags, sheet, line)
         case _:
-            sheet.leave_unread(call[0], line, "this call is not understood here")
+            sheet.leave_unread(call[0], line, "this call is not supported")
 
 
 def _action(action: str, words: list[str], flags: set[str], sheet: SettingsSheet, line: int) -> None:
@@ -105,4 +105,4 @@ def _action(action: str, words: list[str], flags: set[str], sheet: SettingsSheet
         case "set_keymap", [_]:
             pass  # an appliance has no keyboard
         case _:
-            sheet.leave_unread(action, line, "this call is not understood here")
+            sheet.leave_unread(action, line, "this call is not supported")

@@ -12,22 +12,22 @@ _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#clo
 """Beginnings of user-data that is not cloud-config."""
 NO_EFFECT: Final[Mapping[str, str]] = {
     "manage_etc_hosts": "the host name is set at each start",
-    "manage_resolv_conf": "NetworkManager does that",
+    "manage_resolv_conf": "NetworkManager writes it",
     "preserve_hostname": "the host name is set at each start",
     "apt": "the system is read-only",
-    "keyboard": "an appliance has none",
-    "locale": "an appliance speaks one language",
-    "enable_ssh": "SSH is on",
+    "keyboard": "an appliance has no keyboard",
+    "locale": "an appliance has one language",
+    "enable_ssh": "SSH is always enabled",
 }
 """Keys that are ignored, and why."""
 NO_EFFECT_FOR_A_USER: Final[Mapping[str, str]] = {
-    "groups": "the user is in the groups that serve here",
-    "shell": "it is bash",
+    "groups": "the user is already in the groups that are needed",
+    "shell": "the shell is bash",
     "sudo": "the user is in the group sudo",
-    "gecos": "a remark",
+    "gecos": "it is only a comment",
 }
 NO_EFFECT_FOR_BUSES: Final[Mapping[str, str]] = dict.fromkeys(
-    ("i2c", "spi", "onewire"), "sensors.toml says which are on"
+    ("i2c", "spi", "onewire"), "sensors.toml determines which buses are enabled"
 )
 _PACKAGES: Final = frozenset({"avahi-daemon"})
 """Packages that Imager requests, and that an appliance does without."""
@@ -44,7 +44,7 @@ _COMMANDS: Final = re.compile(
 def read(text: str, sheet: SettingsSheet) -> None:
     """Note the settings that the file requests."""
     if text.startswith(_OTHER_FORMS):
-        sheet.leave_unread("", 1, "this is not a cloud-config, and nothing else is read here")
+        sheet.leave_unread("", 1, "the file is not a cloud-config, the only supported format")
         return
     root = root_of(text, sheet)
     if root is not None:
@@ -75,7 +75,7 @@ class _UserData:
         each_key(root, sheet, readers, no_effect=NO_EFFECT)
         if self._password_logins is not None and "ssh_keys" not in sheet.values:
             text, remedy = (
-                "SSH lets nobody in by password here",
+                "SSH does not accept passwords on this system",
                 "Add a public key under ssh_authorized_keys.",
             )
             sheet.leave_unread("ssh_pwauth", self._password_logins, text, remedy)
@@ -89,7 +89,7 @@ class _UserData:
     def _user(self, key: Text, value: Node) -> None:
         sheet = self._sheet
         if self._has_user:
-            sheet.leave_unread(key.text, value.line, "there can be one user here, and this is another")
+            sheet.leave_unread(key.text, value.line, "only one user is supported, and this is a second one")
             return
         self._has_user = True
         if isinstance(value, Text):
@@ -129,7 +129,9 @@ class _UserData:
         others = [each for each in items_of(value) if not _COMMANDS.fullmatch(_command(each))]
         if others:
             count = f"{len(others)} commands are" if len(others) > 1 else "a command is"
-            self._sheet.leave_unread(key.text, others[0].line, f"{count} not run: nothing of this file is")
+            self._sheet.leave_unread(
+                key.text, others[0].line, f"{count} not executed; no command of this file is"
+            )
 
     def _interfaces(self, _key: Text, value: Node) -> None:
         each_key(value, self._sheet, {}, no_effect=NO_EFFECT_FOR_BUSES)

@@ -77,7 +77,7 @@ def parse(text: str) -> Node | None:
         return None if root is None else _Builder(text).node(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        words = error.problem or error.context or "it is not whole"
+        words = error.problem or error.context or "it is incomplete"
         raise YamlError(f"this is not YAML ({words})", None if mark is None else mark.line + 1) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise YamlError("this is not YAML", None) from error
@@ -92,10 +92,10 @@ class _Builder:
         line = node.start_mark.line + 1
         self._count += 1
         if self._count > _MOST_NODES:
-            raise YamlError("this is far too much for such a file", line)
+            raise YamlError("the file has too many values", line)
         kind = node.id
         if node.tag != f"tag:yaml.org,2002:{_TAGS[kind]}":
-            raise YamlError("a value has a type of its own (!…)", line)
+            raise YamlError("a value has a custom type (!…), which is not supported", line)
         if kind == "scalar":
             return Text(line, self._words(node), node.style is None)
         if kind == "sequence":
@@ -104,9 +104,9 @@ class _Builder:
         for key_node, value_node in node.value:
             key = self.node(key_node)
             if not isinstance(key, Text):
-                raise YamlError("a name is not a text", key.line)
+                raise YamlError("a key is not text", key.line)
             if any(key.text == other.text for other, _ in pairs):
-                raise YamlError(f"{key.text!r} is there twice", key.line)
+                raise YamlError(f"the key {key.text!r} is defined twice", key.line)
             pairs.append((key, self.node(value_node)))
         return Pairs(line, tuple(pairs))
 

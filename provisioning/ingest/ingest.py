@@ -124,7 +124,9 @@ class Intake:
     def _collect(self, extra: OfferedFiles | None) -> OfferedFiles | None:
         inbox = self._inbox
         if inbox is not None and not permissions.is_ours(inbox):
-            self._complain(inbox, "is not root's, and is not believed", "Write the card anew.")
+            self._complain(
+                inbox, "the folder does not belong to root, so it is not used", "Write the card again."
+            )
             inbox = None
         try:
             offer = collect(self._card, inbox, memory=self._force.memory)
@@ -194,10 +196,10 @@ class Intake:
                 yield FileProblem(place, None, "", text, remedy)
             radio = offer.identity.get(RADIO_KEY)
             if radio is not None and not _RADIO_KEY.fullmatch(radio.strip()):
-                text = f"{RADIO_KEY}: this is no password of a radio"
-                yield FileProblem(place, None, "", text, "Write the bundle anew.")
+                text = f"{RADIO_KEY}: this is not a valid radio password"
+                yield FileProblem(place, None, "", text, "Write the bundle again.")
             if why := identities.radio_objection(staged / IDENTITY):
-                yield FileProblem(place, None, "", why, "Write the bundle anew.")
+                yield FileProblem(place, None, "", why, "Write the bundle again.")
         for name, content in offer.configuration.items():
             if name != SENSORS and is_empty(content):  # the check of sensors.toml says more
                 yield FileProblem(offer.origins[name], None, "", *EMPTIED)
@@ -214,8 +216,9 @@ class Intake:
                 offer.origins.get(CONFIG, self._force.folder / VESSEL),
                 None,
                 "id",
-                f'the vessel is "{verdict.vessel}" here, and "{whose.vessel}" by its certificate',
-                f'Write: id = "{whose.vessel}". Another vessel needs another card: `logboat fleet card`.',
+                f'the id is "{verdict.vessel}", but the certificate is for "{whose.vessel}"',
+                f'Write: id = "{whose.vessel}". For another vessel, write another card with `logboat'
+                " fleet card`.",
                 table="[vessel]",
             )
 
@@ -285,7 +288,7 @@ class Intake:
 
     def _compare(self, path: Path, content: bytes) -> None:
         if files.read_back(path) != content:
-            text = "was written, and reads differently"
+            text = "the file read back differs from what was written"
             raise OSError(None, text, str(path))
 
     def _finish_wiping(self) -> None:
@@ -364,8 +367,8 @@ class Intake:
         place = Path(str(name)) if name else where or self._force.folder
         self._complain(
             place,
-            f"could not be read or written: {words}",
-            "Is the card's lock switch on? Else the card is failing: replace it soon.",
+            f"the file could not be read or written: {words}",
+            "Check the card's lock switch. If it is off, the card is failing; replace it soon.",
         )
 
     def _complain(self, place: Path, text: str, remedy: str) -> None:

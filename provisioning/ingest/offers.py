@@ -55,8 +55,11 @@ def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> Of
         if source.identity
     }
     if len(whose) > 1:  # of one vessel, the card's is the later one, because someone has put it there
-        where = " and ".join(f"{vessel}'s in {source.folder}" for vessel, source in whose.items())
-        text = f"there are two bundles of different vessels, {where}; remove that on FAT, or write a new card"
+        where = " and ".join(f"of {vessel} in {source.folder}" for vessel, source in whose.items())
+        text = (
+            f"there are bundles of two different vessels, {where}; remove the one on the FAT partition, or"
+            " write a new card"
+        )
         raise BundleError(text)
     return offer
 
@@ -66,8 +69,8 @@ def _check_single(folder: Path) -> None:
     if deeper:
         names = " and ".join(f"{folder.name}/{path.name}" for path in deeper)
         text = (
-            f"{names}: a bundle in a folder of its own; move what is in the right one up to {folder.name}/,"
-            " and remove the folder"
+            f"{names}: the bundle is in a subfolder; move its files up to {folder.name}/, and remove the"
+            " subfolder"
         )
         raise BundleError(text)
 

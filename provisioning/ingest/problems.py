@@ -10,12 +10,12 @@ from sensors.toml.toml_file import FileProblem
 
 NAME: Final = "PROBLEMS.txt"
 _HEAD: Final = (
-    "Logboat could not take in what stands on this card.",
-    "What was in force before stays in force, and recording goes on.",
+    "Logboat could not apply the files on this card.",
+    "The previous configuration stays in use, and recording continues.",
 )
 _FOOT: Final = (
-    "Correct it, save it, put the card back and switch on.",
-    "This file goes away when all is well.",
+    "Correct and save the files, put the card back, and switch the vessel's computer on.",
+    "This file is removed when there are no more problems.",
 )
 
 

@@ -73,16 +73,16 @@ def assign(adapters: Sequence[Adapter], *, joins: bool, access_point: bool, radi
             free.remove(for_radio)
         else:
             missing.append(
-                f"no Wi-Fi adapter here can do {_NAMES[radio]}: plug in one that can, or choose another mode"
+                f"no Wi-Fi adapter supports {_NAMES[radio]}; plug in one that does, or choose another mode"
             )
     client = free[0] if joins and free else None
     if joins and client is None:
-        missing.append("no Wi-Fi adapter is left to join a network with: plug in another")
+        missing.append("no Wi-Fi adapter is free to join a network; plug in another one")
     point, second = None, None
     if access_point:
         able = [each for each in free if "AP" in each.modes]
         if not able:
-            missing.append("no Wi-Fi adapter is left that can be an access point: plug in another")
+            missing.append("no free Wi-Fi adapter supports access points; plug in another one")
         elif able[-1] is client:
             point, second = CREW, client.phy
         else:

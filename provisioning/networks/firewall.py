@@ -33,7 +33,10 @@ def text(*, ssh: Sequence[str], listener: Sequence[str]) -> str:
     """Return the rules for nftables; each of the two may contain `*` for all interfaces."""
     return "".join(
         [
-            "# Made by logboat-networks from vessel.toml: where SSH and the listener are open.\n",
+            (
+                "# Written by logboat-networks from vessel.toml: the interfaces on which SSH and the"
+                " listener are open.\n"
+            ),
             *_chain("ssh", ssh),
             *_chain("listener", listener),
         ]

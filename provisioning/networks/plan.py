@@ -89,7 +89,10 @@ def plan(
     """
     mode, missing = network.vessel_radio.mode, []
     if mode != "off" and (fleet is None or radio_key is None):
-        missing.append("the radio between vessels needs the fleet's key: it comes with the vessel's bundle")
+        missing.append(
+            "the radio between vessels needs the fleet's radio key, which is in the vessel's bundle; put"
+            " the bundle on the card"
+        )
         mode = "off"
     assignment = radios.assign(
         adapters, joins=bool(network.wifi), access_point=network.access_point is not None, radio=mode

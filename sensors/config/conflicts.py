@@ -39,7 +39,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
         ((draft.table, draft.valid_value("id")) for draft in drafts),
         "id",
         "id of another sensor",
-        "Choose another.",
+        "Choose another id.",
     )
     _check_pins(drafts, reserved)
     _check_chips(drafts)
@@ -61,13 +61,13 @@ def _chip(draft: SensorDraft) -> str | None:
 
 
 def _check_pins(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
-    taken: dict[int, str] = dict.fromkeys(EEPROM_PINS, "is read from a HAT's EEPROM at boot")
+    taken: dict[int, str] = dict.fromkeys(EEPROM_PINS, "is used at boot to read a HAT's EEPROM")
     for draft in drafts:
         lane = _lane(draft)
         if lane is None:
             continue
         for pin in BUS_PINS.get(lane, ()):
-            taken.setdefault(pin, f"belongs to the bus {lane}, which {_name(draft)} uses")
+            taken.setdefault(pin, f"belongs to bus {lane}, which {_name(draft)} uses")
         _check_lights(draft, lane, reserved)
     users: dict[int, SensorDraft] = {}
     pins = {draft.valid_value("pin") for draft in drafts}
@@ -96,20 +96,20 @@ def _check_lights(draft: SensorDraft, lane: str, reserved: Mapping[int, str]) ->
         pin = lights[0]
         draft.table.complain(
             "bus" if "bus" in draft.table.data else "",
-            f"the bus {lane} takes pin {pin}, which is used by {_holder(reserved[pin])}",
+            f"bus {lane} needs pin {pin}, which is used by {_holder(reserved[pin])}",
             f"Use another bus, or {_release(reserved[pin])}.",
         )
 
 
 def _holder(name: str) -> str:
     """Return the name of a reserved pin's user, in words."""
-    return "the satellite receiver's pulse, [clock] pps" if name == PPS else f"the {name} light"
+    return "the satellite receiver's pulse ([clock] pps)" if name == PPS else f"the {name} light"
 
 
 def _release(name: str) -> str:
     """Return the advice that frees a reserved pin."""
     if name == PPS:
-        return "give pps another under [clock] in logboat.toml"
+        return "set pps to another pin under [clock] in logboat.toml"
     return f"set {name} = 0 under [lights] in logboat.toml"
 
 
@@ -156,11 +156,11 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
         earlier = owners.setdefault(CHIPS[chip].usual_address if address is None else address, draft)
         if _chip(earlier) != chip:
             where = CHIPS[chip].wiring.describe(
-                None, CHIPS[chip].usual_address if address is None else int(address)
+                draft.valid_value("bus"), CHIPS[chip].usual_address if address is None else int(address)
             )
             draft.table.complain(
                 "address",
-                f"{_name(earlier)} has another chip at the same place ({lane}, {where})",
+                f"{_name(earlier)} is a different chip at the same address ({where})",
                 "Correct one of the addresses.",
             )
     for _, group in groupby(sorted(drafts, key=lambda draft: _chip(draft) or ""), key=_chip):
@@ -169,7 +169,9 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
             for draft in alike:
                 if _address(draft) is None:
                     draft.table.complain(
-                        "address", f"there are several on {lane}, and this one has no address", "Give it."
+                        "address",
+                        f"{lane} has several of these chips, and this sensor has no address",
+                        "Set address.",
                     )
 
 
@@ -184,6 +186,6 @@ def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
             key = by if by in draft.table.data else ""
             draft.table.complain(
                 key,
-                f"{_name(earlier)} already reads {by} {quantity} of this chip",
+                f"{by} {quantity} of this chip is already read by {_name(earlier)}",
                 "Choose another, or give each chip its address.",
             )

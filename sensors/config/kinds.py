@@ -144,7 +144,9 @@ def _is_number(draft: SensorDraft) -> bool:
     """Return False, and report a problem, if the path is a contact's: this kind measures numbers."""
     if draft.unit == CONTACT:
         draft.table.complain(
-            "path", f"{draft.values['path']} is on and off, and this sensor gives numbers", "Choose another."
+            "path",
+            f"{draft.values['path']} is a contact (on or off), but this sensor measures a number",
+            "Choose another path.",
         )
     return draft.unit != CONTACT
 
@@ -229,7 +231,9 @@ def _check_analog(draft: SensorDraft) -> None:
         if channel is not None and channel >= parsers.CHANNELS[chip]:
             most = parsers.CHANNELS[chip] - 1
             table.complain(
-                "channel", f"the {CHIPS[chip].title} has no channel {channel}", f"It has 0 to {most}."
+                "channel",
+                f"the {CHIPS[chip].title} has no channel {channel}",
+                f"Use a channel from 0 to {most}.",
             )
         if values["bus"] is None:
             values["bus"] = CHIPS[chip].wiring.usual_bus
@@ -250,8 +254,9 @@ def _check_valid(draft: SensorDraft) -> None:
         if last < valid[0] or first > valid[1]:
             draft.table.complain(
                 "valid",
-                f"none of the calibration ({first:g} to {last:g} V) is within {valid[0]:g} to {valid[1]:g} V",
-                "Give the voltages between which the sender is sound.",
+                f"the calibration ({first:g} to {last:g} V) is outside the valid range {valid[0]:g} to"
+                f" {valid[1]:g} V",
+                "Set valid to the lowest and highest voltage of a working sender.",
             )
     reference, divider = draft.valid_value("reference"), draft.valid_value("divider")
     if None in (valid, reference, divider) or chip not in ("mcp3008", "mcp3208"):
@@ -295,7 +300,9 @@ def _check_replay(draft: SensorDraft) -> None:
     file = _replay_file(draft)
     if not _is_file(file):
         draft.table.complain(
-            "file", f"there is no file {file.name} beside sensors.toml", f"Copy it to {file.parent}."
+            "file",
+            f"file {file.name} does not exist in the folder of sensors.toml",
+            f"Copy it to {file.parent}.",
         )
         return
     try:

@@ -81,12 +81,10 @@ def read_sensors(
 
 def nothing_described(path: Path) -> FileProblem:
     """Return the problem that is reported when `sensors.toml` is missing."""
-    return FileProblem(path, None, "", "there is no such file, so nothing is recorded", _DESCRIBE)
+    return FileProblem(path, None, "", "the file does not exist, so nothing is recorded", _DESCRIBE)
 
 
-_DESCRIBE: Final = (
-    f"Describe a sensor there with [[sensor]], or write {NO_SENSORS} = true if nothing is wired."
-)
+_DESCRIBE: Final = f"Add a [[sensor]], or write {NO_SENSORS} = true if nothing is wired."
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
@@ -96,13 +94,15 @@ def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -
     """
     has_sensors = bool(root.data.get("sensor"))
     if has_sensors and wants_none:
-        root.complain(NO_SENSORS, "the file says so, and describes sensors", "Take out one of the two.")
+        root.complain(
+            NO_SENSORS, "this is true, but the file describes sensors", "Remove this key or the sensors."
+        )
     elif not has_sensors and not wants_none and not root.problems:
         root.complain("", "no sensor is described, so nothing would be recorded", _DESCRIBE)
 
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
-    SECTIONS, ("this belongs into logboat.toml (on the card: vessel.toml)", "Move it there.")
+    SECTIONS, ("this section belongs in logboat.toml (vessel.toml on the card)", "Move it there.")
 )
 
 
@@ -119,7 +119,7 @@ def _path(raw: Any) -> str:
     if not signalk_paths.is_well_formed(path):
         raise InputError(
             f"{shown(path)} is not a Signal K path",
-            'Write names of letters and digits with points between: "propulsion.main.oilPressure".',
+            'Use names of letters and digits, separated by points: "propulsion.main.oilPressure".',
         )
     return path
 
@@ -128,7 +128,9 @@ def _unit(raw: Any) -> str:
     unit: str = text(16)(raw)
     known = {*DIMENSIONS, *(meta.units for meta in signalk_paths.TABLE.values())}
     if unit not in known and (si := si_of(unit)):
-        raise InputError(f"{shown(unit)} is not an SI unit", f'Values are kept in SI: unit = "{si}".')
+        raise InputError(
+            f"{shown(unit)} is not an SI unit", f'Values are stored in SI units: write unit = "{si}".'
+        )
     return unit
 
 
@@ -176,7 +178,7 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
     kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
     schema = _schema(kind)
     others = {
-        key: (f'kind "{kind_name}" has no such key', f"It has {', '.join(schema)}.")
+        key: (f'kind "{kind_name}" does not have this key', f"Its keys are: {', '.join(schema)}.")
         for key in _ANY_KIND
         if key not in schema
     }
@@ -205,21 +207,21 @@ def _find_unit(draft: SensorDraft) -> str | None:
     unit = next((unit for unit in (known, written, natural) if unit is not None), None)
     if unit is None:
         near = signalk_paths.similar(path)
-        hint = f'Did you mean "{near}"? Otherwise add' if near else "Add"
+        hint = f'Did you mean "{near}"? If not, add' if near else "Add"
         if "unit" not in table.faulty and draft.kind is not None:
             table.complain(
-                "path", f"{shown(path)} is not a path whose unit is known", f'{hint} its SI unit: unit = "…".'
+                "path", f"the unit of {shown(path)} is not known", f'{hint} its SI unit: unit = "…".'
             )
         return None
     if known is not None and written not in (None, known):
         table.complain(
-            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(written)}", "Leave unit out."
+            "unit", f"{path} is in {unit_words(known)}, not in {unit_words(written)}", "Remove unit."
         )
     elif natural is not None and natural != unit:
         table.complain(
             "path" if known is not None else "unit",
-            f"this sensor is in {unit_words(natural)}, and {path} in {unit_words(unit)}",
-            "Choose a path that fits what it measures.",
+            f"this sensor measures in {unit_words(natural)}, but {path} is in {unit_words(unit)}",
+            "Choose a path with that unit.",
         )
         return None
     return unit
@@ -232,7 +234,7 @@ def _interval(draft: SensorDraft) -> float:
     if usual is None:
         return 1.0
     if "rate" in table.data and "every" in table.data:
-        table.complain("every", "the rate is given twice, as rate and as every", "Keep one of the two.")
+        table.complain("every", "rate and every are both set", "Keep one of them.")
     if values["rate"] is not None:
         return 1.0 / float(values["rate"])
     return usual if values["every"] is None else float(values["every"])
@@ -243,7 +245,7 @@ def _deadband(draft: SensorDraft) -> float:
     if "deadband" not in table.data or unit is None:
         return 0.0
     if unit == CONTACT:
-        table.complain("deadband", "a contact has none", "Take it out.")
+        table.complain("deadband", "a contact has no deadband", "Remove this key.")
         return 0.0
     return table.value("deadband", _difference(unit)) or 0.0
 
@@ -254,7 +256,7 @@ def _difference(unit: str) -> Any:
     def parser(raw: Any) -> float:
         difference = parse_value(raw, unit, difference=True)
         if difference < 0:
-            raise InputError(f"{shown(raw)} is below 0", "Write how far the value may move, 0 or more.")
+            raise InputError(f"{shown(raw)} is below 0", "Write a number that is 0 or more.")
         return difference
 
     return parser
@@ -266,7 +268,9 @@ def _difference(unit: str) -> Any:
 def _severity(raw: Any) -> Severity:
     severity = one_of(Severity)(raw)
     if severity.rank < Severity.ALERT.rank:
-        raise InputError(f'"{severity}" is no alarm', 'Write "alert", "warn", "alarm" or "emergency".')
+        raise InputError(
+            f'"{severity}" is not a severity of alarms', 'Write "alert", "warn", "alarm" or "emergency".'
+        )
     return severity
 
 
@@ -277,8 +281,14 @@ _RULE: Final[Schema] = {
     "clear_for": Key(quantity("s", "0 s", "24 h"), 0.0),
 }
 _LIMITS: Final = ("above", "below", "hysteresis")
-_FOR_NUMBERS: Final = ("this is for numbers, and a contact has none", 'Write when = "active" or "inactive".')
-_FOR_CONTACTS: Final = ("this is for contacts, and here is a number", "Write above = … or below = ….")
+_FOR_NUMBERS: Final = (
+    ("this key is only for numbers, and this sensor is a contact"),
+    'Write when = "active" or "inactive".',
+)
+_FOR_CONTACTS: Final = (
+    ("this key is only for contacts, and this sensor measures a number"),
+    "Write above = … or below = ….",
+)
 
 
 def _alarm(table: Table, unit: str | None) -> AlarmRule:
@@ -320,19 +330,21 @@ def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
         key in table.data for key in conditions
     ):
         example = 'when = "active"' if contact else "above = … or below = …"
-        table.complain("", "the rule has no condition", f"Add {example}.")
+        table.complain("", "the alarm has no condition", f"Add {example}.")
     above, below, hysteresis = values.get("above"), values.get("below"), values.get("hysteresis")
     if above is None or below is None:
         return
     if above <= below:
         table.complain(
-            "below", f"every value is above {above:g} or below {below:g}", "above must be the higher one."
+            "below",
+            f"every value would raise the alarm: above {above:g}, or below {below:g}",
+            "Set above higher than below.",
         )
     elif hysteresis is not None and hysteresis >= above - below:
         table.complain(
             "hysteresis",
-            "it is as wide as what is good, so the alarm would stay",
-            f"Write less than {above - below:g}.",
+            "hysteresis covers the whole normal range, so the alarm would never clear",
+            f"Set it below {above - below:g}.",
         )
 
 

@@ -43,7 +43,7 @@ def pin(raw: Any) -> int:
     try:
         number: int = integer(0, _LAST_PIN)(raw)
     except InputError as error:
-        raise InputError(error.text, f"Give the BCM number (GPIO17 is 17), 0 to {_LAST_PIN}.") from None
+        raise InputError(error.text, f"Write the BCM number, from 0 to {_LAST_PIN} (GPIO17 is 17).") from None
     return number
 
 
@@ -63,10 +63,10 @@ def address(chip: str) -> Callable[[Any], int]:
 
     def parser(raw: Any) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int):
-            raise InputError(f"{shown(raw)} is not {what}", f"Write a number without quotes, {known}.")
+            raise InputError(f"{shown(raw)} is not {what}", f"Write a number from {known}, without quotes.")
         if raw not in allowed:
             written = form.format(raw) if 0 <= raw < 1024 else shown(raw)
-            raise InputError(f"{written} is not {what} of the {CHIPS[chip].title}", f"It can have {known}.")
+            raise InputError(f"the {CHIPS[chip].title} cannot have {what} of {written}", f"Use {known}.")
         return raw
 
     return parser
@@ -80,7 +80,7 @@ def thermometer_id(raw: Any) -> str:
         return name
     raise InputError(
         f"{shown(raw)} is not the address of a DS18B20",
-        "It is 28- and 12 digits or letters a to f, as in /sys/bus/w1/devices.",
+        "Write 28- followed by 12 digits or letters a to f, as in /sys/bus/w1/devices.",
     )
 
 
@@ -92,7 +92,7 @@ def volts(raw: Any) -> float:
 def pair(raw: Any) -> tuple[Any, Any]:
     """Parse a list of two elements."""
     if not isinstance(raw, list) or len(raw) != 2:
-        raise InputError(f"{shown(raw)} is not a pair", "Write [volts, value].")
+        raise InputError(f"{shown(raw)} is not a pair of values", "Write [volts, value].")
     return raw[0], raw[1]
 
 
@@ -100,7 +100,7 @@ def electrical_range(raw: Any) -> tuple[float, float]:
     """Parse a pair of lowest and highest voltage."""
     ends = list_of(volts)(raw)
     if len(ends) != 2:
-        raise InputError("a range has two ends", "Write [lowest, highest], in volts.")
+        raise InputError("a range needs two values", "Write [lowest, highest], in volts.")
     low, high = ends
     if low >= high:
         raise InputError(f"{low:g} V is not below {high:g} V", "Write the lower voltage first.")
@@ -120,8 +120,8 @@ def calibration(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
             before, after = points[place - 1][0], points[place][0]
             if after <= before:
                 raise InputError(
-                    f"its voltages do not rise: {after:g} V comes after {before:g} V",
-                    "Write the points in the order of their volts, each once.",
+                    f"the voltages are not in ascending order: {after:g} V follows {before:g} V",
+                    "Sort the points by voltage, and write each voltage once.",
                     at=(place,),
                 )
         return points
@@ -135,7 +135,8 @@ def recording(raw: Any) -> str:
     way = PurePosixPath(name)
     if way.is_absolute() or ".." in way.parts:
         raise InputError(
-            f"{shown(name)} is not beside sensors.toml", "Copy the file there and give its name."
+            f"{shown(name)} is not in the folder of sensors.toml",
+            "Copy the file to that folder, and write its name only.",
         )
     return name
 

@@ -95,11 +95,17 @@ class ContactTracker:
                 ("low", "high")[value] for value in (self._look.level, self._look.implied_level)
             )
             if level == implied:
-                return f"the pin reads {level} and changes without an edge: no interrupts, or never still?"
-            return f"the pin reads {level} and its last edge said {implied}: no interrupts from it?"
+                return (
+                    f"the pin reads {level} and changes without edges; check that interrupts work and that"
+                    " the signal is steady"
+                )
+            return (
+                f"the pin reads {level}, but its last edge was to {implied}; check that the pin delivers"
+                " interrupts"
+            )
         if self.state is SensorState.NOISY:
             seconds = self.NOISE_WINDOW_NS // _SECOND
-            return f"more than {self._changes_allowed} changes within {seconds} s: a bad contact?"
+            return f"more than {self._changes_allowed} changes within {seconds} s; check the contact"
         if self.state is SensorState.EDGES_LOST:
             return "the kernel's buffer overflowed; the count is right"
         return ""

@@ -144,5 +144,5 @@ class EdgeWatcher:
             line.service(now_ns)
         except Exception:  # noqa: BLE001
             # lines catch the errors of their own work: this is a fault of ours, and only its line suffers
-            _log.exception("%s is looked after no longer", line)
+            _log.exception("%s is no longer watched", line)
             self._lines.pop(line, None)

@@ -65,12 +65,12 @@ def open_header_chip(
         chip.close()
     if not chips:
         raise DriverError(
-            f"this machine has no GPIO chip (there is no {devices}/gpiochip*): a sensor on a pin needs a "
-            "Raspberry Pi"
+            f"this machine has no GPIO chip ({devices}/gpiochip* does not exist); a sensor on a pin"
+            " needs a Raspberry Pi"
         )
     raise DriverError(
-        f"no GPIO chip here is the header of a Raspberry Pi; looked for {', '.join(HEADER_CHIPS)}; "
-        f"found {', '.join(chips)}"
+        f"no GPIO chip of this machine is a Raspberry Pi's header; looked for {', '.join(HEADER_CHIPS)};"
+        f" found {', '.join(chips)}"
     )
 
 
@@ -89,10 +89,10 @@ _NOT_SUPPORTED: Final = 524
 _REFUSALS: Final[Mapping[int, str]] = {
     errno.EACCES: "not allowed: the user must be in the group gpio",
     errno.EPERM: "not allowed: the user must be in the group gpio",
-    errno.EINVAL: "the kernel refuses these settings",
-    errno.EOPNOTSUPP: "the chip cannot do this",
-    _NOT_SUPPORTED: "the chip cannot do this",
-    errno.ENXIO: "the line gives no interrupts",
+    errno.EINVAL: "the kernel rejects these settings",
+    errno.EOPNOTSUPP: "the chip does not support this",
+    _NOT_SUPPORTED: "the chip does not support this",
+    errno.ENXIO: "the line has no interrupts",
     errno.ENODEV: "the chip is gone",
 }
 
@@ -111,7 +111,7 @@ def line_error(chip: gpiod.Chip, pin: int, error: OSError) -> DriverError:
         holder = chip.get_line_info(pin).consumer
         by = f"by {holder}" if holder else "by another program or overlay"
         return DriverError(
-            f"{line} is in use {by}; take another pin, or remove what uses it (another program, or a line "
-            "dtoverlay=… or dtparam=… in /boot/firmware/config.txt)"
+            f"{line} is in use {by}; use another pin, or stop that program, or remove its dtoverlay= or"
+            " dtparam= line in /boot/firmware/config.txt"
         )
     return DriverError(f"{line} cannot be used: {_refusal(error)}")

@@ -172,7 +172,7 @@ class GpiodPin(LocalPiPin):
                 if self._setup.function == "output":
                     request.reconfigure_lines({self._number: PinSetup().line_settings(watching=False)})
             except OSError as error:
-                _log.warning("%r could not be made an input again: %s", self, error)
+                _log.warning("%r could not be set back to an input: %s", self, error)
             finally:
                 request.release()
 
@@ -209,7 +209,7 @@ class GpiodPin(LocalPiPin):
     def _set_state(self, value: float) -> None:
         with self.lock:
             if self._setup.function != "output":
-                raise PinSetInput(f"{self!r} is an input: its state cannot be set")
+                raise PinSetInput(f"{self!r} is an input, so its state cannot be set")
             self._line.set_value(self._number, VALUES[bool(value)])
 
     def _get_pull(self) -> str:
@@ -218,13 +218,13 @@ class GpiodPin(LocalPiPin):
     def _set_pull(self, value: str) -> None:
         with self.lock:
             if self._setup.function != "input":
-                raise PinFixedPull(f"{self!r} is an output: it cannot be pulled")
+                raise PinFixedPull(f"{self!r} is an output, so it cannot have a pull resistor")
             self._check_pull(value)
             self._become(replace(self._setup, pull=value))
 
     def _check_pull(self, value: str) -> None:
         if value not in BIASES:
-            raise PinInvalidPull(f"{self!r} cannot be pulled {value!r}: use up, down or floating")
+            raise PinInvalidPull(f"{self!r} has no pull {value!r}: use up, down or floating")
         if self._info.pull not in (value, ""):
             raise PinFixedPull(f"{self!r} has a resistor on the board that pulls it {self._info.pull}")
 
@@ -233,7 +233,7 @@ class GpiodPin(LocalPiPin):
 
     def _set_bounce(self, value: float | None) -> None:
         if value is not None and value < 0:
-            raise PinInvalidBounce(f"a bounce time of {value} s is less than none")
+            raise PinInvalidBounce(f"a bounce time of {value} s is negative")
         with self.lock:
             self._become(replace(self._setup, bounce=value or None))
 
@@ -317,7 +317,7 @@ class GpiodPin(LocalPiPin):
                     return  # closed by the callback, or by the garbage collector
                 self._broken = error
                 self.wake = NextCall(on_events=False)
-                _log.warning("%r can be read no longer: %s", self, error)
+                _log.warning("%r can no longer be read: %s", self, error)
 
     def _rest(self, now_ns: int, taken: int) -> NextCall:
         if now_ns - self._burst_ns >= FLOOD_NS:
@@ -391,4 +391,4 @@ class GpiodPin(LocalPiPin):
             self._call_when_changed(ticks, int(level))
         except Exception:  # noqa: BLE001
             # the callback is foreign code; the other pins must continue
-            _log.exception("what %r called when it changed failed", self)
+            _log.exception("the callback for changes of %r failed", self)

@@ -154,7 +154,7 @@ class AnalogDriver(KernelDriver):
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         if not isinstance(settings.options, AnalogOptions):
-            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self._options = settings.options
         self._chip = CHIPS[self._options.chip]
         super().__init__(settings, root=root, lane=self._chip.wiring.lane(self._options.bus))
@@ -177,11 +177,13 @@ class AnalogDriver(KernelDriver):
         self._volts_per_code = scale * options.divider
         if options.valid[1] > full * options.divider * (1 + 1e-6):
             remedy = (
-                "set the channel's gain in its overlay (…_gain=0: 6.144 V)" if bits is None else "lower valid"
+                ("set the channel's gain in its overlay (…_gain=0 is 6.144 V)")
+                if bits is None
+                else "lower valid"
             )
             raise DriverError(
-                f"{self._chip.title} measures up to {full * options.divider:.4g} V here, valid goes up to "
-                f"{options.valid[1]:g} V: a broken wire would look like a value; {remedy}"
+                f"{self._chip.title} measures up to {full * options.divider:.4g} V, but valid allows up"
+                f" to {options.valid[1]:g} V, so a broken wire would look like a value; {remedy}"
             )
         return directory
 

@@ -100,7 +100,7 @@ class KernelDriver(Driver):
 def bus_options(settings: SensorSettings) -> BusOptions:
     """Return the options of a sensor of this module, or raise `TypeError` if they are of another kind."""
     if not isinstance(settings.options, BusOptions):
-        raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+        raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
     return settings.options
 
 
@@ -139,17 +139,17 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
     reading near it. All zeros pass the CRC, but byte 4 of a real chip is never 0.
     """
     if not scratchpad.crc_good:
-        return "the CRC is wrong (noise on the wire, or the wire is too long)"
+        return "the CRC is wrong; check the wire for noise and length"
     if not any(scratchpad.data):
-        return "only zeros came (the data wire is held low)"
+        return "only zeros were read; check whether the data wire is shorted to ground"
     power_up, converted = 0x0C, 0x10
     mark = scratchpad.data[6]
     if mark == power_up and scratchpad.data[:2] == b"\xff\x07":
-        return "127.94 °C: the supply is too weak for a conversion"
+        return "127.94 °C, because the supply is too weak for a conversion"
     if scratchpad.millidegrees == 85_000 and mark != converted:
         near = previous is not None and abs(previous - (85 + ZERO_CELSIUS)) < 5
         if mark == power_up or not near:
-            return "85 °C: the sensor has just been reset or powered up (check its supply wire)"
+            return "85 °C, because the sensor was just reset or powered up; check its supply wire"
     return ""
 
 
@@ -204,7 +204,7 @@ class ThermometerDriver(KernelDriver):
         text = read_text(directory / "w1_slave")
         scratchpad = parse_scratchpad(text)
         if scratchpad is None:
-            raise DriverError("the conversion failed" if not text else f"w1_slave says {text[:40]!r}")
+            raise DriverError("the conversion failed" if not text else f"w1_slave contains {text[:40]!r}")
         doubts = doubt(scratchpad, previous=self._previous)
         if doubts:
             raise DriverError(doubts)
@@ -242,7 +242,7 @@ class ThermocoupleDriver(ChipDriver):
                 raise
             return fault
         if raw == 0 and read_number(directory / "in_temp_ambient_raw") == 0:
-            raise DriverError("the chip answers with zeros only; check the wires of SPI and its supply")
+            raise DriverError("the chip answers with zeros only; check the SPI wires and the supply")
         millidegrees = raw * read_number(directory / "in_temp_scale")
         return self.RANGE.reading(millidegrees / 1000 + ZERO_CELSIUS)
 
@@ -254,8 +254,8 @@ def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
     bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
     """
     for attribute, state, detail in (
-        ("fault_oc", SensorState.OPEN, "the thermocouple is open: a wire is broken or loose"),
-        ("fault_ovuv", SensorState.SHORT, "the thermocouple's wires touch supply or ground"),
+        ("fault_oc", SensorState.OPEN, "the thermocouple is open; check for a broken or loose wire"),
+        ("fault_ovuv", SensorState.SHORT, "a thermocouple wire touches the supply or ground"),
     ):
         if (directory / attribute).exists() and read_number(directory / attribute) != 0:
             return BusReading(None, state, detail)
@@ -263,7 +263,7 @@ def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
         return BusReading(
             None,
             SensorState.OPEN,
-            "the chip reports a fault: thermocouple open (or shorted, or no chip there)",
+            "the chip reports a fault: the thermocouple is open or shorted, or there is no chip",
         )
     return None
 
@@ -318,7 +318,9 @@ class PowerDriver(ChipDriver):
         shunt_v = read_number(directory / "in0_input") * 1e-3
         if abs(shunt_v) >= self._limits.shunt_v:
             return BusReading(
-                None, SensorState.OUT_OF_RANGE, f"{shunt_v:g} V over the shunt is all the chip can see"
+                None,
+                SensorState.OUT_OF_RANGE,
+                f"{shunt_v:g} V across the shunt is the most that the chip can measure",
             )
         return BusReading(tidy(value * self._factor))
 

@@ -71,7 +71,7 @@ class ContactDriver(Driver):
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
         if not isinstance(settings.options, ContactOptions):
-            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "gpio"
         self.interval_ns: int = round(settings.interval_s * 1e9)
         self._options = settings.options

@@ -35,10 +35,10 @@ class ManualDriver(Driver):
             raise DriverError(f"{self.settings.id} is not open")
         if self.settings.unit == "bool":
             if not isinstance(value, bool):
-                raise ValueError(f"{self.settings.id} takes true or false, not {value!r}")
+                raise ValueError(f"{self.settings.id} must be true or false, not {value!r}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             unit = f" in {self.settings.unit}" if self.settings.unit else ""
-            raise ValueError(f"{self.settings.id} takes a number{unit}, not {value!r}")
+            raise ValueError(f"{self.settings.id} must be a number{unit}, not {value!r}")
         sample = Sample(self.settings.id, self._clock.boottime_ns(), value)
         self._emit(sample)
         return sample

@@ -96,7 +96,7 @@ class PulseDriver(Driver):
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
         if not isinstance(settings.options, PulseOptions):
-            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "gpio"
         self.interval_ns = round(settings.interval_s * 1e9)
         self._options = settings.options
@@ -146,7 +146,10 @@ class PulseDriver(Driver):
             lost = line.meter.take_lost()
         state, detail = SensorState.GOOD, ""
         if rate is not None and rate > options.max_hz:
-            state, detail = SensorState.NOISY, f"{rate:.0f} pulses/s are more than {options.max_hz:g}"
+            state, detail = (
+                SensorState.NOISY,
+                (f"{rate:.0f} pulses/s exceed the limit of {options.max_hz:g} pulses/s"),
+            )
         elif lost:
             state, detail = SensorState.EDGES_LOST, f"the kernel dropped {lost} pulses; the value is right"
         value = count / options.pulses_per_unit

@@ -96,7 +96,7 @@ class UnmadeDriver(Driver):
         super().__init__(settings)
         self.lane = "unmade"
         self.interval_ns = None
-        self._why = f"the driver could not be made ({type(why).__name__}: {why}); the log has the details"
+        self._why = f"the driver could not be created ({type(why).__name__}: {why}); see the log for details"
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # it has nothing to say
         """Raise `DriverError` with the reason why the driver could not be made."""
@@ -117,6 +117,6 @@ def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -
         try:
             drivers.append(make_driver(settings, context=context))
         except Exception as error:  # noqa: BLE001  # one sensor's driver does not end the recorder
-            _log.error("the driver of %s could not be made: %s", settings.id, error, exc_info=error)
+            _log.error("the driver of %s could not be created: %s", settings.id, error, exc_info=error)
             drivers.append(UnmadeDriver(settings, error))
     return drivers

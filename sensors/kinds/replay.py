@@ -103,13 +103,16 @@ def load(file: Path, path: str) -> PathRecording:
             for number, offset_ns, row_path, value in _read(file, lines):
                 count += 1
                 if count > MOST_ROWS:
-                    raise DriverError(f"{file} has more than {MOST_ROWS} rows; cut the recording into parts")
+                    raise DriverError(f"{file} has more than {MOST_ROWS} rows; split the recording")
                 if len(paths) < _MOST_NAMED:
                     paths.add(row_path)
                 if row_path != path:
                     continue
                 if rows and offset_ns < rows[-1].offset_ns:
-                    raise DriverError(f"{file}, line {number}: time goes back; sort the recording by time")
+                    raise DriverError(
+                        f"{file}, line {number}: the time is earlier than in the row before; sort the"
+                        " recording by time"
+                    )
                 rows.append(RecordingRow(offset_ns, value))
     except DriverError:
         raise
@@ -117,7 +120,7 @@ def load(file: Path, path: str) -> PathRecording:
         raise DriverError(f"the recording {file} cannot be read: {error}") from error
     if not rows:
         there = ", ".join(sorted(paths)) or "no rows at all"
-        raise DriverError(f"{file} has no rows of {path}; it has {there}")
+        raise DriverError(f"{file} has no rows with path {path}; it has {there}")
     spacing = offset_ns // (count - 1) if count > 1 else 0
     return PathRecording(rows, max(offset_ns + spacing, 1_000_000))
 
@@ -127,7 +130,9 @@ def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, flo
     reader = csv.DictReader(lines)
     missing = {"time", "path", "value"} - set(reader.fieldnames or ())
     if missing:
-        raise DriverError(f"{file}, line 1: no column {', '.join(sorted(missing))}; need time,path,value")
+        raise DriverError(
+            f"{file}, line 1: column missing: {', '.join(sorted(missing))}; time, path and value are needed"
+        )
     first: datetime | float | None = None
     for row in reader:
         number = reader.line_num
@@ -164,21 +169,21 @@ def _between(first: datetime | float, time: datetime | float) -> int:
         _check_length(offset.total_seconds())
         return offset // timedelta(microseconds=1) * 1000
     if isinstance(first, datetime) or isinstance(time, datetime):
-        raise TypeError("times are to be all dates or all seconds")
+        raise TypeError("times must be all dates or all seconds")
     _check_length(time - first)
     return round((time - first) * 1e9)
 
 
 def _check_length(offset_s: float) -> None:
     if abs(offset_s) > MOST_S:
-        raise ValueError(f"its time is {offset_s:.6g} s from the first row's, and {MOST_S:.6g} s is the most")
+        raise ValueError(f"its time is {offset_s:.6g} s from the first row's; the limit is {MOST_S:.6g} s")
 
 
 def _value(text: str) -> float:
     words = {"true": 1.0, "false": 0.0}
     value = words[text] if text in words else float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is not a number that a sensor can have")
+        raise ValueError(f"{text} is not a finite number")
     return value
 
 
@@ -188,7 +193,7 @@ class ReplayDriver(Driver):
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
         if not isinstance(settings.options, ReplayOptions):
-            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "replay"
         self.interval_ns = POLL_NS
         self._options = settings.options

@@ -15,9 +15,9 @@ from sensors.state import SensorState
 from . import simulation_models
 
 _DETAIL: Final = {
-    SensorState.OPEN: "a broken wire, played",
-    SensorState.SHORT: "a short circuit, played",
-    SensorState.STALE: "silence, played",
+    SensorState.OPEN: "simulated broken wire",
+    SensorState.SHORT: "simulated short circuit",
+    SensorState.STALE: "simulated silence",
 }
 
 
@@ -27,7 +27,7 @@ class SimulatedDriver(Driver):
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
         if not isinstance(settings.options, SimulatedOptions):
-            raise TypeError(f"{settings.id} has the options of another kind than {settings.kind}")
+            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "simulated"
         self.interval_ns = round(settings.interval_s * 1e9)
         self._seed = settings.options.seed

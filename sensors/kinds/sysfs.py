@@ -102,8 +102,8 @@ class Chip:
         if self.overlay is not None:
             return config_line(self.overlay(bus, address))
         return (
-            "switch the bus on (dtparam=i2c_arm=on in /boot/firmware/config.txt) and at each start, as root:"
-            f" echo {self.device} 0x{address:02x} > {new_device(bus)}"
+            "enable the bus with dtparam=i2c_arm=on in /boot/firmware/config.txt, and run this as root"
+            f" at each start: echo {self.device} 0x{address:02x} > {new_device(bus)}"
         )
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
@@ -118,9 +118,11 @@ class Chip:
             if bus in (None, place[0]) and address in (None, place[1])
         }
         if not places:
-            missing = f"the kernel drives no {self.title} on {self.wiring.describe(bus, address)}"
+            missing = f"the kernel has no {self.title} on {self.wiring.describe(bus, address)}"
             if everywhere:
-                raise DriverError(f"{missing}, but on {self._list(everywhere)}: set bus and address to that")
+                raise DriverError(
+                    f"{missing}, but one is on {self._list(everywhere)}; set bus and address to that"
+                )
             remedy = self.binding(
                 bus if bus is not None else self.wiring.usual_bus,
                 address if address is not None else self.usual_address,
@@ -128,7 +130,7 @@ class Chip:
             raise DriverError(f"{missing}; {remedy}")
         if len(places) > 1:
             raise DriverError(
-                f"there are {len(places)} {self.title} ({self._list(places)}): set bus and address"
+                f"there are {len(places)} {self.title} chips ({self._list(places)}); set bus and address"
             )
         return next(iter(places.values()))
 
@@ -161,18 +163,18 @@ def find_thermometer(root: Path, address: str | None) -> Path:
     """
     folder = root / "sys/bus/w1/devices"
     if not folder.is_dir():
-        raise DriverError(f"there is no 1-wire bus ({folder} is missing); {config_line('w1-gpio')}")
+        raise DriverError(f"there is no 1-wire bus ({folder} does not exist); {config_line('w1-gpio')}")
     there = sorted(path.name for path in folder.glob("28-*"))
     if address is None:
         if len(there) > 1:
             raise DriverError(
-                f"there are {len(there)} thermometers on the bus ({', '.join(there)}): set address"
+                f"there are {len(there)} thermometers on the 1-wire bus ({', '.join(there)}); set address"
             )
         if not there:
             raise DriverError("no DS18B20 answers on the 1-wire bus; check its wires and the 4.7 kΩ pull-up")
         return folder / there[0]
     if address not in there:
-        others = f"; others answer: {', '.join(there)}" if there else "; nothing else answers either"
+        others = f"; others that answer: {', '.join(there)}" if there else "; no other thermometer answers"
         raise DriverError(f"{address} does not answer on the 1-wire bus{others}; check its wires")
     return folder / address
 
@@ -183,7 +185,7 @@ def read_text(attribute: Path) -> str:
         return attribute.read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
         number = error.errno or errno.EIO
-        reason = "is gone" if number in _NOT_THERE else f"cannot be read ({error.strerror or error})"
+        reason = "no longer exists" if number in _NOT_THERE else f"cannot be read ({error.strerror or error})"
         raise UnreadableError(f"{attribute.parent.name}/{attribute.name} {reason}", number) from error
 
 
@@ -197,7 +199,7 @@ def read_number(attribute: Path) -> float:
     if not math.isfinite(number):
         content = repr(text[:40]) if text else "nothing"
         where = f"{attribute.parent.name}/{attribute.name}"
-        raise UnreadableError(f"{where} says {content} where a number was due", errno.EIO)
+        raise UnreadableError(f"{where} contains {content} instead of a number", errno.EIO)
     return number
 
 

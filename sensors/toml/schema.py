@@ -132,8 +132,8 @@ class Table:
         if key in elsewhere:
             text, remedy = elsewhere[key]
         else:
-            text = "there is no such key"
-            remedy = f'Did you mean "{near}"?' if near else f"Keys here: {', '.join(schema)}."
+            text = "this key is not known"
+            remedy = f'Did you mean "{near}"?' if near else f"Known keys: {', '.join(schema)}."
         if near and near not in self.data:
             self.faulty.add(near)  # one misspelling, one report: it is not missing too
         self.complain(key, text, remedy)
@@ -153,9 +153,7 @@ class Table:
         if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
             return [self._below(item, (key, number), label) for number, item in enumerate(raw)]
         if raw != UNREADABLE:
-            self.complain(
-                key, f"{shown(raw)} stands where a table belongs", f"Write: {key} = {{ name = value, … }}"
-            )
+            self.complain(key, f"{shown(raw)} is not a table", f"Write: {key} = {{ name = value, … }}")
         self.faulty.add(key)
         return []
 
@@ -165,7 +163,7 @@ class Table:
         if not isinstance(raw, dict):
             if raw != UNREADABLE:
                 what = "two brackets" if isinstance(raw, list) else "no brackets"
-                self.complain(name, f"this is a section, and has {what}", f"Write: [{name}]")
+                self.complain(name, f"this section is written with {what}", f"Write: [{name}]")
             raw = {}
         return self._below(raw, (name,), f"[{name}]")
 
@@ -175,7 +173,7 @@ class Table:
         if isinstance(raw, list) and all(isinstance(item, dict) for item in raw):
             return [self._below(item, (name, number), f"[[{name}]]") for number, item in enumerate(raw)]
         if raw != UNREADABLE:
-            self.complain(name, f"each {name} needs two brackets", f"Write: [[{name}]]")
+            self.complain(name, f"[[{name}]] is written without two brackets", f"Write: [[{name}]]")
         return []
 
     def _below(self, data: Mapping[str, Any], way: Place, label: str) -> "Table":
@@ -190,13 +188,13 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
 
     def parser(raw: Any) -> str:
         if not isinstance(raw, str):
-            raise InputError(f"{shown(raw)} is not a text", 'Put it in double quotes: "…".')
+            raise InputError(f"{shown(raw)} is not text", 'Put it in double quotes: "…".')
         if len(raw) < least:
-            raise InputError(f"{shown(raw)} is too short", f"It needs {least} characters or more.")
+            raise InputError(f"{shown(raw)} is too short", f"Write at least {least} characters.")
         if len(raw) > most:
-            raise InputError(f"the text is {len(raw)} characters long", f"Shorten it to {most}.")
+            raise InputError(f"the text is {len(raw)} characters long", f"Shorten it to {most} characters.")
         if not raw.isprintable():
-            raise InputError("the text has line ends or control characters", "Write it on one line.")
+            raise InputError("the text contains line breaks or control characters", "Write it on one line.")
         return raw
 
     return parser
@@ -216,7 +214,9 @@ def integer(low: int, high: int) -> Parser:
         if isinstance(raw, bool) or not isinstance(raw, int):
             written = raw.strip() if isinstance(raw, str) else ""
             hint = written if written.isdecimal() else f"a number from {low} to {high},"
-            raise InputError(f"{shown(raw)} is not a whole number", f"Write {hint} without quotes or point.")
+            raise InputError(
+                f"{shown(raw)} is not a whole number", f"Write {hint} without quotes or decimal point."
+            )
         _in_range(raw, low, high)
         return raw
 
@@ -261,9 +261,9 @@ def quantity(unit: str, low: str, high: str) -> Parser:
     def parser(raw: Any) -> float:
         value = parse(raw, unit)
         if value < least:
-            raise InputError(f"{shown(raw)} is too little", f"It must be {low} or more.")
+            raise InputError(f"{shown(raw)} is too small", f"It must be {low} or more.")
         if value > most:
-            raise InputError(f"{shown(raw)} is too much", f"It must be {high} or less.")
+            raise InputError(f"{shown(raw)} is too large", f"It must be {high} or less.")
         return value
 
     return parser
@@ -277,8 +277,8 @@ def choice(*words: str) -> Parser:
             return raw
         near = close(raw, words) if isinstance(raw, str) else ""
         known = ", ".join(f'"{word}"' for word in words)
-        hint = f'Did you mean "{near}"?' if near else f"It is one of {known}."
-        raise InputError(f"{shown(raw)} is not known here", hint)
+        hint = f'Did you mean "{near}"?' if near else f"Use one of {known}."
+        raise InputError(f"{shown(raw)} is not an allowed value", hint)
 
     return parser
 
@@ -296,7 +296,7 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
         if not isinstance(raw, list):
             raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
         if len(raw) < least:
-            raise InputError(f"the list has {len(raw)} entries", f"It needs {least} or more.")
+            raise InputError(f"the list has {len(raw)} entries", f"Write at least {least}.")
         values = []
         for place, item in enumerate(raw):
             try:
@@ -308,14 +308,14 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
     return parse_list
 
 
-NAME_RULE: Final = "Use 1 to 32 small letters, digits and hyphens."
+NAME_RULE: Final = "Use 1 to 32 lower-case letters, digits and hyphens."
 
 
 def identifier(raw: Any) -> str:
     """Parse the id of a vessel or a sensor: `[a-z0-9-]{1,32}`."""
     if isinstance(raw, str) and 1 <= len(raw) <= 32 and set(raw) <= _NAME_CHARACTERS:
         return raw
-    raise InputError(f"{shown(raw)} cannot be an id", NAME_RULE)
+    raise InputError(f"{shown(raw)} is not a valid id", NAME_RULE)
 
 
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -330,4 +330,4 @@ def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: 
         earlier = first.setdefault(value, table)
         if earlier is not table:
             line = earlier.line(key)
-            table.complain(key, f"{shown(value)} is already the {what} in line {line}", remedy)
+            table.complain(key, f"{shown(value)} is already the {what}, in line {line}", remedy)

@@ -97,8 +97,8 @@ class TomlFile:
 
 
 EMPTIED: Final = (
-    "the file is empty, as a power cut leaves one that was being written",
-    "Write it again. If all of it is to be usual, write a remark: # empty on purpose",
+    "the file is empty, perhaps because of a power cut while it was written",
+    "Write it again. To use defaults for everything, write a comment: # empty on purpose",
 )
 """Description and remedy for a file that had content before and is empty now."""
 
@@ -117,7 +117,7 @@ def unforeseen(error: Exception) -> tuple[str, str]:
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     words = str(error).partition("\n")[0][:_LONGEST_REASON]
     reason = f"{type(error).__name__}{where}" + (f": {words}" if words else "")
-    return f"this cannot be used ({reason})", "Change it or take it out, and please report this."
+    return f"this cannot be processed ({reason})", "Change or remove it, and please report this."
 
 
 _LONGEST_REASON: Final = 200
@@ -141,9 +141,11 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
     except FileNotFoundError:
         if missing_ok:
             return TomlFile(path)
-        raise _failed(path, f"there is no file {path}", "Check the name, or create it.") from None
+        raise _failed(path, f"the file {path} does not exist", "Check the name, or create it.") from None
     except OSError as error:
-        raise _failed(path, f"cannot be read: {error.strerror or error}", "Check the card.") from error
+        raise _failed(
+            path, f"the file cannot be read: {error.strerror or error}", "Check the card."
+        ) from error
     except Exception as error:
         raise _failed(path, *unforeseen(error)) from error
     return parse(path, content)
@@ -167,13 +169,13 @@ def _parse(path: Path, content: bytes) -> TomlFile:
     if len(content) > MOST_BYTES:
         most = f"{MOST_BYTES // 1000} kB"
         raise _failed(
-            path, f"is far too long for a configuration: more than {most}", "Is this the right file?"
+            path, f"the file is too long for a configuration: more than {most}", "Is this the right file?"
         )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _failed(path, "this is not UTF-8 text", 'Save the file with encoding "UTF-8".', line) from None
+        raise _failed(path, "the file is not UTF-8 text", "Save it with the encoding UTF-8.", line) from None
     rows = text.replace("\r\n", "\n").split("\n")
     problems: list[FileProblem] = []
     most_repairs = min(_MOST_REPAIRS, _MOST_PARSED // max(len(content), 1))
@@ -190,7 +192,9 @@ def _parse(path: Path, content: bytes) -> TomlFile:
                     continue
             raise ConfigurationError(problems) from None
         except RecursionError:
-            raise _failed(path, "brackets are nested too deeply", "Close the brackets you opened.") from None
+            raise _failed(
+                path, "brackets are nested too deeply", "Close every bracket that is open."
+            ) from None
         except ValueError as error:  # for example, an integer with thousands of digits
             reason = str(error).partition(":")[0]
             raise _failed(path, f"a value cannot be read ({reason})", "Is this the right file?") from None
@@ -206,7 +210,7 @@ def _check_parts(path: Path, text: str) -> None:
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(
                 path,
-                f"a name has more than {MOST_PARTS} parts with points between",
+                f"a name has more than {MOST_PARTS} parts",
                 "Is this the right file?",
                 number,
             )
@@ -224,56 +228,60 @@ _CURLY: Final = re.compile(
     "\N{DOUBLE LOW-9 QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
     "\N{RIGHT SINGLE QUOTATION MARK}]"
 )
-_TWICE: Final = "this is there twice"
+_TWICE: Final = "this is defined twice"
 _WORDS: Final = (
     ("after a key in a key/value pair", 'there is no "=" after the name', "Write: name = value."),
     (
         "Invalid value",
         "this value is not understood",
-        "Put text in double quotes; write true or false in small letters.",
+        "Put text in double quotes; write true and false in lower case.",
     ),
     (
         "after a statement",
-        "there is more on the line than one value",
-        "Begin a new line, or put # before a remark.",
+        "there is text after the value",
+        "Start a new line, or put # before a comment.",
     ),
     (
         "Invalid statement",
         "this line is not understood",
-        "Write: name = value, or a [section], or # and a remark.",
+        "Write name = value, a [section], or a comment after #.",
     ),
     (
         "Invalid initial character for a key",
         "a name is missing or not understood",
-        "Use letters, digits, - and _ in names.",
+        "Use letters, digits, - and _ for names.",
     ),
-    ("Cannot declare", "this section is there twice", "Put both into one."),
-    ("Cannot overwrite", _TWICE, "Keep one of the two."),
-    ("Duplicate inline table key", _TWICE, "Keep one of the two."),
-    ("Cannot mutate", "this cannot be added to what is already closed above", "Put it all in one place."),
-    ("Cannot redefine", "this section is there twice", "Put both into one."),
+    ("Cannot declare", "this section is defined twice", "Merge the two."),
+    ("Cannot overwrite", _TWICE, "Keep one of them."),
+    ("Duplicate inline table key", _TWICE, "Keep one of them."),
+    (
+        "Cannot mutate",
+        ("this cannot be added to a table that is already complete above"),
+        "Put all of it in one place.",
+    ),
+    ("Cannot redefine", "this section is defined twice", "Merge the two."),
     ("']]' at the end", 'the header does not end with "]]"', "Write, for example: [[sensor]]."),
     ("']' at the end", 'the header does not end with "]"', "Write, for example: [vessel]."),
-    ("Unclosed array", 'a "[" is not closed before this', 'Add the "]".'),
+    ("Unclosed array", 'a "[" above is not closed', 'Add the "]".'),
     (
         "Unclosed inline table",
-        'a "{" is not closed before this',
-        'Add the "}"; all of { … } stands on one line.',
+        'a "{" is not closed',
+        'Add the "}"; all of { … } must be on one line.',
     ),
     (
         "Unescaped '\\'",
-        "a backslash in double quotes has a meaning of its own",
-        "Use / in file names, or single quotes.",
+        "a backslash in double quotes starts an escape",
+        "Use / in file names, or use single quotes.",
     ),
     (
         "Invalid hex value",
-        "a backslash in double quotes has a meaning of its own",
-        "Use / in file names, or single quotes.",
+        "a backslash in double quotes starts an escape",
+        "Use / in file names, or use single quotes.",
     ),
-    ("Unterminated string", "a text in quotes is never closed", "Add the closing quote."),
-    ("Illegal character '\\n'", "a text in quotes is not closed on its line", "Add the closing quote."),
+    ("Unterminated string", "a quoted text is never closed", "Add the closing quote."),
+    ("Illegal character '\\n'", "a quoted text is not closed on its line", "Add the closing quote."),
     ("Invalid date", "this is not a date", "Write it as 2026-05-31, or put text in double quotes."),
-    ("character", "there is a character that may not be here", "Delete it and type the line anew."),
+    ("character", "there is a character that is not allowed here", "Delete the line and type it again."),
 )
 """Part of `tomllib`'s message, its meaning, and a remedy; the first that matches applies."""
 _NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
@@ -298,13 +306,13 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProble
     before, after = (row[: column - 1], row[column - 1 :]) if column else (row, "")
     number, unit = _NUMBER_BEFORE.search(before), _UNIT_AFTER.match(after)
     if _CURLY.search(row):
-        what, remedy = "these are typographic quotes", 'Use straight quotes: "…".'
+        what, remedy = "typographic quotes are not allowed", 'Use straight quotes: "…".'
     elif number and unit:
         what, remedy = "a value with a unit needs quotes", 'Write, for example: "50 ms".'
         if unit[0] in _KNOWN_UNITS:  # anything else may be a password that begins with digits
             remedy = f'Write "{number[1]} {unit[0]}".'
     elif number and _COMMA_AFTER.match(after):
-        what, remedy = "this number has a comma", "Write it with a point."
+        what, remedy = "this number has a decimal comma", "Write it with a decimal point."
     name = _NAME.match(row)
     return FileProblem(path, line, name[1] if name else "", what, remedy, column=column)
 

@@ -145,7 +145,7 @@ class _Scanner:
     def _skip(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self._text, self._at)
         if match is None:
-            raise ValueError(f"line {self._line()} is not TOML")
+            raise ValueError(f"line {self._line()} is not valid TOML")
         self._at = match.end()
         return match[0]
 

@@ -209,7 +209,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
         "two boards claim to be this vessel",
         {"mesh": flashes(3)},
         ("mesh", "DUPLICATE IDENTITY: two boards claim to be one vessel"),
-        ("clones", "… both say they are vessel …"),
+        ("clones", "… both have the identity of vessel …"),
         "Find the other card with this vessel's identity, and give it an identity of its own (`logboat "
         "fleet add`). If it was stolen, run `logboat fleet revoke`. The light goes out an hour after the "
         "two last met, or after `systemctl restart logboat-sync`.",

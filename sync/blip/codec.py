@@ -117,7 +117,7 @@ class Decoder:
         """
         end = len(frame) - CHECKSUM_BYTES
         if end < start:
-            raise FrameTruncatedError("a frame ends within its checksum")
+            raise FrameTruncatedError("the frame is shorter than its checksum")
         content = frame[start:end]
         if flags & COMPRESSED:
             self._so_far = 0
@@ -140,16 +140,16 @@ class Decoder:
             # One byte more than allowed is enough to detect that there is more, without holding it.
             plain = inflate.decompress(content, min(PIECE, self._most + 1 - self._so_far))
         except zlib.error as error:
-            msg = f"a compressed frame cannot be inflated: {error}"
+            msg = f"the compressed frame cannot be inflated: {error}"
             raise DeflateInvalidError(msg) from error
         size = len(plain)
         self._so_far += size
         self.inflated += size
         if self._so_far > self._most:
-            msg = f"a compressed frame inflates to more than {self._most} bytes"
+            msg = f"the compressed frame inflates to more than {self._most} bytes"
             raise InflatedTooLargeError(msg)
         if inflate.eof:
-            raise DeflateInvalidError("a compressed frame ends the stream that all frames share")
+            raise DeflateInvalidError("the compressed frame ends the deflate stream that all frames share")
         self._checksum = checksum = zlib.crc32(plain, self._checksum)
         # A full piece may be followed by data that zlib holds back, even if all input is used up.
         self.is_amid = size == PIECE
@@ -161,4 +161,4 @@ class Decoder:
 
 
 def _mismatch(checksum: int, received: bytes) -> ChecksumMismatchError:
-    return ChecksumMismatchError(f"the checksum should be {checksum:08x} and is {received.hex()}")
+    return ChecksumMismatchError(f"the checksum is {received.hex()}, but should be {checksum:08x}")

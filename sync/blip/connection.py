@@ -292,7 +292,7 @@ class BlipConnection:
 
     def _receive(self, frame: bytes) -> list[Event]:
         if len(frame) > self._limits.frame_bytes:
-            msg = f"a frame of {len(frame)} bytes; the limit is {self._limits.frame_bytes}"
+            msg = f"the frame has {len(frame)} bytes; the limit is {self._limits.frame_bytes}"
             raise FrameTooLargeError(msg)
         number, flags, start = decode_header(frame)
         kind = flags & KIND_MASK
@@ -359,18 +359,18 @@ class BlipConnection:
 
     def _acknowledged(self, kind: int, number: int, frame: bytes, start: int) -> list[Event]:
         if kind not in (FrameKind.ACK_REQUEST, FrameKind.ACK_REPLY):
-            msg = f"a frame of kind {kind}"
+            msg = f"the frame has the unknown type {kind}"
             raise FrameKindUnknownError(msg)
         is_reply = kind == FrameKind.ACK_REPLY
         frame_bytes, _ = varint.decode(frame, start)
         if not 0 < number <= (self._requests_received if is_reply else self._requests_begun):
-            msg = f"an acknowledgement of {'reply' if is_reply else 'request'} {number}, which was never sent"
+            msg = f"the peer acknowledges {'reply' if is_reply else 'request'} {number}, which was never sent"
             raise AcknowledgementInvalidError(msg)
         message = self._outbox.find(number * 2 + is_reply)
         if message is None:
             return []  # It is sent, or has its reply: peers acknowledge up to the last frame.
         if frame_bytes > message.sent:
-            msg = f"an acknowledgement of {frame_bytes} bytes where {message.sent} were sent"
+            msg = f"the peer acknowledges {frame_bytes} bytes of a message, but only {message.sent} were sent"
             raise AcknowledgementInvalidError(msg)
         self._outbox.acknowledge(message, frame_bytes)
         return [Acknowledged(number, is_reply, frame_bytes)]
@@ -386,7 +386,7 @@ class BlipConnection:
                 number, properties, body, flags & URGENT != 0, flags & COMPRESSED != 0, True, too_large
             )
         if len(self._unanswered) >= self._limits.unanswered_requests:
-            msg = f"{len(self._unanswered)} requests are unanswered; that is the limit"
+            msg = f"{len(self._unanswered)} requests are unanswered, which is the limit"
             raise TooManyRequestsError(msg)
         self._unanswered[number] = flags & URGENT
         return RequestReceived(
@@ -413,7 +413,7 @@ class BlipConnection:
     def _message(self, content: bytes | bytearray) -> tuple[dict[str, str], bytes]:
         limits = self._limits
         if len(content) > limits.message_bytes:
-            msg = f"a message of more than {limits.message_bytes} bytes"
+            msg = f"the message has more than {limits.message_bytes} bytes"
             raise MessageTooLargeError(msg)
         properties, start = properties_form.decode(content, limits)
         if isinstance(content, bytes):
@@ -431,7 +431,7 @@ class BlipConnection:
         content, source, held = self._prepare(properties, body)
         urgency = self._unanswered.get(number, _ANSWERED)
         if urgency == _ANSWERED:
-            msg = f"request {number} does not wait for a reply"
+            msg = f"request {number} is not waiting for a reply"
             raise NotAwaitingReplyError(msg)
         self._unanswered[number] = _ANSWERED
         flags = _flags(kind, urgency != 0, compressed)

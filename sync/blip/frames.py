@@ -37,7 +37,7 @@ def decode_header(frame: bytes) -> tuple[int, int, int]:
     Bits of the flags that BLIP does not define may be set. Raises FrameTruncatedError or VarintInvalidError.
     """
     if len(frame) < 3:
-        msg = f"a frame of {len(frame)} bytes is none"
+        msg = f"the frame is too short: {len(frame)} bytes"
         raise FrameTruncatedError(msg)
     first, second, third = frame[0], frame[1], frame[2]
     if first < 128:

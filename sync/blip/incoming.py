@@ -99,7 +99,7 @@ class Inbox:
     def begin(self, key: int, flags: int, *, in_parts: bool = False) -> None:
         """Begin a message. Raises TooManyArrivingError."""
         if len(self._arriving) >= self._limits.arriving_messages:
-            msg = f"{len(self._arriving)} messages have begun and not ended; that is the limit"
+            msg = f"{len(self._arriving)} messages have begun but not ended, which is the limit"
             raise TooManyArrivingError(msg)
         self._arriving[key] = IncomingMessage(key, flags, in_parts)
 
@@ -116,11 +116,14 @@ class Inbox:
         part = arrival.take_part() if arrival.in_parts else b""
         size = len(arrival.content)
         if size > limits.message_bytes or (arrival.total > limits.message_bytes and not arrival.in_parts):
-            msg = f"a message of more than {limits.message_bytes} bytes"
+            msg = f"the message has more than {limits.message_bytes} bytes"
             raise MessageTooLargeError(msg)
         self._held += size - before
         if self._held > limits.arriving_bytes:
-            msg = f"{len(self._arriving)} arriving messages hold more than {limits.arriving_bytes} bytes"
+            msg = (
+                f"{len(self._arriving)} incomplete messages together have more than {limits.arriving_bytes}"
+                " bytes"
+            )
             raise ArrivingTooLargeError(msg)
         self._count(arrival, frame_bytes)
         return part
@@ -129,7 +132,7 @@ class Inbox:
         arrival.received += frame_bytes
         ignored = arrival.received - arrival.acknowledged
         if ignored > self._limits.unacknowledged_bytes:
-            msg = f"{ignored} bytes of a message sent without waiting for an acknowledgement"
+            msg = f"the peer sent {ignored} bytes of a message without waiting for an acknowledgement"
             raise FlowControlIgnoredError(msg)
         if arrival.received - arrival.noted >= ACKNOWLEDGE_EVERY:
             arrival.noted = arrival.received

@@ -24,14 +24,17 @@ def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
     try:
         data = ("\0".join(strings) + "\0").encode()
     except UnicodeEncodeError as error:
-        msg = f"a property is not valid Unicode: {error}"
+        msg = f"the properties are not valid Unicode: {error}"
         raise UnsendableMessageError(msg) from error
     if data.count(0) != len(strings):
         name = next(name for name, value in properties.items() if "\0" in name + value)
-        msg = f"property {name!r} holds a NUL, which BLIP cannot carry"
+        msg = f"property {name!r} contains a NUL, which BLIP does not allow"
         raise UnsendableMessageError(msg)
     if len(data) > limits.properties_bytes or len(properties) > limits.properties:
-        msg = f"{len(properties)} properties of {len(data)} bytes are more than limits allow"
+        msg = (
+            f"the message has {len(properties)} properties of {len(data)} bytes in total, which exceeds a"
+            " limit"
+        )
         raise UnsendableMessageError(msg)
     return varint.encode(len(data)) + data
 
@@ -45,7 +48,7 @@ def announced_end(message: bytes | bytearray, limits: ConnectionLimits) -> int |
         return None
     size, start = varint.decode(message)
     if size > limits.properties_bytes:
-        msg = f"properties of {size} bytes; the limit is {limits.properties_bytes}"
+        msg = f"the properties have {size} bytes; the limit is {limits.properties_bytes}"
         raise PropertiesTooLargeError(msg)
     return start + size
 
@@ -59,27 +62,27 @@ def decode(message: bytes | bytearray, limits: ConnectionLimits) -> tuple[dict[s
         return {}, 1
     size, start = varint.decode(message)
     if size > limits.properties_bytes:
-        msg = f"properties of {size} bytes; the limit is {limits.properties_bytes}"
+        msg = f"the properties have {size} bytes; the limit is {limits.properties_bytes}"
         raise PropertiesTooLargeError(msg)
     if not size:
         return {}, start
     end = start + size
     if end > len(message):
-        msg = f"properties of {size} bytes in a message of {len(message)}"
+        msg = f"the properties have {size} bytes, but the message has only {len(message)}"
         raise PropertiesInvalidError(msg)
     if message[end - 1]:
-        raise PropertiesInvalidError("properties do not end with a NUL")
+        raise PropertiesInvalidError("the properties do not end with a NUL")
     data = message[start:end]
     count = data.count(0)
     if count > 2 * limits.properties:
-        msg = f"{count // 2} properties; the limit is {limits.properties}"
+        msg = f"the message has {count // 2} properties; the limit is {limits.properties}"
         raise TooManyPropertiesError(msg)
     try:
         strings = data.decode().split("\0")
     except UnicodeDecodeError as error:
-        msg = f"properties are not UTF-8: {error}"
+        msg = f"the properties are not UTF-8: {error}"
         raise PropertiesInvalidError(msg) from error
     properties = dict(zip(strings[:-1:2], strings[1::2], strict=False))
     if 2 * len(properties) != count:
-        raise PropertiesInvalidError("a property without a value, or a name twice")
+        raise PropertiesInvalidError("a property has no value, or its name is repeated")
     return properties, end

@@ -35,7 +35,7 @@ def error_properties(code: int, domain: str) -> dict[str, str]:
     Raises UnsendableMessageError if the code is not a signed 32-bit integer.
     """
     if not _LOWEST <= code <= _HIGHEST:
-        msg = f"error code {code} does not fit 32 bits"
+        msg = f"error code {code} does not fit in 32 bits"
         raise UnsendableMessageError(msg)
     return {ERROR_DOMAIN: domain, ERROR_CODE: str(int(code))}
 

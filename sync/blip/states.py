@@ -34,7 +34,7 @@ class ConnectionState(Enum):
 class MessagePhase(Enum):
     """The standing of a frame's message before that frame."""
 
-    IMPOSSIBLE = "not to come yet"
+    IMPOSSIBLE = "not expected yet"
     """The request's predecessor, or our request to be answered, has not begun."""
     EXPECTED = "expected"
     """The first frame of the message may arrive."""
@@ -73,5 +73,5 @@ def judge(rules: Rules, standing: MessagePhase, number: int) -> Step:
     if isinstance(outcome, Step):
         return outcome
     kind = "request" if rules is REQUEST_FRAMES else "reply to request"
-    msg = f"a frame of {kind} {number}, which is {standing.value}"
+    msg = f"received a frame of {kind} {number}, which is {standing.value}"
     raise outcome(msg)

@@ -43,7 +43,7 @@ def decode(data: bytes | bytearray, offset: int = 0) -> tuple[int, int]:
         value |= (byte & 127) << shift
         shift += 7
     if shift < 7 * LONGEST and value <= MAXIMUM:
-        msg = "an integer is cut off"
+        msg = "the integer is truncated"
     else:
-        msg = "an integer does not fit 64 bits"
+        msg = "the integer does not fit in 64 bits"
     raise VarintInvalidError(msg)

@@ -129,7 +129,7 @@ class Generations:
         if number <= lead:
             return None
         if number >= revisions.SOUND_LIMIT:
-            return f"its generation {number} leaves none for edits that follow it"
+            return f"its generation {number} leaves no higher generation for later edits"
         most = None
         if name is not None and name.kind in VOUCHED_KINDS:
             most = self.vouched_generation(
@@ -137,7 +137,7 @@ class Generations:
             )
             if most is not None and number > most and not direct and name.vessel != self.vessel:
                 return TemporaryObjection(
-                    f"its generation is {number}, and {name.vessel} vouches for {most} at most"
+                    f"its generation is {number}, but {name.vessel} vouches only for generations up to {most}"
                 )
         if name is not None and name.kind in SINGLE_WRITER and number <= max(UNVOUCHED, most or 0):
             return None
@@ -228,4 +228,4 @@ class Generations:
         known = max((each for each in here if each < revisions.SOUND_LIMIT), default=0)
         if number <= known + lead:
             return None
-        return f"its generation {number} is more than {lead} above what is known here"
+        return f"its generation {number} is more than {lead} above the highest generation stored here"

@@ -40,8 +40,8 @@ from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
-_AGAIN: Final = "copy the vessel's identity folder anew from the fleet's"
-_RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} anew from the fleet's folder"
+_AGAIN: Final = "copy the vessel's identity folder again from the fleet's folder"
+_RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} again from the fleet's folder"
 _LONGEST_STATEMENT: Final = 400_000
 """Maximum bytes of the file; as a document without indentation it has 256 kB at most."""
 
@@ -70,22 +70,24 @@ def load(folder: Path) -> FleetIdentity:
         if not any(folder.iterdir()):
             raise FileNotFoundError
     except FileNotFoundError:
-        text = f"{folder}: no identity yet; `logboat fleet add` makes one, on the operator's machine"
+        text = (
+            f"{folder}: there is no identity; create one with `logboat fleet add` on the operator's machine"
+        )
         raise NoIdentityError(text) from None
     except OSError as error:
-        text = f"{folder}: cannot be read: {error.strerror}; make it a folder that user logboat may read"
+        text = f"{folder}: cannot be read: {error.strerror}; make it a folder that user logboat can read"
         raise IdentityError(text) from error
     identity = _identity(folder / VESSEL_CERTIFICATE, folder / VESSEL_KEY)
     path = folder / VESSEL_CERTIFICATE
     name = trusting.vessel_name_in(identity.certificate)
     if name is None:
-        text = f"{path}: names no vessel (a URI logboat:<fleet>:<vessel>); {_AGAIN}"
+        text = f"{path}: the certificate names no vessel (a URI logboat:<fleet>:<vessel>); {_AGAIN}"
         raise IdentityError(text)
     root = load_root(folder / FLEET_CERTIFICATE)
     statement, revocations = _stated(folder / REVOCATIONS, root)
     trust = FleetTrust(root, name.fleet, revocations)
     if not trust.is_issued(identity.certificate):
-        text = f"{path}: not issued by {folder / FLEET_CERTIFICATE}; {_AGAIN}"
+        text = f"{path}: the certificate was not issued by {folder / FLEET_CERTIFICATE}; {_AGAIN}"
         raise IdentityError(text)
     return FleetIdentity(name.vessel, name.fleet, identity, trust, statement)
 
@@ -121,7 +123,7 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
     except OSError as error:
         text = f"{path}: cannot be read: {error.strerror}; {_RADIO_AGAIN}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = f"{path}: not JSON: {error}; {_RADIO_AGAIN}"
+        text = f"{path}: the content is not JSON: {error}; {_RADIO_AGAIN}"
     except RadioKeyError as error:
         text = f"{path}: {error}; {_RADIO_AGAIN}"
     raise IdentityError(text)
@@ -133,9 +135,9 @@ def _content(path: Path) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            raise OSError(errno.EINVAL, "this is no file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         if state.st_size > _LONGEST_STATEMENT:
-            raise OSError(errno.EFBIG, f"it has more than {_LONGEST_STATEMENT} bytes", str(path))
+            raise OSError(errno.EFBIG, f"larger than {_LONGEST_STATEMENT} bytes", str(path))
         return file.read(_LONGEST_STATEMENT)
 
 
@@ -146,7 +148,7 @@ def _stated(path: Path, root: x509.Certificate) -> tuple[dict[str, Any], Revocat
     except OSError as error:
         text = f"{path}: cannot be read: {error.strerror}; {_AGAIN}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = f"{path}: not JSON: {error}; {_AGAIN}"
+        text = f"{path}: the content is not JSON: {error}; {_AGAIN}"
     except RevocationsError as error:
         text = f"{path}: {error}; {_AGAIN}"
     raise IdentityError(text)
@@ -160,7 +162,7 @@ def _identity(certificate: Path, key: Path) -> TLSIdentity:
         text = f"{error.problem.text}; {_AGAIN}"
         raise IdentityError(text) from error
     if not isinstance(identity.private_key, ec.EllipticCurvePrivateKey):
-        text = f"{key}: not an ECDSA key; {_AGAIN}"
+        text = f"{key}: the key is not an ECDSA key; {_AGAIN}"
         raise IdentityError(text)
     return identity
 
@@ -175,8 +177,9 @@ def _check_private(key: Path) -> None:
     others = stat.S_IRWXO if status.st_gid == _group() else stat.S_IRWXO | stat.S_IRWXG
     if status.st_mode & others:
         text = (
-            f"{key}: others may read this private key (mode {stat.S_IMODE(status.st_mode):04o}):"
-            f" chmod 600 {key}; if they may have read it, `logboat fleet revoke` and `renew`"
+            f"{key}: other users can access this private key (mode {stat.S_IMODE(status.st_mode):04o});"
+            f" run chmod 600 {key}, and if it may have been read, run `logboat fleet revoke` and"
+            " `logboat fleet renew`"
         )
         raise IdentityError(text)
 

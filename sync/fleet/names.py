@@ -33,7 +33,7 @@ def check(what: str, name: str) -> str:
     """Return the name of a `what` ("fleet", "vessel") if it is valid. Raises FleetNameError."""
     if NAME.fullmatch(name):
         return name
-    text = f"{name!r} cannot be the name of a {what}: 1 to 32 lower-case letters, digits and hyphens"
+    text = f"{name!r} is not a valid {what} name; use 1 to 32 lower-case letters, digits and hyphens"
     raise FleetNameError(text)
 
 

@@ -96,12 +96,12 @@ def seal(
     another kind, or a key is not a valid password.
     """
     if not all(_PASSWORD.fullmatch(each) for each in (keys.before, keys.after)):
-        text = "this is no password of a radio: 8 to 63 characters of ASCII, without quotation marks"
+        text = "the radio password is not valid; use 8 to 63 ASCII characters, without quotation marks"
         raise RadioKeyError(text)
     serial = serial_text(certificate.serial_number)
     public = certificate.public_key()
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != ephemeral.curve.name:
-        text = f"the certificate {serial} of {vessel} has no ECDSA key of P-256"
+        text = f"the certificate {serial} of {vessel} has no ECDSA P-256 key"
         raise RadioKeyError(text)
     point = _point(ephemeral.public_key())
     bound = _bound(fleet, vessel, serial, number)
@@ -137,7 +137,7 @@ def open_passwords(
         if not all(_PASSWORD.fullmatch(each) for each in (before, after)):
             raise ValueError
     except (InvalidTag, binascii.Error, ValueError, msgspec.DecodeError):
-        text = f"{RADIO_KEY}: the part for {vessel} in number {statement.number} cannot be opened"
+        text = f"{RADIO_KEY}: the part for {vessel} in statement {statement.number} cannot be decrypted"
         raise RadioKeyError(text) from None
     return RadioPasswords(before, after)
 
@@ -179,7 +179,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
         decoded = msgspec.convert(body, _Body)
         issued, begins = in_utc(decoded.issued), in_utc(decoded.begins)
     except (msgspec.ValidationError, OverflowError) as error:
-        text = f"{RADIO_KEY}: signed by the fleet's CA, but not of a form known here: {error}"
+        text = f"{RADIO_KEY}: signed by the fleet's CA, but in an unknown format: {error}"
         raise RadioKeyError(text) from error
     parts = tuple(SealedKeys(part.vessel, part.certificate, part.sealed) for part in decoded.parts)
     return RadioKey(decoded.number, issued, begins, parts)

@@ -104,7 +104,7 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
     try:
         decoded = msgspec.convert(body, _Body)
     except msgspec.ValidationError as error:
-        text = f"{REVOCATIONS}: signed by the fleet's CA, but not of a form known here: {error}"
+        text = f"{REVOCATIONS}: signed by the fleet's CA, but in an unknown format: {error}"
         raise RevocationsError(text) from error
     entries = tuple(
         Revoked(entry.serial, entry.vessel, entry.reason, in_utc(entry.when)) for entry in decoded.revoked

@@ -107,7 +107,7 @@ _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a peer's document says of our current log, if it is true: that the log has gone on elsewhere."""
+    """A peer's statement that our current log has gone on elsewhere; not verified."""
 
     log: str
     sensor: str | None = None
@@ -166,14 +166,14 @@ class Rights:
     ) -> str | None:
         """Return why this writer may not write this whatever its body; None if that depends on the body."""
         if isinstance(writer, CrewMember) and not writer.read_write:
-            return f"{writer.user} may read, and not write"
+            return f"{writer.user} has read access only"
         name = documents.parse_id(document_id)
         if name is None:
             head = document_id.partition(":")[0]
             if head in _KINDS:
-                return f"no {head} document has such an id"
+                return f"the id is not a valid id of a {head} document"
             return (
-                "the crew writes no documents of its own types here"
+                "crew members cannot write documents of other types"
                 if isinstance(writer, CrewMember)
                 else None
             )
@@ -181,9 +181,9 @@ class Rights:
             why_not = _unwritten(writer, name, deleted=deleted)
         else:
             is_kept = deleted and name.kind in _NEVER_DELETED
-            why_not = f"{name.kind} documents are never deleted" if is_kept else None
+            why_not = f"{name.kind} documents cannot be deleted" if is_kept else None
         if why_not is None and name.kind is DocumentType.READING and revisions.generation(revision) != 1:
-            return "readings never change"
+            return "readings cannot be changed"
         return why_not
 
     def objection(self, writer: Writer, document: Document) -> str | None:
@@ -206,7 +206,7 @@ class Rights:
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
         """Return a fault that no valid revision of Logboat's documents has, or None."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
-            return f"its revision {document.rev[:80]} has a digest that is not hexadecimal"
+            return f"the digest of its revision {document.rev[:80]} is not hexadecimal"
         direct = isinstance(writer, CertifiedVessel) and writer.name == name.vessel
         why_not = self.generations.objection(name, document, direct=direct)
         if why_not is None and not document.deleted:
@@ -223,7 +223,7 @@ class Rights:
             claim = self._claim(name, document)
             if claim is not None:
                 self.on_ahead(writer.name, claim)
-            return f"nobody but {self.vessel} itself writes its current log {name.log}"
+            return f"only {self.vessel} itself can write its current log {name.log}"
         if kind is DocumentType.FLEET:
             return self._fleet(document)
         if self._is_to_be_signed(name, document):
@@ -281,7 +281,7 @@ class Rights:
 
     def _deletion(self, name: DocumentName, document: Document) -> str | None:
         if name.kind in (DocumentType.ALARM, DocumentType.FLEET) and not self._may_close(document):
-            return f"{name.kind} documents are not deleted"
+            return f"{name.kind} documents cannot be deleted"
         return None
 
     def _may_close(self, tombstone: Document) -> bool:
@@ -319,7 +319,7 @@ class Rights:
         except SignatureError as error:
             return _reason(error, document.id)
         if signer != name.vessel:
-            return f"signed by {signer}, and only {name.vessel} may write it"
+            return f"it is signed by {signer}, but only {name.vessel} can write it"
         return self._replacement(document, body, trust)
 
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: FleetTrust) -> str | None:
@@ -336,7 +336,7 @@ class Rights:
             except SignatureError:
                 continue
             if before is None and leaf.rev != document.rev:
-                return f"signed with a certificate that was revoked on {revoked}"
+                return f"it is signed with a certificate that was revoked on {revoked}"
         return None
 
     def _fleet(self, document: Document) -> str | None:
@@ -362,7 +362,7 @@ class Rights:
         if self._loses(document, number, least):
             return None
         if number < least:
-            return f"number {number} is out of date; {least} is known here"
+            return f"number {number} is outdated; number {least} is known here"
         for leaf in self.leaves(document.id):
             if leaf.deleted:
                 continue
@@ -370,9 +370,9 @@ class Rights:
             if not isinstance(known, int) or number > known:
                 continue
             if number < known:
-                return f"number {number} is out of date; {known} is here"
+                return f"number {number} is outdated; number {known} is stored here"
             if bodies.recanonical(leaf.id, leaf.raw) != bodies.recanonical(leaf.id, document.raw):
-                return f"another document with the same number {number} is here"
+                return f"a different document with the same number {number} is stored here"
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
@@ -399,38 +399,41 @@ class Rights:
         """Return why a change of an alarm by the crew is refused: only acknowledgements may be new."""
         here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         if not here:
-            return "the crew raises no alarms"
+            return "crew members cannot raise alarms"
         new, old = document.body, here[0].body
         if signatures.without(new, "acks") != signatures.without(old, "acks"):
-            return "the crew acknowledges alarms, and changes nothing else of them"
+            return "crew members can only acknowledge alarms, not change them"
         acks, before = new.get("acks"), old.get("acks", [])
         if not isinstance(acks, list) or not all(_is_ack(ack) for ack in acks):
-            return "acks are a list of {who, when}, both text"
+            return "acks must be a list of {who, when}, both strings"
         if isinstance(before, list) and any(ack not in acks for ack in before):
-            return "acknowledgements are added, and none is taken back"
+            return "acknowledgements can be added but not removed"
         return None
 
     def _manual(self, name: DocumentName, document: Document) -> str | None:
         if self.leaves(document.id):
-            return "readings never change"
+            return "readings cannot be changed"
         bodies = [leaf.body for leaf in self.leaves(documents.vessel_id(name.vessel)) if not leaf.deleted]
         about = bodies[0] if bodies else {}
         sensors = about.get("sensors")
         sensor = sensors.get(name.sensor) if isinstance(sensors, dict) else None
         if not isinstance(sensor, dict) or sensor.get("kind") != "manual":
-            return f"{name.vessel} has no sensor {name.sensor} of kind manual, and the crew adds to no others"
+            return (
+                f"{name.vessel} has no sensor {name.sensor} of kind manual, and crew members can add"
+                " readings only to that kind"
+            )
         logs = about.get("logs")
         if self._is_current(name) or (isinstance(logs, list) and name.log in logs):
             return (
-                f"log {name.log} is numbered by {name.vessel}'s recorder: begin a log of your own, or add the"
-                f" reading aboard (logboat log {name.sensor} --add VALUE)"
+                f"log {name.log} is numbered by the recorder of {name.vessel}; use a log of your own, or"
+                f" add the reading aboard with logboat log {name.sensor} --add VALUE"
             )
         body = document.body
         for member in ("path", "unit"):
             if body.get(member) != sensor.get(member):
-                return f"{member} is {sensor.get(member)!r} for sensor {name.sensor}"
+                return f"{member} must be {sensor.get(member)!r} for sensor {name.sensor}"
         if body.get("boot") != 0:
-            return "boot is 0 in the crew's readings: they are told by no machine's clock"
+            return "boot must be 0 in readings of the crew, because they do not follow this machine's clock"
         return None
 
 
@@ -439,14 +442,14 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
     if writer.channels is not None and name.kind is not DocumentType.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
-            return f"{writer.user} has nothing to do with {' or '.join(concerned)}"
+            return f"{writer.user} has no access to channel {' or '.join(concerned)}"
     if name.kind is DocumentType.NOTE:
         return None
     if deleted:
-        return f"the crew deletes no {name.kind} documents"
+        return f"crew members cannot delete {name.kind} documents"
     if name.kind in (DocumentType.ALARM, DocumentType.READING):
         return None
-    return f"the crew writes no {name.kind} documents"
+    return f"crew members cannot write {name.kind} documents"
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:
@@ -456,7 +459,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"malformed: {error}"
     if head.type != name.kind:
-        return f"its type is {head.type[:40]!r}, and its id says {name.kind.value!r}"
+        return f"its type is {head.type[:40]!r}, but its id says {name.kind.value!r}"
     if name.kind is DocumentType.FLEET:
         return None
     members = [("vessel", head.vessel, name.vessel), ("sensor", head.sensor, name.sensor)]
@@ -464,10 +467,10 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
         member = _NUMBERED[name.kind]
         members += [("log", head.log, name.log)]
         if getattr(head, member) != name.number:
-            return f"its {member} is {getattr(head, member)}, and its id says {name.number}"
+            return f"its {member} is {getattr(head, member)}, but its id says {name.number}"
     for member, body, id_ in members:
         if body != id_ and id_ is not None:
-            return f"its {member} is {str(body)[:40]!r}, and its id says {id_!r}"
+            return f"its {member} is {str(body)[:40]!r}, but its id says {id_!r}"
     return _misspanned(head, document) if name.kind in (DocumentType.READING, DocumentType.GAP) else None
 
 
@@ -475,9 +478,9 @@ def _misspanned(head: _Head, document: Document) -> str | None:
     """Return why the numbers in a body are impossible: retention and repair depend on the last one."""
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
-        return f"its last is {last}, and its first {first}"
+        return f"its numbers are not a valid range: first is {first}, last is {last}"
     if head.type == DocumentType.READING and last - first >= len(document.raw):
-        return f"its numbers {first} to {last} are more than it has room for"
+        return f"its numbers {first} to {last} are more than its body can contain"
     return None
 
 

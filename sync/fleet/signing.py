@@ -40,7 +40,10 @@ def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> di
     Raises SignatureError if the identity's key is not an ECDSA key, or the body has no canonical JSON.
     """
     if not isinstance(identity.private_key, ec.EllipticCurvePrivateKey):
-        text = f"{document_id}: the key of {identity.common_name!r} cannot sign it; ECDSA P-256 is needed"
+        text = (
+            f"{document_id}: the key of {identity.common_name!r} cannot sign documents; an ECDSA P-256 key"
+            " is needed"
+        )
         raise SignatureError(text)
     encoded = identity.certificate.public_bytes(serialization.Encoding.DER)
     whole = signatures.without(body, SIGNATURE) | {CERTIFICATE: base64.b64encode(encoded).decode()}
@@ -61,11 +64,14 @@ def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
     certificate = certificate_in(document_id, body)
     vessel = trust.vessel(certificate)
     if vessel is None or not trust.is_issued(certificate):
-        text = f"{document_id}: signed with a certificate that is none of a vessel of fleet {trust.fleet!r}"
+        text = (
+            f"{document_id}: signed with a certificate that does not belong to a vessel of fleet"
+            f" {trust.fleet!r}"
+        )
         raise SignatureError(text)
     message = _message(document_id, signatures.without(body, SIGNATURE))
     if not signatures.is_valid(certificate, body.get(SIGNATURE), document_id, message):
-        text = f"{document_id}: not as {vessel} has signed it"
+        text = f"{document_id}: the signature of {vessel} does not match the content"
         raise SignatureError(text)
     return vessel
 

@@ -57,7 +57,7 @@ class FleetTrust:
         if name is None:
             return f"the certificate {certificates.common_name(certificate)!r} names no vessel"
         if name.fleet != self.fleet:
-            return f"the certificate of {name.vessel} is of fleet {name.fleet!r}, not of {self._fleet}"
+            return f"the certificate of {name.vessel} belongs to fleet {name.fleet!r}, not to {self._fleet}"
         if (revoked := self.revoked(certificate)) is not None:
             return f"the certificate of {name.vessel} was revoked on {revoked}"
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -68,8 +68,8 @@ class FleetTrust:
         else:
             return None
         return (
-            f"the certificate of {name.vessel} {when}, and it is {now:%Y-%m-%d %H:%M %Z} by the clock here:"
-            " set that, or renew the certificate"
+            f"the certificate of {name.vessel} {when}, but the clock here says {now:%Y-%m-%d %H:%M %Z};"
+            " set the clock, or renew the certificate"
         )
 
     def with_revocations(self, revocations: Revocations) -> "FleetTrust":

@@ -51,19 +51,21 @@ def parse(stored: str) -> PasswordHash:
     """Parse a hash from the configuration. Raises PasswordHashError, which does not quote it."""
     kind, *fields = stored.split("$")
     if kind != "scrypt" or len(fields) != 5:
-        text = "not of the form scrypt$n$r$p$salt$hash"
+        text = "the hash does not have the form scrypt$n$r$p$salt$hash"
         raise PasswordHashError(text)
     try:
         n, r, p = (_whole(number) for number in fields[:3])
         salt, digest = (_decode(encoded) for encoded in fields[3:])
     except ValueError:
-        text = "its numbers or its base64 cannot be read"
+        text = "the hash has invalid numbers or invalid base64"
         raise PasswordHashError(text) from None
     if n < 2 or n & (n - 1) or not (r and p) or 128 * r * n > MOST_MEMORY or n * r * p > MOST_WORK:
-        text = f"its parameters are none that this machine takes (at most {MOST_MEMORY >> 20} MiB)"
+        text = (
+            f"the hash has parameters that are not accepted here (at most {MOST_MEMORY >> 20} MiB of memory)"
+        )
         raise PasswordHashError(text)
     if len(salt) < 8 or len(digest) != HASH_BYTES:
-        text = "its salt or its hash is too short or too long: was it copied whole?"
+        text = "the salt or the hash is too short or too long; check that it was copied completely"
         raise PasswordHashError(text)
     return PasswordHash(n, r, p, salt, digest)
 
@@ -74,10 +76,10 @@ def make_hash(password: str, salt: bytes) -> str:
     Raises PasswordHashError for a password of less than 8 characters, or one that no client can send.
     """
     if not SHORTEST <= len(password) <= LONGEST:
-        text = f"a password has {SHORTEST} to {LONGEST} characters"
+        text = f"the password must have {SHORTEST} to {LONGEST} characters"
         raise PasswordHashError(text)
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
-        text = "a password has no control characters in it"
+        text = "the password must not contain control characters"
         raise PasswordHashError(text)
     return str(PasswordHash(N, R, P, salt, _scrypt(password, N, R, P, salt)))
 

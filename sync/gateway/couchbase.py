@@ -111,13 +111,13 @@ class CouchbaseGatewayConfiguration:
     def __post_init__(self) -> None:
         URLEndpoint(self.url)
         if not self.name:
-            msg = "a gateway needs a name"
+            msg = "the gateway has no name"
             raise ValueError(msg)
         if not (self.push or self.pull):
-            msg = "a gateway is pushed to, pulled from, or both"
+            msg = "the gateway needs push, pull or both"
             raise ValueError(msg)
         if self.limit is not None and not self.limit > 0:
-            msg = "a limit must be more than 0 bytes a second"
+            msg = "the limit must be more than 0 bytes per second"
             raise ValueError(msg)
 
 
@@ -260,7 +260,7 @@ class CouchbaseGateway:
             return GatewayState.REFUSED, words
         for replication in self._replications:
             for document in replication.failed.newest(Direction.PULL):
-                text = f"a document from there cannot be taken, {document.id}: {document.reason}"
+                text = f"a document from the gateway cannot be stored, {document.id}: {document.reason}"
                 return GatewayState.CONNECTED, text
         return GatewayState.CONNECTED, None
 
@@ -306,7 +306,7 @@ class CouchbaseGateway:
         """Do the work that is due. Return the seconds until there may be more. Raises StoreError."""
         is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
-            log.info("gateway %s was begun anew: looking at everything once more", self._report.name)
+            log.info("gateway %s was reset: checking all documents again", self._report.name)
         if is_told or self._begins_anew:
             self._begins_anew = False
             for replication in self._replications:
@@ -465,7 +465,11 @@ class CouchbaseGateway:
             if self._known.get(document.id) != document.revision:
                 self._known[document.id] = document.revision
                 replication.backlog.remove(document.id, 0)
-                does = "refuses" if document.direction is Direction.PUSH else "sends what cannot be taken:"
+                does = (
+                    "refuses"
+                    if document.direction is Direction.PUSH
+                    else ("sends a document that cannot be stored,")
+                )
                 log.warning("gateway %s %s %s: %s", self._report.name, does, document.id, document.problem)
         self._wake.set()
 
@@ -475,9 +479,7 @@ class CouchbaseGateway:
         # ours only if the gateway was restored to an earlier state, and its documents with it.
         has_lost = progress.lacks(replication.stored)
         if (has_lost or (progress.local == 0 and replication.has_pushed)) and not self.forwarded.is_empty:
-            log.warning(
-                "gateway %s has lost what it had: all that is here goes there once more", self._report.name
-            )
+            log.warning("gateway %s has lost its documents: sending all documents again", self._report.name)
             self.forwarded.begin_epoch()
             self._begins_anew = has_lost and progress.local > 0
         replication.has_pushed = True
@@ -488,5 +490,5 @@ class CouchbaseGateway:
 
 
 _REFUSED_BEFORE: Final = Problem(
-    Domain.WEBSOCKET, 0, "refused before an update of Logboat; the reason was not kept"
+    Domain.WEBSOCKET, 0, "refused before an update of Logboat; the reason was not stored"
 )

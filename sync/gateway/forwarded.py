@@ -191,7 +191,7 @@ class Forwarded:
             # later.
             if str(error) != self._fault:
                 self._fault = str(error)
-                log.error("what is ashore cannot be written down: %s", error)
+                log.error("the record of forwarded documents cannot be stored: %s", error)
             return False
         self._own_body, self._is_new, self._fault = body, False, ""
         return True

@@ -85,11 +85,11 @@ class PolicyConditions:
                 hours = [int(match[number]) for number in range(2, 6)]
                 begin, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
                 if begin == end:
-                    msg = f"{part!r}: these hours begin when they end"
+                    msg = f"{part!r}: the hours begin and end at the same time"
                     raise ValueError(msg)
                 conditions.append(HoursAre(begin, end, match[1] == "!="))
             else:
-                msg = f"{part!r} is no condition"
+                msg = f"{part!r} is not a condition"
                 raise ValueError(msg)
         return cls(tuple(conditions))
 

@@ -8,13 +8,13 @@ from sync.peer.problems import Domain, Problem
 _PORTAL: Final = frozenset({200, 301, 302, 303, 307, 308, 511})
 """Status codes with which a web page or a captive portal (RFC 6585, section 6) answers the handshake."""
 _PORTAL_WORDS: Final = (
-    "a web page answers there, no gateway: this network may want somebody to log in first (a captive portal),"
-    " or the address is wrong"
+    "a web page answers instead of a gateway; this network may require a login (a captive portal), or"
+    " the address is wrong"
 )
 _WORDS: Final = {
-    401: "user, password or session is wrong; check them, there and here",
-    403: "this user may not do that; it is for the gateway's operator to allow",
-    404: "there is no such database; check the end of the address",
+    401: "user, password or session is wrong; check them at the gateway and in logboat.toml",
+    403: "this user does not have the right; ask the gateway's operator for it",
+    404: "the database does not exist; check the last part of the address",
 }
 
 

@@ -41,8 +41,8 @@ def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_mo
     last, number = refused[-1], len(refused)
     documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
     return (
-        f"it refuses {documents}, the last {last.id}: {last.reason}; when that is mended there:"
-        f" logboat gateway retry {gateway}"
+        f"the gateway refuses {documents}, most recently {last.id}: {last.reason}; fix the cause there,"
+        f" then run logboat gateway retry {gateway}"
     )
 
 

@@ -25,13 +25,18 @@ class TaskErrors:
     def outlasts(self, error: Exception) -> bool:
         """Record an error. Return False if the task must end because of it."""
         if isinstance(error, StoreError) and self._database.damage is not None:
-            log.error("gateway %s: the store: %s", self._name, error)
+            log.error("gateway %s: error of the store: %s", self._name, error)
             return False
         is_store = isinstance(error, StoreError)
-        words = str(error) if is_store else f"a fault of Logboat: {type(error).__name__}: {error}"
+        words = str(error) if is_store else f"internal error: {type(error).__name__}: {error}"
         if words != self.words:
             # Errors that foreign documents may cause are logged as text, and bugs with their traceback.
-            log.error("gateway %s goes on after: %s", self._name, words, exc_info=None if is_store else error)
+            log.error(
+                "gateway %s continues after an error: %s",
+                self._name,
+                words,
+                exc_info=None if is_store else error,
+            )
             self.words = words
         return True
 

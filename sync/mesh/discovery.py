@@ -248,7 +248,7 @@ class Discovery:
             kind = type(error).__name__
             if kind not in self._raised_before:
                 self._raised_before.add(kind)
-                log.warning("discovery: a packet that zeroconf cannot answer is ignored: %s: %s", kind, error)
+                log.warning("discovery: ignoring a packet that zeroconf cannot answer: %s: %s", kind, error)
         elif self._handler is not None:
             self._handler(loop, context)
         else:
@@ -312,7 +312,10 @@ class Discovery:
             RuntimeError,
         ) as error:  # the second is zeroconf's, for an address that has just gone
             self._hearing.stop()
-            self._report(f"port 5353 for mDNS cannot be opened: {error}; who has it? ss -lnup sport = 5353")
+            self._report(
+                f"port 5353 for mDNS cannot be opened: {error}; find out which program uses it with ss -lnup"
+                " sport = 5353"
+            )
             self._later("retry", _RETRY, self._wake.set)
             return False
         self._zeroconf.zeroconf.async_add_listener(self._records, None)
@@ -336,8 +339,8 @@ class Discovery:
             every = read_interfaces()
         except OSError as error:
             self._report(
-                f"the network interfaces cannot be read: {error.strerror or error}; "
-                "a service needs leave for AF_NETLINK (RestrictAddressFamilies=)"
+                f"the network interfaces cannot be read: {error.strerror or error}; allow AF_NETLINK for"
+                " the service (RestrictAddressFamilies=)"
             )
             return ()
         usable = suitable(every, self._wanted)
@@ -346,8 +349,9 @@ class Discovery:
         else:
             names = ", ".join(interface.name for interface in every) or "none"
             self._report(
-                "no network interface serves for discovery: it must be named in interfaces "
-                f"({', '.join(self._wanted)}), be up, have an address and multicast; there are: {names}"
+                "no network interface is suitable for discovery: it must be listed in interfaces"
+                f" ({', '.join(self._wanted)}), be up, and have an address and multicast; available"
+                f" interfaces: {names}"
             )
         return usable
 
@@ -379,7 +383,7 @@ class Discovery:
         self._registered_for = wanted
         self.name_taken = None
         if (actual := instance_of(info.name)) != wanted:
-            self._tell_name_taken(wanted, f"this one goes on as {actual}")
+            self._tell_name_taken(wanted, f"this one uses the name {actual}")
         self._wake.set()  # The wanted advertisement may have changed in the meantime.
 
     def _announce(self, announcement: object) -> None:
@@ -390,8 +394,8 @@ class Discovery:
     def _tell_name_taken(self, name: str, what: str) -> None:
         self.name_taken = name
         log.warning(
-            "discovery: another appliance on this network calls itself %s; %s. "
-            "A card that was copied shows so: prepare one of the two anew",
+            "discovery: another appliance on this network uses the name %s; %s. The card may have been"
+            " copied: write a new card for one of the two",
             name,
             what,
         )
@@ -501,7 +505,7 @@ class Discovery:
         for name in sorted(names):
             instance = instance_of(name)
             if not is_instance(instance):
-                self._complain(instance, "its name is not <vessel>-<log>")
+                self._complain(instance, "its name does not have the form <vessel>-<log>")
                 continue
             records = self._look_up(name) if name in pointers else None
             if records is None:
@@ -514,9 +518,7 @@ class Discovery:
             if change is not None:
                 changes.append(change)
         if refused == 0 and self._table.refused:
-            log.warning(
-                "discovery: more than %d names on the network; the others are ignored", len(self._table)
-            )
+            log.warning("discovery: more than %d names on the network; ignoring the others", len(self._table))
         if changes:
             self._on_change(changes)
 
@@ -539,7 +541,7 @@ class Discovery:
     def _complain(self, instance: str, what: str) -> None:
         if instance not in self._complained and len(self._complained) < _COMPLAINTS:
             self._complained.add(instance)
-            log.warning("discovery: %r on the network is ignored: %s", instance[:80], what)
+            log.warning("discovery: ignoring %r on the network: %s", instance[:80], what)
 
 
 def _says_the_same(one: ServiceInfo, other: ServiceInfo) -> bool:

@@ -27,12 +27,13 @@ class DuplicateIdentity:
     def __str__(self) -> str:
         one, other = self.boards
         if self.is_ours:
-            where = f"this board ({one}) and another ({other})"
+            where = f"this board ({one}) and another board ({other})"
         else:
             where = f"two boards ({one} and {other})"
         return (
-            f"{where} both say they are vessel {self.vessel}: a card was copied, or its key stolen;"
-            f" give one of them a card of its own (logboat fleet add), and revoke what should not be there"
+            f"{where} both have the identity of vessel {self.vessel}: a card was copied, or its key was"
+            " stolen; give one of them its own identity (logboat fleet add), and revoke the certificate"
+            " that should not exist"
         )
 
 
@@ -60,9 +61,9 @@ class LogAhead:
             else ("readings", f"number {self.number} of {self.sensor}")
         )
         return (
-            f"vessel {self.peer} holds {what} of this vessel's log {self.log} that are not here"
-            f" ({which}): the card was put back to an earlier copy, and numbers"
-            f" are given again; restart the recorder: a new log begins, and what {self.peer} holds comes back"
+            f"vessel {self.peer} has {what} of this vessel's log {self.log} that are missing here ({which}):"
+            " the card was restored from an earlier copy, and numbers are being reused; restart the recorder"
+            f" to begin a new log and to get the data back from {self.peer}"
         )
 
 

@@ -11,7 +11,7 @@ from .appliance_headers import ApplianceHeaders
 from .link_streams import LIVE
 from .outbound_link import STREAM_HEADER
 
-_REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected anew")
+_REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected again")
 
 
 @dataclass(eq=False, slots=True)

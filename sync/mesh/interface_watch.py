@@ -104,7 +104,7 @@ class InterfaceWatch:
             self._socket = _open_netlink()
         except OSError as error:
             log.warning(
-                "changes of network interfaces are looked for every %g s: netlink is refused (%s)",
+                "checking network interfaces every %g s, because netlink is not available (%s)",
                 self._poll,
                 error.strerror or error,
             )

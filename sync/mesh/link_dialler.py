@@ -174,7 +174,7 @@ class LinkDialler:
             if vessel == self._place.vessel or vessel in vessels:
                 self.end(key)
             elif vessel in by_others and not link_plan.keeps_dialled(self._place.vessel, vessel):
-                log.info("%s has dialled us too; its link stays", vessel)
+                log.info("%s has also connected to this vessel; its link is kept", vessel)
                 self.end(key)
             else:
                 vessels.add(vessel)
@@ -187,6 +187,6 @@ class LinkDialler:
             return
         wait = SURPLUS_AFTER * (1 + self._rng.random()) - (now - self._surplus_since)
         if wait <= 0:
-            log.info("more links than needed: the one with %s is given up", surplus)
+            log.info("closing the link with %s: there are more links than needed", surplus)
             self.end(surplus)
             self._surplus_since = now

@@ -71,7 +71,7 @@ class MeshSettings:
 
 _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own close code, after which it connects again."""
-_ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "everything is to be offered once more")
+_ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "all documents must be offered again")
 
 
 class MissingLinkReason(NamedTuple):
@@ -260,8 +260,8 @@ class Mesh:
         for connection in [] if self.listener is None else self.listener.connections:
             client = connection.client
             if isinstance(client, User) and client.name in changed:
-                words = f"what user {client.name} may do here has changed; connect again"
-                log.warning("%s at %s is sent away: %s", client.name, connection.remote, words)
+                words = f"the rights of user {client.name} have changed; connect again"
+                log.warning("closing the connection of %s at %s: %s", client.name, connection.remote, words)
                 connection.link.close(Problem(Domain.BLIP, _TRY_AGAIN, words))
 
     # Events
@@ -324,7 +324,7 @@ class Mesh:
         if link.is_up and vessel is not None:
             self.problems.pop(vessel, None)
             self.problems.pop(key, None)
-            log.info("linked with %s, dialled at %s", vessel, link.where.name)
+            log.info("connected to %s at %s", vessel, link.where.name)
             if self.discovery is not None:
                 self.discovery.keep(link.where.instance)
             self._hear(vessel, None if link.greeting is None else link.greeting.board)
@@ -399,9 +399,12 @@ class Mesh:
             if not self.membership.refresh():
                 return
         except StoreError as error:
-            log.warning("revocations cannot be read: %s", error)
+            log.warning("the revocations cannot be read: %s", error)
             return
-        log.warning("the fleet's revocations number %d hold now", self.membership.trust.revocations.number)
+        log.warning(
+            "the fleet's revocations with number %d are now in force",
+            self.membership.trust.revocations.number,
+        )
         asyncio.get_running_loop().call_soon(self._expel)
         self._mend(whole=True)
 
@@ -427,7 +430,7 @@ class Mesh:
                 continue
             if (objection := self.membership.objection(connection.client)) is not None:
                 log.warning(
-                    "%s at %s is sent away: %s",
+                    "closing the connection of %s at %s: %s",
                     describe_client(connection.client),
                     connection.remote,
                     objection,
@@ -435,7 +438,7 @@ class Mesh:
                 connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
-                log.warning("%s is left: %s", link.vessel, objection)
+                log.warning("closing the link with %s: %s", link.vessel, objection)
                 revoked = Problem(Domain.BLIP, _REVOKED, objection)
                 self._note(key, revoked)
                 link.cut(revoked)
@@ -468,7 +471,7 @@ class Mesh:
         words = f"{type(error).__name__}: {error}"
         if words != self._stumbled_over:
             self._stumbled_over = words
-            log.critical("the mesh stands still: a fault of ours; trying again", exc_info=error)
+            log.critical("the mesh has stopped: internal error; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
         """Do what is needed now. Return the seconds until the next pass."""
@@ -535,4 +538,4 @@ class Mesh:
 def _ended(task: asyncio.Task[None]) -> None:
     """Log an error that ended the main task, after which `turns` no longer increases."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("the mesh stands still: a fault of ours", exc_info=error)
+        log.critical("the mesh has stopped: internal error", exc_info=error)

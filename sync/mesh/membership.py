@@ -138,7 +138,7 @@ class Membership:
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
-            return f"there is no user {client.name} any more"
+            return f"user {client.name} no longer exists"
         return None
 
     def set_crew(self, crew: Sequence[CrewUser]) -> set[str]:
@@ -164,7 +164,7 @@ class Membership:
                 addresses = self._guesses.welcome.as_json()
                 self._database.put_local(_WELCOME, addresses, parent=None if before is None else before.rev)
         except StoreError as error:
-            log.warning("from where users came is not kept: %s", error)
+            log.warning("the addresses of users who logged in cannot be stored: %s", error)
 
     def rule(self, vessel: str) -> Rule:
         """Return the rule for what a vessel may write here."""
@@ -234,11 +234,12 @@ class Membership:
 
     def _refuse_own(self, greeting: ApplianceHeaders) -> Refusal:
         if greeting.board == self.greeting.board:
-            return Refusal(_MISDIRECTED, "this is the very appliance that calls", {})
+            return Refusal(_MISDIRECTED, "the appliance has connected to itself", {})
         self._on_clone(greeting.board)
         return Refusal(
             _CONFLICT,
-            f"both of us say we are vessel {self.identity.vessel}: a card was copied, or its key stolen",
+            f"both appliances have the identity of vessel {self.identity.vessel}: a card was copied, or"
+            " its key was stolen",
             self.greeting.headers(),
         )
 
@@ -262,7 +263,10 @@ class Membership:
             else unvouched_revisions.remove_unvouched_of(database, judge, vessels)
         )
         for document_id in removed:
-            log.warning("%s is asked for anew: nobody vouches for the generation that was here", document_id)
+            log.warning(
+                "requesting %s again: its vessel does not vouch for the generation that was stored",
+                document_id,
+            )
         return bool(removed)
 
     # Applying revocations

@@ -213,7 +213,7 @@ class OutboundLink:
             return objection
         vessel = self._ties.vessel_of(certificate)
         if vessel is None or (self.expected is not None and vessel != self.expected):
-            return f"it is {vessel or 'nobody'} that answers at {self.where.name}, not {self.expected}"
+            return f"{vessel or 'an unknown vessel'} answers at {self.where.name} instead of {self.expected}"
         if vessel != self.vessel or self._rule is None:
             self._rule = self._ties.rule(vessel)
         self.vessel, self.certificate = vessel, certificate

@@ -123,7 +123,7 @@ class Sighting:
     ) -> Self:
         """Parse a TXT record. Raises AdvertisementError if it is not one of ours, or is invalid."""
         if (version := _text(txt, "v")) != VERSION:
-            raise AdvertisementError(f"it speaks version {version!r} of the record; this is {VERSION}")
+            raise AdvertisementError(f"its record has version {version!r}, but this is version {VERSION}")
         vessel = _text(txt, "vessel")
         log = _log_of(instance, vessel)
         fleet, db, store = _text(txt, "fleet"), _text(txt, "db"), _text(txt, "store")
@@ -277,13 +277,13 @@ def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise AdvertisementError(f"its {key} is no text: {value[:40]!r}") from error
+        raise AdvertisementError(f"its {key} is not text: {value[:40]!r}") from error
 
 
 def _log_of(instance: str, vessel: str) -> str:
     """Parse the log from `<vessel>-<log>`, which may end in `-<number>` if the name was taken."""
     if not instance.startswith(f"{vessel}-"):
-        raise AdvertisementError(f"its name does not begin with its vessel {vessel[:40]!r}")
+        raise AdvertisementError(f"its name does not begin with the vessel's id {vessel[:40]!r}")
     log, _, number = instance[len(vessel) + 1 :].partition("-")
     if number and not (number.isascii() and number.isdigit()):
         raise AdvertisementError(f"its name ends in {number[:40]!r} instead of a number")
@@ -293,7 +293,7 @@ def _log_of(instance: str, vessel: str) -> str:
 def _check(*, vessel: str, log: str, fleet: str, db: str, store: str, links: tuple[str, ...]) -> None:
     for what, value, pattern in (("vessel", vessel, NAME), ("log", log, _LOG), ("db", db, _DB)):
         if not pattern.fullmatch(value):
-            raise AdvertisementError(f"{what} {value[:40]!r} is not {pattern.pattern}")
+            raise AdvertisementError(f"{what} {value[:40]!r} does not match {pattern.pattern}")
     if not fleet or not fleet.isprintable() or len(fleet.encode(errors="replace")) > _FLEET_BYTES:
         raise AdvertisementError(f"fleet {fleet[:40]!r} is not 1 to {_FLEET_BYTES} bytes of plain text")
     try:
@@ -301,12 +301,12 @@ def _check(*, vessel: str, log: str, fleet: str, db: str, store: str, links: tup
     except ValueError:
         is_canonical = False
     if not is_canonical:
-        raise AdvertisementError(f"store {store[:40]!r} is no UUID")
+        raise AdvertisementError(f"store {store[:40]!r} is not a UUID")
     for link in links:
         if not NAME.fullmatch(link):
-            raise AdvertisementError(f"link {link[:40]!r} is no vessel's id")
+            raise AdvertisementError(f"link {link[:40]!r} is not the id of a vessel")
 
 
 def _check_port(port: int) -> None:
     if not 1 <= port <= 65535:
-        raise AdvertisementError(f"port {port} is none")
+        raise AdvertisementError(f"port {port} is not valid")

@@ -59,7 +59,7 @@ class Traffic:
             )
             self._stored_version = self.routes.version
         except StoreError as error:
-            log.warning("the table of ways cannot be kept: %s", error)
+            log.warning("the table of routes cannot be stored: %s", error)
 
     @property
     def has_news(self) -> bool:
@@ -116,8 +116,9 @@ class Traffic:
             self._logged_since = now
         self._logged[neighbour] += 1
         if self._logged[neighbour] <= REFUSALS_LOGGED:
-            log.warning("%s sent what is not taken: %s", neighbour, text)
+            log.warning("a document from %s is rejected: %s", neighbour, text)
         elif self._logged[neighbour] == REFUSALS_LOGGED + 1:
             log.warning(
-                "%s sends more that is not taken; it is counted, and not named for a minute", neighbour
+                "more documents from %s are rejected; they are counted, but not logged for a minute",
+                neighbour,
             )

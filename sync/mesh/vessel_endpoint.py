@@ -162,7 +162,9 @@ class _Attempt:
 
     def _received(self, transport: Transport) -> FrameReceiver:
         if self._is_given_up:
-            raise ProblemError(Problem(Domain.POSIX, errno.ECANCELED, "it has answered at another place"))
+            raise ProblemError(
+                Problem(Domain.POSIX, errno.ECANCELED, "the vessel has answered at another address")
+            )
         self._is_received = True
         return self._receiver(transport)
 

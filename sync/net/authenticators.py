@@ -88,11 +88,11 @@ class BasicAuthenticator:
 
     def __post_init__(self) -> None:
         if ":" in self.user:
-            msg = f"the user name {self.user!r} has a colon in it, which Basic authentication cannot carry"
+            msg = f"the user name {self.user!r} contains a colon, which Basic authentication does not allow"
             raise ValueError(msg)
         for what, value in (("user name", self.user), ("password", self.password)):
             if _CONTROL.search(value):
-                msg = f"the {what} has control characters (a line's end, perhaps) in it"
+                msg = f"the {what} contains control characters, perhaps a line break"
                 raise ValueError(msg)
 
     def headers(self) -> dict[str, str]:
@@ -118,10 +118,10 @@ class SessionAuthenticator:
 
     def __post_init__(self) -> None:
         if not _COOKIE_NAME.fullmatch(self.cookie_name):
-            msg = f"{self.cookie_name!r} cannot be the name of a cookie"
+            msg = f"{self.cookie_name!r} is not a valid cookie name"
             raise ValueError(msg)
         if not _COOKIE_VALUE.fullmatch(self.session_id):
-            msg = "the session id is empty, or has characters that a cookie cannot carry"
+            msg = "the session id is empty, or contains characters that are not allowed in a cookie"
             raise ValueError(msg)
 
     def headers(self) -> dict[str, str]:
@@ -245,7 +245,7 @@ class ListenerCertificateAuthenticator:
         right after the TLS handshake, and not asked for a password.
         """
         if not roots:
-            msg = "roots are needed: the CAs, or the clients' own certificates, that are trusted"
+            msg = "no roots given; pass the CAs, or the clients' own certificates, that are trusted"
             raise ValueError(msg)
         self.roots = tuple(roots)
         """Trusted certificates, with which the listener's TLS context verifies clients."""
@@ -263,7 +263,7 @@ class ListenerCertificateAuthenticator:
             verdict = await verdict
         if isinstance(verdict, str) and verdict:
             return verdict
-        return None if verdict else "this client certificate is not welcome here"
+        return None if verdict else "this client certificate is not accepted here"
 
 
 def _clock() -> datetime:
@@ -339,9 +339,9 @@ class ListenerAuthenticators:
             if why_not is None:
                 return CertificateHolder(peer_certificate)
         if self.password is None:
-            return Refusal(403, why_not or "a client certificate is needed here", {})
+            return Refusal(403, why_not or "a client certificate is required", {})
         if authorization is None:
-            return _unauthorized(why_not or "a user name and password are needed here")
+            return _unauthorized(why_not or "a user name and password are required")
         return await _by_password(self.password, authorization, address)
 
     async def _objection(
@@ -364,7 +364,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         raise ValueError(msg)
     scheme, _, credentials = authorization.strip(" \t").partition(" ")
     if scheme.lower() != "basic":
-        msg = "the Authorization header is not of the scheme Basic"
+        msg = "the Authorization header does not use the scheme Basic"
         raise ValueError(msg)
     try:
         content = base64.b64decode(credentials.strip(" \t"), validate=True)
@@ -380,7 +380,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         msg = "the credentials of the Authorization header have no colon"
         raise ValueError(msg)
     if _CONTROL.search(text):
-        msg = "the credentials of the Authorization header have control characters in them"
+        msg = "the credentials of the Authorization header contain control characters"
         raise ValueError(msg)
     return user, password
 
@@ -410,7 +410,7 @@ async def _by_password(
 
 def _over_limit(wait: float) -> Refusal:
     seconds = math.ceil(wait)
-    text = f"too many wrong passwords; none is looked at for {seconds} s"
+    text = f"too many wrong passwords; try again in {seconds} s"
     return Refusal(429, text, {"Retry-After": str(seconds)})
 
 

@@ -52,7 +52,9 @@ def parse_fingerprint(text: str) -> str:
     """Normalise a SHA-256 fingerprint, with or without colons and in either case, as `fingerprint` does."""
     if match := _FINGERPRINT.fullmatch(text.strip()):
         return bytes.fromhex(re.sub("[: -]", "", match[1])).hex(":").upper()
-    msg = f"{text!r} is no SHA-256 fingerprint: 32 bytes as hexadecimal digits, with or without colons"
+    msg = (
+        f"{text!r} is not a SHA-256 fingerprint; write 32 bytes as hexadecimal digits, with or without colons"
+    )
     raise ValueError(msg)
 
 
@@ -67,14 +69,12 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     """Return all certificates in the content of the PEM file `path`. Raises ProblemError with the path."""
     if b"-----BEGIN CERTIFICATE-----" not in content:
-        text = (
-            f"{path} holds no certificate in PEM form (a line -----BEGIN CERTIFICATE----- and what follows)"
-        )
+        text = f"{path} contains no certificate in PEM format (beginning with -----BEGIN CERTIFICATE-----)"
         raise tls_error(text)
     try:
         return x509.load_pem_x509_certificates(content)
     except Exception as error:
-        text = f"{path} holds a certificate that cannot be read: {error}"
+        text = f"{path} contains a certificate that cannot be read: {error}"
         raise tls_error(text) from error
 
 
@@ -153,8 +153,8 @@ def check_self_signed(certificate: x509.Certificate) -> None:
         certificate.verify_directly_issued_by(certificate)
     except Exception as error:
         text = (
-            f"the peer's certificate {_named(certificate)} is not self-signed, and nothing else is accepted;"
-            " give the CA that issued it, or pin it"
+            f"the peer's certificate {_named(certificate)} is not self-signed; give the CA that issued"
+            " it, or pin the certificate"
         )
         raise tls_error(text) from error
 
@@ -163,7 +163,7 @@ def check_uri(certificate: x509.Certificate, expected: str) -> None:
     """Raise ProblemError unless the certificate was issued to this URI."""
     uris = subject_uris(certificate)
     if expected not in uris:
-        issued_to = ", ".join(map(repr, uris)) or "no URI at all"
+        issued_to = ", ".join(map(repr, uris)) or "no URI"
         text = f"the peer's certificate {_named(certificate)} is issued to {issued_to}, not to {expected!r}"
         raise tls_error(text)
 
@@ -177,7 +177,9 @@ def check_dates(certificate: x509.Certificate, now: datetime) -> None:
         text = f"the peer's certificate {_named(certificate)} expired at {end:%Y-%m-%d %H:%M} UTC"
     else:
         return
-    text += f"; it is {now:%Y-%m-%d %H:%M %Z} by this machine's clock: set that, or renew the certificate"
+    text += (
+        f", but this machine's clock says {now:%Y-%m-%d %H:%M %Z}; set the clock, or renew the certificate"
+    )
     raise tls_error(text)
 
 
@@ -191,16 +193,16 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("ALERT_UNKNOWN_CA", "the peer does not know the issuer of our certificate"),
     ("ALERT_BAD_CERTIFICATE", "the peer refused our certificate"),
     ("ALERT_CERTIFICATE_UNKNOWN", "the peer refused our certificate"),
-    ("ALERT_CERTIFICATE_EXPIRED", "the peer finds our certificate expired"),
-    ("ALERT_CERTIFICATE_REVOKED", "the peer finds our certificate revoked"),
-    ("ALERT_CERTIFICATE_REQUIRED", "the peer wants a client certificate and was given none"),
-    ("ALERT_HANDSHAKE_FAILURE", "the peer refused the handshake; perhaps it wants a client certificate"),
-    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "the peer showed no client certificate, and one is required"),
-    ("ALERT_PROTOCOL_VERSION", "the peer speaks no version of TLS that we do; 1.2 is the least"),
-    ("UNSUPPORTED_PROTOCOL", "the peer speaks no version of TLS that we do; 1.2 is the least"),
-    ("WRONG_VERSION_NUMBER", "the peer does not speak TLS; is it a ws:// address?"),
-    ("RECORD_LAYER_FAILURE", "the peer does not speak TLS; is it a ws:// address?"),
-    ("HTTP_REQUEST", "the peer sent plain HTTP where TLS is spoken"),
+    ("ALERT_CERTIFICATE_EXPIRED", "the peer reports that our certificate has expired"),
+    ("ALERT_CERTIFICATE_REVOKED", "the peer reports that our certificate was revoked"),
+    ("ALERT_CERTIFICATE_REQUIRED", "the peer requires a client certificate, but none was sent"),
+    ("ALERT_HANDSHAKE_FAILURE", "the peer refused the handshake; it may require a client certificate"),
+    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "the peer sent no client certificate, but one is required"),
+    ("ALERT_PROTOCOL_VERSION", "the peer supports no common version of TLS; TLS 1.2 or later is required"),
+    ("UNSUPPORTED_PROTOCOL", "the peer supports no common version of TLS; TLS 1.2 or later is required"),
+    ("WRONG_VERSION_NUMBER", "the peer does not use TLS; is it a ws:// address?"),
+    ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
+    ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
 """Endings of OpenSSL's reasons (their beginnings differ by TLS version), and the meaning of each."""
 
@@ -213,7 +215,7 @@ def explain(error: ssl.SSLError) -> str:
     `tls_alerts`), that is a reset or an end of the stream, and not an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the peer's certificate does not verify: {error.verify_message}"
+        return f"cannot verify the peer's certificate: {error.verify_message}"
     reason = (error.reason or "").upper().replace(" ", "_")
     for ending, words in _REASONS:
         if reason.endswith(ending):

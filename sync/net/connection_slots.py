@@ -63,17 +63,20 @@ class ConnectionSlots(Generic[K]):
             NoFreeSlotError: there is no place for it.
         """
         if len(self._members) + (0 if self._reserved else len(self._others)) >= self.most:
-            raise NoFreeSlotError(f"{self.most} connections are open, the limit")
+            raise NoFreeSlotError(f"{self.most} connections are open, which is the limit")
         by_site = Counter(self._strangers.values())
         if by_site[site] >= self._per_address:
             raise NoFreeSlotError(
-                f"{self._per_address} connections from there have not been let in yet, the limit"
+                f"{self._per_address} connections from this address are not authenticated yet, which is"
+                " the limit"
             )
         dropped: K | None = None
         if len(self._strangers) >= self._most_strangers:
             strangers = {key: of for key, of in self._strangers.items() if key not in self._known}
             if not strangers:
-                raise NoFreeSlotError(f"{self._most_strangers} vessels are being let in, the limit")
+                raise NoFreeSlotError(
+                    f"{self._most_strangers} vessels are being authenticated, which is the limit"
+                )
             crowd = max(by_site[of] for of in strangers.values())
             dropped = next(key for key, of in strangers.items() if by_site[of] == crowd)
             self.leave(dropped)
@@ -98,7 +101,7 @@ class ConnectionSlots(Generic[K]):
             dropped = self._most_of_one(None if is_member else owner)
             if dropped is None:
                 raise NoFreeSlotError(
-                    f"{len(self._members) + len(self._others)} connections are open, the limit"
+                    f"{len(self._members) + len(self._others)} connections are open, which is the limit"
                 )
             self.leave(dropped)
         self.leave(stranger)

@@ -64,7 +64,7 @@ class EndpointPipe(asyncio.Transport):
         self._in.append(bytes(data))
         self._in_bytes += len(data)
         if self._in_bytes > _MOST_BYTES:
-            text = f"{self._in_bytes} bytes were received faster than they can be taken; wait for `ready`"
+            text = f"{self._in_bytes} bytes were received faster than they can be processed; wait for `ready`"
             self._finish(OSError(errno.ENOBUFS, text))
             return
         self._schedule()
@@ -140,7 +140,7 @@ class EndpointPipe(asyncio.Transport):
 
     def abort(self) -> None:
         """Close the connection at once."""
-        self._finish(None, ConnectionAbortedError(errno.ECONNABORTED, "cut on this side"))
+        self._finish(None, ConnectionAbortedError(errno.ECONNABORTED, "aborted on this side"))
 
     # Internals
 
@@ -158,7 +158,7 @@ class EndpointPipe(asyncio.Transport):
             try:
                 self.deliver(pieces)
             except Exception as error:
-                log.exception("a received piece could not be handled")
+                log.exception("received data could not be processed")
                 self._finish(error)
                 return
         self._look_if_ready()
@@ -214,8 +214,6 @@ class EndpointPipe(asyncio.Transport):
             async with asyncio.timeout(self._close_timeout):
                 await self._close(reported)
         except Exception as failure:  # noqa: BLE001 -- as above; the connection is over in any case
-            log.warning(
-                "the application's connection could not be closed: %s", failure or type(failure).__name__
-            )
+            log.warning("closing the application's connection failed: %s", failure or type(failure).__name__)
         if self._protocol is not None:
             self._protocol.connection_lost(error)

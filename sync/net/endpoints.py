@@ -73,14 +73,14 @@ class URLEndpoint:
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("ws://", "wss://")):
-            msg = f"{self.url!r} is not of the form wss://host:port/database"
+            msg = f"{self.url!r} does not have the form wss://host:port/database"
             raise ValueError(msg)
         try:
             parse_address(self._full)
         except ProblemError as error:
             raise ValueError(str(error)) from error
         if not self.url.split("/", 3)[3:] or not self.url.split("/", 3)[3].strip("/"):
-            msg = f"{self.url!r} names no database: wss://host:port/database"
+            msg = f"{self.url!r} contains no database; write wss://host:port/database"
             raise ValueError(msg)
 
     @property

@@ -20,9 +20,9 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
         doing: what failed and where, such as "connecting to boat.local:4984".
     """
     if error is None:
-        return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a goodbye")
+        return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a close message")
     if isinstance(error, socket.gaierror):
-        text = f"{doing}: {error.strerror or error}; check the name, and that this machine can resolve names"
+        text = f"{doing}: {error.strerror or error}; check the name and this machine's DNS"
         return Problem(Domain.DNS, error.errno or 0, text)
     if isinstance(error, ssl.SSLError):
         return Problem(Domain.TLS, 0, f"{doing}: {certificates.explain(error)}")

@@ -54,7 +54,7 @@ class Framing:
 
     def __init__(self, protocol: Protocol) -> None:
         if protocol.max_message_size is None or protocol.extensions:
-            msg = "framing needs a limit for messages, and knows no extensions"
+            msg = "framing needs a message size limit, and does not support extensions"
             raise ValueError(msg)
         self._protocol = protocol
         self._max_size = protocol.max_message_size
@@ -246,9 +246,9 @@ class Framing:
             self._collect(self._pong)
         elif opcode in (CONT, 1):
             self.failure = CloseReason(
-                int(CloseCode.UNSUPPORTED_DATA), "a text message; only binary ones are"
+                int(CloseCode.UNSUPPORTED_DATA), "received a text message; only binary messages are accepted"
             )
-            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "only binary messages are understood here")
+            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "only binary messages are accepted")
 
     def _collect(self, into: list[bytes]) -> None:
         into += [piece for piece in self._protocol.data_to_send() if piece is not SEND_EOF and piece]

@@ -79,18 +79,20 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
 
     Raises ProblemError. User information is refused and not quoted, because it would end up in logs.
     """
-    shown = repr(url) if "@" not in url else "what was given"
+    shown = repr(url) if "@" not in url else "the given address"
     try:
         parts = urlsplit(url)
         if parts.username is not None or parts.password is not None:
-            raise _refused("the address carries a user name or password; give those to the authenticator")
+            raise _refused(
+                "the address contains a user name or password; pass them to the authenticator instead"
+            )
         uri = parse_uri(url)
     except InvalidURI as error:
-        raise _refused(f"{shown} is no address of a database: {error.msg}") from error
+        raise _refused(f"{shown} is not the address of a database: {error.msg}") from error
     except ValueError as error:
-        raise _refused(f"{shown} is no address of a database: {error}") from error
+        raise _refused(f"{shown} is not the address of a database: {error}") from error
     if not uri.resource_name.isprintable() or " " in uri.resource_name:
-        raise _refused(f"{shown} is no address of a database: it has spaces or control characters")
+        raise _refused(f"{shown} is not the address of a database: it contains spaces or control characters")
     host, is_scoped, zone = uri.host.partition("%")
     if is_scoped:
         # RFC 6874: the percent sign before the zone should be escaped, but many write it bare.

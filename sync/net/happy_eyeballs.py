@@ -45,7 +45,7 @@ async def dial(
         except OSError as error:  # one address whose interface is down says nothing about the others
             failures.append(error)
         except UnicodeError as error:
-            text = f"{doing}: that is no name of a host: {error}"
+            text = f"{doing}: not a valid host name: {error}"
             raise ProblemError(Problem(Domain.DNS, socket.EAI_NONAME, text)) from error
     if not targets:
         raise ProblemError(problem_of(failures[0], doing))
@@ -131,5 +131,5 @@ def _bind(sock: socket.socket, interface: str) -> None:
             interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except socket.gaierror as error:  # It belongs to the other family.
-        raise OSError(errno.EADDRNOTAVAIL, f"{interface} is no address of that family") from error
+        raise OSError(errno.EADDRNOTAVAIL, f"{interface} is an address of a different family") from error
     sock.bind(entries[0][4])

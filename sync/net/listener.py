@@ -272,15 +272,15 @@ class URLEndpointListener:
             request.headers.get("Authorization"), certificate, request.remote.rpartition(":")[0]
         )
         if isinstance(client, Refusal):
-            log.warning("%s is refused: %s", request.remote, client.text)
+            log.warning("%s is rejected: %s", request.remote, client.text)
             return Reject(client.status, client.text, tuple(client.headers.items()))
         database = None if name is None else self.configuration.databases.get(name)
         if name is None or database is None:
-            return Reject(404, f"there is no database here under {request.path[:80]}")
+            return Reject(404, f"there is no database at {request.path[:80]}")
         options = self._options(Visitor(client, name, request.remote, request.headers))
         if options is None or isinstance(options, Refusal):
-            refusal = options or Refusal(403, "you may not enter this database", {})
-            log.warning("%s may not enter %s: %s", request.remote, name, refusal.text)
+            refusal = options or Refusal(403, "you do not have access to this database", {})
+            log.warning("%s has no access to %s: %s", request.remote, name, refusal.text)
             return Reject(refusal.status, refusal.text, tuple(refusal.headers.items()))
         return _Admitted(client, name, database, options)
 
@@ -290,7 +290,7 @@ class URLEndpointListener:
         Sync Gateway sends such a request to check that the database exists.
         """
         if _database_name(request.path) is not None:
-            return Reject(426, "this is for a WebSocket only", (("Upgrade", "websocket"),))
+            return Reject(426, "this address is only for WebSocket connections", (("Upgrade", "websocket"),))
         admitted = await self._admit(request, _database_name(f"{request.path.rstrip('/')}/{_ENDPOINT}"))
         if isinstance(admitted, Reject):
             return admitted
@@ -321,7 +321,7 @@ class URLEndpointListener:
                 if self.configuration.on_disconnected is not None:
                     self.configuration.on_disconnected(connection, problem)
                 if problem is None:
-                    log.info("%s has gone", transport.remote)
+                    log.info("%s has disconnected", transport.remote)
                 else:
                     log.warning("%s: the connection ended: %s", transport.remote, problem)
 
@@ -332,7 +332,7 @@ class URLEndpointListener:
                 self.configuration.first_message, _end_if_mute, connection
             )
             self._make_room(connection)
-            log.info("%s is connected to %s as %s", transport.remote, name, describe_client(client))
+            log.info("%s has connected to %s as %s", transport.remote, name, describe_client(client))
             if self.configuration.on_connected is not None:
                 self.configuration.on_connected(connection)
             return link
@@ -349,8 +349,8 @@ class URLEndpointListener:
         ]
         if len(theirs) > self.configuration.per_client and not isinstance(newest.client, Anonymous):
             oldest, name = theirs[0], newest.link.owner.name
-            log.warning("%s ends: %s has %d newer connections", oldest.remote, name, len(theirs) - 1)
-            oldest.link.shed("newer connections of the same client have come")
+            log.warning("closing %s: %s has %d newer connections", oldest.remote, name, len(theirs) - 1)
+            oldest.link.shed("the same client has opened newer connections")
 
     def _owner(self, client: Client, remote: str) -> ConnectionOwner:
         """Return the owner whose processor time a client's connections use together."""
@@ -381,7 +381,7 @@ def _account(client: Client, remote: str) -> str:
 
 def _end_if_mute(connection: PeerConnection) -> None:
     if not connection.link.peer.session.received:
-        connection.link.shed("nothing was asked for in time")
+        connection.link.shed("no request was received in time")
 
 
 def describe_client(client: Client) -> str:
@@ -390,7 +390,7 @@ def describe_client(client: Client) -> str:
         return f"user {client.name}"
     if isinstance(client, CertificateHolder):
         return f"holder of certificate {certificates.common_name(client.certificate)!r}"
-    return "anybody"
+    return "an anonymous client"
 
 
 def _owner(client: Client) -> str:

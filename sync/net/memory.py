@@ -115,7 +115,8 @@ class MemoryBudget:
         theirs = {holder: held for holder, held in self._held.items() if holder.owner is greediest}
         largest = max(theirs, key=theirs.__getitem__)
         log.warning(
-            "connections hold %d MiB, more than %d MiB: one of %s ends, which has %.1f MiB of it in %d",
+            "connections use %d MiB, more than %d MiB: closing one of %s, which uses %.1f MiB in %d"
+            " connections",
             *(self.total // MIB, self.most // MIB, greediest.name, by_owner[greediest] / MIB, len(theirs)),
         )
         self.forget(largest)

@@ -152,7 +152,7 @@ async def open_endpoint(
 def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
     doing = f"opening the connection to {remote}"
     if timed_out is not None:
-        return Problem(Domain.POSIX, errno.ETIMEDOUT, f"{doing}: not open within {timed_out:g} s")
+        return Problem(Domain.POSIX, errno.ETIMEDOUT, f"{doing}: no connection within {timed_out:g} s")
     return problem_of(error.error if isinstance(error, MessagingError) else error, doing)
 
 
@@ -231,7 +231,7 @@ class MessageTransport(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, without sending the queued frames."""
-        self._cut(f"{self.remote}: the connection was cut on this side")
+        self._cut(f"{self.remote}: the connection was aborted on this side")
 
     def pause_writing(self) -> None:
         """Stop sending, because the buffer is full."""
@@ -272,7 +272,9 @@ class MessageTransport(asyncio.Protocol):
             self._receiver.frames(frames)
 
     def _run_out(self) -> None:
-        self._cut(f"{self.remote}: what was sent could not be written in {self._tuning.close_timeout:g} s")
+        self._cut(
+            f"{self.remote}: the remaining data could not be written within {self._tuning.close_timeout:g} s"
+        )
 
     def _cut(self, text: str) -> None:
         if not self._is_over:

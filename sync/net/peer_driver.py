@@ -130,7 +130,7 @@ class PeerDriver:
             self.peer.ledger.keep()
         except StoreError as error:
             # The checkpoint has not passed these documents either, so they are sent again, and fail again.
-            log.warning("%s: which documents failed cannot be kept: %s", self.transport.remote, error)
+            log.warning("%s: the list of failed documents cannot be stored: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
             self._over(session.problem if was_over else problem)
@@ -146,7 +146,7 @@ class PeerDriver:
         if not self.is_closed:
             self._memory.report(self, self.bytes_held)
 
-    def shed(self, why: str = "too much is held here for this peer") -> None:
+    def shed(self, why: str = "too much memory is used for this peer") -> None:
         """Close the connection to free memory for others. The peer may try again."""
         if self.is_closed:
             return
@@ -181,8 +181,8 @@ class PeerDriver:
         try:
             has_more = self._work()
         except Exception as error:
-            log.exception("the connection with %s ends: a fault of ours", self.transport.remote)
-            session.end(Problem(Domain.BLIP, _INTERNAL, f"a fault of ours: {error!r}"))
+            log.exception("closing the connection with %s: internal error", self.transport.remote)
+            session.end(Problem(Domain.BLIP, _INTERNAL, f"internal error: {error!r}"))
             self._close(_INTERNAL, "internal error")
             has_more = False
         if session.is_over:

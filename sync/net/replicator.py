@@ -414,8 +414,8 @@ class Replicator:
                 self._say(Activity.OFFLINE, problem)
                 await self._rest(delay)
         except Exception as error:
-            log.exception("%s: the replication stops: a fault of ours", self.configuration.endpoint.name)
-            problem = Problem(Domain.BLIP, _INTERNAL, f"a fault of ours: {error!r}")
+            log.exception("%s: replication stopped: internal error", self.configuration.endpoint.name)
+            problem = Problem(Domain.BLIP, _INTERNAL, f"internal error: {error!r}")
         finally:
             self._abandon()
         self._say(Activity.STOPPED, None if self._stopping else problem)
@@ -588,7 +588,7 @@ class Replicator:
 def _rule(accepts: DocumentFilter | None) -> Rule | None:
     if accepts is None:
         return None
-    return lambda document: None if accepts(document) else "the pull filter does not want it"
+    return lambda document: None if accepts(document) else "the pull filter rejects it"
 
 
 def _resolvers(resolver: Resolvers | ConflictResolver) -> Resolvers:

@@ -35,7 +35,7 @@ class TokenBucket:
                 wait for those of this bucket, but not vice versa.
         """
         if not rate > 0:
-            raise ValueError(f"{rate} bytes a second is no rate")
+            raise ValueError(f"{rate} bytes per second is not a valid rate")
         self.rate, self.lower = rate, lower
         self._burst = max(rate * BURST_S, LEAST_BURST)
         self._level, self._at = self._burst, now

@@ -57,7 +57,7 @@ def server_context(
     `identity` (because its key is too weak, for example).
     """
     if client_certificate_required and not client_roots:
-        msg = "a client certificate is required, but there are no roots to verify it with"
+        msg = "a client certificate is required, but no roots are given to verify it"
         raise ValueError(msg)
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
     # TLS 1.3 then resumes no session. `ssl` cannot forbid resumption in TLS 1.2. Its tickets stay, since
@@ -95,10 +95,10 @@ def client_context(
     if OpenSSL rejects `identity`.
     """
     if pinned is not None and accept_only_self_signed:
-        msg = "either pin a certificate or accept only self-signed ones, not both"
+        msg = "pinning and accept_only_self_signed exclude each other"
         raise ValueError(msg)
     if roots is not None and not roots:
-        msg = "no certificate leads to an empty list of roots; None stands for the system's"
+        msg = "the list of roots is empty; pass None for the system's roots"
         raise ValueError(msg)
     context = _context(ssl.PROTOCOL_TLS_CLIENT, identity)
     if pinned is not None:
@@ -149,7 +149,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
             file.write(identity.chain_pem() + identity.key_pem())
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     except ssl.SSLError as error:
-        text = f"OpenSSL refuses our own certificate {identity.common_name!r}: {error.reason or error}"
+        text = f"OpenSSL rejects our own certificate {identity.common_name!r}: {error.reason or error}"
         raise certificates.tls_error(text) from error
     finally:
         os.close(descriptor)
@@ -169,7 +169,7 @@ def _verify_nothing(context: ssl.SSLContext) -> None:
 def _certificate(connection: ssl.SSLObject) -> x509.Certificate:
     certificate = certificates.peer_certificate(connection)
     if certificate is None:
-        text = "the peer showed no certificate"
+        text = "the peer sent no certificate"
         raise certificates.tls_error(text)
     return certificate
 

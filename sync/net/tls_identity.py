@@ -40,10 +40,10 @@ class TLSIdentity:
 
     def __post_init__(self) -> None:
         if not self.certificates:
-            msg = "an identity has at least one certificate"
+            msg = "an identity needs at least one certificate"
             raise ValueError(msg)
         if not _belong(self.certificates[0], self.private_key):
-            msg = f"the private key is not that of the certificate {self.common_name!r}"
+            msg = f"the private key does not match the certificate {self.common_name!r}"
             raise ValueError(msg)
 
     @classmethod
@@ -116,8 +116,8 @@ class TLSIdentity:
         key = _load_key(key_path, password)
         if not _belong(certificates[0], key):
             others = [n for n, certificate in enumerate(certificates, 1) if _belong(certificate, key)]
-            hint = f"it belongs to number {others[0]} there, which must come first" if others else ""
-            text = f"the key in {key_path} is not that of the first certificate in {cert_path}"
+            hint = f"it matches certificate number {others[0]} there, which must come first" if others else ""
+            text = f"the key in {key_path} does not match the first certificate in {cert_path}"
             raise tls.tls_error(f"{text}: {hint}" if hint else text)
         return cls(tuple(certificates), key)
 
@@ -192,9 +192,7 @@ def _belong(certificate: x509.Certificate, key: Key) -> bool:
 def _load_key(path: Path, password: str | bytes | None) -> Key:
     content = tls.read_file(path, "private key")
     if b"PRIVATE KEY-----" not in content:
-        text = (
-            f"{path} holds no private key in PEM form (a line -----BEGIN PRIVATE KEY----- and what follows)"
-        )
+        text = f"{path} contains no private key in PEM format (beginning with -----BEGIN PRIVATE KEY-----)"
         raise tls.tls_error(text)
     encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content
     if encrypted and password is None:
@@ -208,10 +206,10 @@ def _load_key(path: Path, password: str | bytes | None) -> Key:
         text = f"the private key in {path} cannot be read: {error}"
         raise tls.tls_error(text) from error
     if not isinstance(key, Key):
-        text = f"the private key in {path} is of a kind that TLS has no use for; ECDSA P-256 is a good one"
+        text = f"the private key in {path} is of a type that TLS does not support; use ECDSA P-256"
         raise tls.tls_error(text)
     if path.stat().st_mode & stat.S_IROTH:
-        log.warning("everybody on this machine may read the private key in %s; chmod 600 it", path)
+        log.warning("all users of this machine can read the private key in %s; run chmod 600 on it", path)
     return key
 
 

@@ -170,7 +170,9 @@ class WebSocketTransport(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, without a close frame."""
-        self._cut(Problem(Domain.WEBSOCKET, ABNORMAL, f"{self.remote}: the connection was cut on this side"))
+        self._cut(
+            Problem(Domain.WEBSOCKET, ABNORMAL, f"{self.remote}: the connection was aborted on this side")
+        )
 
     # Methods of asyncio.Protocol
 
@@ -246,7 +248,9 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _failed(self, code: int, reason: str) -> None:
         """Close after a protocol violation by the peer, which gets some time to read the reason."""
-        self._settle(Problem(Domain.WEBSOCKET, code, f"{self.remote} broke the WebSocket protocol: {reason}"))
+        self._settle(
+            Problem(Domain.WEBSOCKET, code, f"{self.remote} violated the WebSocket protocol: {reason}")
+        )
         self._has_sent_close = True
         self.flush()
         self._give_time()
@@ -271,7 +275,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _run_out(self) -> None:
         seconds = self._tuning.close_timeout
-        text = f"{self.remote} did not close the connection within {seconds:g} s of being asked to"
+        text = f"{self.remote} did not close the connection within {seconds:g} s of the close frame"
         self._cut(Problem(Domain.WEBSOCKET, ABNORMAL, text))
 
     def _cut(self, problem: Problem) -> None:
@@ -289,5 +293,7 @@ class WebSocketTransport(asyncio.Protocol):
             self.flush()
 
     def _lost(self) -> None:
-        text = f"{self.remote} is gone: nothing has come for {self._tuning.grace:g} s after a ping"
+        text = (
+            f"{self.remote} does not respond: nothing was received for {self._tuning.grace:g} s after a ping"
+        )
         self._cut(Problem(Domain.POSIX, errno.ETIMEDOUT, text))

@@ -36,8 +36,8 @@ _NO_SUBPROTOCOL: Final = 403
 _PROTOCOL_ERROR: Final = 1002
 
 _FOR_OUR_CERTIFICATE: Final = (
-    "that was right after the TLS handshake: perhaps the peer does not accept our certificate, or wants one"
-    " and was shown none; its log says more"
+    "this was right after the TLS handshake; the peer may not accept our certificate, or may require"
+    " one; see its log"
 )
 
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
@@ -243,7 +243,7 @@ class _Handshake(asyncio.Protocol):
         parts = self._head.split()
         if parts is None:
             if self._head.is_too_long:
-                self._fail(self._garbled(f"a head of more than {len(self._head)} bytes"))
+                self._fail(self._garbled(f"the response header is longer than {len(self._head)} bytes"))
             return
         self._head = None
         self._status_line = parts[0].partition(b"\r\n")[0]
@@ -336,7 +336,7 @@ class _Handshake(asyncio.Protocol):
         status = response.status_code
         what = f"{self._where} answered {status} {plain(response.reason_phrase)}".rstrip()
         if 300 <= status < 400 and (targets := response.headers.get_all("Location")):
-            what += f", a redirect to {plain(targets[0])}; redirects are not followed: give that address"
+            what += f", a redirect to {plain(targets[0])}; redirects are not followed, so use that address"
         elif body := plain(bytes(response.body[: MOST_SHOWN * 4]).decode(errors="replace")):
             what += f": {body}"
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
@@ -353,12 +353,13 @@ class _Handshake(asyncio.Protocol):
 
     def _unspoken(self, chosen: str) -> ProblemError:
         text = (
-            f"{self._where} was offered the subprotocols {', '.join(self._wanted)} and took {plain(chosen)}"
+            f"{self._where} was offered the subprotocols {', '.join(self._wanted)}, and selected"
+            f" {plain(chosen)}"
         )
         return ProblemError(
-            Problem(Domain.WEBSOCKET, _NO_SUBPROTOCOL, f"{text}; is it a database of Couchbase's protocol?")
+            Problem(Domain.WEBSOCKET, _NO_SUBPROTOCOL, f"{text}; is it a Couchbase database?")
         )
 
     def _garbled(self, what: str) -> ProblemError:
-        text = f"{self._where} does not answer as a WebSocket server would: {plain(what)}"
+        text = f"{self._where} does not answer like a WebSocket server: {plain(what)}"
         return ProblemError(Problem(Domain.WEBSOCKET, _PROTOCOL_ERROR, text))

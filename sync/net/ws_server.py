@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own close code: it stops permanently after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
-_NOT_OURS: Final = "perhaps it does not accept our certificate; its log says more"
+_NOT_OURS: Final = "it may not accept our certificate; see its log"
 _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
 """Statuses that the listener has already logged, or that only tell a client to open a WebSocket."""
@@ -175,7 +175,7 @@ class Server:
             guest.drop()
         if connections:
             for transport in list(self._transports):
-                transport.close(_TRY_AGAIN, "the listener stops")
+                transport.close(_TRY_AGAIN, "the listener is stopping")
 
     async def wait_closed(self, grace: float | None = None) -> None:
         """Wait until no connection is left. Those left after `grace` seconds are aborted."""
@@ -204,7 +204,10 @@ class Server:
         self._guests.add(guest)
         self._empty.clear()
         if isinstance(dropped, _PendingConnection):
-            log.info("%s: dropped: many strangers come, and it has taken longest", dropped.remote)
+            log.info(
+                "%s: dropped: too many connections are not authenticated, and this one is the oldest",
+                dropped.remote,
+            )
             dropped.drop()
         return True
 
@@ -216,8 +219,8 @@ class Server:
         """Admit a guest that belongs to `owner`. Raises NoFreeSlotError if there is no place for it."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
-            log.warning("%s: dropped: its place is needed for another", dropped.remote)
-            dropped.close(_TRY_AGAIN, "the place is needed for another")
+            log.warning("%s: dropped: its place is needed for another connection", dropped.remote)
+            dropped.close(_TRY_AGAIN, "the place is needed for another connection")
 
     def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
         """Replace an admitted guest with its open connection."""
@@ -277,9 +280,11 @@ class _PendingConnection(asyncio.Protocol):
             if welcomes is None or welcomes(came_by):
                 return True
         except OSError as error:  # otherwise nobody would handle the connection, nor ever end it
-            log.warning("%s: dropped: where it came in cannot be told: %s", self.remote, error)
+            log.warning(
+                "%s: dropped: the interface it came in on cannot be determined: %s", self.remote, error
+            )
             return False
-        log.info("%s: dropped: nothing is offered at %s, where it came in", self.remote, came_by)
+        log.info("%s: dropped: the listener is not open at %s", self.remote, came_by)
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -291,9 +296,9 @@ class _PendingConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after the connection has ended."""
         if self._is_secured and not self._has_spoken:
-            log.info("%s: gone right after the TLS handshake: %s", self.remote, _NOT_OURS)
+            log.info("%s: disconnected right after the TLS handshake: %s", self.remote, _NOT_OURS)
         else:
-            log.debug("%s: gone before it was let in: %s", self.remote, exc or "at its end")
+            log.debug("%s: disconnected before it was authenticated: %s", self.remote, exc or "end of stream")
         if self._task is not None:
             self._task.cancel()
         self._server.forget(self)
@@ -323,18 +328,18 @@ class _PendingConnection(asyncio.Protocol):
         except ProblemError as error:
             self._drop_because(str(error))
         except tls.SSLError as error:
-            log.warning("%s is refused: %s", self.remote, problem_of(error, "TLS handshake"))
+            log.warning("%s is rejected: %s", self.remote, problem_of(error, "TLS handshake"))
             self._abort()
         except OSError as error:
             if self._server.ssl is not None and not self._is_secured:
-                self._drop_because(f"gone during the TLS handshake: {_NOT_OURS}")
+                self._drop_because(f"disconnected during the TLS handshake: {_NOT_OURS}")
             else:
                 self._drop_because(str(problem_of(error, "handshake")))
         except asyncio.CancelledError:
             self._abort()
             raise
         except Exception:
-            log.exception("%s: dropped: a fault of ours", self.remote)
+            log.exception("%s: dropped: internal error", self.remote)
             self._abort()
 
     def _drop_because(self, why: str) -> None:
@@ -381,7 +386,7 @@ class _PendingConnection(asyncio.Protocol):
             return False
         verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
         if isinstance(verdict, Reject):
-            log.warning("%s is refused: %s", self.remote, plain(verdict.text))
+            log.warning("%s is rejected: %s", self.remote, plain(verdict.text))
             self._respond(self._protocol.reject(verdict.status, verdict.text))
             return True
         if verdict:
@@ -393,10 +398,12 @@ class _PendingConnection(asyncio.Protocol):
         head = self._head
         while (parts := head.split()) is None:
             if head.is_too_long:
-                self._respond(self._protocol.reject(431, f"a head of more than {len(head)} bytes\n"))
+                self._respond(
+                    self._protocol.reject(431, f"the request header is longer than {len(head)} bytes\n")
+                )
                 return None
             if head.first is not None and head.first not in _LETTERS:
-                self._respond(self._protocol.reject(400, "this is no HTTP\n"))
+                self._respond(self._protocol.reject(400, "this is not HTTP\n"))
                 return None
             self._has_come.clear()
             await self._has_come.wait()
@@ -407,7 +414,7 @@ class _PendingConnection(asyncio.Protocol):
         events = self._protocol.events_received()
         if not events:  # The package has refused it, with or without an answer.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
-            log.info("%s: refused: no request that we understand: %s", self.remote, plain(str(cause or "")))
+            log.info("%s: refused: invalid request: %s", self.remote, plain(str(cause or "")))
             self._write_out()
             self._pipe.close()
             return None
@@ -445,14 +452,18 @@ class _PendingConnection(asyncio.Protocol):
             if isinstance(decision, Reject):
                 http.HTTPStatus(decision.status)
             elif decision.subprotocol and decision.subprotocol not in request.subprotocols:
-                msg = f"{decision.subprotocol!r} was chosen, which the client does not offer"
+                msg = f"{decision.subprotocol!r} was selected, but the client does not offer it"
                 raise ValueError(msg)
         except TimeoutError:
             log.warning("%s: %s: no decision in time", self.remote, request.path)
             return Reject(http.HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
         except Exception:
-            log.exception("%s: %s: could not be decided upon", self.remote, request.path)
-            return Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, "something is wrong here; see the log\n")
+            log.exception(
+                "%s: %s: internal error while deciding about the request", self.remote, request.path
+            )
+            return Reject(
+                http.HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log of the listener\n"
+            )
         return decision
 
     def _open(self, decision: Accept, request: HttpRequest, response: Response, rest: bytes) -> None:
@@ -462,7 +473,7 @@ class _PendingConnection(asyncio.Protocol):
             self._server.enter(self, decision.owner)
         except NoFreeSlotError as error:
             log.warning("%s: refused: %s", self.remote, error)
-            text = "no place is free; try again later\n"
+            text = "too many connections; try again later\n"
             self._respond(self._protocol.reject(http.HTTPStatus.SERVICE_UNAVAILABLE, text))
             return
         self._protocol.send_response(response)
@@ -481,9 +492,9 @@ class _PendingConnection(asyncio.Protocol):
         try:
             receiver = decision.receiver(transport)
         except Exception:
-            log.exception("%s: %s: could not be received", self.remote, request.path)
+            log.exception("%s: %s: internal error while opening the connection", self.remote, request.path)
             receiver = _IgnoringReceiver()
-            transport.close(_INTERNAL_ERROR, "something is wrong here; see the log")
+            transport.close(_INTERNAL_ERROR, "internal error; see the log of the listener")
         transport.start(receiver, rest + self._head.take())
 
     def _refuse(self, decision: Reject, asked: Request) -> None:
@@ -500,7 +511,7 @@ class _PendingConnection(asyncio.Protocol):
         """Log a refused handshake, with what was requested and offered, to show which side is at fault."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
-            "%s: the WebSocket is refused with %d: %s; it asked for %s and offered %s",
+            "%s: the WebSocket is refused with %d: %s; it requested %s and offered %s",
             self.remote,
             status,
             plain(why),

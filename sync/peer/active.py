@@ -102,12 +102,16 @@ class ActiveOptions:
 
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
-            raise ValueError("a stream is not pulled by channels: the protocol has one filter")
+            raise ValueError(
+                "stream and channels exclude each other, because the protocol has only one filter"
+            )
         if self.stream is not None and self.push_stream is not None:
-            raise ValueError("a stream goes both ways: a stream that is only pushed is another choice")
+            raise ValueError(
+                "stream and push_stream exclude each other, because stream applies to both directions"
+            )
         for channel in self.channels:
             if not channel or "," in channel:
-                raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
+                raise ValueError(f"channel {channel!r}: a name must not be empty or contain a comma")
 
     @property
     def pushed(self) -> Selection:
@@ -296,17 +300,17 @@ class ActivePeer(PeerBase):
     def _subscribed(self, reply: Reply, _: None) -> None:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            text = f"the peer gives no feed of changes: {failure.text or failure.code}"
+            text = f"the peer refuses the feed of changes: {failure.text or failure.code}"
             is_too_much = self._options.continuous and bool(self._options.document_ids)
             is_too_much = is_too_much and failure.status in _NOT_THAT_FEED
             if is_too_much:
                 text = (
-                    "the peer does not follow chosen documents as they change, only once"
-                    f" ({failure.text or failure.code}): choose channels instead, or pull now and then"
+                    "the peer does not support continuous replication of selected documents"
+                    f" ({failure.text or failure.code}); use channels instead, or pull regularly"
                 )
             problem = Problem(Domain.WEBSOCKET, failure.status or failure.code, text)
             if (failure.status == _FORBIDDEN or is_too_much) and self._options.push:
-                log.warning("%s; what is ours goes there all the same", problem.text)
+                log.warning("%s; pushing continues", problem.text)
                 self._unfed, self.receiver, self._inquiry = problem, None, None
                 if self.sender is not None:
                     self.sender.cannot_pull(problem)

@@ -64,7 +64,7 @@ class BlobAccess:
             or not self._readable.shows(self._database, document.id, deleted=False)
             or digest not in wire_bodies.blobs_in(document.body)
         ):
-            raise MessageError(f"blob {digest}: no document that you may see has it", code=_FORBIDDEN)
+            raise MessageError(f"blob {digest}: no document that you can read refers to it", code=_FORBIDDEN)
 
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
         """Check access to a blob for a peer's request for proof.
@@ -73,7 +73,9 @@ class BlobAccess:
         """
         self.check(digest, document_id)
         if nonce in self._open:
-            raise MessageError(f"blob {digest}: this proof is asked for here just now", code=_UNAVAILABLE)
+            raise MessageError(
+                f"blob {digest}: a request for the same proof is in progress here", code=_UNAVAILABLE
+            )
 
 
 _open: WeakKeyDictionary[Database, set[bytes]] = WeakKeyDictionary()

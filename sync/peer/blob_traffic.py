@@ -125,7 +125,10 @@ class BlobFetcher:
             if digest not in self._unanswered:
                 continue  # A document that failed because of another blob has ended the session.
             self._ask_no_more(digest)
-            text = f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has it"
+            text = (
+                f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has the"
+                " blob"
+            )
             self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
@@ -218,7 +221,7 @@ class BlobFetcher:
             failure = Failure.decode(reply)
             status = failure.status or _FAILED
             error = MessageError(
-                f"blob {transfer.digest}: the peer does not send it: {failure.text}", code=status
+                f"blob {transfer.digest}: the peer refuses to send it: {failure.text}", code=status
             )
         else:
             try:
@@ -255,7 +258,7 @@ class BlobFetcher:
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
             return objection  # otherwise the next day has begun meanwhile
-        text = f"{transfer.document_id}: its blob was more than could come"
+        text = f"{transfer.document_id}: its blob was larger than accepted"
         return MessageError(text, code=_UNAVAILABLE)
 
     def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:
@@ -282,7 +285,7 @@ class BlobFetcher:
         self._ask_no_more(digest)
         self._proof_since = self._session.clock()
         if isinstance(reply, ErrorReceived):
-            text = f"blob {digest}: the peer does not prove that it has it"
+            text = f"blob {digest}: the peer does not prove that it has the blob"
             self._judged(digest, MessageError(text, code=_FORBIDDEN))
             return
         received = ProveAttachmentReply.decode(reply, self._session.limits).proof
@@ -301,7 +304,7 @@ class BlobFetcher:
             if not secrets.compare_digest(received, str(expected)):
                 error = MessageError(f"blob {digest}: the peer's proof is wrong", code=_FORBIDDEN)
         except BlobError:
-            error = MessageError(f"blob {digest} is not here any more", code=_UNAVAILABLE)
+            error = MessageError(f"blob {digest} is no longer stored here", code=_UNAVAILABLE)
         self._judged(digest, error)
 
     def _judged(self, digest: str, error: MessageError | None) -> None:
@@ -344,7 +347,7 @@ class BlobServer:
             return
         self._access.check(request.digest, request.document_id)
         if len(self._open) + self._opening >= limits.FILES_OPEN:
-            raise MessageError("ask for fewer blobs at once", code=_UNAVAILABLE)
+            raise MessageError("too many blobs requested; request fewer at the same time", code=_UNAVAILABLE)
         self._session.work.add(self._sending(request, event))
         self._opening += 1
 
@@ -385,7 +388,7 @@ class BlobServer:
         """Return the error sent to the peer for an unreadable blob, without the local path."""
         if self._database.blobs.has(digest):
             log.warning("%s", error)
-        return MessageError(f"blob {digest} is not here", code=_NOT_FOUND)
+        return MessageError(f"blob {digest} is not stored here", code=_NOT_FOUND)
 
     def _close(self) -> None:
         for file in list(self._open):

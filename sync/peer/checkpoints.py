@@ -101,13 +101,14 @@ class OwnCheckpoint:
                 self._session.forgo_collections()
                 self._ask(then)
             else:
-                text = f"the peer gives no checkpoint: {failure.text or failure.code}"
+                text = f"the peer refuses to send its checkpoint: {failure.text or failure.code}"
                 self._session.end(Problem(Domain.WEBSOCKET, failure.status or failure.code, text))
             return
         (checkpoint,) = GetCollectionsReply.decode(reply, self._session.limits, asked=1).checkpoints
         if checkpoint is None:
             text = (
-                "the peer's database has no default collection; Logboat replicates no other: make one there"
+                "the peer's database has no default collection, the only one that Logboat replicates;"
+                " create it there"
             )
             self._session.end(Problem(Domain.WEBSOCKET, _NOT_FOUND, text))
             return
@@ -138,7 +139,11 @@ class OwnCheckpoint:
             failure = Failure.decode(reply)
             if failure.status != _NOT_FOUND or failure.is_unhandled:
                 self._session.end(
-                    Problem(Domain.WEBSOCKET, failure.status, f"the peer gives no checkpoint: {failure.text}")
+                    Problem(
+                        Domain.WEBSOCKET,
+                        failure.status,
+                        f"the peer refuses to send its checkpoint: {failure.text}",
+                    )
                 )
                 return
         else:
@@ -152,7 +157,7 @@ class OwnCheckpoint:
         ours = stored(self._database, self._name)
         reconciled = reconcile(ours, theirs)
         if not reconciled.agreed:
-            log.info("the two copies of a checkpoint differ; going on from what both vouch for")
+            log.info("the two copies of a checkpoint differ; continuing from the position that both confirm")
         elif ours is not None:
             self._saved = ours
         then(reconciled.checkpoint)
@@ -172,7 +177,7 @@ class OwnCheckpoint:
                 )
                 self._saving = saving
             else:
-                log.warning("the peer does not store our checkpoint: %s", failure.text or failure.code)
+                log.warning("the peer refuses to store our checkpoint: %s", failure.text or failure.code)
                 self._saved = saving  # it is not asked again until there is more to store
             return
         self._conflicts = 0
@@ -230,19 +235,19 @@ class PeersCheckpoints:
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
         if self._session.connection.queued > limits.MESSAGES_QUEUED:
-            raise MessageError("ask for less at once", code=_UNAVAILABLE)
+            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
         self._recognise(request.client)
         checkpoint = self._database.checkpoints.get(self._owner, request.client)
         if checkpoint is None:
-            raise MessageError("there is no such checkpoint", code=_NOT_FOUND)
+            raise MessageError("the checkpoint does not exist", code=_NOT_FOUND)
         self._session.respond(event, GetCheckpointReply(checkpoint.rev, checkpoint.raw).encode())
 
     def _set(self, request: SetCheckpoint, event: RequestReceived) -> None:
         if len(request.body) > LARGEST:
-            text = f"a checkpoint of {len(request.body)} bytes; at most {LARGEST} are kept here"
+            text = f"the checkpoint has {len(request.body)} bytes; the limit is {LARGEST}"
             raise MessageError(text, code=_TOO_LARGE)
         if len(self._waiting) >= _SAVES_WAITING:
-            raise MessageError("save checkpoints less often", code=_UNAVAILABLE)
+            raise MessageError("too many checkpoints; save them less often", code=_UNAVAILABLE)
         self._waiting.append((request, event))
         self.pump()
 
@@ -267,7 +272,7 @@ class PeersCheckpoints:
                 self._owner, request.client, request.body, parent=request.revision
             )
         except ConflictError as error:
-            raise MessageError("the checkpoint has another revision", code=_CONFLICT) from error
+            raise MessageError("the checkpoint has a different revision", code=_CONFLICT) from error
         self._session.respond(event, SetCheckpointReply(revision).encode())
 
     def _collections(self, request: GetCollections, event: RequestReceived) -> None:
@@ -296,5 +301,5 @@ def _decoded(body: bytes, what: str) -> Checkpoint | None:
     try:
         return Checkpoint.decode(body)
     except MessageError as error:
-        log.warning("%s is malformed, so the replication begins at the start: %s", what, error.text)
+        log.warning("%s is malformed, so replication starts from the beginning: %s", what, error.text)
         return None

@@ -188,8 +188,8 @@ def resolve(
                 if database.leaves(document_id) == leaves:
                     return _settle(database, live, decided)
         except (DocumentError, _ResolverError) as error:
-            return _problem(document_id, f"{error}; the conflict stays open")
-    return _problem(document_id, "the document changes all the time; the conflict stays open for now")
+            return _problem(document_id, f"{error}; the conflict remains unresolved")
+    return _problem(document_id, "the document keeps changing; the conflict remains unresolved for now")
 
 
 def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,22 +255,26 @@ def _apply(conflict: Conflict, resolution: object) -> Document:
         for party in (winning, conflict.losing):
             if isinstance(resolution.document, Document) and resolution.document == party:
                 return party
-        raise _ResolverError("the conflict resolver keeps a revision that it was not given")
+        raise _ResolverError("the conflict resolver returned a revision that it was not given")
     if isinstance(resolution, Merge | Delete):
         deleted = isinstance(resolution, Delete)
         body = resolution.body
         if not (isinstance(body, Mapping | bytes) or (deleted and body is None)):
-            raise _ResolverError(f"the conflict resolver gives a {type(body).__name__} as a body")
+            raise _ResolverError(f"the conflict resolver returned a {type(body).__name__} as the body")
         try:
             raw = bodies.to_canonical(conflict.document_id, body)
         except DocumentError:
             raise
         except Exception as error:  # a mapping of the application's own type
-            raise _ResolverError(f"the conflict resolver's body: {_described(error)}") from error
+            raise _ResolverError(
+                f"the conflict resolver returned an invalid body: {_described(error)}"
+            ) from error
         if not deleted:
             raw = attachments.keep_attachments(conflict.document_id, raw, winning.raw, conflict.losing.raw)
         return replace(winning, raw=raw, deleted=deleted)
-    raise _ResolverError(f"the conflict resolver returned a {type(resolution).__name__}, no resolution")
+    raise _ResolverError(
+        f"the conflict resolver returned a {type(resolution).__name__} instead of a resolution"
+    )
 
 
 def _settle(database: Database, live: list[Document], decided: Document) -> Resolved:

@@ -131,7 +131,7 @@ class Deliveries:
         if source is None and not terms.blobs:
             body = wire_bodies.to_gateway(body, revisions.generation(revision.rev))
         if len(body) > _LARGEST:
-            text = f"{change.id}: with {len(body)} bytes too large to be sent"
+            text = f"{change.id}: the document is too large to send: {len(body)} bytes"
             self._outcomes.failed(change, _TOO_LARGE, text)
             return
         self._ledger.progress.deltas_pushed += source is not None

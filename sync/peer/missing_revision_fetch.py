@@ -88,7 +88,7 @@ class MissingRevisionFetch:
             failed(self._given_up)
             return
         if len(self._waiting) >= limits.QUESTIONS_WAITING:
-            text = f"{len(self._waiting)} other conflicts wait to be resolved"
+            text = f"{len(self._waiting)} other conflicts are waiting to be resolved"
             failed(Failure(HTTP_DOMAIN, _CONFLICT, text))
             return
         due = self._session.clock() + self._patience
@@ -116,7 +116,7 @@ class MissingRevisionFetch:
                 continue
             if question.document_id in self._asked:
                 self._waiting.popleft()
-                question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it has been asked for, and is another now"))
+                question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it was requested, but has changed since"))
                 continue
             if question.due > self._session.clock() or not self._may_ask:
                 return  # it may still arrive

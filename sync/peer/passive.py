@@ -115,18 +115,18 @@ class PassivePeer(PeerBase):
     def _subscribe(self, request: SubChanges, event: RequestReceived) -> None:
         if self._is_subscribed:
             raise MessageError(
-                "there is a subscription already", code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN
+                "there is already a subscription", code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN
             )
         if request.versioning is not Versioning.REV_TREES:
             raise MessageError(
-                "revision ids here are those of revision trees",
+                "this database uses revision trees, not version vectors",
                 code=LiteCoreCode.NOT_IMPLEMENTED,
                 domain=LITECORE_DOMAIN,
             )
         self._check_readable()
         stream = next((known for known in self._options.streams if known.name == request.filter), None)
         if request.filter is not None and stream is None:
-            raise MessageError(f"there is no filter {request.filter[:80]!r} here", code=_NOT_FOUND)
+            raise MessageError(f"the filter {request.filter[:80]!r} does not exist", code=_NOT_FOUND)
         database, readable = self.database, self._options.readable
         last = database.last_sequence
         since = last if request.future else _number(request.since)
@@ -164,7 +164,7 @@ class PassivePeer(PeerBase):
         self._check_readable()
         connection = self.session.connection
         if connection.queued > limits.MESSAGES_QUEUED or connection.queued_bytes > limits.BYTES_QUEUED:
-            raise MessageError("ask for less at once", code=_UNAVAILABLE)
+            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
         document = self.database.get(request.id)
         readable = self._options.readable
         if (
@@ -172,9 +172,9 @@ class PassivePeer(PeerBase):
             or document.deleted
             or not readable.shows(self.database, document.id, deleted=False)
         ):
-            raise MessageError(f"{request.id[:80]}: there is no such document", code=_NOT_FOUND)
+            raise MessageError(f"{request.id[:80]}: the document does not exist", code=_NOT_FOUND)
         if document.rev == request.unless:
-            raise MessageError("it is the revision that you have", code=_KNOWN)
+            raise MessageError("you already have the current revision", code=_KNOWN)
         self.session.respond(event, GetRevReply(document.rev, document.raw).encode())
 
     # Pushes by the peer
@@ -187,7 +187,7 @@ class PassivePeer(PeerBase):
             self._check_writable()
             self._taker.offered(request, event)
             return
-        raise MessageError("propose changes: no conflicts are taken here", code=_CONFLICT)
+        raise MessageError("conflicting changes are not accepted; use proposeChanges", code=_CONFLICT)
 
     def _proposed(self, request: ProposeChanges, event: RequestReceived) -> None:
         self._check_writable()
@@ -203,7 +203,7 @@ class PassivePeer(PeerBase):
 
     def _check_readable(self) -> None:
         if self._options.write_only:
-            raise MessageError("nothing is given out here", code=_FORBIDDEN)
+            raise MessageError("this database is write-only for you", code=_FORBIDDEN)
 
     def _check_writable(self) -> None:
         if self._options.read_only:

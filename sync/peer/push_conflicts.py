@@ -211,7 +211,7 @@ class PushConflicts:
             self.asking += 1
             self._session.request(request.encode(), self._current_received, change)
         else:
-            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            text = f"{change.id}: the peer has a different revision; pull to resolve the conflict"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _revision_arrived(self, change: model.DocumentChange, current: str | None) -> None:
@@ -228,8 +228,12 @@ class PushConflicts:
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)
         else:
-            text = f"{change.id}: conflicts with the peer's revision {current}, which it does not give up"
-            self._outcomes.failed_until_next(change, CONFLICT, f"{text}; edit the document to settle that")
+            text = (
+                f"{change.id}: conflicts with the peer's revision {current}, which the peer does not replace"
+            )
+            self._outcomes.failed_until_next(
+                change, CONFLICT, f"{text}; edit the document to resolve the conflict"
+            )
 
     def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
         """Process the answer to whether a document that is deleted here is deleted at the peer."""
@@ -237,7 +241,7 @@ class PushConflicts:
         if isinstance(reply, ErrorReceived):
             self._revision_withheld(change, Failure.decode(reply))
         else:
-            text = f"{change.id}: the peer has another revision; pull to resolve that"
+            text = f"{change.id}: the peer has a different revision; pull to resolve the conflict"
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _revision_withheld(self, change: model.DocumentChange, failure: Failure) -> None:
@@ -261,8 +265,8 @@ class PushConflicts:
         else:
             reason = failure.text or failure.status or failure.code
             text = (
-                f"{change.id}: conflicts with the peer's revision, which it does not give out ({reason});"
-                " settle that at the peer, or edit the document there"
+                f"{change.id}: conflicts with the peer's revision, which the peer does not send"
+                f" ({reason}); resolve the conflict at the peer, or edit the document there"
             )
             self._outcomes.failed_until_next(change, CONFLICT, text)
 

@@ -92,24 +92,29 @@ class Quota:
         """Return the refusal of a document of this size, or None if it is allowed."""
         most = self._largest(document_id)
         if size > most:
-            text = f"{document_id}: {size} bytes; at most {most} are taken here"
+            text = f"{document_id}: the document has {size} bytes; the limit is {most}"
             return MessageError(text, code=_TOO_LARGE)
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
         """Return the refusal of a blob of this size, or None if it is allowed."""
         if size > self.allowance.bytes:
-            text = f"{document_id}: {size} bytes; {self.owner} may bring {self.allowance.bytes} a day"
+            text = (
+                f"{document_id}: the size is {size} bytes, more than {self.owner} may send in a day"
+                f" ({self.allowance.bytes} bytes)"
+            )
             return MessageError(text, code=_TOO_LARGE)
         self._look()
         if self._used_up() is None and self._bytes + size <= self.allowance.bytes:
             return None
         if not self._refused:
-            log.warning("%s has brought what it may in a day (%s): more is refused", self.owner, self.words)
+            log.warning(
+                "%s has used its daily quota (%s): further documents are refused", self.owner, self.words
+            )
         self._refused += 1
         text = (
-            f"{document_id}: {self.owner} has brought what it may in a day here ({self.words}); "
-            f"what is left can come in {self._left / 3600:.1f} hours"
+            f"{document_id}: {self.owner} has used its daily quota ({self.words}); try again in"
+            f" {self._left / 3600:.1f} hours"
         )
         return MessageError(text, code=_TOO_MANY)
 

@@ -60,7 +60,7 @@ class ReceivedDeltas:
         if self._database.stored_bytes(rev.id) > limits.DELTA_STORED:
             return _too_large(rev)
         if self._bytes + len(rev.body) > limits.BYTES_FETCHING:
-            return MessageError(f"{rev.id}: too many deltas wait", code=_UNAVAILABLE)
+            return MessageError(f"{rev.id}: too many deltas are waiting; try again later", code=_UNAVAILABLE)
         return None
 
     def _patching(self, arrived: ReceivedRevision, source: str) -> Generator[int, None, None]:
@@ -77,7 +77,7 @@ class ReceivedDeltas:
             size += len(base.raw)
             arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
         except DeltaError:
-            text = f"{rev.id}: the delta does not fit its revision {source}"
+            text = f"{rev.id}: the delta does not match its base revision {source}"
             arrived.error = MessageError(text, code=_UNPROCESSABLE)
         except MessageError as error:
             arrived.error = error.without_traceback()
@@ -94,8 +94,8 @@ class ReceivedDeltas:
 
 
 def _unknown_base(rev: Rev, source: str) -> MessageError:
-    return MessageError(f"{rev.id}: its revision {source} is not kept here", code=_UNPROCESSABLE)
+    return MessageError(f"{rev.id}: the base revision {source} is not stored here", code=_UNPROCESSABLE)
 
 
 def _too_large(rev: Rev) -> MessageError:
-    return MessageError(f"{rev.id}: too large for a delta; send it whole", code=_UNPROCESSABLE)
+    return MessageError(f"{rev.id}: too large for a delta; send the full body", code=_UNPROCESSABLE)

@@ -196,7 +196,7 @@ class ChangeReceiver:
 
     def _check_room(self) -> None:
         if len(self._lists) + len(self._early) >= limits.LISTS_UNANSWERED:
-            raise MessageError("too many lists of changes without waiting for answers", code=429)
+            raise MessageError("too many lists of changes are unanswered; wait for replies", code=429)
 
     def _order_lists(self) -> None:
         self._early.sort(key=lambda early: early[1].number)
@@ -285,7 +285,7 @@ class ChangeReceiver:
         answers: list[Answer] = []
         self._look_for_outdated([c for c, k in zip(changes, known, strict=True) if k is None and not c.gone])
         if progress.waiting > limits.CHANGES_OPEN:
-            text = "the peer tells of ever more changes, and keeps back a revision that it was asked for"
+            text = "the peer keeps announcing changes without sending a requested revision"
             self._session.end(Problem(Domain.BLIP, _POLICY, text))
         self._ledger.progress.total += len(changes)
         for change, ancestors in zip(changes, known, strict=True):
@@ -394,7 +394,7 @@ class ChangeReceiver:
         arrived = ReceivedRevision(event, rev, rev.body, tickets, len(event.body))
         arrived.error = self._arrivals.objection_to_id(rev)
         if arrived.error is None and event.too_large:
-            arrived.error = MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
+            arrived.error = MessageError(f"{rev.id}: the document is larger than the limit", code=_TOO_LARGE)
         if arrived.error is not None:
             self._take(arrived)
         elif rev.delta_source is None:
@@ -416,7 +416,7 @@ class ChangeReceiver:
         rev = arrived.rev
         try:
             if json_size.exceeds(arrived.raw, self._session.limits.nodes):
-                raise MessageError(f"{rev.id}: larger than is taken here", code=_TOO_LARGE)
+                raise MessageError(f"{rev.id}: the document is larger than the limit", code=_TOO_LARGE)
             quota = self._options.quota()
             if quota is not None and (error := quota.objection(rev.id, len(arrived.raw))) is not None:
                 raise error
@@ -473,7 +473,7 @@ class ChangeReceiver:
         """Return True if one more revision may wait for blobs. Otherwise set its error."""
         waiting = self._fetching_bytes + len(arrived.raw)
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
-            text = f"{arrived.rev.id}: too many documents wait for their blobs"
+            text = f"{arrived.rev.id}: too many documents are waiting for their blobs; try again later"
             arrived.error = MessageError(text, code=_UNAVAILABLE)
         return arrived.error is None
 

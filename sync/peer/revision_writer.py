@@ -230,7 +230,9 @@ class RevisionWriter:
     def _conflict(self, document_id: str, error: ConflictError) -> MessageError:
         if self.hidden([document_id]):
             # No pull will bring the conflicting revision, and its id must not be revealed.
-            return MessageError(f"{document_id}: you may not write this document", code=_FORBIDDEN)
+            return MessageError(
+                f"{document_id}: you do not have the right to write this document", code=_FORBIDDEN
+            )
         return MessageError(str(error), code=_CONFLICT)
 
     def _store(self, arrived: ReceivedRevision) -> InsertOutcome:

@@ -120,7 +120,7 @@ class SendOutcomes:
         The checkpoint does not include the change.
         """
         change = sending.change
-        text = f"{change.id}: {reason or 'the peer cannot take it now'}"
+        text = f"{change.id}: {reason or 'the peer cannot accept it now'}"
         if status == _FAULT and self._is_hopeless(change):
             self.failed(change, status, text)
             return

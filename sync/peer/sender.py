@@ -492,7 +492,7 @@ class FeedSender:
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
-        problem = Problem(Domain.WEBSOCKET, status, f"the peer does not take our changes: {text}")
+        problem = Problem(Domain.WEBSOCKET, status, f"the peer does not accept our changes: {text}")
         self._outcomes.refused([_main(offer.sending()) for offer in offers], status, text)
         if status == _FORBIDDEN and self._options.may_be_pulled:
             self.refused = problem

@@ -208,7 +208,7 @@ class Session:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
             # An invalid reply: it cannot be refused.
-            self.end(Problem(Domain.WEBSOCKET, error.code, f"a reply that cannot be read: {error.text}"))
+            self.end(Problem(Domain.WEBSOCKET, error.code, f"invalid reply: {error.text}"))
         except StoreError as error:
             self.fail(error)
         except ConnectionOverError:
@@ -274,7 +274,9 @@ class Session:
         if number != self._came_through + 1:
             self._came_ahead.add(number)
             if len(self._came_ahead) > REQUESTS_AHEAD:
-                self.end(Problem(Domain.BLIP, _POLICY, "the peer never ends a request that it has begun"))
+                self.end(
+                    Problem(Domain.BLIP, _POLICY, "the peer does not complete a request that it has begun")
+                )
             return
         self._came_through = number
         while self._came_ahead and self._came_through + 1 in self._came_ahead:
@@ -286,14 +288,14 @@ class Session:
             event = msgspec.structs.replace(event, body=_EMPTY, too_large=True)
         try:
             if event.too_large and event.profile != Rev.profile:  # a large revision is refused by its id
-                raise MessageError(f"{event.profile[:80]}: too large", code=_TOO_LARGE)
+                raise MessageError(f"{event.profile[:80]}: the message is too large", code=_TOO_LARGE)
             request = messages.decode(event, self.limits)
             self._addressing.admit(request)
             if request.collection not in (None, self.collection):
-                raise MessageError(f"collection {request.collection} is not here", code=_NOT_FOUND)
+                raise MessageError(f"collection {request.collection} does not exist", code=_NOT_FOUND)
             handler = self._handlers.get(type(request))
             if handler is None:
-                raise MessageError(f"{event.profile} is not answered here", code=_FORBIDDEN)
+                raise MessageError(f"{event.profile} is not supported here", code=_FORBIDDEN)
             handler(request, event)
         except MessageError as error:
             self.refuse(event, error)

@@ -98,7 +98,7 @@ class Work:
         if self._is_closed:
             return
         if len(self._quick) + len(self._long) >= limits.JOBS_WAITING:
-            raise MessageError("ask for less at once", code=_UNAVAILABLE)
+            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
         line.append(job)
 
     def _step(self, job: Job, line: deque[Job]) -> int:

@@ -82,7 +82,9 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
             ValueError: the length of the nonce is not allowed.
         """
         if not NONCE_LEAST <= len(self.nonce) <= NONCE_MOST:
-            raise ValueError(f"a nonce of {len(self.nonce)} bytes; {NONCE_LEAST} to {NONCE_MOST} are allowed")
+            raise ValueError(
+                f"the nonce has {len(self.nonce)} bytes; {NONCE_LEAST} to {NONCE_MOST} are allowed"
+            )
         properties = fields.request(self.profile, self.collection)
         properties["digest"] = self.digest
         fields.put(properties, "docID", self.document_id)
@@ -92,7 +94,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
     def decode(cls, event: RequestReceived, limits: MessageLimits) -> "ProveAttachment":
         """Decode a received request. Raises MessageError if it is invalid."""
         if not 1 <= len(event.body) <= NONCE_MOST:
-            raise MessageError(f"a nonce of {len(event.body)} bytes; 1 to {NONCE_MOST} are allowed")
+            raise MessageError(f"the nonce has {len(event.body)} bytes; 1 to {NONCE_MOST} are allowed")
         properties = event.properties
         document_id = properties.get("docID")
         return cls(

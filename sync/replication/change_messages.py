@@ -313,7 +313,7 @@ def _gone(value: bool | int | None) -> int:
     if not value:
         return RemovalFlags.NO
     if not 0 < value <= RemovalFlags.DELETED | RemovalFlags.REVOKED | RemovalFlags.REMOVED:
-        raise MessageError(f"a change is deleted in a way that is not known: {str(value)[:80]}")
+        raise MessageError(f"the change has an unknown deletion flag: {str(value)[:80]}")
     return int(value)
 
 
@@ -326,7 +326,7 @@ def _status(value: int | None) -> int:
     if value is None:
         return 0
     if value != 0 and not 100 <= value <= 999:
-        raise MessageError(f"{str(value)[:80]} is no status")
+        raise MessageError(f"{str(value)[:80]} is not a status")
     return value
 
 
@@ -342,7 +342,7 @@ def _replies(
     """Decode the items of a reply. No body means an empty list, as peers of both makers send it."""
     items = (fields.body(decoder, body, what) if body else None) or []
     if len(items) > asked:
-        raise MessageError(f"{what} has {len(items)} items, but {asked} were asked about")
+        raise MessageError(f"{what} has {len(items)} items, but {asked} were requested")
     return items
 
 

@@ -81,7 +81,9 @@ class Checkpoint:
             MessageError: the body is malformed. Starting from zero is then safe.
         """
         if len(body) > limits.checkpoint_bytes:
-            raise MessageError(f"a checkpoint of {len(body)} bytes; the limit is {limits.checkpoint_bytes}")
+            raise MessageError(
+                f"the checkpoint has {len(body)} bytes; the limit is {limits.checkpoint_bytes}"
+            )
         stored = fields.body(_BODY, body, "a checkpoint")
         completed = _nothing()
         try:
@@ -90,7 +92,7 @@ class Checkpoint:
             elif stored.local is not None:
                 completed.add(0, stored.local + 1)
         except ValueError as error:
-            raise MessageError(f"a checkpoint's local sequences are malformed: {error}") from error
+            raise MessageError(f"the checkpoint's local sequences are malformed: {error}") from error
         remote = bytes(stored.remote)
         if remote.strip() in (b"", b"null"):
             return cls(completed)

@@ -139,9 +139,9 @@ class GetCollections(msgspec.Struct, frozen=True, gc=False):
             raise MessageError(f"getCollections: {count} collections with {ids} checkpoint ids")
         for name in body.collections:
             if not _COLLECTION.fullmatch(name):
-                raise MessageError(f"getCollections: {name[:80]!r} is no name of a collection")
+                raise MessageError(f"getCollections: {name[:80]!r} is not a collection name")
         if len(set(body.collections)) != len(body.collections):
-            raise MessageError("getCollections: a collection is named twice")
+            raise MessageError("getCollections: a collection is listed twice")
         for client in body.checkpoint_ids:
             fields.required({"checkpoint id": client}, "checkpoint id", limits.client_bytes)
         return cls(tuple(body.collections), tuple(body.checkpoint_ids))

@@ -115,9 +115,9 @@ def request(profile: str, index: int | None) -> dict[str, str]:
 def document_id(value: str, limits: MessageLimits) -> str:
     """Return a document id after checking that it can be sent in a property."""
     if not value or (len(value) * 4 > limits.id_bytes and len(value.encode()) > limits.id_bytes):
-        raise MessageError(f"document id {value[:_SHOWN]!r} has not between 1 and {limits.id_bytes} bytes")
+        raise MessageError(f"document id {value[:_SHOWN]!r} does not have 1 to {limits.id_bytes} bytes")
     if "\0" in value:
-        raise MessageError(f"document id {value[:_SHOWN]!r} holds a NUL")
+        raise MessageError(f"document id {value[:_SHOWN]!r} contains a NUL")
     return value
 
 
@@ -168,7 +168,7 @@ def sequence_text(value: bytes, name: str, limits: MessageLimits) -> str:
     except (ValueError, RecursionError) as error:
         raise MessageError(f"'{name}' is not JSON: {error}") from error
     if result == "null":
-        raise MessageError(f"'{name}' is null, which is no sequence")
+        raise MessageError(f"'{name}' is null, which is not a sequence")
     return result.strip()
 
 

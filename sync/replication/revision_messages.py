@@ -69,9 +69,9 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
         get = event.properties.get
         document_id, revision = get("id"), get("rev")
         if document_id is None or revision is None:
-            raise MessageError("a rev without 'id' or without 'rev'")
+            raise MessageError("the rev message has no 'id' or no 'rev'")
         if not event.body:
-            raise MessageError(f"rev of {document_id[:80]!r}: its body is empty")
+            raise MessageError(f"rev of {document_id[:80]!r}: the body is empty")
         properties = event.properties
         revision = fields.revision(revision, limits)
         return cls(
@@ -132,7 +132,7 @@ class NoRev(msgspec.Struct, frozen=True, gc=False):
             fields.collection(properties, limits),
         )
         if message.sequence is None and (message.id is None or message.revision is None):
-            raise MessageError("a norev that does not say which revision")
+            raise MessageError("the norev message does not identify the revision")
         return message
 
 

@@ -52,7 +52,7 @@ class SequenceSet:
             ValueError: the range is not valid.
         """
         if not 0 <= start < end <= LIMIT:
-            raise ValueError(f"{start} to before {end} is no range of sequences")
+            raise ValueError(f"{start} up to, but not including, {end} is not a range of sequences")
         # Ranges that touch the new one are merged with it.
         first = bisect_left(self._ends, start)
         last = bisect_right(self._starts, end)
@@ -104,5 +104,5 @@ class SequenceSet:
         """
         flat = list(numbers)
         if len(flat) % 2:
-            raise ValueError("a first number without a length")
+            raise ValueError("the list has a first number without a length")
         return cls((first, first + length) for first, length in zip(flat[::2], flat[1::2], strict=True))

@@ -87,12 +87,12 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
         if self.channels:
             for channel in self.channels:
                 if not channel or "," in channel:
-                    raise ValueError(f"channel {channel!r}: a name is not empty, and has no comma")
+                    raise ValueError(f"channel {channel!r}: a name must not be empty or contain a comma")
             properties["filter"] = BY_CHANNEL
             properties["channels"] = ",".join(self.channels)
         elif self.filter is not None:
             if not _OWN.isdisjoint(self.parameters):
-                raise ValueError(f"filter {self.filter!r}: a parameter has the name of a property")
+                raise ValueError(f"filter {self.filter!r}: a parameter has the name of a subChanges property")
             properties["filter"] = self.filter
             properties.update(self.parameters)
         body = msgspec.json.encode({"docIDs": self.document_ids}) if self.document_ids else b""
@@ -136,7 +136,7 @@ def _versioning(name: str | None) -> Versioning:
     try:
         return Versioning(name)
     except ValueError:
-        text = f"revision ids as {name[:80]!r} are not known here"
+        text = f"revision ids of type {name[:80]!r} are not supported"
         raise MessageError(text, code=LiteCoreCode.NOT_IMPLEMENTED, domain=LITECORE_DOMAIN) from None
 
 
@@ -151,7 +151,7 @@ def _channels(properties: dict[str, str], limits: MessageLimits) -> tuple[str, .
 def _parameters(properties: dict[str, str], limits: MessageLimits) -> dict[str, str]:
     parameters = {name: value for name, value in properties.items() if name not in _OWN}
     if "channels" in properties:
-        raise MessageError(f"'channels' goes with the filter {BY_CHANNEL}")
+        raise MessageError(f"'channels' is only allowed with the filter {BY_CHANNEL}")
     fields.no_more(list(parameters), limits.channels, "parameters of a filter")
     for name in parameters:
         fields.text(parameters, name, limits.text_bytes)

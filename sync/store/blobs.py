@@ -72,7 +72,9 @@ class BlobStore:
         """
         actual = _PREFIX + base64.b64encode(sha1).decode()
         if digest is not None and digest != actual:
-            raise BlobError(f"blob {digest}: the bytes that came give {actual}; ask for them again")
+            raise BlobError(
+                f"blob {digest}: the received bytes have the digest {actual}; request the blob again"
+            )
         try:
             file.flush()
             os.fsync(file.fileno())
@@ -152,7 +154,7 @@ class BlobStore:
         try:
             return path.open("rb"), path
         except FileNotFoundError:
-            raise BlobError(f"blob {digest} is not here") from None
+            raise BlobError(f"blob {digest} is not stored here") from None
         except OSError as error:
             raise translated_os(error, path) from error
 
@@ -232,7 +234,7 @@ class BlobStore:
         except (binascii.Error, ValueError):
             raw = b""
         if not digest.startswith(_PREFIX) or len(raw) != hashlib.sha1(usedforsecurity=False).digest_size:
-            raise BlobError(f"{digest[:80]!r} is not a blob's digest of the form sha1-<base64>")
+            raise BlobError(f"{digest[:80]!r} is not a blob digest of the form sha1-<base64>")
         return self.directory / raw.hex()
 
     @contextlib.contextmanager

@@ -45,12 +45,14 @@ def check_id(document_id: str) -> None:
     """Raise DocumentError unless the string is a valid document id."""
     if not document_id or document_id[0] == "_" or "\0" in document_id:
         raise DocumentError(
-            f"{document_id[:80]!r} cannot be a document id: it is empty, begins with _ or holds a NUL"
+            f"{document_id[:80]!r} is not a valid document id: it is empty, begins with _ or contains a NUL"
         )
     try:
         size = len(document_id) if document_id.isascii() else len(document_id.encode())
     except UnicodeEncodeError:
-        raise DocumentError(f"{document_id[:80]!r} cannot be a document id: it is not Unicode text") from None
+        raise DocumentError(
+            f"{document_id[:80]!r} is not a valid document id: it is not Unicode text"
+        ) from None
     if size > ID_LIMIT:
         raise DocumentError(f"document id {document_id[:80]!r}… has more than {ID_LIMIT} bytes")
 
@@ -67,7 +69,7 @@ def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
         except rfc8785.IntegerDomainError:
             raw = rfc8785.dumps(_as_doubles(dict(body)))
     except rfc8785.CanonicalizationError as error:
-        raise DocumentError(f"{document_id}: the body has no canonical JSON: {error}") from None
+        raise DocumentError(f"{document_id}: the body cannot be written as canonical JSON: {error}") from None
     except RecursionError:
         raise DocumentError(f"{document_id}: the body is nested deeper than {DEPTH_LIMIT}") from None
     _check(document_id, raw, body)
@@ -145,7 +147,9 @@ def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
         if key == ATTACHMENTS:
             _check_attachments(document_id, body[key])
         elif key[:1] == "_":
-            raise DocumentError(f"{document_id}: the key {key!r} is reserved; keys do not begin with _")
+            raise DocumentError(
+                f"{document_id}: the key {key!r} is reserved; use a key that does not begin with _"
+            )
     if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT or _LONG_NUMBER in raw.translate(_DIGITS):
         _walk(document_id, body)
 
@@ -155,8 +159,8 @@ def _check_attachments(document_id: str, value: object) -> None:
         isinstance(entry, Mapping) and is_digest(entry.get("digest")) for entry in value.values()
     ):
         raise DocumentError(
-            f"{document_id}: {ATTACHMENTS} is not an object of attachments, each with the digest of a blob; "
-            "put a file into the body as a blob instead"
+            f"{document_id}: {ATTACHMENTS} is not an object of attachments, each with the digest of a"
+            " blob; add files to the body as blobs instead"
         )
 
 
@@ -174,7 +178,8 @@ def _walk(document_id: str, body: Mapping[str, Any]) -> None:
                     below.append(value)
                 elif isinstance(value, int) and not _is_double(value):
                     raise DocumentError(
-                        f"{document_id}: {value} has more digits than JSON readers keep; write it as a string"
+                        f"{document_id}: {value} has more digits than JSON parsers preserve; write it as"
+                        " a string"
                     )
         level = below
 

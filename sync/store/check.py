@@ -125,6 +125,6 @@ def _faults(row: DocumentRow) -> Iterator[str]:
     # Earlier versions let a revision win although its generation leaves no room for edits; the next edit
     # replaces it.
     if revisions.is_sound(row.revision) and tree.winner() != row.revision:
-        yield f"its current revision is {row.revision}, but {tree.winner()} wins"
+        yield f"its current revision is {row.revision}, but should be {tree.winner()}"
     if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:
-        yield f"its flags are {row.flags}, but its revisions say {rows.flags_of(tree)}"
+        yield f"its flags are {row.flags}, but should be {rows.flags_of(tree)} according to its revisions"

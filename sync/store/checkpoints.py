@@ -142,7 +142,7 @@ class Checkpoints:
             ValueError: the body has more than `LARGEST` bytes.
         """
         if len(body) > LARGEST:
-            raise ValueError(f"a checkpoint of {len(body)} bytes; the limit is {LARGEST}")
+            raise ValueError(f"the checkpoint has {len(body)} bytes; the limit is {LARGEST}")
         body = bodies.to_json(client, body)
         with self._engine.writing:
             self._adopt(owner, client)

@@ -54,7 +54,7 @@ class Edits:
                     return revision
             row = rows.load(self._engine, document_id)
             if row is None:
-                raise ConflictError(f"{document_id}: there is no such document to change", current=None)
+                raise ConflictError(f"{document_id}: the document to change does not exist", current=None)
             if parent is None and row.flags & rows.DELETED:
                 parent = row.revision
             if parent is None or parent != row.revision:
@@ -146,12 +146,12 @@ class Edits:
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
             if row is None:
-                raise ConflictError(f"{document_id}: there is no such document to resolve", current=None)
+                raise ConflictError(f"{document_id}: the document to resolve does not exist", current=None)
             tree = row.revisions()
             tree.forget_unsound()
             if winning not in tree.leaves():
                 raise ConflictError(
-                    f"{document_id}: {winning} is not the end of a branch; read the conflict again",
+                    f"{document_id}: {winning} is not a leaf revision; read the conflict again",
                     current=row.revision,
                 )
             result = winning
@@ -243,7 +243,7 @@ class Edits:
 def _check_sound(document_id: str, revision: str) -> None:
     """Raise DocumentError for a revision after which nobody could ever write the document again."""
     if not revisions.is_sound(revision):
-        text = f"{document_id}: no generation is left for edits after revision {revision[:80]}"
+        text = f"{document_id}: there is no higher generation for edits after revision {revision[:80]}"
         raise DocumentError(text)
 
 

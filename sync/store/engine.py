@@ -189,7 +189,9 @@ class Engine:
     def _gone(self) -> StoreError:
         """Return the error for a transaction that SQLite rolled back by itself: nothing more may join it."""
         reason = "by SQLite" if self._undone is None else str(self._undone)
-        return StoreError(f"{self.path}: nothing was written, the transaction was undone: {reason}")
+        return StoreError(
+            f"{self.path}: nothing was written, because the transaction was rolled back: {reason}"
+        )
 
     def _rollback(self) -> None:
         self._rolled_back += 1

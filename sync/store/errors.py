@@ -76,7 +76,7 @@ class UnsupportedError(StoreError):
 _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]] = (
     (apsw.BusyError, BusyError, "another process holds the lock; try again"),
     (apsw.LockedError, BusyError, "another process holds the lock; try again"),
-    (apsw.FullError, FullError, "no room left on the file system; free some"),
+    (apsw.FullError, FullError, "the file system is full; free some space"),
     (apsw.ReadOnlyError, ReadOnlyError, "cannot be written; is the file system mounted read-only?"),
     (apsw.PermissionsError, ReadOnlyError, "no permission; check the owner of the file and its folder"),
     (apsw.CantOpenError, InputOutputError, "cannot be opened; check the folder and its permissions"),
@@ -87,7 +87,7 @@ _TRANSLATIONS: Final[tuple[tuple[type[apsw.Error], type[StoreError], str], ...]]
 
 def damaged(path: Path, what: str) -> DamagedError:
     """Return the error for a file whose contents are not what was written."""
-    return DamagedError(f"{path}: damaged: {what}; check and salvage it", path=path)
+    return DamagedError(f"{path}: damaged: {what}; check and salvage the file", path=path)
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
@@ -101,8 +101,8 @@ def translated(error: apsw.Error, path: Path) -> StoreError:
 
 
 _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
-    errno.ENOSPC: (FullError, "no room left on the file system; free some"),
-    errno.EDQUOT: (FullError, "the quota is used up"),
+    errno.ENOSPC: (FullError, "the file system is full; free some space"),
+    errno.EDQUOT: (FullError, "the disk quota is used up; free some space"),
     errno.EROFS: (ReadOnlyError, "cannot be written; is the file system mounted read-only?"),
     errno.EACCES: (ReadOnlyError, "no permission; check the owner of the file and its folder"),
     errno.EPERM: (ReadOnlyError, "no permission; check the owner of the file and its folder"),

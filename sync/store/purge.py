@@ -48,7 +48,9 @@ class Purge:
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
             if row is None:
-                raise DocumentError(f"{document_id}: there is no such document to give an expiry")
+                raise DocumentError(
+                    f"{document_id}: the document does not exist, so its expiry cannot be set"
+                )
             row.expires = None if at is None else int(at)
             rows.rewrite(self._engine, row.sequence, row)
 

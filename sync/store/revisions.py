@@ -67,7 +67,7 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
     digest.update(body)
     number = max(0 if parent is None else generation(parent), above) + 1
     if number >= GENERATION_LIMIT:
-        raise DocumentError(f"revision {parent}: no generation is left above it")
+        raise DocumentError(f"revision {parent}: there is no higher generation")
     name = digest.hexdigest()[:32]
     return join(number, _LOW + name[len(_LOW) :] if closing else name)
 
@@ -193,5 +193,5 @@ def check_history(revision: str, history: Iterable[str]) -> None:
     for ancestor in history:
         number = generation(ancestor)
         if number >= above:
-            raise DocumentError(f"history of {revision}: {ancestor} is not older than what follows it")
+            raise DocumentError(f"history of {revision}: {ancestor} is not older than its successor")
         above = number

@@ -60,7 +60,7 @@ def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: No
         StoreError: `into` exists, there is no room for it, or `path` cannot be read at all.
     """
     if into.exists():
-        raise StoreError(f"{into}: exists already; salvage into a new file")
+        raise StoreError(f"{into}: already exists; salvage into a new file")
     try:
         with Pages(path) as pages, contextlib.closing(_new_store(into)) as engine:
             saved = _Salvage(pages, engine, progress).run()

@@ -100,7 +100,7 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
     check_sqlite(apsw.sqlite_lib_version())
     existed = path.exists()
     if not existed and not create:
-        raise StoreError(f"{path}: there is no such store")
+        raise StoreError(f"{path}: the store does not exist")
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
         connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
@@ -125,8 +125,8 @@ def check_sqlite(version: str) -> None:
     if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
         needed = ".".join(map(str, SQLITE_NEEDED))
         raise UnsupportedError(
-            f"SQLite {version} can corrupt a database that two processes write; at least {needed} is needed: "
-            "install apsw from its wheel, which has its own"
+            f"SQLite {version} can corrupt a database that two processes write, and at least {needed} is"
+            " needed; install apsw from its wheel, which contains SQLite"
         )
 
 
@@ -146,7 +146,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
     writable = not connection.readonly("main")
     version = _version_now(connection, path)
     if writable and connection.readonly("main"):  # byte 18 of its header (file format, 1.3.3)
-        raise damaged(path, "its header asks for an SQLite that does not exist")
+        raise damaged(path, "its header requires a version of SQLite that does not exist")
     if version == 0:  # this writes, so only to a new file
         connection.pragma("auto_vacuum", _INCREMENTAL)
     _use_wal(connection)
@@ -166,7 +166,8 @@ def _use_wal(connection: apsw.Connection) -> None:
     _retrying(lambda: connection.pragma("journal_mode", "wal"))
     if connection.pragma("journal_mode") != "wal":
         raise UnsupportedError(
-            f"{connection.db_filename('main')}: no write-ahead log on this file system; use a local one"
+            f"{connection.db_filename('main')}: this file system does not support a write-ahead log; use"
+            " a local file system"
         )
 
 
@@ -234,16 +235,18 @@ def _version(connection: apsw.Connection, path: Path) -> int:
     if not tables and not version and not application:
         return 0
     if application != APPLICATION_ID and not {"docs", "meta"} <= tables:
-        raise UnsupportedError(f"{path}: an SQLite database, but not a document store; name another file")
+        raise UnsupportedError(
+            f"{path}: this is an SQLite database, but not a document store; give another file"
+        )
     if application != APPLICATION_ID or "meta" not in tables:
-        raise damaged(path, "its header is not a document store's")
+        raise damaged(path, "its header is not that of a document store")
     row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (meta.SCHEMA,)).fetchall()
     if row != [(version, meta.checksum(meta.SCHEMA, version))]:
-        raise damaged(path, f"its header says schema version {version}, the table of facts does not")
+        raise damaged(path, f"its header says schema version {version}, but its table of facts does not")
     if version > VERSION:
         raise UnsupportedError(
-            f"{path}: schema version {version}, made by a newer Logboat; "
-            f"this one knows up to {VERSION}: update it"
+            f"{path}: schema version {version} is from a newer Logboat, and this one supports up to"
+            f" {VERSION}; update Logboat"
         )
     if version == VERSION and not tables >= _TABLES:
         raise damaged(path, "a table is missing")

@@ -160,22 +160,22 @@ class Pages:
             local = size
         else:
             if size > self.count * self.size:
-                raise _UnreadableError("longer than the file")
+                raise _UnreadableError("a cell is longer than the file")
             least = (usable - 12) * 32 // 255 - 23
             local = least + (size - least) % (usable - 4)
             if local > most:
                 local = least
         if at + local > usable:
-            raise _UnreadableError("beyond its page")
+            raise _UnreadableError("a cell extends beyond its page")
         parts = [data[at : at + local]]
         left = size - local
         if left and at + local + 4 > usable:
-            raise _UnreadableError("its overflow is beyond its page")
+            raise _UnreadableError("the overflow pointer of a cell is beyond its page")
         following = int.from_bytes(data[at + local : at + local + 4]) if left else 0
         while left:
             page = self.page(following) if 1 < following <= self.count else b""
             if not page:
-                raise _UnreadableError("its overflow is missing")
+                raise _UnreadableError("an overflow page is missing")
             following = int.from_bytes(page[:4])
             parts.append(page[4 : min(usable, 4 + left)])
             left -= len(parts[-1])
@@ -226,7 +226,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
             return value, at + count
-    raise _UnreadableError("an integer beyond its page")
+    raise _UnreadableError("an integer extends beyond its page")
 
 
 def _signed(value: int) -> int:
@@ -237,7 +237,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
     """Decode the values of a record."""
     end, at = _varint(payload, 0)
     if end > len(payload):
-        raise _UnreadableError("a header beyond its record")
+        raise _UnreadableError("a header extends beyond its record")
     values: list[Value] = []
     body = end
     while at < end:
@@ -246,7 +246,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
         values.append(value)
         body += size
     if at != end or body != len(payload):
-        raise _UnreadableError("a record that is not as long as its header says")
+        raise _UnreadableError("the length of a record differs from its header")
     return tuple(values)
 
 
@@ -257,11 +257,11 @@ def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
     if kind in {8, 9}:
         return kind - 8, 0
     if kind in {10, 11}:
-        raise _UnreadableError("a reserved type")
+        raise _UnreadableError("a value has a reserved type")
     size = (kind - 12) // 2 if kind >= 12 else _INTEGER_BYTES.get(kind, 8)
     data = payload[at : at + size]
     if len(data) != size:
-        raise _UnreadableError("a value beyond its record")
+        raise _UnreadableError("a value extends beyond its record")
     if kind == 7:
         (number,) = struct.unpack(">d", data)
         return float(number), size
@@ -272,4 +272,4 @@ def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
     try:
         return data.decode(), size
     except UnicodeDecodeError:
-        raise _UnreadableError("text that is not UTF-8") from None
+        raise _UnreadableError("text is not UTF-8") from None

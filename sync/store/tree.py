@@ -220,16 +220,18 @@ class RevisionTree:
         faults = []
         for revision, node in self.nodes.items():
             if not revisions.valid(revision) or revisions.generation(revision) != node.generation:
-                faults.append(f"{revision}: no revision id, or not of generation {node.generation}")
+                faults.append(f"{revision}: not a revision id of generation {node.generation}")
             if node.parent is not None:
                 if node.parent not in self.nodes:
                     faults.append(f"{revision}: its parent {node.parent} is missing")
                 elif self.nodes[node.parent].generation >= node.generation:
                     faults.append(f"{revision}: its parent {node.parent} is not older")
         faults += [
-            f"{leaf}: a leaf without a body" for leaf in self.leaves() if self.nodes[leaf].body is None
+            (f"{leaf}: the leaf revision has no body")
+            for leaf in self.leaves()
+            if self.nodes[leaf].body is None
         ]
-        return faults if self.nodes else ["no revision at all"]
+        return faults if self.nodes else ["the tree has no revisions"]
 
 
 def _pack_digest(digest: str) -> bytes | str:

@@ -131,7 +131,7 @@ def test_a_user_brings_a_days_worth_and_status_says_who_it_is(tmp_path: Path, si
         assert 16 <= facts["taken"] <= 21  # notes of 250 kB, for 4 MB a day
         assert facts["taken"] + facts["refused"] == count + 1
         assert "429" in facts["last"]
-        assert f"user:{CREW} has brought what it may in a day" in facts["last"]
+        assert f"user:{CREW} has used its daily quota" in facts["last"]
         state = siege.sync.until(lambda state: state.get("quotas"))
         (quota,) = state["quotas"]
         assert (quota["owner"], quota["measure"]) == (f"user:{CREW}", "bytes")

@@ -70,10 +70,12 @@ def test_nor_does_the_crew(document_id: str) -> None:
     here = holding(at(document_id, 5, acks=[]))
     acknowledged = {"acks": [{"who": "anna", "when": "2026"}]}
     assert rights(here).objection(ANNA, at(document_id, 6, **acknowledged)) is None
-    assert "above what is known here" in str(
+    assert "above the highest generation stored here" in str(
         rights(here).objection(ANNA, at(document_id, LAST - 1, acks=[]))
-    ) or ("leaves none" in str(rights(here).objection(ANNA, at(document_id, LAST - 1, acks=[]))))
-    assert "above what is known here" in str(
+    ) or (
+        "leaves no higher generation" in str(rights(here).objection(ANNA, at(document_id, LAST - 1, acks=[])))
+    )
+    assert "above the highest generation stored here" in str(
         rights(here).objection(ANNA, at(document_id, LEAD + 6, **acknowledged))
     )
 
@@ -102,9 +104,11 @@ def test_what_several_write_is_taken_after_a_year_of_absence_and_no_jump(documen
     judged = rights(here).generations
     name = documents.parse_id(document_id)
     assert judged.objection(name, found(20 + lead)) is None
-    assert "above what is known here" in str(judged.objection(name, found(21 + lead)))
+    assert "above the highest generation stored here" in str(judged.objection(name, found(21 + lead)))
     assert rights(Here()).generations.objection(name, found(lead)) is None
-    assert "above what is known here" in str(rights(Here()).generations.objection(name, found(lead + 1)))
+    assert "above the highest generation stored here" in str(
+        rights(Here()).generations.objection(name, found(lead + 1))
+    )
 
 
 def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
@@ -116,7 +120,7 @@ def test_nothing_is_taken_that_its_vessel_does_not_vouch_for() -> None:
         assert judge.objection(BRIGID, at(document_id, most, **more)) is None
         why_not = judge.objection(BRIGID, at(document_id, most + 1, **more))
         assert why_not is not None
-        assert f"argo vouches for {most} at most" in why_not
+        assert f"argo vouches only for generations up to {most}" in why_not
         assert isinstance(why_not, TemporaryObjection), "the vessel may have vouched for more since"
     newer = at(ABOUT, 41, **{MEMBER: generation_to_vouch_for(most)})
     assert judge.objection(BRIGID, newer) is None
@@ -134,9 +138,13 @@ def test_only_the_vessel_itself_vouches_and_not_with_a_revoked_certificate() -> 
         at(ABOUT, 40, **{MEMBER: True}),
         at(ABOUT, 40, **{MEMBER: "many"}),
     ):
-        assert "above what is known here" in str(rights(holding(about)).objection(BRIGID, equipment))
+        assert "above the highest generation stored here" in str(
+            rights(holding(about)).objection(BRIGID, equipment)
+        )
     gone = revoked(vessel("argo").certificate)
-    assert "above what is known here" in str(rights(holding(good), gone).objection(BRIGID, equipment))
+    assert "above the highest generation stored here" in str(
+        rights(holding(good), gone).objection(BRIGID, equipment)
+    )
 
 
 def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
@@ -147,7 +155,7 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
         assert rights(here).objection(BRIGID, signed) is None
         assert rights(here).objection(ARGO, signed) is None
         assert rights(here).objection(ARGO, plain) is None
-        assert rights(here).objection(BRIGID, forged) == "signed by brigid, and only argo may write it"
+        assert rights(here).objection(BRIGID, forged) == "it is signed by brigid, but only argo can write it"
     assert rights(Here()).objection(BRIGID, plain) is None, "argo's version may be one that signs none"
     why_not = rights(holding(about)).objection(BRIGID, plain)
     assert why_not == "not signed by its vessel"

@@ -51,14 +51,14 @@ def test_each_file_must_be_there_and_sound(folder: Path, name: str, content: byt
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(content)
-    with pytest.raises(IdentityError, match=f"{name}.*; copy the vessel's identity folder anew"):
+    with pytest.raises(IdentityError, match=f"{name}.*; copy the vessel's identity folder again"):
         load(folder)
 
 
 def test_files_of_two_identities_do_not_go_together(folder: Path) -> None:
     key = (folder / "vessel.key").read_bytes()
     (folder / "vessel.key").write_bytes(vessel("argo").key_pem())
-    with pytest.raises(IdentityError, match="is not that of the first certificate"):
+    with pytest.raises(IdentityError, match="does not match the first certificate"):
         load(folder)
     (folder / "vessel.key").write_bytes(key)
     (folder / "fleet.pem").write_bytes(

@@ -92,7 +92,7 @@ def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))
-    with pytest.raises(RadioKeyError, match=f"the part for {name} in number {number} cannot be opened"):
+    with pytest.raises(RadioKeyError, match=f"the part for {name} in statement {number} cannot be decrypted"):
         open_passwords(stated, vessel(who), vessel=name, fleet=fleet)
 
 
@@ -115,7 +115,7 @@ def test_no_changed_part_opens(data: st.DataObject) -> None:
 def test_whatever_a_part_holds_is_an_error_with_words(sealed: str) -> None:
     stated = statement("argo")
     changed = replace(stated.parts[0], sealed=sealed)
-    with pytest.raises(RadioKeyError, match="cannot be opened"):
+    with pytest.raises(RadioKeyError, match="cannot be decrypted"):
         open_passwords(replace(stated, parts=(changed,)), vessel("argo"), vessel="argo", fleet="north")
 
 
@@ -135,7 +135,7 @@ def test_the_cas_signature_holds_all_of_it(member: str) -> None:
 
 def test_a_key_that_is_no_password_is_not_sealed() -> None:
     for wrong in ("short", 'quoted"words"', "two\nlines of it", "x" * 64):
-        with pytest.raises(RadioKeyError, match="no password of a radio"):
+        with pytest.raises(RadioKeyError, match="the radio password is not valid"):
             statement("argo", keys=RadioPasswords("a good one", wrong))
 
 

@@ -60,23 +60,23 @@ def test_a_malformed_id_of_a_type_of_logboats_is_refused(
 ) -> None:
     kind = document_id.partition(":")[0]
     found = document(document_id, {"type": kind})
-    assert objection(writer, found) == f"no {kind} document has such an id"
+    assert objection(writer, found) == f"the id is not a valid id of a {kind} document"
 
 
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"type": "note"}, "its type is 'note', and its id says 'reading'"),
-        ({"vessel": "careen"}, "its vessel is 'careen', and its id says 'brigid'"),
+        ({"type": "note"}, "its type is 'note', but its id says 'reading'"),
+        ({"vessel": "careen"}, "its vessel is 'careen', but its id says 'brigid'"),
         ({"sensor": "oil"}, "its sensor is 'oil'"),
         ({"log": "ghijkl"}, "its log is 'ghijkl'"),
-        ({"first": 2}, "its first is 2, and its id says 1"),
+        ({"first": 2}, "its first is 2, but its id says 1"),
         ({"first": None}, "its first is None"),
         ({"first": "1"}, "malformed"),
-        ({"last": None}, "its last is None"),
-        ({"last": 0}, "its last is 0, and its first 1"),
-        ({"last": 10**12}, "its last is 1000000000000"),
-        ({"last": 500}, "its numbers 1 to 500 are more than it has room for"),
+        ({"last": None}, "its numbers are not a valid range: first is 1, last is None"),
+        ({"last": 0}, "its numbers are not a valid range: first is 1, last is 0"),
+        ({"last": 10**12}, "its numbers are not a valid range: first is 1, last is 1000000000000"),
+        ({"last": 500}, "its numbers 1 to 500 are more than its body can contain"),
         ({"last": [1]}, "malformed"),
         ({"type": None}, "malformed"),
     ],
@@ -111,7 +111,9 @@ def test_a_vessel_tells_of_itself_and_passes_on_what_others_wrote(document_id: s
 
 def test_readings_never_change() -> None:
     first = document(READING)
-    assert objection(BRIGID, document(READING, body(READING), parent=first.rev)) == "readings never change"
+    assert objection(BRIGID, document(READING, body(READING), parent=first.rev)) == (
+        "readings cannot be changed"
+    )
 
 
 @pytest.mark.parametrize("kind", ["reading", "gap", "boot", "vessel", "forwarded"])
@@ -125,7 +127,7 @@ def test_history_is_never_deleted(kind: str) -> None:
     }
     here = document(ids[kind])
     gone = document(here.id, parent=here.rev, deleted=True)
-    assert objection(BRIGID, gone, holding(here)) == f"{kind} documents are never deleted"
+    assert objection(BRIGID, gone, holding(here)) == f"{kind} documents cannot be deleted"
 
 
 @pytest.mark.parametrize("document_id", ["boot:brigid:abcdef:1", "vessel:brigid"])
@@ -136,11 +138,14 @@ def test_boots_and_vessels_are_passed_on_only_with_their_vessels_signature(docum
     assert objection(CAREEN, signed(document_id, "brigid")) is None
     assert objection(BRIGID, signed(document_id, "brigid")) is None
     assert objection(CAREEN, signed(document_id, "careen")) == (
-        "signed by careen, and only brigid may write it"
+        "it is signed by careen, but only brigid can write it"
     )
     broken = signing.sign(vessel("brigid"), document_id, body(document_id)) | {"extra": 1}
     for writer in (BRIGID, CAREEN):
-        assert objection(writer, document(document_id, broken)) == "not as brigid has signed it"
+        assert (
+            objection(writer, document(document_id, broken))
+            == "the signature of brigid does not match the content"
+        )
 
 
 def test_what_a_revoked_certificate_signed_is_history_but_replaces_nothing_newer() -> None:
@@ -154,12 +159,12 @@ def test_what_a_revoked_certificate_signed_is_history_but_replaces_nothing_newer
     )
     assert objection(CAREEN, renewed, holding(old), gone) is None
     assert objection(CAREEN, old, holding(renewed), gone) == (
-        "signed with a certificate that was revoked on 2026-04-01 (stolen)"
+        "it is signed with a certificate that was revoked on 2026-04-01 (stolen)"
     )
 
 
 def test_nobody_else_writes_our_current_log() -> None:
-    why_not = "nobody but argo itself writes its current log newlog"
+    why_not = "only argo itself can write its current log newlog"
     for document_id in (
         "reading:argo:rpm:newlog:000000000001",
         "gap:argo:rpm:newlog:000000000001",
@@ -198,7 +203,7 @@ def test_another_vessel_acknowledges_our_alarms() -> None:
 @pytest.mark.parametrize("document_id", [ALARM, "alarm:brigid:rpm:abcdef:000000000001", "fleet:chart"])
 def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: str) -> None:
     here = document(document_id, {"type": document_id.partition(":")[0]})
-    why_not = f"{DocumentType(document_id.partition(':')[0])} documents are not deleted"
+    why_not = f"{DocumentType(document_id.partition(':')[0])} documents cannot be deleted"
     closing = document(document_id, parent=here.rev, deleted=True, closing=True)
     assert objection(BRIGID, closing, holding(here)) is None
     further = document(document_id, parent="2-other", deleted=True, closing=True)
@@ -213,7 +218,7 @@ def test_what_is_not_to_be_deleted_ends_only_as_a_branch_that_lost(document_id: 
 def test_documents_of_unknown_types_are_passed_on_by_vessels_alone() -> None:
     found = document("com.example.catch-7", {"type": "catch"})
     assert objection(BRIGID, found) is None
-    assert objection(ANNA, found) == "the crew writes no documents of its own types here"
+    assert objection(ANNA, found) == "crew members cannot write documents of other types"
 
 
 # The fleet's CA
@@ -230,9 +235,9 @@ def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
     here = holding(revocations(3))
     assert objection(BRIGID, revocations(4), here) is None
     assert objection(BRIGID, revocations(3), here) is None  # the same: their revisions may meet
-    assert objection(BRIGID, revocations(2), here) == "number 2 is out of date; 3 is here"
-    assert (
-        objection(BRIGID, revocations(3, note="x"), here) == "another document with the same number 3 is here"
+    assert objection(BRIGID, revocations(2), here) == "number 2 is outdated; number 3 is stored here"
+    assert objection(BRIGID, revocations(3, note="x"), here) == (
+        "a different document with the same number 3 is stored here"
     )
     forged = document(REVOCATIONS, to_body(Revocations(9), fleet="north", key=authority("south").key))
     assert objection(BRIGID, forged, here) == "not signed by the fleet's CA"
@@ -240,7 +245,9 @@ def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
 
 def test_what_is_trusted_counts_even_if_its_document_is_gone() -> None:
     known = revoked(number=5)
-    assert objection(BRIGID, revocations(4), revocations=known) == "number 4 is out of date; 5 is known here"
+    assert objection(BRIGID, revocations(4), revocations=known) == (
+        "number 4 is outdated; number 5 is known here"
+    )
     assert objection(BRIGID, revocations(5), revocations=known) is None
 
 
@@ -254,12 +261,12 @@ def test_the_radios_key_is_the_cas_and_never_goes_back() -> None:
     here = holding(stated(3))
     assert objection(BRIGID, stated(4), here) is None
     assert objection(BRIGID, stated(3), here) is None  # the same: their revisions may meet
-    assert objection(BRIGID, stated(2), here) == "number 2 is out of date; 3 is here"
+    assert objection(BRIGID, stated(2), here) == "number 2 is outdated; number 3 is stored here"
     malformed = document(RADIO_KEY, signatures.seal(RADIO_KEY, {"number": 0}, authority().key))
-    assert "not of a form known here" in (objection(BRIGID, malformed, here) or "")
+    assert "in an unknown format" in (objection(BRIGID, malformed, here) or "")
     gone = document(RADIO_KEY, parent=stated(3).rev, deleted=True)
-    assert objection(BRIGID, gone, here) == "fleet documents are not deleted"
-    assert objection(ANNA, stated(4), here) == "the crew writes no fleet documents"
+    assert objection(BRIGID, gone, here) == "fleet documents cannot be deleted"
+    assert objection(ANNA, stated(4), here) == "crew members cannot write fleet documents"
 
 
 def test_other_documents_of_the_fleet_need_the_cas_signature() -> None:
@@ -277,14 +284,14 @@ def test_the_crew_writes_notes() -> None:
 
 
 def test_whoever_may_only_read_writes_nothing() -> None:
-    why_not = "anna may read, and not write"
+    why_not = "anna has read access only"
     for found in (document(NOTE), document("other", {})):
         assert objection(CrewMember("anna", read_write=False), found) == why_not
 
 
 def test_channels_limit_what_the_crew_writes() -> None:
     assert objection(CrewMember("anna", channels=("alarms",)), document(NOTE)) == (
-        "anna has nothing to do with notes or vessel.argo"
+        "anna has no access to channel notes or vessel.argo"
     )
     for channels in (("notes",), ("vessel.argo", "alarms")):
         assert objection(CrewMember("anna", channels=channels), document(NOTE)) is None
@@ -303,9 +310,9 @@ def test_channels_limit_what_the_crew_writes() -> None:
 )
 def test_the_crew_writes_nothing_of_what_machines_write(document_id: str) -> None:
     kind = document_id.partition(":")[0]
-    assert objection(ANNA, document(document_id)) == f"the crew writes no {kind} documents"
+    assert objection(ANNA, document(document_id)) == f"crew members cannot write {kind} documents"
     gone = document(document_id, parent=document(document_id).rev, deleted=True)
-    assert objection(ANNA, gone) == f"the crew deletes no {kind} documents"
+    assert objection(ANNA, gone) == f"crew members cannot delete {kind} documents"
 
 
 ACK = {"who": "anna", "when": "2026-05-01T00:00:00Z"}
@@ -319,20 +326,20 @@ def test_the_crew_acknowledges_alarms() -> None:
         return objection(ANNA, document(ALARM, body(ALARM) | before.body | more, parent=before.rev), here)
 
     assert change(acks=[{"who": "bo", "when": "x"}, ACK]) is None
-    assert change(acks=[ACK]) == "acknowledgements are added, and none is taken back"
-    assert change(acks="anna") == "acks are a list of {who, when}, both text"
-    assert change(acks=[{"who": 1}]) == "acks are a list of {who, when}, both text"
-    nothing_else = "the crew acknowledges alarms, and changes nothing else of them"
+    assert change(acks=[ACK]) == "acknowledgements can be added but not removed"
+    assert change(acks="anna") == "acks must be a list of {who, when}, both strings"
+    assert change(acks=[{"who": 1}]) == "acks must be a list of {who, when}, both strings"
+    nothing_else = "crew members can only acknowledge alarms, not change them"
     assert change(acks=[ACK], cleared={"boot": 1}) == nothing_else
     assert change(severity="normal") == nothing_else
 
 
 def test_the_crew_raises_and_deletes_no_alarms() -> None:
     raised = document(ALARM)
-    assert objection(ANNA, raised) == "the crew raises no alarms"
+    assert objection(ANNA, raised) == "crew members cannot raise alarms"
     for closing in (True, False):
         gone = document(ALARM, parent=raised.rev, deleted=True, closing=closing)
-        assert objection(ANNA, gone, holding(raised)) == "the crew deletes no alarm documents"
+        assert objection(ANNA, gone, holding(raised)) == "crew members cannot delete alarm documents"
 
 
 ABOUT = document(
@@ -362,11 +369,11 @@ def test_the_crew_adds_readings_of_manual_sensors_in_a_log_of_its_own() -> None:
     [
         (by_hand("rpm"), "argo has no sensor rpm of kind manual"),
         (by_hand("nothing"), "argo has no sensor nothing of kind manual"),
-        (by_hand(log="newlog"), "log newlog is numbered by argo's recorder"),
-        (by_hand(log="oldlog"), "log oldlog is numbered by argo's recorder"),
-        (by_hand(unit="l"), "unit is 'm3' for sensor oil"),
-        (by_hand(path="tanks.water"), "path is 'tanks.oil'"),
-        (by_hand(boot=1), "boot is 0 in the crew's readings"),
+        (by_hand(log="newlog"), "log newlog is numbered by the recorder of argo"),
+        (by_hand(log="oldlog"), "log oldlog is numbered by the recorder of argo"),
+        (by_hand(unit="l"), "unit must be 'm3' for sensor oil"),
+        (by_hand(path="tanks.water"), "path must be 'tanks.oil'"),
+        (by_hand(boot=1), "boot must be 0 in readings of the crew"),
     ],
 )
 def test_the_crew_adds_no_other_readings(found: Document, why: str) -> None:
@@ -387,9 +394,9 @@ def test_what_the_crew_adds_leaves_the_log_complete(tmp_path: Path) -> None:
 def test_the_crew_changes_and_deletes_no_readings() -> None:
     first = by_hand()
     here = holding(ABOUT, first)
-    assert objection(ANNA, by_hand(samples=[]), here) == "readings never change"
+    assert objection(ANNA, by_hand(samples=[]), here) == "readings cannot be changed"
     gone = document(first.id, parent=first.rev, deleted=True)
-    assert objection(ANNA, gone, here) == "the crew deletes no reading documents"
+    assert objection(ANNA, gone, here) == "crew members cannot delete reading documents"
 
 
 def test_without_a_vessels_document_the_crew_adds_no_readings() -> None:
@@ -409,7 +416,7 @@ def claims(here: Here, *offered: Document) -> list[Claim]:
         on_ahead=lambda _, claim: found.append(claim),
     )
     for each in offered:
-        assert judge.rule(BRIGID)(each) == "nobody but argo itself writes its current log newlog"
+        assert judge.rule(BRIGID)(each) == "only argo itself can write its current log newlog"
     return found
 
 

@@ -27,7 +27,7 @@ def test_a_vessel_of_another_fleet_is_not() -> None:
 def test_a_certificate_that_our_ca_made_for_another_fleet_is_not_ours() -> None:
     certificate = authority().issue("argo", uri="logboat:south:argo").certificate
     assert trust().objection(certificate, NOW) == (
-        "the certificate of argo is of fleet 'south', not of fleet 'north'"
+        "the certificate of argo belongs to fleet 'south', not to fleet 'north'"
     )
 
 
@@ -55,7 +55,9 @@ def test_dates_are_judged_by_the_time_that_is_given() -> None:
     early = trust().objection(certificate, BEGIN - timedelta(seconds=1)) or ""
     assert early.startswith("the certificate of argo is valid only from 2026-01-01 00:00 UTC")
     late = trust().objection(certificate, datetime(2026, 6, 1, tzinfo=UTC)) or ""
-    assert late.startswith("the certificate of argo expired at 2026-05-02 00:00 UTC, and it is 2026-06-01")
+    assert late.startswith(
+        "the certificate of argo expired at 2026-05-02 00:00 UTC, but the clock here says 2026-06-01"
+    )
 
 
 def test_a_revoked_one_is_refused_with_when_and_why() -> None:
@@ -81,5 +83,5 @@ def test_names_are_written_and_read() -> None:
     assert names.host("argo") == "logboat-argo.local"
     for wrong in ("", "logboat:north", "logboat:north:argo:x", "LOGBOAT:north:argo", "logboat::argo"):
         assert names.parse_uri(wrong) is None
-    with pytest.raises(FleetNameError, match="'Argo' cannot be the name of a vessel"):
+    with pytest.raises(FleetNameError, match="'Argo' is not a valid vessel name"):
         names.uri("north", "Argo")

@@ -420,8 +420,8 @@ async def test_wrong_password_is_told_and_tried_rarely(stores: dict[str, Databas
     ("answer", "state", "words"),
     [
         ("401 Unauthorized", GatewayState.REFUSED, "password or session is wrong"),
-        ("403 Forbidden", GatewayState.REFUSED, "this user may not"),
-        ("404 Not Found", GatewayState.REFUSED, "there is no such database"),
+        ("403 Forbidden", GatewayState.REFUSED, "this user does not have the right"),
+        ("404 Not Found", GatewayState.REFUSED, "the database does not exist"),
         ("503 Service Unavailable", GatewayState.CONNECTING, "503"),
         ("200 OK", GatewayState.CONNECTING, "captive portal"),
         ("302 Found", GatewayState.CONNECTING, "captive portal"),
@@ -531,9 +531,9 @@ async def test_nobody_there_is_told_and_tried_again(stores: dict[str, Database])
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
-        ({"url": "https://x/fleet"}, "is not of the form"),
-        ({"url": "wss://x"}, "names no database"),
-        ({"url": "wss://x/fleet", "push": False}, "pushed to, pulled from"),
+        ({"url": "https://x/fleet"}, "does not have the form"),
+        ({"url": "wss://x"}, "contains no database"),
+        ({"url": "wss://x/fleet", "push": False}, "push, pull or both"),
         ({"url": "wss://x/fleet", "limit": 0.0}, "more than 0"),
     ],
 )

@@ -350,7 +350,7 @@ async def test_what_is_too_large_for_the_broker_is_set_aside_until_it_takes_it(
                 (refused,) = report.refused
                 assert refused.id == f"reading:argo:main:{builders.LOG}:000000000002"
                 assert refused.when > 0
-                assert f"the last {refused.id}: {refused.reason}" in (report.problem or "")
+                assert f"most recently {refused.id}: {refused.reason}" in (report.problem or "")
                 assert gateway.retry() == 1, "it is offered again"
                 assert len(listener.on("/presence")) <= 2, "it lost the connection"
                 relay.close()
@@ -379,7 +379,7 @@ async def test_wrong_password_is_told_and_tried_rarely(tmp_path: Path, database:
             database, broker.url, patience=patience, user="argo", password="wrong"
         ) as gateway:
             await until(lambda: gateway.report().state is GatewayState.REFUSED, "it says that it is refused")
-            assert "does not let us in: user, password" in (gateway.report().problem or "")
+            assert "rejects the login: user, password" in (gateway.report().problem or "")
             tried = (folder / "mosquitto.log").read_text().count("New connection")
             assert tried <= 2
     finally:
@@ -417,7 +417,7 @@ async def test_refusal_that_3_1_1_hides_is_seen_by_its_silence(tmp_path: Path, d
             forwarding(database, proxy.url, patience=Timeouts(echo=0.5, refusal=0.2, longest=0.5)) as gateway,
         ):
             await until(lambda: gateway.report().state is GatewayState.REFUSED, "it says that it is refused")
-            assert "that is how a refusal looks" in (gateway.report().problem or "")
+            assert "which means a refusal in MQTT 3.1.1" in (gateway.report().problem or "")
             assert gateway.report().backlog_documents == 10
             rights.write_text("topic readwrite #\n")
             broker.reload()

@@ -151,11 +151,11 @@ def test_older_alarm_passes_and_older_state_does_not() -> None:
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
-        ({"url": "http://x"}, "is no address of an MQTT broker"),
-        ({"url": "mqtt://u:p@x"}, "stand in settings of their own"),
-        ({"url": "mqtt://x/topic"}, "ends with its port"),
+        ({"url": "http://x"}, "is not the address of an MQTT broker"),
+        ({"url": "mqtt://u:p@x"}, "use the separate settings"),
+        ({"url": "mqtt://x/topic"}, "must end with the port"),
         ({"url": "mqtt://x", "password": "p"}, "but no user"),
-        ({"url": "mqtts://x", "certificate": "a"}, "belong together"),
+        ({"url": "mqtts://x", "certificate": "a"}, "needs its certificate"),
         ({"url": "mqtt://x", "ca": "a"}, "did you mean mqtts"),
         ({"url": "mqtt://x", "limit": 0.0}, "more than 0"),
     ],

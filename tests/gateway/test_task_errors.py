@@ -120,7 +120,7 @@ async def test_a_fault_in_one_turn_ends_no_couchbase_gateway(
         try:
             await until(lambda: shore.count("reading:") == 3, "all goes ashore")
             await until(lambda: gateway.report().problem is None, "nothing stands in the way")
-            assert "goes on after: a fault of Logboat" in caplog.text
+            assert "continues after an error: internal error" in caplog.text
         finally:
             await gateway.stop()
 
@@ -151,7 +151,7 @@ async def test_a_fault_in_one_turn_ends_no_mqtt_gateway(
                 lambda: set(builders.first_numbers(m.payload for m in listener.on("/reading"))) >= {1, 4, 7},
                 "all is published",
             )
-        assert "goes on after: a fault of Logboat" in caplog.text
+        assert "continues after an error: internal error" in caplog.text
     finally:
         await gateway.stop()
         broker.stop()
@@ -165,7 +165,7 @@ def test_an_error_of_the_store_is_outlasted_unless_the_store_is_damaged(
     assert endurance.outlasts(ValueError("one"))
     assert endurance.outlasts(ValueError("one"))
     assert len(caplog.records) == 1
-    assert endurance.words == "a fault of Logboat: ValueError: one"
+    assert endurance.words == "internal error: ValueError: one"
     endurance.is_over()
     assert endurance.words is None
 

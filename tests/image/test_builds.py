@@ -84,7 +84,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_whole(tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "interrupted; nothing half-made is left" in said
+    assert "interrupted; no incomplete files are left" in said
     assert unfinished(output) == []
     assert not list(cache.glob("*.tar"))
     assert str(cache) not in Path("/proc/mounts").read_text()
@@ -101,7 +101,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_is_told_and_leaves_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImageError, match="make room"):
+    with pytest.raises(ImageError, match="free some space"):
         build.Build(virt(), REPOSITORY, small / "out", OUTPUT / "cache").run()
     monkeypatch.setattr(build, "NEEDED", 0)
     cache = Path(os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache")))

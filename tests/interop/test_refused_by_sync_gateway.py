@@ -87,7 +87,7 @@ def test_refused_document_is_shown_with_its_reason_and_goes_ashore_once_it_is_re
     (told,) = json.loads(argo.logboat("peers", "--json").stdout)["gateways"]
     assert [(each["id"], each["reason"]) for each in told["refused"]] == [(REFUSED, "no such sensor")]
     assert told["refused"][0]["when"] > 0
-    assert f"it refuses 1 document, the last {REFUSED}: no such sensor" in told["problem"]
+    assert f"the gateway refuses 1 document, most recently {REFUSED}: no such sensor" in told["problem"]
 
     office.set_sync_function(TAKES_ALL)
     done = argo.logboat("gateway", "retry", "office")
@@ -174,7 +174,7 @@ def test_pushed_document_is_no_longer_failed_once_it_is_superseded(
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [({"n": 2**60}, "has more digits than JSON readers keep"), ({"n": [[]]}, "nested deeper than 64")],
+    [({"n": 2**60}, "has more digits than JSON parsers preserve"), ({"n": [[]]}, "nested deeper than 64")],
     ids=["large integer", "deep nesting"],
 )
 def test_pulled_document_that_cannot_be_taken_stays_failed_until_it_is_superseded(

@@ -60,7 +60,7 @@ def test_vessel_that_holds_more_of_our_log_is_told_once_with_the_highest_number(
     assert clones.offered("brigid", Claim(log="abcdef", sensor="rpm", number=4_565), 6.0) is None
     assert [found.number for found in clones.ahead] == [4_565]
     assert clones.offered("carina", Claim(log="abcdef", sensor="rpm", number=4_001), 7.0) is not None
-    assert "brigid holds readings of this vessel's log abcdef that are not here" in str(ahead)
+    assert "brigid has readings of this vessel's log abcdef that are missing here" in str(ahead)
 
 
 def test_boot_with_our_own_signature_is_news_after_readings_and_readings_are_none_after_it() -> None:
@@ -71,7 +71,7 @@ def test_boot_with_our_own_signature_is_news_after_readings_and_readings_are_non
     ahead = clones.offered("brigid", signed, 6.0)
     assert ahead is not None
     assert ahead.is_signed
-    assert "brigid holds signed boots of this vessel's log abcdef that are not here (boot 9)" in str(ahead)
+    assert "brigid has signed boots of this vessel's log abcdef that are missing here (boot 9)" in str(ahead)
     assert clones.offered("brigid", reading, 7.0) is None
     assert clones.offered("brigid", signed, 8.0) is None
     assert clones.ahead == [ahead]

@@ -119,7 +119,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
                     at(theirs, document_id, LAST, found.body)
                 assert await push(theirs, argo, fleet, stolen) == len(OF_MANY)
                 for document_id in OF_MANY:  # documents with a single writer are not even requested
-                    assert said_about(caplog, f"mallory sent what is not taken: {document_id}")
+                    assert said_about(caplog, f"a document from mallory is rejected: {document_id}")
                 assert has_all(argo, first)
                 revoked = to_body(fleet.revoke(stolen), fleet=fleet.name, key=fleet.authority.key)
                 argo.database.put(REVOCATIONS, revoked)

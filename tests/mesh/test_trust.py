@@ -37,7 +37,7 @@ def test_vessel_of_another_fleet_is_refused_in_the_handshake_by_both(
             vessel(tmp_path, Fleet.new(), "brigid", knows=(argo,)) as brigid,
         ):
             await until(lambda: problem_of(brigid), "brigid says why")
-            assert "does not verify" in problem_of(brigid)
+            assert "cannot verify" in problem_of(brigid)
             await until(lambda: said_about(caplog, "does not know the issuer"), "argo says why")
             assert argo.linked == brigid.linked == frozenset()
 
@@ -75,7 +75,9 @@ def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.Lo
         ):
             await until(lambda: "expired" in problem_of(argo), "argo hears why")
             assert "403" in problem_of(argo)
-            await until(lambda: said_about(caplog, "is refused: the peer's certificate 'argo'"), "brigid too")
+            await until(
+                lambda: said_about(caplog, "is rejected: the peer's certificate 'argo'"), "brigid too"
+            )
             assert argo.linked == brigid.linked == frozenset()
 
     run(main())
@@ -150,7 +152,7 @@ def test_two_boards_with_one_identity_are_reported_by_both_and_by_who_meets_both
             vessel(tmp_path, fleet, "zora") as third,
         ):
             await until(lambda: mesh_report(one).clones and mesh_report(two).clones, "both say so")
-            assert "both say they are vessel argo" in mesh_report(one).clones[0]
+            assert "both have the identity of vessel argo" in mesh_report(one).clones[0]
             assert one.linked | two.linked <= {"zora"}
             one.database.put("note-one", {})
             two.database.put("note-two", {})
@@ -242,7 +244,9 @@ def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
                     argo.database.put(REVOCATIONS, said)
                 else:
                     time = ends + timedelta(seconds=1)
-                await until(lambda: len(said_about(caplog, "is sent away")) == 4, "four are sent away")
+                await until(
+                    lambda: len(said_about(caplog, "closing the connection of")) == 4, "four are sent away"
+                )
                 await until(lambda: len(listener.connections) == 1, "one is left")
                 await turned([argo])
                 assert [describe_client(each.client) for each in listener.connections] == [

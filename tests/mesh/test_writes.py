@@ -96,7 +96,7 @@ def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
                     assert store.get(changed) is None
                     assert store.get("fleet:revocations") is None
                 for refused in (kept, boot, changed, "fleet:revocations"):
-                    assert said_about(caplog, f"mallory sent what is not taken: {refused}")
+                    assert said_about(caplog, f"a document from mallory is rejected: {refused}")
 
     run(main())
 
@@ -120,11 +120,11 @@ def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_lo
         ):
             await until(lambda: mesh_report(argo).problems, "argo is told")
             (problem,) = mesh_report(argo).problems
-            assert "vessel brigid holds readings of this vessel's log qwerty that are not here" in problem
+            assert "vessel brigid has readings of this vessel's log qwerty that are missing here" in problem
             assert "number 4001 of rpm" in problem
             assert mesh_report(brigid).problems == []
             assert argo.database.get(beyond) is None
-        assert len(said_about(caplog, "restart the recorder: a new log begins")) == 1
+        assert len(said_about(caplog, "restart the recorder to begin a new log")) == 1
 
     run(main())
 
@@ -143,7 +143,9 @@ def test_vessel_takes_nothing_it_may_not_when_it_pulls_either(
             brigid.database.put("later", {})
             await until(lambda: argo.database.get("later"), "what follows it came")
             assert argo.database.get(boot) is None
-            await until(lambda: said_about(caplog, f"brigid sent what is not taken: {boot}"), "it is named")
+            await until(
+                lambda: said_about(caplog, f"a document from brigid is rejected: {boot}"), "it is named"
+            )
 
     run(main())
 

@@ -9,7 +9,7 @@ def test_an_address_has_few_strangers_and_more_once_one_was_let_in() -> None:
     places = ConnectionSlots[str](100, per_address=2)
     for who in ("a", "b"):
         assert places.arrive(who, "quay") is None
-    with pytest.raises(NoFreeSlotError, match="2 connections from there"):
+    with pytest.raises(NoFreeSlotError, match="2 connections from this address"):
         places.arrive("c", "quay")
     assert places.arrive("d", "boat") is None
     places.enter("a")
@@ -36,7 +36,7 @@ def test_who_has_shown_a_certificate_gives_way_to_nobody() -> None:
     places.arrive("s", "x")
     assert places.arrive("t", "y") == "s"
     places.show("t")
-    with pytest.raises(NoFreeSlotError, match="vessels are being let in"):
+    with pytest.raises(NoFreeSlotError, match="vessels are being authenticated"):
         places.arrive("u", "z")
 
 

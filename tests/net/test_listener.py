@@ -209,7 +209,7 @@ def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
     run(main())
     (refused,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert refused.startswith("127.0.0.1:")
-    assert refused.endswith(" is refused: the certificate of vessel argo was revoked on 2026-11-01")
+    assert refused.endswith(" is rejected: the certificate of vessel argo was revoked on 2026-11-01")
 
 
 async def shown(port: int, identity: TLSIdentity, address: str = "127.0.0.1") -> Open:
@@ -304,7 +304,7 @@ def test_vessel_whose_certificate_is_good_keeps_its_place_until_it_has_asked(tmp
         (
             "/lgo/_blipsync",
             "BLIP_3+CBMobile_3",
-            "with 404: there is no database here under /lgo/_blipsync;",
+            "with 404: there is no database at /lgo/_blipsync;",
         ),
         ("/log/_blipsync", None, "with 400: the WebSocket must offer one of the subprotocols "),
     ],
@@ -330,7 +330,7 @@ def test_refused_handshake_is_logged_with_what_was_offered_and_why(
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told.startswith("127.0.0.1:")
     assert words in told
-    assert told.endswith(f"; it asked for {path} and offered {offered or 'no subprotocol'}")
+    assert told.endswith(f"; it requested {path} and offered {offered or 'no subprotocol'}")
 
 
 def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:

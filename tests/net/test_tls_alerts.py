@@ -67,7 +67,7 @@ def test_both_ends_say_that_the_clients_certificate_is_of_another_ca(
     assert told.client.domain is Domain.TLS
     assert told.client.text.endswith(": the peer does not know the issuer of our certificate")
     assert "127.0.0.1" in told.listener
-    assert "is refused: TLS handshake: the peer's certificate does not verify: " in told.listener
+    assert "is rejected: TLS handshake: cannot verify the peer's certificate: " in told.listener
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -76,9 +76,9 @@ def test_both_ends_say_that_the_listeners_certificate_is_of_another_ca(
 ) -> None:
     told = meet(client(BRIGID), listener(PIRATE), caplog, version)
     assert told.client.domain is Domain.TLS
-    assert "the peer's certificate does not verify: " in told.client.text
+    assert "cannot verify the peer's certificate: " in told.client.text
     assert told.listener.endswith(
-        "is refused: TLS handshake: the peer does not know the issuer of our certificate"
+        "is rejected: TLS handshake: the peer does not know the issuer of our certificate"
     )
 
 
@@ -89,7 +89,7 @@ def test_both_ends_say_that_a_certificate_was_wanted_and_none_shown(
     told = meet(client(), listener(required=True), caplog, version)
     assert told.client.domain is Domain.TLS
     assert "certificate" in told.client.text
-    assert told.listener.endswith("the peer showed no client certificate, and one is required")
+    assert told.listener.endswith("the peer sent no client certificate, but one is required")
 
 
 def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
@@ -97,7 +97,7 @@ def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
 ) -> None:
     told = meet(client_context(pinned=BRIGID.fingerprint), listener(), caplog, None)
     assert "not the pinned" in told.client.text
-    assert " the TLS handshake: perhaps it does not accept our certificate" in told.listener
+    assert " the TLS handshake: it may not accept our certificate" in told.listener
 
 
 def test_end_without_an_alert_is_explained_and_tried_again() -> None:
@@ -109,9 +109,7 @@ def test_end_without_an_alert_is_explained_and_tried_again() -> None:
             with pytest.raises(ProblemError) as caught:
                 await dial(f"wss://127.0.0.1:{port}/log/_blipsync", ssl=client(PIRATE).context)
         problem = caught.value.problem
-        assert (
-            "right after the TLS handshake: perhaps the peer does not accept our certificate" in problem.text
-        )
+        assert "right after the TLS handshake; the peer may not accept our certificate" in problem.text
         assert is_transient(problem)
 
     run(main())

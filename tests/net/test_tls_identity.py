@@ -151,15 +151,15 @@ def test_files_without_pem_are_named(cert: Path, key: Path) -> None:
     identity = self_signed()
     identity.save(cert, key)
     cert.write_bytes(identity.certificate.public_bytes(Encoding.DER))
-    assert load_error(cert, key).startswith(f"{cert} holds no certificate in PEM form")
+    assert load_error(cert, key).startswith(f"{cert} contains no certificate in PEM format")
     identity.save(cert, key)
     key.write_bytes(b"")
-    assert load_error(cert, key).startswith(f"{key} holds no private key in PEM form")
+    assert load_error(cert, key).startswith(f"{key} contains no private key in PEM format")
 
 
 def test_files_in_the_wrong_order_are_named(cert: Path, key: Path) -> None:
     self_signed().save(cert, key)
-    assert load_error(key, cert).startswith(f"{key} holds no certificate in PEM form")
+    assert load_error(key, cert).startswith(f"{key} contains no certificate in PEM format")
 
 
 def test_damaged_files_are_named(cert: Path, key: Path) -> None:
@@ -168,14 +168,14 @@ def test_damaged_files_are_named(cert: Path, key: Path) -> None:
     key.write_bytes(key.read_bytes().replace(b"\nM", b"\nN", 1))
     assert load_error(cert, key).startswith(f"the private key in {key} cannot be read: ")
     cert.write_bytes(cert.read_bytes().replace(b"\nM", b"\nN", 1))
-    assert load_error(cert, key).startswith(f"{cert} holds a certificate that cannot be read: ")
+    assert load_error(cert, key).startswith(f"{cert} contains a certificate that cannot be read: ")
 
 
 def test_key_of_another_certificate_is_named(cert: Path, key: Path) -> None:
     identity = self_signed()
     identity.save(cert, key)
     key.write_bytes(self_signed().key_pem())
-    assert load_error(cert, key) == f"the key in {key} is not that of the first certificate in {cert}"
+    assert load_error(cert, key) == f"the key in {key} does not match the first certificate in {cert}"
 
 
 def test_chain_in_the_wrong_order_is_told_of(cert: Path, key: Path) -> None:
@@ -183,7 +183,7 @@ def test_chain_in_the_wrong_order_is_told_of(cert: Path, key: Path) -> None:
     identity = ca.issue("argo")
     identity.save(cert, key)
     cert.write_bytes(ca.certificate.public_bytes(PEM) + cert.read_bytes())
-    assert load_error(cert, key).endswith("it belongs to number 2 there, which must come first")
+    assert load_error(cert, key).endswith("it matches certificate number 2 there, which must come first")
 
 
 @pytest.mark.parametrize("form", [PKCS8, PrivateFormat.TraditionalOpenSSL])
@@ -204,14 +204,16 @@ def test_password_for_a_key_that_needs_none_is_not_used(cert: Path, key: Path) -
 def test_key_of_a_kind_without_signatures_is_refused(cert: Path, key: Path) -> None:
     self_signed().save(cert, key)
     key.write_bytes(x25519.X25519PrivateKey.generate().private_bytes(PEM, PKCS8, NoEncryption()))
-    assert load_error(cert, key).startswith(f"the private key in {key} is of a kind that TLS has no use for")
+    assert load_error(cert, key).startswith(
+        f"the private key in {key} is of a type that TLS does not support"
+    )
 
 
 def test_rsa_key_is_read_and_found_not_to_belong(cert: Path, key: Path) -> None:
     self_signed().save(cert, key)
     rsa_key = rsa.generate_private_key(65537, 2048)
     key.write_bytes(rsa_key.private_bytes(PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
-    assert load_error(cert, key).startswith(f"the key in {key} is not that of")
+    assert load_error(cert, key).startswith(f"the key in {key} does not match")
 
 
 def test_key_that_everybody_may_read_is_warned_of_and_used(
@@ -224,4 +226,6 @@ def test_key_that_everybody_may_read_is_warned_of_and_used(
         assert caplog.messages == []
         key.chmod(0o644)
         TLSIdentity.load(cert, key)
-    assert caplog.messages == [f"everybody on this machine may read the private key in {key}; chmod 600 it"]
+    assert caplog.messages == [
+        f"all users of this machine can read the private key in {key}; run chmod 600 on it"
+    ]

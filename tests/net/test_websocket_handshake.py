@@ -194,7 +194,7 @@ ACCEPTED = (
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "200 OK: ok"),
         (b"HTTP/1.1 204 None\r\n\r\n", 204, "204"),
         (b"220 smtp.example ready\r\n\r\n", 1002, "WebSocket"),
-        (b"\x15\x03\x01\x00\x02\x02\x46" * 6000, 1002, "head of more than"),
+        (b"\x15\x03\x01\x00\x02\x02\x46" * 6000, 1002, "header is longer than"),
         (ACCEPTED % (b"wrong", b"BLIP_3+CBMobile_3"), 1002, "Sec-WebSocket-Accept"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", 1002, "Connection"),
         (b"", 1006, "waiting for the server's answer"),

@@ -588,7 +588,7 @@ def test_chosen_documents_that_are_not_followed_leave_the_push_going(store: Data
     script.answer(script.take(Rev)[1])
     assert not script.is_over
     unfed = script.peer.unfed  # type: ignore[attr-defined]
-    assert "does not follow chosen documents" in unfed.text
+    assert "does not support continuous replication of selected documents" in unfed.text
 
 
 def test_proposal_of_what_is_known_sends_nothing(store: Database) -> None:

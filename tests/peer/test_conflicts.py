@@ -362,7 +362,7 @@ def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Data
     assert isinstance(problem, Problem)
     assert (problem.domain, problem.code) == (Domain.LITECORE, 8)
     assert problem.text.startswith(NOTE)
-    assert "stays open" in problem.text
+    assert "remains unresolved" in problem.text
     assert (store.leaves(NOTE), store.last_sequence) == (before, sequence)
     assert isinstance(resolve(store, ALARM), Resolved)
 

@@ -241,7 +241,7 @@ def test_stream_that_the_peer_does_not_know_is_refused(tmp_path: Path) -> None:
         wire = Wire(ours, theirs, active={"stream": PINK})
         wire.settle()
         assert wire.active.session.problem is not None
-        assert "there is no filter 'pink' here" in wire.active.session.problem.text
+        assert "the filter 'pink' does not exist" in wire.active.session.problem.text
 
 
 def test_stream_by_channels_is_refused(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) 
         wire = Wire(ours, theirs, passive={"write_only": True})
         wire.settle()
         assert wire.active.session.problem is not None
-        assert "nothing is given out here" in wire.active.session.problem.text
+        assert "this database is write-only for you" in wire.active.session.problem.text
         assert ids(ours) == {"here"}
         assert ids(theirs) == {"here", "there"}
 

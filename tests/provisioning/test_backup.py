@@ -57,7 +57,9 @@ def test_nothing_of_it_can_be_read(packed: bytes) -> None:
 def test_another_passphrase_opens_nothing(north: FleetFolder, packed: bytes, tmp_path: Path) -> None:
     with pytest.raises(PassphraseError):
         backup.pack(north, "another one, long", salt=SALT, nonce=NONCE)
-    with pytest.raises(PassphraseError, match=r"north\.backup: another passphrase, or the file is damaged"):
+    with pytest.raises(
+        PassphraseError, match=r"north\.backup: the passphrase is wrong, or the file is damaged"
+    ):
         backup.restore(packed, "another one, long", tmp_path / "again", source="north.backup")
     assert not (tmp_path / "again").exists()
 
@@ -81,7 +83,7 @@ def test_a_file_that_is_cut_off_or_no_backup_is_told(packed: bytes, tmp_path: Pa
 
 def test_what_is_there_is_not_overwritten(north: FleetFolder, packed: bytes) -> None:
     before = contents(north.path)
-    with pytest.raises(FolderError, match="there is something already"):
+    with pytest.raises(FolderError, match="not an empty folder"):
         backup.restore(packed, PASSPHRASE, north.path, source="b")
     assert contents(north.path) == before
 

@@ -92,13 +92,13 @@ def many_files_in_identity(fat: Path) -> None:
 @pytest.mark.parametrize(
     ("attack", "told"),
     [
-        (deep_key, "parts with points between"),
-        (many_recordings, "24 MB together"),
-        (long_recording, "far too long"),
-        (long_password, "far too long"),
-        (long_settings, "far too long"),
+        (deep_key, "a name has more than 8 parts"),
+        (many_recordings, "24 MB in total"),
+        (long_recording, "the file is larger than"),
+        (long_password, "the file is larger than"),
+        (long_settings, "the file is larger than"),
         (many_files, "more than 500 files"),
-        (some_files_too_many, "100 is the most"),
+        (some_files_too_many, "more than 100"),
         (many_files_in_identity, "more than 500 files"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_recording_of_a_million_rows_fits_and_a_longer_one_is_told(
     with frugal(4_000_000, within=math.inf):
         assert len(replay.load(path, "a").rows) == 20_001
     monkeypatch.setattr(replay, "MOST_ROWS", 20_000)
-    with pytest.raises(DriverError, match="more than 20000 rows; cut the recording"):
+    with pytest.raises(DriverError, match="more than 20000 rows; split the recording"):
         replay.load(path, "a")
 
 

@@ -71,9 +71,9 @@ def test_what_it_knows_of_a_vessel_begins_its_configuration(
 def test_nothing_is_overwritten(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     before = everything(folder.path)
-    with pytest.raises(FolderError, match="of fleet 'north' already"):
+    with pytest.raises(FolderError, match="already belongs to fleet 'north'"):
         folder.add(authority, "argo", now=NOW)
-    with pytest.raises(FolderError, match="something already"):
+    with pytest.raises(FolderError, match="not an empty folder"):
         FleetFolder.create(folder.path, fleet="south", passphrase=PASSPHRASE, now=NOW)
     assert everything(folder.path) == before
 
@@ -103,7 +103,7 @@ def test_renewing_gives_a_new_key_and_certificate(folder: FleetFolder, authority
     assert after.tls.not_after - before.tls.not_after == timedelta(days=1000)
     assert after.tls.key_pem() != before.tls.key_pem()
     assert [issued.is_current for issued in vessel.issued] == [True, False]
-    with pytest.raises(UnknownVesselError, match="no vessel 'brigid'; there are: argo"):
+    with pytest.raises(UnknownVesselError, match="no vessel 'brigid'; its vessels: argo"):
         folder.renew(authority, "brigid", now=later)
 
 
@@ -120,7 +120,7 @@ def test_revoking_reaches_every_vessels_folder(folder: FleetFolder, authority: A
         "the certificate of argo was revoked on 2026-05-01 (stolen)"
     )
     assert brigid.trust.objection(brigid.tls.certificate, NOW) is None
-    with pytest.raises(FolderError, match="revoked already"):
+    with pytest.raises(FolderError, match="already revoked"):
         folder.revoke(authority, "argo", now=NOW)
 
 
@@ -320,7 +320,7 @@ def test_an_identity_being_replaced_is_put_right(folder: FleetFolder, authority:
 def test_two_commands_at_a_time_are_one_too_many(folder: FleetFolder, authority: Authority) -> None:
     descriptor = os.open(folder.path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(FolderError, match="another `logboat fleet` is changing it"):
+    with pytest.raises(FolderError, match="another `logboat fleet` is changing the folder"):
         folder.add(authority, "argo", now=NOW)
     os.close(descriptor)
     folder.add(authority, "argo", now=NOW)

@@ -207,7 +207,7 @@ def test_a_password_in_clear_is_not_kept_and_is_told() -> None:
     found = read({"custom.toml": '[user]\nname = "anna"\npassword = "secret"\n'})
     assert found.asked == Customisation(user="anna")
     assert [(problem.line, problem.text) for problem in found.problems] == [
-        (3, "a password in clear is not kept")
+        (3, "a plain-text password is not accepted")
     ]
     assert "secret" not in str(found)
 

@@ -255,8 +255,14 @@ def without(found: Mapping[str, bytes], name: str) -> dict[str, bytes]:
 
 
 WRONG: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
-    "a missing key": (lambda: without(bundle(), "identity/vessel.key"), "identity/vessel.key: missing"),
-    "a damaged key": (lambda: {**bundle(), "identity/vessel.key": b"x"}, "not what was written"),
+    "a missing key": (
+        lambda: without(bundle(), "identity/vessel.key"),
+        "identity/vessel.key: the file is listed in bundle.json but missing",
+    ),
+    "a damaged key": (
+        lambda: {**bundle(), "identity/vessel.key": b"x"},
+        "does not match its digest in bundle.json",
+    ),
     "a missing key, no manifest": (
         lambda: without(without(bundle(), "identity/vessel.key"), "bundle.json"),
         "vessel.key missing",
@@ -270,13 +276,16 @@ WRONG: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     "an expired identity": (lambda: bundle(number=3, valid_for=timedelta(days=-10)), "logboat fleet renew"),
     "an identity of another fleet": (
         lambda: bundle(fleet="south"),
-        "of fleet 'south', and this vessel is of fleet",
+        "to fleet 'south', but this vessel belongs to fleet",
     ),
-    "an identity of another fleet of that name": (lambda: bundle(number=4), "another one of the same name"),
+    "an identity of another fleet of that name": (
+        lambda: bundle(number=4),
+        "a different fleet with the same name",
+    ),
     "a manifest that is none": (lambda: {**bundle(), "bundle.json": b"{"}, "bundle.json: not JSON"),
     "a bundle from the future": (
         lambda: {**bundle(), "bundle.json": b'{"version": 3}'},
-        "of version 3, and this image reads 1 and 2",
+        "has version 3, but this image reads 1 and 2",
     ),
 }
 
@@ -301,14 +310,14 @@ def test_another_vessels_identity_is_refused(argo: Card, tmp_path: Path) -> None
         folder.add(authority, vessel, now=NOW)
     present = identities.load(folder.identity("argo"))
     [(text, _)] = identities.objections(folder.identity("brigid"), present=present, now=NOW)
-    assert text == "it is brigid's, and this is argo"
+    assert text == "the identity is of vessel brigid, but this is vessel argo"
 
 
 def test_two_bundles_are_one_too_many(card: Card) -> None:
     put(card.inbox, bundle())
     put(card.fat, bundle("brigid"))
     card.start()
-    assert "two bundles of different vessels, argo's in" in card.problems
+    assert "bundles of two different vessels, of argo in" in card.problems
     assert "identity/vessel.key" not in card.force
     assert content(card.fat).keys() >= bundle("brigid").keys()
     assert content(card.inbox) == bundle()
@@ -338,7 +347,7 @@ def test_bundles_in_folders_of_their_own_are_told(card: Card) -> None:
     put(card.fat / "argo", bundle())
     put(card.fat / "brigid", bundle("brigid"))
     card.start()
-    assert "logboat/argo and logboat/brigid: a bundle in a folder of its own" in card.problems
+    assert "logboat/argo and logboat/brigid: the bundle is in a subfolder" in card.problems
     assert content(card.fat / "argo") == bundle()
 
 
@@ -362,7 +371,7 @@ def test_a_new_identity_on_a_card_that_waits_for_wiping_is_not_wiped(card: Card)
     put(card.fat, bundle(fleet="south"))
     card.start()
     assert content(card.fat).keys() >= {"identity/vessel.key", "identity/vessel.pem"}
-    assert "of fleet 'south'" in card.problems
+    assert "to fleet 'south'" in card.problems
 
 
 @pytest.mark.parametrize("year", [1970, 2026])
@@ -375,7 +384,7 @@ def test_an_inbox_that_a_daemon_could_have_made_is_not_believed(card: Card, tmp_
     put(tmp_path / "elsewhere", bundle())
     card.inbox.symlink_to(tmp_path / "elsewhere")
     outcome = card.start()
-    assert "is not root's" in str(outcome.problems[0])
+    assert "does not belong to root" in str(outcome.problems[0])
     assert "identity/vessel.key" not in card.force
 
 

@@ -69,7 +69,7 @@ def test_each_adapter_has_its_task(there: tuple[Adapter, ...], expected: Assignm
 def test_what_no_adapter_can_is_said_and_the_rest_is_done() -> None:
     alone = assign([ONBOARD], joins=True, access_point=True, radio="mesh")
     assert (alone.client, alone.access_point, alone.radio) == ("wlan0", CREW, None)
-    assert "no Wi-Fi adapter here can do 802.11s mesh" in alone.missing[0]
+    assert "no Wi-Fi adapter supports 802.11s mesh" in alone.missing[0]
     assert assign([ONBOARD], joins=False, access_point=False, radio="adhoc").radio == "wlan0"
     assert assign([ONBOARD], joins=False, access_point=True).access_point == "wlan0"
     assert len(assign([], joins=True, access_point=True, radio="mesh").missing) == 3
@@ -86,7 +86,7 @@ def test_a_plan_has_everything_that_can_be() -> None:
     ]
     assert found.missing == ()
     without = plan(FULL, fleet=None, radio_key=None, adapters=[ONBOARD, STICK])
-    assert "needs the fleet's key" in without.missing[0]
+    assert "needs the fleet's radio key" in without.missing[0]
     assert without.radio is None
 
 

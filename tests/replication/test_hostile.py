@@ -152,10 +152,10 @@ DEEP = b"[" * 100_000
         (asked("setCheckpoint", b"{" + b" " * 300_000 + b"}", client="c"), "more than 262144 bytes"),
         (asked("getCollections", b'{"collections":["a"],"checkpoint_ids":[]}'), "1 collections with 0"),
         (asked("getCollections", b'{"collections":[],"checkpoint_ids":[]}'), "0 collections"),
-        (asked("getCollections", b'{"collections":["a","a"],"checkpoint_ids":["1","2"]}'), "named twice"),
+        (asked("getCollections", b'{"collections":["a","a"],"checkpoint_ids":["1","2"]}'), "listed twice"),
         (
             asked("getCollections", b'{"collections":["a b"],"checkpoint_ids":["1"]}'),
-            "no name of a collection",
+            "not a collection name",
         ),
         (
             asked("getCollections", b'{"collections":["a"],"checkpoint_ids":[""]}'),
@@ -168,33 +168,33 @@ DEEP = b"[" * 100_000
         (asked("subChanges", batch="٣"), "whole number"),
         (asked("subChanges", continuous="perhaps"), "'continuous' is 'perhaps'"),
         (asked("subChanges", filter="sync_gateway/bychannel"), "needs 'channels'"),
-        (asked("subChanges", filter="mine", channels="a"), "'channels' goes with"),
+        (asked("subChanges", filter="mine", channels="a"), "'channels' is only allowed with"),
         (asked("subChanges", filter="mine", word=LONG), "'word' has more than 4096 bytes"),
-        (asked("subChanges", b'{"docIDs":[""]}'), "between 1 and 255 bytes"),
+        (asked("subChanges", b'{"docIDs":[""]}'), "does not have 1 to 255 bytes"),
         (asked("subChanges", b'{"docIDs":[1]}'), "body of subChanges is malformed"),
         (asked("changes"), "body of changes is malformed"),
         (asked("changes", DEEP), "body of changes is malformed"),
         (asked("changes", b'[["\xff","a","1-9c3a"]]'), "'sequence' is not JSON"),
         (asked("changes", b'[[null,"a","1-9c3a"]]'), "'sequence' is null"),
-        (asked("changes", b'[[1,"a\\u0000","1-9c3a"]]'), "holds a NUL"),
+        (asked("changes", b'[[1,"a\\u0000","1-9c3a"]]'), "contains a NUL"),
         (asked("changes", b'[[1,"a","9c3a"]]'), "is not a revision id"),
         (asked("changes", b'[[1,"a","5f@abc"]]'), "is not a revision id"),
-        (asked("changes", b'[[1,"a","1-9c3a",8]]'), "deleted in a way that is not known"),
+        (asked("changes", b'[[1,"a","1-9c3a",8]]'), "unknown deletion flag"),
         (asked("proposeChanges", b'[["a"]]'), "body of proposeChanges is malformed"),
-        (asked("rev", b"{}", id="a"), "without 'rev'"),
-        (asked("rev", id="a", rev=PARENT), "its body is empty"),
-        (asked("rev", b"{}", id=LONG, rev=PARENT), "between 1 and 255 bytes"),
+        (asked("rev", b"{}", id="a"), "no 'rev'"),
+        (asked("rev", id="a", rev=PARENT), "the body is empty"),
+        (asked("rev", b"{}", id=LONG, rev=PARENT), "does not have 1 to 255 bytes"),
         (asked("rev", b"{}", id="a", rev=PARENT, history=REVISION), "is not older"),
         (asked("rev", b"{}", id="a", rev=REVISION, history="," * 5000), "more than 1000 revisions"),
         (asked("rev", b"{}", id="a", rev=REVISION, history=f"{PARENT},"), "not a revision id"),
         (asked("rev", b"{}", id="a", rev=REVISION, deltaSrc="old"), "'old' is not a revision id"),
-        (asked("norev", error="404"), "does not say which"),
+        (asked("norev", error="404"), "does not identify the revision"),
         (asked("norev", id="a", rev=PARENT, error="many"), "'error' is 'many'"),
         (asked("getRev"), "'id' is missing"),
         (asked("getAttachment", digest="md5-1"), "not a digest"),
-        (asked("getAttachment", digest=DIGEST, docID=LONG), "between 1 and 255 bytes"),
-        (asked("proveAttachment", digest=DIGEST), "a nonce of 0 bytes"),
-        (asked("proveAttachment", bytes(256), digest=DIGEST), "a nonce of 256 bytes"),
+        (asked("getAttachment", digest=DIGEST, docID=LONG), "does not have 1 to 255 bytes"),
+        (asked("proveAttachment", digest=DIGEST), "the nonce has 0 bytes"),
+        (asked("proveAttachment", bytes(256), digest=DIGEST), "the nonce has 256 bytes"),
     ],
 )
 def test_a_malformed_request_is_a_400_or_413_that_says_what_is_wrong(
@@ -261,12 +261,12 @@ def test_another_form_of_revision_ids_is_litecores_501() -> None:
 
 @pytest.mark.parametrize("channel", ["", "a,b"])
 def test_a_channel_that_cannot_be_said_is_not_sent(channel: str) -> None:
-    with pytest.raises(ValueError, match="has no comma"):
+    with pytest.raises(ValueError, match="contain a comma"):
         SubChanges(channels=("notes", channel)).encode()
 
 
 def test_a_parameter_cannot_pose_as_a_property() -> None:
-    with pytest.raises(ValueError, match="name of a property"):
+    with pytest.raises(ValueError, match="name of a subChanges property"):
         SubChanges(filter="mine", parameters={"since": "5"}).encode()
 
 

@@ -206,7 +206,7 @@ class TestChips:
     def test_a_range_that_the_chip_cannot_see_is_refused(self, sysfs: Sysfs) -> None:
         attributes = {"in_voltage2_raw": 13200, "in_voltage2_scale": 0.0625}
         sysfs.iio("ads1015", "i2c-1/1-0048", attributes)
-        with pytest.raises(DriverError, match=r"measures up to 2\.048 V here, valid goes up to 2\.9 V"):
+        with pytest.raises(DriverError, match=r"measures up to 2\.048 V, but valid allows up to 2\.9 V"):
             self.read(sysfs, replace(FUEL, chip="ads1115", bus=1, address=0x48))
 
     def test_a_range_up_to_the_reference_is_fine(self, sysfs: Sysfs) -> None:

@@ -159,7 +159,9 @@ def test_level_and_edges_that_differ_for_three_polls_disagree() -> None:
         SensorState.GOOD,
         SensorState.DISAGREES,
     ]
-    assert contact.detail == "the pin reads high and its last edge said low: no interrupts from it?"
+    assert contact.detail == (
+        "the pin reads high, but its last edge was to low; check that the pin delivers interrupts"
+    )
 
 
 def test_level_and_edges_that_differ_for_two_polls_may_be_an_edge_on_its_way() -> None:

@@ -122,7 +122,7 @@ def test_the_root_of_the_context_is_where_chips_are_looked_for(context: DriverCo
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual"}))
 def test_options_of_another_kind_are_refused(kind: str, context: DriverContext) -> None:
-    with pytest.raises(TypeError, match="options of another kind"):
+    with pytest.raises(TypeError, match="options that are not those of kind"):
         make_driver(sensor(ManualOptions(), kind=kind), context=context)
 
 

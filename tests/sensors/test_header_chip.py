@@ -110,10 +110,10 @@ def test_every_label_stands_for_a_board_with_the_header_of_28_pins(label: str) -
     [
         (errno.EACCES, "not allowed: the user must be in the group gpio"),
         (errno.EPERM, "not allowed: the user must be in the group gpio"),
-        (errno.EINVAL, "the kernel refuses these settings"),
-        (errno.EOPNOTSUPP, "the chip cannot do this"),
-        (524, "the chip cannot do this"),
-        (errno.ENXIO, "the line gives no interrupts"),
+        (errno.EINVAL, "the kernel rejects these settings"),
+        (errno.EOPNOTSUPP, "the chip does not support this"),
+        (524, "the chip does not support this"),
+        (errno.ENXIO, "the line has no interrupts"),
         (errno.ENODEV, "the chip is gone"),
         (errno.EMFILE, "Too many open files"),
     ],
@@ -128,7 +128,7 @@ def test_a_line_in_use_says_by_whom_and_what_to_do(machine: Machine) -> None:
     chip = machine.chip("pinctrl-bcm2711")
     chip.lines[8].holder = "spi0 CS0"
     said = str(line_error(chip, 8, OSError(errno.EBUSY, "Device or resource busy")))
-    assert said.startswith("GPIO8 on pinctrl-bcm2711 is in use by spi0 CS0; take another pin")
+    assert said.startswith("GPIO8 on pinctrl-bcm2711 is in use by spi0 CS0; use another pin")
     assert "/boot/firmware/config.txt" in said
 
 

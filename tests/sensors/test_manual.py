@@ -36,7 +36,7 @@ def test_a_truth_is_taken_where_the_unit_is_bool(value: bool) -> None:
 )
 def test_a_value_of_another_type_is_refused(unit: str, value: Value) -> None:
     driver, said = manual(unit)
-    with pytest.raises(ValueError, match="probe takes"):
+    with pytest.raises(ValueError, match="probe must be"):
         driver.submit(value)
     assert said == []
 

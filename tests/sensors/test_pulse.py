@@ -212,7 +212,7 @@ def test_a_rate_that_the_equipment_cannot_have_is_noise(pi: Board) -> None:
     spin(pi, driver, 1_500, 2)
     assert set(said.states) == {SensorState.NOISY}
     assert said.values == pytest.approx([1_500.0] * 2, rel=1e-4)
-    assert last(said).detail == "1500 pulses/s are more than 1000"
+    assert last(said).detail == "1500 pulses/s exceed the limit of 1000 pulses/s"
 
 
 def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
@@ -333,7 +333,7 @@ def test_a_closed_driver_gives_its_line_back_and_cannot_be_polled(pi: Board) -> 
 
 
 def test_options_of_another_kind_are_refused(pi: Board) -> None:
-    with pytest.raises(TypeError, match="options of another kind"):
+    with pytest.raises(TypeError, match="options that are not those of kind"):
         PulseDriver(sensor(ManualOptions(), kind="pulse"), gpio=pi.gpio)
 
 

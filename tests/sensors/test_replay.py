@@ -179,16 +179,16 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "complaint"),
         [
-            ("", r"line 1: no column path, time, value"),
-            ("time,value\n0,1\n", r"line 1: no column path"),
-            ("time,path,value\n0,b,1\n", r"no rows of a; it has b"),
-            ("time,path,value\n", r"no rows of a; it has no rows at all"),
+            ("", r"line 1: column missing: path, time, value"),
+            ("time,value\n0,1\n", r"line 1: column missing: path"),
+            ("time,path,value\n0,b,1\n", r"no rows with path a; it has b"),
+            ("time,path,value\n", r"no rows with path a; it has no rows"),
             ("time,path,value\n0,a,1\n1,a,much\n", r"line 3: .*'much'"),
-            ("time,path,value\n0,a,nan\n", r"line 2: nan is not a number"),
+            ("time,path,value\n0,a,nan\n", r"line 2: nan is not a finite number"),
             ("time,path,value\nnoon,a,1\n", r"line 2: .*'noon'"),
             ("time,path,value\n0,a\n", r"line 2: a row needs time, path and value"),
-            ("time,path,value\n1,a,1\n0,a,1\n", r"line 3: time goes back"),
-            ("time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n", r"line 3: times are to be all dates"),
+            ("time,path,value\n1,a,1\n0,a,1\n", r"line 3: the time is earlier than in the row before"),
+            ("time,path,value\n1,a,1\n2014-08-15T19:00:00Z,a,1\n", r"line 3: times must be all dates"),
             (
                 "time,path,value\n2014-08-15T19:00:00Z,a,1\n2014-08-15T19:00:00,a,1\n",
                 r"line 3: .*offset-naive",

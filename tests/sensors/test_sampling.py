@@ -407,7 +407,7 @@ class TestOverdue:
         lane.step()
         assert sorted(stale, key=int) == [str(n) for n in range(30)]
         assert {sample.detail for sample in bench.said} == {
-            "lane w1 has been held up for 11 s by the driver of 9"
+            "lane w1 has been blocked for 11 s by the driver of 9"
         }
 
     def test_a_bus_that_cannot_keep_its_rate_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -430,7 +430,7 @@ class TestOverdue:
         [told] = [record.getMessage() for record in caplog.records]
         assert told == (
             "lane w1 is too slow for its 14 sensors: t02 is read every 10.5 s instead of every 1 s;"
-            " give the sensors of this lane a longer interval"
+            " set a longer interval for the sensors of this lane"
         )
 
     def test_one_busy_moment_does_not_make_a_bus_too_slow(self, caplog: pytest.LogCaptureFixture) -> None:

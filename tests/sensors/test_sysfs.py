@@ -75,7 +75,7 @@ class TestFinding:
 
     def test_a_chip_elsewhere_is_pointed_out(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0077")
-        with pytest.raises(DriverError, match="no BME280 on i2c-1, 0x76, but on i2c-1, 0x77: set bus"):
+        with pytest.raises(DriverError, match="no BME280 on i2c-1, 0x76, but one is on i2c-1, 0x77; set bus"):
             CHIPS["bme280"].find(sysfs.root, bus=1, address=0x76)
 
     def test_the_only_chip_needs_no_address(self, sysfs: Sysfs) -> None:
@@ -85,7 +85,9 @@ class TestFinding:
     def test_two_chips_need_an_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0076", number=0)
         sysfs.iio("bme280", "i2c-1/1-0077", number=1)
-        with pytest.raises(DriverError, match=r"2 BME280 \(i2c-1, 0x76; i2c-1, 0x77\): set bus and address"):
+        with pytest.raises(
+            DriverError, match=r"2 BME280 chips \(i2c-1, 0x76; i2c-1, 0x77\); set bus and address"
+        ):
             CHIPS["bme280"].find(sysfs.root, bus=None, address=None)
 
     def test_a_chip_is_found_again_under_another_number(self, sysfs: Sysfs) -> None:
@@ -128,7 +130,7 @@ class TestFinding:
 
 class TestReading:
     def test_an_attribute_that_is_gone_says_so(self, tmp_path: Path) -> None:
-        with pytest.raises(reader.UnreadableError, match="in_temp_raw is gone") as raised:
+        with pytest.raises(reader.UnreadableError, match="in_temp_raw no longer exists") as raised:
             read_text(tmp_path / "in_temp_raw")
         assert raised.value.is_gone
 
@@ -142,7 +144,7 @@ class TestReading:
     @pytest.mark.parametrize("text", ["", "busy", "1.2.3", "nan", "inf", "\xff"])
     def test_text_that_is_no_number_is_an_error(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "in_temp_raw").write_text(text)
-        with pytest.raises(DriverError, match="where a number was due"):
+        with pytest.raises(DriverError, match="instead of a number"):
             read_number(tmp_path / "in_temp_raw")
 
     def test_a_driver_that_is_not_open_is_an_error(self, sysfs: Sysfs) -> None:
@@ -198,12 +200,12 @@ class TestThermometer:
 
     def test_another_one_answering_is_named(self, sysfs: Sysfs) -> None:
         sysfs.thermometer("28-other", w1_slave(20))
-        with pytest.raises(DriverError, match="others answer: 28-other"):
+        with pytest.raises(DriverError, match="others that answer: 28-other"):
             read_once(thermometer(sysfs))
 
     def test_an_empty_bus_is_an_error(self, sysfs: Sysfs) -> None:
         sysfs.one_wire()
-        with pytest.raises(DriverError, match="nothing else answers"):
+        with pytest.raises(DriverError, match="no other thermometer answers"):
             read_once(thermometer(sysfs))
         with pytest.raises(DriverError, match="pull-up"):
             read_once(thermometer(sysfs, address=None))
@@ -216,7 +218,7 @@ class TestThermometer:
             (w1_slave(127.9375, mark=0x0C), "supply is too weak"),
             (ZEROS, "only zeros"),
             ("", "conversion failed"),
-            ("nonsense", "w1_slave says 'nonsense'"),
+            ("nonsense", "w1_slave contains 'nonsense'"),
         ],
     )
     def test_what_is_not_to_be_believed_is_never_a_number(self, sysfs: Sysfs, text: str, why: str) -> None:
@@ -541,7 +543,7 @@ class TestClimate:
         said = Collector()
         driver.open(said, resume=Totals())
         attribute.unlink()
-        with pytest.raises(DriverError, match="in_temp_input is gone"):
+        with pytest.raises(DriverError, match="in_temp_input no longer exists"):
             driver.poll(1)
         driver.close()
         attribute.write_text("20000\n")

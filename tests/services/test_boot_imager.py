@@ -189,7 +189,7 @@ def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> 
     path.write_bytes(NETWORK_CONFIG.encode("utf-16"))
     before = path.read_bytes()
     [problem] = board.start().problems
-    assert problem.startswith("network-config:1: this is not UTF-8 text")
+    assert problem.startswith("network-config:1: the file is not UTF-8 text")
     assert path.read_bytes() == before
 
 
@@ -220,7 +220,7 @@ def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: s
 def test_a_file_of_imagers_that_is_too_long_is_not_read(board: Pi) -> None:
     left(board, "user-data", "#cloud-config\n" + "- a\n" * 100_000)
     board.start()
-    assert "far too long" in problems(board)
+    assert "too long" in problems(board)
 
 
 def test_a_record_that_leads_elsewhere_is_not_written(tmp_path: Path) -> None:

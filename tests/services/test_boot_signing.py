@@ -72,7 +72,7 @@ def test_a_broken_identity_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "vessel.pem").write_text("rubbish")
     found = boot_signing.load(tmp_path, "argo")
     assert (found.identity, found.sign, found.fleet) == (None, None, None)
-    assert "copy the vessel's identity folder anew" in (found.fault or "")
+    assert "copy the vessel's identity folder again" in (found.fault or "")
     file = tmp_path / "vessel.pem"
     assert boot_signing.load(file, "argo").fault is not None
 
@@ -96,4 +96,4 @@ def test_whatever_an_identitys_file_holds_recording_goes_on(name: str, content: 
         found = boot_signing.load(folder, "argo")
     assert found.fault is not None
     assert found.identity is None
-    assert "copy the vessel's identity folder anew" in found.fault
+    assert "copy the vessel's identity folder again" in found.fault

@@ -295,7 +295,7 @@ class TestUsage:
         [
             ("sync PATH http://boat/log", "begins with ws://"),
             ("sync PATH boat:4984/log", "wss://host:port/database"),
-            ("sync PATH wss://boat:4984", "names no database"),
+            ("sync PATH wss://boat:4984", "contains no database"),
             ("sync PATH wss://u:p@boat/log", "user name or password"),
             (f"sync PATH {URL} --pin 12", "--pin"),
             (f"sync PATH {URL} --pin {'ab' * 32} --accept-self-signed", "only one of"),
@@ -347,7 +347,7 @@ def test_link_that_had_worked_is_not_said_to_want_tls(serve: Serve, here: Path) 
         offline = next(line for line in lines if line.startswith("offline: "))
         process.terminate()
     assert "TLS" not in offline
-    assert "without a goodbye" in offline or "reset" in offline
+    assert "without a close message" in offline or "reset" in offline
 
 
 def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve, here: Path) -> None:

@@ -147,4 +147,4 @@ def test_no_disk_of_this_machine_is_ever_taken_for_a_card(logboat: Appliance, no
     run(logboat, "add", north, "argo")
     image = str(images.image())
     refused = run(logboat, "card", north, "argo", "--image", image, "--to", "/dev/no-such-disk", "--yes")
-    assert (refused.status, "there is no such device" in refused.err) == (1, True)
+    assert (refused.status, "the device does not exist" in refused.err) == (1, True)

@@ -185,11 +185,11 @@ class TestNoMesh:
 
     def test_the_ways_ashore_are_shown_without_a_fleet(self, logboat: Appliance) -> None:
         club = {"name": "club", "kind": "mqtt", "url": "mqtt://x", "state": "connected"}
-        logboat.mesh(fleet=None, fault="no identity yet", waitsForIdentity=True, gateways=[club])
+        logboat.mesh(fleet=None, fault="there is no identity", waitsForIdentity=True, gateways=[club])
         done = logboat("peers")
         assert done.status == 1
         assert done.lines == ["shore club (mqtt): connected, up to date"]
-        assert "no mesh: no identity yet" in done.err
+        assert "no mesh: there is no identity" in done.err
 
     def test_a_daemon_that_hangs_is_no_mesh(self, logboat: Appliance) -> None:
         logboat.mesh(**FLEET)
@@ -198,11 +198,13 @@ class TestNoMesh:
 
     def test_without_identity_it_says_what_to_do(self, logboat: Appliance) -> None:
         logboat.mesh(
-            fleet=None, fault="no identity yet; `logboat fleet add` makes one", waitsForIdentity=True
+            fleet=None,
+            fault="there is no identity; create one with `logboat fleet add`",
+            waitsForIdentity=True,
         )
         done = logboat("peers")
         assert done.status == 1
-        assert done.err == "logboat: no mesh: no identity yet; `logboat fleet add` makes one\n"
+        assert done.err == "logboat: no mesh: there is no identity; create one with `logboat fleet add`\n"
 
     def test_a_file_of_another_version_is_no_mesh(self, logboat: Appliance) -> None:
         (logboat.run_folder / "sync.json").write_text('{"version": 1, "pid": "x"}')
@@ -308,8 +310,8 @@ class TestStatus:
             ),
             ({"problems": ["no multicast"]}, "no vessels nearby", "check the mesh: no multicast"),
             (
-                {"fault": "no identity yet", "waitsForIdentity": True},
-                "none: no identity yet",
+                {"fault": "there is no identity", "waitsForIdentity": True},
+                "none: there is no identity",
                 "give this vessel an identity",
             ),
             (

@@ -401,7 +401,7 @@ class TestAdd:
     @pytest.mark.parametrize(
         ("sensor", "value", "sentence"),
         [
-            ("dip", "much", "is not a share"),
+            ("dip", "much", "is not a percentage"),
             ("dip", "nan", "is not a valid value; write a finite number"),
             ("dip", "3 bar", "unit"),
             ("tap", "maybe", "'maybe' is not a valid value; write active or inactive"),

@@ -78,9 +78,9 @@ def test_a_pin_that_the_receivers_pulse_has_is_no_sensors(tmp_path: Path, beside
     checked = check(path)
     assert not checked.good
     assert (
-        "pin: 17 is used by the satellite receiver's pulse, [clock] pps. Choose another pin" in checked.text
+        "pin: 17 is used by the satellite receiver's pulse ([clock] pps). Choose another pin" in checked.text
     )
-    assert "or give pps another under [clock] in logboat.toml" in checked.text
+    assert "or set pps to another pin under [clock] in logboat.toml" in checked.text
     path.write_text(SENSORS.format(pin=27))
     assert check(path).good
     assert "17" not in check(tmp_path / beside).text
@@ -110,4 +110,4 @@ def test_the_lights_pins_are_those_of_the_file_beside(tmp_path: Path, name: str)
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     checked = check(tmp_path / "sensors.toml")
     assert not checked.good
-    assert "there is no file" in checked.text
+    assert "does not exist" in checked.text

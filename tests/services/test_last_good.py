@@ -79,7 +79,10 @@ def test_a_typo_puts_the_last_good_in_force_and_says_why(appliance: Appliance) -
     assert ids(loaded) == ["house", "float"]
     assert loaded.configuration.vessel == VesselSection(id="argo", name="argo")
     assert [str(problem) for problem in loaded.problems] == [
-        'sensors.toml:10: sensor "float", pin: 99 is too high. Give the BCM number (GPIO17 is 17), 0 to 27.'
+        (
+            'sensors.toml:10: sensor "float", pin: 99 is too high. Write the BCM number, from 0 to 27'
+            " (GPIO17 is 17)."
+        )
     ]
 
 
@@ -146,7 +149,7 @@ def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> N
         assert (loaded.sensors, loaded.is_last_good) == ((), False)
         assert loaded.configuration.vessel.id == "vessel"
         [problem] = loaded.problems  # it records nothing, and that is reported
-        assert str(problem).startswith("sensors.toml: there is no such file, so nothing is recorded.")
+        assert str(problem).startswith("sensors.toml: the file does not exist, so nothing is recorded.")
 
 
 def test_a_file_that_was_emptied_is_not_obeyed(appliance: Appliance) -> None:
@@ -184,12 +187,12 @@ def test_a_file_that_disappears_is_a_problem(appliance: Appliance) -> None:
     loaded = appliance.load()
     assert loaded.is_last_good
     assert ids(loaded) == ["house", "float"]
-    assert "there is no file" in str(loaded.problems[0])
+    assert "does not exist" in str(loaded.problems[0])
 
 
 def test_a_file_that_was_named_must_be_there(appliance: Appliance) -> None:
     appliance.config.unlink()
-    with pytest.raises(ConfigurationError, match="there is no file"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         load_or_last_good(appliance.config, appliance.sensors, appliance.data)
 
 

@@ -224,7 +224,7 @@ def test_a_broken_statement_is_told_and_stops_no_mesh(
     (argo.identity / RADIO_STATEMENT).write_text("{")
     argo.start()
     found = argo.until(lambda state: state.get("port") and state["problems"])
-    assert f"{RADIO_STATEMENT}: not JSON" in found["problems"][0]
+    assert f"{RADIO_STATEMENT}: the content is not JSON" in found["problems"][0]
     operator.rekey(operator.now)
     shutil.copy(operator.statement, argo.identity)
     has(argo, 1)

@@ -123,7 +123,7 @@ def test_a_driver_that_cannot_be_made_leaves_the_others_recording(vessel: Applia
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('it was built for another Python')\n")
     logged = record(vessel, "engine", "house", "float", environment={"PYTHONPATH": str(broken.parent)})
-    assert "the driver of float could not be made" in logged
+    assert "the driver of float could not be created" in logged
     assert "Traceback" not in logged
     assert "it was built for another Python" in logged
     [sample] = vessel("log", "float", "--json").json["samples"]

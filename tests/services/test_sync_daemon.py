@@ -239,7 +239,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         assert heard.words[0] == "READY=1"
         assert daemon.mesh is not None
         monkeypatch.setattr(daemon.mesh, "_reconsider", broken)
-        await until(lambda: "the mesh stands still" in caplog.text, "it is said")
+        await until(lambda: "the mesh has stopped" in caplog.text, "it is said")
         clock = told(tmp_path)
         await until(lambda: told(tmp_path) > clock + 1, "it goes on telling its state")
         fed = heard.fed
@@ -252,7 +252,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         assert heard.words[-1] == "STOPPING=1"
 
     asyncio.run(live())
-    assert "the mesh stands still" in caplog.text
+    assert "the mesh has stopped" in caplog.text
 
 
 def told(folder: Path) -> float:

@@ -260,7 +260,7 @@ def test_file_of_noise_gives_an_empty_store(path: Path) -> None:
 
 def test_salvage_writes_over_nothing_and_leaves_nothing_half_done(damaged: Path, tmp_path: Path) -> None:
     (tmp_path / "there.db").write_bytes(b"")
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="already exists"):
         salvage(damaged, tmp_path / "there.db")
     with pytest.raises(StoreError):
         salvage(tmp_path / "missing.db", tmp_path / "new.db")

@@ -63,7 +63,7 @@ def test_stale_parent_is_a_conflict_that_names_the_current_revision(store: Datab
 
 
 def test_change_of_a_missing_document_is_a_conflict(store: Database) -> None:
-    with pytest.raises(ConflictError, match="no such document") as caught:
+    with pytest.raises(ConflictError, match="does not exist") as caught:
         store.put("x", note(1), parent="1-a")
     assert caught.value.current is None
 
@@ -269,7 +269,7 @@ def test_two_stores_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_not_made_where_none_is_wanted(path: Path) -> None:
-    with pytest.raises(StoreError, match="no such store"):
+    with pytest.raises(StoreError, match="the store does not exist"):
         Database.open(path, create=False)
     assert not path.exists()
 

@@ -102,9 +102,9 @@ def test_a_store_that_was_frozen_by_an_earlier_version_is_sound_as_it_is(tmp_pat
 def test_no_revision_comes_in_after_which_none_could(tmp_path: Path, generation: int) -> None:
     with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as store:
         for document_id in (EQUIPMENT, ALARM, "shopping"):
-            with pytest.raises(DocumentError, match="no generation is left"):
+            with pytest.raises(DocumentError, match="there is no higher generation"):
                 store.insert(document_id, rev(generation), [], {})
-            with pytest.raises(DocumentError, match="no generation is left"):
+            with pytest.raises(DocumentError, match="there is no higher generation"):
                 store.insert_new([(document_id, rev(generation), b"{}", False)])
         assert store.last_sequence == 0
 

@@ -221,9 +221,9 @@ def test_resolution_may_be_a_deletion(store: Database) -> None:
 def test_resolution_on_a_branch_that_has_moved_on_is_refused(store: Database) -> None:
     winning, _ = conflict(store)
     store.put(NOTE, {}, parent=winning)
-    with pytest.raises(ConflictError, match="not the end of a branch"):
+    with pytest.raises(ConflictError, match="not a leaf revision"):
         store.resolve(NOTE, winning, {})
-    with pytest.raises(ConflictError, match="no such document"):
+    with pytest.raises(ConflictError, match="does not exist"):
         store.resolve("nothing", winning, {})
 
 

@@ -78,7 +78,7 @@ def test_expiry_is_no_change_and_stays_with_the_document(store: Database) -> Non
     store.put("x", note(2), parent=first)
     assert store.expiry("x") == 77
     assert store.expiry("nothing") is None
-    with pytest.raises(DocumentError, match="no such document"):
+    with pytest.raises(DocumentError, match="does not exist"):
         store.set_expiry("nothing", 1)
 
 

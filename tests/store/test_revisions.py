@@ -137,7 +137,7 @@ def test_the_newer_of_two_has_the_higher_generation_or_else_digest() -> None:
 
 
 def test_no_generation_beyond_the_limit_is_made() -> None:
-    with pytest.raises(DocumentError, match="no generation is left"):
+    with pytest.raises(DocumentError, match="there is no higher generation"):
         revisions.make(f"{revisions.GENERATION_LIMIT - 1}-a", deleted=False, body=b"{}")
 
 

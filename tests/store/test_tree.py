@@ -268,6 +268,6 @@ def test_faults_names_what_is_broken() -> None:
     tree.nodes["3-c"].body = None
     said = "\n".join(tree.faults())
     assert "parent 2-b is missing" in said
-    assert "1-a: no revision id, or not of generation 5" in said
-    assert "3-c: a leaf without a body" in said
-    assert RevisionTree().faults() == ["no revision at all"]
+    assert "1-a: not a revision id of generation 5" in said
+    assert "3-c: the leaf revision has no body" in said
+    assert RevisionTree().faults() == ["the tree has no revisions"]

@@ -62,63 +62,60 @@ class BrokerRefusalError(BrokerError):
 
 _CONNACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     # MQTT 5, section 3.2.2.2. paho translates the codes of 3.1.1 to these.
-    0x80: ("refuses the connection, and does not say why", ErrorReaction.ASK_SOMEBODY),
-    0x81: ("cannot read what we send: it may not speak MQTT 5", ErrorReaction.SPEAK_OLDER),
-    0x82: ("says that we break the protocol: it may not speak MQTT 5", ErrorReaction.SPEAK_OLDER),
-    0x83: ("does not take what we send, for a reason of its own", ErrorReaction.ASK_SOMEBODY),
-    0x84: ("does not speak this version of MQTT", ErrorReaction.SPEAK_OLDER),
-    0x85: ("does not take our client identifier", ErrorReaction.ASK_SOMEBODY),
+    0x80: ("refuses the connection without a reason", ErrorReaction.ASK_SOMEBODY),
+    0x81: ("reports a malformed packet; it may not support MQTT 5", ErrorReaction.SPEAK_OLDER),
+    0x82: ("reports a protocol error; it may not support MQTT 5", ErrorReaction.SPEAK_OLDER),
+    0x83: ("rejects the connection for a reason of its own", ErrorReaction.ASK_SOMEBODY),
+    0x84: ("does not support this version of MQTT", ErrorReaction.SPEAK_OLDER),
+    0x85: ("rejects the client identifier", ErrorReaction.ASK_SOMEBODY),
     0x86: (
-        "says that user or password is wrong; check both, at the broker and here",
+        "reports that user or password is wrong; check both at the broker and in logboat.toml",
         ErrorReaction.ASK_SOMEBODY,
     ),
     0x87: (
-        "does not let us in: user, password or certificate is wrong, or the user may not connect",
+        "rejects the login: user, password or certificate is wrong, or the user may not connect",
         ErrorReaction.ASK_SOMEBODY,
     ),
-    0x88: ("is not available just now", ErrorReaction.TRY_AGAIN),
+    0x88: ("is not available now", ErrorReaction.TRY_AGAIN),
     0x89: ("is busy", ErrorReaction.TRY_AGAIN),
-    0x8A: ("has banned us; its operator must lift that", ErrorReaction.ASK_SOMEBODY),
-    0x8C: ("wants another way of authentication than user and password", ErrorReaction.ASK_SOMEBODY),
-    0x90: ("does not take our topic of presence", ErrorReaction.ASK_SOMEBODY),
-    0x95: ("says that our first packet is too large", ErrorReaction.ASK_SOMEBODY),
-    0x97: ("has given us all that we may have: a quota is used up", ErrorReaction.ASK_SOMEBODY),
-    0x9A: ("does not retain messages, which our presence needs", ErrorReaction.ASK_SOMEBODY),
-    0x9B: ("does not take QoS 1, by which it would acknowledge", ErrorReaction.ASK_SOMEBODY),
-    0x9C: ("says that we must use another server", ErrorReaction.ASK_SOMEBODY),
+    0x8A: ("has banned this client; ask its operator to lift the ban", ErrorReaction.ASK_SOMEBODY),
+    0x8C: ("requires a different authentication method than user and password", ErrorReaction.ASK_SOMEBODY),
+    0x90: ("rejects the presence topic", ErrorReaction.ASK_SOMEBODY),
+    0x95: ("reports that the first packet is too large", ErrorReaction.ASK_SOMEBODY),
+    0x97: ("refuses the connection because a quota is used up", ErrorReaction.ASK_SOMEBODY),
+    0x9A: ("does not support retained messages, which the presence topic needs", ErrorReaction.ASK_SOMEBODY),
+    0x9B: ("does not support QoS 1, which is needed for acknowledgements", ErrorReaction.ASK_SOMEBODY),
+    0x9C: ("requires the use of another server", ErrorReaction.ASK_SOMEBODY),
     0x9D: ("has moved to another address", ErrorReaction.ASK_SOMEBODY),
-    0x9F: ("has too many connections just now", ErrorReaction.TRY_AGAIN),
+    0x9F: ("has too many connections now", ErrorReaction.TRY_AGAIN),
 }
 _DISCONNECT: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     # MQTT 5, section 3.14.2.1.
     0x00: ("has closed the connection", ErrorReaction.TRY_AGAIN),
-    0x87: ("has thrown us out: not authorised for what we do", ErrorReaction.ASK_SOMEBODY),
+    0x87: ("has closed the connection: not authorised", ErrorReaction.ASK_SOMEBODY),
     0x8B: ("is shutting down", ErrorReaction.TRY_AGAIN),
-    0x8D: ("has heard nothing of us for too long", ErrorReaction.TRY_AGAIN),
+    0x8D: ("has closed the connection because it received nothing for too long", ErrorReaction.TRY_AGAIN),
     0x8E: (
         (
-            "has another client with our identifier: a second machine with this vessel's card, or a second"
-            " gateway of this name"
+            "has another client with the same identifier: a second machine with a copy of this card, or"
+            " a second gateway of this name"
         ),
         ErrorReaction.ASK_SOMEBODY,
     ),
-    0x93: ("had more of us on the way than it takes", ErrorReaction.TRY_AGAIN),
-    0x95: ("does not take packets as large as ours", ErrorReaction.TRY_AGAIN),
-    0x97: ("has thrown us out: a quota is used up", ErrorReaction.ASK_SOMEBODY),
-    0x98: ("was told by its operator to throw us out", ErrorReaction.TRY_AGAIN),
+    0x93: ("received more unacknowledged messages than it allows", ErrorReaction.TRY_AGAIN),
+    0x95: ("rejects packets of this size", ErrorReaction.TRY_AGAIN),
+    0x97: ("has closed the connection because a quota is used up", ErrorReaction.ASK_SOMEBODY),
+    0x98: ("has closed the connection by order of its operator", ErrorReaction.TRY_AGAIN),
 }
 _PUBACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
     # MQTT 5, section 3.4.2.1.
-    0x80: ("for no reason that it gives", ErrorReaction.ASK_SOMEBODY),
-    0x83: (
-        "for a reason of its own, its size perhaps",
-        ErrorReaction.SET_ASIDE,
-    ),  # mosquitto's message_size_limit
-    0x87: ("not authorised; the user needs the right to write there", ErrorReaction.ASK_SOMEBODY),
-    0x90: ("as it does not take this topic", ErrorReaction.SET_ASIDE),
-    0x95: ("as it is too large", ErrorReaction.SET_ASIDE),
-    0x97: ("as a quota is used up", ErrorReaction.ASK_SOMEBODY),
-    0x99: ("as it does not take its format", ErrorReaction.SET_ASIDE),
+    0x80: ("no reason given", ErrorReaction.ASK_SOMEBODY),
+    0x83: ("a reason of its own, perhaps the size", ErrorReaction.SET_ASIDE),  # mosquitto's size limit
+    0x87: ("not authorised; give the user the right to write there", ErrorReaction.ASK_SOMEBODY),
+    0x90: ("the topic is not accepted", ErrorReaction.SET_ASIDE),
+    0x95: ("the message is too large", ErrorReaction.SET_ASIDE),
+    0x97: ("a quota is used up", ErrorReaction.ASK_SOMEBODY),
+    0x99: ("the payload format is not accepted", ErrorReaction.SET_ASIDE),
 }
 
 
@@ -136,22 +133,25 @@ def of_disconnect(code: int, name: str, where: str) -> BrokerLostError:
 
 def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
     """Return the trouble for a broker's reason code in PUBACK."""
-    text, what = _PUBACK.get(code, (f"with {name}", ErrorReaction.ASK_SOMEBODY))
+    text, what = _PUBACK.get(code, (name, ErrorReaction.ASK_SOMEBODY))
     return BrokerRefusalError(f"the broker refuses {topic}: {text}", what)
 
 
 def of_silence(topic: str) -> BrokerRefusalError:
     """Return the trouble for a message that was acknowledged but not delivered."""
     text = (
-        f"the broker acknowledges {topic}, but does not pass it on: with MQTT 3.1.1 that is how a refusal"
-        " looks; the user needs the right to write there, and to read, for us to see it"
+        f"the broker acknowledges {topic} but does not deliver it, which means a refusal in MQTT 3.1.1;"
+        " give the user the right to write there, and to read, so that delivery can be checked"
     )
     return BrokerRefusalError(text, ErrorReaction.ASK_SOMEBODY)
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
     """Return the trouble for a broker that does not let us read back."""
-    text = f"the broker does not let us read {topics}, which we need to see whether it is taken"
+    text = (
+        f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
+        " right to read there"
+    )
     return BrokerRefusalError(text, ErrorReaction.ASK_SOMEBODY)
 
 
@@ -164,7 +164,7 @@ def of_error(error: BaseException, where: str) -> BrokerConnectError:
             f"connecting to {where}: {certificates.explain(error)}", ErrorReaction.ASK_SOMEBODY
         )
     if isinstance(error, socket.gaierror):
-        text = f"connecting to {where}: {error.strerror or error}; check the name, and that there is internet"
+        text = f"connecting to {where}: {error.strerror or error}; check the name and the internet connection"
         return BrokerConnectError(text, ErrorReaction.TRY_AGAIN)
     if isinstance(error, TimeoutError):
         return BrokerConnectError(f"connecting to {where}: no answer", ErrorReaction.TRY_AGAIN)
@@ -182,8 +182,8 @@ def of_stranger(first: bytes, where: str) -> BrokerConnectError | None:
     """Return the trouble if these first bytes show that the server is not a broker, else None."""
     if first.startswith(b"HTTP/") or first.lstrip()[:1] == b"<":
         text = (
-            f"connecting to {where}: a web server answers, no broker; the port is wrong, or this network"
-            " wants somebody to log in first (a captive portal)"
+            f"connecting to {where}: a web server answers instead of a broker; the port is wrong, or"
+            " this network requires a login (a captive portal)"
         )
         return BrokerConnectError(text, ErrorReaction.TRY_AGAIN)
     return None

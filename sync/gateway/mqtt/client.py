@@ -269,7 +269,7 @@ class Client(aiomqtt.Client):
             return broker_errors.of_error(cause, self._where)
         if isinstance(cause, TimeoutError):
             return BrokerConnectError(
-                f"connecting to {self._where}: it takes the connection, and says nothing",
+                f"connecting to {self._where}: the server accepts the connection but does not answer",
                 broker_errors.ErrorReaction.SPEAK_OLDER
                 if self._is_5
                 else broker_errors.ErrorReaction.TRY_AGAIN,
@@ -334,7 +334,10 @@ class Client(aiomqtt.Client):
         if alert is not None and self.ended is None:
             self.ended = broker_errors.of_error(alert, self._where)
         if not self._connected.done():
-            text = f"connecting to {self._where}: it takes the connection, and hangs up without a word"
+            text = (
+                f"connecting to {self._where}: the server accepts the connection and then closes it without"
+                " an answer"
+            )
             what = (
                 broker_errors.ErrorReaction.SPEAK_OLDER
                 if self._is_5
@@ -387,7 +390,7 @@ class Client(aiomqtt.Client):
             if kind not in self._ignored:
                 self._ignored.add(kind)
                 log.warning(
-                    "%s: message on topic %s ignored: %s: %s; similar ones are ignored without a warning",
+                    "%s: message on topic %s ignored: %s: %s; similar messages are not logged",
                     *(self._where, message.topic, kind[1], error),
                 )
 
@@ -395,7 +398,7 @@ class Client(aiomqtt.Client):
         """End the connection because of a store error, which paho must not see: see `_on_message`."""
         self.store_error = self.store_error or error
         self.ended = self.ended or BrokerLostError(
-            f"the store: {error}", broker_errors.ErrorReaction.TRY_AGAIN
+            f"error of the store: {error}", broker_errors.ErrorReaction.TRY_AGAIN
         )
         self.on_ended()
 

@@ -52,36 +52,39 @@ class MqttGatewayConfiguration:
 
     def __post_init__(self) -> None:
         if not self.name:
-            msg = "a gateway needs a name"
+            msg = "the gateway has no name"
             raise ValueError(msg)
         if self.scheme not in _PORTS or not self.host:
-            msg = f"{self.url!r} is no address of an MQTT broker: mqtt://host:1883, or mqtts://host:8883"
+            msg = (
+                f"{self.url!r} is not the address of an MQTT broker; write mqtt://host:1883 or"
+                " mqtts://host:8883"
+            )
             raise ValueError(msg)
         parts = urlsplit(self.url)
         if parts.path not in {"", "/"} or parts.query or parts.fragment:
-            msg = f"{self.url!r}: an MQTT broker's address ends with its port"
+            msg = f"{self.url!r}: the address of an MQTT broker must end with the port"
             raise ValueError(msg)
         if parts.username is not None:
-            msg = "user and password of a broker stand in settings of their own, not in its address"
+            msg = "the broker's address contains a user or password; use the separate settings for them"
             raise ValueError(msg)
         if self.port < 1:
-            msg = f"{self.url!r}: 0 is no port"
+            msg = f"{self.url!r}: port 0 is not valid"
             raise ValueError(msg)
         if (self.certificate is None) != (self.key is None):
-            msg = "a client certificate and its key belong together"
+            msg = "a client certificate needs its key, and a key needs its certificate"
             raise ValueError(msg)
         if not self.has_tls and (self.ca or self.certificate):
-            msg = f"{self.url!r} has no TLS, but a CA or a certificate is given: did you mean mqtts://?"
+            msg = f"{self.url!r} does not use TLS, but a CA or a certificate is set; did you mean mqtts://?"
             raise ValueError(msg)
         if self.password is not None and self.user is None:
-            msg = "a password is given, but no user"
+            msg = "a password is set, but no user"
             raise ValueError(msg)
         if self.limit is not None and not self.limit > 0:
-            msg = "a limit must be more than 0 bytes a second"
+            msg = "the limit must be more than 0 bytes per second"
             raise ValueError(msg)
         names = [lane.name for lane in self.lanes]
         if not names or len(set(names)) != len(names):
-            msg = "a gateway has one lane at least, each with a name of its own"
+            msg = "the gateway needs at least one lane, and each lane a unique name"
             raise ValueError(msg)
 
     @property

@@ -130,4 +130,4 @@ def _aside(entries: Iterable[Any]) -> dict[str, RefusedDocument]:
     return {refused.id: refused for refused in refusals}
 
 
-_UNKNOWN: Final = "refused before an update of Logboat; the reason was not kept"
+_UNKNOWN: Final = "refused before an update of Logboat; the reason was not stored"

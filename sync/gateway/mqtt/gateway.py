@@ -178,7 +178,7 @@ class MqttGateway:
                 words = self._endurance.words or str(error)
                 self._say(
                     GatewayState.CONNECTING,
-                    f"the store: {words}" if isinstance(error, StoreError) else words,
+                    f"error of the store: {words}" if isinstance(error, StoreError) else words,
                 )
                 if not goes_on:
                     return
@@ -308,7 +308,7 @@ class MqttGateway:
         except (OSError, ValueError) as error:
             where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
             raise BrokerConnectError(
-                f"its certificates cannot be used: {where}", ErrorReaction.ASK_SOMEBODY
+                f"the certificates cannot be used: {where}", ErrorReaction.ASK_SOMEBODY
             ) from error
 
     def _classify_failure(self, trouble: BrokerError) -> BrokerError:
@@ -380,7 +380,7 @@ class MqttGateway:
         if client.terms.maximum_qos < 1:
             await client.close()
             return BrokerConnectError(
-                f"the broker at {self.configuration.host} takes no message at QoS 1",
+                f"the broker at {self.configuration.host} does not support QoS 1",
                 ErrorReaction.ASK_SOMEBODY,
             )
         self._client = client

@@ -335,7 +335,10 @@ class Outbox:
             if entry.vessel not in self._ready:
                 return upcoming
             if message.size > self._largest:
-                reason = f"{message.size} bytes at {message.topic}; the broker takes {self._largest}"
+                reason = (
+                    f"the message on {message.topic} has {message.size} bytes; the broker accepts up to"
+                    f" {self._largest}"
+                )
                 self._set_aside(line, entry, reason)
                 continue
             judged = self.standings.judge(message, self._feed.facts(entry.vessel).logs)
@@ -395,9 +398,7 @@ class Outbox:
         if any(flight.answered_at is None for flight in self._flights.values()) and (
             now - self._answered_at > self._patience.acknowledgement
         ):
-            return BrokerLostError(
-                "the broker has stopped acknowledging what it gets", ErrorReaction.TRY_AGAIN
-            )
+            return BrokerLostError("the broker has stopped acknowledging messages", ErrorReaction.TRY_AGAIN)
         refusal: BrokerRefusalError | None = None
         for number, flight in list(self._flights.items()):
             if flight.answered_at is not None and now - flight.answered_at > self._patience.echo:

@@ -64,7 +64,7 @@ class Subscriptions:
     async def subscribe_to_birth(self) -> None:
         """Subscribe to Home Assistant's birth message. Raises BrokerError."""
         if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
-            self._warn(topics.BIRTH, "Home Assistant is not told of sensors again when it starts")
+            self._warn(topics.BIRTH, "sensors are not announced again when Home Assistant starts")
 
     async def read_retained(self, vessel: str, payload: bytes) -> bool:
         """Read the retained messages of a vessel.
@@ -91,7 +91,7 @@ class Subscriptions:
         refused = await self._client.listen((*needed, *useful), qos=0, hears_own=True, as_published=documents)
         self._require(refused, needed)
         for each in refused:
-            self._warn(each, "what is retained there is not looked after")
+            self._warn(each, "retained messages there are not updated or removed")
         await self._wait(lambda: self._is_proven, self._patience.reading)
         if self._is_over():
             return False
