@@ -223,7 +223,7 @@ def test_broken_toml_and_a_missing_password_are_told_of_the_cards_own_file(argo:
     )
     argo.start()
     assert 'vessel.toml, line 9, gateway "office": password_file' in argo.problems
-    assert "ends with .password" in argo.problems
+    assert "must end with .password" in argo.problems
     (argo.fat / "vessel.toml").write_text("[vessel\nid = argo\n")
     argo.start()
     assert "vessel.toml, line 1" in argo.problems
