@@ -11,18 +11,20 @@ from typing import Final, cast
 import apsw
 
 from sync.store import UnsupportedError
+from sync.store.errors import lacks_names
 from sync.store.schema import check_sqlite, sync_directory
 
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
+"""A new version must change a table: a number that does not go with the tables counts as damage."""
 ECHO_AFTER: Final = 64
 """Number of batches from one to that whose row contained its echo, in version 1."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 """
-SCHEMA: Final = f"""
+_VERSION_1: Final = f"""
 CREATE TABLE meta(key TEXT UNIQUE NOT NULL, value);
 CREATE TABLE sensor(
     number INTEGER PRIMARY KEY,         -- what batches call it
@@ -37,8 +39,10 @@ CREATE TABLE batch(
     echo_crc INTEGER, echo BLOB         -- of rows from version 1: batch number - {ECHO_AFTER} once more
 );
 CREATE TABLE spare(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL);
-{_ECHOES}
 """
+SCHEMA: Final = _VERSION_1 + _ECHOES
+SCHEMA_OF_VERSION: Final = {1: _VERSION_1, 2: SCHEMA}
+"""Tables by the version of the file. Never change a released entry: other tables count as damage."""
 FROM_VERSION_1: Final = f"""
 {_ECHOES}
 INSERT INTO echo
@@ -82,7 +86,7 @@ class JournalUnavailableError(JournalError):
 def translated(error: apsw.Error, path: Path) -> JournalError:
     """Return SQLite's error as one of the journal's."""
     what = f"{path}: {error}"
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError):
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError) or lacks_names(error):
         return JournalDamagedError(what)
     if isinstance(error, apsw.FullError):
         return JournalFullError(what)

@@ -34,6 +34,7 @@ from sensors.plaintext import json_text
 from services.journal import number_witness as witness
 from services.journal.number_witness import GivenNumbers
 from services.journal.schema import (
+    SCHEMA_OF_VERSION,
     JournalDamagedError,
     JournalError,
     check_batches,
@@ -53,6 +54,7 @@ from sync.folders import opener
 from sync.store import DamagedError, Database, StoreError
 from sync.store.check import telling
 from sync.store.schema import sync_directory
+from sync.store.schema_check import differences
 from sync.store.wal import HEADER, UnreadFrames
 
 from . import rollback, store_repair, wal_tail
@@ -380,6 +382,8 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
         return results
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         return []  # power was cut before anything was written
+    if wrong := _schema_faults(connection):
+        return wrong
     try:
         log_row = connection.execute("SELECT value FROM meta WHERE key = 'log'").fetchone()
         before = None
@@ -392,6 +396,16 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
         return unsound or unsettled(connection)
     except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
         return [str(error)]
+
+
+def _schema_faults(connection: apsw.Connection) -> list[str]:
+    version = connection.pragma("user_version")
+    if (tables := SCHEMA_OF_VERSION.get(version)) is not None:
+        return list(differences(connection, tables))
+    for known, tables in SCHEMA_OF_VERSION.items():
+        if not list(differences(connection, tables, only=True)):
+            return [f"its header says schema version {version}, its tables are of version {known}"]
+    return []
 
 
 def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:

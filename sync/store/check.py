@@ -11,7 +11,17 @@ from sync.store.engine import Engine
 from sync.store.errors import DamagedError, DocumentError, InputOutputError
 from sync.store.rows import DocumentRow
 
-from . import channel_removals, checkpoints, local_documents, meta, purge_watermarks, revisions, rows
+from . import (
+    channel_removals,
+    checkpoints,
+    local_documents,
+    meta,
+    purge_watermarks,
+    revisions,
+    rows,
+    schema,
+    schema_check,
+)
 
 _NEWEST: Final = 1000
 """Number of newest sequences that a quick check reads: a power cut harms what was written last."""
@@ -30,10 +40,15 @@ def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambd
     With `deep`, the whole file is read, however long that takes. Otherwise only the small tables and the
     newest documents are read. `progress` is called often.
     """
-    parts = [_small_tables(engine), _documents(engine, newest=None if deep else _NEWEST, progress=progress)]
+    parts = [
+        _small_tables(engine),
+        _documents(engine, newest=None if deep else _NEWEST, progress=progress),
+    ]
     if deep:
         parts.insert(0, _structure(engine, progress))
-    faults: list[str] = []
+    faults = [f"{engine.path}: {difference}" for difference in _schema(engine)]
+    if faults:
+        return faults  # reading the tables would fail
     for part in parts:
         try:
             for finding in part:
@@ -43,6 +58,13 @@ def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambd
         except (DamagedError, InputOutputError) as error:
             faults.append(str(error))
     return faults
+
+
+def _schema(engine: Engine) -> Iterator[str]:
+    with engine.reading:
+        yield from schema_check.differences(
+            engine.connection, ";".join(schema.MIGRATIONS), optional=";".join(schema.ADDED.values())
+        )
 
 
 def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:

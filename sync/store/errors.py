@@ -17,6 +17,7 @@ apsw's exceptions never leave the store; `translated` converts them to these.
 """
 
 import errno
+import re
 from pathlib import Path
 from typing import Final
 
@@ -92,13 +93,27 @@ def damaged(path: Path, what: str) -> DamagedError:
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
     """Return the store's error for one of apsw's, with the file's path in the text."""
-    if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)):
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)) or lacks_names(error):
         return damaged(path, str(error))
     for theirs, ours, remedy in _TRANSLATIONS:
         if isinstance(error, theirs):
             return ours(f"{path}: {remedy} ({error})")
     return StoreError(f"{path}: {type(error).__name__}: {error}")
 
+
+def lacks_names(error: apsw.Error) -> bool:
+    """Return True if a statement names a table or column that the file does not have.
+
+    Our statements are constant, so the text of the file's schema is damaged.
+    """
+    return isinstance(error, apsw.SQLError) and _LACKING.search(str(error)) is not None
+
+
+_LACKING: Final = re.compile(
+    r"no such (?:table|column|index)|has no column named|no such collation"
+    r"|does not match any PRIMARY KEY or UNIQUE"
+)
+"""SQLite's words, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
 
 _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.ENOSPC: (FullError, "the file system is full; free some space"),

@@ -83,6 +83,8 @@ ADDED: Final = {
 }
 """Statements for tables that are created where they are missing, whatever the version.
 
+Never change a released statement: a file that has another one counts as damaged.
+
 An older Logboat ignores these tables, so it can use the store after an update was rolled back.
 """
 

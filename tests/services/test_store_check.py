@@ -144,6 +144,58 @@ def test_empty_folder_is_sound(tmp_path: Path) -> None:
     assert store_check.prepare(tmp_path).findings == []
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("newest(number", "newest(numbep"),
+        ("echo(number", "echo(nuober"),
+        ("closed INTEGER", "closee INTEGER"),
+    ],
+)
+def test_wrong_bit_in_the_names_of_the_journals_tables_loses_no_sample(
+    tmp_path: Path, record: Recorded, text: str, wrong: str
+) -> None:
+    last = record(tmp_path, commits=100, documented_to=50)
+    journal = tmp_path / "samples.db"
+    checkpoint(journal)
+    content = journal.read_bytes()
+    assert content.count(text.encode()) == 1
+    journal.write_bytes(content.replace(text.encode(), wrong.encode()))
+    report = store_check.prepare(tmp_path)
+    assert report.repaired
+    assert "is not as it was created" in report.findings[0]
+    assert samples(tmp_path) == {name: list(range(1, number + 1)) for name, number in last.items()}
+
+
+@pytest.mark.parametrize("version", [0, 3, 6, 2**30 + 2])
+def test_wrong_bit_in_the_journals_version_loses_no_sample(
+    tmp_path: Path, record: Recorded, version: int
+) -> None:
+    last = record(tmp_path, commits=100, documented_to=50)
+    connection = apsw.Connection(str(tmp_path / "samples.db"))
+    connection.pragma("user_version", version)
+    connection.close()
+    report = store_check.prepare(tmp_path)
+    assert report.repaired
+    assert f"its header says schema version {version}, its tables are of version 2" in report.findings[0]
+    assert samples(tmp_path) == {name: list(range(1, number + 1)) for name, number in last.items()}
+
+
+def test_journal_of_a_newer_version_is_left_alone(tmp_path: Path, record: Recorded) -> None:
+    record(tmp_path, commits=10, documented_to=5)
+    connection = apsw.Connection(str(tmp_path / "samples.db"))
+    connection.execute("CREATE TABLE later(key TEXT PRIMARY KEY)")
+    connection.pragma("user_version", 3)
+    connection.close()
+    assert store_check.prepare(tmp_path).findings == []
+
+
+def checkpoint(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+
+
 @pytest.mark.parametrize("page", range(1, 18))
 def test_one_bad_page_of_the_journal_loses_no_sample(tmp_path: Path, record: Recorded, page: int) -> None:
     last = record(tmp_path, commits=450, documented_to=100)
