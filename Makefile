@@ -43,7 +43,8 @@ image-torture: .venv/.ready image-tools guest-tools   ## the full counts of powe
 	@$(AS_ROOT) $(abspath $(BIN))/python -m pytest -n 0 -m "image and torture" -s $(ARGS) tests/image
 
 lint: .venv/.ready       ## ruff, mypy --strict, and the rules about which folder may import which
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && \
+	  $(BIN)/python -m tests.prose
 
 lock: .venv/.ready       ## pin the newest allowed versions, with hashes, into the lock files
 	@$(BIN)/python -m pip install --quiet uv

@@ -1,4 +1,4 @@
-"""One wrong bit in the text of the schema is found, though SQLite takes the file for sound."""
+"""A wrong bit in the text of the schema is found, though SQLite takes the file for sound."""
 
 import os
 import random
