@@ -221,7 +221,7 @@ def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_pa
 
 
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
-    """The store breaks between the check and the repair: the journal goes on, and the next start tries again."""
+    """The store breaks after the check: the journal goes on, and the next start tries again."""
     before = sail(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         opened.release(40, {"rpm": 40})
