@@ -6,6 +6,7 @@ true.
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,10 @@ class Total(msgspec.Struct, frozen=True, array_like=True):
     """As of when, seconds since 1970; 0 if that is not known."""
     source: str = ""
     """The file that said so, in words."""
+    log: str = ""
+    """The log whose number `number` is; empty if an earlier version wrote this."""
+    number: int = 0
+    """The sensor's last sample number that these totals are known to include; 0 if they include none."""
 
     def value(self) -> Totals:
         """Return the totals alone."""
@@ -52,9 +57,19 @@ def plausible(count: object, seconds: object) -> Totals | None:
     return Totals(number, float(time))
 
 
-def of(totals: Mapping[str, Totals], *, utc: float, source: str) -> dict[str, Total]:
-    """Return totals with how they are known."""
-    return {name: Total(total.count, total.seconds, utc, source) for name, total in totals.items()}
+def of(
+    totals: Mapping[str, Totals],
+    *,
+    utc: float,
+    source: str,
+    log: str = "",
+    last: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Total]:
+    """Return totals with how they are known; `last` has each sensor's last number in `log`."""
+    return {
+        name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
+        for name, total in totals.items()
+    }
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
@@ -66,7 +81,7 @@ def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
             if known is None:
                 by_sensor[name] = total
                 continue
-            best = max(known, total, key=lambda each: (each.seconds, each.count, each.utc))
+            best = max(known, total, key=lambda each: (each.seconds, each.count, each.utc, each.number))
             by_sensor[name] = msgspec.structs.replace(
                 best, count=max(known.count, total.count), seconds=max(known.seconds, total.seconds)
             )

@@ -201,13 +201,16 @@ def _carried(
 ) -> dict[str, totals.Total]:
     """Return the totals with which a new log of a vessel begins."""
     witnessed = carryover.of_witness(journal.witness.found, vessel)
-    sources = [totals.decode(journal.get_meta(totals.KEY), vessel), witnessed]
+    began = carryover.of_beginning(journal.get_meta(totals.KEY), vessel, str(journal.get_meta("log") or ""))
+    sources = [began, witnessed]
     logs = [] if journal.witness.found is None else [journal.witness.found.log]
     if journal.get_meta("vessel") == vessel and journal.get_meta("log") is not None:
         log = str(journal.get_meta("log"))
         logs = logs or [log]
         utc = 0.0 if journal.last_batch is None else journal.last_batch.utc
-        sources.append(totals.of(journal.totals, utc=utc, source=f"the journal of log {log}"))
+        last = {name: record.last for name, record in journal.sensors.items()}
+        source = f"the journal of log {log}"
+        sources.append(totals.of(journal.totals, utc=utc, source=source, log=log, last=last))
     try:
         return carryover.gather(
             journal.path.parent,
@@ -216,6 +219,7 @@ def _carried(
             logs=logs,
             sensors=sensors,
             witnessed=witnessed,
+            journal_logs=str(journal.get_meta("logs") or "").split(),
             is_signed=own.has_signed,
         )
     except Exception:

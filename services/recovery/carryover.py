@@ -4,10 +4,11 @@ A new log begins when the journal is lost, broken or behind (`rollback`). The en
 again with it. What is known of them comes from this vessel's own files, in this order of trust:
 
 - the journal, what a repair kept of it, and the witness: nobody else writes them;
-- readings of the vessel's last log whose value is the total itself, for sensors that the witness lacks.
-  Nobody else may write a current log. But others may write the logs before it, and pass on an old `vessel`
-  document that names one of them as the last. The witness is as new as the last commit, so readings add
-  nothing to it;
+- readings of the vessel's last log whose value is the total itself. They count for a sensor of which those
+  files know nothing, or if their numbers are above all that the journal knows. Nobody else may write a
+  current log. But others may write the logs before it, and pass on an old `vessel` document that names one of
+  them as the last. That document also says how many pulses a reading's unit has, which may not be what the
+  reading was taken with. The witness is as new as the last commit, so readings add nothing to it;
 - `equipment` documents. Any vessel of the fleet may write one, so they count for a sensor of which nothing
   else is known, and one with the vessel's signature comes before one without.
 
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
 """Whether a document, by its id and body, has the signature of the vessel in its id."""
+Counts = Callable[[str, Total], bool]
+"""Whether a reading of a sensor counts, by the sensor's id and the total in the reading."""
 WHO: Final = "logboat"
 """Who writes the note."""
 _LOOKED_AT: Final = 16
@@ -55,24 +58,40 @@ def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
     sound = {
         name: found for name, said in given.totals.items() if (found := totals.plausible(*said)) is not None
     }
-    return totals.of(sound, utc=given.utc, source=f"given-numbers of log {given.log}")
+    last = {name: given.last(name) for name in sound}
+    source = f"given-numbers of log {given.log}"
+    return totals.of(sound, utc=given.utc, source=source, log=given.log, last=last)
 
 
 def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
     """Return what a journal that was read page by page says of its own vessel's totals."""
-    name, vessel = salvaged.meta.get("log"), salvaged.meta.get("vessel")
+    name, vessel = str(salvaged.meta.get("log") or ""), salvaged.meta.get("vessel")
     source = f"the journal of log {name}"
     settled, recorded, utc = dict(salvaged.totals), dict[str, Totals](), 0.0
+    closed = {sensor: number for _, sensor, number, _, _ in salvaged.sensors}
+    last: dict[str, int] = {}
     for batch in journal_salvage.batches(salvaged):
         utc = batch.utc
         recorded.update(batch.totals)
+        last.update(batch.last_numbers())
     return totals.highest(
         [
-            totals.of(settled, utc=utc, source=source),
-            totals.of(recorded, utc=utc, source=source),
-            totals.decode(salvaged.meta.get(totals.KEY), vessel),
+            totals.of(settled, utc=utc, source=source, log=name, last=closed),
+            totals.of(recorded, utc=utc, source=source, log=name, last=last),
+            of_beginning(salvaged.meta.get(totals.KEY), vessel, name),
         ]
     )
+
+
+def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
+    """Return the totals with which a journal began, of which `text` is the stored form.
+
+    They include no sample of `log`, the journal's log. If that is empty, a repair began the journal.
+    """
+    began = totals.decode(text, vessel)
+    if not log:
+        return began
+    return {name: msgspec.structs.replace(total, log=log, number=0) for name, total in began.items()}
 
 
 def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
@@ -96,22 +115,23 @@ def of_documents(
     logs: Iterable[str],
     sensors: Sequence[SensorSettings],
     is_signed: IsSigned = lambda _, __: False,
+    counts: Counts = lambda _, __: True,
 ) -> tuple[dict[str, Total], dict[str, Total]]:
     """Return what readings of the vessel's last logs say, and what its `equipment` documents say.
 
     The former come from copies where the document store cannot be read. `logs`: the last ones that files
-    other than the document store know of.
+    other than the document store know of. Readings that do not count are left out.
     """
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
             last = set(rollback.known_of(database, vessel).get("logs", "").split()[-1:]) | set(logs)
             scales = _scales(_calibrations(database, vessel), sensors)
-            readings = totals.highest(_of_readings(database, vessel, name, scales) for name in last)
+            readings = totals.highest(_of_readings(database, vessel, name, scales, counts) for name in last)
             return readings, _of_equipment(database, vessel, is_signed)
     except StoreError as error:
         log.warning("%s cannot be asked for totals: %s", data / "log.db", error)
     try:
-        return _of_copies(data, vessel, set(logs), _scales({}, sensors)), {}
+        return _of_copies(data, vessel, set(logs), _scales({}, sensors), counts), {}
     except OSError as error:
         log.warning("%s cannot be asked for totals: %s", mirror.folder_in(data), error)
         return {}, {}
@@ -145,19 +165,24 @@ def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
     return pulses_per_unit
 
 
-def _of_readings(database: Database, vessel: str, name: str, scales: Mapping[str, Scale]) -> dict[str, Total]:
+def _of_readings(
+    database: Database, vessel: str, name: str, scales: Mapping[str, Scale], counts: Counts
+) -> dict[str, Total]:
     by_sensor = {}
     for sensor, scale in scales.items():
         prefix = documents.reading_prefix(vessel, sensor, name)
         for document in database.documents(prefix, reverse=True, limit=_LOOKED_AT):
             total = _of_reading(document.id, document.body, scale)
             if total is not None:
-                by_sensor[sensor] = total
+                if counts(sensor, total):
+                    by_sensor[sensor] = total
                 break
     return by_sensor
 
 
-def _of_copies(data: Path, vessel: str, logs: set[str], scales: Mapping[str, Scale]) -> dict[str, Total]:
+def _of_copies(
+    data: Path, vessel: str, logs: set[str], scales: Mapping[str, Scale], counts: Counts
+) -> dict[str, Total]:
     prefixes = {documents.reading_prefix(vessel, sensor, name): sensor for sensor in scales for name in logs}
     by_copy: list[dict[str, Total]] = []
     for _, content in mirror.contents(mirror.folder_in(data)):
@@ -165,7 +190,7 @@ def _of_copies(data: Path, vessel: str, logs: set[str], scales: Mapping[str, Sca
             sensor = prefixes.get(copy.id.rpartition(":")[0] + ":")
             if sensor is not None:
                 total = _of_reading(copy.id, msgspec.json.decode(copy.body), scales[sensor])
-                by_copy.append({} if total is None else {sensor: total})
+                by_copy.append({sensor: total} if total is not None and counts(sensor, total) else {})
         by_copy = [totals.highest(by_copy)]
     return totals.highest(by_copy)
 
@@ -173,8 +198,8 @@ def _of_copies(data: Path, vessel: str, logs: set[str], scales: Mapping[str, Sca
 def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Total | None:
     """Return the last total in a reading; None if there is none, or it measures something else."""
     path, unit, per_unit = scale
-    samples = body.get("samples")
-    if (body.get("path"), body.get("unit")) != (path, unit) or not isinstance(samples, list):
+    samples, name = body.get("samples"), documents.parse_id(document_id)
+    if (body.get("path"), body.get("unit")) != (path, unit) or not isinstance(samples, list) or name is None:
         return None
     for sample in reversed(samples):
         value = sample[1] if isinstance(sample, list) and len(sample) > 1 else None
@@ -183,7 +208,8 @@ def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Tota
         plausible = totals.plausible(None, value) if per_unit == 0 else _counted(value * per_unit)
         if plausible is not None:
             source = f"reading {document_id}"
-            return Total(plausible.count, plausible.seconds, _moment(body.get("endUtc")), source)
+            utc = _moment(body.get("endUtc"))
+            return Total(plausible.count, plausible.seconds, utc, source, name.log or "", name.number or 0)
     return None
 
 
@@ -227,15 +253,27 @@ def gather(
     logs: Iterable[str],
     sensors: Sequence[SensorSettings],
     witnessed: Collection[str] = (),
+    journal_logs: Collection[str] = (),
     is_signed: IsSigned = lambda _, __: False,
 ) -> dict[str, Total]:
     """Return the best that is known of the vessel's totals.
 
     `own` is what its own files say. `witnessed` are the sensors of the witness, whose readings do not count.
+    `journal_logs` are the logs that the journal knows of, if it knows them.
     """
-    readings, equipment = of_documents(data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed)
-    readings = {name: total for name, total in readings.items() if name not in witnessed}
-    known = totals.highest([*own, readings])
+    known = totals.highest(own)
+
+    def counts(sensor: str, reading: Total) -> bool:
+        if sensor in witnessed or sensor not in known:
+            return sensor not in witnessed
+        if reading.log == known[sensor].log:
+            return reading.number > known[sensor].number
+        return bool(journal_logs) and reading.log not in journal_logs  # the journal is of an earlier log
+
+    readings, equipment = of_documents(
+        data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed, counts=counts
+    )
+    known = totals.highest([known, readings])
     unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - known.keys()
     if unknown - equipment.keys():
         known = totals.highest([known, of_set_aside(data, vessel)])

@@ -268,6 +268,37 @@ def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_
     assert found == FINAL
 
 
+@pytest.mark.parametrize("damage", [None, garble], ids=["moved to another board", "journal broken"])
+def test_changed_calibration_does_not_inflate_a_count_that_the_journal_knows(
+    tmp_path: Path, damage: Callable[[Path], object] | None
+) -> None:
+    """A reading is the count by the calibration of its time; the vessel's document has the present one."""
+    sail(tmp_path)
+    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        vessel = database.get(documents.vessel_id("argo"))
+        assert vessel is not None
+        described = dict(vessel.body["sensors"])
+        described["flow"] = {**described["flow"], "calibration": {"pulses_per_unit": 8.0}}
+        database.put(vessel.id, {**vessel.body, "sensors": described}, parent=vessel.rev)
+    if damage is not None:
+        damage(tmp_path)  # the repair removes the witness
+    else:
+        remove(tmp_path, number_witness.NAME)
+    _, found = after(tmp_path, board="c")
+    assert found == FINAL
+
+
+def test_readings_above_the_numbers_of_an_older_journal_count(tmp_path: Path) -> None:
+    data, older = tmp_path / "data", tmp_path / "older"
+    data.mkdir()
+    sail(data, older=older)
+    remove(data, "samples.db*", number_witness.NAME)
+    for name in ("samples.db", "samples.db-wal"):
+        shutil.copy(older / name, data)
+    _, found = after(data)
+    assert found == {"engine": Totals(7, 30 * HOURS), "bilge": Totals(10, 20.0), "flow": Totals(3_000, 0.0)}
+
+
 def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
         for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
