@@ -681,7 +681,7 @@ def test_check_and_repair_show_progress_all_the_while(
     if gone == "nothing":
         steps |= {"check._documents": 1, "restore.lacking": 1, "mirror.uncopied": 1, "rollback._look": 50}
     else:
-        steps |= {"restore.put_back": 3}
+        steps |= {"restore.restore_missing": 3}
     if gone == "log.db*":
         steps |= {"journal_salvage.salvage": 400, "rebuild.refill": 200}
     assert {step: places[step] for step, least in steps.items() if places[step] < least} == {}
