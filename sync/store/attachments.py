@@ -1,7 +1,7 @@
-"""Attachments that are not blobs of the body: they were created through Sync Gateway's REST interface.
+"""Attachments created through Sync Gateway's REST interface, which are not blobs within the body.
 
-A body lists them by name under `_attachments`, each with the digest of a blob. They belong to the document:
-an edit that does not mention `_attachments` keeps them, as in Couchbase Lite.
+A body lists them by name under `_attachments`, each with the digest of a blob. An edit whose body has no
+`_attachments` keeps the document's attachments, as in Couchbase Lite.
 """
 
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ def attachments_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keep_attachments(document_id: str, new: bytes, *old: bytes) -> bytes:
-    """Return the body of an edit with the attachments of the bodies it replaces.
+    """Return the new body of a document, with the attachments of the bodies that it replaces.
 
-    An edit that has `_attachments` itself replaces those attachments.
+    If the new body has `_attachments` itself, the earlier attachments are not added.
 
     Args:
         document_id: the document's id.
         new: the body of the edit, in canonical form. An empty object as `_attachments` removes all
             attachments.
-        old: the bodies that it replaces. Where two have an attachment of the same name, the first one's is
-            kept.
+        old: the bodies that it replaces. If several have an attachment of the same name, the attachment of
+            the first of them is kept.
     """
     if MARK not in new and not any(MARK in body for body in old):
         return new

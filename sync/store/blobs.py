@@ -1,8 +1,8 @@
-"""Blobs: files beside the store, named by the SHA-1 of their contents, as in Couchbase Lite.
+"""Blobs: files in a folder beside the store, each named by the SHA-1 of its content, as in Couchbase Lite.
 
-A blob is written to a temporary file, synchronised and then renamed, so a file under its final name is always
+A blob is written to a temporary file, synchronised and then renamed, so a file with its final name is always
 complete. Every read checks the digest. A blob that no document refers to is removed by the second compaction
-that finds it unused, because it may have been stored just before its document.
+that finds it unused. The first one only marks it, because a blob is stored before its document.
 """
 
 import base64
@@ -65,10 +65,19 @@ class BlobStore:
             raise translated_os(error, self.directory) from error
 
     def name(self, file: BinaryIO, temporary: Path, sha1: bytes, digest: str | None) -> str:
-        """Rename a written temporary file durably to its digest, and return the digest.
+        """Durably rename a completely written temporary file to its digest.
+
+        Args:
+            file: the open temporary file.
+            temporary: its path.
+            sha1: the SHA-1 of its content.
+            digest: the expected digest; None to accept any content.
+
+        Returns:
+            The blob's digest, `sha1-<base64>`.
 
         Raises:
-            BlobError: the digest is not `digest`.
+            BlobError: the content does not match `digest`.
         """
         actual = _PREFIX + base64.b64encode(sha1).decode()
         if digest is not None and digest != actual:
@@ -87,7 +96,7 @@ class BlobStore:
         return actual
 
     def writer(self) -> "BlobWriter":
-        """Return a writer for a blob that arrives piece by piece. The caller must finish or close it."""
+        """Return a writer for a blob that arrives in pieces. The caller must finish or close the writer."""
         try:
             if not self.directory.is_dir():
                 make_folder(self.directory)
@@ -130,7 +139,7 @@ class BlobStore:
         """Yield the bytes of the blob in pieces of at most `size` bytes, and check the digest at the end.
 
         Raises:
-            BlobError: the blob is missing, or found to be damaged after the last piece.
+            BlobError: the blob is missing. It is also raised after the last piece if the blob is damaged.
         """
         file, path = self._open(digest)
         sha1 = hashlib.sha1(usedforsecurity=False)
@@ -145,7 +154,10 @@ class BlobStore:
             raise _damaged(digest, path)
 
     def reopen(self, digest: str) -> BinaryIO:
-        """Open for reading a blob that `pieces` has just checked. Raises BlobError if the blob is missing."""
+        """Open a blob without checking its digest, after `pieces` has checked it.
+
+        Raises BlobError if the blob is missing.
+        """
         file, _ = self._open(digest)
         return file
 
@@ -175,16 +187,16 @@ class BlobStore:
         return sum(self.length(digest) or 0 for digest in self.digests())
 
     def unused_bytes(self) -> int:
-        """Return the bytes of the blobs that the last collection found unused.
+        """Return the total size in bytes of the blobs that the last collection found unused.
 
-        The next collection removes them.
+        The next collection removes these blobs if they are still unused.
         """
         with self._engine.reading:
             marked: list[tuple[Any, ...]] = self._engine.execute("SELECT digest FROM unused_blobs").fetchall()
         return sum(self.length(digest) or 0 for (digest,) in marked)
 
     def collect(self) -> tuple[int, int]:
-        """Remove blobs that two consecutive collections found unused, and the remains of interrupted writes.
+        """Remove blobs that two consecutive collections found unused, and abandoned temporary files.
 
         Returns:
             The number of blobs removed, and their total size in bytes.
@@ -241,7 +253,7 @@ class BlobStore:
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Yield a temporary file and its path.
 
-        The file is locked while open, and deleted if it was not renamed.
+        The file is locked while it is open. At the end of the context, it is deleted unless it was renamed.
         """
         while True:
             descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.directory)
@@ -249,7 +261,7 @@ class BlobStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 break
-            file.close()  # a collection deleted it before it was locked, as the remains of a dead process
+            file.close()  # before the file was locked, a collection deleted it as an abandoned one
         try:
             with file:
                 yield file, Path(name)
@@ -264,7 +276,7 @@ class BlobStore:
 
 
 class BlobWriter:
-    """A blob that is being written. Under its digest it is either complete or absent."""
+    """A blob that is being written. It becomes visible under its digest only when it is complete."""
 
     def __init__(self, store: BlobStore) -> None:
         """Create a writer; called by `BlobStore.writer`."""
@@ -299,7 +311,7 @@ def _damaged(digest: str, path: Path) -> BlobError:
 
 
 def references(row: rows.DocumentRow) -> set[str]:
-    """Return the digests of the blobs to which any kept revision of a document refers."""
+    """Return the digests of the blobs to which any stored body of a document refers."""
     digests: set[str] = set()
     for node in row.revisions().nodes.values():
         if node.body is not None:

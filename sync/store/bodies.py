@@ -1,8 +1,9 @@
 """Document bodies: what may be stored, and the canonical form.
 
-A body is a JSON object. Bodies made here are kept in canonical form (RFC 8785). Bodies from a peer are kept
-as the bytes received. Both are validated before they are stored. So every stored body can be decoded, has no
-key that replication reserves except `_attachments`, and survives any JSON reader without loss of digits.
+A body is a JSON object. Bodies written locally are stored in canonical form (RFC 8785). Bodies from a peer
+are stored byte for byte as received. Both are validated first. So every stored body can be decoded, has no
+key that replication reserves except `_attachments`, and can be read by any JSON parser without loss of
+digits.
 """
 
 import re
@@ -21,8 +22,8 @@ DEPTH_LIMIT: Final = 64
 INTEGER_LIMIT: Final = 2**53
 """Smallest absolute value from which integers are not exact in every JSON reader.
 
-See RFC 8785, section 3.2.2.3, and RFC 7493. Canonical JSON also writes a double beyond this limit as an
-integer. An integer beyond it is refused unless it has exactly the digits of a double.
+See RFC 8785, section 3.2.2.3, and RFC 7493. Canonical JSON writes even a double beyond this limit as an
+integer. So an integer beyond the limit is accepted only if its digits are exactly those of a double.
 """
 _EXPONENT_FROM: Final = 10**21
 """Smallest absolute value that canonical JSON writes with an exponent."""
@@ -37,7 +38,7 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LONG_NUMBER: Final = b"0" * 16
-"""The shortest integer beyond the limit, after every digit was replaced with 0."""
+"""The shortest integer that can be beyond INTEGER_LIMIT, with every digit replaced by 0."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -113,7 +114,7 @@ def to_canonical(document_id: str, body: Mapping[str, Any] | bytes | None) -> by
 
 
 def recanonical(document_id: str, raw: bytes) -> bytes:
-    """Return the canonical JSON of a body given as JSON text."""
+    """Return the canonical JSON of a body that is given as JSON text."""
     return canonical(document_id, decode(document_id, raw))
 
 
@@ -137,9 +138,9 @@ def decode(document_id: str, raw: bytes) -> dict[str, Any]:
 
 
 def _check(document_id: str, raw: bytes, body: Mapping[str, Any]) -> None:
-    """Raise DocumentError if a body breaks a rule.
+    """Raise DocumentError if a body must not be stored.
 
-    A scan of `raw` shows cheaply whether a full walk is needed.
+    A cheap scan of `raw` shows whether every value must be visited.
     """
     if len(raw) > SIZE_LIMIT:
         raise DocumentError(f"{document_id}: the body has {len(raw)} bytes, more than {SIZE_LIMIT}")
@@ -185,7 +186,7 @@ def _walk(document_id: str, body: Mapping[str, Any]) -> None:
 
 
 def _is_double(value: int) -> bool:
-    """Return True if an integer loses nothing when a JSON reader turns it into a double."""
+    """Return True if an integer keeps all its digits when a JSON parser reads it as a double."""
     if -INTEGER_LIMIT < value < INTEGER_LIMIT:
         return True
     return abs(value) < _EXPONENT_FROM and str(value).encode() == rfc8785.dumps(float(value))

@@ -1,9 +1,11 @@
-"""The channels that each document has left, and when, so that peers reading them learn of the removal.
+"""The channels that each document has left, and when, so that peers that read them learn of the removal.
 
-A body lists the channels of its document now, and earlier bodies are not kept. So a departure is recorded
-when it happens: with an edit that no longer lists the channel, or with a deletion. Most deletions list none.
+A body lists only the present channels of its document, and earlier bodies are not kept. So a departure is
+recorded when it happens: at an edit whose body no longer lists the channel, or at a deletion. Most deletions
+list no channels.
 
-This module does not know who reads which channels, nor the channels derived from a document's id.
+This module does not know which peers read which channels. It ignores channels derived from document ids,
+which never change.
 """
 
 import zlib
@@ -24,21 +26,21 @@ CREATE TABLE IF NOT EXISTS departures(
 """
 """Statement that creates the table.
 
-A store without this table is valid: an older Logboat made it, and it stays so while the store is read-only.
-An older Logboat can use a store that has the table.
+A store without this table is valid. An older Logboat has made it, and the table cannot be added while the
+store is read-only. An older Logboat can use a store that has the table.
 """
 
 PUT: Final = (
     "INSERT INTO departures(id, channel, seq, crc) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT(id, channel) DO UPDATE SET seq = ?3, crc = ?4 WHERE ?3 > seq"
 )
-"""Statement that binds id, channel, sequence and checksum."""
+"""Statement that records a departure. Its parameters are id, channel, sequence and checksum."""
 
 _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'departures'"
 _NONE: Final = ""
 """Channel name recorded for a document that was deleted and had no channels."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""Texts of which one occurs in every body that lists channels, however the key is escaped."""
+"""Texts, at least one of which occurs in every body that lists channels, however the key is escaped."""
 
 
 class _Channels(msgspec.Struct, gc=False):
@@ -86,8 +88,8 @@ class ChannelRemovals:
     def removals_of(self, document_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
-        The result is empty if it has left none, or if it came to this store as a deletion. A document without
-        channels that was deleted here has left a channel without a name.
+        The result is empty if it has left none, or if this store received it as a deletion. For a document
+        without channels that was deleted here, the result contains a channel with an empty name.
         """
         with self._engine.reading:
             if self._is_missing():

@@ -1,4 +1,4 @@
-"""Detection of damage in a store: SQLite's check of the structure, and checksums of the content."""
+"""Detection of damage in a store, by SQLite's check of the structure and our own checksums of the content."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -24,21 +24,21 @@ from . import (
 )
 
 _NEWEST: Final = 1000
-"""Number of newest sequences that a quick check reads: a power cut harms what was written last."""
+"""Number of newest sequences that a quick check reads, because a power cut damages what was written last."""
 _MOST: Final = 100
-"""Number of findings after which a check stops, since the file must be salvaged anyway."""
+"""Number of faults after which a check stops, because the file must be salvaged in any case."""
 _STRUCTURE: Final = 10
 """Maximum number of lines reported from SQLite's check; one bad page causes hundreds."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
-"""Of SQLite's virtual machine, or of an integrity check, between two signs of progress: milliseconds."""
+"""Number of steps of SQLite's virtual machine between two calls of `progress`: some milliseconds."""
 
 
 def findings(engine: Engine, *, deep: bool, progress: Callable[[], None] = lambda: None) -> list[str]:
     """Return the faults found in the store, one line each; empty if there are none.
 
-    With `deep`, the whole file is read, however long that takes. Otherwise only the small tables and the
-    newest documents are read. `progress` is called often.
+    With `deep`, the whole file is read, which can take minutes. Otherwise only the small tables and the
+    newest documents are read. `progress` is called regularly.
     """
     parts = [
         _small_tables(engine),
@@ -77,7 +77,7 @@ def _structure(engine: Engine, progress: Callable[[], None]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def telling(connection: apsw.Connection, progress: Callable[[], None]) -> Iterator[None]:
-    """Call `progress` now and then while SQLite is at work on a long statement."""
+    """Call `progress` regularly while SQLite executes a long statement in this context."""
 
     def tell() -> bool:
         progress()
@@ -144,8 +144,7 @@ def _faults(row: DocumentRow) -> Iterator[str]:
     yield from faults
     if faults:
         return
-    # Earlier versions let a revision win although its generation leaves no room for edits; the next edit
-    # replaces it.
+    # Earlier versions accepted a winning revision at or beyond SOUND_LIMIT. The next edit replaces it.
     if revisions.is_sound(row.revision) and tree.winner() != row.revision:
         yield f"its current revision is {row.revision}, but should be {tree.winner()}"
     if rows.flags_of(tree) | rows.HAS_BLOBS != row.flags | rows.HAS_BLOBS:

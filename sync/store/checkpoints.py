@@ -1,14 +1,15 @@
-"""Checkpoints that peers store here: small, a few for each owner, and dropped when unused for a long time.
+"""Checkpoints that peers store here: a few small ones for each owner, dropped after long disuse.
 
-Anyone who may connect can store checkpoints here, even a user with read access only, so the space is limited
+Anyone who may connect can store checkpoints here, even a user with read access only. So the space is limited
 for each owner. An owner is `user:<name>`, `vessel:<name>`, or the empty string for peers without a name. A
-checkpoint is visible to its owner only, since another owner may see other documents.
+checkpoint is visible only to its owner, because another owner may be allowed to read other documents.
 
-Age is counted in ticks of this store's own service (`tick`), not by a clock. So a clock that is not set, or
-that jumps, makes no checkpoint old.
+Age is measured in ticks (`tick`), which count only while this store is in service. So a clock that is wrong
+or jumps cannot make a checkpoint expire.
 
-Peers manage without a checkpoint that was dropped. A request for it is answered with 404, and a write that
-gives its old revision is answered with a conflict (409). Couchbase Lite then asks again and begins a new one.
+A peer can continue after its checkpoint was dropped. Its request for the checkpoint is answered with 404, and
+an update that names the old revision with a conflict (409). Couchbase Lite then requests it again, and starts
+a new checkpoint.
 """
 
 import zlib
@@ -30,15 +31,15 @@ CREATE TABLE IF NOT EXISTS checkpoints(
 """
 """Statement that creates the table.
 
-An older Logboat can use a store that has it: it finds no checkpoints, and peers start from the beginning.
+An older Logboat can use a store with this table. It ignores the table, so peers start from the beginning.
 """
 
 LARGEST: Final = 16 * 1024
 """Maximum size of one checkpoint in bytes.
 
-Checkpoints of Couchbase Lite and Sync Gateway have 30 to 200 bytes. Sparse ones grow by about 14 bytes for
-each gap in the completed sequences, and at most a few hundred documents are in flight. A peer that replicates
-many collections has one checkpoint for each.
+Checkpoints of Couchbase Lite and Sync Gateway have 30 to 200 bytes. A sparse checkpoint grows by about 14
+bytes for each gap in the completed sequences, and at most a few hundred documents are in flight. A peer that
+replicates many collections has one checkpoint for each collection.
 """
 MOST: Final = 50
 """Maximum number of checkpoints of one owner.
@@ -49,12 +50,12 @@ each device and replication.
 MOST_BYTES: Final = 64 * 1024
 """Maximum total size of one owner's checkpoints in bytes."""
 TICK_S: Final = 600.0
-"""Seconds of service between two ticks."""
+"""Seconds of service from one tick to the next."""
 EXPIRES: Final = 180 * 24 * 6
 """Number of ticks after which an unused checkpoint is dropped: 180 days of service.
 
-Days on which this vessel is switched off do not count. A peer that returns later must compare all documents
-once.
+Days on which this vessel is switched off do not count. A peer that returns after that must compare all
+documents once.
 """
 _REFRESH: Final = 24 * 6
 """Number of ticks after which reading a checkpoint is recorded as use.
@@ -69,7 +70,7 @@ TIDY: Final = (
     f"DELETE FROM local WHERE key GLOB '{EARLIER}*' AND (length(body) > {LARGEST} OR rowid NOT IN ("  # noqa: S608
     f"SELECT rowid FROM local WHERE key GLOB '{EARLIER}*' ORDER BY rowid DESC LIMIT {_EARLIER_MOST}));"
 )
-"""Statement that is run once, when the table is created, because an older Logboat had no limits."""
+"""Statement that enforces the limits on an older Logboat's checkpoints, once, when the table is created."""
 
 PUT: Final = (
     "INSERT OR REPLACE INTO checkpoints(owner, client, rev, used, body, crc) VALUES (?, ?, ?, ?, ?, ?)"
@@ -86,14 +87,14 @@ class StoredCheckpoint:
     """A description of one stored checkpoint of a peer."""
 
     owner: str | None
-    """The owner; None for a checkpoint that an older Logboat stored and that no peer has requested since."""
+    """The owner; None if an older Logboat stored the checkpoint and no peer has requested it since."""
     client: str
     """The id by which the peer requests it."""
     revision: str
     size: int
     """Size of its body in bytes."""
     idle: int
-    """Maximum number of ticks since its last use."""
+    """Number of ticks since its last recorded use, which may be up to a day before the actual last use."""
 
 
 def checksum(owner: str, client: str, number: int, used: int, body: bytes) -> int:
@@ -129,7 +130,7 @@ class Checkpoints:
         return LocalDocument(client, f"0-{number}", body)
 
     def put(self, owner: str, client: str, body: bytes, *, parent: str | None) -> str:
-        """Write a checkpoint. `parent` is the revision that it replaces, or None if there should be none.
+        """Write a checkpoint. `parent` is the revision to replace, or None if the checkpoint is new.
 
         If the owner then exceeds a limit, the least recently used checkpoints are dropped.
 
@@ -180,7 +181,7 @@ class Checkpoints:
             ]
 
     def drop(self, owner: str | None, client: str) -> bool:
-        """Remove a checkpoint and the revisions recorded for its peer. Return True if it existed.
+        """Remove a checkpoint, and forget which revisions its peer has. Return True if it existed.
 
         `owner` is None for a checkpoint that an older Logboat stored.
         """
@@ -196,7 +197,7 @@ class Checkpoints:
         return dropped > 0
 
     def tick(self) -> None:
-        """Count one more tick of service, and drop the checkpoints unused for `EXPIRES` ticks."""
+        """Count one tick of service, and drop checkpoints that were not used for `EXPIRES` ticks."""
         engine = self._engine
         with engine.writing:
             now = meta.count(engine, meta.TICKS) + 1
@@ -237,7 +238,7 @@ class Checkpoints:
         return (number, body) if crc == local_documents.checksum(EARLIER + client, number, body) else None
 
     def _adopt(self, owner: str, client: str) -> None:
-        """Move a checkpoint that an older Logboat stored to the first owner that asks for it."""
+        """Assign a checkpoint that an older Logboat stored to the first owner that requests it."""
         with self._engine.writing:
             if (earlier := self._earlier(client)) is None:
                 return

@@ -1,17 +1,18 @@
 """The document store: one file, used by several processes at once.
 
 Guarantees of a commit
-    When `put`, `insert`, `delete` … return outside a transaction, or a `transaction()` ends, the change is
-    on the card: SQLite's write-ahead log was written and synchronised (`synchronous=FULL`). A power cut at
-    any instant leaves each transaction complete or absent, never partial, and never without the transactions
-    committed before it. If a call raises instead, none of its changes can be read. There is one exception: if
-    the card fails during the commit itself, and the power then fails, the whole transaction may reappear.
+    A change is durable when `put`, `insert`, `delete` … return outside a transaction, or when a
+    `transaction()` ends: SQLite's write-ahead log was written and synchronised (`synchronous=FULL`). After a
+    power cut at any instant, each transaction is complete or absent, never partial, and all transactions
+    committed before it are complete. If a call raises, none of its changes can be read. There is one
+    exception: if the card fails during the commit and the power then fails, the whole transaction may
+    reappear.
 
 Cost of a commit
-    Each page touched (4 KiB) is appended to the write-ahead log, which is then synchronised once. The pages
-    reach the database file at a checkpoint, once however often they were rewritten. So changes that can wait
-    a second should share one transaction. A new document touches the end of the table and one leaf of the
-    index of ids, where documents with similar ids are neighbours.
+    Each changed page (4 KiB) is appended to the write-ahead log, which is then synchronised once. A
+    checkpoint writes each page to the database file once, however often it was changed since the last
+    checkpoint. So changes that can wait a second should share one transaction. A new document changes the
+    last page of the table and one leaf of the index of ids, where similar ids are on the same page.
 
 Cost of a change
     The work for one change depends on the number of stored documents only through the depth of two B-trees.
@@ -67,7 +68,7 @@ def _never(_document_id: str) -> bool:
 class Database:
     """A document store.
 
-    Each object is one connection. Threads may share it; a transaction excludes the other threads.
+    Each object is one connection. Threads may share it; while one is in a transaction, the others wait.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Database:
         announce: Path | None,
         clock: Callable[[], float],
     ) -> None:
-        """Create a store on an open connection; use `open` instead."""
+        """Create a store on an open connection. Applications use `open` instead."""
         self.path: Final = path
         self._announcer = ChangeAnnouncer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
@@ -125,12 +126,13 @@ class Database:
         """Open the store in a file, creating the file if it is missing.
 
         Args:
-            path: the database file. Its blobs are in `<path>.blobs/`, its log in `<path>-wal`.
+            path: the database file. Its blobs are in `<path>.blobs/`, and its write-ahead log in
+                `<path>-wal`.
             single_writer: returns True if only one vessel ever writes the document with this id, so that it
                 cannot conflict.
             announce: directory through which processes notify each other of changes.
-            checkpoint_pages: number of pages in the log from which a commit moves them into the file. With 0,
-                this never happens: `checkpoint` must be called, here or in another process.
+            checkpoint_pages: number of pages in the log at which a commit moves them into the file. With 0,
+                a commit never does, so this process or another one must call `checkpoint`.
             create: whether to create a missing file.
             vfs: name of the SQLite VFS to use.
             clock: returns seconds since 1970, for expiry.
@@ -162,10 +164,7 @@ class Database:
 
     @property
     def damage(self) -> DamagedError | None:
-        """The last damage found since the store was opened; None if there was none.
-
-        It is recorded even if another caller received the error.
-        """
+        """The last damage that any caller has found since the store was opened; None if there was none."""
         return self._engine.damage
 
     # --- transactions and the feed of changes
@@ -173,7 +172,7 @@ class Database:
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context manager that groups changes into one transaction.
 
-        An inner transaction joins the outer one, and can be rolled back by itself.
+        A nested transaction is part of the outer one, but can be rolled back without it.
         """
         return self._engine.savepoint()
 
@@ -184,7 +183,7 @@ class Database:
             return self._engine.last_sequence()
 
     def changes(self, since: int = 0, *, limit: int | None = None) -> list[DocumentChange]:
-        """Return the documents whose last change has a sequence above `since`, in that order, each once.
+        """Return the last change of each document after sequence `since`, in order of sequence.
 
         `limit` is the maximum number of changes; None for all.
         """
@@ -200,16 +199,17 @@ class Database:
     # --- documents
 
     def get(self, doc_id: str, *, rev: str | None = None) -> Document | None:
-        """Return a document at revision `rev`, by default at its current revision, even a deletion.
+        """Return a document at revision `rev`, by default at its current revision, which may be a deletion.
 
-        Returns None if there is no such document, or if the body of `rev` is no longer kept.
+        Returns None if there is no such document, or if the body of `rev` is no longer stored.
         """
         return self._reader.get(doc_id, rev)
 
     def put(self, doc_id: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
         """Store a document. `parent` is the revision it replaces, or None if it is new or was deleted.
 
-        A body without `_attachments` keeps those of the revision it replaces. An empty object removes them.
+        If the body has no `_attachments`, those of the replaced revision are kept. To remove them, give an
+        empty object.
 
         Returns:
             The new revision.
@@ -225,7 +225,7 @@ class Database:
         return self._edits.put_if_absent(doc_id, bodies.to_canonical(doc_id, body))
 
     def delete(self, doc_id: str, *, parent: str, body: Mapping[str, Any] | bytes | None = None) -> str:
-        """Delete a document. `body` is the content of the tombstone, if any.
+        """Delete a document. `body` is the body of the tombstone; None for an empty one.
 
         Returns:
             The new revision.
@@ -247,15 +247,15 @@ class Database:
         """Yield the documents whose ids begin with `prefix`, in order of id, starting after the id `after`.
 
         Documents are read in pages. A document that changes in the meantime is returned in its old or its new
-        state. With `reverse`, the order is descending and starts before `after`. `deleted` includes deleted
-        documents.
+        state. With `reverse`, the order is descending, starting below the id `after`. With `deleted`, deleted
+        documents are included.
         """
         return self._reader.documents(prefix, after=after, reverse=reverse, limit=limit, deleted=deleted)
 
     def count(self, prefix: str = "", *, deleted: bool = False) -> int:
         """Return the number of documents whose ids begin with `prefix`.
 
-        Reads that part of the index of ids.
+        The cost is proportional to that number, because the index of ids is scanned.
         """
         return self._reader.count(prefix, deleted=deleted)
 
@@ -282,15 +282,15 @@ class Database:
         deleted: bool = False,
         allow_conflict: bool = True,
     ) -> InsertOutcome:
-        """Store a revision made elsewhere. Storing it again changes nothing.
+        """Store a revision made by a peer. Storing it again changes nothing.
 
         Args:
             doc_id: the document's id.
             rev: the revision's id.
-            history: its ancestors, newest first, without the revision itself; generations may be missing.
-            body: JSON text, stored unchanged, or a mapping; None is an empty object.
+            history: the revision's ancestors, newest first; generations may be missing.
+            body: the body, as a mapping or as JSON text, which is stored unchanged; None for an empty object.
             deleted: whether the revision is a deletion.
-            allow_conflict: whether it may start a second live branch.
+            allow_conflict: whether the revision may start a second live branch.
 
         Returns:
             The outcome, including whether the revision was stored.
@@ -310,8 +310,8 @@ class Database:
                 deletion.
 
         Returns:
-            True if all were stored. If any of them exists already, or lies below a floor, none is stored and
-            the result is False: then `insert` them one by one.
+            True if all were stored. False if none was stored, because any of them exists already or lies
+            below a floor; then call `insert` for each.
 
         Raises:
             DocumentError: a document cannot be stored; none was stored.
@@ -321,7 +321,7 @@ class Database:
         return self._edits.insert_new(rows)
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), None if it is not wanted, else the ancestors known here.
+        """Return, for each offered (id, revision), the ancestors stored here, or None if it is not wanted.
 
         A revision is not wanted if it is already stored, if its document lies below a floor, or if its
         document has a single writer and a newer revision is stored.
@@ -329,20 +329,20 @@ class Database:
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch is closed while another is live."""
+        """Return, for each offered (id, revision), True if its branch is closed and another one is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:
-        """Return the bytes of all kept bodies of a document and of its history; 0 if it is not stored.
+        """Return the size in bytes of a document's stored bodies and history; 0 if it is not stored.
 
-        The bytes are counted without reading the bodies.
+        The bodies are not read.
         """
         return self._reader.stored_bytes(doc_id)
 
     def unsound(self) -> list[str]:
-        """Return the ids of documents whose generation leaves no room for edits, readings excepted.
+        """Return the ids of documents, except readings, whose current generation prevents further edits.
 
-        Such a revision is no longer accepted, but earlier versions accepted it.
+        Such revisions are no longer accepted, but earlier versions accepted them.
         """
         return self._reader.unsound(revisions.SOUND_LIMIT)
 
@@ -353,17 +353,17 @@ class Database:
     def revision(
         self, doc_id: str, rev: str, *, ancestors: Collection[str] = (), limit: int = 20
     ) -> Revision | None:
-        """Return a revision with its history, ready to send, or None if its body is no longer kept.
+        """Return a revision to send, with its history; None if its body is no longer stored.
 
-        The history ends at the first of `ancestors`, which the peer has reported, even if that skips some
-        revisions. Otherwise it ends after `limit` revisions.
+        `ancestors` are revisions that the peer has reported. The history ends at the newest of them, even if
+        revisions before it must be skipped. Otherwise it ends after `limit` revisions.
         """
         return self._reader.revision(doc_id, rev, ancestors, limit)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return, by sequence, the documents from sequence `first` to `last` that have only one revision.
+        """Return the documents with a single revision, from sequence `first` to `last`, by sequence.
 
-        This reads many documents that never change in one query.
+        One query reads all of them, which is fast for documents that never change.
         """
         return self._reader.first_revisions(first, last)
 
@@ -374,8 +374,8 @@ class Database:
     def departed(self, doc_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
-        The result is empty if it has left none, or if it came to this store as a deletion. A document without
-        channels that was deleted here has left a channel without a name.
+        The result is empty if it has left none, or if this store received it as a deletion. For a document
+        without channels that was deleted here, the result contains a channel with an empty name.
         """
         return self._departures.removals_of(doc_id)
 
@@ -391,11 +391,11 @@ class Database:
         *,
         deleted: bool = False,
     ) -> str:
-        """End a conflict: give the winning branch this body, and close every other live branch.
+        """Resolve a conflict: store this body on the winning branch, and close every other live branch.
 
         The other branches are closed by tombstones. If the winning branch already has this body, it stays
-        unchanged. The revisions made depend on the branches and the body alone, so two peers that resolve a
-        conflict in the same way make the same revisions.
+        unchanged. The new revision ids depend only on the branches and the body. So two peers that resolve a
+        conflict in the same way create the same revisions.
 
         Returns:
             The revision that won.
@@ -406,7 +406,7 @@ class Database:
         return self._edits.resolve(doc_id, winning_rev, bodies.to_canonical(doc_id, body), deleted=deleted)
 
     def set_remote_revision(self, doc_id: str, remote: str, rev: str) -> None:
-        """Record which revision a remote has. It is not pruned, and its body is kept for sending deltas."""
+        """Record that a remote has a revision, so that it is not pruned, and its body stays for deltas."""
         self._remotes.set(doc_id, remote, rev)
 
     def remote_revision(self, doc_id: str, remote: str) -> str | None:
@@ -414,7 +414,7 @@ class Database:
         return self._remotes.get(doc_id, remote)
 
     def remote_revisions(self, doc_id: str) -> dict[str, str]:
-        """Return the known revision of this document for each remote that has one."""
+        """Return the revision of a document that each remote is known to have, by remote."""
         return self._remotes.all(doc_id)
 
     def forget_remote(self, remote: str) -> None:
@@ -426,7 +426,7 @@ class Database:
         return self._local.get(key)
 
     def put_local(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
-        """Write a local document. `parent` is the `0-<n>` that it replaces, or None if there must be none.
+        """Write a local document. `parent` is the revision that it replaces, or None if it is new.
 
         Returns:
             The new revision.
@@ -443,7 +443,7 @@ class Database:
     # --- purging and floors
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents without a trace, in one transaction. Return the number of documents removed."""
+        """Remove documents without tombstones, in one transaction. Return the number that existed."""
         return self._retirement.purge(ids)
 
     def set_expiry(self, doc_id: str, at: float | None) -> None:
@@ -451,42 +451,42 @@ class Database:
         self._retirement.set_expiry(doc_id, at)
 
     def expiry(self, doc_id: str) -> int | None:
-        """Return when a document expires, in seconds since 1970, or None if it does not."""
+        """Return when a document expires, in seconds since 1970; None if it never does or is not stored."""
         return self._retirement.expiry(doc_id)
 
     def purge_expired(self) -> int:
-        """Purge the expired documents.
+        """Purge the expired documents. Return the number of documents purged.
 
-        The clock must be trustworthy. Return the number of documents purged.
+        Call this only when the system clock is known to be right.
         """
         return self._retirement.purge_expired(self._clock())
 
     def set_floor(self, prefix: str, first: str) -> None:
-        """Refuse from now on documents from peers whose ids begin with `prefix` and sort below `first`.
+        """Set a floor: refuse documents from peers whose ids begin with `prefix` and sort below `first`.
 
-        A floor is never lowered.
+        If the prefix already has a higher floor, nothing changes.
         """
         self._floors.set(prefix, first)
 
     def floor(self, doc_id: str) -> bool:
-        """Return True if a document lies below a floor, so that it was purged and is not wanted again."""
+        """Return True if a document id lies below a floor, so that the document is refused from peers."""
         with self._engine.reading:
             return self._floors.below(doc_id)
 
     def floors(self) -> dict[str, str]:
-        """Return all floors: for each prefix, the first id wanted."""
+        """Return all floors: for each prefix, the first id that is accepted."""
         return self._floors.all()
 
     # --- the file
 
     def renew_identity(self) -> None:
-        """Give the store a new identity after it has lost changes, so that peers start from the beginning."""
+        """Give the store a new identity after a loss of changes, so that peers start from the beginning."""
         self.uuid = meta.renew_identity(self._engine)
 
     def checkpoint(self) -> None:
-        """Move as much as possible from the write-ahead log into the file.
+        """Move pages from the write-ahead log into the database file.
 
-        It never waits for other connections.
+        Pages that other connections still need stay in the log, because this never waits.
         """
         with self._engine.reading:
             self._engine.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -512,9 +512,9 @@ class Database:
         return CompactionResult(blobs, blob_bytes, self.shrink())
 
     def shrink(self, most: int | None = None) -> int:
-        """Release about `most` bytes of free pages to the file system; None for all.
+        """Release free pages to the file system, in small transactions.
 
-        The pages are released in small transactions. Returns the number of bytes released.
+        `most` is the approximate number of bytes to release; None for all. Returns the bytes released.
         """
         connection = self._engine.connection
         with self._engine.reading:
@@ -532,7 +532,8 @@ class Database:
     def check(self, *, deep: bool = True, progress: Callable[[], None] = lambda: None) -> list[str]:
         """Return the faults found in the store, one line each; empty if there are none.
 
-        `deep` reads all of it. `progress` is called often.
+        With `deep`, the whole file is read, otherwise only the small tables and the newest documents.
+        `progress` is called regularly.
         """
         return check.findings(self._engine, deep=deep, progress=progress)
 

@@ -1,7 +1,7 @@
-"""Changes of documents: local edits, revisions from elsewhere, and resolutions of conflicts.
+"""Write operations on documents: local edits, revisions from peers, and resolutions of conflicts.
 
-Each function is one write: it loads the document's row, changes its revision tree, and stores both under the
-next sequence.
+Each operation loads the document's row, changes its revision tree, and stores the row under the next
+sequence.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -40,9 +40,10 @@ class Edits:
         self._single_writer = single_writer
 
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
-        """Store a local edit. `parent` is the current revision, or None where there is no live document.
+        """Store a local edit, and return the new revision.
 
-        Returns the new revision. Raises ConflictError if `parent` is not the current revision.
+        `parent` is the revision that it replaces, or None if the document is new or deleted. Raises
+        ConflictError if `parent` is not the current revision.
         """
         bodies.check_id(document_id)
         with self._engine.writing:
@@ -67,7 +68,7 @@ class Edits:
                 raw = attachments.keep_attachments(document_id, raw, row.raw)
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
-                # No peer would accept a revision that follows it, so the document begins again.
+                # No peer would accept a successor of that revision, so the document gets a new root.
                 again = revisions.RESTART_OF_ONE if self._single_writer(document_id) else revisions.RESTART
                 revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
                 history, tree = [], RevisionTree()
@@ -97,7 +98,7 @@ class Edits:
         deleted: bool,
         allow_conflict: bool,
     ) -> InsertOutcome:
-        """Store a revision made elsewhere; see `Database.insert`."""
+        """Store a revision that a peer has made; see `Database.insert`."""
         bodies.check_id(document_id)
         _check_sound(document_id, revision)
         revisions.check_history(revision, history)
@@ -117,9 +118,9 @@ class Edits:
             return InsertOutcome.NEW
 
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
-        """Store the only revisions of new documents, given as (id, revision, body, deleted).
+        """Store new documents that have one revision each, given as (id, revision, body, deleted).
 
-        Returns False, and stores nothing, if one exists already or lies below a floor.
+        Returns False, and stores nothing, if any of the documents exists already or lies below a floor.
         """
         new = []
         with self._engine.writing:
@@ -139,9 +140,9 @@ class Edits:
         return True
 
     def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
-        """End a conflict: give the winning branch this body, and close every other live branch.
+        """Resolve a conflict: store this body on the winning branch, and close every other live branch.
 
-        Return the winner.
+        Returns the winning revision. See `Database.resolve`.
         """
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
@@ -188,7 +189,7 @@ class Edits:
     ) -> InsertOutcome:
         """Store a newer revision of a document with a single writer.
 
-        Such a document has one branch: a newer revision replaces the older one, whatever its history.
+        Such a document has only one branch. A newer revision replaces the older one, whatever its history.
         """
         if not revisions.newer(revision, row.revision):
             known = revision == row.revision or revision in row.revisions().nodes
@@ -215,7 +216,7 @@ class Edits:
         new = tree.insert(revision, history, deleted=deleted, body=raw)
         after = tree.leaves()
         if not new:
-            if len(after) < len(before):  # the history has shown that an apparent branch was an ancestor
+            if len(after) < len(before):  # the history shows that a supposed branch is an ancestor
                 self._store(row, tree)
             return InsertOutcome.KNOWN
         branched = bool(before) and len(after) > len(before)
@@ -241,7 +242,7 @@ class Edits:
 
 
 def _check_sound(document_id: str, revision: str) -> None:
-    """Raise DocumentError for a revision after which nobody could ever write the document again."""
+    """Raise DocumentError for a revision at or beyond SOUND_LIMIT, which would prevent further edits."""
     if not revisions.is_sound(revision):
         text = f"{document_id}: there is no higher generation for edits after revision {revision[:80]}"
         raise DocumentError(text)
@@ -252,10 +253,10 @@ class _ThereAlreadyError(Exception):
 
 
 def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
-    """Return the generation of a closed branch that outranks this deletion of the last live one; 0 if none.
+    """Return the generation that a deletion must exceed to become the current revision; 0 if it does so now.
 
-    The deletion would then not be the current revision, and a peer that reads only current revisions would
-    not learn of it. So the deletion is made to outrank that branch.
+    When the last live branch is deleted, an already closed branch may outrank the deletion. A peer that reads
+    only current revisions would then not learn of the deletion.
     """
     others = [leaf for leaf in tree.leaves() if leaf != parent]
     if not others or not all(tree.nodes[leaf].deleted for leaf in others):
@@ -265,7 +266,7 @@ def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
 
 
 def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
-    """Return the revisions, among those that remotes have, whose bodies are small enough to keep."""
+    """Return the revisions in `held` whose bodies are stored and small enough to keep as bases of deltas."""
     return {
         revision
         for revision in held
@@ -276,7 +277,7 @@ def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
 
 
 def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
-    """Return True if a revision already has the body and the state of a resolution."""
+    """Return True if a revision already has this body and deletion flag."""
     node = tree.nodes[revision]
     stored, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
     return node.deleted == deleted and (

@@ -1,7 +1,7 @@
 """A connection to the store's file, with locking, transactions and sequence numbers.
 
-The engine knows nothing about documents. Every read goes through `reading`, and every write through `writing`
-or `savepoint()`. All of them may be nested, and they translate apsw's exceptions to the store's own.
+The engine does not know what a document is. Every read happens within the scope `reading`, and every write
+within `writing` or `savepoint()`. Scopes may be nested, and translate apsw's exceptions to the store's own.
 """
 
 import threading
@@ -18,7 +18,7 @@ from .writer_queue import WriterQueue
 
 
 class Scope:
-    """A context manager made of two functions. The second receives the exception, or None."""
+    """A context manager made of two functions; the second one receives the exception, or None."""
 
     __slots__ = ("_enter", "_leave")
 
@@ -36,7 +36,7 @@ class Scope:
 
 
 class Engine:
-    """A connection that threads may share. A transaction excludes the other threads until it ends."""
+    """A connection that threads may share. Other threads wait while one of them is in a transaction."""
 
     def __init__(self, connection: apsw.Connection, path: Path, *, committed: Callable[[], None]) -> None:
         self.connection: Final = connection
@@ -45,9 +45,9 @@ class Engine:
         self.reading: Final = Scope(self._lock_in, self._let_go)
         """Scope that holds the lock for reading."""
         self.writing: Final = Scope(self._join, self._part)
-        """Scope that joins the open transaction, or begins one of its own."""
+        """Scope that joins the open transaction, or else begins one and commits it at the end."""
         self.damage: DamagedError | None = None
-        """The last damage found, even if another caller received the error; None if there was none."""
+        """The last damage that any caller has found; None if there was none."""
         self._committed = committed
         self._turnstile = WriterQueue(path.with_name(f"{path.name}.lock"))
         self._lock = threading.RLock()
@@ -62,7 +62,7 @@ class Engine:
     def savepoint(self) -> Scope:
         """Return a transaction scope.
 
-        The outermost scope commits; an inner one can be rolled back by itself.
+        The outermost scope commits at its end. An inner scope can be rolled back without the outer one.
         """
         return Scope(self._save, self._release)
 
@@ -73,27 +73,27 @@ class Engine:
 
     @property
     def transaction(self) -> tuple[int, int]:
-        """Numbers of transactions begun and rolled back.
+        """Number of transactions begun, and number of rollbacks.
 
-        While neither changes, values already read stay valid.
+        Values read inside a transaction stay valid until one of these numbers changes.
         """
         return self._begun, self._rolled_back
 
     def next_sequence(self) -> int:
         """Return the sequence for the next change.
 
-        Call inside a transaction, whose commit is then announced.
+        Call inside a transaction. Watchers are then notified when it is committed.
         """
         self._sequence += 1
         self._changed = True
         return self._sequence
 
     def last_sequence(self) -> int:
-        """Return the highest sequence ever assigned to a change. Call inside one of the scopes."""
+        """Return the highest sequence ever assigned. Call inside one of the engine's scopes."""
         return self._sequence if self._depth else self._read_sequence()
 
     def damaged(self, what: str) -> DamagedError:
-        """Record damage in the file, and return the error to raise."""
+        """Record that the file is damaged, and return the error to raise."""
         self.damage = damaged(self.path, what)
         return self.damage
 
@@ -117,7 +117,7 @@ class Engine:
             raise self._gone()
 
     def _let_go(self, error: BaseException | None) -> None:
-        """Release the lock, and raise the store's own exception in place of apsw's."""
+        """Release the lock. If the scope ended with an apsw exception, raise the store's own instead."""
         own: StoreError | None = None
         if isinstance(error, apsw.Error):
             own = translated(error, self.path)
@@ -170,7 +170,7 @@ class Engine:
         self._depth = 1
 
     def _end(self, error: BaseException | None) -> None:
-        """Commit, or roll back after an error. In every case no transaction is open afterwards."""
+        """Commit, or roll back after an error. No transaction is open afterwards, even if this raises."""
         self._depth = 0
         if error is not None:
             self._rollback()
@@ -187,7 +187,7 @@ class Engine:
             self._committed()
 
     def _gone(self) -> StoreError:
-        """Return the error for a transaction that SQLite rolled back by itself: nothing more may join it."""
+        """Return the error for use of a transaction that SQLite has rolled back automatically."""
         reason = "by SQLite" if self._undone is None else str(self._undone)
         return StoreError(
             f"{self.path}: nothing was written, because the transaction was rolled back: {reason}"

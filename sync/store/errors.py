@@ -92,7 +92,7 @@ def damaged(path: Path, what: str) -> DamagedError:
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
-    """Return the store's error for one of apsw's, with the file's path in the text."""
+    """Return the store's own error for an error raised by apsw, with the file's path in the text."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)) or lacks_names(error):
         return damaged(path, str(error))
     for theirs, ours, remedy in _TRANSLATIONS:
@@ -102,9 +102,9 @@ def translated(error: apsw.Error, path: Path) -> StoreError:
 
 
 def lacks_names(error: apsw.Error) -> bool:
-    """Return True if a statement names a table or column that the file does not have.
+    """Return True if SQLite reports that a table or column named in a statement does not exist.
 
-    Our statements are constant, so the text of the file's schema is damaged.
+    Our statements are constant, so this means that the schema in the file is damaged.
     """
     return isinstance(error, apsw.SQLError) and _LACKING.search(str(error)) is not None
 
@@ -113,7 +113,7 @@ _LACKING: Final = re.compile(
     r"no such (?:table|column|index)|has no column named|no such collation"
     r"|does not match any PRIMARY KEY or UNIQUE"
 )
-"""SQLite's words, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
+"""SQLite's error messages, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
 
 _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.ENOSPC: (FullError, "the file system is full; free some space"),

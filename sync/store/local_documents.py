@@ -1,6 +1,6 @@
-"""Local documents, which are never replicated. Replication keeps its checkpoints in them.
+"""Local documents, which are never replicated. For example, a replication stores its checkpoint in one.
 
-Each has its own revision `0-<n>`, and a write must give the revision that it replaces.
+Each has its own revision `0-<n>`. Every write must name the revision that it replaces.
 """
 
 import zlib
@@ -39,7 +39,7 @@ class LocalDocuments:
         return LocalDocument(key, f"0-{number}", body)
 
     def put(self, key: str, body: Mapping[str, Any] | bytes, *, parent: str | None) -> str:
-        """Write a document. `parent` is the revision that it replaces, or None if there must be none.
+        """Write a document. `parent` is the revision that it replaces, or None if it is new.
 
         Returns:
             The new revision.
@@ -64,9 +64,9 @@ class LocalDocuments:
             self._engine.execute("DELETE FROM local WHERE key = ?", (key,))
 
     def _expect(self, key: str, parent: str | None) -> int:
-        """Return the number of the current revision, 0 for none.
+        """Return the number of the current revision; 0 if there is no document.
 
-        Raise ConflictError unless it is `parent`.
+        Raises ConflictError if `parent` is not the current revision.
         """
         number = self._engine.execute("SELECT rev FROM local WHERE key = ?", (key,)).get
         current = None if number is None else f"0-{number}"

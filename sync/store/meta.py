@@ -8,22 +8,21 @@ from sync.store.engine import Engine
 
 UUID: Final = "uuid"
 SEQUENCE: Final = "sequence"
-"""Key of the highest sequence ever assigned, for when no document shows it because the last one was purged.
-"""
+"""Key of the highest sequence ever assigned, recorded when the document that had it is purged."""
 SCHEMA: Final = "schema"
-"""Key of a checksummed copy of the schema version; the one in the file's header has no checksum."""
+"""Key of a copy of the schema version with a checksum, which the version in the file's header lacks."""
 FLOORS: Final = "floors"
-"""Key of the counter of changes to floors, so that each process knows when to read them again."""
+"""Key of the counter of changes to floors, which shows each process when to read the floors again."""
 TICKS: Final = "ticks"
 """Key of the counter of service ticks; see `sync.store.checkpoints`."""
 SIZES: Final = "sizes"
-"""Key of the sequence up to which documents are not yet counted in `sync.store.sizes`."""
+"""Key of the sequence up to which the documents are not yet counted by `sync.store.sizes`."""
 
 PUT: Final = (
     "INSERT INTO meta(key, value, crc) VALUES (?1, ?2, ?3)"
     " ON CONFLICT(key) DO UPDATE SET value = ?2, crc = ?3"
 )
-"""Statement that binds key, value and checksum."""
+"""Statement that writes a fact. Its parameters are key, value and checksum."""
 
 Value = str | int
 

@@ -29,7 +29,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """An entry of the feed of changes: a document, at the sequence of its last change."""
+    """An entry in the feed of changes: the last change of one document."""
 
     sequence: int
     id: str
@@ -42,7 +42,7 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision with everything needed to send it."""
+    """A revision with all that is needed to send it to a peer."""
 
     id: str
     rev: str
@@ -67,10 +67,10 @@ class LocalDocument:
 
 
 class InsertOutcome(Enum):
-    """The outcome of inserting a revision made elsewhere."""
+    """The outcome of inserting a revision made by a peer."""
 
     NEW = auto()
-    """The revision was stored as a successor of the stored one, or as the first of its document."""
+    """The revision was stored as a successor of a stored revision, or as the first of its document."""
     KNOWN = auto()
     """The revision was already stored."""
     CONFLICT = auto()
@@ -101,7 +101,7 @@ class CompactionResult:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes that the store takes on its file system."""
+    """The space in bytes that the store takes on its file system."""
 
     used: int
     """Bytes in use in the database file."""
@@ -113,5 +113,5 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Sum of all bytes that the store takes."""
+        """Total size of the store in bytes: database file, write-ahead log and blobs."""
         return self.used + self.free + self.wal + self.blobs

@@ -1,10 +1,10 @@
 """Notifications between processes that documents have changed.
 
 Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
-there. A notification is only a hint. A watcher reads the feed of changes from the last sequence it has seen,
-so a hint lost in a full buffer loses nothing, because another hint is waiting there. Without such a directory
-(as in the `db` commands on any file) only watchers of the same `Database` are notified at once. The others
-detect a change by polling SQLite's `data_version`.
+there. A notification is only a hint that the feed of changes must be read from the last sequence seen. So no
+change is missed if a hint is lost because a socket's buffer is full: other hints are waiting in that buffer.
+Without a shared directory, as with the `db` commands, only watchers of the same `Database` are notified at
+once. Other watchers detect changes by polling SQLite's `data_version`.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from sync.store.errors import translated_os
 _PATH_LIMIT: Final = 107
 """Maximum length in bytes of a Unix socket's path (unix(7): 108 with the NUL)."""
 _POLL: Final = 0.2
-"""Seconds between polls of SQLite while waiting, for changes by processes that announce nothing."""
+"""Seconds between polls of SQLite while waiting, to detect changes by processes that send no hints."""
 _numbers: Final = itertools.count()
 
 
 class ChangeWatcher:
-    """A context manager that wakes up when documents may have changed. Close it after use."""
+    """A receiver of hints that documents may have changed. It is a context manager; close it after use."""
 
     def __init__(self, own: socket.socket, *, close: Callable[[], None], changed: Callable[[], bool]) -> None:
         self._socket = own
@@ -52,7 +52,7 @@ class ChangeWatcher:
         return was_notified
 
     def ask(self) -> bool:
-        """Return True if another connection has written since the last call, announced or not."""
+        """Return True if another connection has written since the last call, even if it sent no hint."""
         return self._changed()
 
     def wait(self, timeout: float) -> bool:
@@ -82,10 +82,16 @@ class ChangeWatcher:
 
 
 class ChangeAnnouncer:
-    """A factory of watchers for one store, which also wakes them up."""
+    """The sender of hints for one store. It also creates watchers."""
 
     def __init__(self, directory: Path | None, name: str, *, changed_elsewhere: Callable[[], int]) -> None:
-        """Create an announcer. `name` distinguishes the store from others that use the same directory."""
+        """Create an announcer.
+
+        Args:
+            directory: directory of the watchers' sockets; None to notify only watchers of this object.
+            name: name that distinguishes the store from others that use the same directory.
+            changed_elsewhere: returns a number that changes when another connection has written.
+        """
         self._directory = directory
         self._prefix = f"{name}."
         self._version = changed_elsewhere
@@ -93,7 +99,7 @@ class ChangeAnnouncer:
         self._sender = _datagram_socket() if directory is not None else None
 
     def announce(self) -> None:
-        """Wake up every watcher, without waiting for any that cannot be reached."""
+        """Send a hint to every watcher. It never waits; watchers that cannot be reached are skipped."""
         for sender in list(self._local):
             with contextlib.suppress(OSError):  # for the reasons given in `_send`
                 sender.send(b"\n")
@@ -110,7 +116,7 @@ class ChangeAnnouncer:
         """Return a new watcher.
 
         Raises:
-            StoreError: the directory of announcements cannot be used.
+            StoreError: a socket cannot be created in the shared directory.
         """
         if self._directory is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -146,7 +152,7 @@ class ChangeAnnouncer:
         return ChangeWatcher(bound, close=lambda: path.unlink(missing_ok=True), changed=self._asker())
 
     def close(self) -> None:
-        """Stop announcing, and close the sockets."""
+        """Close the sockets; no hints are sent afterwards."""
         for sender in self._local:
             sender.close()
         self._local.clear()
@@ -173,8 +179,8 @@ class ChangeAnnouncer:
             with contextlib.suppress(OSError):
                 _remove_if_socket(directory / name)  # its process has died
         except OSError:
-            # The socket is full (it has hints enough), just closed, or another user's. The commit stands all
-            # the same, and a watcher that misses the hint polls SQLite.
+            # The socket's buffer is full of earlier hints, or the socket was just closed, or it belongs to
+            # another user. The commit is not affected, and a watcher that misses the hint polls SQLite.
             return
 
 
@@ -191,7 +197,7 @@ def _datagram_socket() -> socket.socket:
 
 @contextlib.contextmanager
 def _address(directory: Path, name: str) -> Iterator[str]:
-    """Yield the socket's address. A path that is too long goes through a descriptor of its directory."""
+    """Yield the socket's path, or one through a descriptor of its directory if that path is too long."""
     path = str(directory / name)
     if len(os.fsencode(path)) <= _PATH_LIMIT:
         yield path

@@ -1,7 +1,7 @@
-"""Removal of documents without a trace: purging and expiry, but not deletion, which peers learn about.
+"""Purging and expiry, which remove documents without a tombstone, so that peers do not learn of the removal.
 
-A sequence is never assigned twice: when the document with the highest sequence is removed, that sequence is
-recorded.
+A sequence is never assigned twice. So when the document with the highest sequence is purged, that sequence is
+recorded in the store.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Purge:
         self._departures = departures
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Remove documents in one transaction. Return the number of documents removed."""
+        """Remove documents in one transaction. Return the number of documents that existed."""
         engine = self._engine
         with engine.writing:
             count = 0
@@ -55,7 +55,7 @@ class Purge:
             rows.rewrite(self._engine, row.sequence, row)
 
     def expiry(self, document_id: str) -> int | None:
-        """Return when a document expires, in seconds since 1970, or None if it does not."""
+        """Return when a document expires, in seconds since 1970; None if it never does or is not stored."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         return None if row is None else row.expires

@@ -1,7 +1,7 @@
-"""Floors: history that was purged here and is not accepted again from peers.
+"""Floors, below which history was purged here and is not accepted from peers again.
 
-A floor is a prefix of ids and the first id that is wanted. Other processes may set floors too. A counter,
-checked in each transaction, shows when they must be read again.
+A floor consists of a prefix of document ids, and the first id with this prefix that is still accepted. Other
+processes may set floors too. So floors are cached, and read again when a counter in the file has changed.
 """
 
 import zlib
@@ -28,7 +28,9 @@ class PurgeWatermarks:
         self._counter: tuple[int, int] | None = None
 
     def set(self, prefix: str, first: str) -> None:
-        """Refuse ids that begin with `prefix` and sort below `first`. A floor is never lowered.
+        """Set a floor: refuse ids that begin with `prefix` and sort below `first`.
+
+        If the prefix already has a higher floor, nothing changes.
 
         Raises:
             DocumentError: `first` does not begin with `prefix`.
@@ -46,7 +48,7 @@ class PurgeWatermarks:
                 self._transaction = None
 
     def below(self, document_id: str) -> bool:
-        """Return True if this document lies below a floor. Call inside one of the engine's scopes."""
+        """Return True if this document id lies below a floor. Call inside one of the engine's scopes."""
         self.look()
         return self.is_below(document_id)
 
@@ -57,7 +59,7 @@ class PurgeWatermarks:
             self._refresh()
 
     def is_below(self, document_id: str) -> bool:
-        """Return True if this document lies below a floor, as of the last `look`."""
+        """Return True if this document id lies below a floor. Call `look` first, in the same transaction."""
         for length in self._lengths:
             first = self._firsts.get(document_id[:length])
             if first is not None and document_id < first:
@@ -65,13 +67,13 @@ class PurgeWatermarks:
         return False
 
     def all(self) -> dict[str, str]:
-        """Return the first wanted id for each prefix."""
+        """Return all floors: for each prefix, the first id that is accepted."""
         with self._engine.reading:
             self._refresh()
             return dict(self._firsts)
 
     def _refresh(self) -> None:
-        """Read the floors again if the counter has changed, or if what was read may have been rolled back."""
+        """Read the floors again if the counter has changed, or if the cached floors may be rolled back."""
         transaction = self._engine.transaction
         counter = (transaction[1], meta.count(self._engine, meta.FLOORS))
         if counter != self._counter:

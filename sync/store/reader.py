@@ -1,7 +1,7 @@
-"""Read operations on documents: one, many in order of id, the feed of changes, and queries of replication.
+"""Read operations: single documents, documents by id, the feed of changes, and queries for replication.
 
-No read transaction lasts long. Queries over many documents read them in pages, so that the write-ahead log
-can be reset in between.
+No read transaction lasts long. Queries that return many documents read them in pages, so that SQLite can
+reset the write-ahead log in between.
 """
 
 import sys
@@ -33,7 +33,10 @@ class Reader:
         self._single_writer = single_writer
 
     def get(self, document_id: str, revision: str | None) -> Document | None:
-        """Return a document at its current revision, or at another revision whose body is kept."""
+        """Return a document at `revision`, or at its current revision if that is None.
+
+        Returns None if the document is not stored, or if the body of `revision` is not stored.
+        """
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -55,7 +58,7 @@ class Reader:
     def revision(
         self, document_id: str, revision: str, until: Collection[str], limit: int
     ) -> Revision | None:
-        """Return a revision with its body and the ancestors to send with it; None if its body is not kept."""
+        """Return a revision to send, with its history; None if its body is not stored. See `Database`."""
         with self._engine.reading:
             row = rows.load(self._engine, document_id)
         if row is None:
@@ -72,7 +75,7 @@ class Reader:
         return Revision(document_id, revision, node.deleted, node.body, history)
 
     def first_revisions(self, first: int, last: int) -> dict[int, Revision]:
-        """Return, by sequence, the documents from `first` to `last` that have only one known revision."""
+        """Return the documents with a single known revision, from sequence `first` to `last`, by sequence."""
         with self._engine.reading:
             page = self._engine.execute(
                 f"{rows.SELECT} WHERE seq >= ? AND seq <= ? AND tree IS NULL", (first, last)
@@ -100,7 +103,7 @@ class Reader:
         ]
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each (id, revision), True if its branch was closed here while another is live."""
+        """Return, for each (id, revision), True if its branch is closed here while another one is live."""
         offers = list(offered)
         here = self.current([document_id for document_id, _ in offers])
         answers = []
@@ -115,13 +118,12 @@ class Reader:
         return answers
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), None if it is not wanted, else the known ancestors."""
+        """Return, for each offered (id, revision), the ancestors stored here, or None if it is not wanted."""
         answers: list[list[str] | None] = []
         with self._engine.reading:
             self._floors.look()
             offers = list(offered)
-            # One statement for all: with one statement each, most of the time would be spent on starting
-            # them.
+            # One statement reads all documents, because starting a statement takes longer than reading one.
             here = {
                 document_id: (current, tree)
                 for document_id, current, tree in self._engine.execute(
@@ -139,7 +141,7 @@ class Reader:
         return answers
 
     def stored_bytes(self, document_id: str) -> int:
-        """Return the bytes of all kept bodies of a document and of its history; 0 if it is not stored."""
+        """Return the size in bytes of a document's stored bodies and history; 0 if it is not stored."""
         with self._engine.reading:
             size: int | None = self._engine.execute(
                 "SELECT ifnull(length(body), 0) + ifnull(length(tree), 0) FROM docs WHERE id = ?",
@@ -148,9 +150,9 @@ class Reader:
         return size or 0
 
     def unsound(self, least: int) -> list[str]:
-        """Return the ids of documents whose current revision is of generation `least` or above.
+        """Return the ids of documents whose current revision has generation `least` or a higher one.
 
-        Readings are skipped: they far outnumber all other documents, and are of generation 1.
+        Readings are skipped, because they far outnumber all other documents and always have generation 1.
         """
         with self._engine.reading:
             return [
@@ -193,7 +195,7 @@ class Reader:
         return older[:ANCESTORS]
 
     def changes(self, since: int, limit: int | None) -> list[DocumentChange]:
-        """Return the documents whose last change came after sequence `since`, in order of that change."""
+        """Return the last change of each document after sequence `since`, in order of sequence."""
         with self._engine.reading:
             page: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT seq, id, rev, flags, ifnull(length(body), 2) FROM docs"
@@ -257,7 +259,7 @@ class Reader:
 
 
 def as_document(row: DocumentRow) -> Document:
-    """Convert a row to the document at its current revision."""
+    """Return the document at its current revision that a row contains."""
     return Document(
         row.document_id,
         row.revision,

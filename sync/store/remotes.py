@@ -1,10 +1,11 @@
 """The revisions that remotes are known to have.
 
-Such a revision is not pruned, so that its successors can be sent as its successors. Its body is kept, so that
-a delta can be sent instead of the whole body.
+Such a revision is not pruned, so that later revisions can be sent with a history that leads to it. Its body
+is kept, so that a delta can be sent instead of the whole body.
 
-A remote without a name is identified by its checkpoint, whose id it chooses itself, and a vessel reports
-itself which store it has. So the number of remotes is limited for each owner, and the oldest are forgotten.
+A remote without a name is identified by its checkpoint, whose id the remote chooses. A vessel is identified
+by its name and its store, whose id the vessel reports. Either could invent any number of ids. So the number
+of remotes is limited for each owner, and the oldest are forgotten.
 """
 
 from typing import Any, Final
@@ -12,16 +13,16 @@ from typing import Any, Final
 from sync.store.engine import Engine
 
 MOST: Final = 50
-"""Maximum number of remotes of one owner: as many as it may have checkpoints.
+"""Maximum number of remotes of one owner, which is also the maximum number of its checkpoints.
 
-A vessel has one for each card.
+A vessel needs one remote for each card.
 """
 _UNNAMED: Final = "client:"
 _VESSEL: Final = "vessel:"
 
 
 def unnamed(owner: str, client: str) -> str:
-    """Return the name under which to record a peer that is known only by its owner's checkpoint."""
+    """Return the name of a remote that is identified by its owner and the id of its checkpoint."""
     return f"{_UNNAMED}{client.replace('@', '%40')}@{owner}"
 
 
@@ -44,7 +45,7 @@ class Remotes:
         }
 
     def set(self, document_id: str, remote: str, revision: str) -> None:
-        """Record that a remote now has this revision, replacing the one recorded before."""
+        """Record that a remote now has this revision of a document, instead of the one recorded before."""
         with self._engine.writing:
             self._engine.execute("INSERT INTO remotes(name) VALUES (?) ON CONFLICT DO NOTHING", (remote,))
             if self._engine.connection.changes():
@@ -67,7 +68,7 @@ class Remotes:
             return revision
 
     def all(self, document_id: str) -> dict[str, str]:
-        """Return the known revision of one document for each remote that has one."""
+        """Return the revision of a document that each remote is known to have, by remote."""
         with self._engine.reading:
             revisions: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT name, rev FROM remote_revs JOIN remotes ON n = remote WHERE id = ?", (document_id,)
@@ -75,7 +76,7 @@ class Remotes:
         return dict(revisions)
 
     def forget(self, remote: str) -> None:
-        """Forget all revisions of a remote that no longer exists, or that has started again."""
+        """Forget a remote and all its revisions, because it no longer exists or has started again."""
         with self._engine.writing:
             self._engine.execute(
                 "DELETE FROM remote_revs WHERE remote = (SELECT n FROM remotes WHERE name = ?)", (remote,)
@@ -88,14 +89,14 @@ class Remotes:
             self._engine.execute("UPDATE OR IGNORE remotes SET name = ? WHERE name = ?", (name, remote))
 
     def forget_earlier(self) -> None:
-        """Forget the remotes without a name whose owner an older Logboat did not record."""
+        """Forget the remotes without a name that an older Logboat recorded without an owner."""
         with self._engine.writing:
             self._forget(
                 "SELECT name FROM remotes WHERE name GLOB ? AND instr(name, '@') = 0", (f"{_UNNAMED}*",)
             )
 
     def _forget_excess(self, remote: str) -> None:
-        """Forget the oldest remotes of the same owner if there are too many."""
+        """Forget the oldest remotes of the owner of this remote, so that at most MOST remain."""
         if remote.startswith(_UNNAMED):
             head, tail = _UNNAMED, "@" + remote.partition("@")[2]
         elif remote.startswith(_VESSEL):
@@ -109,7 +110,7 @@ class Remotes:
         )
 
     def _forget(self, names: str, bindings: tuple[Any, ...]) -> None:
-        """Forget the remotes whose names a statement selects."""
+        """Forget the remotes whose names the SELECT statement `names` returns."""
         unused: list[tuple[Any, ...]] = self._engine.execute(names, bindings).fetchall()
         for (name,) in unused:
             self.forget(name)

@@ -1,9 +1,9 @@
-"""Revision ids: how they are made, which of two is newer, and which one wins.
+"""Revision ids: their creation, parsing and ranking.
 
 No other module makes, parses or ranks revision ids. They have the form of Couchbase Lite 2 and 3:
-`<generation>-<digest>`. The generation counts edits from 1. Our own digests have 32 hexadecimal digits and
-depend on parent, deletion and canonical body alone, so two vessels that make the same edit make the same
-revision. A digest made by other software is accepted unchanged.
+`<generation>-<digest>`. The generation counts edits from 1. Our own digests have 32 hexadecimal digits. They
+depend only on the parent, the deletion flag and the canonical body. So two vessels that make the same edit
+create the same revision. Digests made by other software are kept unchanged.
 """
 
 import hashlib
@@ -15,37 +15,38 @@ from typing import Final
 from sync.store.errors import DocumentError
 
 HORIZON: Final = 20
-"""Number of generations of ancestry kept below each leaf, as by default in Couchbase Lite.
+"""Number of generations of ancestors kept for each leaf, the default of Couchbase Lite.
 
-A leaf this far or further below the highest one may be an old ancestor of it that arrived late. Its link to
-the newer ones may have been pruned here but not elsewhere. So that all stores still agree, such a leaf never
-wins.
+A leaf that is at least this many generations below the highest leaf may be an old ancestor that arrived late.
+Some stores have pruned the link between the two, and others have not. Such a leaf never wins, so that all
+stores select the same winner.
 """
 
 GENERATION_LIMIT: Final = 2**31
-"""Limit of all generations, so that no peer can give a document a generation that others cannot count."""
+"""Exclusive limit of a generation in any revision id, so that every peer can store it as an integer."""
 
 SOUND_LIMIT: Final = 2**29
-"""Limit of the generations that a store accepts from elsewhere, and gives to its own edits.
+"""Exclusive limit of the generations that a store accepts from peers and assigns to its own edits.
 
-One edit each second for 17 years reaches it. A revision beyond it was forged to keep everyone else from
-writing the document again. A store that has one from an earlier version lets any other revision replace it.
+One edit per second reaches it after 17 years. A revision beyond it was forged, to prevent everyone else from
+writing the document again. If an earlier version has stored such a revision, any other revision replaces it.
 """
 
 RESTART: Final = 2**13
 """Generation of the edit that replaces a revision beyond `SOUND_LIMIT`.
 
-Few documents are edited this often, so it outranks earlier edits. It is low enough for every peer to accept.
+Few documents are edited this often, so the edit outranks the document's earlier revisions. Every peer accepts
+this generation.
 """
 
 RESTART_OF_ONE: Final = 2**24
-"""The same as `RESTART` for a document with a single writer, who may rewrite it every few seconds."""
+"""Like `RESTART`, for a document with a single writer, which may be rewritten every few seconds."""
 
 BRIDGE_LIMIT: Final = 500
 """Maximum number of missing generations between two ancestors for which substitute ids are made."""
 
 _LOW: Final = "0" * 8
-"""First digits of the digest of the tombstone that closes a losing branch."""
+"""First digits of the digest of a tombstone that closes a losing branch."""
 
 _SHAPE: Final = re.compile(r"([1-9][0-9]{0,9})-([0-9A-Za-z+/=_.-]{1,128})")
 
@@ -54,13 +55,19 @@ Rank = tuple[bool, int, str]
 
 
 def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = False, above: int = 0) -> str:
-    """Return the id of the edit that gives `parent` this canonical body; `parent` is None for a new document.
+    """Return the revision id of an edit.
 
-    The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for deletion, and the body. A
-    tombstone that closes a losing branch has a byte of its own, so that it differs from a deletion that
-    somebody intended. Its digest is also lower than other software's digests, so that it does not outrank a
-    deletion of the winning branch, which is of the same generation or a later one. The generation is one more
-    than the parent's, or than `above` if that is higher.
+    The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for the kind of edit, and the
+    body. A tombstone that closes a losing branch is a kind of its own, so that it differs from a deletion
+    that somebody intended. Its digest begins with zeros, so that it does not outrank a deletion of the
+    winning branch, which has the same generation or a later one, whatever software made that deletion.
+
+    Args:
+        parent: the revision that the edit replaces; None for a new document.
+        deleted: whether the edit deletes the document.
+        body: the new body in canonical form.
+        closing: whether the edit is the tombstone that closes a losing branch.
+        above: the generation is at least one more than this, and one more than the parent's.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
@@ -73,9 +80,9 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
 
 
 def bridged(revision: str, history: Iterable[str]) -> list[str]:
-    """Return the history of a local deletion that skips generations, newest first, with the gaps filled.
+    """Return the history of a local deletion, newest first, with substitute ids for skipped generations.
 
-    Where too many generations are missing, the gap is left.
+    A gap of more than BRIDGE_LIMIT generations is not filled.
     """
     bridge: list[str] = []
     above = generation(revision)
@@ -89,16 +96,17 @@ def bridged(revision: str, history: Iterable[str]) -> list[str]:
 
 
 def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], depth: int) -> list[str]:
-    """Return the ancestors to send to a peer whose revision trees are `depth` deep, newest first.
+    """Return the ancestors to send to a peer together with a revision, newest first.
 
-    Couchbase Lite permanently refuses a history with a missing generation, except for one gap at its depth.
-    So the ancestors sent are contiguous. Down to the newest ancestor in `known`, which the peer has reported,
-    missing generations get substitute ids. If that does not fit, ancestors just before the known one are left
-    out. Without a known ancestor, the history ends at the first missing generation.
+    Couchbase Lite permanently refuses a history with a missing generation, except for one gap at its maximum
+    depth. So the ancestors sent are contiguous. If the peer has reported an ancestor, the history ends there,
+    and missing generations before it get substitute ids. If that is longer than `depth`, the ancestors just
+    above the reported one are left out. If the peer has reported none, the history ends at the first missing
+    generation.
 
     Args:
         revision: the revision to send.
-        history: its ancestors that are known here, newest first; generations may be missing.
+        history: its ancestors that are stored here, newest first; generations may be missing.
         known: revisions that the peer has reported.
         depth: the maximum number of ancestors to send, at least 1.
     """
@@ -110,7 +118,7 @@ def handed_on(revision: str, history: Sequence[str], *, known: Collection[str], 
 
 
 def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator[str]:
-    """Yield a history up to its first gap, filling gaps before its first `fill` ancestors."""
+    """Yield a history up to its first gap. Gaps above the first `fill` ancestors are filled instead."""
     above = generation(revision)
     for index, ancestor in enumerate(history):
         number = generation(ancestor)
@@ -123,7 +131,7 @@ def _contiguous(revision: str, history: Sequence[str], *, fill: int) -> Iterator
 
 
 def _made_up(number: int, ancestor: str) -> str:
-    """Return a substitute id for an unknown generation. Every store makes the same one."""
+    """Return a substitute id for a missing generation. Every store makes the same id."""
     return join(number, hashlib.sha256(f"{number} before {ancestor}".encode()).hexdigest()[:32])
 
 
@@ -134,7 +142,7 @@ def valid(revision: str) -> bool:
 
 
 def generation(revision: str) -> int:
-    """Return the number of edits that led to this revision, including its own.
+    """Return the generation of a revision, which is 1 for the first revision of a document.
 
     Raises:
         DocumentError: the string is not a revision id.
@@ -146,7 +154,7 @@ def generation(revision: str) -> int:
 
 
 def is_sound(revision: str) -> bool:
-    """Return True if the generation of this revision leaves room for edits that follow it."""
+    """Return True if the generation of this revision is below SOUND_LIMIT."""
     return generation(revision) < SOUND_LIMIT
 
 
@@ -161,7 +169,7 @@ def join(number: int, digest: str) -> str:
 
 
 def rank(revision: str, *, deleted: bool) -> Rank:
-    """Return the sort key of a leaf within the horizon: live first, then generation, then digest."""
+    """Return the sort key of a leaf: live above deleted, then by generation, then by digest."""
     number, digest = split(revision)
     return not deleted, number, digest
 
@@ -169,16 +177,16 @@ def rank(revision: str, *, deleted: bool) -> Rank:
 def newer(first: str, second: str) -> bool:
     """Return True if `first` replaces `second` in a document with a single writer.
 
-    They are compared by generation, then digest. A generation that is not sound ranks below all others.
+    They are compared by generation, then by digest. A generation at or beyond SOUND_LIMIT ranks lowest.
     """
     return (is_sound(first), *split(first)) > (is_sound(second), *split(second))
 
 
 def winner(leaves: Iterable[tuple[str, bool]]) -> str:
-    """Return the winner among a document's leaves, which are given as (revision, deleted).
+    """Return the winning revision among a document's leaves, which are given as (revision, deleted).
 
-    The result depends on the set of leaves alone. Leaves beyond the horizon are ignored, and so are leaves
-    that are not sound while others are.
+    The result depends only on the set of leaves. Leaves at least HORIZON generations below the highest leaf
+    are ignored. Leaves at or beyond SOUND_LIMIT are ignored if there are other leaves.
     """
     ranked = [rank(revision, deleted=deleted) for revision, deleted in leaves]
     ranked = [entry for entry in ranked if entry[1] < SOUND_LIMIT] or ranked
@@ -188,7 +196,7 @@ def winner(leaves: Iterable[tuple[str, bool]]) -> str:
 
 
 def check_history(revision: str, history: Iterable[str]) -> None:
-    """Raise DocumentError unless `history` lists possible ancestors of `revision`, newest first."""
+    """Raise DocumentError unless the generations in `history` descend, starting below that of `revision`."""
     above = generation(revision)
     for ancestor in history:
         number = generation(ancestor)

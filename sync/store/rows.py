@@ -1,7 +1,7 @@
 """Rows of the table of documents: their flags, their checksum, and the statements that read and write them.
 
-Each row carries a CRC-32 over all its columns. SQLite's own check detects a broken page structure, but not a
-bit that changed inside a body.
+Each row contains a CRC-32 over all its columns. SQLite's own check detects a broken page structure, but not a
+flipped bit inside a body.
 """
 
 import zlib
@@ -16,7 +16,7 @@ from sync.store.tree import RevisionTree
 DELETED: Final = 1
 CONFLICTED: Final = 2
 HAS_BLOBS: Final = 4
-"""Flag of a document of which some kept body may refer to blobs."""
+"""Flag of a document with a stored body that may refer to blobs."""
 
 SELECT: Final = "SELECT seq, id, rev, flags, crc, expires, tree, body FROM docs"
 _BY_ID: Final = f"{SELECT} WHERE id = ?"
@@ -30,7 +30,7 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""Texts of which one occurs in every body that refers to a blob, however its `@type` is escaped."""
+"""Texts, at least one of which occurs in every body that refers to a blob, however its keys are escaped."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class DocumentRow:
         return bodies.EMPTY if self.body is None else self.body
 
     def revisions(self) -> RevisionTree:
-        """Return the revision tree, including the winner's body."""
+        """Return the revision tree, including the current revision's body."""
         if self.tree is None:
             return RevisionTree.single(self.revision, deleted=bool(self.flags & DELETED), body=self.raw)
         return RevisionTree.decode(self.tree, winner=self.revision, body=self.raw)
@@ -68,7 +68,7 @@ class DocumentRow:
 
 
 def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
-    """Return the row with these columns, in the order of `SELECT`; None if the checksum is wrong."""
+    """Return a row from its columns in the order of `SELECT`; None if the checksum is wrong."""
     sequence, document_id, revision, flags, crc, expires, tree, body = columns
     row = DocumentRow(sequence, document_id, revision, flags, expires, tree, body)
     try:
@@ -78,7 +78,7 @@ def from_columns(columns: tuple[Any, ...]) -> DocumentRow | None:
 
 
 def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
-    """Return the row with these columns.
+    """Return a row from its columns in the order of `SELECT`.
 
     Raises:
         DamagedError: the checksum is wrong.
@@ -90,7 +90,7 @@ def sound(columns: tuple[Any, ...], engine: Engine) -> DocumentRow:
 
 
 def load(engine: Engine, document_id: str) -> DocumentRow | None:
-    """Return the row of a document, or None. Call inside one of the engine's scopes."""
+    """Return the row of a document; None if it is not stored. Call inside one of the engine's scopes."""
     selected = engine.execute(_BY_ID, (document_id,)).fetchall()
     return sound(selected[0], engine) if selected else None
 
@@ -98,7 +98,7 @@ def load(engine: Engine, document_id: str) -> DocumentRow | None:
 def insert(engine: Engine, row: DocumentRow) -> bool:
     """Store a new document. Return False, and store nothing, if a row with its id exists already.
 
-    The row's sequence and blob flag are set here.
+    This function sets the row's sequence and blob flag.
     """
     row.sequence = engine.last_sequence() + 1
     row.flags |= _blob_flag(row.body)
@@ -124,10 +124,10 @@ def insert(engine: Engine, row: DocumentRow) -> bool:
 
 
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
-    """Store new documents. Return False if a row exists already for one of them.
+    """Store new documents. Return False if a row exists already for any of them.
 
-    In that case only some of the documents were stored, so the caller must roll back. Sequences and blob
-    flags of the rows are set here.
+    In that case some of the documents may have been stored, so the caller must roll back. This function sets
+    the rows' sequences and blob flags.
     """
     before = engine.last_sequence()
     columns = []
@@ -154,7 +154,7 @@ def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
 
 
 def replace(engine: Engine, old: DocumentRow, tree: RevisionTree) -> DocumentRow:
-    """Store the changed tree of a document under the next sequence. Return the new row."""
+    """Store a document's changed revision tree under the next sequence. Return the new row."""
     winner = tree.winner()
     new = DocumentRow(
         sequence=engine.next_sequence(),
@@ -170,7 +170,7 @@ def replace(engine: Engine, old: DocumentRow, tree: RevisionTree) -> DocumentRow
 
 
 def rewrite(engine: Engine, sequence: int, new: DocumentRow) -> None:
-    """Overwrite the row at `sequence`."""
+    """Replace the row that is stored at `sequence` by `new`, which may have another sequence."""
     if new.body == bodies.EMPTY:
         new.body = None
     engine.execute(

@@ -1,9 +1,10 @@
 """Rescue of the undamaged rows of a store into a new one.
 
-Every page of the damaged file is read by itself, and every row whose checksum is right is kept with its
-sequence. So only rows on the damaged pages themselves are lost, and not rows that SQLite can no longer reach
-through them. The new store has a new identity, because peers' checkpoints refer to a store with more content.
-It keeps floors and local documents. Blobs are separate files and stay where they are.
+Each page of the damaged file is read separately, and every row with a correct checksum is copied with its
+sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page on the way to
+them is damaged are rescued too. The new store has a new identity, because peers' checkpoints refer to a store
+with more content. Floors and local documents are copied as well. Blobs are separate files, and stay where
+they are.
 """
 
 import contextlib
@@ -42,19 +43,20 @@ class SalvagedStore:
     local: int
     floors: int
     lost: int
-    """Number of documents whose ids are still in the file, but which have no sound row."""
+    """Number of documents whose ids are still in an index, but whose rows are missing or damaged."""
     lost_ids: tuple[str, ...]
-    """Ids of the lost documents, at most the first thousand."""
+    """Ids of the lost documents, of which at most the first thousand are listed."""
     unreadable: int
     """Number of cells in the file that could not be decoded."""
 
 
 def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
-    """Rescue what is sound in the store at `path` into a new one at `into`, only reading the damaged file.
+    """Copy the undamaged rows of the store at `path` to a new store at `into`. The damaged file is only read.
 
-    `progress` is called now and then.
+    `progress` is called regularly.
 
-    This process must not have the damaged store open: reading its pages drops SQLite's locks on it.
+    This process must not have the damaged store open, because closing the file after reading its pages would
+    drop SQLite's locks.
 
     Raises:
         StoreError: `into` exists, there is no room for it, or `path` cannot be read at all.
@@ -75,14 +77,14 @@ def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: No
 
 
 class _Salvage:
-    """A single pass over a damaged file."""
+    """The rescue of one damaged file."""
 
     def __init__(self, pages: Pages, engine: Engine, progress: Callable[[], None]) -> None:
         self._progress = progress
         self._pages = pages
         self._engine = engine
         self._others = {meta.UUID, meta.SEQUENCE, meta.SCHEMA, meta.FLOORS, meta.TICKS, meta.SIZES}
-        """Keys of other tables whose index entries look like those of the documents."""
+        """Keys of other tables, whose index entries look like entries of the index of document ids."""
 
     def run(self) -> SalvagedStore:
         meta.identity(self._engine)
@@ -110,7 +112,7 @@ class _Salvage:
         )
 
     def _keep(self, record: PageRecord) -> None:
-        """Keep a row if its shape and its checksum show that it is one of ours."""
+        """Copy a row to the new store if its columns and checksum match one of our tables."""
         execute = self._engine.execute
         match record.values:
             case (None, str(), str(), int(), int(), int() | None, bytes() | None, bytes() | None):
@@ -149,13 +151,16 @@ class _Salvage:
                 pass  # from a table that is created again, or damaged and then reported as lost
 
     def _drop_unwanted(self) -> None:
-        """Delete documents below floors, as purged documents reappear if the free-page list is damaged."""
+        """Delete documents below floors from the new store.
+
+        Purged documents reappear if the list of free pages is damaged.
+        """
         with self._engine.writing:
             for prefix, first in self._engine.execute("SELECT prefix, first FROM floors").fetchall():
                 self._engine.execute("DELETE FROM docs WHERE id >= ? AND id < ?", (prefix, first))
 
     def _lost(self) -> list[str]:
-        """Return the ids in the index of documents that have no sound row."""
+        """Return the document ids that the index contains, but for which no row was copied."""
         lost = set()
         with self._engine.reading:
             for entry in self._pages.entries():

@@ -1,8 +1,8 @@
 """The tables of the store's file, their versions, and how a connection to it is set up.
 
-Documents are read and written elsewhere. One row of `docs` is one document. Its rowid is its sequence, and a
-document that changes moves to the end. So the feed of changes is a scan of the table from a rowid on, and its
-cost depends on what changed, not on what is stored.
+This module does not read or write documents. One row of `docs` is one document. Its rowid is its sequence, so
+a document that changes moves to the end of the table. So reading the feed of changes is a scan of the table
+from a rowid. Its cost depends on the number of changes, not on the number of stored documents.
 """
 
 import os
@@ -18,7 +18,7 @@ from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 from . import channel_removals, checkpoints, meta, sizes
 
 APPLICATION_ID: Final = 0x4C4F4742
-"""`LOGB` in the file's header, so that a file of another program is not mistaken for a store."""
+"""`LOGB` in the file's header, which distinguishes a store from other programs' databases."""
 
 SQLITE_NEEDED: Final = (3, 51, 3)
 """First SQLite version without the bug by which two connections could corrupt a database in WAL mode."""
@@ -33,14 +33,14 @@ WAL_PAGES: Final = 1000
 """Number of pages in the log that triggers an automatic checkpoint: 4 MB."""
 
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
-"""Size in bytes to which a log that a burst has made longer is truncated at the next reset."""
+"""Size in bytes to which a longer log is truncated when SQLite next resets it."""
 
 CACHE_KIB: Final = 4096
 
 _INCREMENTAL: Final = 2
-"""Mode of `auto_vacuum` in which free pages can be released without rewriting the file."""
+"""Value of `auto_vacuum` with which free pages can be released without rewriting the file."""
 _FULL: Final = 2
-"""Value of `synchronous` with which each commit is on the card before it returns, also in WAL mode."""
+"""Value of `synchronous` with which each commit is durable before it returns, also in WAL mode."""
 _MEMORY: Final = 2
 """Value of `temp_store` that avoids temporary files."""
 
@@ -72,7 +72,7 @@ CREATE TABLE unused_blobs(digest TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWI
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
-"""Schema changes: entry n takes a file from version n to n + 1. Never change a released entry: add one."""
+"""Schema changes: entry n upgrades a file from version n to n + 1. Never change a released entry; add one."""
 
 VERSION: Final = len(MIGRATIONS)
 
@@ -81,9 +81,9 @@ ADDED: Final = {
     "checkpoints": checkpoints.CREATE + checkpoints.TIDY,
     "sizes": sizes.CREATE,
 }
-"""Statements for tables that are created where they are missing, whatever the version.
+"""Statements, by table, for tables that are created if they are missing, whatever the schema version.
 
-Never change a released statement: a file that has another one counts as damaged.
+Never change a released statement: a file that was created with another statement counts as damaged.
 
 An older Logboat ignores these tables, so it can use the store after an update was rolled back.
 """
@@ -95,9 +95,9 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
     """Open a connection to the store at `path`, and bring its schema up to date.
 
     Raises:
-        UnsupportedError: SQLite is too old, the file is newer than this code, or the file is not a store.
+        UnsupportedError: SQLite is too old, the schema is newer than this code, or the file is not a store.
         DamagedError: the file is damaged.
-        StoreError: the file is missing and must not be created, or cannot be opened.
+        StoreError: the file is missing and `create` is False, or the file cannot be opened.
     """
     check_sqlite(apsw.sqlite_lib_version())
     existed = path.exists()
@@ -123,7 +123,7 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
 
 
 def check_sqlite(version: str) -> None:
-    """Raise UnsupportedError for an SQLite version that can corrupt the file."""
+    """Raise UnsupportedError if this version of SQLite can corrupt the file."""
     if tuple(int(part) for part in version.split(".")[:3]) < SQLITE_NEEDED:
         needed = ".".join(map(str, SQLITE_NEEDED))
         raise UnsupportedError(
@@ -162,7 +162,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) 
 
 
 def _use_wal(connection: apsw.Connection) -> None:
-    """Switch to WAL mode, retrying: when two processes create the file at once, SQLite does not wait here."""
+    """Switch to WAL mode. Retry if another process is creating the file, as SQLite does not wait here."""
     if connection.pragma("journal_mode") == "wal":
         return
     _retrying(lambda: connection.pragma("journal_mode", "wal"))
@@ -212,7 +212,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
 
 
 def _version_now(connection: apsw.Connection, path: Path) -> int:
-    """Return the schema version in one read transaction, since another process may be creating the file."""
+    """Return the schema version, read in one transaction because another process may be creating the file."""
     connection.execute("BEGIN")
     try:
         return _version(connection, path)
@@ -228,8 +228,7 @@ def _tables(connection: apsw.Connection) -> set[str]:
 def _version(connection: apsw.Connection, path: Path) -> int:
     """Return the schema version of the file; 0 if the file is still empty.
 
-    The version is stored in the header and in the table of facts. A file where they disagree is damaged, not
-    new.
+    The version is stored both in the header and in the table `meta`. If they differ, the file is damaged.
     """
     version = connection.pragma("user_version")
     application = connection.pragma("application_id")

@@ -1,7 +1,8 @@
 """Comparison of the tables, indexes and triggers in a file with those that the code creates.
 
-SQLite's own check does not compare them with anything: one wrong bit in the text of a CREATE statement can
-rename a column. Such a file passes the check, and every statement that names the column fails.
+SQLite's integrity check cannot do this, because it does not know what the schema should be. One wrong bit in
+the stored text of a CREATE statement can rename a column. Such a file passes the integrity check, but every
+statement that names the column fails.
 """
 
 import re
@@ -20,16 +21,16 @@ _READ: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
 def differences(
     connection: apsw.Connection, needed: str, *, optional: str = "", only: bool = False
 ) -> Iterator[str]:
-    """Yield what differs in a file from the schema that statements create; nothing if it is right.
+    """Yield a description of each difference between a file's schema and the expected one.
 
-    Comments and white space do not count. Objects that no statement creates are accepted unless `only` is
-    set, since a newer Logboat may have added them before an update was rolled back.
+    Differences in comments and white space are ignored. Unknown objects are accepted unless `only` is set: a
+    newer Logboat may have added them before its update was rolled back.
 
     Args:
-        connection: of the file.
-        needed: CREATE statements of what the file must contain.
-        optional: CREATE statements of what the file may lack, but must not contain in another form.
-        only: accept nothing else in the file.
+        connection: a connection to the file.
+        needed: CREATE statements for the objects that the file must contain.
+        optional: CREATE statements for objects that may be missing. If present, they must match.
+        only: True to report objects that are neither needed nor optional.
 
     Raises:
         apsw.Error: the file cannot be read.
@@ -69,5 +70,5 @@ def _rows(connection: apsw.Connection) -> list[tuple[str, str, str, str]]:
 
 
 def _normal(sql: object) -> str:
-    """Return a statement without comments and with single spaces; '' for an index without a statement."""
+    """Return a statement without comments and with single spaces; empty for an index without a statement."""
     return "" if sql is None else _SPACE.sub(" ", _COMMENT.sub("", str(sql))).strip()

@@ -1,7 +1,7 @@
 """Sizes of documents in the store by the prefixes of their ids, and a query for the oldest documents.
 
-The file itself counts, by triggers. So the sums are right whichever process writes, even an older Logboat.
-Documents stored before the triggers existed are counted in steps (`count_earlier`).
+Triggers in the database file keep the sums. So the sums are right whichever process writes, even an older
+Logboat. Documents that were stored before the triggers existed are counted in steps (`count_earlier`).
 
 A *part* is a document's id up to its last colon, without the colon: `reading:argo:rpm:abcdef`, `note:argo`.
 This module does not know which vessel a document belongs to.
@@ -17,7 +17,7 @@ from sync.store.engine import Engine
 _PART: Final = "rtrim(rtrim({row}id, replace({row}id, ':', '')), ':')"
 """SQL for the part of an id.
 
-The inner `rtrim` removes everything after the last colon, the outer the colon.
+The inner `rtrim` removes everything after the last colon, and the outer `rtrim` removes the colon.
 """
 _BYTES: Final = (
     "2 * length(CAST({row}id AS BLOB)) + ifnull(length({row}body), 0) + ifnull(length({row}tree), 0) + 60"
@@ -63,13 +63,13 @@ CREATE: Final = (
     + _trigger("sizes_changed", "UPDATE", _removed("OLD."), _added("NEW."))
     + _trigger("sizes_removed", "DELETE", _removed("OLD."), _EMPTY)
 )
-"""Statements that are run once. Rows already in the table of documents are counted later."""
+"""Statements that create the table and its triggers. Documents stored before are counted later."""
 
 BEGIN: Final = "SELECT ifnull(max(seq), 0) FROM docs"
-"""Query for the sequence up to which documents must still be counted when the table is created."""
+"""Query, run when the table is created, for the sequence up to which documents must be counted later."""
 
 A_TIME: Final = 2_000
-"""Number of documents counted in one transaction: about 10 ms, as their bodies are not read."""
+"""Number of documents counted in one transaction, which takes about 10 ms because bodies are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Sizes:
         self._engine = engine
 
     def all(self) -> list[PartSize]:
-        """Return the size of each part, as far as documents have been counted."""
+        """Return the size of each part. Until `is_complete`, documents not counted yet are missing."""
         with self._engine.reading:
             parts: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT part, documents, bytes FROM sizes"
@@ -97,7 +97,7 @@ class Sizes:
         return [PartSize(*columns) for columns in parts]
 
     def departures(self) -> list[PartSize]:
-        """Return the size of the recorded departures of each part. Reads the whole table of departures."""
+        """Return the size of each part's rows in the table of departures, which is read completely."""
         part = _PART.format(row="")
         size = "2 * (length(CAST(id AS BLOB)) + length(CAST(channel AS BLOB))) + 40"
         with self._engine.reading:
@@ -113,7 +113,11 @@ class Sizes:
             return not meta.count(self._engine, meta.SIZES)
 
     def count_earlier(self) -> bool:
-        """Count some of the documents stored before counting began. Return True if more are left."""
+        """Count some of the documents that were stored before the triggers existed.
+
+        Returns:
+            True if more documents must be counted.
+        """
         engine = self._engine
         with engine.writing:
             boundary = meta.count(engine, meta.SIZES)
@@ -135,7 +139,7 @@ class Sizes:
         return low > 0
 
     def oldest(self, ranges: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, int]]:
-        """Return the documents whose last change came first, as (id, bytes of the body), tombstones included.
+        """Return the least recently changed documents, including tombstones, as (id, bytes of the body).
 
         Args:
             ranges: ranges of ids to search, each from the first id inclusive to the second exclusive.

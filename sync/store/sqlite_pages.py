@@ -1,8 +1,8 @@
-"""A reader of SQLite files, page by page, past damage that stops SQLite itself.
+"""A page-by-page reader of damaged SQLite files.
 
-SQLite finds a row by descending from the first page, so one bad page on the way hides everything below it.
-Here each page is read by itself, and each row that can still be decoded is returned. The caller must judge
-whether a row was really written: our rows carry checksums. Nothing is written.
+SQLite finds a row by descending from the root of a B-tree, so one bad page on the way hides everything below
+it. This module reads each page separately, and returns each row that can be decoded. A returned row may still
+be wrong, so the caller must verify it: our rows have checksums. The file is only read.
 
 The layout is that of https://sqlite.org/fileformat2.html: sections 1.3 (header), 1.5 (free list), 1.6 (B-tree
 pages, cells, overflow) and 2.1 (records).
@@ -59,7 +59,7 @@ class Pages:
         first = self.page(1) if self.count else b""
         self._usable = self.size - (first[20] if self._has_header(first) else 0)
         self.free_known = self._has_header(first)
-        """True if the list of free pages could be read. If not, deleted rows are returned as well."""
+        """True if the list of free pages could be read. Otherwise, `rows` yields deleted rows too."""
         self._free = self._free_pages(first) if self.free_known else set()
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Pages:
             self._log.close()
 
     def page(self, number: int) -> bytes:
-        """Return one page, numbered from 1; empty if it is missing or cannot be read."""
+        """Return the content of a page, numbered from 1; empty if it is missing or cannot be read."""
         if number in self._in_log:
             return self._read(self._log, self._in_log[number])
         return self._read(self._file, (number - 1) * self.size)
@@ -89,15 +89,15 @@ class Pages:
         return data if len(data) == self.size else b""
 
     def rows(self) -> Iterator[PageRecord]:
-        """Yield every row of every table that can be read."""
+        """Yield every readable row of every table."""
         for number, data, start in self._pages({_TABLE_LEAF}):
             yield from self._rows(number, data, start)
 
     def rows_beyond(self) -> Iterator[PageRecord]:
-        """Yield the rows found only in the part of a broken log that SQLite does not see (see `wal`).
+        """Yield the rows in the part of a damaged log that SQLite does not read (see `wal`).
 
-        Call it after `rows`. Rows are yielded in the order in which they were written, once for each copy of
-        their page.
+        Call this after `rows`. Rows are yielded in the order in which they were written. A row is yielded
+        again for each later copy of its page.
         """
         for frame in self._beyond:
             self._in_log[frame.page] = frame.offset
@@ -119,7 +119,7 @@ class Pages:
                 self.unreadable += 1
 
     def entries(self) -> Iterator[PageRecord]:
-        """Yield every entry of every index that can be read."""
+        """Yield every readable entry of every index."""
         most = (self._usable - 12) * 64 // 255 - 23
         for number, data, start in self._pages({_INDEX_LEAF, _INDEX_INTERIOR}):
             inner = data[start] == _INDEX_INTERIOR
@@ -131,7 +131,7 @@ class Pages:
                     self.unreadable += 1
 
     def _pages(self, kinds: set[int]) -> Iterator[tuple[int, bytes, int]]:
-        """Yield number, content and start of the B-tree header for each page in use of these kinds."""
+        """Yield each used page of these kinds: its number, content, and the offset of its B-tree header."""
         for number in range(1, self.count + 1):
             if number in self._free:
                 continue
@@ -154,7 +154,14 @@ class Pages:
                 self.unreadable += 1
 
     def _payload(self, data: bytes, at: int, size: int, *, most: int) -> bytes:
-        """Return the content of a cell with its overflow pages. At most `most` bytes stay on the page."""
+        """Return the content of a cell, including its overflow pages.
+
+        Args:
+            data: the page's content.
+            at: offset of the cell's content in the page.
+            size: total size of the content in bytes.
+            most: maximum number of content bytes that SQLite stores on the page itself.
+        """
         usable = self._usable
         if size <= most:
             local = size
@@ -205,7 +212,7 @@ class Pages:
                 break
             trunk, count = struct.unpack_from(">II", data)
             if count > self.size // 4 - 2:
-                break  # a damaged page: using its entries could hide pages in use
+                break  # the page is damaged, and its entries could name pages that are in use
             free.update(struct.unpack_from(f">{count}I", data, 8))
         self.free_known = len(free) == int.from_bytes(first[36:40])
         return free
@@ -218,7 +225,7 @@ def _plausible_size(stored: int) -> int:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Decode an integer of one to nine bytes. Return it and the offset of its end."""
+    """Decode an integer of one to nine bytes at an offset. Return it, and the offset after it."""
     value = 0
     for count, byte in enumerate(data[at : at + 9], start=1):
         if count == 9:
@@ -251,7 +258,7 @@ def _record(payload: bytes) -> tuple[Value, ...]:
 
 
 def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
-    """Decode one value of a record. Return it and its length in bytes."""
+    """Decode the value of type `kind` at an offset in a record. Return it, and its length in bytes."""
     if kind == 0:
         return None, 0
     if kind in {8, 9}:

@@ -1,9 +1,9 @@
-"""The revision tree of one document: which revision follows which, which are leaves, and which one wins.
+"""The revision tree of one document: the order of its revisions, its leaves, and the winning revision.
 
-The tree needs no file and no clock. It knows only the revisions that were inserted and not pruned, so it may
-have several roots. A parent here is the nearest known ancestor, not always the one of the previous
-generation. Each inserted history is merged with what is known, so the tree depends on the inserted revisions
-and not on their order.
+This module does no I/O. A tree contains only the revisions that were inserted and not pruned, so it may have
+several roots. The parent of a node is its nearest known ancestor, which may be several generations older.
+Each inserted history is merged into the tree, so the tree depends only on the inserted revisions, not on
+their order.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -32,7 +32,7 @@ class Node:
 
 
 class RevisionTree:
-    """The revision tree of one document. It is never empty once a revision was inserted."""
+    """The revision tree of one document."""
 
     __slots__ = ("nodes",)
 
@@ -47,13 +47,19 @@ class RevisionTree:
         return tree
 
     def insert(self, revision: str, history: Sequence[str], *, deleted: bool, body: bytes) -> bool:
-        """Add a revision with its ancestors, newest first; they may skip generations.
+        """Add a revision and its ancestors.
+
+        Args:
+            revision: the revision.
+            history: its ancestors, newest first; generations may be missing.
+            deleted: whether the revision is a deletion.
+            body: the revision's body as JSON text.
 
         Returns:
-            True if the revision was unknown.
+            True if the revision was not in the tree before.
 
         Raises:
-            DocumentError: the history is not valid.
+            DocumentError: the generations in `history` do not descend.
         """
         revisions.check_history(revision, history)
         new = revision not in self.nodes
@@ -64,7 +70,7 @@ class RevisionTree:
         return new
 
     def _merge(self, line: Sequence[str]) -> None:
-        """Record that each revision of `line` descends from the next. The first one must be known."""
+        """Record that each revision in `line` descends from the next. The first must be in the tree."""
         nodes = self.nodes
         current = nodes[line[0]]
         for revision in line[1:]:
@@ -75,7 +81,7 @@ class RevisionTree:
             older = current.parent
             if older != revision:
                 if older is not None and nodes[older].generation == number:
-                    return  # two histories contradict each other: the earlier one stands
+                    return  # two histories contradict each other: the one inserted first is kept
                 if known is None:
                     known = nodes[revision] = Node(number, None)
                 current.parent = revision
@@ -101,7 +107,7 @@ class RevisionTree:
         return [revision for revision in self.leaves() if not self.nodes[revision].deleted]
 
     def has_ended(self, revision: str) -> bool:
-        """Return True if this known live revision has no live leaf after it, while another branch has one."""
+        """Return True if a live revision's branch was closed by a tombstone while another branch is live."""
         node, live = self.nodes.get(revision), self.live_leaves()
         if node is None or node.deleted or not live:
             return False
@@ -152,9 +158,9 @@ class RevisionTree:
                 leaf = nodes.pop(leaf).parent
 
     def prune(self, keep: Collection[str] = ()) -> None:
-        """Forget ancestors beyond every leaf's horizon, except `keep`.
+        """Forget ancestors at least HORIZON generations below every leaf, except the revisions in `keep`.
 
-        Kept revisions are linked across the gaps.
+        The remaining revisions are linked across the gaps.
         """
         nodes = self.nodes
         remaining = {revision for revision in keep if revision in nodes}
@@ -178,7 +184,7 @@ class RevisionTree:
                 self.nodes[node.parent].body = None
 
     def encode(self, without_body_of: str) -> bytes:
-        """Encode the tree compactly. One body, the winner's, is left out: it has a column of its own."""
+        """Encode the tree compactly, without one revision's body: the winner's body has its own column."""
         order = sorted(self.nodes, key=lambda revision: (self.nodes[revision].generation, revision))
         index = {revision: number for number, revision in enumerate(order)}
         flat: list[Any] = []
@@ -216,7 +222,7 @@ class RevisionTree:
         return tree
 
     def faults(self) -> list[str]:
-        """Return the violated invariants in words; empty for a sound tree."""
+        """Return a description of each violated invariant; empty if the tree is valid."""
         faults = []
         for revision, node in self.nodes.items():
             if not revisions.valid(revision) or revisions.generation(revision) != node.generation:

@@ -1,9 +1,9 @@
-"""The file of a write-ahead log: preallocated before it is needed, and readable past damage in the middle.
+"""The file of SQLite's write-ahead log: preallocation, and reading beyond a damaged frame.
 
-SQLite reads a log up to the first frame with a wrong checksum. It takes the rest for the remains of a commit
-that a power cut interrupted. But if a page of the log went bad, the rest contains commits that were durable.
-The two cases can be told apart: each commit is synchronised before the next is written, so a power cut leaves
-at most one unfinished commit.
+SQLite reads a log up to the first frame with a wrong checksum. It treats the rest as a commit that a power
+cut interrupted. But if a frame in the middle was damaged later, the rest contains commits that were durable.
+The two cases can be distinguished. Each commit is synchronised before the next is written, so a power cut
+leaves at most one unfinished commit.
 
 The layout is that of https://sqlite.org/fileformat2.html, section 4.
 """
@@ -23,7 +23,7 @@ FRAME_HEADER: Final = 24
 PAGE: Final = 4096
 """SQLite's default page size, and the block size of the file system, in bytes."""
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
-"""Magic numbers, with the byte order that each one gives to the checksums."""
+"""Magic numbers of the header, each with the byte order of the checksums that it stands for."""
 
 
 class UnreadFrames(Enum):
@@ -31,14 +31,14 @@ class UnreadFrames(Enum):
 
     NOTHING = "nothing"
     ONE_COMMIT = "one commit at most"
-    """Power was cut while the commit was written, or it was durable and one of its pages went bad."""
+    """Either a power cut interrupted this commit, or it was durable and was damaged later."""
     COMMITS = "commits"
-    """All commits but the last were durable, so the log is damaged."""
+    """All of these commits but the last were durable, so the log was damaged later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A version of a page, written by one commit."""
+    """A frame of the log: one page's content as written by one commit."""
 
     page: int
     offset: int
@@ -54,7 +54,7 @@ class Log:
     seen: tuple[Frame, ...]
     """Frames of the commits that SQLite reads."""
     beyond: tuple[Frame, ...]
-    """Frames after those, without the broken ones."""
+    """Later frames of the same log, without those that have a wrong checksum."""
 
     @property
     def pages(self) -> int:
@@ -63,20 +63,20 @@ class Log:
 
 
 def length(frames: int, size: int) -> int:
-    """Return the size in bytes of a log with this number of frames."""
+    """Return the size in bytes of a log with `frames` frames of `size` bytes each."""
     return HEADER + frames * (FRAME_HEADER + size)
 
 
 def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
     """Extend the log of an open database with zeros to this number of frames, unless it is long enough.
 
-    While a log grows, each commit costs the file system three blocks of its own; afterwards none. Raises
+    While a log grows, the file system writes three more blocks for each commit, which this avoids. Raises
     OSError.
     """
     log = path.with_name(path.name + "-wal")
     missing = length(frames, size) - (log.stat().st_size if log.exists() else 0)
     if missing > 0:
-        with log.open("ab") as file:  # append wherever the end is now: SQLite writes over the zeros
+        with log.open("ab") as file:  # appends even if the log has grown since; SQLite overwrites the zeros
             file.write(bytes(missing))
             file.flush()
             os.fdatasync(file.fileno())
@@ -88,7 +88,7 @@ def page_size(header: bytes) -> int:
 
 
 def read(file: BinaryIO, size: int) -> Log:
-    """Return every frame with this page size that can be read."""
+    """Return every readable frame of a log whose database has this page size."""
     header = _header(file, size)
     if header is None:
         return Log((), tuple(_frames(file, size, *_guess(file, size), sums=None)))
@@ -112,8 +112,8 @@ def read(file: BinaryIO, size: int) -> Log:
 def unseen(path: Path) -> UnreadFrames:
     """Classify what the log of the database at `path` contains beyond the part that SQLite reads.
 
-    The work depends on the unseen part, not on the sound part. The database must not be open. Raises OSError,
-    and apsw.Error if SQLite cannot open the database.
+    SQLite itself checks the part that it reads. The database must not be open. Raises OSError if the log
+    cannot be read, and apsw.Error if SQLite cannot open the database.
     """
     log = path.with_name(path.name + "-wal")
     if not log.exists() or log.stat().st_size <= HEADER:
@@ -156,9 +156,10 @@ def _header(file: BinaryIO, size: int) -> tuple[str, bytes, tuple[int, int]] | N
 
 
 def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
-    """Return byte order and salts of the first frame that continues the one before it; empty salts if none.
+    """Return byte order and salts of the newest log, for a file whose header is broken.
 
-    Frames of older logs lie further back in the file than those of the newest.
+    They are those of the first frame whose checksum continues that of the frame before it. Frames of older
+    logs come later in the file. If there is no such frame, the salts are empty.
     """
     before: bytes | None = None
     for offset, head in _heads(file, size):
@@ -173,7 +174,7 @@ def _guess(file: BinaryIO, size: int) -> tuple[str, bytes]:
 
 
 def _heads(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and header of each complete frame, whichever log wrote it."""
+    """Yield offset and header of each complete frame, including those left over from older logs."""
     end = os.fstat(file.fileno()).st_size
     for offset in range(HEADER, end - FRAME_HEADER - size + 1, FRAME_HEADER + size):
         file.seek(offset)
@@ -189,10 +190,18 @@ def _frames(
     sums: tuple[int, int] | None,
     to_the_first_fault: bool = False,
 ) -> Iterator[Frame]:
-    """Yield the frames with these salts. `sums` is the running checksum before the first; None if unknown.
+    """Yield the frames with these salts.
 
-    A frame with a wrong checksum is left out. A frame after a broken header cannot be checked and is yielded,
-    since rows have their own checksums.
+    A frame with a wrong checksum is left out. A frame whose predecessor has a broken header cannot be
+    checked. It is yielded all the same, because rows have their own checksums.
+
+    Args:
+        file: the log.
+        size: the page size in bytes.
+        order: the byte order of the checksums, for `struct`.
+        salts: the salts in the log's header.
+        sums: the running checksum before the first frame; None if unknown.
+        to_the_first_fault: True to stop where SQLite stops reading.
     """
     for offset, head in _heads(file, size):
         is_ours = head[8:16] == salts
@@ -209,7 +218,7 @@ def _frames(
 
 
 def _is_longer(file: BinaryIO, size: int, frames: int, salts: bytes) -> bool:
-    """Return True if the log continues after this number of frames."""
+    """Return True if the log has more than this number of frames."""
     return any(at >= length(frames, size) and head[8:16] == salts for at, head in _heads(file, size))
 
 
@@ -223,7 +232,7 @@ def _follows(head: bytes, content: bytes, sums: tuple[int, int], order: str) -> 
 
 
 def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
-    """Return the log's running checksum after these bytes."""
+    """Return the running checksum after these bytes, from `sums`, the checksum before them."""
     first, second = sums
     for one, two in struct.iter_unpack(order + "II", data):
         first = (first + one + second) & 0xFFFFFFFF

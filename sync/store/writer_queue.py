@@ -1,12 +1,12 @@
 """A queue for the write lock.
 
-SQLite gives its write lock to any process that asks while it is free. So a process that writes one
-transaction after another can keep another process waiting for seconds. Here each writer first passes a
-turnstile. A writer that waits for the write lock occupies it. The process that has just written must then
-wait its turn.
+SQLite gives its write lock to any process that requests it while it is free. So a process that writes one
+transaction after another can keep another process waiting for seconds. To prevent this, each writer locks a
+turnstile before it requests the write lock, and unlocks it when it has the write lock. While one writer waits
+there, a process that has just finished writing must wait behind it.
 
-The turnstile is a courtesy and protects nothing. A writer that cannot pass within a second continues without
-it, for example because a stopped process occupies it.
+The turnstile only makes access fair; SQLite's own lock protects the data. A writer that cannot pass the
+turnstile within a second, for example because a stopped process has locked it, continues without it.
 """
 
 import fcntl
@@ -20,11 +20,10 @@ _PAUSE_S: Final = 0.001
 
 
 class WriterQueue:
-    """The turnstile of one store, in a separate file.
+    """The turnstile of one store: a lock on a separate file.
 
-    The database file itself cannot be used: closing a descriptor of it would drop SQLite's own locks
-    (howtocorrupt,
-    2.2).
+    The database file itself cannot be used for it, because closing any descriptor of that file would drop
+    SQLite's own locks (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +33,7 @@ class WriterQueue:
             self._descriptor = -1  # the folder is read-only, so nobody writes the store either
 
     def enter(self) -> None:
-        """Wait for the turn, at most one second."""
+        """Lock the turnstile, waiting at most one second."""
         if self._descriptor < 0:
             return
         deadline = 0.0
@@ -46,7 +45,7 @@ class WriterQueue:
             time.sleep(_PAUSE_S)
 
     def leave(self) -> None:
-        """Let the next writer enter."""
+        """Unlock the turnstile, so that the next writer can enter."""
         if self._descriptor >= 0:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
