@@ -211,11 +211,19 @@ class _Names(Mapping[int, str]):
 
 
 def move_database(path: Path, target: Path) -> None:
-    """Move a database with its write-ahead log, durably. Raises OSError."""
+    """Move a database with its write-ahead log, durably. Raises OSError.
+
+    A power cut may leave the log alone at its new place. If there is an empty one at the old place by then,
+    the one that was moved stays.
+    """
     for suffix in ("-wal", "-shm", ""):  # a log without its database is never taken for another's
-        source = Path(f"{path}{suffix}")
-        if source.exists():
-            source.replace(f"{target}{suffix}")
+        source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
+        if not source.exists():
+            continue
+        if suffix == "-wal" and not source.stat().st_size and place.exists() and place.stat().st_size:
+            source.unlink()
+        else:
+            source.replace(place)
     sync_directory(target.parent)
     sync_directory(path.parent)
 

@@ -259,6 +259,7 @@ def _repair(data: Path, damage: _Damage, report: Report) -> bool:
 def _put_waiting_away(store: Path, report: Report) -> None:
     before = len(report.done)
     try:
+        store_repair.reunite(store.parent / "samples.db", report)
         store_repair.put_waiting_away(store, report)
     except OSError as error:
         report.done.append(f"{store.parent / store_repair.WAITING}: {error}")

@@ -6,6 +6,7 @@ instant.
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -269,11 +270,50 @@ def set_aside(path: Path, *, origin: Path | None = None) -> Path:
 
 
 def waiting_place(journal: Path) -> Path:
-    """Return where a journal is to wait until it can be put into documents."""
+    """Return where a journal is to wait until it can be put into documents.
+
+    If a power cut has left the journal's write-ahead log there alone, the place is the same again.
+    """
     folder = journal.parent / WAITING
     make_folder(folder)
     number = 1 + max((int(path.suffix[1:]) for path in _waiting(folder)), default=0)
     return folder / f"{journal.name}.{number}"
+
+
+def reunite(journal: Path, report: Report) -> None:
+    """Return a write-ahead log to its journal, if a power cut has separated them during a move to `WAITING`.
+
+    Call this before anything opens the journal. A log that belongs to another journal is set aside. Raises
+    OSError.
+    """
+    for log_alone in sorted((journal.parent / WAITING).glob(f"{journal.name}.*-wal")):
+        place = log_alone.with_name(log_alone.name.removesuffix("-wal"))
+        if place.exists():
+            continue
+        Path(f"{place}-shm").unlink(missing_ok=True)
+        own = Path(f"{journal}-wal")
+        is_free = journal.exists() and not (own.exists() and own.stat().st_size)
+        if not log_alone.stat().st_size:
+            log_alone.unlink()
+        elif is_free and _may_be_of(log_alone, journal):
+            log_alone.replace(own)
+            report.done.append(f"{log_alone}: returned to {journal}")
+        else:
+            aside = set_aside(place, origin=journal)
+            report.done.append(f"{log_alone}: belongs to no journal that is left; set aside as {aside}-wal")
+        sync_directory(log_alone.parent)
+        sync_directory(journal.parent)
+
+
+def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
+    """Return False if a write-ahead log names another log than a journal, whose own is empty."""
+    facts = salvage(journal).meta
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(folder) / "journal"
+        alone.touch()
+        Path(f"{alone}-wal").symlink_to(write_ahead_log.absolute())
+        name = salvage(alone).meta.get("log")
+    return not facts or name is None or name == facts.get("log")  # the journal may never have been filled
 
 
 def _waiting(folder: Path) -> set[Path]:

@@ -12,6 +12,7 @@ from services.journal import number_witness
 from services.journal.batch import Identity
 from services.journal.journal import Journal
 from services.journal.number_witness import NumberWitness
+from services.journal.schema import move_database
 from services.recorder.log_identity import establish
 from services.recovery import store_check, store_repair
 from services.recovery.rebuild import documented
@@ -143,10 +144,13 @@ def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
     assert spans(tmp_path, before.log) == [("reading", 1, 25, ""), ("gap", 26, 40, "lost")]
 
 
+@pytest.mark.parametrize("looks", [1, 2], ids=["at once", "later"])
+@pytest.mark.parametrize("emptied", [True, False], ids=["log emptied", "card full"])
 @pytest.mark.parametrize("renames", [1, 2, 3])
 def test_cut_while_a_journal_is_moved_away_loses_no_sample(
-    tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, renames: int, emptied: bool, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The store can be written at the first or second start after the cut."""
     data = tmp_path / "killed"
     data.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -172,15 +176,46 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
         return moved
 
     monkeypatch.setattr(Path, "replace", cut)
+    if not emptied:  # as on a card that is too full
+        monkeypatch.setattr(store_repair, "_empty_write_ahead_log", lambda _: None)
     with contextlib.suppress(KeyboardInterrupt):
         store_check.prepare(data)
-    monkeypatch.undo()
-    for version_now in (NEWER, version):
+    monkeypatch.setattr(Path, "replace", replace)
+    for version_now in (NEWER, version)[-looks:]:
         set_version(data, version_now)
         store_check.prepare(data)
         with Journal(data / "samples.db") as opened:
             start(opened, data)
     assert spans(data, before.log)[:2] == [("reading", 1, 40, ""), ("gap", 41, 41, "lost")]
+
+
+def test_full_write_ahead_log_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    """A cut has left the log alone at its new place, and an opening has made an empty one since."""
+    path, target = tmp_path / "samples.db", tmp_path / "samples.db.1"
+    for name, content in (("samples.db", b"d"), ("samples.db-wal", b""), ("samples.db.1-wal", b"w")):
+        (tmp_path / name).write_bytes(content)
+    move_database(path, target)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        "samples.db.1": b"d",
+        "samples.db.1-wal": b"w",
+    }
+
+
+def test_log_that_was_left_alone_is_not_given_to_another_journal(tmp_path: Path) -> None:
+    sail(tmp_path)
+    waiting = tmp_path / store_repair.WAITING
+    waiting.mkdir()
+    shutil.copy(tmp_path / "older" / "samples.db-wal", waiting / "samples.db.1-wal")
+    with Journal(tmp_path / "samples.db") as opened:
+        after = start(opened, tmp_path, board="c")
+        opened.commit(batch(row(1)))
+    assert store_repair.waiting_place(tmp_path / "samples.db").name == "samples.db.1"
+    assert store_check.prepare(tmp_path).findings == []
+    assert not list(waiting.iterdir())
+    with Journal(tmp_path / "samples.db") as opened:
+        assert start(opened, tmp_path, board="c").log == after.log
+        assert opened.last_batch is not None
+    assert len(list((tmp_path / "set-aside").glob("samples.db.*-wal"))) == 1
 
 
 def test_given_numbers_stay_until_what_is_lost_is_noted(
