@@ -3,28 +3,28 @@
 The recorder, in the order in which data flows:
 
 - `recorder/`: accepts samples, raises alarms, and makes samples durable
-- `journal/`: the recorder's own file, in which a sample becomes durable
-- `clocks/`: the accuracy of the machine's clock, and boots whose clocks contradict each other
+- `journal/`: the recorder's own database, in which samples first become durable
+- `clocks/`: the accuracy of the system clock, and boots whose clocks contradict each other
 - `documents/`: turns the journal's samples into documents, and removes documents when the card is full
 - `mirror/`: second copies of the vessel's own documents
 - `recovery/`: checks and repairs the stores after damage
 
-The other daemons, and what all share:
+The other daemons, and the parts that all daemons share:
 
 - `syncd/`: the sync daemon, with the mesh and the gateways
 - `lights/`: the LEDs and their daemon
-- `boot/`: the work of an appliance at each boot
+- `boot/`: the work that an appliance does at each boot
 - `config/`: the configuration files
 - `state/`: the states that daemons publish in the run directory
-- `logs/`: logging of the daemons
+- `logs/`: logging by the daemons
 - `system/`: interfaces to the machine: systemd, processes, control sockets
 
 Views for people and programs:
 
 - `history/`: samples, alarms and completeness, read from documents
 - `terminal/`, `screens/`: formatting for terminals; the text of `status` and `logboat top`
-- `doctor/`, `bundle/`: checks of an appliance; an archive for support
+- `doctor/`, `bundle/`: health checks; the support archive
 - `cli/`, `console/`, `schemas/`: the commands of `logboat`, their shared parts, and the JSON schemas of their
   output
-- `demo/`: the appliance's main purpose on this machine, end to end
+- `demo/`: an end-to-end demonstration on one machine: a fleet records and exchanges its data
 """

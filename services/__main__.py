@@ -1,4 +1,4 @@
-"""Run the `logboat` command by `python -m services`, where no console script is installed."""
+"""Run the `logboat` command with `python -m services`, for systems without the console script."""
 
 from .cli.main import main
 

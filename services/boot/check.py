@@ -1,6 +1,6 @@
-"""The check whether a folder's configuration files could be put in force together.
+"""Check whether the configuration files in a folder could be put in force together.
 
-These are `logboat.toml`, `sensors.toml` and the files that they refer to.
+The files are `logboat.toml`, `sensors.toml` and any files that these refer to.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from services.config.loader import Configuration, read_configuration, reserved_p
 
 
 def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> FolderCheck:
-    """Check both files, by these names; a missing file counts as empty.
+    """Check both files in a folder; a missing file counts as empty.
 
-    Never raise: whatever is wrong is in the verdict.
+    `config` and `sensors` are the file names. Never raise: every problem is reported in the result.
     """
     problems: list[FileProblem] = []
     configuration = None
@@ -40,7 +40,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
 
 
 def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each file that a gateway refers to and that is not beside the configuration."""
+    """Yield a problem for each file that a gateway refers to and that is missing beside the configuration."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
         if name is not None and not _is_file(file.path.parent / name):
@@ -57,5 +57,5 @@ def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProbl
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be searched
+    except (OSError, ValueError):  # a name that no file can have, or a folder that cannot be searched
         return False

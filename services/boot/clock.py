@@ -8,7 +8,7 @@ from services.system import machine
 
 
 def now(data: Path, *, utc: float) -> datetime:
-    """Return the latest of the clock's time, the image's, and the last one recorded here."""
+    """Return the latest of the clock's time, the image's date, and the last time recorded on the card."""
     times = [utc, machine.image_epoch()]
     for name in ("samples.db", "log.db"):
         with contextlib.suppress(OSError):

@@ -1,11 +1,11 @@
-"""Raspberry Pi Imager's customisation: read from the card once, stored, and applied at each boot.
+"""Settings from Raspberry Pi Imager: read from the card once, stored, and applied at each boot.
 
-It adds to the vessel's configuration: another network to join, another key that may log in, a user, and the
-country if none is configured. A host name that was typed there becomes the appliance's.
+They add to the vessel's configuration: another network to join, another key that may log in, a user, and the
+country if none is configured. A host name set in Imager becomes the appliance's host name.
 
-A file is removed from the card only after all of it was understood and stored here. A file that is not fully
-understood stays as it is, is reported, and is read again at the next boot; meanwhile, what was understood is
-in force.
+A file is removed from the card only after all of it was understood and stored here. A file that was not fully
+understood is left on the card, reported, and read again at the next boot. Until then, the parts that were
+understood are in force.
 """
 
 import contextlib
@@ -30,22 +30,25 @@ from services.config.model import NetworkSection, Wifi
 log = logging.getLogger(__name__)
 
 KEPT: Final = ".imager.json"
-"""File in the folder in force that stores the customisation."""
+"""File in the active configuration folder that stores the settings."""
 GROUPS: Final = ("sudo", "logboat", "adm")
-"""Groups that its user joins; the daemons' group may read who may log in."""
+"""Groups that Imager's user joins; members of the daemons' group can read the keys that may log in."""
 _PRIORITY: Final = -1
-"""Priority of its networks, below that of the vessel's own."""
+"""Priority of the networks set in Imager, below that of the vessel's own networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagerCard:
-    """The card on which Imager's files are looked up, and the names that this system already uses."""
+    """The card on which to look for Imager's files, and the user names that this system already uses."""
 
     firmware: Path
     owned: Collection[str]
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
-        """Return what the files ask for, and their contents. Raise OSError if they cannot be read."""
+        """Return the settings that the files request, and the files' contents by name.
+
+        Raise OSError if the files cannot be read.
+        """
         contents = {}
         for name in FILES:
             if (self.firmware / name).is_file():
@@ -56,15 +59,15 @@ class ImagerCard:
         return dataclasses.replace(reading, problems=tuple(placed)), contents
 
     def problems(self) -> tuple[FileProblem, ...]:
-        """Return the problems of the files, without changing anything.
+        """Return the problems in the files, without changing anything.
 
-        Raise OSError if they cannot be read.
+        Raise OSError if the files cannot be read.
         """
         return self.read_settings()[0].problems
 
 
 def checks(owned: Collection[str]) -> Checks:
-    """Return the parsers of the customisation's values; a user may have no name in `owned`."""
+    """Return the parsers for the settings' values; a user name must not be in `owned`."""
     return {
         "host_name": keys.host_name,
         "user": lambda raw: keys.user_name(raw, owned),
@@ -79,7 +82,7 @@ def checks(owned: Collection[str]) -> Checks:
 def take_in_customisation(
     card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
 ) -> tuple[FileProblem, ...]:
-    """Store the customisation, wipe files that were understood, and return the problems of the others.
+    """Store the settings, erase the files that were understood, and return the problems in the others.
 
     `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
     """
@@ -91,7 +94,7 @@ def take_in_customisation(
             store_customisation(force.folder, merged)
         wipe = {str(card.firmware / name): digest(contents[name]) for name in reading.understood}
         if wipe:
-            memory = force.memory  # remembered first: an interrupted wipe continues at the next boot
+            memory = force.memory  # stored first, so that an interrupted erasure continues at the next boot
             force.remember(dataclasses.replace(memory, wipe={**memory.wipe, **wipe}))
             before_writing()
             secret_wiping.wipe(wipe)
@@ -100,18 +103,18 @@ def take_in_customisation(
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """Return the earlier customisation, with values replaced where the later one sets them."""
+    """Return the earlier settings, with values replaced where the later settings define them."""
     settings = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in settings.items() if value})
 
 
 def store_customisation(etc: Path, asked: Customisation) -> None:
-    """Store the customisation. Raise OSError if that fails."""
+    """Store the settings. Raise OSError if that fails."""
     files.write(etc / KEPT, json.dumps(dataclasses.asdict(asked)).encode(), mode=files.SECRET)
 
 
 def stored_customisation(etc: Path) -> Customisation | None:
-    """Return the stored customisation; None if there is none."""
+    """Return the stored settings; None if there are none."""
     try:
         customisation: dict[str, Any] = json.loads((etc / KEPT).read_bytes())
         return _from_json(customisation)
@@ -124,7 +127,7 @@ def stored_customisation(etc: Path) -> Customisation | None:
 
 def _from_json(stored: dict[str, Any]) -> Customisation:
     points = [RequestedWifi(**point) for point in stored.get("wifi", ())]
-    if stored.get("ssid"):  # the form of releases that allowed one network only
+    if stored.get("ssid"):  # the format of earlier releases, which allowed only one network
         points.append(RequestedWifi(stored["ssid"], stored.get("wifi_password", "")))
     texts = ("host_name", "user", "password_hash", "country", "timezone")
     return Customisation(
@@ -135,9 +138,9 @@ def _from_json(stored: dict[str, Any]) -> Customisation:
 
 
 def added(network: NetworkSection, asked: Customisation | None) -> NetworkSection:
-    """Return the vessel's networks and keys together with Imager's.
+    """Return the vessel's networks and keys together with those from Imager.
 
-    All values were checked when they were stored, but an older release checked less: invalid ones are left
+    All values were checked when they were stored, but an older release checked less. Invalid values are left
     out.
     """
     if asked is None:
@@ -163,11 +166,11 @@ def added(network: NetworkSection, asked: Customisation | None) -> NetworkSectio
 def user_records(
     asked: Customisation, *, home: Path, uid: int, groups: Mapping[str, int]
 ) -> Mapping[str, str]:
-    """Return Imager's user for systemd's user database: JSON user records by file name in `/run/userdb`.
+    """Return Imager's user as JSON records for systemd's user database, by file name in `/run/userdb`.
 
     The root file system is read-only, so a user can be defined nowhere else. `groups` maps the groups that
-    the user joins to their numbers: each needs a record of its own for members to be found (nss-systemd(8)).
-    The result is empty if no user was asked for.
+    the user joins to their numeric ids. Each group needs its own record, so that its members can be looked up
+    (nss-systemd(8)). The result is empty if Imager's settings define no user.
     """
     name = asked.user
     if not name:

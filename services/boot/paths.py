@@ -1,4 +1,4 @@
-"""Paths on an appliance that matter at boot."""
+"""Paths that an appliance uses at boot."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 from provisioning.card_folders import INBOX, ON_FAT
 
 FIRMWARE: Final = Path("/boot/firmware")
-"""Mount point of the card's first partition, which is FAT so that people can write it."""
+"""Mount point of the card's first partition, which is FAT so that any computer can write to it."""
 
 PARTITION: Final = Path("/data")
 """Mount point of the card's data partition, whose folders are bound to the paths where they are used."""
@@ -15,7 +15,7 @@ PARTITION: Final = Path("/data")
 
 @dataclass(frozen=True, slots=True)
 class AppliancePaths:
-    """The paths; the defaults are those of an appliance."""
+    """The paths that the boot steps use; the defaults are those on an appliance."""
 
     config: Path = Path("/etc/logboat/logboat.toml")
     data: Path = Path("/var/lib/logboat")
@@ -33,7 +33,7 @@ class AppliancePaths:
 
     @property
     def etc(self) -> Path:
-        """The folder in force, with the configuration files."""
+        """The active configuration folder."""
         return self.config.parent
 
     @property
@@ -43,10 +43,10 @@ class AppliancePaths:
 
     @property
     def inbox(self) -> Path:
-        """The folder of a bundle that was written with the card."""
+        """The folder of the bundle that was written together with the card."""
         return self.partition / INBOX
 
     @property
     def ssh(self) -> Path:
-        """The folder of host keys and of the keys that may log in."""
+        """The folder of SSH host keys and of the keys that may log in."""
         return self.etc / "ssh"

@@ -1,9 +1,10 @@
-"""The key of the radio between vessels: the last statement of the fleet's CA, and the key it means now.
+"""The vessel-to-vessel radio's key, selected by the latest statement from the fleet's CA.
 
 The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
-The sync daemon keeps the one with the highest number in the data folder, as signed by the CA. Its parts are
-sealed, so the file contains no secret, and its writer need not be trusted. The code that sets up the radio
-checks the signature, and opens this vessel's part with the vessel's own key.
+The sync daemon stores the statement with the highest number in the data folder, as signed by the CA. Its
+parts are encrypted, each for one vessel, so the file reveals no secret, and its writer need not be trusted.
+The code that sets up the radio checks the signature, and decrypts this vessel's part with the vessel's
+private key.
 """
 
 import logging
@@ -31,25 +32,28 @@ log = logging.getLogger(__name__)
 
 _KEPT_MODE: Final = 0o640
 DUE: Final = "radio-key-due"
-"""File in the run directory that makes logboat-rekey.path start `logboat boot radio`."""
+"""File in the run directory whose creation makes logboat-rekey.path start `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
-"""Seconds that the set-up of the radio with another key may take on a slow board before it is a problem."""
+"""Seconds that switching the radio to another key may take on a slow board; more is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class RadioKeyChoice:
-    """The key that the radio should use."""
+    """The key that the radio should use now."""
 
     key: str
     mark: str
-    """Name of the key: `3 before` or `3 after`, the statement's number and which of its two keys it is."""
+    """Name of the key, such as `3 before` or `3 after`.
+
+    The number is the statement's; the word says which of the statement's two keys it is.
+    """
 
 
 def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
-    """Yield the statements in the identity's folder and in the data folder.
+    """Yield the statements found in the identity's folder and in the data folder.
 
-    A fault of the former is appended to `problems`.
+    A problem with the identity's statement is appended to `problems`.
     """
     root = identity.trust.root
     try:
@@ -61,7 +65,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
         yield loaded
     try:
         loaded = identity_files.load_radio_key(data, root)
-    except IdentityError as error:  # of an earlier fleet, or damaged: it arrives again
+    except IdentityError as error:  # from an earlier fleet, or damaged: it will arrive again
         log.info("skipped: %s", error)
         loaded = None
     if loaded is not None:
@@ -69,9 +73,10 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
 
 
 def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> RadioKeyChoice | None:
-    """Return the vessel's radio key at a time, according to a statement; None if it has no part for it.
+    """Return the radio key that a statement selects for this vessel at a time.
 
-    Raise RadioKeyError for a part that cannot be opened.
+    Return None if the statement has no part for this vessel. Raise RadioKeyError if the part cannot be
+    decrypted.
     """
     keys = radio_key.open_passwords(statement, identity.tls, vessel=identity.vessel, fleet=identity.fleet)
     if keys is None:
@@ -82,7 +87,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
-    """Return the key that the radio should use; None if the identity's own `radio.key` applies."""
+    """Return the key that the radio should use; None if the `radio.key` in the identity applies."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -96,7 +101,7 @@ def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -
 
 
 class RadioKeyWatch:
-    """The sync daemon's handling of statements, which keeps the highest and reports the state."""
+    """Tracks radio key statements in the sync daemon: stores the highest, and reports the state."""
 
     def __init__(
         self,
@@ -111,8 +116,8 @@ class RadioKeyWatch:
     ) -> None:
         """Read the known statements.
 
-        `folder` is the identity's; `has_radio` is True if a radio between vessels is configured here; `clock`
-        returns the seconds of a monotonic clock.
+        `folder` is the identity's folder. `has_radio` is True if a vessel-to-vessel radio is configured here.
+        `clock` returns the seconds of a monotonic clock.
         """
         self._clock, self._waiting_for = clock, ""
         self._waits_since = self._asked = 0.0
@@ -124,9 +129,9 @@ class RadioKeyWatch:
         self._statement: RadioKey | None = None
         self._cannot: str | None = None
         self.problems: list[str] = []
-        """Problems that need somebody's attention."""
+        """Problems that a person must solve."""
         self.told: dict[str, Any] | None = None
-        """State for `sync.json`; None if the key never changed."""
+        """State for `sync.json`; None if the key has never changed."""
 
     def attend(self, now: datetime) -> None:
         """Apply statements that have arrived. Raise StoreError if the store cannot be read."""
@@ -178,7 +183,7 @@ class RadioKeyWatch:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
 
     def _is_late(self, mark: str) -> bool:
-        """Request that key for the radio if it has another; return True if that takes too long."""
+        """Request that the radio use a key if it uses another; return True if the change takes too long."""
         if not self._is_outdated(mark):
             self._waiting_for = ""
             return False
@@ -195,7 +200,7 @@ class RadioKeyWatch:
         return now - self._waits_since >= _PATIENCE_S
 
     def _is_outdated(self, mark: str) -> bool:
-        """Return True if the radio was set up with another key than this."""
+        """Return True if the radio was set up with a key other than `mark`."""
         if not self._has_radio or not state_file.path(self._run, boot_state.NAME).exists():
             return False
         return boot_state.read(self._run).radio_key != mark

@@ -1,8 +1,8 @@
-"""The steps of a boot, in order: each runs whatever happens to the others, and none stops the boot.
+"""The steps of a boot, in order. Each step runs even if others fail, and no failure stops the boot.
 
-Reading the card comes first, because everything else depends on what is in force; a restart, if one is due,
-comes last. The networks are set up by a separate unit, so that the code that reads a stranger's card has no
-network access.
+Reading the card comes first, because everything else depends on the configuration in force. A restart, if
+required, comes last. The networks are set up by a separate unit, so that the code that reads an untrusted
+card has no network access.
 """
 
 import contextlib
@@ -56,33 +56,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
-"""User id of Imager's user; those of the image's own users are lower."""
+"""User id for the user from Imager; the image's own users have lower ids."""
 _LONGEST_CONFIG_TXT: Final = 256_000
-"""Maximum size in bytes; a usual file has a few thousand."""
+"""Maximum size of config.txt in bytes; it normally has a few thousand."""
 _NETWORKS: Final = "the networks"
 _RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
 _ASKED: Final = ".restart-asked"
-"""File in the folder in force with the lines of config.txt for which the machine was last restarted."""
+"""File in the active configuration folder with the lines of config.txt for which the machine last restarted.
+"""
 
 
 @dataclass(slots=True)
 class BootSequence:
-    """A boot of the appliance."""
+    """State and steps of a single boot of the appliance."""
 
     places: AppliancePaths
     now: datetime
     tool: Run = run
     progress: Callable[[], None] = lambda: None
-    """Callback before each step."""
+    """Callback called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
-    """The boot partitions, each as a context manager; None for those of the mounted card."""
+    """The boot partitions, each as a context manager; None to use those of the mounted card."""
     problems: list[str] = field(default_factory=list)
     asked: Customisation | None = None
-    """Customisation by Raspberry Pi Imager."""
+    """Settings from Raspberry Pi Imager."""
     networks: tuple[str, ...] = ()
     radio_key: str = ""
-    """Mark of the key, as in `BootState`."""
+    """Name of the radio key, as in `BootState`."""
     restarts: bool = False
     _logged: set[str] = field(default_factory=set)
 
@@ -92,7 +93,7 @@ class BootSequence:
         return self.join()
 
     def run_offline_steps(self) -> BootState:
-        """Run every step except those of the networks, then write and return the result."""
+        """Run every step that does not set up networks, then write and return the result."""
         if not permissions.is_ours(self.places.etc.resolve()):
             self.problems.append(
                 f"{self.places.etc}: is not owned by root, so only the recording settings are used; write "
@@ -112,7 +113,7 @@ class BootSequence:
         network = imager.added(configuration.network, asked)
         host = names.host(configuration.vessel.id).removesuffix(".local")
         if asked is not None and asked.host_name:
-            with contextlib.suppress(InputError):  # an older release accepted any
+            with contextlib.suppress(InputError):  # an older release accepted any name
                 host = keys.host_name(asked.host_name)
         self._step("the host name", lambda: system.set_host_name(host, etc=self.places.etc, tool=self.tool))
         self._step("SSH host keys", lambda: system.make_host_keys(self.places.ssh, tool=self.tool))
@@ -135,7 +136,7 @@ class BootSequence:
         return state
 
     def join(self) -> BootState:
-        """Set up the networks from what is in force, and add the result to that of the other steps."""
+        """Set up the networks as configured, and add the outcome to the other steps' result."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
@@ -154,7 +155,7 @@ class BootSequence:
         )
 
     def rekey(self) -> BootState:
-        """Give the radio the key that is valid now, and add the result to that of the other steps."""
+        """Switch the radio to the key that is valid now, and add the outcome to the other steps' result."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
         if permissions.is_ours(self.places.etc.resolve()):
@@ -183,9 +184,9 @@ class BootSequence:
         return state
 
     def take_in(self, extra: OfferedFiles | None = None, *, beside: Beside | None = None) -> Outcome:
-        """Apply what the card offers, and `extra`.
+        """Apply the files that the card offers, and the files in `extra`.
 
-        Raspberry Pi Imager's files are only checked, unless `beside` does more with them.
+        Raspberry Pi Imager's files are only checked, unless `beside` applies them.
         """
         places = self.places
         takein = Intake(
@@ -209,9 +210,9 @@ class BootSequence:
         )
 
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
-        """Return the configuration as the daemons will use it.
+        """Return the configuration that the daemons will use.
 
-        It is what the files say, or the last good version, else the defaults.
+        It is the one in the files, or the last good one, or else the defaults.
         """
         places = self.places
         try:
@@ -231,7 +232,7 @@ class BootSequence:
         return configuration, sensors
 
     def _grow(self) -> None:
-        """Grow the data partition to the end of its card."""
+        """Grow the data partition to the end of the card."""
         place = self.places.partition
         if place.is_mount():
             disk, partition = system.disk_of(place, tool=self.tool, root=self.places.root)
@@ -239,14 +240,14 @@ class BootSequence:
                 grow(disk, partition, tool=self.tool)
 
     def _imager(self) -> None:
-        """Create the user that was asked for, unless the name belongs to the system."""
+        """Create the user requested in Imager, unless the name belongs to the system."""
         places = self.places
         asked = self.asked = imager.stored_customisation(places.etc)
         if asked is None or not asked.user:
             return
         try:
             keys.user_name(asked.user, system.owned_names(places.root))
-        except InputError as error:  # an older release accepted it
+        except InputError as error:  # an older release accepted this name
             self.problems.append(f"Raspberry Pi Imager's user was not created: {error}")
             imager.store_customisation(places.etc, replace(asked, user="", password_hash=""))
             return
@@ -276,14 +277,13 @@ class BootSequence:
         system.write_radio(places.radio, networks.radio, unmanaged=places.unmanaged)
 
     def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
-        """Return the radio's key.
+        """Return the radio's key; None if there is none.
 
-        It comes from the last statement of the fleet's CA, else from the identity's own file; None if there
-        is none.
+        It comes from the latest statement of the fleet's CA, or else from the identity's own file.
         """
         folder, self.radio_key = self.places.etc / IDENTITY, ""
         if identity is not None:
-            from .radio_key import in_force  # its library is slow to import
+            from .radio_key import in_force  # this imports a library that is slow to load
 
             if (choice := in_force(identity, folder, self.places.data, self.now)) is not None:
                 self.radio_key = choice.mark
@@ -294,7 +294,7 @@ class BootSequence:
     def _open_firewall(self, ssh: Sequence[str], listener: Sequence[str]) -> None:
         """Open SSH and the listener on the configured interfaces only.
 
-        If that fails, they stay open on all interfaces.
+        If that fails, both stay open on all interfaces.
         """
         is_limited = firewall.is_limited(ssh) or firewall.is_limited(listener)
         if is_limited or (self.places.firewall / firewall.NAME).exists():
@@ -307,7 +307,7 @@ class BootSequence:
             paths = [stack.enter_context(each) / "config.txt" for each in self._slots()]
             paths = [path for path in paths if path.exists()]
             if not paths:
-                return  # a board whose firmware reads none
+                return  # the firmware of this board reads no config.txt
             texts = [_config_txt(path) for path in paths]
             asked = self.places.etc / _ASKED
             before = asked.read_text().strip() if asked.exists() else None
@@ -321,10 +321,11 @@ class BootSequence:
                     "restart; the card may be failing, replace it soon"
                 )
                 return
-            if decision.restart:  # remembered first: whatever happens now, there is no second restart
+            if decision.restart:  # stored first: whatever happens now, there is no second restart
                 files.write(asked, configtxt.digest(hardware.lines).encode() + b"\n")
             if not decision.write and before is not None:
-                files.remove(asked)  # it worked; if the lines disappear later, another restart is allowed
+                # the restart worked; if the lines disappear later, another restart is allowed
+                files.remove(asked)
             for number in decision.write:
                 text = configtxt.rewritten(texts[number], hardware.lines)
                 files.write_on_fat(paths[number], text.encode(errors="surrogateescape"))
@@ -348,7 +349,7 @@ class BootSequence:
 
 
 def _config_txt(path: Path) -> str:
-    """Return the firmware's settings. Raise OSError if the file cannot be read or is too long."""
+    """Return the contents of config.txt. Raise OSError if the file cannot be read or is too long."""
     if path.stat().st_size > _LONGEST_CONFIG_TXT:
         raise OSError(
             None, "is too long, so it was not changed; restore the original file of the card", str(path)
@@ -367,7 +368,7 @@ def _words(error: Exception) -> str:
 
 
 def fallback_name(root: Path = Path("/")) -> str:
-    """Return the vessel's name until one is configured.
+    """Return a name for a vessel that has none configured.
 
     It is the same at each boot of a board, and differs between boards.
     """

@@ -1,7 +1,6 @@
-"""Changes of the system at boot, one function for each step. Each raises OSError or CardError.
+"""Changes to the system at boot, one function for each step. Each raises OSError or CardError on failure.
 
-Without systemd, NetworkManager or a Raspberry Pi, as in tests, the steps that have nothing to change do
-nothing.
+Without systemd, NetworkManager or a Raspberry Pi, as in tests, steps with nothing to change do nothing.
 """
 
 import grp
@@ -26,13 +25,13 @@ from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
-"""Types of host keys; RSA takes a Zero 2 W half a minute, and nobody needs it."""
+"""Types of SSH host keys; creating an RSA key takes a Zero 2 W half a minute, and no client needs one."""
 SLOTS: Final = (2, 3)
-"""Numbers of the boot partitions of the two systems; each has a config.txt."""
+"""Partition numbers of the two systems' boot partitions; each has its own config.txt."""
 SUPPLICANT: Final = "supplicant.conf"
-"""File name of the radio's configuration, in its folder."""
+"""Name of the radio's configuration file."""
 _ROOTS: Final = {"05": 0, "06": 1}
-"""Index of the slot that was booted, by the end of its root's PARTUUID."""
+"""Index of the booted slot, by the last two digits of the root partition's PARTUUID."""
 
 
 @contextmanager
@@ -49,13 +48,13 @@ def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
         yield
     finally:
         tool(["sync", "-f", str(mount)])
-        with suppress(CardError):  # not every card supports it
+        with suppress(CardError):  # not every card supports trimming
             tool(["fstrim", str(mount)])
         tool(["mount", "-o", "remount,ro", str(mount)])
 
 
 def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
-    """Return the disk of a mount, and the partition on it."""
+    """Return the disk and the partition that are mounted at `mount`."""
     partition = Path(
         tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
     )
@@ -64,13 +63,13 @@ def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Pa
 
 
 def partition_of(disk: Path, number: int) -> Path:
-    """Return the path of a disk's partition, as the kernel names it."""
+    """Return the device path of a disk's partition, as the kernel names it."""
     between = "p" if disk.name[-1].isdigit() else ""
     return disk.with_name(f"{disk.name}{between}{number}")
 
 
 def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
-    """Set the kernel's host name until the next boot, and the one in our `hostname` file.
+    """Set the kernel's host name until the next boot, and write it to our `hostname` file.
 
     `/etc/hostname` is a link to that file, because NetworkManager would otherwise restore an old name.
     """
@@ -82,7 +81,7 @@ def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
 
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:
-    """Create SSH's host keys where they are missing. An existing key file is always complete."""
+    """Create any missing SSH host keys. An existing key file is always complete."""
     permissions.make_folder(folder)
     folder.chmod(0o755)  # sshd reads authorized_keys as the user who logs in
     for kind in HOST_KEYS:
@@ -98,7 +97,7 @@ def make_host_keys(folder: Path, *, tool: Run = run) -> None:
 
 
 def write_authorized_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Write the keys that may log in."""
+    """Write the SSH keys that may log in."""
     path, content = folder / "authorized_keys", "".join(f"{key}\n" for key in keys).encode()
     if not path.exists() or path.read_bytes() != content:
         files.write(path, content)
@@ -115,18 +114,18 @@ def radios(root: Path, *, tool: Run = run) -> tuple[Adapter, ...]:
 
 
 def set_country(country: str, *, tool: Run = run) -> None:
-    """Set the country whose rules the radio follows."""
+    """Set the country whose radio regulations apply."""
     tool(["iw", "reg", "set", country])
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """Create the crew's interface on a radio that also joins a network."""
+    """Create the interface of the crew's network on a radio that also joins another network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write exactly these profiles of ours, and leave those of others alone."""
+    """Write these connection profiles, remove our other ones, and leave those of others alone."""
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
@@ -137,7 +136,7 @@ def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
 
 
 def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
-    """Write the files that logboat-radio.service reads, and tell NetworkManager to ignore its interface.
+    """Write the files that logboat-radio.service reads, and make NetworkManager ignore the radio's interface.
 
     Remove them if `radio` is None.
     """
@@ -153,7 +152,7 @@ def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
 
 
 def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
-    """Write another key for the radio, and restart the radio if the key has changed.
+    """Write a new key for the radio, and restart the radio if the key has changed.
 
     Raise OSError or CardError if that fails.
     """
@@ -168,14 +167,14 @@ def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
     try:
         tool(["systemctl", "try-restart", "logboat-radio.service"])
     except BaseException:
-        files.write(path, before.encode(), mode=files.SECRET)  # the radio still uses it
+        files.write(path, before.encode(), mode=files.SECRET)  # the radio still uses the old key
         raise
 
 
 def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
-    """Load rules beside the image's own, and store them for whenever those are loaded again.
+    """Load rules in addition to the image's own, and store them for when the firewall is reloaded.
 
-    Raise CardError if nft refuses them.
+    Raise CardError if nft rejects the rules.
     """
     make_folder(folder, PUBLIC)
     path, before = folder / firewall.NAME, folder / f".{firewall.NAME}"
@@ -185,7 +184,7 @@ def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
 
 
 def active_slot(root: Path) -> int | None:
-    """Return the slot that was booted; None if the kernel's command line has no PARTUUID of ours."""
+    """Return the slot that was booted; None if the kernel's command line has none of our PARTUUIDs."""
     with suppress(OSError):
         for word in (root / "proc/cmdline").read_text().split():
             if word.startswith("root=PARTUUID="):
@@ -205,7 +204,7 @@ def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
 
 
 def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
-    """Tell I2C buses about chips that no overlay covers; those already known stay."""
+    """Tell I2C buses about chips that no overlay covers; chips that are already known are left alone."""
     for bus, name, address in devices:
         place = root / str(new_device(bus)).lstrip("/")
         known = place.parent.parent / f"{bus}-{address:04x}"
@@ -214,7 +213,7 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
 
 
 def groups(names: Sequence[str]) -> Mapping[str, int]:
-    """Return the groups that exist, with their numbers."""
+    """Return the ids of those groups that exist, by name."""
     ids = {}
     for name in names:
         with suppress(KeyError):
@@ -223,7 +222,7 @@ def groups(names: Sequence[str]) -> Mapping[str, int]:
 
 
 OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
-"""The image's users, in case its files cannot be read."""
+"""The image's users, for when its own files cannot be read."""
 
 
 def owned_names(root: Path) -> frozenset[str]:
@@ -237,10 +236,10 @@ def owned_names(root: Path) -> frozenset[str]:
 
 
 def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int) -> None:
-    """Create a user of systemd's database, with a home that lasts until the next boot."""
+    """Create a user in systemd's user database, with a home folder that lasts until the next boot."""
     if any("/" in name or name.startswith(".") for name in records):
         raise OSError(None, "this user name is not allowed", str(home))
-    if not folder.is_dir():  # everybody looks users up there
+    if not folder.is_dir():  # every process looks users up here
         make_folder(folder, PUBLIC)
         folder.chmod(PUBLIC)
     for name, text in records.items():
@@ -248,7 +247,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
         files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
     for name in records:
         if name.endswith(".user"):
-            # Numbers need links of their own, by which they are found (nss-systemd(8)).
+            # Numeric ids need links of their own, by which they are looked up (nss-systemd(8)).
             for ending in ("user", "group"):
                 link = folder / f"{uid}.{ending}"
                 link.unlink(missing_ok=True)
@@ -257,7 +256,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
 
 
 def _make_home(place: Path, uid: int) -> None:
-    """Create a user's home folder. Raise OSError if it belongs to somebody else."""
+    """Create a user's home folder. Raise OSError if the path belongs to another user."""
     make_folder(place, PUBLIC)
     status = place.lstat()
     is_new = status.st_uid == os.geteuid() and not any(place.iterdir())
@@ -272,5 +271,5 @@ def restart(*, tool: Run = run) -> None:
 
 
 def is_root() -> bool:
-    """Return True if this process may change the system."""
+    """Return True if this process runs as root."""
     return os.geteuid() == 0

@@ -1,6 +1,6 @@
 """Support archives without secrets: `logboat bundle`.
 
-- `secrets`: the secrets that must not leave the vessel, and their removal from a text (pure)
-- `contents`: the parts of the archive
-- `archive`: the parts as one file
+- `secrets`: removes from a text the secrets that must not leave the vessel
+- `contents`: the files in the archive
+- `archive`: packs these files into one
 """

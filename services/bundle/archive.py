@@ -1,4 +1,4 @@
-"""The parts as one compressed tar file, built in memory, so that it works with a full disk."""
+"""Packing of the files into one compressed tar file, in memory, so that it works when the disk is full."""
 
 import io
 import tarfile
@@ -8,7 +8,7 @@ from .contents import ArchiveFile
 
 
 def packed(parts: Iterable[ArchiveFile], *, folder: str, utc: float) -> bytes:
-    """Return the bytes of a `.tar.gz` whose files are all in one folder."""
+    """Return the bytes of a `.tar.gz` with all files in one folder."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as archive:
         for part in parts:

@@ -1,7 +1,7 @@
-"""The parts of the archive. Each is made independently, and an error is reported in its place.
+"""The files in the archive. Each is created independently, and an error is reported in its place.
 
-Of configuration files, only what is known to be harmless is included (`redaction`); of the card, no other
-files.
+Configuration files include only values that are known to be harmless (`redaction`). Other files on the card
+are not included.
 """
 
 import json
@@ -31,28 +31,28 @@ from .redaction import redact
 from .secrets import REMOVED, Remover
 
 MOST_BYTES: Final = 400_000
-"""Maximum characters of a part; the end of a log is more useful than its beginning."""
+"""Maximum characters of a file in the archive; the end of a log is more useful than its beginning."""
 SAMPLES: Final = 5
-"""Number of documents of each kind that are included, the newest."""
+"""Number of documents of each kind to include, the newest first."""
 _LEAST_ANYWHERE: Final = 8
-"""Minimum characters of a removed value of unknown meaning that is also removed from all other parts.
+"""Minimum length of a value of unknown meaning that is removed from all other files, too.
 
-Removing shorter ones would leave little of them.
+Removing shorter values would leave little of those files.
 """
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
 CARD_FILES: Final = ("vessel.toml", "sensors.toml")
 _FIRMWARE: Final = re.compile(r"\[[A-Za-z0-9=.-]{1,20}\]|[a-z0-9_]{1,40}=[\w.,:=+-]{0,60}")
-"""A line of config.txt that is a condition or a setting.
+"""Pattern of a line in config.txt that is a condition or a setting.
 
-These contain no secrets, but anybody may write other lines.
+Such lines contain no secrets, but a person may have written anything on other lines.
 """
 _JOURNAL: Final = ("journalctl", "--no-pager", "-o", "short-iso", "-n", "3000")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """A file of the archive."""
+    """A file in the archive."""
 
     name: str
     text: str
@@ -69,13 +69,13 @@ def secrets_of(patient: Appliance) -> set[str]:
             for path in folder.glob(pattern):
                 secrets.update(line.strip() for line in _text(path).splitlines() if line.strip())
         for path in (*folder.glob("*.toml"),):
-            with suppress(Exception):  # its secrets are still recognised by their form
+            with suppress(Exception):  # its secrets are still recognised by their format
                 secrets.update(_values(tomllib.loads(_text(path))))
     return {value for value in secrets if not value.startswith("-----")}
 
 
 def parts(patient: Appliance) -> Iterator[ArchiveFile]:
-    """Yield all parts, with secrets removed."""
+    """Yield all files of the archive, with secrets removed."""
     remover = Remover(secrets_of(patient))
     for name, make in _parts(patient):
         try:
@@ -83,7 +83,7 @@ def parts(patient: Appliance) -> Iterator[ArchiveFile]:
         except Exception as error:  # noqa: BLE001  # the archive is there to show what is broken
             text = f"(not available: {error or type(error).__name__})\n"
         text = clean_lines(remover.clean(text))
-        if len(text) > MOST_BYTES:  # after removal, because half a secret would not be recognised
+        if len(text) > MOST_BYTES:  # truncated after redaction, because half a secret would not be recognised
             text = f"(only the end)\n{text[-MOST_BYTES:]}"
         yield ArchiveFile(name, text)
 
@@ -116,7 +116,7 @@ def _parts(patient: Appliance) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _settings_files(patient: Appliance) -> dict[str, Path]:
-    """Return the configuration files by their name in the archive."""
+    """Return the paths of the configuration files by their names in the archive."""
     card = patient.firmware / "logboat"
     return {
         f"config/{patient.config.name}": patient.config,
@@ -132,7 +132,7 @@ def _settings(path: Path) -> str:
 
 
 def _firmware(text: str) -> str:
-    """Return the settings of config.txt, without any other lines."""
+    """Return the settings in config.txt, with all other lines removed."""
     lines = (line.strip() for line in text.split("\n"))
     return "".join(f"{line if not line or _FIRMWARE.fullmatch(line) else REMOVED}\n" for line in lines)
 
@@ -186,7 +186,7 @@ def _doctor(patient: Appliance) -> str:
 
 
 def _documents(patient: Appliance) -> str:
-    """Return the newest documents of each kind as JSON, without most samples of readings."""
+    """Return the newest documents of each kind as JSON, with most samples left out."""
     counts: dict[str, Any] = {}
     path = patient.data / "log.db"
     with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
@@ -221,7 +221,7 @@ def _indented(path: Path) -> str:
 
 
 def _kept(data: Path) -> str:
-    """Return the last errors, the oldest first."""
+    """Return the most recent errors, oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
     return "".join(texts) or "(no errors kept)\n"
 
@@ -234,7 +234,7 @@ def _text(path: Path) -> str:
 
 
 def _values(table: Any) -> Iterator[str]:
-    """Yield the values under the name of a secret, at any depth."""
+    """Yield the values of all keys that name a secret, at any depth."""
     if isinstance(table, dict):
         for key, value in table.items():
             if key in _SECRET_KEYS and isinstance(value, str):

@@ -1,9 +1,9 @@
-"""Configuration files reduced to what is known to be harmless, so that they can be sent to others. Pure.
+"""Reduces configuration files to content that is known to be harmless, so that they can be sent to others.
 
-It works on tokens, line by line, and does not need a correct file, because people who ask for help often have
-an incorrect one. A value is kept if each part of its key is in `HARMLESS`, and if its line is understood to
-the end. Comments, multi-line texts and all else are left out. Where brackets or quotes do not match, the rest
-is left out up to the next known heading, or to the end of the file.
+It works on tokens, line by line, and does not need a valid file, because people who ask for help often have
+an invalid one. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was
+understood. Comments, multi-line strings and everything else are left out. After mismatched brackets or
+quotes, everything up to the next known heading, or to the end of the file, is left out.
 
 Each input line produces one output line, so that line numbers in messages remain valid.
 """
@@ -41,7 +41,7 @@ SECTIONS: Final = frozenset(
         "alarm",
     ]
 )
-"""Tables, and keys whose values are tables; each key within them is checked separately."""
+"""Names of tables, and keys whose values are tables. Each key within them is checked separately."""
 HARMLESS: Final = frozenset(
     [
         "above",
@@ -134,9 +134,12 @@ HARMLESS: Final = frozenset(
         "zero_after",
     ]
 )
-"""Keys whose values are no secrets. `key` and the like contain file names. All other keys are left out."""
+"""Keys whose values are not secret.
+
+`key` and similar keys contain file names. All other keys are left out.
+"""
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
-"""Keys of a configuration that are left out on purpose; an SSH key identifies a person."""
+"""Configuration keys that are left out on purpose; an SSH key identifies a person."""
 
 _TOKEN: Final = re.compile(
     r'[ \t]+|(?P<text>"(?:[^"\\]|\\.)*"|\'[^\']*\')|(?P<sign>[\[\]{},=])|(?P<comment>#.*)'
@@ -145,7 +148,7 @@ _TOKEN: Final = re.compile(
 _HEADING: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.-]+)[ \t]*(\]\]?)[ \t]*(#.*)?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo.:TZ+-]{0,40}")
-"""Numbers and dates, but no words without quotes."""
+"""Pattern of numbers and dates; unquoted words do not match."""
 _QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 _TRIPLE: Final = ('"""', "'''")
 _LONGEST: Final = 2_000
@@ -154,23 +157,24 @@ _LONGEST: Final = 2_000
 
 @dataclass(slots=True)
 class Redacted:
-    """The result of reducing a file."""
+    """The result of redacting a file."""
 
     text: str
     secrets: set[str]
-    """Values that were left out, in the file's form and decoded, because they may be quoted elsewhere."""
+    """Values that were left out, both as written in the file and decoded, because other files may quote them.
+    """
     values: int = 0
     """Number of values that were left out."""
     comments: int = 0
     lines: int = 0
-    """Number of lines that were left out as a whole, because they were not understood."""
+    """Number of whole lines that were left out because they were not understood."""
 
     def __str__(self) -> str:
         return f"left out: {self.values} values, {self.comments} comments, {self.lines} lines"
 
 
 def redact(text: str) -> Redacted:
-    """Return the text of a TOML file without what may be secret. Never raise."""
+    """Return the text of a TOML file without anything that may be secret. Never raise."""
     redactor = _Redactor()
     for line in text.removeprefix("\ufeff").split("\n"):
         redactor.take(line.removesuffix("\r"))
@@ -178,7 +182,7 @@ def redact(text: str) -> Redacted:
 
 
 class _NotUnderstoodError(Exception):
-    """Line that is not a valid setting."""
+    """A line is not a valid setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +193,17 @@ class _Token:
 
 @dataclass(slots=True)
 class _Frame:
-    """A bracket that is open."""
+    """A bracket that has not been closed."""
 
     sign: str
     is_shown: bool
     expects: str = "item"
     """Kind of token that may come next.
 
-    It is item (a value, in braces a key), equals, value, or comma (or the closing bracket).
+    It is `item` (a value, or a key within braces), `equals`, `value`, or `comma` (or the closing bracket).
     """
     is_next_shown: bool = True
-    """True if the key just read in braces is harmless."""
+    """True if the key just read within braces is harmless."""
 
 
 @dataclass
@@ -207,13 +211,14 @@ class _Redactor:
     found: Redacted = field(default_factory=lambda: Redacted("", set()))
     _frames: list[_Frame] = field(default_factory=list)
     _is_dark: bool = False
-    """True after unmatched brackets: nothing is shown before the next known heading."""
+    """True after mismatched brackets: nothing is shown until the next known heading."""
     _is_over: bool = False
-    """True after the start of a multi-line text, whose end is uncertain: nothing more is shown."""
+    """True after the start of a multi-line string, whose end is uncertain: nothing more is shown."""
     _is_section_shown: bool = True
     _lines: list[str] = field(default_factory=list)
     _within: list[int] = field(default_factory=list)
-    """Numbers of lines that are shown because they continue a harmless value, provided its brackets close."""
+    """Numbers of shown lines that continue a harmless value; they are removed if its brackets do not match.
+    """
 
     def take(self, line: str) -> None:
         """Process the next line of the file."""
@@ -226,7 +231,7 @@ class _Redactor:
         return self.found
 
     def _take_back(self) -> None:
-        """Leave out lines that seemed to continue a value, because brackets do not match."""
+        """Remove lines that seemed to continue a value, because its brackets do not match."""
         for number in self._within:
             if self._lines[number].strip():
                 self._lines[number] = REMOVED
@@ -234,7 +239,7 @@ class _Redactor:
         self._within = []
 
     def _line(self, line: str) -> str:
-        """Return the form of a line that may be shown."""
+        """Return the redacted form of a line."""
         if any(quotes in line for quotes in _TRIPLE):
             self._is_over = True
         if len(line) > _LONGEST or not line.replace("\t", " ").isprintable():
@@ -250,7 +255,7 @@ class _Redactor:
         return shown
 
     def _first(self, line: str) -> str:
-        """Return the form of a line on which something new begins."""
+        """Return the redacted form of a line that starts a new setting or table."""
         if self._is_dark:
             return self._nothing(line)
         if line.lstrip().startswith("#"):
@@ -279,7 +284,7 @@ class _Redactor:
         try:
             shown = self._value_of_pair(rest, key=parts[-1], is_shown=is_shown)
         except _NotUnderstoodError:
-            # The place of the mistake is unknown: what follows may be inside an unclosed bracket.
+            # Where the mistake is cannot be known: the following lines may be inside an unclosed bracket.
             self._frames, self._is_dark = [], any(sign in line for sign in "[{")
             head = f"{spelt} = " if equals and is_name else ""
             return head + self._nothing(rest if head else line)
@@ -297,11 +302,11 @@ class _Redactor:
         return shown
 
     def _continued(self, line: str) -> str | None:
-        """Return the form of a line within open brackets; None if it does not continue them."""
+        """Return the redacted form of a line within open brackets; None if it does not continue them."""
         is_shown = all(frame.is_shown for frame in self._frames)
         heading = _HEADING.fullmatch(line)
         if is_shown and heading is not None and not _PLAIN.fullmatch(heading[2]):
-            return None  # the bracket was never closed: this is no element
+            return None  # the bracket was never closed, so this line is not an element
         try:
             shown = self._feed(list(_tokens(line)), "")
         except _NotUnderstoodError:
@@ -316,9 +321,9 @@ class _Redactor:
         return f"    {shown}"
 
     def _feed(self, tokens: list[_Token], key: str) -> str:
-        """Process a line's tokens, and return what may be shown.
+        """Process the tokens of a line, and return the text that may be shown.
 
-        Raise _NotUnderstoodError if the line is no setting.
+        Raise _NotUnderstoodError if the line is not a valid setting.
         """
         parts: list[str] = []
         for token in tokens:
@@ -369,7 +374,7 @@ class _Redactor:
     def _scalar(self, token: _Token, key: str, *, is_shown: bool) -> str:
         is_fit = _PLAIN.fullmatch(token.text) if token.kind == "bare" else True
         if key in ("url", "static") and ("@" in token.text or "?" in token.text or "\\" in token.text):
-            is_fit = False  # it may contain a user and a password, or a token
+            is_fit = False  # the value may contain a user name and password, or a token
         if is_shown and is_fit:
             return token.text
         self._keep_in_mind(token.text)
@@ -414,7 +419,7 @@ def _tokens(line: str) -> Iterator[_Token]:
 
 @lru_cache(maxsize=256)
 def _is_near(name: str) -> bool:
-    """Return True if a name is a configuration's, possibly misspelt, and therefore no misplaced value."""
+    """Return True if a name is a configuration key, possibly misspelt, rather than a misplaced value."""
     known = HARMLESS | SECTIONS | SECRET
     return name in known or bool(get_close_matches(name[:40], known, n=1, cutoff=0.8))
 

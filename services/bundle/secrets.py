@@ -1,7 +1,7 @@
-"""Removal of secrets from texts. Pure.
+"""Removal of secrets from texts.
 
-It works in two ways at once: by form (keys, hashes, whatever follows `password`), and by value. A secret in
-the vessel's own files is removed wherever it occurs, also in a log line.
+Secrets are recognised in two ways: by format (keys, hashes, anything after `password`), and by value. A
+secret from the vessel's own files is removed wherever it occurs, including in log lines.
 """
 
 import json
@@ -14,7 +14,7 @@ from sensors.plaintext import clean
 
 REMOVED: Final = "(removed)"
 _LEAST: Final = 4
-"""Minimum characters of a secret; removing shorter ones would destroy half of every text."""
+"""Minimum length of a secret to remove; removing shorter ones would destroy half of every text."""
 _FORMS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"scrypt\$[^\s\"',}]+"),
@@ -30,11 +30,11 @@ _NAMED: Final = re.compile(
 
 
 _CUT: Final = (40, 80)
-"""Numbers of characters to which messages cut quotations (`sensors.units.shown`, and logs)."""
+"""Lengths to which messages shorten quotations (`sensors.units.shown`, and logs)."""
 
 
 def _forms_of(value: str) -> Iterator[str]:
-    """Yield a secret in the forms of logs, JSON, URLs and messages, whole or cut."""
+    """Yield a secret as it appears in logs, JSON, URLs and messages, whole or shortened."""
     for whole in (value, clean(value)):
         for cut in (whole, *(whole[:length] for length in _CUT if len(whole) > length)):
             yield cut
@@ -45,15 +45,15 @@ def _forms_of(value: str) -> Iterator[str]:
 
 
 class Remover:
-    """Filter that removes secrets from texts."""
+    """A filter that removes secrets from texts."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        """Prepare the removal of `values`, the secrets of this vessel."""
+        """Create a filter that also removes `values`, the secrets of this vessel."""
         forms = {form for value in values for form in _forms_of(value.strip())}
         self._values = sorted((value for value in forms if len(value) >= _LEAST), key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """Return the text without secrets."""
+        """Return a text with its secrets removed."""
         for form in _FORMS:
             text = form.sub(REMOVED, text)
         text = _NAMED.sub(lambda match: f'{match[1]}"{REMOVED}"', text)

@@ -1,15 +1,15 @@
 """The commands of `logboat`, one module for each group; `services.cli.main` finds and calls them.
 
 - `options`: options that every command takes
-- `status`, `sensors`, `peers`: the current state; `top`: all of it, live
+- `status`, `sensors`, `peers`: the current state; `top`: a live view of everything
 - `log/`, `alarms`, `notes`, `verify`: recorded data
 - `config`, `boot`, `daemons`: configuration, an appliance's boot, the daemons
-- `db/`: the document store itself, and its replication over the network
-- `maintenance`: makes an appliance's root writable for a while
-- `doctor`, `lights`, `bundle`: faults, what the lights show, an archive for support
+- `db/`: any document store, and its replication over the network
+- `maintenance`: makes an appliance's root file system writable temporarily
+- `doctor`, `lights`, `bundle`: health checks, the lights, the support archive
 - `fleet/`: for the operator: identities of vessels, their cards, hashes of passwords
 
-The parts that commands share are in `services.console`; the lists that they print are in `services.screens`.
+Code shared by commands is in `services.console`; the lists that they print are in `services.screens`.
 
 A module has two functions for each command, `<name>_arguments(parser)` and `<name>(args, world)`. It is
 imported only when its command runs, so that `logboat` starts fast on a small machine.

@@ -22,7 +22,7 @@ def alarms_arguments(parser: ArgumentParser) -> None:
 
 
 def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """List the active alarms, then those not acknowledged, and with --all the rest. Return 0."""
+    """List the active alarms, then the unacknowledged ones, and with --all the others, too. Return 0."""
     from services.history.alarms import episodes, short_ids
 
     with reading_store(args) as database:
@@ -54,7 +54,7 @@ def ack_arguments(parser: ArgumentParser) -> None:
 
 
 def ack(args: Namespace, world: Environment) -> int:
-    """Record that somebody has seen an alarm. Return 0."""
+    """Record that a person has acknowledged an alarm. Return 0."""
     who = acknowledger_name(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
     if args.json:
@@ -65,9 +65,9 @@ def ack(args: Namespace, world: Environment) -> int:
 
 
 def acknowledger_name(args: Namespace, world: Environment) -> str:
-    """Return the name of the person who acknowledges: `--by`, else the login name.
+    """Return the name of the person who acknowledges the alarm: `--by`, or else the login name.
 
-    Raise UsageError if it is blank.
+    Raise UsageError if the name is blank.
     """
     who = (args.by if args.by is not None else world.user()).strip()
     if not who:

@@ -37,9 +37,9 @@ def boot_arguments(parser: ArgumentParser) -> None:
 
 
 def boot(args: Namespace, world: Environment) -> int:
-    """Apply the files on the card, and set up what depends on them.
+    """Apply the files on the card, and set up everything that depends on them.
 
-    Return 0 whatever is wrong, so that no fault stops the boot.
+    Always return 0, so that no fault stops the boot.
     """
     with loading():
         from services.boot import clock, run, system

@@ -1,4 +1,4 @@
-"""`logboat bundle`: one archive for support, with secrets removed."""
+"""`logboat bundle`: creates an archive for support, with secrets removed."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -43,7 +43,7 @@ def bundle(args: Namespace, world: Environment) -> int:
         with open(path, "wb", opener=opener(OWN_FILE)) as file:
             file.write(data)
     except OSError as error:
-        if path.is_file():  # a partial file; a device must stay
+        if path.is_file():  # this removes a partial file, but never a device
             path.unlink()
         raise FailedError(
             f"{path}: {error.strerror or error}; write it elsewhere: logboat bundle - > FILE, or over SSH"

@@ -1,4 +1,4 @@
-"""`logboat config check FILE…`: the check that boot uses; `config apply FILE`: put a file in force."""
+"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` puts a file in force."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -35,7 +35,7 @@ def config_arguments(parser: ArgumentParser) -> None:
 
 
 def config(args: Namespace, world: Environment) -> int:
-    """Check each file, or apply one. Return 2 if a file is wrong, else 0."""
+    """Check each file, or apply one. Return 2 if a file has errors, else 0."""
     return _apply(args, world) if args.action == "apply" else _check(args)
 
 

@@ -1,7 +1,7 @@
 """Arguments of `logboat record`, `sync`, `store`, `ended` and `demo`.
 
-The work itself is in `services.recorder.daemon`, `services.syncd.daemon`, `services.recovery.store_check`,
-`services.state.crash_loops` and `services.demo`.
+The implementations are in `services.recorder.daemon`, `services.syncd.daemon`,
+`services.recovery.store_check`, `services.state.crash_loops` and `services.demo`.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -61,7 +61,7 @@ def store_arguments(parser: ArgumentParser) -> None:
 
 
 def store(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Check the stores before anything opens them. Return the exit status."""
+    """Check the stores before any daemon opens them. Return the exit status."""
     with loading():
         from services.recovery import store_check
 
@@ -78,15 +78,15 @@ def ended_arguments(parser: ArgumentParser) -> None:
 
 
 def ended(args: Namespace, world: Environment) -> int:
-    """Record how a daemon has ended, which systemd passes in the environment of `ExecStopPost=`.
+    """Record how a daemon ended, from the variables that systemd passes to `ExecStopPost=`.
 
-    Return the exit status of the script that does it.
+    Return the exit status of the script that records it.
     """
     import subprocess
 
     from services.state.crash_loops import SCRIPT
 
-    # Units run the script themselves, because starting Python takes too long on a slow board.
+    # Units run the script directly, because starting Python takes too long on a slow board.
     done = subprocess.run(
         ["/bin/sh", str(SCRIPT), args.daemon, str(args.run), str(args.data), "/dev/stdin"],
         input=f"{world.boottime:.2f} 0\n".encode(),

@@ -1,4 +1,4 @@
-"""`logboat doctor`: many small checks, each with an observation, its reason and a cure."""
+"""`logboat doctor`: many small checks, each of which reports an observation, its cause and a remedy."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def doctor_arguments(parser: ArgumentParser) -> None:
 
 
 def doctor(args: Namespace, world: Environment) -> int:
-    """Run all checks and print the findings. Return 1 if anything is wrong, else 0."""
+    """Run all checks and print the findings. Return 1 if there is a problem, else 0."""
     if args.guide:
         return _tell_guide(args)
     from services.doctor.checks import examine, is_well

@@ -1,4 +1,4 @@
-"""`logboat gateway retry NAME`: retry a gateway at once, with all documents that it has refused."""
+"""`logboat gateway retry NAME`: connects to a gateway at once, and retries all documents that it refused."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -17,7 +17,7 @@ def gateway_arguments(parser: ArgumentParser) -> None:
 
 
 def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Send the request to the sync daemon, and print how many documents it offers again. Return 0."""
+    """Send the request to the sync daemon, and print how many documents it will offer again. Return 0."""
     from services.system.control_socket import ControlError, Retry, ask
 
     try:

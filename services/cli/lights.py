@@ -1,4 +1,4 @@
-"""`logboat lights`, `lights test`, `lights explain`: the daemon, a lamp test, and what the lights show."""
+"""`logboat lights`, `lights test`, `lights explain`: the daemon, a lamp test, and what the lights mean."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def lights_arguments(parser: ArgumentParser) -> None:
 
 
 def lights(args: Namespace, world: Environment) -> int:
-    """Run the chosen action, or the daemon if there is none. Return the exit status."""
+    """Run the selected action, or the daemon if no action is given. Return the exit status."""
     if args.action == "test":
         return _test(args, world)
     if args.action == "explain":

@@ -26,7 +26,7 @@ from .options import Parser, common_options
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand, and the module with its functions `<name>_arguments` and `<name>`."""
+    """A subcommand, and the module that defines its functions `<name>_arguments` and `<name>`."""
 
     name: str
     module: str
@@ -88,12 +88,13 @@ def _ended(arguments: list[str], world: Environment) -> int:
         status = _run(arguments, world)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe. Python flushes again at exit, so give it somewhere to write.
+        # The reader has closed the pipe. Python flushes again at exit, so redirect the stream to where it
+        # can.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 1
-    except SystemExit as end:  # argparse, after --help
+    except SystemExit as end:  # raised by argparse after --help
         return end.code if isinstance(end.code, int) else 0
     except Exception as error:  # noqa: BLE001  # our own faults are also reported in a sentence
         return _tell(error)
@@ -101,7 +102,7 @@ def _ended(arguments: list[str], world: Environment) -> int:
 
 
 def _tell(error: Exception) -> int:
-    """Report what went wrong, and return the exit status."""
+    """Report an error, and return the exit status."""
     if isinstance(error, CommandError):
         _complain(str(error))
         return error.status

@@ -1,4 +1,4 @@
-"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root writable for a while."""
+"""`logboat maintenance [--for 30m | --end]`: makes the appliance's root file system writable temporarily."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -16,7 +16,7 @@ def maintenance_arguments(parser: ArgumentParser) -> None:
 
 
 def maintenance(args: Namespace, world: Environment) -> int:
-    """Make the root writable, or read-only again. Return 0."""
+    """Make the root file system writable, or read-only again. Return 0."""
     from services.system import maintenance as work
 
     try:

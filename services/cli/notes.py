@@ -1,4 +1,4 @@
-"""`logboat note TEXT`: records a note by a person; without text, lists the notes."""
+"""`logboat note TEXT`: records a person's note; without text, lists the notes."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -13,7 +13,7 @@ from services.console.stores import chosen_vessel, own_vessel, reading_store, zo
 from services.terminal.present import time_text
 
 LONGEST: Final = 10_000
-"""Maximum length of a note, in characters: a few pages, because it travels to every vessel."""
+"""Maximum length of a note in characters: a few pages, because it is replicated to every vessel."""
 USUAL_LIMIT: Final = 20
 
 
@@ -59,7 +59,7 @@ def note(args: Namespace, world: Environment) -> int:
 
 
 def _show(args: Namespace) -> int:
-    """Print the last notes, the newest at the end."""
+    """Print the most recent notes, with the newest at the end."""
     from sync.documents import DocumentType
 
     if args.limit < 1:

@@ -1,4 +1,4 @@
-"""Options that every command takes, and helpers that build the parsers of commands."""
+"""Options that every command takes, and helpers that build the commands' parsers."""
 
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from services.console.errors import UsageError
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser whose errors are UsageErrors with the command's name."""
+    """An ArgumentParser that raises each error as a UsageError with the command's name."""
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message."""
@@ -17,9 +17,10 @@ class Parser(ArgumentParser):
 
 
 def common_options(default: str | None) -> ArgumentParser:
-    """Return a parent parser with the options that every command takes, before or after its name.
+    """Return a parent parser with the options that every command takes, before or after the command's name.
 
-    `default` is None to set the usual defaults, or SUPPRESS to keep values that were given before the name.
+    `default` is None to set the usual defaults. It is SUPPRESS to keep values given before the command's
+    name.
     """
     parser = ArgumentParser(add_help=False)
     group = parser.add_argument_group("common options")
@@ -43,9 +44,9 @@ def common_options(default: str | None) -> ArgumentParser:
 def actions(
     parser: ArgumentParser, metavar: str, *, required: bool = True
 ) -> Callable[[str, str], ArgumentParser]:
-    """Add actions to a command, such as `db get`.
+    """Return a function that adds an action, such as `get` in `db get`, to a command.
 
-    Call the returned function with the name and help of each; it returns the action's parser.
+    Call it with the name and the help text of each action; it returns the action's parser.
     """
     added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
 
@@ -58,7 +59,7 @@ def actions(
 
 
 def identity_option(parser: ArgumentParser, words: str) -> None:
-    """Add the option `--identity DIR`; `words` say what the folder is used for."""
+    """Add the option `--identity DIR`; `words` is its help text, which says what the folder is used for."""
     usual = "/etc/logboat/identity"
     parser.add_argument(
         "--identity", type=Path, default=Path(usual), metavar="DIR", help=f"{words} ({usual})"

@@ -1,4 +1,4 @@
-"""`logboat peers`: vessels nearby, their links, and the routes by which documents arrive."""
+"""`logboat peers`: shows the vessels nearby, their links, and the routes by which documents arrive."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -22,9 +22,9 @@ def peers_arguments(parser: ArgumentParser) -> None:
 
 
 def peers(args: Namespace, world: Environment) -> int:
-    """Show the mesh. Return 0, or with --json 1 if there is no mesh.
+    """Show the mesh and the gateways. Return 0, or with --json 1 if there is no mesh.
 
-    Raise FailedError if there is none, after the gateways were shown.
+    Without --json, raise FailedError if there is no mesh, after showing the gateways.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state

@@ -1,4 +1,4 @@
-"""`logboat sensors`: every sensor's value, age, rate and faults; from the recorder if it runs."""
+"""`logboat sensors`: shows every sensor's value, age, rate and faults, from the recorder if it is running."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -14,7 +14,10 @@ from services.terminal.present import screen
 
 EVERY_S: Final = 1.0
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
-"""Cursor to the top, erase to the end (ECMA-48); does not flicker, unlike erasing first."""
+"""Escape sequence that moves the cursor to the top and erases to the end (ECMA-48).
+
+Overwriting the old text first avoids flicker.
+"""
 
 
 def sensors_arguments(parser: ArgumentParser) -> None:

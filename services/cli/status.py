@@ -1,4 +1,4 @@
-"""`logboat status`: one screen that says whether the vessel records, and if not, why."""
+"""`logboat status`: one screen that says whether the vessel is recording, and if not, why."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -12,11 +12,11 @@ from services.terminal.present import Style, paint, screen, wrap
 
 def status_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat status`."""
-    del parser  # it takes none of its own
+    del parser  # this command has no arguments of its own
 
 
 def status(args: Namespace, world: Environment) -> int:
-    """Print the status. Return 0 even if it is bad: that is not a failure of this command."""
+    """Print the status. Return 0 even if the status is bad: that is not a failure of this command."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)
     todo = advice(facts)

@@ -1,4 +1,4 @@
-"""`logboat top`: the whole state at a glance, live: full-screen, or line by line."""
+"""`logboat top`: a live overview of the whole state, full-screen or line by line."""
 
 import os
 import sys
@@ -18,9 +18,9 @@ from .options import identity_option
 EVERY_S: Final = {"screen": 1.0, "plain": 10.0}
 LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
-"""Seconds to wait for the first look; facts from the store that take longer are shown later."""
+"""Seconds to wait for the first facts; facts from the store that take longer are shown later."""
 _LONG_S: Final = 15.0
-"""Seconds to wait for a single look, longer than the wait for a locked store."""
+"""Seconds to wait with --once, longer than the wait for a locked store."""
 
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors
@@ -67,7 +67,7 @@ def top(args: Namespace, world: Environment) -> int:
         raise UsageError(f"--every must be from {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
         acknowledger_name(args, world)
-    configured_vessel(args)  # here, too, a --config file that does not exist is a usage error
+    configured_vessel(args)  # so that here, too, a --config file that does not exist is a usage error
     from services.screens.top import plain
     from services.screens.top.facts import TopFactsCollector
 
@@ -95,7 +95,7 @@ def _is_dumb() -> bool:
 
 
 def _has_screen() -> bool:
-    """Return True if a full screen is possible.
+    """Return True if a full-screen view is possible.
 
     Keys come from standard input, and Textual draws on standard error.
     """

@@ -1,4 +1,4 @@
-"""`logboat verify`: checks the completeness of every sensor's log, from documents alone."""
+"""`logboat verify`: checks the completeness of every sensor's log, using the stored documents alone."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def verify_arguments(parser: ArgumentParser) -> None:
 
 
 def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
-    """Print a report. Return 1 if samples are missing without a reason, duplicated or wrong, else 0."""
+    """Print a report. Return 1 if samples are invalid, duplicated, or missing without a reason, else 0."""
     from services.history.completeness import verify as verified
 
     when = zone(args)
@@ -47,7 +47,7 @@ def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 
 
 def _own(args: Namespace, database: "Database") -> str:
-    """Return the vessel whose card this is; '' if that is not known."""
+    """Return the id of the vessel to which this card belongs; '' if it is unknown."""
     try:
         return own_vessel(args, database)
     except CommandError:

@@ -1,5 +1,5 @@
-"""Clocks: the accuracy of the machine's clock, and boots whose clocks contradict each other.
+"""Clocks: the accuracy of the system clock, and boots whose clocks contradict each other.
 
-`clock_quality` contains the time floor and the time anchors of a boot. `clock_floor` stores the sync daemon's
+`clock_quality` defines the time floor and the time anchors of a boot. `clock_floor` stores the sync daemon's
 floor in the document store. `boot_order` finds boots whose clocks contradict each other.
 """

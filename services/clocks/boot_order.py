@@ -1,8 +1,8 @@
-"""Agreement of boots' clocks: the later of two boots of a log cannot begin before the earlier ended.
+"""Consistency of clocks across boots: a boot in a log cannot begin before an earlier boot ended.
 
-Where sure clocks contradict each other, the largest set that agrees is believed. Of two such sets, the one
-that ends earlier is believed: a clock can be ahead by any amount, but behind by no more than the image's age.
-Pure.
+Where the clocks of boots with trusted time contradict each other, the largest consistent set is believed. Of
+two equally large sets, the one that ends earlier is believed. A clock can be ahead by any amount, but behind
+by no more than the image's age.
 """
 
 from collections.abc import Sequence
@@ -10,29 +10,32 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 8
-"""Number of sure boots on either side that are compared with a boot.
+"""Number of boots with trusted clocks, on either side, with which a boot is compared.
 
-A clock that is wrong for three boots in a row is detected, also at the beginning of a log, and the time of
-one boot does not require reading all boots.
+A clock that is wrong for three boots in a row is detected, even at the beginning of a log. The limit means
+that the time of one boot can be determined without reading all boots.
 """
 OVERLAP_S: Final = 60.0
-"""Seconds of overlap that are no contradiction: time services correct a clock by as much, also backwards."""
+"""Seconds of overlap that are no contradiction: time services correct clocks by this much, also backwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Span of time in which a boot was running, in seconds since 1970."""
+    """Period in which a boot was running, in seconds since 1970."""
 
     latest_begin: float
     earliest_end: float
 
     def is_before(self, later: "Span") -> bool:
-        """Return True if the boot can have ended before another one began."""
+        """Return True if this boot can have ended before `later` began."""
         return self.earliest_end <= later.latest_begin + OVERLAP_S
 
 
 def outvoted(spans: Sequence[Span]) -> list[bool]:
-    """Return for each boot whether its neighbours outvote it; `spans` are all sure ones, in order."""
+    """Return, for each boot, True if its neighbours outvote it.
+
+    `spans` are those of all boots with trusted clocks, in order.
+    """
     return [
         is_outvoted(spans[max(place - NEAR, 0) : place], own, spans[place + 1 : place + NEAR + 1])
         for place, own in enumerate(spans)
@@ -40,7 +43,10 @@ def outvoted(spans: Sequence[Span]) -> list[bool]:
 
 
 def is_outvoted(before: Sequence[Span], own: Span, after: Sequence[Span]) -> bool:
-    """Return whether the sure boots around one, up to `NEAR` on either side, outvote it."""
+    """Return True if a boot is outvoted by the boots before and after it.
+
+    These are up to `NEAR` boots with trusted clocks on either side.
+    """
     if all(one.is_before(own) for one in before) and all(own.is_before(one) for one in after):
         return False
     return len(before) not in _largest_agreeing([*before, own, *after])
@@ -48,7 +54,7 @@ def is_outvoted(before: Sequence[Span], own: Span, after: Sequence[Span]) -> boo
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """Boots whose clocks agree, in order."""
+    """A sequence of boots whose clocks agree."""
 
     places: tuple[int, ...] = ()
     end: float = float("-inf")

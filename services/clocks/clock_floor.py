@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, stored in the document store, so that it survives a boot without a clock."""
+"""The sync daemon's time floor, stored in the document store so that it persists when a boot has no clock."""
 
 import logging
 import time
@@ -13,13 +13,16 @@ from .clock_quality import ClockQuality, TimeFloor, system_quality
 log = logging.getLogger(__name__)
 
 _CLOCK: Final = "mesh:clock"
-"""Id of the local document: `utc` is the floor, `contradicted` the seconds for which it was contradicted."""
+"""Id of the local document.
+
+Its `utc` is the floor, and `contradicted` the number of seconds for which time servers contradicted it.
+"""
 
 
 class Floor:
-    """The earliest possible current time: the image's date, or the last time that was known.
+    """The earliest possible current time: the image's date, or the last known time.
 
-    A clock that ran ahead once must not invalidate every certificate forever; see `TimeFloor`.
+    A clock that once ran ahead must not invalidate every certificate forever; see `TimeFloor`.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Floor:
         return datetime.fromtimestamp(max(self._utc(), self._floor.utc), UTC)
 
     def keep(self) -> None:
-        """Store the current time as the floor, if the clock can be trusted. Failures are only logged."""
+        """Store the current time as the floor, if the clock can be trusted. Errors are only logged."""
         try:
             utc, quality = self._utc(), self._quality()
             if not quality.is_synced:

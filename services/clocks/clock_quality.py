@@ -1,9 +1,9 @@
-"""Timekeeping: the accuracy of the machine's clock, the time floor, and the time anchors of a boot.
+"""Timekeeping: the accuracy of the system clock, the time floor, and the time anchors of a boot.
 
-An anchor states the UTC of a moment of the boot clock, with an uncertainty and a source. Readings carry the
-boot clock. Anchors convert it to UTC, also later, when a better one has become known. Sources, best first:
-`gnss`, `network` (NTP), `rtc` (a clock chip), `floor` (not earlier than this: the image's date or the last
-known time).
+An anchor states the UTC for one reading of the boot clock, with an uncertainty and a source. Readings carry
+the boot clock's time. Anchors convert it to UTC, even later, when a better anchor has become known. The
+sources are, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), and `floor` (no earlier than the
+image's date or the last known time).
 """
 
 import ctypes
@@ -25,21 +25,21 @@ RTC_UNCERTAINTY_S: Final = 20.0
 A DS3231 is accurate to 2 ppm, a cheaper chip to 20 ppm: 20 s is ten days of the latter.
 """
 REANCHOR_S: Final = 6 * 3600.0
-"""Seconds between anchors in a long boot, so that the crystal's drift between two is known."""
+"""Seconds between anchors in a long boot, so that the crystal's drift between two anchors is known."""
 STEP_S: Final = 0.5
 """Difference in seconds from the last anchor's prediction at which a good clock gets a new anchor."""
 AHEAD: Final = 60.0
-"""Seconds by which the floor may be ahead of a good clock, which is set in small steps, also backwards."""
+"""Seconds by which the floor may be ahead of a good clock: time services also set clocks back a little."""
 DISBELIEVED_AFTER: Final = 3600.0
-"""Seconds of contradiction by the network's time after which it overrides the noted time.
+"""Seconds of contradiction after which network time overrides the stored time.
 
-Somebody who fakes the time on a Wi-Fi network that a vessel passes cannot set it back within that time. A
-wrong floor lasts no longer than this.
+Somebody who fakes the time on a Wi-Fi network that a vessel passes cannot set the clock back faster. A wrong
+floor lasts no longer than this.
 """
 
 
 class TimeSource(StrEnum):
-    """Source of the time."""
+    """Source of the current time."""
 
     FLOOR = "floor"
     RTC = "rtc"
@@ -48,7 +48,7 @@ class TimeSource(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Rank of the source, from 0 for the floor to 3."""
+        """Rank of the source, from 0 for the floor (worst) to 3 for GNSS (best)."""
         return list(TimeSource).index(self)
 
     @property
@@ -59,7 +59,7 @@ class TimeSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
-    """Source and uncertainty of the machine's clock at present."""
+    """Source and uncertainty of the system clock's current time."""
 
     source: TimeSource
     uncertainty_s: float
@@ -72,7 +72,7 @@ class ClockQuality:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A fixed relation between the boot clock and UTC."""
+    """A measured relation between the boot clock and UTC."""
 
     clock_s: float
     utc: float
@@ -80,12 +80,12 @@ class Anchor:
     uncertainty_s: float
 
     def as_list(self) -> list[float | str]:
-        """Return the anchor in the form of the boot document."""
+        """Return the anchor in the format of the boot document."""
         return [self.clock_s, self.utc, self.source.value, self.uncertainty_s]
 
 
 class _Timex(ctypes.Structure):
-    """The C type `struct timex` (linux/timex.h), as far as it is read here, with space for the rest."""
+    """The C type `struct timex` (linux/timex.h): the fields that are read here, with padding for the rest."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -99,10 +99,10 @@ class _Timex(ctypes.Structure):
 
 
 def system_quality(*, root: Path = Path("/")) -> ClockQuality:
-    """Return the quality of the clock, as the kernel reports it.
+    """Return the quality of the system clock, as reported by the kernel.
 
     A time service may discipline the clock, or a clock chip may have set it. Raise OSError if the kernel
-    cannot be asked.
+    cannot be queried.
     """
     timex = _Timex()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -111,7 +111,8 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
         raise OSError(number, os.strerror(number))
     if not timex.status & STA_UNSYNC:
         return ClockQuality(TimeSource.NETWORK, max(timex.maxerror / 1e6, 0.001))
-    # If this says 1, the kernel took the time from the first clock chip at boot (rtc's sysfs ABI, hctosys).
+    # A value of 1 means that the kernel took the time from the first clock chip at boot (rtc's sysfs ABI,
+    # hctosys).
     hctosys = root / "sys/class/rtc/rtc0/hctosys"
     if hctosys.exists() and hctosys.read_text().strip() == "1":
         return ClockQuality(TimeSource.RTC, RTC_UNCERTAINTY_S)
@@ -119,23 +120,23 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
 
 
 class TimeFloor:
-    """The earliest possible current time: one rule for all daemons.
+    """The earliest possible current time, by one rule for all daemons.
 
-    A clock may start in 1970, so the last known time is a floor for it. A clock may also have run ahead once,
-    because of a bad time server or clock chip. So a floor that the network's time contradicts for
-    `DISBELIEVED_AFTER` is replaced by it.
+    A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
+    ahead, because of a bad time server or clock chip. So network time that contradicts the floor for
+    `DISBELIEVED_AFTER` replaces it.
     """
 
     def __init__(self, *, image: float, known: float = 0.0, contradicted_s: float = 0.0) -> None:
-        """Begin with the stored values.
+        """Start with the stored values.
 
         `image` is the date of the image, and `known` the last known time, both in seconds since 1970.
-        `contradicted_s` is the number of seconds for which the network's time has contradicted `known` in
-        earlier boots.
+        `contradicted_s` is the number of seconds for which network time contradicted `known` in earlier
+        boots.
         """
         self._image, self._known = image, known
         self.contradicted_s = contradicted_s
-        """Number of seconds for which the network's time has contradicted the floor."""
+        """Number of seconds for which network time has contradicted the floor."""
         self._contradicted_at: float | None = None
 
     @property
@@ -144,13 +145,13 @@ class TimeFloor:
         return max(self._image, self._known)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
-        """Return the quality of a clock: that of the floor if it shows an earlier time than the floor."""
+        """Return the quality of a clock that shows `utc`; a time before the floor has the floor's quality."""
         if utc < self.utc:
             return ClockQuality(TimeSource.FLOOR, 0.0)
         return quality
 
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
-        """Return True if the clock should be recorded, even where it contradicts the floor.
+        """Return True if the clock's time should be recorded as an anchor, even if it contradicts the floor.
 
         A clock chip does not count, because it may be wrong after years with an empty battery.
         """
@@ -163,10 +164,10 @@ class TimeFloor:
             self._forget()
 
     def observe(self, utc: float, quality: ClockQuality, *, at: float) -> bool:
-        """Compare a clock with the floor; return True if the floor was replaced.
+        """Compare a clock with the floor; return True if the clock's time replaced the floor.
 
-        `at` is in seconds of a clock that never jumps. Without a time service nothing changes. Times of
-        contradiction add up, also over boots, until the network's time confirms the floor.
+        `at` is the time of a monotonic clock in seconds. Without a time service nothing changes. Periods of
+        contradiction add up, even across boots, until network time confirms the floor.
         """
         if not quality.source.is_external:
             self._contradicted_at = None
@@ -197,27 +198,27 @@ class TimeFloor:
 class Timekeeper:
     """The anchors of one boot.
 
-    The network's time becomes an anchor even where it contradicts the floor: an anchor is evidence, and the
-    timeline weighs that of all boots. Meanwhile the clock counts as unknown, until the floor is replaced.
+    Network time becomes an anchor even if it contradicts the floor, because an anchor is evidence, and the
+    timeline weighs the anchors of all boots. Until the floor is replaced, the clock counts as unknown.
     """
 
     def __init__(self, *, floor_utc: float, image_utc: float = 0.0) -> None:
-        """Start with the last known time (`floor_utc`) and the date of the image (`image_utc`), as floors."""
+        """Start with the last known time (`floor_utc`) and the date of the image (`image_utc`) as floors."""
         self._floor = TimeFloor(image=image_utc, known=floor_utc)
         self.anchors: list[Anchor] = []
 
     def utc(self, utc: float) -> float:
-        """Return the machine's UTC, but never a time before the floor."""
+        """Return `utc`, the system clock's time, or the floor if that is later."""
         return max(utc, self._floor.utc)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
-        """Return the quality of the clock: that of the floor if it shows an earlier time than the floor."""
+        """Return the quality of a clock that shows `utc`; a time before the floor has the floor's quality."""
         return self._floor.judge(utc, quality)
 
     def observe(self, *, clock_s: float, utc: float, quality: ClockQuality) -> Anchor | None:
-        """Read the clocks at one moment; return a new anchor if it adds information, else None.
+        """Process one reading of all clocks; return a new anchor if it adds information, else None.
 
-        The anchor is then in `anchors`, too.
+        A new anchor is also appended to `anchors`.
         """
         self._floor.observe(utc, quality, at=clock_s)
         if not self._floor.is_evidence(utc, quality):

@@ -1,6 +1,6 @@
-"""`logboat config check FILE`: the same check that boot uses, in words for a terminal.
+"""`logboat config check FILE`: runs the check that boot uses, and describes the result for a terminal.
 
-It tells `sensors.toml` from `logboat.toml` by its name, else by its content. It changes nothing.
+It tells `sensors.toml` from `logboat.toml` by name, or else by content. It changes nothing.
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ from .loader import (
 )
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
-"""Files in which the lights' pins are looked up, in the folder in force and on the card."""
+"""Files that define the lights' pins, in the active configuration folder and on the card."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Result of the check of a file."""
+    """Result of checking a file."""
 
     text: str
     """Text for people: a summary, or one line for each problem."""
@@ -46,7 +46,7 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Check one file of either kind. Never raise: whatever is wrong with it is in the result."""
+    """Check one file of either kind. Never raise: every problem is reported in the result."""
     try:
         file = toml_file.read(path)
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
@@ -63,12 +63,15 @@ def _wrong(path: Path, error: ConfigurationError) -> Checked:
 
 
 def name_in_force(path: Path) -> str:
-    """Return the name that a file has in force. Raise ConfigurationError if its kind is not clear."""
+    """Return the name that a file has once it is in force.
+
+    Raise ConfigurationError if its kind is unclear.
+    """
     return "sensors.toml" if _describes_sensors(toml_file.read(path)) else BESIDE[0]
 
 
 def _describes_sensors(file: TomlFile) -> bool:
-    """Return True if the file describes sensors. Raise ConfigurationError if that is not clear."""
+    """Return True if the file describes sensors. Raise ConfigurationError if that is unclear."""
     if file.path.name == "sensors.toml":
         return True
     if file.path.name in BESIDE:
@@ -109,7 +112,7 @@ def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
         try:
             return reserved_pins(load(folder / name)), f"from {name}"
         except ConfigurationError:
-            continue  # missing, or wrong, which its own check reports
+            continue  # missing, or invalid, which a check of that file itself reports
     return reserved_pins(Configuration()), "defaults"
 
 

@@ -1,16 +1,17 @@
 """The last good configuration, so that no mistake in the files stops recording.
 
-Whenever both files are good, they are stored under `DATA/last-good/`, with the recordings that `replay`
-sensors refer to. When one is wrong, both are taken from there, and the problems are returned for `status` and
-the fault light. The pair is stored and used as one, because pins of lights and sensors must fit each other.
+Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings that `replay`
+sensors refer to. When either file is invalid, both are taken from there, and the problems are returned for
+`status` and the fault light. The files are stored and used as a pair, because the pins of lights and sensors
+must not conflict.
 
-    last-good/current                  a symbolic link to the folder in force
+    last-good/current                  a symbolic link to the folder in use
     last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
 
-A folder is complete and durable before `current` points to it, and is never written again: a power cut at any
-instant leaves the old folder or the new one. The digest, over names and contents, shows whether anything
-changed (if not, nothing is written) and whether the card has preserved it. If several processes do this at
-once, one of them writes.
+A folder is complete and durable before `current` points to it, and is never written again. So a power cut at
+any instant leaves either the old folder or the new one. The digest covers names and contents. It shows
+whether anything has changed (if not, nothing is written), and whether the card has preserved the files. If
+several processes store the configuration at once, only one of them writes.
 """
 
 import fcntl
@@ -35,7 +36,7 @@ from .loader import Configuration, ConfigurationError, FileProblem, read_configu
 CONFIG: Final = Path("/etc/logboat/logboat.toml")
 SENSORS: Final = Path("/etc/logboat/sensors.toml")
 USUAL_PLACES: Final = frozenset({CONFIG, SENSORS})
-"""Paths of files that may be missing, on an appliance that is not configured yet."""
+"""Paths of files that may be missing because the appliance has not been configured yet."""
 
 _CONFIG_NAME: Final = "logboat.toml"
 _SENSORS_NAME: Final = "sensors.toml"
@@ -50,21 +51,22 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why it differs from the files, or why it could not be stored; empty if there are none."""
+    """Reasons why this is not the configuration in the files, or why that could not be stored; empty if none.
+    """
     is_last_good: bool = False
-    """True if it comes from the stored copy."""
+    """True if this is the stored copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both files, read and without mistakes."""
+    """Both files, as read and without errors."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     contents: Mapping[str, bytes]
-    """Contents of the existing files, by name."""
+    """Contents of the files that exist, by name."""
     folder: Path
-    """Folder of `sensors.toml` and its recordings."""
+    """Folder that contains `sensors.toml` and its recordings."""
 
     @property
     def recordings(self) -> tuple[Path, ...]:
@@ -78,18 +80,18 @@ class Pair:
 
     @property
     def describes_sensors(self) -> bool:
-        """True if a `sensors.toml` exists; one without sensors contains `no_sensors`."""
+        """True if there is a `sensors.toml`. A file that describes no sensors contains `no_sensors`."""
         return _SENSORS_NAME in self.contents
 
 
 def load_or_last_good(
     config_path: Path, sensors_path: Path, data_dir: Path, *, missing_ok: Collection[Path] = USUAL_PLACES
 ) -> Loaded:
-    """Return the configuration of the files, or else the last good one.
+    """Return the configuration in the files, or else the last good one.
 
-    A file of `missing_ok` may be missing if the last good configuration had none either; then it means all
-    defaults. Raise ConfigurationError if the files are wrong and no good ones are stored. Trouble with
-    `data_dir` raises nothing, but is one of the problems.
+    A file in `missing_ok` may be missing if the last good configuration did not have it either; all defaults
+    then apply. Raise ConfigurationError if the files are invalid and no good configuration is stored. A
+    failure to use `data_dir` is returned as a problem, not raised.
     """
     keeper = LastGood(data_dir / "last-good")
     try:
@@ -115,9 +117,9 @@ def _read(
     config_empty_ok: bool = True,
     none_ok: bool = False,
 ) -> Pair:
-    """Return both files, without mistakes.
+    """Return both files if they have no errors.
 
-    Raise ConfigurationError with the problems of both, and nothing else.
+    Raise only ConfigurationError, with the problems of both files.
     """
     try:
         return _read_both(
@@ -155,7 +157,7 @@ def _read_both(
         problems += error.problems
     try:
         sensors_file = toml_file.read(sensors_path, missing_ok=sensors_missing_ok)
-        # Without a correct [lights] their pins are not known, so do not guess at conflicts.
+        # Without a valid [lights] section their pins are unknown, so conflicts cannot be checked.
         sensors = read_sensors(
             sensors_file,
             reserved={} if configuration is None else reserved_pins(configuration),
@@ -177,18 +179,18 @@ class LastGood:
         self._folder = folder
 
     def has(self, name: str = "") -> bool:
-        """Return True if a configuration was ever stored here; with a name, if it had this file."""
+        """Return True if a configuration is stored here; with `name`, only if it includes that file."""
         return os.path.lexists(self._folder / _CURRENT / name if name else self._folder / _CURRENT)
 
     def has_content(self, name: str) -> bool:
-        """Return True if this file was stored and is not empty."""
+        """Return True if the stored configuration includes this file and the file is not empty."""
         try:
             return not is_empty((self._folder / _CURRENT / name).read_bytes())
         except OSError:
             return False
 
     def load(self, why: ConfigurationError) -> Loaded:
-        """Return the stored configuration, with the problems in `why`. Raise them if nothing is stored."""
+        """Return the stored configuration, with `why` as its problems. Raise `why` if nothing is stored."""
         if not self.has():
             raise why
         try:
@@ -200,7 +202,8 @@ class LastGood:
                 current / _SENSORS_NAME,
                 config_missing_ok=True,
                 sensors_missing_ok=True,
-                none_ok=True,  # older versions stored it without `no_sensors`, and it is in force
+                # older versions stored files without `no_sensors`, and such a file may be in use
+                none_ok=True,
             )
         except ConfigurationError as error:
             raise ConfigurationError([*why.problems, *error.problems]) from error
@@ -210,7 +213,7 @@ class LastGood:
         return Loaded(pair.configuration, pair.sensors, why.problems, is_last_good=True)
 
     def keep(self, pair: Pair) -> tuple[FileProblem, ...]:
-        """Store this as the last good configuration, and return the problems that prevented it."""
+        """Store a pair as the last good configuration, and return any problems in doing so."""
         try:
             digest = _digest(_sources(pair))[:_DIGEST_DIGITS]
             if self._holds(digest):
@@ -218,7 +221,7 @@ class LastGood:
             make_folder(self._folder)
             _sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
-                if is_ours:  # else another process, started at the same time, writes the same
+                if is_ours:  # else another process, started at the same time, is writing the same files
                     self._write(pair, digest)
         except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
             return (
@@ -235,11 +238,11 @@ class LastGood:
         try:
             current = (self._folder / _CURRENT).resolve(strict=True)
             return _named_digest(current) == digest and _digest_of_folder(current).startswith(digest)
-        except OSError:  # unreadable: write it again
+        except OSError:  # unreadable, so write it again
             return False
 
     def _write(self, pair: Pair, digest: str) -> None:
-        # The folder of mkdtemp is for its owner only: logboat.toml contains passwords of networks.
+        # Only the owner can read the folder from mkdtemp: logboat.toml contains passwords of networks.
         new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
         try:
             for name, content in pair.contents.items():
@@ -256,7 +259,7 @@ class LastGood:
             _sync_folder(self._folder)
             link.replace(self._folder / _CURRENT)
         except Exception:
-            shutil.rmtree(new, ignore_errors=True)  # anything left is removed at the next change
+            shutil.rmtree(new, ignore_errors=True)  # anything left over is removed at the next change
             raise
         _sync_folder(self._folder)
         for old in self._folder.iterdir():
@@ -316,7 +319,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Yield whether we have the lock, without waiting: its holder may be suspended."""
+    """Yield True if this process has the lock. It does not wait, because the holder may be suspended."""
     with open(path, "wb", opener=opener()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

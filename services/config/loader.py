@@ -1,8 +1,8 @@
-"""`logboat.toml`, and `vessel.toml` on the card with the same schema, as typed settings.
+"""Loads `logboat.toml`, and `vessel.toml` on the card, which has the same schema, as typed settings.
 
-This module defines the sections and keys, with a table for each. Every key has a default, so that an empty
-file is a complete configuration. It checks that values are possible; what they lead to (radio, mesh,
-gateways) is the concern of the modules that use them.
+This module defines the sections and keys, with a table for each section. Every key has a default, so that an
+empty file is a complete configuration. The loader only checks that values are possible. The modules that use
+the settings (radio, mesh, gateways) decide what they mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,13 +61,13 @@ __all__ = [
 def load(path: Path, *, missing_ok: bool = False) -> Configuration:
     """Return the configuration in a file; with `missing_ok`, a missing file means all defaults.
 
-    Raise ConfigurationError with every problem.
+    Raise ConfigurationError with every problem found.
     """
     return read_configuration(toml_file.read(path, missing_ok=missing_ok))
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """Return the pins that sensors must not use, each with its user: a light's name, or `pps`."""
+    """Return the pins that sensors must not use, each with the name of its user: a light, or `pps`."""
     lights, pps = configuration.lights, configuration.clock.pps
     pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
     return pins if pps is None else {pps: PPS, **pins}
@@ -77,7 +77,7 @@ def reserved_pins(configuration: Configuration) -> dict[int, str]:
 
 
 def _as_it_is(raw: Any) -> Any:
-    """Return the value unchanged, for tables, which are read one by one."""
+    """Return the value unchanged; used for tables, whose keys are read one by one."""
     return raw
 
 
@@ -144,7 +144,7 @@ _URLS: Final[Mapping[str, Parser]] = {
     "couchbase": keys.url("wss", "ws"),
     "mqtt": keys.url("mqtts", "mqtt"),
 }
-"""Parsers of the URL, by the gateway's kind."""
+"""Parsers for the URL, by kind of gateway."""
 _GATEWAY: Final[Schema] = {
     "name": Key(identifier, required='name = "office"'),
     "kind": Key(choice(*_URLS), required='kind = "couchbase"'),
@@ -167,7 +167,7 @@ _ONLY_OF_KIND: Final[Mapping[str, frozenset[str]]] = {
     "couchbase": frozenset({"session_file", "pin", "direction", "channels"}),
     "mqtt": frozenset({"home_assistant", "signalk"}),
 }
-"""Keys that only gateways of this kind have."""
+"""Keys that are allowed only for one kind of gateway, by kind."""
 _POLICY: Final[Schema] = {
     "channels": Key(list_of(keys.document_channel, least=1), required='channels = ["alarms"]'),
     "when": Key(keys.condition),
@@ -183,7 +183,7 @@ _LIGHTS: Final[Schema] = {
 }
 
 RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
-"""Clock chips by their names as parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
+"""Clock chips, by the names of the parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
 _CLOCK: Final[Schema] = {"rtc": Key(choice(*RTCS)), "pps": Key(keys.header_pin)}
 
 _OTHER_FILE: Final[Mapping[str, Advice]] = {
@@ -192,9 +192,9 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = {
 
 
 def read_configuration(file: TomlFile) -> Configuration:
-    """Return the configuration in a file already read.
+    """Return the configuration in a parsed file.
 
-    Raise ConfigurationError with every problem; nothing in the file raises any other error.
+    Raise ConfigurationError with every problem; no content of the file raises any other error.
     """
     root = Table.root(file)
     root.read({name: Key(_as_it_is) for name in SECTIONS}, elsewhere=_OTHER_FILE)
@@ -344,7 +344,7 @@ _READERS: Final[Sequence[tuple[str, str, Callable[[Table], Any]]]] = (
     ("lights", "lights", lambda root: _lights(root.section("lights"))),
     ("clock", "clock", _clock),
 )
-"""Each field of `Configuration`, the section it comes from, and the function that reads it."""
+"""Each field of `Configuration`, the section that it comes from, and the function that reads the section."""
 
 
 def _label(what: str, table: Table, number: int) -> str:

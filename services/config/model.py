@@ -1,7 +1,7 @@
 """A vessel's configuration, parsed and valid: the result of `services.config.loader`.
 
-Every field's default applies if the file does not set it; `Configuration()` is that of an empty file. Secrets
-do not appear in a `repr`.
+A field's default applies if the file does not set it; `Configuration()` is the configuration of an empty
+file. Secrets do not appear in a `repr`.
 """
 
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ class VesselSection:
     """The section [vessel] of the file."""
 
     id: str = "vessel"
-    """Id of the vessel in documents, `[a-z0-9-]{1,32}`; the default is for a vessel without a name."""
+    """Id of the vessel in documents, `[a-z0-9-]{1,32}`; the default applies if none is configured."""
     name: str = ""
-    """Name for people; the id if not given."""
+    """Name shown to people; the id if no name is given."""
     mmsi: int | None = None
     """MMSI of nine digits, or None."""
     timezone: str = "UTC"
@@ -31,9 +31,9 @@ class Wifi:
     password: str = field(default="", repr=False)
     """WPA password; '' for an open network."""
     priority: int = 0
-    """Priority of the network; higher ones are tried first."""
+    """Priority of the network; networks with a higher priority are tried first."""
     hidden: bool = False
-    """True if it does not broadcast its SSID, so that a client has to ask for it by name."""
+    """True if the network does not broadcast its SSID, so that a client has to ask for it by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class VesselRadio:
 
 @dataclass(frozen=True, slots=True)
 class Ethernet:
-    """The cable network; without an address DHCP is used."""
+    """The wired network; DHCP is used if no address is given."""
 
     address: str | None = None
     """Address with its prefix length, such as `192.168.1.10/24`."""
@@ -67,35 +67,35 @@ class NetworkSection:
     """The section [network] of the file."""
 
     country: str | None = None
-    """ISO 3166 alpha-2 code of the country whose rules apply; without it there is no radio."""
+    """ISO 3166 alpha-2 code of the country whose radio regulations apply; without it, radios stay off."""
     wifi: tuple[Wifi, ...] = ()
     access_point: AccessPoint | None = None
     vessel_radio: VesselRadio = VesselRadio()
     ethernet: Ethernet = Ethernet()
     ssh_keys: tuple[str, ...] = ()
     ssh_interfaces: tuple[str, ...] = ("*",)
-    """Interfaces on which SSH is open, as names or patterns such as `wlan*`; `*` is all."""
+    """Interfaces on which SSH is open, as names or patterns such as `wlan*`; `*` means all."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerSection:
-    """The section [listener]: where vessels and apps of the crew connect."""
+    """The section [listener], for the listener to which vessels and the crew's apps connect."""
 
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """Names of interfaces; `*` is all."""
+    """Names of the interfaces on which it listens; `*` means all."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserSection:
-    """A section [[user]]: an app of the crew."""
+    """A section [[user]], for an app of the crew."""
 
     name: str
     password_hash: str = field(repr=False)
     access: str = "read-write"
     """Access rights: `read-write` or `read-only`."""
     channels: tuple[str, ...] | None = None
-    """Channels of documents; None is all."""
+    """Channels whose documents the user can access; None means all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,18 @@ class MeshSection:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A rule for what is sent to a gateway, and when."""
+    """A rule about which documents are sent to a gateway, and when."""
 
     channels: tuple[str, ...]
     when: str | None = None
-    """Conditions in the syntax of `sync.gateway.policy.PolicyConditions`; None is always."""
+    """Conditions in the syntax of `sync.gateway.policy.PolicyConditions`; None means always."""
     limit: float | None = None
     """Maximum rate in bytes per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySection:
-    """A section [[gateway]]: a service ashore."""
+    """A section [[gateway]], for a service ashore."""
 
     name: str
     kind: str
@@ -134,27 +134,28 @@ class GatewaySection:
     url: str
     user: str | None = None
     password_file: str | None = None
-    """Path, like those of all files here: relative to the configuration, or absolute."""
+    """Path of the password file. Like all paths here, it is absolute or relative to the configuration."""
     session_file: str | None = None
-    """File with a session's id, instead of user and password; `couchbase` only."""
+    """Path of a file with a session id, used instead of user and password; `couchbase` only."""
     ca: str | None = None
-    """File of the CAs that may issue its certificate (PEM); the system's if None."""
+    """Path of the CA certificates (PEM) that may issue the gateway's certificate; None for the system's CAs.
+    """
     pin: str | None = None
-    """SHA-256 fingerprint of its certificate, instead of any CA; `couchbase` only."""
+    """SHA-256 fingerprint of the gateway's certificate, used instead of a CA; `couchbase` only."""
     certificate: str | None = None
     key: str | None = None
-    """Files of our certificate and key, for a gateway that requests a certificate (PEM)."""
+    """Paths of our certificate and key (PEM), for a gateway that requests a client certificate."""
     direction: str = "push"
     """Direction of replication: `push`, `pull` or `both`; `mqtt` only pushes."""
     channels: tuple[str, ...] = ("notes",)
-    """Channels that are pulled, if anything is."""
+    """Channels to pull, if the direction includes pull."""
     limit: float | None = None
-    """Maximum rate in bytes per second, for all that is sent."""
+    """Maximum rate in bytes per second for everything that is sent."""
     home_assistant: bool = False
     signalk: bool = False
-    """Additional formats that are published (`home_assistant`, `signalk`); `mqtt` only."""
+    """Additional formats to publish (`home_assistant`, `signalk`); `mqtt` only."""
     policy: tuple[Policy, ...] = ()
-    """Rules, of which the first with a document's channel applies; without rules all is always sent."""
+    """Rules; the first with a document's channel applies. Without rules, everything is always sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,12 @@ class RetentionSection:
     """The section [retention] of the file."""
 
     budget: str = "80 %"
-    """Maximum size of the stores: a share of the data partition, or a size (`20000000000 B`)."""
+    """Maximum size of the stores: a percentage of the data partition, or a size (`20000000000 B`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LightsSection:
-    """The section [lights]: BCM pins; 0 is no light."""
+    """The section [lights]: BCM pins, where 0 means that there is no such light."""
 
     power: int = 5
     record: int = 6
@@ -177,24 +178,24 @@ class LightsSection:
     active: str = "high"
     """Level of a pin at which its light is on, `high` or `low`."""
     single: str | None = None
-    """Name of a single light, one of the kernel's (`/sys/class/leds`), instead of pins."""
+    """Name of a single light, used instead of pins; one of the kernel's LEDs (`/sys/class/leds`)."""
     night: HoursAre | None = None
-    """Hours in which lights that report no fault stay dark."""
+    """Hours in which the lights stay dark unless they report a fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSection:
-    """The section [clock]: sources of the time without a network."""
+    """The section [clock]: time sources that need no network."""
 
     rtc: str | None = None
-    """The clock chip on the header's I2C bus, by its name in the overlay i2c-rtc."""
+    """Clock chip on the header's I2C bus, by its name in the overlay i2c-rtc."""
     pps: int | None = None
-    """BCM pin with a pulse per second from a satellite receiver."""
+    """BCM pin that receives one pulse per second from a satellite receiver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The content of a whole `logboat.toml`."""
+    """The contents of a whole `logboat.toml`."""
 
     vessel: VesselSection = VesselSection()
     network: NetworkSection = NetworkSection()

@@ -1,6 +1,6 @@
 """Parsers for single keys of `logboat.toml`: networks, addresses, keys, budgets, channels.
 
-They are for `sensors.toml.schema`, raise `InputError`, and never show a secret in the message.
+They are used with `sensors.toml.schema`. They raise `InputError`, and never show a secret in its message.
 """
 
 import ipaddress
@@ -17,16 +17,16 @@ from sync.gateway.policy import HoursAre, PolicyConditions
 
 
 def mmsi(raw: Any) -> int:
-    """Parse a vessel's MMSI, a number of nine digits."""
+    """Parse an MMSI, a number of nine digits."""
     if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
         return raw
     raise InputError(f"{shown(raw)} is not an MMSI", "Write nine digits, without quotes.")
 
 
 def timezone(raw: Any) -> str:
-    """Parse an IANA time zone that this machine knows, if it knows any."""
+    """Parse an IANA time zone. It must be known to this machine, if time zones are installed."""
     name: str = text(least=1)(raw)
-    if name == "UTC":  # the common case: it needs no table of zones, which is slow to load
+    if name == "UTC":  # the common case, which does not need the table of zones, which is slow to load
         return name
     import zoneinfo
 
@@ -34,7 +34,7 @@ def timezone(raw: Any) -> str:
         zoneinfo.ZoneInfo.no_cache(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         known = zoneinfo.available_timezones()
-        if not known:  # no time zones are installed here, so it cannot be checked
+        if not known:  # no time zones are installed here, so the name cannot be checked
             return name
         near = close(name, known)
         hint = f'Did you mean "{near}"?' if near else 'Write an IANA name such as "Europe/Berlin".'
@@ -58,7 +58,7 @@ def ssid(raw: Any) -> str:
 
 
 def passphrase(raw: Any) -> str:
-    """Parse a WPA password, without ever showing it."""
+    """Parse a WPA password. Never show it in a message."""
     # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
     if isinstance(raw, str) and re.fullmatch(r"[ -~]{8,63}|[0-9A-Fa-f]{64}", raw):
         return raw
@@ -66,12 +66,12 @@ def passphrase(raw: Any) -> str:
 
 
 def passphrase_or_none(raw: Any) -> str:
-    """Parse a WPA password, or '' for an open network."""
+    """Parse a WPA password, or '' for an open network. Never show it in a message."""
     return "" if raw == "" else passphrase(raw)
 
 
 def host_name(raw: Any) -> str:
-    """Parse a host name: one label as in RFC 1123, section 2.1."""
+    """Parse a host name: a single label as defined in RFC 1123, section 2.1."""
     written: str = text()(raw)
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", written):
         return written
@@ -90,7 +90,7 @@ def interface(raw: Any) -> str:
 
 
 def user_name(raw: Any, owned: Collection[str]) -> str:
-    """Parse the name of a user, as useradd(8) allows it, unless the system owns that name."""
+    """Parse a user name, as allowed by useradd(8), unless the system owns that name."""
     written: str = text()(raw)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", written):
         raise InputError(
@@ -103,7 +103,7 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
 
 
 def crypt_hash(raw: Any) -> str:
-    """Parse a password's hash in the format of crypt(5). Never show it: it may be the password itself."""
+    """Parse a password hash in the format of crypt(5). Never show it: it may be the password itself."""
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
         return raw
     raise InputError("this is not a password hash", "Write what `openssl passwd -6` prints.")
@@ -115,14 +115,14 @@ _WIFI_CHANNELS: Final = frozenset(
 
 
 def wifi_channel(raw: Any) -> int:
-    """Parse a Wi-Fi channel of 2.4 or 5 GHz."""
+    """Parse a Wi-Fi channel in the 2.4 or 5 GHz band."""
     if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
         return raw
     raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or a 5 GHz channel (36, 40 …).")
 
 
 def interface_address(raw: Any) -> str:
-    """Parse an IPv4 address with the length of its network's prefix."""
+    """Parse an IPv4 address with its prefix length."""
     written: str = text()(raw)
     try:
         if "/" not in written:
@@ -136,7 +136,7 @@ def interface_address(raw: Any) -> str:
 
 
 def host_address(raw: Any) -> str:
-    """Parse an IPv4 address without a network."""
+    """Parse an IPv4 address without a prefix length."""
     written: str = text()(raw)
     try:
         return str(ipaddress.IPv4Address(written))
@@ -158,7 +158,7 @@ _SSH_KEYS: Final = (
 
 
 def ssh_key(raw: Any) -> str:
-    """Parse a public SSH key, as in its file."""
+    """Parse a public SSH key, in the format of a `.pub` file."""
     if isinstance(raw, str) and "PRIVATE KEY" in raw:
         raise InputError("this is a private key", "Give the public one, from the file that ends with .pub.")
     key: str = text(20_000)(raw)
@@ -170,7 +170,7 @@ def ssh_key(raw: Any) -> str:
 
 
 def url(*schemes: str) -> Parser:
-    """Return a parser for a URL with one of these schemes, and no password in it."""
+    """Return a parser for a URL that has one of these schemes and contains no password."""
     known = " or ".join(f"{scheme}://" for scheme in schemes)
 
     def parser(raw: Any) -> str:
@@ -178,9 +178,9 @@ def url(*schemes: str) -> Parser:
         try:
             parts = urlsplit(address)
             good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, or an unclosed bracket
+        except ValueError:  # a port that is not a number, or an unclosed bracket
             good = False
-        if "@" in address:  # whatever else is wrong: do not show it
+        if "@" in address:  # whatever else is wrong, do not show the password
             raise InputError("the address contains a user name", "Give user and password_file instead.")
         if not good or " " in address:
             raise InputError(
@@ -192,7 +192,7 @@ def url(*schemes: str) -> Parser:
 
 
 def condition(raw: Any) -> str:
-    """Parse the condition of a gateway's policy."""
+    """Parse the condition in a gateway's policy."""
     written: str = text()(raw)
     try:
         return str(PolicyConditions.parse(written))
@@ -204,8 +204,8 @@ def condition(raw: Any) -> str:
 
 
 def fingerprint(raw: Any) -> str:
-    """Parse the SHA-256 fingerprint of a certificate, in any usual form."""
-    from sync.net import certificates  # it imports cryptography, which few commands need
+    """Parse the SHA-256 fingerprint of a certificate, in any common notation."""
+    from sync.net import certificates  # this imports cryptography, which few commands need
 
     written: str = text()(raw)
     try:
@@ -219,7 +219,7 @@ def fingerprint(raw: Any) -> str:
 
 
 def gateway_channel(raw: Any) -> str:
-    """Parse a channel of a gateway, which may be the office's own."""
+    """Parse a channel on a gateway, which may have channels of its own."""
     written: str = text(200, least=1)(raw)
     if "," in written:
         raise InputError(f"{shown(written)} is not a valid channel", "Remove the comma.")
@@ -244,7 +244,7 @@ _TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", 
 
 
 def document_channel(raw: Any) -> str:
-    """Parse a channel of documents: a type's or a vessel's."""
+    """Parse a channel of documents: the channel of a type or of a vessel."""
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
         return raw
     known = ", ".join(f'"{channel}"' for channel in _TYPE_CHANNELS)
@@ -256,7 +256,7 @@ _LEAST_BYTES: Final = 10_000_000
 
 
 def budget(raw: Any) -> str:
-    """Parse a share (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
+    """Parse a percentage (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
     try:
         share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
     except InputError as error:
@@ -271,7 +271,7 @@ def budget(raw: Any) -> str:
 
 
 def header_pin(raw: Any) -> int:
-    """Parse the BCM number of a header pin that is usable for input or output."""
+    """Parse the BCM number of a header pin that can be used for input or output."""
     pin: int = integer(2, 27)(raw)
     return pin
 
@@ -285,7 +285,7 @@ def led(raw: Any) -> str:
 
 
 def hours(raw: Any) -> HoursAre:
-    """Parse a time span of the day, such as `22:00-06:00`."""
+    """Parse a period of the day, such as `22:00-06:00`."""
     written: str = text()(raw)
     try:
         (condition,) = PolicyConditions.parse(f"hours == {written.strip()}").conditions
@@ -298,12 +298,12 @@ def hours(raw: Any) -> HoursAre:
 
 
 def light_pin(raw: Any) -> int:
-    """Parse a light's BCM pin, or 0 for no light."""
+    """Parse a light's BCM pin, or 0 if there is no such light."""
     try:
         pin: int = integer(0, 27)(raw)
     except InputError as error:
         raise InputError(error.text, "Write the BCM number, 2 to 27,  or 0 for no light.") from None
-    if pin == 1:  # the same as `sensors.config.conflicts` for 0 and 1
+    if pin == 1:  # `sensors.config.conflicts` also rejects pins 0 and 1
         raise InputError(
             "pin 1 is used to read a HAT's EEPROM at boot", "Choose another pin, or 0 for no light."
         )

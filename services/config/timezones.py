@@ -4,8 +4,8 @@ from datetime import UTC, tzinfo
 
 
 def zone_of(name: str) -> tzinfo:
-    """Return the zone with this name; UTC if it is unknown, which `config check` reports."""
-    if name == "UTC":  # it needs no table of zones, which is slow to load
+    """Return the time zone with this name; UTC if the name is unknown, which `config check` reports."""
+    if name == "UTC":  # UTC does not need the table of zones, which is slow to load
         return UTC
     import zoneinfo
 

@@ -1,1 +1,1 @@
-"""Shared parts of commands and screens: errors, the environment, the selected store, JSON output."""
+"""Code shared by commands and screens: errors, the environment, the selected store, JSON output."""

@@ -14,12 +14,12 @@ from services.system.systemd import failed_units
 
 
 def login_name() -> str:
-    """Return the login name of the user."""
+    """Return the login name of the current user."""
     import getpass
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
+    except (KeyError, OSError):  # the user id has no name
         return f"user {os.getuid()}"
 
 
@@ -56,13 +56,13 @@ def ask_person(question: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The environment of a command, so that tests can replace it."""
+    """The environment of a command: everything that tests may need to replace."""
 
     clock: Clock = field(default_factory=SystemClock)
     sleep: Callable[[float], None] = time.sleep
     alive: Callable[[int], bool] = is_alive
     failed_units: Callable[[], Sequence[str]] = failed_units
-    """Returns Logboat's units that systemd lists as failed."""
+    """Function that returns Logboat's units that systemd lists as failed."""
     user: Callable[[], str] = login_name
     secret: Callable[[str], str] = ask_secret
     ask: Callable[[str], str] = ask_person
@@ -74,5 +74,5 @@ class Environment:
 
     @property
     def boottime(self) -> float:
-        """Current time of the boot clock, in seconds."""
+        """Current reading of the boot clock, in seconds."""
         return self.clock.boottime_ns() / 1e9

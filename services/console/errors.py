@@ -1,11 +1,11 @@
-"""Errors of commands: each becomes one sentence on standard error, and an exit status.
+"""Errors in commands: each becomes one sentence on standard error, and an exit status.
 
-A mistake of the user raises UsageError (exit status 2), and a failure raises FailedError (exit status 1).
+A mistake by the user raises UsageError (exit status 2), and a failure raises FailedError (exit status 1).
 """
 
 
 class CommandError(Exception):
-    """A command cannot go on; the text is a sentence for the user."""
+    """A command cannot continue; the text is a sentence for the user."""
 
     status = 1
 

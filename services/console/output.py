@@ -1,4 +1,4 @@
-"""Output of commands beside the text for people: remarks on standard error, and JSON with its format."""
+"""Output of commands other than the text for people: remarks on standard error, and JSON with its format."""
 
 import sys
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Print a remark on standard error, apart from the output."""
+    """Print a remark on standard error, so that it does not mix with the output."""
     print(text, file=sys.stderr)
 
 
 def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts with the format that describes them.
+    """Return the facts with the name of their format added.
 
     `shape` is the name of a schema in `services.schemas`.
     """
@@ -47,7 +47,7 @@ def to_json(facts: Mapping[str, Any]) -> str:
 
 
 def moment_json(moment: "Moment") -> dict[str, Any]:
-    """Return a moment as JSON facts."""
+    """Return a moment as a dictionary for JSON."""
     from services.documents.reading_window import iso
 
     return {

@@ -1,4 +1,4 @@
-"""The document store and the configuration that a command line selects, and whose vessel it is."""
+"""The document store, the configuration and the vessel that a command line selects."""
 
 import contextlib
 from argparse import Namespace
@@ -26,7 +26,8 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
         raise FailedError(
             f"{path}: no document store; start the recorder first, or give its folder with --data"
         )
-    # Only sync checkpoints the appliance's store, and processes that watch it must hear of each write.
+    # Only sync checkpoints the appliance's store, and processes that watch the store must learn of each
+    # write.
     with open_store(path, checkpoint_pages=0, announce=args.run / "watchers") as database:
         yield database
 
@@ -35,7 +36,7 @@ def reading_store(args: Namespace) -> Iterator["Database"]:
 def open_store(
     path: Path, *, create: bool = False, checkpoint_pages: int | None = None, announce: Path | None = None
 ) -> Iterator["Database"]:
-    """Open a document store by its path. Raise FailedError if that fails."""
+    """Open the document store at a path. Raise FailedError if that fails."""
     from sync.documents import is_single_writer
     from sync.store import Database, StoreError
     from sync.store.schema import WAL_PAGES
@@ -54,7 +55,7 @@ def open_store(
 
 
 def configured_vessel(args: Namespace) -> "VesselSection | None":
-    """Return the vessel of the configuration, or of the last good one; None if there is none.
+    """Return the [vessel] section of the configuration, or of the last good one; None if there is neither.
 
     Raise UsageError if --config refers to a file that does not exist.
     """
@@ -80,8 +81,9 @@ def configured_vessel(args: Namespace) -> "VesselSection | None":
 def own_vessel(args: Namespace, database: "Database | None") -> str:
     """Return the id of this vessel.
 
-    It comes from the recorder's state, else from the configuration, else from the store if that contains a
-    single vessel. Raise UsageError if the store contains several, FailedError if it contains none.
+    It comes from the recorder's state, or else from the configuration, or else from the store if that
+    contains only one vessel. Raise UsageError if the store contains several vessels, and FailedError if it
+    contains none.
     """
     from services.documents import models
     from services.state import state_file
@@ -103,9 +105,9 @@ def own_vessel(args: Namespace, database: "Database | None") -> str:
 
 
 def chosen_vessel(args: Namespace, database: "Database") -> str:
-    """Return the vessel of `--vessel`, or this one if the option is missing.
+    """Return the vessel selected with `--vessel`, or this vessel if the option is missing.
 
-    Raise UsageError if the store contains nothing of that vessel.
+    Raise UsageError if the store contains nothing from that vessel.
     """
     from services.documents import models
 

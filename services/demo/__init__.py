@@ -1,9 +1,10 @@
-"""The demo: the appliance's main purpose on this machine, with a fleet of real processes, files and TLS.
+"""The demo: the appliance's main purpose on one machine, with a fleet of real processes, files and TLS.
 
-Each vessel has a recorder and a sync daemon. They find each other over the loopback interface, record, and
-pass on what they record. One of them has no network for a while, and only one has a link to the shore. In the
-end the demo proves from the stores alone that all have the same content and that nothing is missing. It also
-proves that they contain everything that the recorders reported as durable, and that all of it is ashore.
+Each vessel has a recorder and a sync daemon. The vessels find each other over the loopback interface, record,
+and pass on what they record. One vessel has no network for a while, and only one has a link to the shore. At
+the end the demo proves from the stores alone that all have the same content and that nothing is missing. It
+also proves that they contain everything that the recorders reported as durable, and that all of it has
+arrived ashore.
 
 Modules, in the order in which they are needed:
 
@@ -12,10 +13,10 @@ Modules, in the order in which they are needed:
 - `fleet`: names, identities and addresses of all vessels
 - `shore`: an office and a broker, to which one vessel has a link
 - `progress`: the output while the demo runs
-- `store_differences`: how the stores differ while they are being written (pure)
-- `supervisor`: restarts daemons that exit, in the demo that stays
+- `store_differences`: how the stores differ while they are being written
+- `supervisor`: restarts daemons that exit, in a demo that keeps running
 - `scenario`: the sequence of events
-- `proof`: compares the stores with what was recorded (pure)
+- `proof`: compares the stores with what was recorded
 - `summary`: the output of the proof
 - `command`: `logboat demo`
 """

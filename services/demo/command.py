@@ -1,4 +1,4 @@
-"""The command `logboat demo`: prepares a fleet, runs it, and proves the result."""
+"""The command `logboat demo`: prepares a fleet, runs it, and verifies the result."""
 
 import signal
 import sys
@@ -71,7 +71,7 @@ def _demo(folder: Path, vessels: int, seconds: float) -> int:
 
 
 def _stay(folder: Path, vessels: int) -> int:
-    """Run a fleet to try things on, until interrupted."""
+    """Run a fleet to experiment with, until interrupted."""
     demo = fleet.make(folder, vessels=vessels, speed=1.0, now=datetime.now(UTC), repeat=True)
     shore = None if demo.is_alone else Shore(folder / SHORE, demo.linked_ashore.name, listens=False)
     for each in demo:
@@ -94,7 +94,7 @@ def _stay(folder: Path, vessels: int) -> int:
 
 
 def conclude(demo: Fleet, voyage: ScenarioEvents) -> int:
-    """Prove from the stores, after all writers have stopped, that nothing is missing.
+    """Prove from the stores, after all processes have stopped, that nothing is missing.
 
     Return the exit status. Raise StoreError if a store cannot be read.
     """

@@ -1,6 +1,7 @@
-"""The demo's fleet: its vessels, with names, identities of their own CA, and addresses on this machine.
+"""The demo's fleet: vessels with names, identities from the fleet's own CA, and addresses on this machine.
 
-The fleet's name is new each time, so that neither another demo nor a real vessel mistakes it for its own.
+Each demo uses a new fleet name, so that neither another demo nor a real vessel mistakes the vessels for its
+own.
 """
 
 import itertools
@@ -18,11 +19,11 @@ from .ports import free_ports
 from .vessel import DemoVessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
-"""Names of the vessels, as many as can all link with each other (`max_peers`)."""
+"""Names of the vessels; there are as many as can all link with each other (`max_peers`)."""
 FLEET: Final = "fleet"
-"""Name of the folder of the fleet's authority."""
+"""Name of the folder that contains the fleet's authority."""
 SHORE: Final = "shore"
-"""Name of the folder of the services ashore."""
+"""Name of the folder that contains the services ashore."""
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -33,7 +34,7 @@ class Fleet:
     name: str
     vessels: tuple[DemoVessel, ...]
     speed: float
-    """Factor by which the recording is played faster than real time."""
+    """Speed at which the recording is played, as a multiple of real time."""
 
     def __iter__(self) -> Iterator[DemoVessel]:
         return iter(self.vessels)
@@ -45,7 +46,7 @@ class Fleet:
 
     @property
     def is_alone(self) -> bool:
-        """True if there is no other vessel to link with."""
+        """True if the fleet has only one vessel, so that there is none to link with."""
         return len(self.vessels) == 1
 
     @property
@@ -54,25 +55,25 @@ class Fleet:
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:
-        """Write the others' addresses into each vessel's configuration, because discovery does not work."""
+        """Write the other vessels' addresses into each vessel's configuration, because discovery failed."""
         for each in self:
             others = (other.port for other in self if other is not each)
             each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))
 
     def kill(self) -> None:
-        """Kill all processes, whatever has happened."""
+        """Kill all processes and close all files, in any state."""
         for each in self:
             each.kill()
             each.close()
 
 
 def leftover_path(folder: Path) -> Path | None:
-    """Return a path that an earlier demo has left in a folder; None if there is none."""
+    """Return a path that an earlier demo left in a folder; None if there is none."""
     return next((folder / name for name in (FLEET, SHORE, *NAMES) if (folder / name).exists()), None)
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
-    """Write all files of a new fleet into a folder where nothing is `leftover_path`.
+    """Create all files of a new fleet in a folder for which `leftover_path` returns None.
 
     `speed` and `repeat` say how the recording is played.
     """

@@ -1,4 +1,4 @@
-"""TCP ports for programs that are given their port before they start, and may start again on it later."""
+"""TCP ports for programs that are told their port before they start, and may restart on it later."""
 
 import contextlib
 import itertools
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-"""File with the range of ports that Linux gives to outgoing connections; see ip(7)."""
+"""File with the range of ports that Linux assigns to outgoing connections; see ip(7)."""
 
 _LOWEST: Final = 12_000
-"""Lowest port to use: those below belong to well-known services, some of which test machines run."""
+"""Lowest port to use: those below belong to well-known services, some of which run on test machines."""
 
 
 def fixed_ports() -> range:

@@ -1,1 +1,1 @@
-"""`logboat db`: a document store by its path, for diagnostics and scripts."""
+"""`logboat db`: works on a document store given by its path, for diagnostics and scripts."""

@@ -1,7 +1,7 @@
-"""`logboat db …`: a document store by its path, for diagnostics and scripts.
+"""`logboat db …`: works on a document store given by its path, for diagnostics and scripts.
 
 Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
-is in `sync` (`run`), and the listener is in `serve`.
+is in `sync` and `run`, and the listener is in `serve`.
 """
 
 import os
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
-"""Seconds that `changes --follow` waits before it waits again.
+"""Maximum seconds of one wait of `changes --follow`.
 
-A change wakes it earlier: this is only the length of one wait.
+A change ends the wait at once; without one, the command simply waits again.
 """
 
 
@@ -169,7 +169,7 @@ def _live_since(database: "Database", since: int, prefix: str) -> "Iterator[Docu
 
 
 def _changes_since(database: "Database", since: int) -> "Iterator[DocumentChange]":
-    """Yield all changes after a sequence, read page by page."""
+    """Yield all changes after a sequence number, reading page by page."""
     while page := database.changes(since, limit=500):
         yield from page
         since = page[-1].sequence
@@ -309,7 +309,7 @@ def _export(database: "Database", args: Namespace) -> int:
             sys.stdout.write(json_text(line))
         return 0
     number = 0
-    # Write all or nothing: a partial export would look complete.
+    # Write everything or nothing: a partial export would look complete.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
         with open(partial, "wb", opener=opener()) as file:

@@ -1,8 +1,8 @@
-"""Runs one replication of `logboat db push|pull|sync`, and reports its progress.
+"""Runs one replication for `logboat db push|pull|sync`, and reports its progress.
 
 On standard output, a one-shot replication prints its counts at the end, and a continuous one prints a line
-for each change of state. Standard error lists documents that failed, and on a terminal also one line with
-running counts.
+for each change of state. Standard error lists documents that failed. On a terminal it also shows one line
+with running counts.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from sync.peer.progress import DocumentEnded, Progress
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
 STOP_WITHIN_S: Final = 10.0
-"""Maximum seconds after a signal to finish what is in progress.
+"""Maximum seconds, after a signal, to finish transfers in progress.
 
-A connection attempt gets fewer (`STOP_CONNECTING_WITHIN_S`).
+A connection attempt gets less time (`STOP_CONNECTING_WITHIN_S`).
 """
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
@@ -44,19 +44,19 @@ ADVICE: Final[dict[tuple[Domain, int], str]] = {
     (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
     (Domain.WEBSOCKET, 1006): "the listener may accept TLS only (wss://), or need --cert and --key",
 }
-"""Advice for connections that fail, by domain and code. TLS has no codes: see `_advice`."""
+"""Advice about failed connections, by domain and code. TLS errors have no codes: see `_advice`."""
 
 
 def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
     """Replicate until done or stopped by a signal, and return the exit status.
 
-    Raise FailedError if the replication failed.
+    Raise FailedError if the replication fails.
     """
     return asyncio.run(_Run(configuration, as_json=as_json).run())
 
 
 class _Run:
-    """A replication and the reports about it."""
+    """A replication, and the reports about its progress."""
 
     def __init__(self, configuration: ReplicatorConfiguration, *, as_json: bool) -> None:
         self._configuration = configuration
@@ -69,7 +69,7 @@ class _Run:
         self._said: tuple[object, ...] = ()
         self._was_offline = False
         self._half: Problem | None = None
-        """The reason, as last reported, why only one direction of the replication works."""
+        """The last reported reason why only one direction of the replication works."""
         self._is_stopping = False
         self._attempts = 0
         terminal = screen(sys.stderr)
@@ -100,7 +100,7 @@ class _Run:
         return self._concluded(status)
 
     async def _stop(self) -> None:
-        """Stop once everything in progress is finished, or after a time limit if the peer does not answer."""
+        """Stop once everything in progress is finished, or at a time limit if the peer does not answer."""
         self._is_stopping = True
         is_connecting = self._replicator.status.activity is Activity.CONNECTING
         patience = STOP_CONNECTING_WITHIN_S if is_connecting else STOP_WITHIN_S
@@ -114,7 +114,7 @@ class _Run:
                     "connection properly"
                 )
 
-    # Reports while it runs
+    # Reports during the replication
 
     def _changed(self, status: Status) -> None:
         if status.activity is Activity.CONNECTING:
@@ -137,7 +137,7 @@ class _Run:
         self._show_line(status)
 
     def _report(self, status: Status) -> None:
-        """Report what has changed since the last report."""
+        """Report everything that has changed since the last report."""
         if not self._configuration.continuous:
             if status.activity is Activity.OFFLINE and status.problem is not None and not self._is_stopping:
                 self._clear_line()
@@ -160,7 +160,7 @@ class _Run:
             self._tell(status)
 
     def _tell(self, status: Status) -> None:
-        """Print a line about the state of a continuous replication."""
+        """Print a line with the state of a continuous replication."""
         name = self._configuration.endpoint.name
         match status.activity:
             case Activity.OFFLINE:
@@ -175,14 +175,14 @@ class _Run:
                 print(f"{head}up to date: {self._counts(status.progress)}", flush=True)
             case Activity.CONNECTING if self._attempts == 1:
                 print(f"connecting to {name}", flush=True)
-            case _:  # too frequent to report each
+            case _:  # too frequent to report every change
                 return
 
     @property
     def _most(self) -> int | None:
         return self._configuration.max_attempts
 
-    # The end
+    # Reports at the end
 
     def _concluded(self, status: Status) -> int:
         before = self._failed_before()
@@ -212,7 +212,7 @@ class _Run:
         return 0
 
     def _failed_before(self) -> list[DocumentEnded]:
-        """Return documents that failed in an earlier run and did not succeed in this one."""
+        """Return the documents that failed in an earlier run and did not succeed in this one."""
         failed = self._replicator.failed
         return [
             DocumentEnded(each.direction, each.id, each.revision, problem=each.problem)
@@ -246,7 +246,7 @@ class _Run:
         }
 
     def _counts(self, progress: Progress) -> str:
-        """Return words such as `pushed 3 documents (1.2 kB), pulled none; 2.3 kB sent, 1.1 kB received`."""
+        """Return text such as `pushed 3 documents (1.2 kB), pulled none; 2.3 kB sent, 1.1 kB received`."""
         parts = []
         if self._configuration.push:
             parts.append(f"pushed {_amount(progress.pushed, progress.body_bytes_pushed)}")
@@ -256,7 +256,7 @@ class _Run:
         return f"{', '.join(parts)}; {format_bytes(sent)} sent, {format_bytes(received)} received"
 
     def _spelt(self, problem: Problem | None) -> str:
-        """Say what is wrong, where, and what to do, on one line."""
+        """Return a problem as one line: what is wrong, where, and what to do."""
         if problem is None:
             return "the connection closed"
         name = self._configuration.endpoint.name
@@ -269,7 +269,7 @@ class _Run:
         )
         return f"{text}; {advice}" if advice else text
 
-    # The line on a terminal
+    # The counts on a terminal
 
     def _show_line(self, status: Status) -> None:
         if not self._line_width:
@@ -294,7 +294,7 @@ class _Run:
 
 def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
     if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, 1006):
-        return ""  # TLS and certificates were right: the connection broke, or the listener was stopped
+        return ""  # TLS and the certificates were valid: the connection broke, or the listener was stopped
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return (

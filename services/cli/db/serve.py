@@ -1,7 +1,7 @@
-"""`logboat db serve PATH`: a listener for one store, in the foreground, until Ctrl-C or SIGTERM.
+"""`logboat db serve PATH`: runs a listener for one store in the foreground, until Ctrl-C or SIGTERM.
 
-Without a certificate of its own it creates one, and keeps it with its key beside the store, in
-`PATH.identity.pem` (0600). So the fingerprint that clients pin stays the same after a restart.
+If no certificate is given, it creates one, and stores it with its key beside the store, in
+`PATH.identity.pem` (mode 0600). So the fingerprint that clients pin stays the same across restarts.
 """
 
 import errno
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 PORT: Final = 4984
 HIGHEST_PORT: Final = 65535
 HOST: Final = "127.0.0.1"
-"""Only this machine: without --user, anyone who reaches the listener may write."""
+"""Loopback only, by default: without --user, anyone who reaches the listener may write."""
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
-"""Seconds that peers have to close their connections."""
+"""Seconds that peers have to close their connections after a signal."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def serve_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `serve` that follow PATH."""
+    """Define the arguments of `serve` that come after PATH."""
     parser.add_argument("--name", default="log", metavar="NAME", help="database name in URLs (log)")
     parser.add_argument(
         "--host",
@@ -57,7 +57,7 @@ def serve_arguments(parser: ArgumentParser) -> None:
 
 
 def serve(args: Namespace) -> int:
-    """Listen until a signal, and return the exit status."""
+    """Listen until a signal arrives, and return the exit status."""
     _check(args)
     ours = None if args.cert is None else identity(args.cert, args.key)
     authenticator = _authenticator(args)
@@ -107,10 +107,11 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
     by_password = by_certificate = None
     if args.user is not None:
         name, secret = args.user, password(args.password_file)
-        basic(name, secret, args.password_file)  # fail now: a password that no client can send admits nobody
+        # fail now: with a password that no client can send, nobody could connect
+        basic(name, secret, args.password_file)
 
         async def ok(user: str, given: str) -> bool:
-            # Compare both, whichever fails, so that the time taken reveals nothing.
+            # Always compare both, so that the time taken does not reveal which one was wrong.
             is_right = secrets_equal(given, secret)
             return secrets_equal(user, name) and is_right
 
@@ -123,14 +124,14 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def identity_path(store: Path) -> Path:
-    """Return the path of the self-signed identity of a store's listener."""
+    """Return the path of the self-signed identity for a store's listener."""
     return store.with_name(store.name + ".identity.pem")
 
 
 def load_or_create_identity(store: Path) -> "TLSIdentity":
-    """Return the self-signed identity beside a store, and create it if it is missing.
+    """Return the self-signed identity stored beside a store; create it if it is missing.
 
-    Raise FailedError if it cannot be read or written.
+    Raise FailedError if the identity cannot be read or written.
     """
     from sync.net.tls_identity import TLSIdentity
     from sync.peer.problems import ProblemError

@@ -1,4 +1,4 @@
-"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `run` runs.
+"""`logboat db push|pull|sync PATH URL`: turns the arguments into a replication, which `run` performs.
 
 Contradictory arguments and missing files are usage errors, reported before anything is opened or connected.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 ONE_SHOT_ATTEMPTS: Final = 3
-"""Attempts of a one-shot replication to connect.
+"""Number of times that a one-shot replication tries to connect.
 
 A person waits at the terminal, and three attempts take at most 6 s. Scripts that can wait pass `--attempts`.
 """
@@ -37,7 +37,7 @@ DIRECTIONS: Final = {
 
 
 def replication_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `push`, `pull` and `sync` that follow PATH."""
+    """Define the arguments of `push`, `pull` and `sync` that come after PATH."""
     parser.add_argument("url", metavar="URL", help="wss://host:port/database, or ws:// without TLS")
     parser.add_argument(
         "--continuous", action="store_true", help="keep replicating changes, until Ctrl-C or SIGTERM"
@@ -90,9 +90,9 @@ def replicate(args: Namespace) -> int:
 
 
 def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]":
-    """Return a function that builds the replication of a store from the arguments.
+    """Return a function that builds the replication's configuration for a store from the arguments.
 
-    Raise UsageError if they are wrong.
+    Raise UsageError if the arguments are invalid.
     """
     endpoint = _endpoint(args.url)
     is_secure = endpoint.url.startswith("wss://")
@@ -152,7 +152,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Raise UsageError if options exclude or require each other."""
+    """Raise UsageError if security options exclude each other, or if one is missing that another requires."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -170,7 +170,7 @@ def _check_security(args: Namespace, *, is_secure: bool) -> None:
 
 
 def check_pairs(args: Namespace) -> None:
-    """Raise UsageError unless a certificate comes with its key, and a user with the password."""
+    """Raise UsageError unless a certificate comes with its key, and a user name with a password file."""
     for one, other in (("cert", "key"), ("user", "password_file")):
         for this, that in ((one, other), (other, one)):
             if getattr(args, this) is not None and getattr(args, that) is None:
@@ -189,7 +189,7 @@ def _pin(text: str | None) -> str | None:
 def password(path: Path) -> str:
     """Return the password that a file contains, without the line ending.
 
-    Raise UsageError if there is none.
+    Raise UsageError if the file contains no password or cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
@@ -227,9 +227,10 @@ def certificates(path: Path) -> list[Any]:
 
 
 def basic(user: str, secret: str, path: Path) -> Any:
-    """Return an authenticator for Basic authentication.
+    """Return an authenticator for HTTP Basic authentication.
 
-    Raise UsageError if the protocol cannot carry the user or the password, which came from `path`.
+    `path` is the password's file, for messages. Raise UsageError if the protocol cannot carry the user name
+    or the password.
     """
     from sync.net.authenticators import BasicAuthenticator
 
@@ -243,7 +244,7 @@ def basic(user: str, secret: str, path: Path) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """An authenticator with a password for the WebSocket and a certificate for TLS."""
+    """An authenticator that uses a password for the WebSocket and a certificate for TLS."""
 
     password: "Authenticator"
     identity: "TLSIdentity"
@@ -280,9 +281,9 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 
 
 def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
-    """Return a filter for documents in these channels.
+    """Return a filter that accepts documents in these channels.
 
-    It also accepts tombstones that no longer say which channels they were in.
+    It also accepts tombstones that no longer say which channels their documents were in.
     """
     from sync.peer.selection import channels
 
@@ -294,7 +295,7 @@ def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if a host name or address is this machine's own, so that nobody else can listen."""
+    """Return True if a host is this machine's loopback interface, so that nobody can eavesdrop."""
     if host.lower() in LOCAL_NAMES:
         return True
     try:

@@ -1,1 +1,1 @@
-"""`logboat fleet`: a fleet's identities and cards, on the operator's machine."""
+"""`logboat fleet`: manages a fleet's identities and cards, on the operator's machine."""

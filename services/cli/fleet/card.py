@@ -1,8 +1,8 @@
-"""`logboat fleet card …`: vessels' cards, one after another, to a device, into files, or onto FAT alone.
+"""`logboat fleet card …`: writes vessels' cards one by one, to a device, into image files, or onto FAT only.
 
-A certificate goes to one card only, because two cards with the same one are a duplicate identity. So a vessel
-that already had a card gets a new certificate for the next one (`--replace`), or the same again if that card
-never ran (`--again`).
+A certificate goes to one card only, because two cards with the same certificate are a duplicate identity. For
+a vessel that already had a card, `--replace` issues a new certificate. If that card never ran, `--again` uses
+the same certificate again.
 """
 
 import sys
@@ -66,7 +66,7 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 
 def card(args: Namespace, world: Environment) -> int:
-    """Check everything for every vessel, then write one card after another. Return 0."""
+    """Check everything for every vessel, then write the cards one by one. Return 0."""
     from provisioning.card import image_writing
     from provisioning.folder import FleetFolder
 
@@ -124,7 +124,7 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
 def _judged(args: Namespace, target: Path) -> "Target":
     """Return the target if a card may be written there; an existing file may be overwritten.
 
-    Raise CardError if it is not suitable.
+    Raise CardError if the target is not suitable.
     """
     from provisioning.card import image_writing
     from provisioning.card.target import check_target, devices
@@ -135,9 +135,9 @@ def _judged(args: Namespace, target: Path) -> "Target":
 
 
 def _check_configuration(place: Path) -> None:
-    """Run the same check as the appliance, here where somebody can correct mistakes.
+    """Run the appliance's own check on a vessel's configuration, here where somebody can correct mistakes.
 
-    Raise FailedError if the vessel's configuration is wrong.
+    Raise FailedError if the configuration is invalid.
     """
     from provisioning.bundle.contents import SENSORS, VESSEL
     from services.boot.check import check
@@ -182,7 +182,7 @@ def _confirm(args: Namespace, world: Environment, question: str) -> None:
 
 
 class _Progress:
-    """A progress line on standard error that overwrites itself; silent without a terminal."""
+    """A progress line on standard error that overwrites itself; shown only on a terminal."""
 
     def __init__(self, vessel: str, *, is_quiet: bool) -> None:
         self._vessel = vessel
@@ -199,7 +199,7 @@ class _Progress:
 
 
 def passphrase(args: Namespace, world: Environment, prompt: str) -> str:
-    """Return the passphrase of the fleet's root key, from a file or as typed."""
+    """Return the passphrase for the fleet's root key, read from a file or typed at the terminal."""
     if args.passphrase_file is not None:
         from services.cli.db.sync import password
 

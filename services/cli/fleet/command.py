@@ -1,6 +1,8 @@
-"""`logboat fleet …`: a fleet's identities, on the operator's machine. `provisioning.folder` stores them.
+"""`logboat fleet …`: manages a fleet's identities on the operator's machine.
 
-The passphrase of the fleet's root key is read from the terminal or from a file, and so is a password.
+`provisioning.folder` stores them.
+
+The passphrase for the fleet's root key is read from the terminal or from a file, and so are passwords.
 """
 
 import os
@@ -28,14 +30,14 @@ if TYPE_CHECKING:
     from provisioning.folder import EnrolledVessel, FleetFolder, IssuedCertificate, WrittenCard
 
 SOON_DAYS: Final = 180
-"""Days before expiry from which a renewal is advised.
+"""Days before a certificate's expiry from which the command advises renewing it.
 
 A vessel may be at sea for months, and needs its next certificate aboard before the current one expires.
 """
 LONGEST_TEXT: Final = 200
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
-"""Default time until vessels change the radio's key, so that all can receive the next one before."""
+"""Default time until vessels change the radio's key, so that all vessels can receive the new key first."""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
@@ -89,7 +91,7 @@ def fleet_arguments(parser: ArgumentParser) -> None:
 
 
 def fleet(args: Namespace, world: Environment) -> int:
-    """Run one action, and return the exit status."""
+    """Run one fleet action, and return the exit status."""
     from provisioning.errors import PassphraseError, ProvisioningError, UnknownVesselError
     from sync.fleet.errors import FleetNameError
 
@@ -121,7 +123,7 @@ def _init(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder, check_free
     from sync.fleet import names
 
-    names.check("fleet", args.name)  # before anyone thinks of a passphrase
+    names.check("fleet", args.name)  # before anyone thinks up a passphrase
     check_free(args.folder)
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
     folder = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
@@ -211,7 +213,10 @@ def _rekey(args: Namespace, world: Environment) -> int:
 
 
 def _begins(given: str | None, now: datetime) -> datetime:
-    """Return the time from which the radio uses its next key. Raise UsageError if `given` is no time."""
+    """Return the time from which the radio uses its next key.
+
+    Raise UsageError if `given` is not a valid time.
+    """
     if given is None:
         return (now + REKEY_AFTER).replace(microsecond=0)
     try:
@@ -363,9 +368,9 @@ def _password(args: Namespace, world: Environment) -> int:
 def _unlocked(
     args: Namespace, world: Environment, check: "Callable[[FleetFolder, str], None]"
 ) -> "Iterator[tuple[FleetFolder, Authority]]":
-    """Yield the folder and its authority, unlocked with the passphrase.
+    """Yield the fleet's folder and its authority, unlocked with the passphrase.
 
-    `check` is called first, and raises what can be known before anyone types a passphrase.
+    `check` is called first, so that any error it raises is reported before anyone types a passphrase.
     """
     from provisioning.folder import FleetFolder
 

@@ -1,1 +1,1 @@
-"""`logboat log`: recorded readings for people, and readings added by hand."""
+"""`logboat log`: shows recorded readings, and adds readings by hand."""

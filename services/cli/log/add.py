@@ -60,7 +60,10 @@ def add(args: Namespace, world: Environment) -> int:
 
 
 def parse_value(text: str, unit: str) -> bool | float:
-    """Return a value that a person typed, in the SI unit `unit`. Raise UsageError if it is not valid."""
+    """Return the value that a person typed, converted to `unit`, the sensor's SI unit.
+
+    Raise UsageError if it is not valid.
+    """
     if unit == "bool":
         word = text.strip().casefold()
         if word not in YES | NO:

@@ -1,8 +1,8 @@
-"""`logboat log SENSOR`: recorded readings, for people, as CSV or as JSON; or adds one by hand.
+"""`logboat log SENSOR`: shows recorded readings for people, as CSV or as JSON, or adds one by hand.
 
-People see the units that sailors use; CSV and JSON carry SI units, exactly as recorded. Times are the best
-estimates available now: those recorded before the machine knew the time are corrected here, and marked as
-such.
+The view for people uses the units that sailors use. CSV and JSON use SI units, exactly as recorded. Times are
+the best estimates available now. Times recorded before the machine knew the time are corrected here, and
+marked as corrected.
 """
 
 import csv
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
-"""Seconds of the latest recorded readings that are shown without --since."""
+"""Seconds of the latest recorded readings that are shown if --since is not given."""
 COLUMNS: Final = ("time", "seq", "value", "unit", "quality")
 MORE_COLUMNS: Final = ("log", "boot", "clock", "trust", "uncertainty")
 
@@ -89,15 +89,15 @@ def log(args: Namespace, world: Environment) -> int:
 
 
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
-    """Return a moment that a person wrote, in seconds since 1970.
+    """Return the time that a person typed, in seconds since 1970.
 
-    It is a date, a date with time (in `zone` if it names none), or a duration before `now`. Raise UsageError
-    if it is none of these.
+    It is a date, a date with a time (in `zone` unless it names another), or a duration before `now`. Raise
+    UsageError if it is none of these.
     """
     try:
         return now - parse(text, "s")
     except InputError:
-        pass  # not a duration: then it is a date
+        pass  # not a duration, so it should be a date
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
@@ -119,7 +119,7 @@ def _history(database: "Database", vessel: str, sensor: str) -> "History":
 
 
 def unknown_sensor(sensor: str, vessel: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a sensor that does not exist."""
+    """Return the error for an unknown sensor, with a suggestion."""
     names = sorted(known)
     near = close(sensor, names)
     hint = f"did you mean {near!r}?" if near else f"known sensors: {', '.join(names) or 'none'}"
@@ -130,7 +130,7 @@ def _last(samples: "Iterator[RecordedSample]", limit: int | None) -> "Iterable[R
     return samples if limit is None else deque(samples, maxlen=limit)
 
 
-# For programs --------------------------------------------------------------------------------------
+# Output for programs -----------------------------------------------------------------------------------
 
 
 def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
@@ -161,14 +161,14 @@ def _write_csv(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str
 
 
 def _csv_value(value: "Value") -> str:
-    """Return the shortest text that converts back to the value; contacts are 1 and 0."""
+    """Return the shortest text that converts back to the value; a contact's True and False become 1 and 0."""
     if value is None:
         return ""
     return repr(int(value) if isinstance(value, bool) else value)
 
 
 def _write_json(samples: "Iterable[RecordedSample]", args: Namespace, vessel: str) -> None:
-    """Write one JSON object while the samples are read."""
+    """Write all samples as one JSON object, without holding them in memory."""
     import msgspec
 
     from services.schemas import format_of

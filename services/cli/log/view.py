@@ -1,6 +1,6 @@
-"""The readings of a sensor for people: a curve, the extremes, gaps and faults, the last few rows.
+"""A view of a sensor's readings for people: a graph, the extremes, gaps and faults, and the last few rows.
 
-It processes samples one by one, so that a year of them needs no more memory than a day.
+It processes samples one by one, so that a year of samples needs no more memory than a day.
 """
 
 from argparse import Namespace
@@ -18,24 +18,24 @@ from services.state.recorder_state import read
 from services.terminal.present import Curve, Screen, count, moment_text, table, thousands
 
 USUAL_LIMIT: Final = 20
-"""Number of rows that are listed without --limit."""
+"""Number of rows that are listed if --limit is not given."""
 WIDEST: Final = 100
-"""Maximum columns of a curve; a wider one would only be harder to read."""
+"""Maximum width of a graph in columns; a wider one would only be harder to read."""
 
 
 @dataclass(slots=True)
 class _Summary:
-    """Summary of the samples, built while they are read."""
+    """Summary of the samples, built as they are read."""
 
     rows: deque[RecordedSample]
     samples: int = 0
     first: RecordedSample | None = None
     absent: int = 0
-    """Count of numbers that are missing between samples."""
+    """Number of sample numbers that are missing between the samples."""
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
-    """Seconds from the first sample to the last."""
+    """Seconds from the first sample to the most recent one."""
 
     def take(self, sample: RecordedSample) -> None:
         if self.first is None:
@@ -55,7 +55,7 @@ class _Summary:
 def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
     """Return the seconds between two samples, at least 0.
 
-    Within a boot they are those of the boot clock, else of UTC as far as it is known.
+    Within a boot the boot clock is used; otherwise UTC is, if it is known.
     """
     if (before.log, before.boot) == (after.log, after.boot):
         return max(after.clock - before.clock, 0.0)
@@ -65,7 +65,7 @@ def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
 
 
 def lines(samples: Iterable[RecordedSample], args: Namespace, *, vessel: str, where: Screen) -> Iterator[str]:
-    """Yield the lines of the view."""
+    """Yield the lines of the view, formatted for the screen `where`."""
     summary = _Summary(rows=deque(maxlen=args.limit or USUAL_LIMIT))
     for sample in samples:
         summary.take(sample)
@@ -118,16 +118,16 @@ def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator
 
 
 def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
-    """Return a value for people; `raw` keeps the recorded SI unit."""
+    """Return a value as text for people; `raw` keeps the recorded SI unit."""
     if not raw or isinstance(value, bool):
         return format_value(value, unit, path=path)
     return "-" if value is None else f"{value:.10g} {unit}".strip()
 
 
 def now_line(args: Namespace, world: Environment, vessel: str) -> str:
-    """Return a line with the recorder's current value of the sensor.
+    """Return a line with the sensor's current value from the recorder.
 
-    It is '' if the vessel is not this machine's, or if the recorder is not running.
+    It is '' if the vessel is not this machine's vessel, or if the recorder is not running.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
