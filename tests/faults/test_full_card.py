@@ -131,7 +131,7 @@ def test_history_makes_room_and_recording_never_stops(
         shutil.move(tmp_path / "other" / "log.db", disk.seen)
         recorder.start()
         wait_until(
-            lambda: recorder.log.count("made room") >= removals,
+            lambda: recorder.log.count("freed space") >= removals,
             lambda: f"the recorder says: {recorder.log[-2000:]}",
             within=600.0,
         )

@@ -138,7 +138,7 @@ async def test_whatever_somebody_else_has_published_on_our_topics_nothing_waits_
     assert {json.loads(each.payload)["value"] for each in late.on("/state")} == {0.5}
 
 
-@pytest.mark.parametrize("hook", ["heard", "acknowledged"])
+@pytest.mark.parametrize("hook", ["message_received", "acknowledged"])
 async def test_store_error_while_a_packet_is_read_ends_the_connection_and_is_told(
     database: Database,
     broker: Broker,
@@ -153,12 +153,13 @@ async def test_store_error_while_a_packet_is_read_ends_the_connection_and_is_tol
         async with forwarding(database, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "all is ashore")
             monkeypatch.setattr(Outbox, hook, fail)
-            if hook == "heard":
+            if hook == "message_received":
                 stranger.publish("logboat/argo/vessel", b"{}")
             else:
                 builders.write_notes(database, "argo", 1)
             await until(
-                lambda: gateway.report().problem == "the store: log.db: page 7 is damaged", "it is told"
+                lambda: gateway.report().problem == "error of the store: log.db: page 7 is damaged",
+                "it is told",
             )
             assert gateway.report().state is GatewayState.CONNECTING
             await until(

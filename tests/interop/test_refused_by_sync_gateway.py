@@ -218,5 +218,5 @@ def test_chosen_documents_that_are_not_followed_are_told_in_words_and_the_push_g
         _, said = process.communicate(timeout=60)
     assert set(office.revisions()) == {"a", "b"}
     assert "not pulling: " in said
-    assert "the peer does not follow chosen documents as they change, only once" in said
+    assert "the peer does not support continuous replication of selected documents" in said
     assert said.count("not pulling") == 1

@@ -99,7 +99,7 @@ def test_anything_else_is_refused_with_a_line_that_can_be_shown(
     [
         ("v", b"2", "version '2'"),
         ("v", None, "no v"),
-        ("vessel", b"brigid", "does not begin with its vessel 'brigid'"),
+        ("vessel", b"brigid", "does not begin with the vessel's id 'brigid'"),
         ("vessel", b"\xff", "not text"),
         ("fleet", b"", "fleet"),
         ("fleet", b"a\nb", r"fleet 'a\\nb'"),

@@ -321,7 +321,7 @@ def test_who_comes_in_where_nothing_is_offered_is_not_heard(
                 status = await once(ours, url(listener), max_attempts=1)
             assert status.problem is not None
             assert asked == ["127.0.0.1"]
-            assert "nothing is offered at 127.0.0.1" in caplog.text
+            assert "the listener is not open at 127.0.0.1" in caplog.text
 
     run(main())
 

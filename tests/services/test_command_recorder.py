@@ -140,7 +140,7 @@ def test_a_recorder_opens_nothing_while_another_process_checks_the_stores(vessel
         recorder = subprocess.Popen([SCRIPT, "record", *vessel.places], stderr=subprocess.PIPE)
         try:
             assert recorder.stderr is not None
-            assert any(b"checked by another process" in line for line in recorder.stderr)
+            assert any(b"another process is checking the stores" in line for line in recorder.stderr)
             assert not journal.exists()
             fcntl.flock(lock, fcntl.LOCK_UN)
             wait_until(journal.exists, "the recorder opens its journal")

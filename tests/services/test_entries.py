@@ -101,7 +101,7 @@ def test_a_user_who_is_changed_in_the_file_is_sent_away_at_once(
     with staying(argo, tmp_path / "anna.db", "anna"), staying(argo, tmp_path / "bo.db", "bo"):
         argo.config.write_text(text[:start] + changed[change] + text[bo:])
         wait_until(lambda: "anna at " in argo.log, "anna is sent away")
-        assert "is sent away: what user anna may do here has changed" in argo.log
+        assert "the rights of user anna have changed; connect again" in argo.log
         assert "bo at " not in argo.log
         assert ask(argo, HOME, PASSWORD, "bo") == 200
         assert ask(argo, HOME, PASSWORD) == (401 if change == "removed" else 200)

@@ -49,7 +49,7 @@ def test_nothing_is_opened_without_an_end(appliance: Path) -> None:
 
 def test_a_root_that_is_in_use_stays_open_and_says_so(appliance: Path) -> None:
     maintenance.begin(appliance, 60, utc=0.0, root=appliance, tool=Tools())
-    with pytest.raises(MaintenanceError, match="end it and try again"):
+    with pytest.raises(MaintenanceError, match="stop it and try again"):
         maintenance.end(appliance, tool=Tools(fails="remount,ro"))
     assert maintenance.until(appliance) == 60.0
     maintenance.end(appliance, tool=Tools())
@@ -58,7 +58,7 @@ def test_a_root_that_is_in_use_stays_open_and_says_so(appliance: Path) -> None:
 
 def test_what_is_no_appliance_is_left_alone(tmp_path: Path) -> None:
     tools = Tools()
-    with pytest.raises(MaintenanceError, match="no appliance"):
+    with pytest.raises(MaintenanceError, match="is not an appliance"):
         maintenance.begin(tmp_path, 60, utc=0.0, root=tmp_path, tool=tools)
     assert tools.run == []
 
@@ -70,5 +70,5 @@ def test_times_are_as_people_write_them(text: str, wanted: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0m", "13h", "-5m", "soon", "30"])
 def test_what_is_no_time_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time"):
+    with pytest.raises(ValueError, match="is not a valid duration"):
         maintenance.seconds(text)

@@ -93,7 +93,7 @@ def test_a_blob_comes_back_as_it_was(app: Database) -> None:
 
 
 def test_what_fails_over_there_is_an_error_here(app: Database) -> None:
-    with pytest.raises(CouchbaseLiteError, match="the document does not exist"):
+    with pytest.raises(CouchbaseLiteError, match="no such document: note:argo:none"):
         app.delete("note:argo:none")
 
 

@@ -168,8 +168,8 @@ def test_what_ends_a_daemon_or_one_of_its_threads_is_kept(tmp_path: Path) -> Non
     with pytest.raises(ZeroDivisionError):
         daemon()
     one, other = texts(tmp_path)
-    assert one.startswith("thread documents has stopped: RuntimeError: no more (test_kept.py:")
-    assert other.startswith("stopping: ZeroDivisionError: division by zero (test_kept.py:")
+    assert one.startswith("thread documents has stopped: RuntimeError: no more (test_error_log.py:")
+    assert other.startswith("stopping: ZeroDivisionError: division by zero (test_error_log.py:")
 
 
 def test_a_flood_is_counted_and_the_count_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
