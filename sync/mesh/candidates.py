@@ -48,14 +48,17 @@ class _VesselAddresses:
     seen: tuple[Candidate, ...] = ()
     proven: dict[Candidate, float] = field(default_factory=dict)
     """Time at which the vessel last proved its identity at each place."""
-    answered: dict[tuple[str, int], float] = field(default_factory=dict)
-    """Time at which the vessel last proved its identity at each address and port."""
+    answered: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    """Time at which the vessel last proved its identity at each address, port and database.
+
+    Without the database, a forged record of the vessel's own address would count as proven.
+    """
     failed: dict[Candidate, float] = field(default_factory=dict)
     """Time of the last failed attempt at each place, unless a later one succeeded."""
 
     def proven_at(self, place: Candidate) -> float | None:
         """Return when the vessel last proved its identity at a place or its addresses; None if never."""
-        times = [self.answered.get((address, place.port)) for address in place.addresses]
+        times = [self.answered.get((address, place.port, place.database)) for address in place.addresses]
         return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
 
 
@@ -102,9 +105,11 @@ class Candidates:
     def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
         """Return the addresses of a place, with the one where the vessel has answered last at the front."""
         answered = self._vessels.get(vessel, _VesselAddresses()).answered
-        return tuple(
-            sorted(place.addresses, key=lambda address: -answered.get((address, place.port), -math.inf))
-        )
+
+        def worth(address: str) -> float:
+            return -answered.get((address, place.port, place.database), -math.inf)
+
+        return tuple(sorted(place.addresses, key=worth))
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
         """Record that the vessel's certificate was presented at a place, and at which address if known."""
@@ -116,8 +121,8 @@ class Candidates:
             del known.proven[oldest]
         proven = next((each for each in place.addresses if _is_same(each, address)), None)
         if proven is not None:
-            known.answered.pop((proven, place.port), None)
-            known.answered[proven, place.port] = now
+            known.answered.pop((proven, place.port, place.database), None)
+            known.answered[proven, place.port, place.database] = now
             for where in [*known.answered][:-PROVEN_KEPT]:
                 del known.answered[where]
 

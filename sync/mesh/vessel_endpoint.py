@@ -2,12 +2,17 @@
 
 The most likely place is connected to. While it does not answer, the others that claim to be the vessel's are
 asked for their certificate, and the first that proves to be the vessel is connected to instead.
+
+The certificate does not cover the name of the database, which a forged record may state wrongly. If the
+vessel does not have that database, the places with other names are tried.
 """
 
 import asyncio
 import errno
+import http
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sync.mesh.candidates import Candidate, VesselCandidates
@@ -32,6 +37,8 @@ RFC 6298) have become long.
 """
 GRACE: Final = 8.0
 """Seconds to wait for an answer, on a slow radio link and behind other data."""
+USUAL_DATABASE: Final = "log"
+"""Name of the database of every appliance, which is tried first after another one was wrong."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
@@ -132,18 +139,54 @@ class _Attempt:
         self._is_received = False
         """True if that connection has succeeded, and its receiver has been made."""
         self._is_given_up = False
+        self._tried: set[Candidate] = set()
+        """Places that have failed in this attempt."""
+        self._absent: set[str] = set()
+        """Databases that the vessel does not have."""
 
     async def transport(self) -> Transport:
         """Return the connection. Raises ProblemError."""
-        where, choices = self._where, self._where.choices
-        candidates = () if choices is None else choices.order()
-        if choices is None or not candidates:
-            return await where.open(self._tls, self._receiver, self._headers)
-        likeliest = candidates[0]
+        choices, refusal = self._where.choices, None
+        if choices is None or not choices.order():
+            return await self._where.open(self._tls, self._receiver, self._headers)
+        while self._left(choices):
+            try:
+                return await self._connected(choices)
+            except UpgradeRefusedError as error:
+                if not _is_absent(error):
+                    raise
+                refusal = error
+        assert refusal is not None
+        raise refusal
+
+    def _left(self, choices: VesselCandidates) -> list[Candidate]:
+        """Return the places that are left to try, the most likely first."""
+        left = [
+            place
+            for place in choices.order()
+            if place not in self._tried and place.database not in self._absent
+        ]
+        if self._absent:
+            left.sort(key=lambda place: place.database != USUAL_DATABASE)
+        return left
+
+    def _failed(self, place: Candidate, choices: VesselCandidates) -> None:
+        self._tried.add(place)
+        choices.failed(place)
+
+    async def _connected(self, choices: VesselCandidates) -> Transport:
+        """Find the vessel at one of the places that are left, and connect. Raises ProblemError."""
+        where = self._where
+        likeliest = self._left(choices)[0]
         where.move(likeliest)
+        self._is_received = self._is_given_up = False
         self._opening = asyncio.ensure_future(where.open(self._tls, self._received, self._headers))
         try:
-            proven = await first_proven(choices.order, self._probe(likeliest, choices), failed=choices.failed)
+            proven = await first_proven(
+                partial(self._left, choices),
+                self._probe(likeliest, choices),
+                failed=partial(self._failed, choices=choices),
+            )
         except BaseException:
             await self._close()
             raise
@@ -154,8 +197,10 @@ class _Attempt:
             self._opening = asyncio.ensure_future(where.open(self._tls, self._receiver, self._headers))
         try:
             opened = await self._opening
-        except ProblemError:
-            choices.failed(proven)
+        except ProblemError as error:
+            if _is_absent(error):
+                self._absent.add(proven.database)
+            self._failed(proven, choices)
             raise
         choices.proved(proven, address=opened.remote.rpartition(":")[0].strip("[]"))
         return opened
@@ -192,7 +237,7 @@ class _Attempt:
         try:
             await asyncio.shield(self._opening)
         except UpgradeRefusedError:
-            pass  # By the vessel, which has proved itself: it would refuse us anywhere.
+            pass  # By the vessel, which has proved itself. `transport` tries other databases after a 404.
         except asyncio.CancelledError:
             if not self._is_received:
                 self._is_given_up = True
@@ -209,6 +254,11 @@ class _Attempt:
             result.abort()
 
 
+def _is_absent(error: ProblemError) -> bool:
+    """Return True if the vessel has no database of the requested name."""
+    return isinstance(error, UpgradeRefusedError) and error.problem.code == http.HTTPStatus.NOT_FOUND
+
+
 def endpoint_of_url(url: str) -> VesselEndpoint:
     """Parse an address of the configuration: `wss://host:port`, optionally with a database.
 
@@ -217,4 +267,4 @@ def endpoint_of_url(url: str) -> VesselEndpoint:
     uri, host = parse_address(url)
     path: Sequence[str] = [part for part in uri.path.split("/") if part]
     addresses = (host,) if "%" in host else ()
-    return VesselEndpoint(uri.host, uri.port, path[0] if path else "log", addresses)
+    return VesselEndpoint(uri.host, uri.port, path[0] if path else USUAL_DATABASE, addresses)

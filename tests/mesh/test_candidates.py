@@ -26,7 +26,7 @@ from sync.mesh.sightings import SERVICE_TYPE, Advertisement, Sighting, Sightings
 from sync.mesh.vessel_endpoint import CONNECT_WITHIN, VesselEndpoint
 from sync.net.endpoints import Security
 from sync.net.tls_contexts import server_context
-from sync.net.upgrade_handlers import Reject
+from sync.net.upgrade_handlers import Accept, Reject, Request
 from sync.net.ws_client import UpgradeRefusedError
 from sync.peer.problems import Domain, Problem, ProblemError
 from tests.net.certificates import CA
@@ -321,6 +321,75 @@ def test_a_vessel_that_refuses_us_is_not_looked_for_elsewhere() -> None:
                 assert loop.time() - began < CONNECT_WITHIN / 2
 
     run(main())
+
+
+@pytest.mark.parametrize(("name", "handshakes"), [("log", 5), ("db", FORGED + 5)])
+def test_forged_names_of_the_database_at_the_vessels_own_address_hold_up_no_link(
+    name: str, handshakes: int
+) -> None:
+    async def main() -> None:
+        fleet = CA.new()
+        seen: list[object] = []
+
+        def answer(request: Request) -> Accept | Reject:
+            if request.path != f"/{name}/_blipsync":
+                return Reject(404, "no such database")
+            return Accept(Recorder, next(iter(request.subprotocols)))
+
+        async with host(tls=server_context(fleet.issue("brigid")), check=seen.append, answer=answer) as there:
+            candidates = Candidates()
+            loop = asyncio.get_running_loop()
+            sightings = [
+                replace(sighting(number), addresses=("127.0.0.1",), port=there.server.port, db=db)
+                for number, db in enumerate([*(f"forged{number}" for number in range(FORGED)), name])
+            ]
+            candidates.see("brigid", sightings, loop.time())
+            where = VesselEndpoint(
+                "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
+            )
+            security = Security(roots=[fleet.certificate], judge=lambda _: None)
+            transport = await where.connect(Recorder, security, {}, 0)
+            assert where.database == candidates.order("brigid")[0].database == name
+            assert len(seen) <= handshakes
+            transport.close()
+
+    run(main())
+
+
+def test_vessel_without_any_of_the_advertised_databases_is_told_once_all_are_tried() -> None:
+    async def main() -> None:
+        fleet = CA.new()
+        async with host(
+            tls=server_context(fleet.issue("brigid")), answer=lambda _: Reject(404, "no such database")
+        ) as there:
+            candidates = Candidates()
+            loop = asyncio.get_running_loop()
+            sightings = [
+                replace(sighting(number), addresses=("127.0.0.1",), port=there.server.port, db=f"d{number}")
+                for number in range(5)
+            ]
+            candidates.see("brigid", sightings, loop.time())
+            where = VesselEndpoint(
+                "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
+            )
+            with pytest.raises(UpgradeRefusedError, match="404"):
+                await where.connect(
+                    Recorder, Security(roots=[fleet.certificate], judge=lambda _: None), {}, 0
+                )
+            assert len(there.requests) == 5
+
+    run(main())
+
+
+def test_another_database_at_an_address_that_answered_is_not_proven() -> None:
+    candidates = Candidates()
+    real, other = sighting(1), sighting(2)
+    forged = replace(sighting(3), addresses=real.addresses, db="forged")
+    place = Candidate.from_sighting(real)
+    candidates.see("brigid", [real], 0.0)
+    candidates.proved("brigid", place, 1.0, address=real.addresses[0])
+    candidates.see("brigid", [other, forged, real], 2.0)
+    assert candidates.order("brigid") == (place, *map(Candidate.from_sighting, (other, forged)))
 
 
 def test_when_all_fail_the_problem_is_that_of_the_likeliest() -> None:
