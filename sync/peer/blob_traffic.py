@@ -4,7 +4,7 @@ A blob is stored under its digest once it is complete. A stored blob is never fe
 whose transfer was interrupted continues where it was. A peer that pushes a document with a blob that is
 already stored must prove that it has the blob too, once on each connection. Otherwise anyone who knows a
 digest could push a document that refers to the blob. Documents wait for proofs as long as the peer sends any.
-After a minute without one they fail temporarily.
+After a minute without one, since the request for it, they fail temporarily.
 
 Blobs are hashed as jobs of the session's `work`: in slices, and within the limits of the connection.
 """
@@ -103,10 +103,10 @@ class BlobFetcher:
         self._open_nonces = open_nonces(database)
         self._proving: dict[str, list[_Waiting]] = {}
         """Documents that wait for the proof of each blob."""
-        self._unanswered: dict[str, bytes] = {}
-        """Blobs whose requested proof has not arrived, with the nonce of each request."""
-        self._proof_since = 0.0
-        """Time of the last proof, or of the first open request if there was none before."""
+        self._unanswered: dict[str, tuple[bytes, float]] = {}
+        """Blobs whose requested proof has not arrived, with nonce and time of the request, oldest first."""
+        self._proof_at = float("-inf")
+        """Time of the last proof."""
         self._proven: dict[str, None] = {}
         """Blobs that the peer has proven to have."""
         session.at_end(self._close)
@@ -114,16 +114,20 @@ class BlobFetcher:
     @property
     def deadline(self) -> float | None:
         """Time at which `pump` has work to do; None if no request for proof is open."""
-        return self._proof_since + limits.PROOF_WITHIN if self._unanswered else None
+        return None if not self._unanswered else self._due(next(iter(self._unanswered)))
+
+    def _due(self, digest: str) -> float:
+        """Return the time at which an open request for proof fails: later for each proof that arrives."""
+        return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
         """Fail temporarily the documents that wait for an overdue proof."""
-        due = self.deadline
-        if due is None or self._session.clock() < due:
-            return
+        now = self._session.clock()
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
                 continue  # A document that failed because of another blob has ended the session.
+            if now < self._due(digest):
+                return
             self._ask_no_more(digest)
             text = (
                 f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has the"
@@ -268,9 +272,7 @@ class BlobFetcher:
             return
         self._proving[digest] = [waiting]
         nonce = secrets.token_bytes(NONCE_BYTES)
-        if not self._unanswered:
-            self._proof_since = self._session.clock()
-        self._unanswered[digest] = nonce
+        self._unanswered[digest] = nonce, self._session.clock()
         self._open_nonces.add(nonce)
         self._session.request(
             ProveAttachment(digest, nonce, document_id, self._session.collection).encode(),
@@ -280,10 +282,10 @@ class BlobFetcher:
 
     def _answered(self, reply: Reply, question: tuple[str, bytes]) -> None:
         digest, nonce = question
-        if self._unanswered.get(digest) != nonce:
+        if self._unanswered.get(digest, (None, 0.0))[0] != nonce:
             return  # Too late: since we gave up, anyone may have received the answer from us.
         self._ask_no_more(digest)
-        self._proof_since = self._session.clock()
+        self._proof_at = self._session.clock()
         if isinstance(reply, ErrorReceived):
             text = f"blob {digest}: the peer does not prove that it has the blob"
             self._judged(digest, MessageError(text, code=_FORBIDDEN))
@@ -316,7 +318,7 @@ class BlobFetcher:
             waiting.one_less(error)
 
     def _ask_no_more(self, digest: str) -> None:
-        self._open_nonces.discard(self._unanswered.pop(digest))
+        self._open_nonces.discard(self._unanswered.pop(digest)[0])
 
     def _close(self) -> None:
         for transfer in self._transfers.values():

@@ -84,7 +84,7 @@ DELTA_STORED: Final = 8 * DELTA_BYTES
 PROOFS_KEPT: Final = 1000
 """Maximum number of proven blobs remembered, which need not be proven again on this connection."""
 PROOF_WITHIN: Final = 60.0
-"""Seconds without any requested proof after which documents that wait for proofs fail temporarily.
+"""Seconds after a request for a proof, or any later proof, until documents that wait for it fail temporarily.
 
 The largest blob takes half of that at WORK_RATE, as its bytes count twice.
 """

@@ -251,6 +251,28 @@ def test_peer_that_proves_one_blob_after_the_other_has_time_for_all(store: Datab
     assert all(isinstance(script.replies[number], ResponseReceived) for number in numbers)
 
 
+def test_each_request_for_proof_has_its_own_time(store: Database) -> None:
+    contents = [b"first" * 200, b"second" * 200]
+    digests = [store.blobs.put(content) for content in contents]
+    script = passive(store, readable=NOTES)
+    began = script.clock.now
+    first, second = (Rev(f"d{at}", "1-a", raw(digest)).encode() for at, digest in enumerate(digests))
+    unanswered = script.post(first)
+    script.pump()
+    script.take(ProveAttachment)
+    script.clock.now = began + limits.PROOF_WITHIN - 1.0
+    later = script.post(second)
+    script.pump()
+    script.clock.now = began + limits.PROOF_WITHIN + 1.0
+    script.rest(1.0)
+    assert code(script.replies[unanswered]) == 503
+    assert later not in script.replies
+    question, event = script.take(ProveAttachment)
+    script.answer(event, ProveAttachmentReply(proof(question.nonce, [contents[1]])).encode())
+    script.rest(1.0)
+    assert isinstance(script.replies[later], ResponseReceived)
+
+
 def test_blob_is_proven_once_for_all_documents_that_lead_to_it(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     script = passive(store, readable=NOTES)
