@@ -1,4 +1,4 @@
-"""Provisioning: turns a Raspberry Pi into a vessel of its fleet.
+"""Provisioning: turns a Raspberry Pi into a vessel of a fleet.
 
 - `authority`: the fleet's certificate authority, which issues and revokes certificates
 - `files`: writes files and folders whole, or not at all

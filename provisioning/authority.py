@@ -1,7 +1,8 @@
 """A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
 
-All keys are ECDSA P-256. Certificates begin a year before they are made, because a Raspberry Pi without a
-clock battery trusts the time of its image or of its last run. Nothing here reads a clock or touches a file.
+All keys are ECDSA P-256. Certificates are valid from a year before they are issued, because a Raspberry Pi
+without a clock battery trusts the time of its image or of its last run. This module reads no clock and
+touches no file.
 """
 
 from collections.abc import Iterable
@@ -26,16 +27,16 @@ from .errors import FolderError, PassphraseError
 
 BACK_DATED: Final = timedelta(days=365)
 ROOT_VALID: Final = timedelta(days=20 * 365)
-"""Validity of a root: about as long as a vessel's life.
+"""Validity of a root certificate: about as long as a vessel is in service.
 
-A new root means a visit to every vessel.
+A new root certificate requires a visit to every vessel.
 """
 VESSEL_VALID: Final = timedelta(days=5 * 365)
 SHORTEST_PASSPHRASE: Final = 12
-"""Fewest characters of a passphrase.
+"""Smallest number of characters in a passphrase.
 
-The root key's file may be copied, and its passphrase guessed for as long as anyone likes. PKCS #8 as
-`cryptography` writes it makes each guess cost 2,048 rounds of PBKDF2, which is little.
+The root key's file may be copied, and its passphrase can then be guessed indefinitely. In the PKCS #8 that
+`cryptography` writes, each guess costs 2,048 rounds of PBKDF2, which is little.
 """
 
 
@@ -50,9 +51,9 @@ class Authority:
     def create(
         cls, fleet: str, *, now: datetime, valid_for: timedelta = ROOT_VALID, serial: int | None = None
     ) -> Self:
-        """Make a new authority for a fleet of this name.
+        """Make a new authority for the fleet with this name.
 
-        `now` is aware; `serial` is random by default. Raises FleetNameError for a name that is not valid.
+        `now` has a time zone; `serial` is random by default. Raises FleetNameError if the name is not valid.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name(
@@ -83,9 +84,9 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
-        """Return the authority with its key decrypted from the output of `key_pem`.
+        """Return the authority, with its key decrypted from what `key_pem` returned.
 
-        Raises PassphraseError for another passphrase, and FolderError for a key that is not the
+        Raises PassphraseError if the passphrase is wrong, and FolderError if the key does not belong to the
         certificate's.
         """
         try:
@@ -105,7 +106,7 @@ class Authority:
         return cls(certificate, private_key)
 
     def key_pem(self, passphrase: str) -> bytes:
-        """Return the root key, encrypted (PKCS #8, PBES2).
+        """Return the root key, encrypted with the passphrase (PKCS #8, PBES2).
 
         Raises PassphraseError if the passphrase is too short.
         """
@@ -123,15 +124,16 @@ class Authority:
 
     @property
     def fleet(self) -> str:
-        """Name of the fleet; raises FolderError if the root is not a Logboat fleet's."""
+        """Name of the fleet; raises FolderError if the root certificate is not that of a Logboat fleet."""
         return fleet_of(self.certificate)
 
     def issue(
         self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
     ) -> TLSIdentity:
-        """Issue a new key and certificate for a vessel, valid for both ends of its connections.
+        """Issue a new key and certificate for a vessel, valid for either side of its connections.
 
-        The certificate ends no later than the root's. Raises FleetNameError for a name that is not valid.
+        The certificate ends no later than the root certificate. Raises FleetNameError if the name is not
+        valid.
         """
         name = VesselName(self.fleet, vessel)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -176,9 +178,9 @@ class Authority:
         issued: datetime,
         begins: datetime,
     ) -> dict[str, Any]:
-        """Return the document `fleet:radio-key`, signed, with a part for each vessel's certificate.
+        """Return the document `fleet:radio-key`, signed, with a part encrypted for each certificate.
 
-        Raises FolderError if nothing can be encrypted for the key of a certificate.
+        Raises FolderError if the key of a certificate cannot be used for encryption.
         """
         try:
             parts = tuple(
@@ -199,7 +201,7 @@ class Authority:
 
 
 def fleet_of(root: x509.Certificate) -> str:
-    """Return the fleet that a root certificate belongs to, or raise FolderError."""
+    """Return the fleet that a root certificate belongs to; raise FolderError if it belongs to none."""
     fleets = [
         fleet for uri in certificates.subject_uris(root) if (fleet := names.parse_fleet_uri(uri)) is not None
     ]

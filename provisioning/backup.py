@@ -1,8 +1,9 @@
-"""A fleet's folder in one file, encrypted with the root key's passphrase, so that others may read the file.
+"""A fleet's folder in one file, encrypted with the root key's passphrase, so that it may be public.
 
-The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 of nonce. A tar (xz) under
-AES-256-GCM (NIST SP 800-38D) follows, which authenticates the first line too. Its key is derived from the
-passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1): each guess costs 128 MiB and a fraction of a second.
+The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 bytes of nonce. A tar file
+(xz) follows, encrypted with AES-256-GCM (NIST SP 800-38D), which authenticates the first line too. The key is
+derived from the passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1): each guess costs 128 MiB and a fraction of
+a second.
 """
 
 import io
@@ -29,10 +30,10 @@ NONCE_BYTES: Final = 12
 
 
 def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return the backup of a whole folder; `salt` and `nonce` are random, and new each time.
+    """Return the backup of a whole folder; `salt` and `nonce` must be random, and new for each backup.
 
-    Raises PassphraseError unless the passphrase is the root key's, because nobody remembers two. Also raises
-    FolderError and OSError.
+    Raises PassphraseError if the passphrase is not the root key's: nobody would remember a second one. Also
+    raises FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()
@@ -42,14 +43,14 @@ def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> 
 
 
 def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return the content of the backup file for a tar."""
+    """Return the content of the backup file for a packed tar."""
     return HEAD + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, packed, HEAD)
 
 
 def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> FleetFolder:
-    """Restore a folder where there is none, or an empty one: whole, or not at all.
+    """Restore a folder to a path that does not exist or is an empty folder: whole, or not at all.
 
-    `source` is the file's name, for messages. Raises PassphraseError, FolderError, OSError.
+    `source` is the name of the backup file for messages. Raises PassphraseError, FolderError, OSError.
     """
     check_free(path)
     packed = _unlocked(content, passphrase, source)
@@ -97,9 +98,9 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Return a file or folder without its owner, or None to leave it out.
+    """Return a tar entry without its owner, or None to leave the entry out.
 
-    Left out are other kinds of files, and files that a killed command left behind.
+    Entries that are neither files nor folders are left out, and so are the leftovers of a killed command.
     """
     if not (member.isfile() or member.isdir()) or Path(member.name).name.startswith("."):
         return member if member.name == "." else None

@@ -1,8 +1,8 @@
-"""Names of folders on a card, which operators' machines and appliances must spell alike."""
+"""Names of folders on a card, which operators' machines and appliances must spell in the same way."""
 
 from typing import Final
 
 INBOX: Final = "inbox"
-"""Folder in the data partition for a bundle that came with the card."""
+"""Folder in the data partition for a bundle that was written together with the card."""
 ON_FAT: Final = "logboat"
-"""Folder in the FAT partition for files that people edit, and for a bundle that came that way."""
+"""Folder in the FAT partition for files that people edit, and for a bundle that was copied there."""

@@ -2,12 +2,12 @@
 
 ::
 
-    ProvisioningError         any of the below; the text says what, where, and what to do
-    ├── FolderError           a folder that is not a fleet's, is damaged, or already has what would be made
+    ProvisioningError         any of the errors below; the text says what, where, and what to do
+    ├── FolderError           a folder that is not a fleet's, is damaged, or already holds the new item
     ├── UnknownVesselError    a vessel that does not belong to this fleet
     ├── PassphraseError       not the root key's passphrase, or one that is too short
     ├── BundleError           a bundle that is incomplete, damaged, or for another vessel or version
-    └── CardError             an image or a card that is not suitable, or that could not be written
+    └── CardError             an image or a card that is unsuitable or could not be written
 """
 
 
@@ -16,7 +16,7 @@ class ProvisioningError(Exception):
 
 
 class FolderError(ProvisioningError):
-    """A folder is not a fleet's, is damaged, or already has what would be made."""
+    """A folder is not a fleet's, is damaged, or already contains what was to be created."""
 
 
 class UnknownVesselError(ProvisioningError):
@@ -24,11 +24,11 @@ class UnknownVesselError(ProvisioningError):
 
 
 class PassphraseError(ProvisioningError):
-    """The passphrase is not the one of the fleet's root key, or is too short."""
+    """The passphrase is not that of the fleet's root key, or is too short."""
 
 
 class BundleError(ProvisioningError):
-    """A bundle is incomplete or damaged, or belongs to another vessel or version."""
+    """A bundle is incomplete or damaged, or is for another vessel or version."""
 
 
 class CardError(ProvisioningError):

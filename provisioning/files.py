@@ -1,7 +1,7 @@
-"""Writes files that are complete or absent, even if interrupted at any point.
+"""Writes files so that each is either complete or absent, even if writing is interrupted at any point.
 
-Every lasting change of a file system goes through here, with one function for each step, so that a test can
-stop at each of them.
+Every lasting change to a file system goes through this module, which has one function for each step, so that
+a test can stop at each of them.
 """
 
 import os
@@ -16,7 +16,7 @@ SECRET: Final = 0o600
 PUBLIC: Final = 0o644
 FOLDER: Final = 0o700
 _ON_FAT: Final = "LOGBOAT.TMP"
-"""Name of a new file until it is complete; a file of this name is left from an interruption."""
+"""Name of a new file until it is complete; a file with this name is left over from an interruption."""
 
 
 def write(path: Path, content: bytes, *, mode: int = PUBLIC, group: int = -1) -> None:
@@ -66,7 +66,7 @@ def remove(path: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Overwrite a file's content with zeros, down to the medium as far as it allows; raises OSError."""
+    """Overwrite a file's content with zeros, on the medium itself as far as it allows; raises OSError."""
     with path.open("r+b", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
         while left:
@@ -75,7 +75,7 @@ def overwrite(path: Path) -> None:
 
 
 def read_back(path: Path) -> bytes:
-    """Return a file's content, as far as possible from the medium and not from memory; raises OSError."""
+    """Return a file's content, read from the medium rather than from memory if possible; raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -83,7 +83,7 @@ def read_back(path: Path) -> bytes:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable; raises OSError."""
+    """Make the names of the files in a folder durable; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -5,17 +5,17 @@
     revocations.json                the document fleet:revocations, as last signed
     radio.key                       the password of the radio between vessels, the same for all
     radio-key.json                  the document fleet:radio-key, as last signed, if the password ever changed
-    radio-<number>.key              the password that the document of this number brings
+    radio-<number>.key              the password that the radio-key document with this number introduces
     vessels/<vessel>/
-        vessel.toml                 id, name, MMSI: the start of its configuration
-        certificates/<serial>.pem   every certificate that it was ever issued, to be listed and revoked
-        sensors.toml                its sensors, if the operator keeps them here, and files for both
+        vessel.toml                 id, name, MMSI: the beginning of its configuration
+        certificates/<serial>.pem   every certificate ever issued to it, for listing and revoking
+        sensors.toml                its sensors, if the operator keeps them here; files used by either
         identity/                   the content of /etc/logboat/identity/ on its appliance
         carded.json                 which of its certificates was written to a card, and when
 
-Back it up (`provisioning.backup` makes a file of it that nobody else can read): an operator who loses it has
-to visit every vessel. Someone who copies it has all vessels' keys, but cannot add a vessel without the
-passphrase. Every change happens completely or not at all, and none overwrites what was made before. Only one
+Back the folder up (`provisioning.backup` makes a file of it that nobody else can read): an operator who loses
+it has to visit every vessel. Someone who copies it has all vessels' keys, but cannot add a vessel without the
+passphrase. Every change happens completely or not at all, and no change overwrites earlier files. Only one
 command at a time changes a folder.
 """
 
@@ -76,22 +76,22 @@ class IssuedCertificate:
     ends: datetime
     revoked: Revoked | None
     is_current: bool
-    """True for the certificate in the vessel's identity folder."""
+    """True for the certificate that is in the vessel's identity folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolledVessel:
-    """A vessel of the fleet, as the folder describes it."""
+    """A vessel of the fleet, as described by the fleet's folder."""
 
     id: str
     name: str
     mmsi: int | None
     issued: tuple[IssuedCertificate, ...]
-    """Certificates of the vessel: the current one first, then in order from the latest."""
+    """Certificates of the vessel: the current one first, then the others from the latest to the earliest."""
 
     @property
     def current(self) -> IssuedCertificate | None:
-        """The current certificate; None if its folder was tampered with."""
+        """The current certificate; None if someone has tampered with its folder."""
         return next((certificate for certificate in self.issued if certificate.is_current), None)
 
 
@@ -103,13 +103,13 @@ class WrittenCard:
     """Serial number of the certificate on the card."""
     when: datetime
     where: str
-    """Device or file that was written."""
+    """Device or file to which the card was written."""
 
 
 class FleetFolder:
     """The folder of one fleet.
 
-    A FolderError says which file is wrong; any method may raise OSError.
+    A FolderError says which file is wrong. Any method may raise OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -128,7 +128,7 @@ class FleetFolder:
     def create(
         cls, path: Path, *, fleet: str, passphrase: str, now: datetime, valid_for: timedelta = ROOT_VALID
     ) -> "FleetFolder":
-        """Make a fleet's folder where there is none, or an empty one.
+        """Make a fleet's folder at a path that does not exist or is an empty folder.
 
         Raises FleetNameError, PassphraseError, FolderError.
         """
@@ -155,14 +155,14 @@ class FleetFolder:
 
     @property
     def revocations(self) -> Revocations:
-        """The revocations that were last signed; raises FolderError."""
+        """Revocations as last signed; raises FolderError."""
         try:
             return identity_files.load_revocations(self.path / REVOCATIONS, self.root)
         except IdentityError as error:
             raise FolderError(str(error)) from error
 
     def vessels(self) -> list[EnrolledVessel]:
-        """Return all vessels in order of id; raises FolderError."""
+        """Return all vessels in order of their ids; raises FolderError."""
         revocations = self.revocations
         return [self._vessel(vessel, revocations) for vessel in self._ids()]
 
@@ -175,7 +175,7 @@ class FleetFolder:
         return self._at(vessel) / IDENTITY
 
     def check_new(self, vessel: str) -> None:
-        """Raise FolderError if there is a vessel of this id."""
+        """Raise FolderError if there is already a vessel with this id."""
         if self._at(vessel).exists():
             text = (
                 f"{vessel} already belongs to fleet {self.fleet!r}; for a new identity, run `logboat"
@@ -184,15 +184,15 @@ class FleetFolder:
             raise FolderError(text)
 
     def unlock(self, passphrase: str) -> Authority:
-        """Return the authority with its key unlocked; raises PassphraseError, FolderError."""
+        """Return the authority with its key decrypted; raises PassphraseError, FolderError."""
         return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
 
     def place(self, vessel: str) -> Path:
-        """Return the folder with a vessel's configuration and its other files; raises UnknownVesselError."""
+        """Return the folder of a vessel's configuration and its other files; raises UnknownVesselError."""
         return self._at(self._known(vessel))
 
     def carded(self, vessel: str) -> WrittenCard | None:
-        """Return the last card that was written for the vessel, or None if there is no readable record."""
+        """Return the record of the vessel's last card, or None if there is no readable record."""
         try:
             raw = json.loads((self._at(vessel) / CARDED).read_bytes())
             return WrittenCard(str(raw["serial"]), datetime.fromisoformat(raw["when"]), str(raw["where"]))
@@ -208,9 +208,9 @@ class FleetFolder:
             files.write(self._at(self._known(vessel)) / CARDED, _json(body))
 
     def prepare_radio(self, now: datetime | None = None) -> None:
-        """Ensure that every identity has the fleet's radio key; a folder from before radio keys has none.
+        """Ensure that every identity has the fleet's radio key, which older folders lack.
 
-        If `now` is given, a key whose time has come is put to use first. Raises FolderError.
+        If `now` is given, and the next key is due by then, that key is put to use first. Raises FolderError.
         """
         with self.alone():
             if now is not None:
@@ -224,8 +224,9 @@ class FleetFolder:
     ) -> tuple[list[str], list[str]]:
         """Replace the key of the radio between vessels, for all vessels that are not revoked.
 
-        The new key is used from `begins` on. If that is not after `now`, it is used at once, whatever a
-        vessel's clock shows. Returns the vessels that get the key, and those that do not. Raises FolderError.
+        The new key is used from `begins` on. If `begins` is not after `now`, it is used at once, whatever the
+        time on a vessel's clock. Returns the vessels that get the key, and those that do not. Raises
+        FolderError.
         """
         with self.alone():
             self._activate_due_key(now)
@@ -245,7 +246,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """Last signed statement of the radio's key; None if there is none; raises FolderError."""
+        """Last signed statement of the radio key; None if there is none; raises FolderError."""
         try:
             loaded = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -284,7 +285,8 @@ class FleetFolder:
     ) -> EnrolledVessel:
         """Issue a new key and certificate to a vessel.
 
-        Earlier ones stay valid until they expire or are revoked. Raises UnknownVesselError, FolderError.
+        Earlier certificates stay valid until they expire or are revoked. Raises UnknownVesselError,
+        FolderError.
         """
         with self.alone():
             place = self._at(self._known(vessel))
@@ -297,9 +299,9 @@ class FleetFolder:
     def revoke(
         self, authority: Authority, vessel: str, *, now: datetime, reason: str = ""
     ) -> Sequence[Revoked]:
-        """Revoke every certificate issued to a vessel until now, and update every vessel's identity folder.
+        """Revoke every certificate issued to a vessel so far, and update the identity folders of all vessels.
 
-        Returns the new revocations. Raises UnknownVesselError; FolderError if all were already revoked.
+        Returns the new revocations. Raises UnknownVesselError, or FolderError if all were already revoked.
         """
         with self.alone():
             before = self.revocations
@@ -365,7 +367,7 @@ class FleetFolder:
         return EnrolledVessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
 
     def _described(self, path: Path) -> dict[str, Any]:
-        """Return the table of `vessel.toml`, into which people may have written more, or something wrong."""
+        """Return the content of `vessel.toml`, in which people may have added settings or made mistakes."""
         try:
             about = tomllib.loads(path.read_text()).get("vessel")
         except FileNotFoundError:
@@ -385,7 +387,10 @@ class FleetFolder:
         now: datetime,
         valid_for: timedelta,
     ) -> None:
-        """Make a new identity folder; the certificate is stored first, so that every one can be revoked."""
+        """Make a new identity folder.
+
+        The certificate is stored first, so that every certificate can be revoked.
+        """
         tls_identity = authority.issue(vessel, now=now, valid_for=valid_for)
         serial = serial_text(tls_identity.certificate.serial_number)
         files.write(place / CERTIFICATES / f"{serial}.pem", tls_identity.chain_pem())
@@ -407,11 +412,11 @@ class FleetFolder:
     # The radio's key
 
     def _next_key(self, number: int) -> Path:
-        """Return the file with the password that the statement of this number brings."""
+        """Return the path of the password that the statement with this number introduces."""
         return self.path / f"radio-{number}.key"
 
     def _activate_due_key(self, now: datetime) -> None:
-        """Put the last statement's password to use on the radio, once its time has come."""
+        """Put the password of the last statement to use, if its time has come."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -429,7 +434,10 @@ class FleetFolder:
         before: bytes,
         after: bytes,
     ) -> None:
-        """Sign a statement; it takes effect once its file exists, so its password is written first."""
+        """Sign a statement.
+
+        Its password is written first, because the statement takes effect once its file exists.
+        """
         files.write(self._next_key(number), after, mode=files.SECRET)
         if not (self.path / RADIO_KEY).exists():
             files.write(self.path / RADIO_KEY, before, mode=files.SECRET)
@@ -444,7 +452,7 @@ class FleetFolder:
         self._remove_old_keys()
 
     def _seal_again(self, authority: Authority, now: datetime) -> None:
-        """Sign the statement of the radio's key again, for the certificates that exist now."""
+        """Sign the statement of the radio key again, for the certificates that exist now."""
         statement = self.radio_key
         if statement is None or not self._next_key(statement.number).exists():
             return
@@ -472,7 +480,7 @@ class FleetFolder:
                     yield vessel, certificate
 
     def _remove_old_keys(self) -> None:
-        """Remove the passwords of statements that have no effect, or not yet."""
+        """Remove the passwords of statements that are no longer, or not yet, in effect."""
         statement = self.radio_key
         next_key = None if statement is None else self._next_key(statement.number)
         for path in self.path.glob("radio-*.key"):
@@ -480,7 +488,7 @@ class FleetFolder:
                 path.unlink()
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
-        """Replace the old identity folder with the prepared one: certificate and key change together."""
+        """Replace the old identity folder with the prepared one: key and certificate change together."""
         old = place / _REPLACED
         shutil.rmtree(old, ignore_errors=True)
         (place / IDENTITY).rename(old)
@@ -491,7 +499,7 @@ class FleetFolder:
     def _copy_statements(self) -> None:
         """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
-        A vessel whose certificate is revoked does not get a key that it does not have.
+        A vessel whose certificate is revoked does not get a key that it does not already have.
         """
         revoked = self._revoked()
         shared = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
@@ -507,7 +515,10 @@ class FleetFolder:
                     files.write(path, content, mode=mode)
 
     def _revoked(self) -> set[str]:
-        """Return the vessels whose present certificate is revoked; an unreadable one counts as valid."""
+        """Return the vessels whose current certificate is revoked.
+
+        An unreadable certificate counts as valid.
+        """
         revocations, revoked = self.revocations, set()
         for vessel in self._ids():
             try:
@@ -519,14 +530,14 @@ class FleetFolder:
         return revoked
 
     def _finish_interrupted(self) -> None:
-        """Complete what an interrupted command began, and remove what it left behind."""
+        """Complete what an interrupted command began, or remove what it left behind."""
         for vessel in self._ids():
             place = self._at(vessel)
             if not (place / IDENTITY).exists() and (place / _PREPARED).exists():
                 (place / _PREPARED).rename(place / IDENTITY)
                 files.sync_folder(place)
             for left in (place / _PREPARED, place / _REPLACED):
-                shutil.rmtree(left, ignore_errors=True)  # they contain a private key
+                shutil.rmtree(left, ignore_errors=True)  # the folders contain a private key
         for left in (self.path / VESSELS).glob(".*"):
             shutil.rmtree(left)
         self._remove_old_keys()
@@ -534,7 +545,10 @@ class FleetFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the folder's lock, so that no other command changes it; raise FolderError if one does."""
+        """Hold the folder's lock, so that no other command changes it.
+
+        Raise FolderError if another command holds it.
+        """
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
@@ -552,14 +566,14 @@ class FleetFolder:
 
 
 def check_free(path: Path) -> None:
-    """Raise FolderError unless a fleet's folder can be made at `path`."""
+    """Raise FolderError if a fleet's folder cannot be made at `path`."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         text = f"{path}: this already exists and is not an empty folder; give a new folder"
         raise FolderError(text)
 
 
 def _radio_key() -> bytes:
-    """Return a new WPA password (63 characters at most): 256 bits, as 43 characters."""
+    """Return a new WPA password: 256 random bits as 43 characters (WPA allows at most 63)."""
     return secrets.token_urlsafe(32).encode() + b"\n"
 
 
@@ -574,7 +588,7 @@ def _json(body: dict[str, Any]) -> bytes:
 def _about(vessel: str, name: str | None, mmsi: int | None) -> bytes:
     """Return an initial `vessel.toml`.
 
-    JSON's strings are TOML's, except for DEL, which does not belong in a name.
+    JSON's strings are valid in TOML, except those that contain DEL, which does not belong in a name.
     """
     lines = ["[vessel]", f'id = "{vessel}"']
     if name is not None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Source of two times: one that never jumps, and one that people read."""
+    """Source of two times: one that never jumps, and the time of day."""
 
     def boottime_ns(self) -> int:
         """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).
@@ -15,7 +15,7 @@ class Clock(Protocol):
         ...
 
     def utc_ns(self) -> int:
-        """Return nanoseconds since 1970-01-01 UTC by the machine's clock.
+        """Return nanoseconds since 1970-01-01 UTC according to the machine's clock.
 
         This clock may be wrong by decades, and may jump.
         """

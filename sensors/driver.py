@@ -1,7 +1,7 @@
 """Interface of every driver: the boundary between hardware (or a simulation of it) and sampling.
 
-A driver turns one sensor's signal into samples. It is opened once, polled at its interval from its lane's
-thread, and may emit samples at any time from a thread of its own. It never touches another sensor.
+A driver turns one sensor's signal into samples. The thread of its lane opens it once and polls it at its
+interval. It may emit samples at any time from a thread of its own. It never touches another sensor.
 """
 
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ from .settings import SensorSettings
 Emit = Callable[[Sample], None]
 """Callback that passes a sample on.
 
-Safe to call from any thread; never blocks; must be called in order of time.
+It is safe to call from any thread and never blocks. Samples must be passed in order of time.
 """
 
 
 class DriverError(Exception):
     """The sensor cannot be opened or read now; the text says what was seen and what to do.
 
-    Sampling turns it into a sample of state `failed`, and tries again later.
+    Sampling emits a sample with the state `failed`, and tries again later.
     """
 
 
@@ -30,7 +30,7 @@ class Driver(ABC):
     lane: str
     """Resource on which a read may block: `gpio`, `w1`, `i2c-1`, `spi-0`, `simulated` and so on.
 
-    Drivers of one lane share a thread, so a hung bus stalls its own lane and no other.
+    Drivers of one lane share a thread, so a bus that hangs stalls only its own lane.
     """
 
     interval_ns: int | None
@@ -43,13 +43,13 @@ class Driver(ABC):
     def open(self, emit: Emit, *, resume: Totals) -> None:
         """Take the hardware and begin; totals continue from `resume`.
 
-        Raises `DriverError` when the hardware is not there. The driver then holds no resource, and `open` may
-        be called again.
+        Raises `DriverError` if the hardware is missing. The driver then holds no resource, and `open` may be
+        called again.
         """
 
     def poll(self, now_ns: int) -> None:  # noqa: B027  # event-driven drivers need none
-        """Read the sensor at `now_ns` (boot clock) and emit what is new, or raise `DriverError`."""
+        """Read the sensor at `now_ns` (boot clock) and emit anything new; raise `DriverError` on failure."""
 
     @abstractmethod
     def close(self) -> None:
-        """Release everything; safe to call twice, and after a failed `open`."""
+        """Release all resources; safe to call twice, and after a failed `open`."""

@@ -1,8 +1,7 @@
 """Makes text from any source safe to show: on a terminal, in a log, in JSON, in a spreadsheet.
 
 Names, units, error texts and headers come from other vessels, from peers, and from strangers on the network.
-A terminal obeys control characters in them. `clean` is the one rule for what may be shown. All functions are
-pure, except `CleanStream` and its users.
+A terminal obeys control characters in them. `clean` is the one rule for what may be shown.
 """
 
 import contextlib
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TextIO, cast
 
 SUBSTITUTE: Final = "·"
-"""Character shown in place of one that must not reach a terminal."""
+"""Character shown in place of a character that must not reach a terminal."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
 """First characters that make a spreadsheet treat a text as a formula (OWASP, "CSV Injection").
 
@@ -26,7 +25,7 @@ _BLANKS: Final = {"\n": "", "\t": ""}
 def clean(text: str) -> str:
     """Return the text with a dot in place of each character that could control a terminal.
 
-    Those are the control characters (C0, C1, DEL), line and paragraph separators, characters that reverse the
+    These are the control characters (C0, C1, DEL), line and paragraph separators, characters that reverse the
     direction of text or have no width, and code points that are not characters, such as half a surrogate
     pair.
     """
@@ -34,7 +33,7 @@ def clean(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Return the text, made `clean`, but with its line ends and tabs."""
+    """Return the text as `clean` does, but keep its line ends and tabs."""
     if text.translate(_TABLE).isprintable():
         return text
     return "".join(c if c.isprintable() or c in _BLANKS else SUBSTITUTE for c in text)
@@ -44,18 +43,18 @@ _TABLE: Final = str.maketrans(_BLANKS)
 
 
 def csv_text(text: str) -> str:
-    """Return the text, made `clean`, as a field of a CSV file that no spreadsheet treats as a formula.
+    """Return the text, cleaned as by `clean`, as a CSV field that no spreadsheet treats as a formula.
 
-    A field that begins like a formula gets an apostrophe in front. Use it only for texts: a number stays a
-    number.
+    A field that begins like a formula gets an apostrophe in front. Use this only for texts: a number must
+    stay a number.
     """
     return f"'{clean(text)}" if text.startswith(_FORMULA) else clean(text)
 
 
 def json_text(encoded: str | bytes) -> str:
-    """Return encoded JSON in which each character that `clean` would replace is an escape (RFC 8259, 7).
+    """Return encoded JSON with an escape in place of each character that `clean` would replace (RFC 8259, 7).
 
-    A decoder reads the same values. Line ends and tabs between values stay.
+    A decoder reads the same values. Line ends and tabs between values are kept.
     """
     text = encoded.decode(errors="replace") if isinstance(encoded, bytes) else encoded
     if text.isprintable():
@@ -64,14 +63,14 @@ def json_text(encoded: str | bytes) -> str:
 
 
 def _escape(character: str) -> str:
-    if character == "\r":  # only between values: within one it is already escaped
+    if character == "\r":  # only between values: within a value it is already escaped
         return " "
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 class CleanStream:
-    """A text stream that removes everything that controls a terminal, except what is written with `steer`."""
+    """Text stream that removes everything that controls a terminal, except what is written with `steer`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -81,7 +80,7 @@ class CleanStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write the text, made `clean`, but with its line ends, tabs, and Logboat's own styles."""
+        """Write the text as cleaned by `clean`, but keep its line ends, its tabs and Logboat's own styles."""
         if "\x1b" not in text:
             self._stream.write(clean_lines(text))
             return len(text)
@@ -93,23 +92,23 @@ class CleanStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each line, made clean as by `write`."""
+        """Write each line, cleaned as by `write`."""
         for line in lines:
             self.write(line)
 
     def steer(self, sequence: str) -> None:
-        """Write a control sequence of our own, for example to move the cursor or to erase."""
+        """Write a control sequence of our own, for example to move the cursor or to erase a line."""
         self._stream.write(sequence)
 
 
 def steer(stream: TextIO, sequence: str) -> None:
-    """Write a control sequence of our own to a terminal; no part of it may come from elsewhere."""
+    """Write a control sequence of our own to a terminal; no part of it may come from input."""
     (stream.steer if isinstance(stream, CleanStream) else stream.write)(sequence)
 
 
 @contextlib.contextmanager
 def cleaned_output() -> Iterator[None]:
-    """Make everything that a command prints clean while it runs, even where its code forgot to."""
+    """Clean everything that a command prints inside the block, even where the command's code does not."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", CleanStream(stream)) for stream in before)
     try:

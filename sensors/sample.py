@@ -7,13 +7,13 @@ from .state import SensorState
 Value = bool | int | float | None
 """Value in SI units, according to the sensor's path.
 
-Booleans are for contacts; None where the state carries no value.
+Booleans are for contacts; None stands for a state that carries no value.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Running totals of a counting sensor since it was fitted; they survive restarts."""
+    """Running totals of a counting sensor since it was fitted; they are kept across restarts."""
 
     count: int = 0
     """Number of pulses, or of activations of a switch."""
@@ -23,7 +23,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Single reading of a sensor; the recorder numbers it when it accepts it."""
+    """Single reading of a sensor; the recorder numbers it on acceptance."""
 
     sensor: str
     """Id of the sensor."""
@@ -34,4 +34,4 @@ class Sample:
     totals: Totals | None = None
     """Totals at this moment, for counting sensors."""
     detail: str = ""
-    """Explanation for people (`2.97 V is above 2.9 V`); shown live, not recorded."""
+    """Explanation for people (`2.97 V is above 2.9 V`); shown live, but not recorded."""

@@ -1,14 +1,14 @@
 """Runs drivers: each lane in a thread of its own, each sensor at its own interval.
 
-Decides when a driver is opened, polled and left alone for a while. One sensor's failure disturbs no other: a
-`DriverError` or any other exception makes that sensor `failed`, and opening is tried again later (after 1 s,
-then after twice the time before, at most a minute). A call that hangs stalls only its lane, whose sensors
-`overdue` then reports as `stale`. A lane hangs if it does not move, not if it is late: a 1-wire bus takes 750
-ms for each thermometer, and many of them are slow without anything hanging. Samples of one sensor leave in
-the order of their times. Polls keep their cadence; missed polls are left out, not caught up. This module does
-not number, filter or store samples.
+The sampler decides when a driver is opened, polled and left alone for a while. One sensor's failure disturbs
+no other: any exception makes that sensor `failed`, and opening is tried again later. The first wait is 1 s,
+and each wait is twice the one before, up to a minute. A call that hangs stalls only its lane, whose sensors
+`overdue` then reports as `stale`. A lane hangs if it makes no progress, not if it is late: a 1-wire bus takes
+750 ms for each thermometer, and several of them are slow although nothing hangs. Samples of one sensor leave
+in the order of their times. Polls keep their cadence; missed polls are skipped, not made up for. This module
+does not number, filter or store samples.
 
-`Schedule` and `BusLane.step` use no threads: time comes in through the clock.
+`Schedule` and `BusLane.step` use no threads: they take the time from the clock.
 """
 
 import heapq
@@ -30,20 +30,20 @@ _log = logging.getLogger(__name__)
 _SECOND: Final = 1_000_000_000
 RETRY_FIRST_NS: Final = 1 * _SECOND
 RETRY_MOST_NS: Final = 60 * _SECOND
-"""Longest wait in nanoseconds before a failed sensor is opened again.
+"""Longest wait, in nanoseconds, before a failed sensor is opened again.
 
-A sensor that is plugged in again is back within a minute; a missing one costs one attempt a minute.
+A sensor that is plugged in again works within a minute; a missing one costs one attempt a minute.
 """
 OVERDUE_NS: Final = 10 * _SECOND
-"""Time in nanoseconds without movement after which a lane hangs.
+"""Time in nanoseconds without progress after which a lane counts as hanging.
 
-No single call into the kernel takes half of it.
+No single call into the kernel takes half of this time.
 """
 OVERDUE_INTERVALS: Final = 3
 TOO_SLOW_POLLS: Final = 3
-"""Number of consecutive polls that are a whole interval late before a lane is called too slow.
+"""Number of consecutive polls, each late by a whole interval, after which a lane counts as too slow.
 
-A busy moment is not enough.
+A short burst of load must not cause a warning.
 """
 
 
@@ -53,36 +53,39 @@ def next_on_cadence(due_ns: int, interval_ns: int, now_ns: int) -> int:
 
 
 def retry_after(failures: int) -> int:
-    """Return the nanoseconds to wait after `failures` consecutive failures (1 or more); the wait doubles."""
+    """Return the nanoseconds to wait after `failures` consecutive failures (1 or more).
+
+    The wait doubles each time.
+    """
     return min(RETRY_MOST_NS, RETRY_FIRST_NS << min(failures - 1, 16))
 
 
 class Schedule:
-    """Queue of channels by due time; of two that are due, the one that has waited longer comes first."""
+    """Queue of channels by due time; if several are due, the one that has waited longest comes first."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Channel]] = []
         self._added = 0
 
     def add(self, due_ns: int, channel: "Channel") -> None:
-        """Schedule one call of `take`, at or after `due_ns`, to return `channel`."""
+        """Schedule `channel`, so that a call of `take` at or after `due_ns` returns it once."""
         self._added += 1
         heapq.heappush(self._heap, (due_ns, self._added, channel))
 
     def take(self, now_ns: int) -> "Channel | None":
-        """Remove and return the next channel due by `now_ns`, or return None if there is none."""
+        """Remove and return the next channel that is due by `now_ns`; return None if no channel is due."""
         if self._heap and self._heap[0][0] <= now_ns:
             return heapq.heappop(self._heap)[2]
         return None
 
     @property
     def next_ns(self) -> int | None:
-        """Time in nanoseconds at which `take` will next return a channel; None if nothing is scheduled."""
+        """Time in nanoseconds at which `take` will next return a channel; None if no channel is scheduled."""
         return self._heap[0][0] if self._heap else None
 
 
 class Channel:
-    """Connection of one driver to the recorder, with the driver's last report and health."""
+    """Connection between one driver and the recorder, with the driver's last report and health."""
 
     def __init__(self, driver: Driver, emit: Emit) -> None:
         self.driver = driver
@@ -92,7 +95,7 @@ class Channel:
         self.stale = False
         self.failures = 0
         self.due_ns: int | None = None
-        """Time at which the driver is polled (or, while not open, opened) next; None for never."""
+        """Time of the driver's next poll, or of its next `open` while it is closed; None for never."""
         self.late_polls = 0
         """Number of consecutive polls that came at least one interval late."""
         self.emitted = 0
@@ -104,13 +107,13 @@ class Channel:
         self._logged = ""
 
     def accept(self, sample: Sample) -> None:
-        """Emit a sample, whose time is never before that of the previous one; safe from any thread."""
+        """Emit a sample, with a time not before that of the previous sample; safe to call from any thread."""
         with self._lock:
             self._hand_on(sample)
             self._fault = None
 
     def report(self, now_ns: int, state: SensorState, detail: str) -> None:
-        """Report that the sensor has no value, unless the last report was the same."""
+        """Report that the sensor has no value, unless the last report said the same."""
         with self._lock:
             if self._fault != (state, detail):
                 self._hand_on(Sample(self.sensor, now_ns, None, state, detail=detail))
@@ -133,7 +136,7 @@ class Channel:
             self._silent = True
 
     def log_once(self, error: Exception) -> None:
-        """Log an error that no driver should raise, with its traceback, unless it is the same as before."""
+        """Log an error that no driver should raise, with its traceback, unless it equals the last one."""
         description = f"{type(error).__name__}: {error}"
         if description != self._logged:
             self._logged = description
@@ -148,7 +151,7 @@ class BusLane:
         self.channels = tuple(channels)
         self.stopping = threading.Event()
         self.moved_ns = 0
-        """Time of the last start or end of a call, or of the last search for one to make (boot clock, ns)."""
+        """Time when a call last started or ended, or the lane last looked for a due call (boot clock, ns)."""
         self.calling: str | None = None
         """Sensor whose driver is being called; None between calls."""
         self._clock = clock
@@ -162,7 +165,7 @@ class BusLane:
             self._put(channel, now_ns)
 
     def step(self) -> int | None:
-        """Call every driver that is due; return the time when one is due next, or None for never."""
+        """Call every driver that is due; return the time when the next one is due, or None for never."""
         while not self.stopping.is_set():
             now_ns = self.moved_ns = self._clock.boottime_ns()
             channel = self._schedule.take(now_ns)
@@ -175,7 +178,7 @@ class BusLane:
         return self._schedule.next_ns
 
     def run(self) -> None:
-        """Call `step` at the right times until `stopping` is set; then close the drivers."""
+        """Call `step` at the right times until `stopping` is set, and then close the drivers."""
         while not self.stopping.is_set():
             next_ns = self.step()
             wait_s = None if next_ns is None else max(0.0, (next_ns - self._clock.boottime_ns()) / _SECOND)
@@ -185,7 +188,7 @@ class BusLane:
 
     @contextmanager
     def _calling(self, channel: Channel) -> Iterator[None]:
-        """Note that the lane moves when a call of a driver begins, and when it ends."""
+        """Record that the lane makes progress when a call of a driver begins, and when it ends."""
         self.calling, self.moved_ns = channel.sensor, self._clock.boottime_ns()
         try:
             yield
@@ -202,7 +205,7 @@ class BusLane:
         try:
             with self._calling(channel):
                 channel.driver.open(channel.accept, resume=channel.totals)
-        except Exception as error:  # noqa: BLE001  # whatever one driver raises, the lane continues
+        except Exception as error:  # noqa: BLE001  # whatever a driver raises, the lane continues
             self._failed(channel, error)
             return
         channel.is_open = True
@@ -211,7 +214,7 @@ class BusLane:
             channel.failures = 0
             channel.due_ns = None
         else:
-            # the time at which it was due to open, not now: so the lane's sensors are due together, in one
+            # when it was due to open, not now: the lane's sensors are then due together, in one
             # wake-up
             self._put(channel, due_ns)
 
@@ -231,7 +234,7 @@ class BusLane:
         channel.stale = False
         self._note_lateness(channel, now_ns - due_ns, interval_ns)
         if was_stale and channel.emitted == emitted:
-            # it reports only changes, and its last report was withdrawn: opened again it reports its state
+            # it reports only changes, and its last report was superseded: opened again, it reports its state
             self._close(channel)
             self._put(channel, now_ns)
         else:
@@ -274,7 +277,7 @@ class BusLane:
 
 
 class Sampler:
-    """Runner of all drivers of a vessel."""
+    """Runner of all drivers on a vessel."""
 
     def __init__(self, drivers: Iterable[Driver], emit: Emit, *, clock: Clock) -> None:
         by_lane: dict[str, list[Channel]] = {}
@@ -295,9 +298,9 @@ class Sampler:
             thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> tuple[str, ...]:
-        """Close the drivers; samples that they emit while closing are passed on, and none after this.
+        """Close the drivers; pass on the samples that they emit while closing, and none after that.
 
-        Returns the lanes that hang in a driver and were left behind.
+        Returns the lanes that hang in a driver and were abandoned.
         """
         for lane in self.lanes:
             lane.stopping.set()
@@ -314,10 +317,10 @@ class Sampler:
         return tuple(hung)
 
     def overdue(self, now_ns: int) -> tuple[str, ...]:
-        """Emit `stale` for each sensor of a lane that hangs; to be called about once a second.
+        """Emit `stale` for each overdue sensor of a lane that hangs; call this about once a second.
 
-        A lane hangs if it has not moved for `OVERDUE_NS`. One of its sensors becomes stale when its poll is
-        late by three intervals, and by 10 s. Returns the sensors that have just become stale.
+        A lane hangs if it has made no progress for `OVERDUE_NS`. One of its sensors becomes stale when its
+        poll is late by three intervals and by at least 10 s. Returns the sensors that have just become stale.
         """
         late = []
         for lane in self.lanes:
@@ -337,6 +340,6 @@ class Sampler:
 
 
 def _hung(lane: BusLane, still_ns: int) -> str:
-    """Return a description of a lane that hangs, with the time and the driver."""
+    """Return a description of a lane that hangs, with the duration and the driver."""
     by = "" if lane.calling is None else f" by the driver of {lane.calling}"
     return f"lane {lane.name} has been blocked for {still_ns // _SECOND} s{by}"

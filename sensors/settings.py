@@ -1,4 +1,4 @@
-"""Configuration of a sensor, parsed and valid: SI numbers, no strings left to interpret.
+"""Configuration of a sensor, parsed and valid: SI numbers, with no strings left to interpret.
 
 `sensors.config.loader` makes it from `sensors.toml`; drivers and the recorder use it.
 """
@@ -22,12 +22,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Number from 0 for nominal to 5 for emergency."""
+        """Number from 0 (nominal) to 5 (emergency)."""
         return list(Severity).index(self)
 
 
 class ContactState(StrEnum):
-    """State of a contact in which an alarm rule fires."""
+    """State of a contact that makes an alarm rule fire."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -35,7 +35,7 @@ class ContactState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlarmRule:
-    """Condition under which a sensor's value raises an alarm: `when`, or `above`, `below` or both."""
+    """Condition for an alarm on a sensor's value: `when`, or `above`, `below` or both."""
 
     severity: Severity
     text: str = ""
@@ -43,7 +43,7 @@ class AlarmRule:
     above: float | None = None
     below: float | None = None
     hysteresis: float = 0.0
-    """Distance in the value's unit that the value must return beyond the limit for the alarm to clear."""
+    """Distance, in the value's unit, that the value must pass back over the limit to clear the alarm."""
     raise_after_s: float = 0.0
     """Time in seconds that the condition must last before the alarm is raised (`for` in the file)."""
     clear_after_s: float = 0.0
@@ -51,7 +51,7 @@ class AlarmRule:
 
 
 class Pull(StrEnum):
-    """The bias resistor of a GPIO line."""
+    """Pull resistor of a GPIO line."""
 
     UP = "up"
     DOWN = "down"
@@ -69,7 +69,7 @@ class ContactOptions:
     normally_closed: bool = False
     """True if the contact opens when the equipment is active."""
     noisy_above_hz: float = 10.0
-    """Rate of changes per second, over ten seconds, above which the contact is bad (state `noisy`)."""
+    """Changes per second, averaged over ten seconds, above which the contact has the state `noisy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ class PulseOptions:
     pulses_per_unit: float
     """Pulses per revolution, or per m3 for a flow meter."""
     measure: str = "rate"
-    """Quantity to emit: `rate` (units per second) or `total` (units since fitted)."""
+    """Quantity to emit: `rate` (units per second) or `total` (units since the sensor was fitted)."""
     pull: Pull = Pull.UP
     active_low: bool = True
     debounce_s: float = 0.0
-    """Shortest time in seconds between two pulses; one that comes sooner is a glitch."""
+    """Shortest time in seconds between two pulses; a pulse that comes sooner is a glitch."""
     max_hz: float = 20_000.0
-    """Rate in pulses per second above which they cannot come from the equipment (state `noisy`)."""
+    """Pulse rate in Hz above which the pulses cannot come from the equipment (state `noisy`)."""
     zero_after_s: float = 2.0
     """Time in seconds without a pulse after which the rate is 0."""
 
@@ -105,12 +105,12 @@ class AnalogOptions:
     calibration: tuple[tuple[float, float], ...]
     """Pairs of (volts, value) in order of rising volts.
 
-    Values are linear between two points; beyond an end they are the end's value.
+    Values between two points are interpolated linearly. Values beyond an end are the value at that end.
     """
     valid: tuple[float, float]
     """Electrical range in volts.
 
-    A voltage below is `short` and one above is `open`, or the other way round: see `open_is_high`.
+    A voltage below the range is `short` and one above is `open`, or the other way round: see `open_is_high`.
     """
     open_is_high: bool = True
     """True if a broken wire causes the higher voltage (a sender to ground under a pull-up)."""
@@ -122,24 +122,24 @@ class AnalogOptions:
 
 @dataclass(frozen=True, slots=True)
 class BusOptions:
-    """Options of the kinds that a kernel driver reads.
+    """Options of the kinds whose chips a kernel driver reads.
 
-    They are `ds18b20`, `thermocouple`, `ina219`, `ina226` and `bme280`.
+    These kinds are `ds18b20`, `thermocouple`, `ina219`, `ina226` and `bme280`.
     """
 
     bus: int | None
     """Number of the I2C or SPI bus; None for 1-wire."""
     address: int | str | None
-    """I2C address, SPI chip select or 1-wire id (`28-0316a2…`); None for the only chip there is."""
+    """I2C address, SPI chip select or 1-wire id (`28-0316a2…`); None if there is only one chip."""
     measure: str
     """Quantity to read: `temperature`, `voltage`, `current`, `power`, `relativeHumidity` or `pressure`."""
     shunt_ohm: float | None = None
-    """Shunt in ohm for INA219 and INA226; None for the kernel's setting."""
+    """Shunt resistance in ohm for INA219 and INA226; None to use the kernel's setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManualOptions:
-    """Options of the kind `manual`, whose values come from people."""
+    """Options of the kind `manual`, whose values people enter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +185,11 @@ class SensorSettings:
     name: str
     kind: str
     path: str
-    """Signal K path, or one of ours in its style."""
+    """Signal K path, or one of our own in Signal K's style."""
     unit: str
     """Unit in SI, as Signal K writes it (`K`, `Pa`, `Hz`, `ratio`, `m3/s`, …).
 
-    `bool` is for contacts; empty is for plain numbers.
+    `bool` is for contacts; an empty string is for plain numbers.
     """
     options: Options
     description: str = ""

@@ -1,9 +1,9 @@
 """Signal K paths: the quantity and the SI unit of each.
 
-The table contains the paths of a vessel's sensors: Signal K's own (specification 1.8, where a GPIO header can
-measure them), and below them ours in its style, which Signal K does not have. `*` stands for a name that the
-vessel chooses (`propulsion.*.oilPressure`). A path that is not in the table may be used too; its unit must
-then be set.
+The table contains paths for a vessel's sensors. The first are Signal K's own (specification 1.8, where
+sensors on a GPIO header can measure them). Below them are our own in the same style, which Signal K does not
+have. `*` stands for a name that the vessel selects (`propulsion.*.oilPressure`). A path that is not in the
+table may be used too, but its unit must then be set.
 """
 
 import re
@@ -245,14 +245,14 @@ def unit_of(path: str) -> str | None:
 
 
 def is_well_formed(path: str) -> bool:
-    """Return True if a path has two or more names of letters, digits and hyphens, joined by points."""
+    """Return True if a path consists of two or more names (letters, digits, hyphens) joined by points."""
     return WELL_FORMED.fullmatch(path) is not None
 
 
 def similar(path: str) -> str:
-    """Return the known path that was probably meant, or an empty string if none is close.
+    """Return the known path that was probably meant, or an empty string if none is similar.
 
-    The vessel's own names are kept.
+    The names that the vessel selected are kept.
     """
     parts = path.split(".")
     candidates = {}

@@ -4,18 +4,18 @@ from enum import StrEnum
 
 
 class SensorState(StrEnum):
-    """State of a sensor at one sample; any other than `GOOD` is a fault (see `carries_value`)."""
+    """State of a sensor at one sample; any state other than `GOOD` is a fault (see `carries_value`)."""
 
     GOOD = "good"
     """The value is what the sensor measured."""
     OPEN = "open"
-    """The electrical signal is beyond the range at the end that a broken wire produces."""
+    """The electrical signal is beyond its range, at the end where a broken wire would put it."""
     SHORT = "short"
-    """The electrical signal is beyond the range at the end that a short circuit produces."""
+    """The electrical signal is beyond its range, at the end where a short circuit would put it."""
     OUT_OF_RANGE = "out-of-range"
-    """The signal is one that the sensor's data sheet or configuration rules out."""
+    """The sensor's data sheet or configuration rules out the signal."""
     STALE = "stale"
-    """No data came from the sensor for much longer than it should have taken."""
+    """No data has come from the sensor for much longer than expected."""
     NOISY = "noisy"
     """The signal changes faster than the equipment can (bounce, bad contact, interference)."""
     EDGES_LOST = "edges-lost"
@@ -27,5 +27,5 @@ class SensorState(StrEnum):
 
     @property
     def carries_value(self) -> bool:
-        """True if a value may accompany this state; all others come with `None`, never a number."""
+        """True if a value may accompany this state; every other state comes with `None`, never a number."""
         return self in (SensorState.GOOD, SensorState.NOISY, SensorState.EDGES_LOST, SensorState.DISAGREES)

@@ -1,8 +1,8 @@
 """Quantities as people write and read them: text to SI numbers and back.
 
-Contains the table of units, the one way to parse a quantity (`parse`), and the one way each to show a
-duration, a value and a number of bytes. Does not know where in a file a quantity is: an error is described in
-words.
+This module contains the table of units, the one way to parse a quantity (`parse`), and the one way each to
+show a duration, a value and a number of bytes. It does not know where in a file a quantity is: an error
+describes only what is wrong with the text.
 """
 
 import math
@@ -19,8 +19,7 @@ from .plaintext import clean
 class InputError(ValueError):
     """A person's input is wrong; `str` says what is wrong, and what to do.
 
-    `at` is the path from the value that was examined to the part of it that is wrong (`(1,)`: its second
-    element).
+    `at` is the path from the examined value to the part of it that is wrong (`(1,)` is its second element).
     """
 
     def __init__(self, text: str, remedy: str = "", *, at: tuple[str | int, ...] = ()) -> None:
@@ -40,12 +39,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Units and words that people may write for one SI unit."""
+    """Units and words in which people may write quantities of one SI unit."""
 
     name: str
     """Name with its article, such as `a duration`."""
     usual: tuple[str, ...]
-    """Units to propose where one is missing."""
+    """Units to propose where the unit is missing."""
     units: Mapping[str, Unit]
 
 
@@ -137,15 +136,15 @@ _PART: Final = re.compile(
 def parse(written: object, unit: str) -> float:
     """Parse a quantity as people write it (`50 ms`, `12.8 V`, `3 min 20 s`) into the SI unit `unit`.
 
-    Raises `InputError`, also for a bare number, since its unit would be a guess.
+    Raises `InputError`. A bare number is an error too, because its unit would be a guess.
     """
     return _parse(written, unit, difference=False)
 
 
 def parse_value(written: object, unit: str, *, difference: bool = False) -> float:
-    """Return a quantity in the SI unit `unit`, where a bare number already is in SI.
+    """Return a quantity in the SI unit `unit`; a bare number is taken to be in that unit.
 
-    With `difference` the text is a difference of two values (`5 °C` is 5 K). Raises `InputError`.
+    With `difference` the text is a difference between two values (`5 °C` is 5 K). Raises `InputError`.
     """
     if isinstance(written, int | float) and not isinstance(written, bool):
         return finite(written)
@@ -177,7 +176,7 @@ def _parse(written: object, unit: str, *, difference: bool) -> float:
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Return the pairs of number and unit; an empty list if the text does not consist of such pairs."""
+    """Return the pairs of number and unit, or an empty list if the text does not consist of such pairs."""
     parts, position = [], 0
     while position < len(text):
         match = _PART.match(text, position)
@@ -216,7 +215,7 @@ def _proposal(number: float, dimension: Dimension) -> str:
 
 
 def finite(number: float) -> float:
-    """Return a number that can be measured: not infinite, not `nan`; raise `InputError` otherwise."""
+    """Return the number unchanged; raise `InputError` if it is infinite or `nan`."""
     if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
         raise InputError(f"{shown(number)} is not a usable number")
     return float(number)
@@ -226,14 +225,17 @@ _LARGEST: Final = 10**300
 
 
 def close(word: str, words: Iterable[str]) -> str:
-    """Return the element of `words` that was probably meant, in any case; empty if none is close."""
+    """Return the element of `words` that was probably meant, ignoring case; empty if none is similar."""
     folded = {candidate.casefold(): candidate for candidate in words}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else ""
 
 
 def si_of(name: str) -> str:
-    """Return the SI unit of the quantity with the unit `name` (`bar` is `Pa`); empty if it is not known."""
+    """Return the SI unit that corresponds to the unit `name` (`Pa` for `bar`).
+
+    Empty if `name` is not known.
+    """
     name = name.translate(_SPELLINGS)
     return next((unit for unit, dimension in DIMENSIONS.items() if name in dimension.units), "")
 
@@ -266,12 +268,12 @@ _SHOWN: Final[Mapping[str, _Shown]] = {
     "rad": _Shown("°", 1),
     "rad/s": _Shown("°/s", 2),
 }
-"""Unit and number of decimals in which sailors read an SI unit."""
+"""Unit and number of decimals that sailors use for each SI unit."""
 _SHOWN_BY_NAME: Final[Mapping[tuple[str, str], _Shown]] = {
     ("Hz", "revolutions"): _Shown("rpm", 0),
     ("s", "runTime"): _Shown("h", 2),
 }
-"""Exceptions that the last name of the path decides."""
+"""Exceptions, by SI unit and last name of the path."""
 _PLAIN_RATIOS: Final = frozenset({"gearRatio", "pulleyRatio"})
 _ATMOSPHERIC: Final = "environment."
 _MOST_PLAIN: Final = 1e9
@@ -354,7 +356,7 @@ _MOST_SHOWN: Final = 40
 
 
 def shown(value: object) -> str:
-    """Return a value from a file, as the file writes it, short and on one line."""
+    """Return a value as a file would write it, shortened and on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

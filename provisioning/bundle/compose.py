@@ -13,7 +13,7 @@ from provisioning.folder import FleetFolder
 def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
     """Return the files of the vessel's bundle by name, `bundle.json` included.
 
-    The configuration is not checked here; the caller checks it. Raises UnknownVesselError, and BundleError
+    The configuration is not checked here: the caller checks it. Raises UnknownVesselError, and BundleError
     for an identity that an appliance would refuse.
     """
     place = folder.place(vessel)

@@ -1,4 +1,4 @@
-"""The files of a bundle, a folder that makes a card one vessel's, and its versions.
+"""The files of a bundle, which is a folder that turns a card into the card of one vessel, and its versions.
 
     bundle.json           version, vessel, fleet, and the SHA-256 of each file that nobody should edit
     vessel.toml           the vessel's configuration
@@ -9,9 +9,9 @@
                           NAME.key
     NAME.csv              a recording for a sensor of kind replay
 
-Version 1 has no bundle.json: it is an identity folder as `logboat fleet add` leaves it, with or without a
-vessel.toml beside it. Version 2 has one. As on FAT, the case of names is ignored. Files that editors and
-systems leave in the folder are ignored too. Nothing here writes.
+Version 1 has no bundle.json: it is an identity folder as `logboat fleet add` makes it, with or without a
+vessel.toml beside it. Version 2 has a bundle.json. The case of names is ignored, as it is on FAT. Files that
+editors and systems leave in the folder are ignored too. This module writes nothing.
 """
 
 import hashlib
@@ -40,25 +40,28 @@ SENSORS: Final = "sensors.toml"
 IDENTITY: Final = "identity"
 RADIO_KEY: Final = "radio.key"
 IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
-"""Files that an identity must have."""
+"""Files that every identity must have."""
 SECRETS: Final = (".password", ".key")
-"""Endings of the names of files that are wiped once they are taken in."""
+"""Endings of the names of files that are wiped once the appliance has taken them in."""
 RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
 """Endings of the names of files that a configuration may refer to."""
 MOST_BYTES: Final = 16_000_000
-"""Most bytes of a recording; a whole day takes fewer."""
+"""Largest size of a recording in bytes; the recording of a whole day is smaller."""
 MOST_BYTES_OF_OTHERS: Final = 256_000
-"""Most bytes of any other file."""
+"""Largest size of any other file in bytes."""
 MOST_TOGETHER: Final = 24_000_000
-"""Most bytes of all files of a folder.
+"""Largest size of all files of a folder together, in bytes.
 
-They are in memory together, on a board that has 512 MB for everything.
+They are in memory at the same time, on a board that has 512 MB for everything.
 """
 MOST_ENTRIES: Final = 500
-"""Most files and folders in a folder; a card with more is used for something else."""
+"""Largest number of files and folders in a folder; a card with more is used for something else."""
 MOST_FILES: Final = 100
-"""Most files that a configuration may refer to; each is written durably, which takes time."""
+"""Largest number of files that a configuration may refer to.
+
+Each one is written durably, which takes time.
+"""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """Pattern of acceptable file names.
 
@@ -68,14 +71,14 @@ It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """The files of a folder that belong to a bundle, by name (`identity/vessel.pem`)."""
+    """The files in a folder that belong to a bundle, by name (`identity/vessel.pem`)."""
 
     folder: Path
     files: Mapping[str, bytes]
 
     @property
     def identity(self) -> dict[str, bytes]:
-        """Files of the identity by their bare names; empty if there is no identity."""
+        """Files of the identity, by name without the folder; empty if there is no identity."""
         return {
             name.removeprefix(f"{IDENTITY}/"): content
             for name, content in self.files.items()
@@ -99,7 +102,7 @@ class BundleContents:
 
 
 def read(folder: Path) -> BundleContents:
-    """Read the files of a folder, none if the folder does not exist; raises OSError, BundleError."""
+    """Read the files of a folder, if it exists; raises OSError, BundleError."""
     places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
@@ -115,13 +118,13 @@ def read(folder: Path) -> BundleContents:
 
 
 def identity_folder(folder: Path) -> Path:
-    """Return the folder of the identity, spelt as it is on the card."""
+    """Return the path of the identity folder, with its name spelt as it is on the card."""
     folders = (path for path in _entries(folder) if path.is_dir() and path.name.lower() == IDENTITY)
     return next(folders, folder / IDENTITY)
 
 
 def others(folder: Path) -> list[Path]:
-    """Return the folders inside that are bundles themselves, copied one level too deep."""
+    """Return the subfolders that are bundles themselves, because they were copied one level too deep."""
     return [
         path
         for path in _entries(folder)
@@ -132,7 +135,7 @@ def others(folder: Path) -> list[Path]:
 
 
 def check(contents: BundleContents) -> None:
-    """Raise BundleError unless identity and secrets are complete, undamaged and of a version that we read."""
+    """Raise BundleError if identity or secrets are incomplete or damaged, or of an unknown version."""
     manifest_content = _manifest(contents)
     if manifest_content is not None:
         _check_digests(contents, manifest_content)
@@ -147,13 +150,16 @@ def check(contents: BundleContents) -> None:
 
 
 def vessel(contents: BundleContents) -> str | None:
-    """Return the vessel in the manifest, or None without a manifest; raises BundleError for a bad one."""
+    """Return the vessel named in the manifest, or None if there is no manifest.
+
+    Raises BundleError for a bad one.
+    """
     content = _manifest(contents)
     return None if content is None else str(content.get("vessel"))
 
 
 def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
-    """Return the text of bundle.json for these files; `made` is a time for people."""
+    """Return the text of bundle.json for these files; `made` is the time of making, for people."""
     fixed = sorted(name for name in files if name not in (VESSEL, SENSORS, MANIFEST))
     body = {
         "version": VERSION,
@@ -192,9 +198,10 @@ def _manifest(contents: BundleContents) -> dict[str, Any] | None:
 
 
 def _check_digests(contents: BundleContents, manifest_content: Mapping[str, Any]) -> None:
-    """Raise BundleError if a file of the manifest is missing or differs.
+    """Raise BundleError if a file listed in the manifest is missing or differs.
 
-    Once taken in, all of them are wiped together: a bundle with none of them is not an incomplete one.
+    After a bundle has been taken in, all listed files are wiped together. A bundle that has none of them is
+    therefore not incomplete.
     """
     present = {name for name in manifest_content["files"] if name in contents.files}
     for name, digest in manifest_content["files"].items():
@@ -226,7 +233,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in order; if there are too many, one more than the limit."""
+    """Return the entries of a folder in order; if there are too many, only one more than the limit."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))
@@ -244,7 +251,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _check_sizes(folder: Path, places: Mapping[str, Path]) -> None:
-    """Raise BundleError if there is too much to read; nothing has been read yet."""
+    """Raise BundleError if the files are too large to read; called before anything is read."""
     together = 0
     for path in places.values():
         size = path.stat().st_size

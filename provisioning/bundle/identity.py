@@ -1,6 +1,7 @@
-"""Checks whether an identity may be put in force on a vessel: complete, valid, of its fleet, and its own.
+"""Checks whether an identity may become active: complete, valid, and of the right fleet and vessel.
 
-The library that reads certificates takes long to load. It is loaded when there is a certificate to read.
+The library that reads certificates takes long to load, so it is loaded only if there is a certificate to
+read.
 """
 
 from collections.abc import Iterator
@@ -24,17 +25,17 @@ def whole(folder: Path) -> "FleetIdentity":
 
 
 def load(folder: Path) -> "FleetIdentity | None":
-    """Return the identity in a folder, or None if it is missing or damaged and cannot identify the vessel."""
+    """Return the identity in a folder, or None if it is missing, or too damaged to identify the vessel."""
     if not (folder / VESSEL_CERTIFICATE).exists():
         return None
     try:
         return whole(folder)
-    except Exception:  # noqa: BLE001  # however it is damaged
+    except Exception:  # noqa: BLE001  # whatever the damage is
         return None
 
 
 def radio_objection(offered: Path) -> str | None:
-    """Return the reason to reject an identity's statement of the radio's key, or None if it is acceptable."""
+    """Return the reason to reject an identity's statement of the radio key, or None if it is acceptable."""
     from sync.fleet import identity_files
 
     try:
@@ -45,7 +46,7 @@ def radio_objection(offered: Path) -> str | None:
 
 
 def vessel_of(certificate: bytes) -> str | None:
-    """Return the vessel in a PEM certificate, or None if it is not a certificate or has no vessel."""
+    """Return the vessel that a PEM certificate names, or None if it is no certificate or names no vessel."""
     from cryptography import x509
 
     from sync.fleet import trust as trusting
@@ -58,9 +59,10 @@ def vessel_of(certificate: bytes) -> str | None:
 
 
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield the reasons to reject an identity, each as a description and a remedy.
+    """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in force. `now` is the clock, or the earliest time that it can be.
+    `present` is the active identity. `now` is the time of the clock, or the earliest possible time if the
+    clock is earlier.
     """
     try:
         identity = whole(offered)
@@ -71,7 +73,7 @@ def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime)
         what, _, remedy = str(error).partition("; ")
         yield what.removeprefix(f"{offered}/"), f"{remedy[:1].upper()}{remedy[1:]}."
         return
-    except Exception as error:  # noqa: BLE001  # however it is damaged
+    except Exception as error:  # noqa: BLE001  # whatever the damage is
         text, _ = unforeseen(error)
         yield text, "Write the bundle again."
         return

@@ -1,7 +1,7 @@
-"""Puts a bundle into a card's data partition, or onto its FAT, without mounting either, and reads it back.
+"""Puts a bundle into a card's data partition or FAT partition, without mounting it, and reads it back.
 
-In the data partition it is in `inbox/`, which only root can read; the first start takes it in from there. On
-FAT it is in `logboat/`, where anyone can read it until then.
+In the data partition the bundle is in `inbox/`, which only root can read. The appliance takes it in from
+there at its first start. On FAT the bundle is in `logboat/`, where anyone can read it until then.
 """
 
 import json
@@ -46,7 +46,7 @@ def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes])
 def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
     """Put a bundle onto the FAT partition of a card or image.
 
-    Raises CardError, also if another vessel's bundle is there.
+    Raises CardError, also if the bundle of another vessel is there.
     """
     drive = f"{path}@@{partition.start}"
     listed = _listed(drive)
@@ -63,7 +63,7 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
 
 
 def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Put a bundle onto a FAT partition that is mounted; raises CardError, OSError."""
+    """Put a bundle onto a mounted FAT partition; raises CardError, OSError."""
     place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
@@ -89,7 +89,7 @@ def _owned(path: str, mode: int) -> list[str]:
 
 
 def _listed(drive: str) -> set[str]:
-    """Return the paths on a FAT partition; a folder's path ends with `/`."""
+    """Return the paths on a FAT partition; the path of a folder ends with `/`."""
     out = run(["mdir", "-/", "-b", "-i", drive, "::"]).decode(errors="replace")
     return {line.removeprefix("::/") for line in out.splitlines() if line.startswith("::/")}
 
@@ -98,7 +98,7 @@ def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     try:
         present = json.loads(manifest).get("vessel")
     except (ValueError, AttributeError, RecursionError):
-        return  # damaged, so it is replaced
+        return  # the bundle there is damaged, so it is replaced
     if present != vessel:
         text = f"{where}: there is already a bundle of vessel {present}; remove it, or use another card"
         raise CardError(text)

@@ -1,9 +1,9 @@
-"""Writes an image onto a card or into a file: sparse, read back, and bootable only when it is complete.
+"""Writes an image onto a card or into a file: sparse, read back, and bootable only once it is complete.
 
-The first sector, with the partition table, is cleared first and written last. So a card whose writing was
-interrupted does not boot, and is simply written again; a file gets its name only when it is complete. Ranges
-that are zero in the image are cleared by the device. If it cannot clear a range, the range is read, and zeros
-are written if needed.
+The first sector, with the partition table, is cleared first and written last. If writing is interrupted, the
+card therefore does not boot, and can simply be written again. A file gets its name only when it is complete.
+The device itself clears the ranges that are zero in the image. If it cannot clear a range, the range is read,
+and zeros are written if needed.
 """
 
 import ctypes
@@ -23,15 +23,15 @@ from provisioning.errors import CardError
 
 CHUNK: Final = 4 * 2**20
 BLOCK: Final = 64 * 2**10
-"""Unit of the block map in bytes: smaller ones make many small writes, which are slow on cards."""
+"""Unit of the block map in bytes: smaller blocks would cause many small writes, which are slow on cards."""
 _KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
-"""Mode of fallocate(2).
+"""Mode of fallocate(2) that clears a range.
 
-On a block device it clears, and fails where the device would have to write zeros.
+On a block device the call fails if the device would have to write zeros.
 """
 
 Progress = Callable[[str, int, int | None], None]
-"""Callback for progress, with the activity, the bytes so far, and the total if known."""
+"""Callback for progress: takes the activity, the bytes done so far, and the total if it is known."""
 
 
 @dataclass(slots=True)
@@ -44,9 +44,9 @@ class WriteRecord:
 
 
 def size_of(image: Path) -> int | None:
-    """Return the size in bytes of the card that the image needs, or None if only unpacking would show it.
+    """Return the size in bytes that the card needs for an image, or None if only unpacking would show it.
 
-    Raises CardError if there is no such image.
+    Raises CardError if the image does not exist.
     """
     if not image.is_file():
         text = f"{image}: the image does not exist"
@@ -56,7 +56,7 @@ def size_of(image: Path) -> int | None:
 
 @contextmanager
 def open_target(target: Target) -> Iterator[tuple[int, Path]]:
-    """Open the target for writing; yield its descriptor, and a path for tools.
+    """Open the target for writing; yield its file descriptor, and a path for external tools.
 
     A file gets its final name only at the end. Raises CardError.
     """
@@ -86,7 +86,11 @@ def open_target(target: Target) -> Iterator[tuple[int, Path]]:
 
 
 def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) -> WriteRecord:
-    """Write everything but the first sector; raises CardError for a damaged image, OSError for the target."""
+    """Write everything but the first sector.
+
+    Raises CardError if the image is damaged, and OSError if the target fails.
+
+    """
     os.pwrite(descriptor, bytes(SECTOR), 0)
     os.fsync(descriptor)
     done, total, whole = WriteRecord(), size_of(image), hashlib.sha256()
@@ -112,7 +116,7 @@ def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) 
 
 
 def verify(descriptor: int, written: WriteRecord, progress: Progress) -> None:
-    """Read back every piece from the medium; raises CardError if one differs."""
+    """Read every piece back from the medium; raises CardError if a piece differs."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     total, so_far = sum(length for _, length, _ in written.pieces), 0
     for offset, length, digest in written.pieces:
@@ -152,7 +156,7 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
 
 
 def _check_digest(image: Path, digest: str) -> None:
-    """Check an unpacked image against `IMAGE.sha256`, as sha256sum writes it, if that file exists."""
+    """Check the digest of an unpacked image against the file `IMAGE.sha256` of sha256sum, if it exists."""
     beside = image.with_name(f"{image.name}.sha256")
     if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
         text = f"{image}: the image does not match {beside.name}; download or build the image again"
@@ -160,7 +164,7 @@ def _check_digest(image: Path, digest: str) -> None:
 
 
 def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield runs of blocks as start, length, and True if the run is all zeros."""
+    """Yield runs of blocks: start, length, and True if the run is all zeros."""
     begin, kind, nothing = 0, None, bytes(BLOCK)
     for start in range(0, len(chunk), BLOCK):
         block = chunk[start : start + BLOCK]
@@ -191,7 +195,7 @@ def _clear(descriptor: int, offset: int, length: int) -> None:
 
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
-    """Tell the kernel to clear a range; return True on success."""
+    """Ask the kernel to clear a range; return True on success."""
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     span = ctypes.c_longlong(offset), ctypes.c_longlong(length)
     return int(fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, *span)) == 0

@@ -1,4 +1,4 @@
-"""Writes a card for one vessel: image, bundle, first sector, in that order, each read back."""
+"""Writes a card for one vessel: first the image, then the bundle, then the first sector, each read back."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +14,9 @@ _FULL: Final = "no space left; the card is too small for this image"
 
 
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
-    """Write image and bundle to a target that has passed `target.judge`.
+    """Write an image and a bundle to a target that has passed `target.check_target`.
 
-    Raises CardError; the card then does not boot, or has not been touched.
+    Raises CardError; the card is then either not bootable or has not been touched.
     """
     if image_writing.size_of(image) is not None:
         with image.open("rb") as file:
@@ -41,10 +41,10 @@ def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, prog
 
 
 def write_bundle(target: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Write a bundle to the FAT partition of a card that already has its image.
+    """Write a bundle to the FAT partition of a card that already has an image.
 
-    `target` is the folder where it is mounted, or a device or file that has passed `target.judge`. Raises
-    CardError, OSError.
+    `target` is the folder where that partition is mounted, or a device or file that has passed
+    `target.check_target`. Raises CardError, OSError.
     """
     if target.is_dir():
         bundle_writing.into_folder(target, bundle, vessel=vessel)

@@ -1,8 +1,8 @@
 """Grows the data partition to the end of its card, at the first start or after copying to a larger card.
 
-The table changes first (the extended partition, then the data partition in it), then the kernel's view of it,
-then the file system, which the kernel grows while it is mounted. If it is interrupted at any point, the next
-start continues there.
+First the partition table changes (the extended partition, then the data partition in it), then the kernel's
+view of it, then the file system, which the kernel grows while it is mounted. If this is interrupted at any
+point, the next start continues from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,16 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Number of unused bytes that are not worth growing for; sfdisk leaves a few for alignment."""
+"""Largest number of unused bytes to leave alone; sfdisk leaves a few for alignment."""
 
 Run = Callable[..., bytes]
 
 
 def missing(disk: Path) -> int:
-    """Return the number of bytes between the ends of data partition and disk; raises CardError, OSError."""
+    """Return the number of bytes between the data partition's end and the disk's.
+
+    Raises CardError, OSError.
+    """
     with disk.open("rb") as file:
         size = file.seek(0, 2)
         _, data = partitions.ours(partitions.at(file.fileno()), str(disk))
@@ -29,7 +32,7 @@ def missing(disk: Path) -> int:
 
 
 def grow_table(disk: Path, *, tool: Run = run) -> None:
-    """Extend both partitions to the end of the disk, in its table only; raises CardError."""
+    """Extend both partitions to the end of the disk, only in the partition table; raises CardError."""
     for number in (EXTENDED, DATA_PARTITION):
         tool(
             ["sfdisk", "--no-reread", "--no-tell-kernel", "--quiet", "-N", str(number), str(disk)],
@@ -38,13 +41,13 @@ def grow_table(disk: Path, *, tool: Run = run) -> None:
 
 
 def commands(disk: Path, data: Path) -> Sequence[Sequence[str]]:
-    """Return the commands for a disk in use that update the kernel's view and grow the file system."""
+    """Return the commands that update the kernel's view of a disk in use and grow the file system."""
     update = ["partx", "--update", "--nr", str(DATA_PARTITION), str(disk)]
     return (update, ["resize2fs", str(data)])
 
 
 def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
-    """Grow the data partition of a disk that is in use; return True if the table had to change.
+    """Grow the data partition of a disk that is in use; return True if the partition table had to change.
 
     Raises CardError, OSError.
     """
@@ -54,5 +57,5 @@ def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
     update, resize = commands(disk, data)
     if grown:
         tool(update)
-    tool(resize)  # no effect if there is no space; an interrupted start may have left some
+    tool(resize)  # no effect if there is no space to grow into; an interrupted start may have left some
     return grown

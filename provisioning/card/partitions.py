@@ -1,6 +1,7 @@
-"""Finds the partitions of a card or an image, which has an MBR because all our boards boot from one.
+"""Finds the partitions of a card or an image; the table is an MBR, from which every supported board boots.
 
-Partition 1 is FAT, for people; 2 and 3 boot the two systems, which are 5 and 6; 7 is data, to the end.
+Partition 1 is FAT, for people. Partitions 2 and 3 boot the two systems, whose roots are 5 and 6. Partition 7
+holds the data and reaches to the end of the card.
 """
 
 import os
@@ -21,7 +22,7 @@ _LINUX: Final = 0x83
 _MOST_LOGICAL: Final = 32
 
 ReadAt = Callable[[int, int], bytes]
-"""Function that returns the bytes at an offset, from (offset, length)."""
+"""Function that returns `length` bytes at an offset; its arguments are (offset, length)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class CardPartition:
 
 
 def at(descriptor: int) -> ReadAt:
-    """Return a function that reads a file or device by its descriptor."""
+    """Return a function that reads from an open file or device."""
     return lambda offset, length: os.pread(descriptor, length, offset)
 
 
 def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
-    """Return all partitions of a table, by number; raises CardError if there is no table."""
+    """Return all partitions in a partition table, by number; raises CardError if there is no table."""
     partitions: dict[int, CardPartition] = {}
     table = _table(read_at, 0)
     if table is None:
@@ -66,9 +67,9 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
 
 
 def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
-    """Return the FAT and data partitions of a Logboat card or image.
+    """Return the FAT partition and the data partition of a Logboat card or image.
 
-    Raises CardError, which says what is missing; `what` is its name for the message.
+    `what` is the name of the card or image for messages. Raises CardError, which says what is missing.
     """
     try:
         partitions = read(read_at)

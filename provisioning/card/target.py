@@ -1,6 +1,6 @@
-"""Checks whether a target may be overwritten: a removable, whole, unmounted, large enough device, or a file.
+"""Checks whether a target may be overwritten: a file, or a removable, whole, unmounted, large enough device.
 
-The state of the devices comes from `lsblk --json`; the check touches nothing.
+The state of the devices comes from `lsblk --json`. The check changes nothing.
 """
 
 import json
@@ -15,18 +15,18 @@ from sensors.units import format_bytes
 
 _COLUMNS: Final = "NAME,PATH,TYPE,SIZE,RM,HOTPLUG,RO,MODEL,VENDOR,TRAN,MOUNTPOINTS"
 _YES: Final = (True, "1", "true")
-"""Values of lsblk that mean true, which depend on its version."""
+"""Values that lsblk prints for true; they depend on its version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Device or file that a card is written to."""
+    """Device or file that a card is to be written to."""
 
     path: Path
     size: int | None
-    """Size in bytes; None for a file, which grows."""
+    """Size in bytes; None for a file, which grows as it is written."""
     words: str
-    """Description for the person who has to confirm it."""
+    """Description for the person who must confirm the target."""
 
     @property
     def is_device(self) -> bool:
@@ -41,9 +41,9 @@ def devices() -> Mapping[str, Any]:
 
 
 def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
-    """Return the target if a card of `need` bytes may be written there; `listed` is lsblk's description.
+    """Return the target if a card of `need` bytes may be written to it; `listed` is lsblk's description.
 
-    Raises CardError, which says what prevents it, and what to do.
+    Raises CardError, which says what prevents it and what to do.
     """
     if not str(path.resolve()).startswith("/dev/"):
         return _file(path)

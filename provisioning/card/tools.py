@@ -1,4 +1,4 @@
-"""Runs external tools for file systems and disks; the error of one that fails contains its command line."""
+"""Runs external tools for file systems and disks; if one fails, the error contains its command line."""
 
 import os
 import shlex
@@ -36,8 +36,8 @@ _ENVIRONMENT: Final = {
 def run(command: Sequence[str], *, stdin: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
     """Run a tool and return its standard output.
 
-    `stdin` is its standard input and `good` are its exit statuses for success. Raises CardError with the
-    tool's message, or with the package to install if it is missing.
+    `stdin` is its standard input; `good` contains the exit statuses that mean success. Raises CardError with
+    the tool's message, or with the package to install if the tool is missing.
     """
     tool = command[0]
     if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:

@@ -1,19 +1,19 @@
-"""The card's image: builds files that can be flashed from the data in `image/`. Runs as root, on Debian.
+"""The card's image: builds files that can be flashed, from the data in `image/`. Runs as root, on Debian.
 
 - `recipe`: reads and checks the data in `image/` for a board on a base
-- `build_cache`: a cache of earlier results, by a digest of all their inputs
+- `build_cache`: a cache of earlier results, each under a digest of all its inputs
 - `tools`: runs external tools, and reports their output, their duration and their failures
-- `roots`: Debian roots by mmdebstrap: the base of an image, and the tools that make its file systems
+- `roots`: Debian root trees made by mmdebstrap: the base of an image, and a root with the tools that build it
 - `official`: an official Raspberry Pi OS image as the base
 - `lock`: compares the versions of a base's packages with the locked ones
-- `wheels`: Python packages for the target, without running anything of the target
-- `system`: the root's tree: base, our files, Python, units, dates
-- `bootfiles`: the files of the selector and of the boot partitions
-- `firmware`: the rules of Raspberry Pi's firmware, checked on the files of the image
-- `layout`: the partitions' positions
-- `disk`: file systems and the table, in one file, without mounting anything
-- `sbom`: the contents of an image: SBOM, manifest, Raspberry Pi Imager's list
-- `outputs`: compressed image, block map, digests; all of them, or none
+- `wheels`: Python packages for the target, without running any of the target's programs
+- `system`: the tree of the image's root: base, our files, Python, units, dates
+- `bootfiles`: the files of the selector and boot partitions
+- `firmware`: the rules of Raspberry Pi's firmware, checked against the files of the image
+- `layout`: the positions of the partitions
+- `disk`: file systems and partition table, in one file, without mounting anything
+- `sbom`: descriptions of an image's contents: SBOM, manifest, entry for Raspberry Pi Imager
+- `outputs`: compressed image, block map, digests; all of them or none
 - `build`: runs all of these steps in order
 
 `make image` runs `python -m provisioning.image`; see its `--help`.

@@ -1,6 +1,6 @@
 """The command `python -m provisioning.image`, which `make image` runs.
 
-It exits with 0, 1 (failed) or 2 (wrong usage).
+It exits with 0 (success), 1 (failure) or 2 (wrong usage).
 """
 
 import os
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    os.umask(0o022)  # the files in the image have the same modes, no matter who builds it
+    os.umask(0o022)  # files in the image have the same modes, no matter who builds it
     with cleaned_output():
         return _made(args)
 

@@ -1,7 +1,7 @@
-"""An archive of packages beside the builder's own mirror, and the keys that sign it.
+"""An archive of packages, used in addition to the builder's own mirror, and the keys that sign it.
 
-The keys come in the archive's own keyring package, whose digest is in the recipe. A single key file would not
-do: Raspberry Pi's is signed by SHA-1 alone, which apt has refused since February 2026.
+The keys come from the archive's own keyring package, whose digest is in the recipe. A single key file would
+not be enough: Raspberry Pi's is signed only with SHA-1, which apt has refused since February 2026.
 """
 
 import shutil
@@ -16,9 +16,9 @@ from . import build_cache
 
 
 def source(archive: Archive, cache: Path, *, log: Path) -> str:
-    """Return the archive's line for apt.
+    """Return the line for apt that describes the archive.
 
-    Raises BaseError if the archive cannot be reached, or if its keys are not the recipe's.
+    Raises BaseError if the archive cannot be reached, or if its keys are not those in the recipe.
     """
     keys = cache / f"archive-{archive.sha256[:16]}.pgp"
     if not keys.exists():

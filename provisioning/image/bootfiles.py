@@ -1,4 +1,4 @@
-"""The files of the selector and of a boot partition by name, ready to be written."""
+"""The files of the selector partition and of a boot partition by name, ready to be written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from provisioning.image.recipe import Kernel, Recipe, one, several
 FIRST: Final = "bootcode.bin"
 """File that the ROM of a Pi 3 and a Zero 2 W loads from the first FAT partition.
 
-It then reads autoboot.txt there.
+This loader then reads autoboot.txt from the same partition.
 """
 _HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
 or a bundle from `logboat fleet card`.
@@ -21,7 +21,7 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and takes people's files."""
+    """Return the files of the first FAT partition, which selects the slot and holds people's files."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     if recipe.start == "raspberry-pi":
         files["autoboot.txt"] = (recipe.source / "boot/autoboot.txt").read_bytes()
@@ -46,13 +46,13 @@ def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
 
 
 def command_line(recipe: Recipe, *, slot: str) -> str:
-    """Return the kernel's command line as a single line, because the firmware reads no more."""
+    """Return the kernel's command line, as one line: the firmware reads no further."""
     text = (recipe.source / "boot/cmdline.txt").read_text()
     return text.format(console=recipe.console, root=recipe.layout.partuuid(f"root-{slot}"))
 
 
 def config(recipe: Recipe) -> str:
-    """Return config.txt: the recipe's part, then the base's, then the kernel for each board."""
+    """Return config.txt: the recipe's part, then the base's part, then the kernel for each board."""
     lines = [(recipe.source / "boot/config.txt").read_text().rstrip("\n"), *recipe.boot.config]
     general = [kernel for kernel in recipe.kernels if "*" in kernel.boards]
     special = [kernel for kernel in recipe.kernels if "*" not in kernel.boards]
@@ -64,6 +64,6 @@ def config(recipe: Recipe) -> str:
 
 
 def names(kernel: Kernel) -> tuple[str, str]:
-    """Return the names of a kernel and its initramfs on the partition."""
+    """Return the names of a kernel and its initramfs on the boot partition."""
     suffix = "" if "*" in kernel.boards else f"-{kernel.boards[0]}"
     return f"vmlinuz{suffix}", f"initrd{suffix}.img"

@@ -1,4 +1,4 @@
-"""Builds an image from a recipe and a commit: every step in order, into a folder that appears at the end."""
+"""Builds an image from a recipe and a commit: runs every step in order, and then makes the result appear."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ from provisioning.image.tools import ProgressReporter, run
 from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
 
 NEEDED: Final = 6 * 2**30
-"""Free bytes needed: the root's tree, the sparse disk, the packed files, and the cache."""
+"""Free bytes that a build needs for the root's tree, the sparse disk, the compressed files and the cache."""
 _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -32,7 +32,7 @@ class ImageContents:
     packages: tuple[lock.Package, ...]
     python: tuple[sbom.Distribution, ...]
     differs: tuple[str, ...]
-    """Differences from the lock, one line each."""
+    """Differences from the lock, one line for each."""
     epoch: int
 
 
@@ -43,13 +43,13 @@ class Build:
     recipe: Recipe
     repository: Path
     output: Path
-    """Folder in which the image's folder appears."""
+    """Folder in which the folder of the image will appear."""
     cache: Path
     locked: bool = False
-    """True if versions other than the lock's are an error."""
+    """True if package versions that differ from the lock are an error."""
     write_lock: bool = False
     url: str = ""
-    """Address from which the image will be downloaded, for Imager's list."""
+    """Address from which the image will be downloaded, for Raspberry Pi Imager's list."""
     teller: ProgressReporter = field(default_factory=ProgressReporter)
 
     def run(self) -> Path:
@@ -66,7 +66,7 @@ class Build:
     def _work(self) -> Iterator[tuple[Path, Path]]:
         """Yield two temporary folders, which are always removed afterwards.
 
-        The folders of a killed build are removed first.
+        The folders that a killed build left behind are removed first.
         """
         for old in self.output.glob(".work-*"):
             shutil.rmtree(old)
@@ -138,7 +138,7 @@ class Build:
         return final
 
     def _differs(self, packages: tuple[lock.Package, ...]) -> tuple[str, ...]:
-        """Report and return the differences from the lock; raise ImageError where the lock is binding."""
+        """Report and return the differences from the lock; raise ImageError if the lock is binding."""
         path = self.recipe.lock
         if not path.exists():
             differences: tuple[str, ...] = ("this board and base have no lock",)
@@ -230,7 +230,7 @@ def check_room(place: Path, needed: int) -> None:
 
 @contextmanager
 def alone(cache: Path) -> Iterator[None]:
-    """Hold the lock of a cache, which allows one build at a time; raises ImageError."""
+    """Hold the lock of the cache, so that only one build runs at a time; raises ImageError."""
     with (cache / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -241,7 +241,7 @@ def alone(cache: Path) -> Iterator[None]:
 
 
 def native() -> str:
-    """Return this machine's architecture in Debian's notation; raises ImageError if none fits."""
+    """Return this machine's architecture in Debian's notation; raises ImageError if Debian has none."""
     architecture = _NATIVE.get(platform.machine())
     if architecture is None:
         text = f"an image cannot be built on {platform.machine()}; use a machine with x86_64 or aarch64"
@@ -266,7 +266,7 @@ def commit_of(repository: Path) -> Mapping[str, Any]:
 
 
 def read_from(tar: Path, name: str) -> str:
-    """Return the text of a file in a tar; raises ImageError if it is not there."""
+    """Return the text of a file in a tar; raises ImageError if the file is missing."""
     try:
         return subprocess.run(
             ["tar", "--extract", "--to-stdout", "--file", str(tar), name], capture_output=True, check=True

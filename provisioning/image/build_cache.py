@@ -1,6 +1,6 @@
-"""A cache of results, kept under a digest of all their inputs, so that a second build reuses them.
+"""A cache of results, each kept under a digest of all its inputs, so that a second build can reuse it.
 
-A result is made under another name and renamed when it is complete, so that every file in the cache is
+A result is written under another name and renamed once it is complete, so that every file in the cache is
 complete.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def digest(inputs: Any) -> str:
-    """Return a digest of any value that JSON can express; equal values have equal digests on any machine."""
+    """Return a digest of any value that JSON can express; equal values give equal digests on any machine."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
@@ -24,9 +24,12 @@ def file_digest(path: Path) -> str:
 
 
 def cached(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """Return the file `name` for the inputs' digest `key`; `make` writes it to a given path if it is missing.
+    """Return the file `name` for the inputs with the digest `key`.
 
-    The newest two files of each name are kept. Raises OSError, and whatever `make` raises.
+    If the file is missing, `make` writes it to the path that it is given.
+
+
+    Only the newest two files of each name are kept. Raises OSError, and any exception from `make`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem, _, suffix = name.partition(".")

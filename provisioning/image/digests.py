@@ -1,7 +1,7 @@
-"""Records the digests of a root's packages from the archive's signed index; mmdebstrap runs it as a hook.
+"""Records the digests of a root's packages from the archive's signed index; mmdebstrap runs this as a hook.
 
-Writes them into the root (`lock.DIGESTS`), and compares them with the files that were installed: apt accepts
-a file in its cache if it has the right size.
+The digests are written into the root (`lock.DIGESTS`) and compared with the files that were installed. This
+is necessary because apt accepts any file in its cache that has the right size.
 """
 
 import os
@@ -33,7 +33,7 @@ def main(root: Path) -> int:
 
 
 def of_index(text: str) -> Iterator[lock.Package]:
-    """Yield the packages of one of apt's indexes, or of the output of `apt-cache show`."""
+    """Yield the packages listed in an index of apt, or in the output of `apt-cache show`."""
     for fields in lock.paragraphs(text):
         if "SHA256" in fields:
             name, version = fields["Package"], fields["Version"]

@@ -1,6 +1,6 @@
-"""Makes the disk in one file: table and file systems, by tools in their own root, without mounting anything.
+"""Makes the disk in one file: partition table and file systems. The tools run in a root of their own.
 
-The tools belong to the image's own suite, so that the builder's versions do not matter.
+Nothing is mounted. The tools belong to the image's own Debian suite, so the builder's versions do not matter.
 """
 
 import os
@@ -16,7 +16,7 @@ from provisioning.image.tools import in_root
 IMAGE: Final = "work/disk.img"
 _BLOCK: Final = 4096
 _LARGEST: Final = 2**41
-"""Most bytes that data may grow to.
+"""Largest size in bytes that the data partition may grow to.
 
 Space for the descriptors of its block groups is reserved from the start.
 """
@@ -34,7 +34,7 @@ def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
 
 
 def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> None:
-    """Make a FAT32 partition with files, in order of their names; raises ToolError, OSError."""
+    """Make a FAT32 partition that contains files, in order of their names; raises ToolError, OSError."""
     identity = f"{uuid.uuid5(_NAMES, f'{partition.name} {epoch}').fields[0]:08x}"
     in_root(
         tools,
@@ -82,16 +82,16 @@ def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> 
 def root(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
     """Make a root file system; raises ToolError.
 
-    No blocks are reserved, because it is read-only except in maintenance.
+    No blocks are reserved for root, because the file system is read-only except during maintenance.
     """
     _ext4(tools, partition, tree, ["-m", "0"], [], epoch=epoch)
 
 
 def data(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
-    """Make the data partition, which is small now and can become large; raises ToolError.
+    """Make the data partition, which is small at first and may become large; raises ToolError.
 
-    It has a journal of 16 MiB from the start, because growing does not enlarge it. One percent is reserved
-    for root, so that a start succeeds on a card that is full.
+    Its journal has 16 MiB from the start, because growing the partition does not enlarge it. One percent is
+    reserved for root, so that the appliance starts even if the card is full.
     """
     more = [f"resize={_LARGEST // _BLOCK}"]
     _ext4(tools, partition, tree, ["-m", "1", "-J", "size=16", "-T", "default"], more, epoch=epoch)
@@ -125,7 +125,7 @@ def _ext4(
 
 
 def used(path: Path) -> int:
-    """Return the bytes that a file or tree takes on this machine's disk."""
+    """Return the number of bytes that a file or tree occupies on this machine's disk."""
     if path.is_file():
         return path.stat().st_blocks * 512
     total = 0

@@ -1,8 +1,8 @@
-"""Exceptions of building an image.
+"""Exceptions raised while an image is built.
 
 ::
 
-    ImageError          any of the below; the text says what, where, and what to do
+    ImageError          any of the errors below; the text says what, where, and what to do
     ├── RecipeError     a board or base that is unknown, or a file of `image/` that is wrong
     ├── ToolError       a tool that failed, with its last output
     ├── RoomError       not enough space on this machine's disk
@@ -24,11 +24,11 @@ class RecipeError(ImageError):
 
 
 class ToolError(ImageError):
-    """A tool outside Python failed."""
+    """An external tool failed."""
 
 
 class LockError(ImageError):
-    """Packages have locked versions but different content."""
+    """Packages have the locked versions but different content."""
 
     def __init__(self, differences: Iterable[str]) -> None:
         """Compose the message from `differences`, one line for each package."""
@@ -41,8 +41,8 @@ class LockError(ImageError):
 
 
 class RoomError(ImageError):
-    """The disk does not have enough space."""
+    """The disk does not have enough free space."""
 
 
 class BaseError(ImageError):
-    """A base is damaged, or is not a base at all."""
+    """A base is damaged, or is not a base."""

@@ -1,4 +1,4 @@
-"""The rules of Raspberry Pi's firmware, checked on the contents of the FAT partitions, without a board.
+"""The rules of Raspberry Pi's firmware, checked against the contents of the FAT partitions, without a board.
 
 Sources: Raspberry Pi's documentation of `config.txt`, `autoboot.txt` and the boot flow.
 """
@@ -12,9 +12,9 @@ from provisioning.image.bootfiles import FIRST, Files
 from provisioning.image.layout import Layout
 
 LINE: Final = 98
-"""Number of characters in a line of config.txt that the firmware reads."""
+"""Number of characters that the firmware reads from a line of config.txt."""
 AUTOBOOT: Final = 512
-"""Number of bytes of autoboot.txt that the firmware reads: one sector."""
+"""Number of bytes that the firmware reads from autoboot.txt: one sector."""
 DEVICE_TREES: Final = (
     ("bcm2710-rpi-zero-2-w.dtb", "bcm2837-rpi-zero-2-w.dtb"),
     ("bcm2710-rpi-3-b.dtb", "bcm2837-rpi-3-b.dtb"),
@@ -23,14 +23,14 @@ DEVICE_TREES: Final = (
     ("bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb"),
     ("bcm2712-rpi-5-b.dtb",),
 )
-"""Device trees of each board, one of which must exist: Raspberry Pi's name, or the mainline kernel's."""
+"""Device trees of each board, of which one must exist: Raspberry Pi's, or the mainline kernel's."""
 _FILTERS: Final = re.compile(
     r"\[(all|none|tryboot|pi\d[\w+]*|cm\d\w*|cm\d|board-type=\w+|0x[0-9a-f]+|EDID=.+|gpio\d+=[01])\]"
 )
 
 
 def problems(selector: Files, boot: Files, layout: Layout) -> Sequence[str]:
-    """Return a sentence for each problem that would prevent a boot; empty if there is none."""
+    """Return a sentence for each problem that would prevent booting; empty if there is none."""
     return [*_selector(selector, layout), *_boot(boot), *_partitions(layout)]
 
 
@@ -131,7 +131,7 @@ def _sections(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _is_image(content: bytes) -> bool:
-    """Return True for an arm64 Image, or one in gzip, which the firmware can load.
+    """Return True if the firmware can load the file: an arm64 Image, or one compressed with gzip.
 
     An Image has a magic number at byte 56 (`Documentation/arch/arm64/booting.rst`). A kernel that unpacks
     itself (EFI) is not an Image.

@@ -1,4 +1,4 @@
-"""Positions of the card's partitions: an MBR, with the roots and data inside an extended partition."""
+"""Positions of the card's partitions in an MBR; roots and data are inside an extended partition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,9 +48,9 @@ class Layout:
 
 
 def layout_of(data: Mapping[str, Any]) -> Layout:
-    """Return the layout in `layout.toml`; raises RecipeError.
+    """Return the layout described in `layout.toml`; raises RecipeError.
 
-    Each partition starts on the alignment; a logical one has its link before it.
+    Each partition starts at a multiple of the alignment; a logical one has its link in the space before it.
     """
     step = data["alignment"] * MIB
     place, extended, partitions = step, 0, []
@@ -58,7 +58,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
         number = each["number"]
         if number > EXTENDED:
             extended = extended or place
-            place += step  # the link's sector, and up to the alignment
+            place += step  # the sector of the link, then up to the next multiple of the alignment
         size = each["size"] * MIB
         if size % step or number == EXTENDED:
             text = (
@@ -74,7 +74,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
 
 
 def sfdisk_script(layout: Layout) -> str:
-    """Return the script from which sfdisk makes the table."""
+    """Return the script from which sfdisk makes the partition table."""
     lines = ["label: dos", f"label-id: 0x{layout.disk_id:08x}", "unit: sectors", ""]
     first = True
     for each in layout.partitions:

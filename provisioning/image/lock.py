@@ -1,7 +1,8 @@
 """The Debian packages of a base, and their differences from the locked ones.
 
-A lock has a line for each package: name, version, and the SHA-256 of its file in the archive's signed index.
-A line lacks the digest where it is not known, for example for a base that is supplied as an image.
+A lock has one line for each package: name, version, and the SHA-256 of the package's file according to the
+archive's signed index. A line has no digest if the digest is not known, for example if the base is supplied
+as an image.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 DIGESTS = "usr/share/logboat/packages.sha256"
-"""File in a base with the digests of its packages: `name:architecture version sha256` in each line."""
+"""File in a base with the digests of its packages, one `name:architecture version sha256` a line."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -21,13 +22,16 @@ class Package:
     version: str
     architecture: str
     source: str
-    """Name of the source package, with its version if that differs."""
+    """Name of the source package, with its version if the version differs."""
     sha256: str = ""
-    """SHA-256 of its file in the archive's signed index; empty if it is not known."""
+    """SHA-256 of the package's file in the archive's signed index; empty if it is not known."""
 
 
 def installed(status: str, digests: str = "") -> tuple[Package, ...]:
-    """Return the installed packages in dpkg's `status` file by name; `digests` has the form of `DIGESTS`."""
+    """Return the packages installed according to dpkg's file `status`.
+
+    `digests` has the form of `DIGESTS`.
+    """
     known = {}
     for line in digests.splitlines():
         name, version, digest = line.split()
@@ -55,7 +59,7 @@ def text_of(packages: tuple[Package, ...]) -> str:
 
 
 def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
-    """Return a line for each version that differs from the lock."""
+    """Return a line for each package whose version differs from the lock."""
     wanted = {name: version for name, version, _ in _entries(lock)}
     there = {each.name: each.version for each in packages}
     return tuple(
@@ -66,9 +70,9 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
 
 
 def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
-    """Return a line for each package with the locked version but different content.
+    """Return a line for each package that has the locked version but different content.
 
-    No archive distributes one version with two contents: someone has changed one of them.
+    No archive distributes one version with two contents, so someone must have changed one of them.
     """
     wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
     return tuple(
@@ -79,9 +83,9 @@ def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
 
 
 def of_file(name: str, sha256: str) -> Package:
-    """Return the package for a file's name in apt's cache, such as `tar_1.35_amd64.deb`.
+    """Return the package that a file in apt's cache contains, by the file's name (`tar_1.35_amd64.deb`).
 
-    A colon in the version is written as `%3a`.
+    A colon in a version is written as `%3a` in the name.
     """
     package, version, architecture = name.removesuffix(".deb").split("_")
     return Package(package, version.replace("%3a", ":"), architecture, package, sha256)
@@ -96,7 +100,7 @@ def _entries(lock: str) -> Iterator[tuple[str, str, str]]:
 
 
 def paragraphs(status: str) -> Iterator[Mapping[str, str]]:
-    """Yield the single-line fields of each package in one of dpkg's or apt's files."""
+    """Yield the single-line fields of each package in a file of dpkg's or apt's format."""
     for block in status.split("\n\n"):
         fields: dict[str, str] = {}
         for line in block.splitlines():

@@ -1,6 +1,6 @@
-"""An official Raspberry Pi OS image as the base: its root as a tar, as mmdebstrap would have made it.
+"""An official Raspberry Pi OS image as the base: turns its root into a tar like those that mmdebstrap makes.
 
-Only this module mounts a file system: the image's root, read-only, while it is copied.
+This is the only module that mounts a file system: the image's root, read-only, while it is copied.
 """
 
 import json
@@ -22,7 +22,7 @@ _FIRMWARE: Final = "boot/firmware"
 
 
 def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path) -> None:
-    """Make the tar of an official image's root, with missing packages added.
+    """Make the tar of an official image's root, after adding the packages that it lacks.
 
     Raises BaseError, ToolError, OSError.
     """
@@ -71,9 +71,9 @@ def unpacked(image: Path, disk: Path, *, log: Path) -> Path:
 
 
 def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return start and size, in bytes, of the image's FAT and of its root.
+    """Return start and size, in bytes, of the image's FAT partition and of its root partition.
 
-    Raises BaseError if one is missing.
+    Raises BaseError if one of them is missing.
     """
     try:
         table: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]
@@ -111,13 +111,13 @@ def _mounted(disk: Path, place: tuple[int, int], where: Path, *, log: Path) -> I
 
 
 def missing(recipe: Recipe, status: str) -> list[str]:
-    """Return the packages of the recipe that an image lacks."""
+    """Return the packages that the recipe requires and the image lacks."""
     there = {each.name for each in installed(status)}
     return [name for name in recipe.packages if name not in there]
 
 
 def _install(recipe: Recipe, root: Path, *, log: Path) -> None:
-    """Install missing packages with the image's own apt, from the sources that it is configured with."""
+    """Install missing packages with the image's own apt, from the sources that are configured in it."""
     wanted = missing(recipe, (root / "var/lib/dpkg/status").read_text())
     if not wanted:
         return
@@ -125,7 +125,7 @@ def _install(recipe: Recipe, root: Path, *, log: Path) -> None:
     names.unlink(missing_ok=True)
     shutil.copy("/etc/resolv.conf", names)
     policy = root / "usr/sbin/policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 101\n")  # no service is started here
+    policy.write_text("#!/bin/sh\nexit 101\n")  # no service is started during the installation
     policy.chmod(0o755)
     env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     inside = ["chroot", str(root)]

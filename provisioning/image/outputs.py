@@ -1,4 +1,4 @@
-"""An image's files, in a folder that appears complete, or not at all."""
+"""An image's files, in a folder that appears when it is complete, or not at all."""
 
 import json
 import shutil
@@ -11,9 +11,9 @@ from provisioning.image.tools import in_root
 from . import build_cache
 
 LEVEL: Final = 3
-"""Compression level of xz: higher ones take twice as long, and save a few percent."""
+"""Compression level of xz: higher levels take twice as long and save a few percent."""
 BLOCK: Final = "64MiB"
-"""Size of the blocks that are compressed separately: the result is the same on any number of processors."""
+"""Size of the blocks that xz compresses separately, so that the result does not depend on the processors."""
 
 
 def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:
@@ -26,26 +26,26 @@ def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) ->
 
 
 def block_map(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:
-    """Write `name.bmap`, with the blocks that have to be written and their digests; raises ToolError."""
+    """Write `name.bmap`, which lists the blocks to write and their digests; raises ToolError."""
     target = f"/work/{name}.bmap"
     in_root(tools, ["bmaptool", "create", "-o", target, f"/{image.relative_to(tools)}"], epoch=epoch)
     return _moved(tools, target, place)
 
 
 def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
-    """Write JSON for programs that people can read too."""
+    """Write JSON that is meant for programs but that people can read too."""
     (place / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
-    """Write `SHA256SUMS` of the files in a folder, and of files whose digests are already known (`more`)."""
+    """Write `SHA256SUMS` for the files in a folder and for `more`, files whose digests are already known."""
     digests = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
     lines = [f"{value}  {name}\n" for name, value in sorted({**digests, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))
 
 
 def publish(partial: Path, final: Path) -> None:
-    """Put a finished folder in the place of the previous one; raises OSError."""
+    """Replace the previous folder with a finished one; raises OSError."""
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():

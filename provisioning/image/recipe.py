@@ -1,4 +1,4 @@
-"""The data in `image/` for one board on one base, typed and checked. Only reads files."""
+"""The data in `image/` for one board on one base, typed and checked. This module only reads files."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ PYTHON: Final = "3.13"
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive of packages beside the builder's own mirror."""
+    """An archive of packages, used in addition to the builder's own mirror."""
 
     url: str
     suite: str
@@ -26,14 +26,14 @@ class Archive:
     keyring: str
     """Address of the package with the archive's keys."""
     sha256: str
-    """SHA-256 that this package must have."""
+    """SHA-256 that the keyring package must have."""
     file: str
     """Path of the key file inside the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel of an image, and the boards for which the firmware loads it."""
+    """A kernel of an image, and the boards on which the firmware loads it."""
 
     boards: tuple[str, ...]
     image: str
@@ -42,7 +42,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class BootData:
-    """Patterns, below the root, of the files that the firmware needs on a boot partition."""
+    """Patterns, relative to the root, of the files that the firmware needs on a boot partition."""
 
     firmware: tuple[str, ...] = ()
     device_trees: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Recipe:
     """All inputs of an image except the commit."""
 
     source: Path
-    """The folder `image/` of the repository."""
+    """Path of the repository's folder `image/`."""
     board: str
     base: str
     architecture: str
@@ -77,23 +77,23 @@ class Recipe:
     imager: Mapping[str, Any]
     layout: Layout
     mask: tuple[str, ...] = ()
-    """Units of the base that a vessel does not need."""
+    """Units in the base that an appliance does not need."""
     official: Path | None = None
-    """Official image that is the base, if one was supplied."""
+    """Official image to use as the base, if one was supplied."""
 
     @property
     def name(self) -> str:
-        """Name that the image's files begin with."""
+        """Name with which the names of the image's files begin."""
         return f"logboat-{self.board}-{self.base}-{self.architecture}"
 
     @property
     def lock(self) -> Path:
-        """Path of the lock with the versions that the base should have."""
+        """Path of the lock, which lists the versions that the base should have."""
         return self.source / "locks" / f"{self.board}-{self.base}-{self.architecture}.lock"
 
 
 def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
-    """Return the recipe of a board on a base, which is a name or the path of an official image.
+    """Return the recipe for a board on a base; `base` is a name or the path of an official image.
 
     `native` is this machine's architecture. Raises RecipeError.
     """
@@ -111,7 +111,7 @@ def read(source: Path, *, board: str, base: str, native: str) -> Recipe:
 
 
 def is_image(base: str) -> bool:
-    """Return True if a base is the path of an image, not a name."""
+    """Return True if a base is the path of an image rather than a name."""
     return "/" in base or any(base.endswith(end) for end in (".img", ".img.xz", ".img.zst", ".img.gz"))
 
 
@@ -185,9 +185,9 @@ def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:
 
 
 def one(root: Path, pattern: str) -> Path:
-    """Return the file below a root that matches a pattern, the last in order of name if several do.
+    """Return the file below a root that matches a pattern; if several match, the last by name.
 
-    The last is the newest kernel's. Raises RecipeError if no file matches.
+    The last one belongs to the newest kernel. Raises RecipeError if no file matches.
     """
     matches = sorted(root.glob(pattern))
     if not matches:
@@ -197,7 +197,7 @@ def one(root: Path, pattern: str) -> Path:
 
 
 def several(root: Path, patterns: Iterable[str]) -> list[Path]:
-    """Return the files below a root that match patterns; raises RecipeError if a pattern matches none."""
+    """Return the files below a root that match the patterns; raises RecipeError if a pattern matches none."""
     by_name: dict[str, Path] = {}
     for pattern in patterns:
         matches = [path for path in sorted(root.glob(pattern)) if path.is_file()]
@@ -209,7 +209,7 @@ def several(root: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def left_out(recipe: Recipe, path: str) -> bool:
-    """Return True if dpkg is configured to leave a path out."""
+    """Return True if the recipe tells dpkg to leave a path out."""
     return any(fnmatch(path, each) for each in recipe.leave_out) and not any(
         fnmatch(path, each) for each in recipe.leave_in
     )

@@ -1,7 +1,7 @@
-"""Debian roots, as tar files, by mmdebstrap: the base of an image, and a root with the tools that make it.
+"""Debian roots as tar files, made by mmdebstrap: the base of an image, and a root with the build tools.
 
-Packages are kept between builds. The same packages make the same base: everything that differs from run to
-run (host keys, logs, caches, the machine's id) is removed.
+Packages are kept between builds. The same packages give the same base: everything that differs between runs
+(host keys, logs, caches, the machine's id) is removed.
 """
 
 import os
@@ -20,7 +20,7 @@ from . import archive, build_cache, digests, lock, official
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _VERSION: Final = 2
-"""Version of this module's results; raise it when a change here changes them."""
+"""Version of the results of this module; increase it when a change to this module changes them."""
 
 _INITRAMFS: Final = "etc/initramfs-tools"
 _MODULES: Final = "usr/share/initramfs-tools/modules.d"
@@ -43,10 +43,10 @@ _FORGET: Final = (
     "boot/firmware/*",
     "var/tmp/*",
 )
-"""Files that are removed from a base because they differ from run to run.
+"""Files that are removed from a base because they differ between runs.
 
-`/tmp` is not among them: mmdebstrap keeps its configuration of apt there, without which it would clean this
-machine's lists; it empties the folder itself.
+`/tmp` is not among them. mmdebstrap keeps its apt configuration there, without which it would clean the
+package lists of this machine. It empties the folder itself.
 """
 _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
@@ -58,9 +58,9 @@ _DIGESTS: Final = f'{sys.executable} -m provisioning.image.digests "$1"'
 
 
 def check_cached(recipe: Recipe, cache: Path) -> None:
-    """Compare packages kept from earlier builds with the lock; raise LockError for those that differ.
+    """Compare the packages kept from earlier builds with the lock; raise LockError if any of them differ.
 
-    apt accepts a file in its cache if it has the right size.
+    This is necessary because apt accepts any file in its cache that has the right size.
     """
     if not recipe.lock.exists():
         return
@@ -71,7 +71,7 @@ def check_cached(recipe: Recipe, cache: Path) -> None:
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
-    """Return the tar of an image's base, made if necessary; raises ToolError, OSError."""
+    """Return the tar of an image's base, which is made if necessary; raises ToolError, OSError."""
     return build_cache.cached(
         cache,
         _name(recipe),
@@ -81,7 +81,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """Store a base under the digest that includes the lock just written from its packages."""
+    """Store a base also under the digest that includes the lock just written from its packages."""
     return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )
@@ -96,7 +96,7 @@ def _name(recipe: Recipe) -> str:
 
 
 def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
-    """Return the tar of a root with this machine's architecture and the image's suite.
+    """Return the tar of a root that has this machine's architecture and the image's suite.
 
     Raises ToolError, OSError.
     """
@@ -118,7 +118,7 @@ def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
 
 
 def clear(scratch: Path) -> None:
-    """Remove an unfinished root, after unmounting everything inside it; raises ToolError."""
+    """Remove an unfinished root, after unmounting everything in it; raises ToolError."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((each for each in mounts if Path(each).is_relative_to(scratch)), reverse=True):
         run(["umount", "--lazy", mount])
@@ -126,7 +126,7 @@ def clear(scratch: Path) -> None:
 
 
 def unpack(tar: Path, place: Path) -> None:
-    """Unpack a root's tree with its owners; raises ToolError."""
+    """Unpack a root's tree, including the owners of its files; raises ToolError."""
     place.mkdir(parents=True, exist_ok=True)
     run(["tar", "--extract", "--file", str(tar), "--directory", str(place), "--numeric-owner", "--xattrs"])
 
@@ -172,7 +172,7 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             '--aptopt=Acquire::Languages "none"',
             *(f"--dpkgopt=path-exclude={each}" for each in recipe.leave_out),
             *(f"--dpkgopt=path-include={each}" for each in recipe.leave_in),
-            # Before the kernel is installed, so that its initramfs is made small, and only once.
+            # Before the kernel is installed, so that its initramfs is small and is made only once.
             f'--essential-hook=mkdir -p "$1/{_INITRAMFS}" "$1/{_MODULES}"',
             f'--essential-hook=cp -r "{staging}/etc/." "$1/{_INITRAMFS}/"',
             f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',
@@ -207,7 +207,7 @@ def _mmdebstrap(
     # Packages from the last build are reused if the archive still has them, and are kept for the next build.
     packages, inside = cache / f"packages-{architecture}", '"$1"/var/cache/apt/archives'
     packages.mkdir(parents=True, exist_ok=True)
-    scratch = cache / ".scratch"  # may be left from a killed build
+    scratch = cache / ".scratch"  # a killed build may have left it behind
     clear(scratch)
     scratch.mkdir()
     keep = f'cp -an {inside}/*.deb "{packages}/" || true'
@@ -228,9 +228,9 @@ def _mmdebstrap(
 
 
 def ensure_runnable(architecture: str) -> None:
-    """Ensure that this machine can run programs of an architecture, by emulation if needed.
+    """Ensure that this machine can run programs of an architecture, by emulation if necessary.
 
-    Raises ToolError if it cannot.
+    Raises ToolError if that is not possible.
     """
     if architecture != "arm64" or os.uname().machine == "aarch64":
         return
@@ -249,7 +249,7 @@ def ensure_runnable(architecture: str) -> None:
 
 
 def _registration(interpreter: str) -> bytes:
-    """Return the line for binfmt_misc: ELF, 64 bit, little endian, executable, machine 183 (AArch64)."""
+    """Return the line for binfmt_misc that matches executables: ELF, 64 bit, little endian, AArch64 (183)."""
     head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, 183)
     mask = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
 

@@ -1,6 +1,6 @@
-"""Descriptions of an image's contents: bill of materials (CycloneDX), manifest, Raspberry Pi Imager's entry.
+"""Descriptions of an image's contents: CycloneDX bill of materials, manifest, Raspberry Pi Imager entry.
 
-All functions are pure, except that `distributions` reads the packages' metadata.
+Only `distributions` reads files: the metadata of the Python packages.
 """
 
 import uuid
@@ -51,7 +51,7 @@ def distributions(site: Path) -> tuple[Distribution, ...]:
 def cyclonedx(
     about: Mapping[str, Any], packages: Iterable[Package], python: Iterable[Distribution], *, epoch: int
 ) -> Mapping[str, Any]:
-    """Return a CycloneDX 1.6 document of Debian's and Python's packages."""
+    """Return a CycloneDX 1.6 document that lists the Debian and Python packages."""
     name = str(about["name"])
     components = [
         _component(
@@ -94,7 +94,7 @@ def cyclonedx(
 def imager(
     entry: Mapping[str, Any], about: Mapping[str, Any], image: BuiltFile, *, epoch: int
 ) -> Mapping[str, Any]:
-    """Return a list for Raspberry Pi Imager's option `--repo`."""
+    """Return the list to pass to Raspberry Pi Imager with its option `--repo`."""
     return {
         "os_list": [
             {
@@ -115,7 +115,7 @@ def imager(
 
 
 def packages_of(packages: Sequence[Package], python: Sequence[Distribution]) -> Mapping[str, Any]:
-    """Return the packages' part of the manifest."""
+    """Return the part of the manifest that lists the packages."""
     return {
         "debian": {each.name: each.version for each in packages},
         "python": {each.name: each.version for each in python},
@@ -123,7 +123,7 @@ def packages_of(packages: Sequence[Package], python: Sequence[Distribution]) -> 
 
 
 def iso(epoch: int) -> str:
-    """Return a time in UTC in the format of ISO 8601."""
+    """Return a time in UTC in ISO 8601 format."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

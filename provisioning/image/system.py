@@ -1,6 +1,6 @@
-"""The trees of an image's root and of its data partition: base, our files, Python, units, dates.
+"""The trees of an image's root and data partitions: base, our files, Python, units, dates.
 
-They are made entirely from outside: nothing of the target runs.
+They are made entirely from outside: none of the target's programs is run.
 """
 
 import json
@@ -17,11 +17,11 @@ from provisioning.image.tools import in_root, run
 
 UNITS: Final = "usr/lib/systemd/system"
 ENDED: Final = "usr/lib/logboat/ended"
-"""Program that units run when a service has ended."""
+"""Program that units run after a service has ended."""
 ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = "# All packages are part of the image. For maintenance, add a Debian mirror here.\n"
 _FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
-"""Files of apt from the builder's mirror, and folders that are in memory on a vessel."""
+"""Files that apt made from the builder's mirror, and folders that are kept in memory on an appliance."""
 _SCRIPT: Final = f"""#!/{wheels.VENV}/bin/python3 -IS
 # Python's site module is skipped because it would take a third of the time of an empty start.
 import sys
@@ -45,7 +45,7 @@ def assemble(
     about: Mapping[str, Any],
     epoch: int,
 ) -> tuple[Path, Path]:
-    """Make the trees of root and data below `tools` and return their paths.
+    """Make the trees of root and data below `tools`, and return their paths.
 
     Raises ToolError, RecipeError, OSError.
     """
@@ -95,7 +95,7 @@ def _python(target: Path, dependencies: Path, wheel: Path, tools: Path) -> None:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy files as a repository has them: their content, whether they are executable, and nothing else."""
+    """Copy files as a repository stores them: their content and whether they are executable."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
             _put(path, target / path.relative_to(source))
@@ -115,7 +115,7 @@ def _link(path: Path, to: str) -> None:
 
 
 def _dates(target: Path, epoch: int) -> None:
-    """Record the build's time as the earliest that the clock may show, for systemd and what it starts."""
+    """Record the build's time as the earliest that the clock may show, for systemd and the services."""
     (target / "usr/lib/clock-epoch").touch()
     place = target / "etc/systemd/system.conf.d/epoch.conf"
     place.write_text(f"[Manager]\nDefaultEnvironment=SOURCE_DATE_EPOCH={epoch}\n")
@@ -158,13 +158,13 @@ def _data(recipe: Recipe, target: Path, data: Path) -> None:
 
 
 def ids(path: Path) -> Mapping[str, int]:
-    """Return the numbers in a passwd or group file, by name."""
+    """Return the numeric ids in a passwd or group file, by name."""
     lines = (line.split(":") for line in path.read_text().splitlines() if line)
     return {fields[0]: int(fields[2]) for fields in lines}
 
 
 def settle(tree: Path, epoch: int) -> None:
-    """Limit all modification times in a tree to `epoch`."""
+    """Set every modification time in a tree that is later than `epoch` to `epoch`."""
     for folder, names, files in os.walk(tree, topdown=False):
         for name in (*files, *names, "."):
             path = Path(folder) / name

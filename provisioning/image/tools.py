@@ -1,4 +1,4 @@
-"""Runs external tools; reports each step with its duration, and a failed tool with its last output."""
+"""Runs external tools; reports each step with its duration, and a failed tool with the end of its output."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ _PATIENCE_S = 20.0
 
 @dataclass(slots=True)
 class ProgressReporter:
-    """Reporter of a build's progress, for people."""
+    """Reporter that shows people the progress of a build."""
 
     out: TextIO = sys.stderr
     started: float = field(default_factory=time.monotonic)
@@ -29,7 +29,7 @@ class ProgressReporter:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Announce a step that takes a while, and report its duration when it is done."""
+        """Announce a step that takes a while, and report its duration when it is finished."""
         begun = time.monotonic()
         self.print_line(f"{what} …")
         yield
@@ -38,7 +38,7 @@ class ProgressReporter:
         self.print_line(f"{what}: {took:.1f} s")
 
     def print_line(self, text: str) -> None:
-        """Print one line, with the time since the start."""
+        """Print one line, preceded by the time since the start."""
         print(f"[{time.monotonic() - self.started:6.1f}] {clean(text)}", file=self.out, flush=True)
 
 
@@ -50,9 +50,9 @@ def run(
     log: Path | None = None,
     cwd: Path | None = None,
 ) -> bytes:
-    """Run a tool and return its output; raise ToolError with its message if it fails.
+    """Run a tool and return its output; raise ToolError with the tool's message if it fails.
 
-    All of its output is appended to `log`, if given.
+    All of its output is appended to the file `log`, if one is given.
     """
     try:
         process = subprocess.Popen(
@@ -87,7 +87,7 @@ def run(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Stop a tool that is no longer needed, and all of its children, after a moment to clean up."""
+    """Stop a tool that is no longer needed, with all its children; each has a moment to clean up."""
     for each in (signal.SIGTERM, signal.SIGKILL):
         for child in reversed(descendants(process.pid)):
             with suppress(ProcessLookupError):
@@ -98,7 +98,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all of its descendants, parents first."""
+    """Return the ids of a process and all its descendants, parents first."""
     pids = [pid]
     for each in pids:
         with suppress(OSError):
@@ -107,7 +107,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def in_root(root: Path, command: Sequence[str], *, stdin: bytes | None = None, epoch: int = 0) -> bytes:
-    """Run a tool of another root inside that root; raises ToolError."""
+    """Run a tool that is installed in another root, inside that root; raises ToolError."""
     clean = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -124,7 +124,7 @@ def in_root(root: Path, command: Sequence[str], *, stdin: bytes | None = None, e
 
 
 def last_words(text: str) -> str:
-    """Return the part of a tool's output worth reading: its errors if it marks them, else its last lines."""
+    """Return the important part of a tool's output: lines marked as errors, or else its last lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line for line in lines if line.lstrip().startswith(("E:", "Err:", "error:", "ERROR:"))]
     return "\n".join(f"  {line.rstrip()}" for line in (marked or lines)[-_LAST_LINES:]) or "  (nothing)"

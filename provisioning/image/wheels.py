@@ -1,6 +1,7 @@
-"""Python packages for the target, made without running it: locked, hashes checked, unpacked, compiled.
+"""Python packages for the target: locked, checked against their hashes, unpacked and compiled.
 
-Byte code is the same on every architecture, so the tools' root compiles it: its Python is the target's.
+Nothing of the target is run. Byte code is the same on every architecture, so it is compiled in the tools'
+root, which has the same Python as the target.
 """
 
 import shutil
@@ -23,7 +24,7 @@ SITE: Final = f"{VENV}/lib/python{PYTHON}/site-packages"
 PACKAGES: Final = ("sensors", "sync", "services", "provisioning")
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC: Final = (17, 24, 26, 28, 31, 34)
-"""Minor versions of glibc to accept: Trixie's is 2.41, which runs what was built for any of these."""
+"""Minor versions of glibc to accept. Trixie has 2.41, which runs wheels that were built for any of these."""
 _TAG: Final = f"cp{PYTHON.replace('.', '')}"
 _VERSION: Final = 1
 
@@ -48,7 +49,7 @@ def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, 
 
 
 def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:
-    """Download exactly the wheels in a lock, for an architecture; raises ToolError."""
+    """Download exactly the wheels that a lock lists, for an architecture; raises ToolError."""
     machine = _MACHINES[architecture]
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in _GLIBC]
     with tempfile.TemporaryDirectory(prefix=".wheels-", dir=place.parent) as temporary:
@@ -72,7 +73,10 @@ def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:
 
 
 def ours(repository: Path, place: Path, *, log: Path) -> Path:
-    """Build our own wheel from a copy, so that no files are left in the repository; raises ToolError."""
+    """Build our own wheel from a copy, so that no files are left behind in the repository.
+
+    Raises ToolError.
+    """
     source = place / "source"
     shutil.rmtree(source, ignore_errors=True)
     for name in PACKAGES:
@@ -83,7 +87,7 @@ def ours(repository: Path, place: Path, *, log: Path) -> Path:
         shutil.copy(repository / name, source / name)
     run(
         [*_pip("wheel", "--no-deps", "--no-build-isolation"), f"--wheel-dir={place}", str(source)],
-        env={"SOURCE_DATE_EPOCH": "315532800"},  # a wheel's dates begin in 1980; the image's are set later
+        env={"SOURCE_DATE_EPOCH": "315532800"},  # dates in a wheel begin in 1980; the image's are set later
         log=log,
     )
     (wheel,) = place.glob("logboat-*.whl")
@@ -94,7 +98,7 @@ def ours(repository: Path, place: Path, *, log: Path) -> Path:
 def unpack(wheel: Path, site: Path) -> None:
     """Unpack a wheel's files into a site-packages folder.
 
-    Scripts are left out: `system` writes the only one that we need.
+    Scripts are left out: `system` writes the only script that is needed.
     """
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
@@ -116,9 +120,12 @@ def unpack(wheel: Path, site: Path) -> None:
 
 
 def compile_all(tools: Path, inside: str, path: str) -> None:
-    """Compile everything below a folder of the tools' root, which is `path` on the target; raises ToolError.
+    """Compile all Python files below `inside`, a folder of the tools' root that is `path` on the target.
 
-    The byte code is never compared with its source: the root is read-only, and a card is slow.
+    Raises ToolError.
+
+
+    The byte code is never compared with its source, because the root is read-only and a card is slow.
     """
     command = ["python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"]
     in_root(tools, [*command, "-s", f"/{inside}", "-p", path, f"/{inside}"])

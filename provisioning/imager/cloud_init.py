@@ -1,6 +1,7 @@
-"""Common parts of the readers of `user-data` and `network-config`: tables of keys, each with its reader.
+"""Common parts of the readers of `user-data` and `network-config`: a table with a reader for each key.
 
-A key is read, or is known to have no effect on an appliance, or is a problem: nothing is dropped silently.
+Every key is either read, or known to have no effect on an appliance, or reported as a problem: nothing is
+dropped silently.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -9,11 +10,11 @@ from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Pairs, Text, YamlError, parse
 
 Reader = Callable[[Text, Node], None]
-"""Function that notes what a key's value requests."""
+"""Function that notes what the value of a key requests."""
 
 
 def root_of(text: str, sheet: SettingsSheet) -> Node | None:
-    """Return the document, or None if there is none; note a problem if it cannot be read."""
+    """Return the document, or None if there is none; note a problem if the text cannot be parsed."""
     try:
         return parse(text)
     except YamlError as error:
@@ -24,7 +25,7 @@ def root_of(text: str, sheet: SettingsSheet) -> Node | None:
 def each_key(
     node: Node, sheet: SettingsSheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
 ) -> None:
-    """Read a mapping's values by their keys, and note the keys that are unknown."""
+    """Read the values of a mapping with the reader for each key, and note the keys that are unknown."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Text) and node.is_null):
             sheet.leave_unread("", node.line, "this is not a mapping of keys to values")
@@ -37,7 +38,7 @@ def each_key(
 
 
 def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
-    """Return a scalar's text; None for a null, and None with a problem for anything else."""
+    """Return a scalar's text; None for a null, or, after noting a problem, for anything else."""
     if not isinstance(value, Text):
         sheet.leave_unread(key.text, value.line, "this value is not text")
         return None
@@ -45,7 +46,7 @@ def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
 
 
 def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
-    """Return true or false, or None after noting a problem for anything else."""
+    """Return true or false; None, after noting a problem, for anything else."""
     truth = value.truth if isinstance(value, Text) else None
     if truth is None:
         sheet.leave_unread(key.text, value.line, "this value is not true or false")
@@ -53,7 +54,7 @@ def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
 
 
 def reader_for(sheet: SettingsSheet, field: str) -> Reader:
-    """Return a reader that takes a text for a field."""
+    """Return a reader that stores a text as the value of a field."""
 
     def reader(key: Text, value: Node) -> None:
         words = text_of(sheet, key, value)
@@ -64,5 +65,5 @@ def reader_for(sheet: SettingsSheet, field: str) -> Reader:
 
 
 def items_of(value: Node) -> tuple[Node, ...]:
-    """Return a sequence's items, or any other node as the only item."""
+    """Return the items of a sequence; any other node is returned as the only item."""
     return value.items if isinstance(value, Items) else (value,)

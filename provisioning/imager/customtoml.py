@@ -1,4 +1,4 @@
-"""Reader of `custom.toml`, version 1, as `init_config` of raspberrypi-sys-mods would read it."""
+"""Reader of `custom.toml`, version 1, which it understands as `init_config` of raspberrypi-sys-mods does."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Reader of `network-config` as Raspberry Pi Imager's versions 2 write it, a part of netplan's format."""
+"""Reader of `network-config` as Raspberry Pi Imager 2 writes it, in a part of netplan's format."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +11,7 @@ NO_EFFECT: Final[Mapping[str, str]] = {
     "dhcp6": "addresses are always requested",
     "optional": "startup does not wait for a network",
 }
-"""Keys of an interface that are ignored, and why."""
+"""Keys of an interface that are ignored, each with the reason."""
 _KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
 
 
@@ -37,11 +37,11 @@ class _NetworkConfig:
                 "network": lambda _, value: each_key(value, self._sheet, below, no_effect=("renderer",))
             }
             each_key(root, self._sheet, root_readers)
-        else:  # cloud-init also accepts the inner part alone
+        else:  # cloud-init also accepts the inner part on its own
             each_key(root, self._sheet, below, no_effect=("renderer",))
 
     def _each(self, value: Node, reader: Reader) -> None:
-        """Read a mapping whose keys are names."""
+        """Read a mapping whose keys are the names of interfaces or networks."""
         if isinstance(value, Pairs):
             for key, below in value.pairs:
                 reader(key, below)
@@ -73,7 +73,7 @@ class _NetworkConfig:
 
 
 class _Point:
-    """An access point; it is joined if its way of securing is understood."""
+    """Access point, which is joined if its kind of security is understood."""
 
     def __init__(self, sheet: SettingsSheet, ssid: Text) -> None:
         self._sheet = sheet

@@ -10,9 +10,9 @@ from . import customtoml, networkconfig, script, userdata
 from .requested_settings import NO_CHECKS, Checks, Customisation, SettingsSheet
 
 MOST_BYTES: Final = 64_000
-"""Most bytes of a file; Imager's have a few thousand.
+"""Largest size of a file in bytes; Imager's files have a few thousand.
 
-Reading YAML takes a thousand times as much memory.
+Reading YAML takes a thousand times as much memory as the file is long.
 """
 
 
@@ -21,18 +21,18 @@ class ImagerReading:
     """Result of reading the files."""
 
     asked: Customisation
-    """All settings that were understood."""
+    """All settings that were understood, from all files together."""
     problems: tuple[FileProblem, ...]
-    """Problems for everything else, each with its file and line."""
+    """Problems with everything else, each with its file and line."""
     understood: tuple[str, ...]
-    """Names of files that request something and were understood completely; they need not stay."""
+    """Names of the files that request something and were understood completely; they may be removed."""
 
 
 def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReading:
-    """Read the contents of `FILES`, by name.
+    """Read files, given as their contents by name; the names are those in `FILES`.
 
-    Of two files that request the same setting, the later one in `FILES` wins. Raises nothing: a failure to
-    read is a problem.
+    If two files request the same setting, the one that is later in `FILES` wins. Nothing is raised: a failure
+    to read a file is a problem.
     """
     values: dict[str, Any] = {}
     problems: list[FileProblem] = []
@@ -43,7 +43,7 @@ def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReadin
         sheet = SettingsSheet(name, checks)
         try:
             reader(files[name], sheet)
-        except Exception as error:  # noqa: BLE001  # any failure to read the file is its problem
+        except Exception as error:  # noqa: BLE001  # any failure to read a file is a problem of that file
             sheet.leave_unread("", None, *unforeseen(error))
         values |= sheet.values
         problems += sheet.problems

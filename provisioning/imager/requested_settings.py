@@ -1,6 +1,6 @@
-"""The possible settings, and the sheet on which a file's reader notes what the file requests.
+"""The possible settings, and the sheet on which the reader of a file notes what the file requests.
 
-Every entry of a file is either taken, known to have no effect here, or noted as a problem: a file with a
+Every entry of a file is either accepted, known to have no effect here, or noted as a problem. A file with a
 problem stays on the card. Values are checked by parsers that the caller supplies.
 """
 
@@ -13,10 +13,10 @@ from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 
 Checks = Mapping[str, Callable[[Any], Any]]
-"""Parsers by the setting that they check; they raise InputError.
+"""Parsers by the setting whose value they check; they raise InputError.
 
 The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password` and `country`. A
-setting without a parser is taken unchanged.
+setting without a parser is accepted unchanged.
 """
 NO_CHECKS: Final[Checks] = {}
 CHANGE_IT: Final = "Change or remove it. Until then, this file stays on the card."
@@ -35,12 +35,12 @@ class RequestedWifi:
 
 @dataclass(frozen=True, slots=True)
 class Customisation:
-    """The settings that were requested; empty where nothing was."""
+    """The settings that were requested; a setting that was not requested is empty."""
 
     host_name: str = ""
     user: str = ""
     password_hash: str = field(default="", repr=False)
-    """Hash of the password, in the form of `/etc/shadow`."""
+    """Hash of the password, in the format of `/etc/shadow`."""
     ssh_keys: tuple[str, ...] = ()
     wifi: tuple[RequestedWifi, ...] = ()
     country: str = ""
@@ -48,29 +48,29 @@ class Customisation:
 
 
 class SettingsSheet:
-    """Settings that one file requests, and the problems in it."""
+    """The settings that one file requests, and the problems in that file."""
 
     def __init__(self, file: str, checks: Checks) -> None:
         self.file = file
         self.values: dict[str, Any] = {}
-        """Values by the field of `Customisation`."""
+        """Values by the name of their field in `Customisation`."""
         self.problems: list[FileProblem] = []
         self._checks = checks
 
     def set_value(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
-        """Note the value of a field with a single value; an empty value requests nothing."""
+        """Note the value of a field that holds a single value; an empty value requests nothing."""
         value = self.checked(field_name, raw, key=key, line=line)
         if value:
             self.values[field_name] = value
 
     def add_key(self, raw: Any, *, key: str, line: int | None) -> None:
-        """Note an SSH key that may log in."""
+        """Note an SSH key with which the user may log in."""
         ssh_key = self.checked("ssh_key", raw, key=key, line=line)
         if ssh_key:
             self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), ssh_key)
 
     def join(self, point: RequestedWifi, *, key: str, line: int | None) -> None:
-        """Note a network to join."""
+        """Note a Wi-Fi network to join."""
         known: tuple[RequestedWifi, ...] = self.values.get("wifi", ())
         ssid = self.checked("ssid", point.ssid, key=key, line=line)
         password = self.checked("wifi_password", point.password, key=key, line=line)
@@ -82,7 +82,7 @@ class SettingsSheet:
         self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
-        """Return the value from its parser, or None after noting a problem if it cannot be used."""
+        """Return the parsed value; None, after noting a problem, if the value cannot be used."""
         try:
             return self._checks[what](raw) if what in self._checks else raw
         except InputError as error:
@@ -90,9 +90,9 @@ class SettingsSheet:
             return None
 
     def leave_unread(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
-        """Note an entry that is not taken, and why: the file stays where it is."""
+        """Note an entry that is not accepted, and the reason; the file then stays where it is."""
         self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def unknown(self, key: str, line: int | None) -> None:
-        """Note a key that is not understood here."""
+        """Note a key that is not known in this file."""
         self.leave_unread(key, line, "this key is not supported")

@@ -1,7 +1,8 @@
-"""Reader of `firstrun.sh` of Raspberry Pi Imager's versions 1, of which nothing is run.
+"""Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; nothing of the script is run.
 
-The script's calls of `imager_custom` and `userconf` are read. The rest of Imager's lines are for systems
-without these two programs, and are known one by one. Any other line was added by someone, and is a problem.
+The script's calls of `imager_custom` and `userconf` are read. Imager's other lines are for systems without
+these two programs, and each of them is known. Any other line was added by someone, and is reported as a
+problem.
 """
 
 import re
@@ -33,7 +34,7 @@ _FLAGS: Final = {
     "enable_ssh": ("-k", "--key-only", "-p", "--pass-auth", "-d", "--disabled"),
     "set_wlan": ("-h", "--hidden", "-p", "--plain"),
 }
-"""Flags as `imager_custom` of raspberrypi-sys-mods has them: anywhere among the arguments."""
+"""Flags of `imager_custom` in raspberrypi-sys-mods; they may stand anywhere among the arguments."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
@@ -57,9 +58,9 @@ _LONGEST: Final = 40
 
 
 def _call(row: str) -> list[str] | None:
-    """Return a call's words, the program first, or None if it calls neither program.
+    """Return the words of a call, beginning with the program, or None if the line calls neither program.
 
-    Only the program is returned if the rest requires a shell, such as a variable or a text of several lines.
+    Only the program is returned if the rest needs a shell, for example a variable or a text of several lines.
     """
     program = row.split(" ", maxsplit=1)[0].rpartition("/")[2]
     if program not in ("imager_custom", "userconf"):

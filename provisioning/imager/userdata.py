@@ -1,4 +1,4 @@
-"""Reader of `user-data` as Raspberry Pi Imager's versions 2 write it, a part of cloud-init's format."""
+"""Reader of `user-data` as Raspberry Pi Imager 2 writes it, in a part of cloud-init's format."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Text
 
 _OTHER_FORMS: Final = ("#!", "Content-Type:", "MIME-Version:", "#include", "#cloud-boothook", "## template:")
-"""Beginnings of user-data that is not cloud-config."""
+"""First characters of user-data that is not cloud-config."""
 NO_EFFECT: Final[Mapping[str, str]] = {
     "manage_etc_hosts": "the host name is set at each start",
     "manage_resolv_conf": "NetworkManager writes it",
@@ -19,7 +19,7 @@ NO_EFFECT: Final[Mapping[str, str]] = {
     "locale": "an appliance has one language",
     "enable_ssh": "SSH is always enabled",
 }
-"""Keys that are ignored, and why."""
+"""Keys that are ignored, each with the reason."""
 NO_EFFECT_FOR_A_USER: Final[Mapping[str, str]] = {
     "groups": "the user is already in the groups that are needed",
     "shell": "the shell is bash",
@@ -30,7 +30,7 @@ NO_EFFECT_FOR_BUSES: Final[Mapping[str, str]] = dict.fromkeys(
     ("i2c", "spi", "onewire"), "sensors.toml determines which buses are enabled"
 )
 _PACKAGES: Final = frozenset({"avahi-daemon"})
-"""Packages that Imager requests, and that an appliance does without."""
+"""Packages that Imager requests and that an appliance does not need."""
 _COMMANDS: Final = re.compile(
     r"systemctl enable --now ssh"
     r"|rfkill unblock wifi"
@@ -38,7 +38,7 @@ _COMMANDS: Final = re.compile(
     r"|sh -c echo '\S+ ALL=\(ALL\) NOPASSWD:ALL' >/etc/sudoers\.d/\S+"
     r"|chmod 0440 /etc/sudoers\.d/\S+"
 )
-"""Pattern of Imager's own commands, which have no effect here."""
+"""Pattern of the commands that Imager writes itself, which have no effect here."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
@@ -57,7 +57,7 @@ class _UserData:
         self._has_user = False
         self._is_locked = False
         self._password_logins: int | None = None
-        """Number of the line that requests password logins; None if none does."""
+        """Line number of the request for password logins; None if there is none."""
 
     def read(self, root: Node) -> None:
         sheet = self._sheet
@@ -81,7 +81,10 @@ class _UserData:
             sheet.leave_unread("ssh_pwauth", self._password_logins, text, remedy)
 
     def _users(self, key: Text, value: Node) -> None:
-        """Read a list of users; `default` is the system's own user, whom an appliance does not have."""
+        """Read a list of users.
+
+        `default` stands for the system's own user, which an appliance does not have.
+        """
         for each in items_of(value):
             if not (isinstance(each, Text) and (each.is_null or each.text == "default")):
                 self._user(key, each)

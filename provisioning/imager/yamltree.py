@@ -1,19 +1,19 @@
 r"""YAML as a tree of texts with their lines, read by PyYAML without its guesses at types.
 
-Values that a reader of networks and users must not guess at stay text: a network called `no`, a password of
+Values that must not be interpreted stay text, such as a network called `no`, or a password that consists of
 digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
 
-Imager writes a network's name byte by byte (`"Hafenb\\xc3\\xbcro"`), which in YAML is one character for each
-byte. Such a text is reassembled where its bytes are UTF-8.
+Imager writes the name of a network byte by byte (`"Hafenb\\\\xc3\\\\xbcro"`), which YAML reads as one
+character for each byte. Such a text is reassembled if its bytes are UTF-8.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 _MOST_NODES: Final = 10_000
-"""Most nodes of a document, which is more than any such file has.
+"""Largest number of nodes in a document; no file of this kind has as many.
 
-Aliases can make a short text grow without end.
+Aliases can make a short text expand without limit.
 """
 _TRUE: Final = frozenset({"true", "yes", "on", "y"})
 _FALSE: Final = frozenset({"false", "no", "off", "n"})
@@ -21,7 +21,7 @@ _NULL: Final = frozenset({"", "~", "null"})
 
 
 class YamlError(Exception):
-    """The text is not YAML, or is ambiguous; `str` shows nothing of the text, which contains secrets."""
+    """The text is not YAML, or is ambiguous; `str` shows no part of the text, which contains secrets."""
 
     def __init__(self, text: str, line: int | None) -> None:
         super().__init__(text)
@@ -35,16 +35,16 @@ class Text:
     line: int
     text: str
     is_plain: bool = False
-    """True if the text has no quotes: only then may it mean null, true or false."""
+    """True if the text has no quotes: only an unquoted text can mean null, true or false."""
 
     @property
     def is_null(self) -> bool:
-        """True if the text means null."""
+        """True if the text stands for null."""
         return self.is_plain and self.text.lower() in _NULL
 
     @property
     def truth(self) -> bool | None:
-        """Truth value by YAML 1.1, which cloud-init and netplan use; None for other words."""
+        """Truth value according to YAML 1.1, which cloud-init and netplan use; None for other words."""
         word = self.text.lower()
         return True if word in _TRUE else False if word in _FALSE else None
 
@@ -59,7 +59,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Mapping node, with its pairs in the file's order."""
+    """Mapping node of the tree, with its pairs in the order of the file."""
 
     line: int
     pairs: "tuple[tuple[Text, Node], ...]"
@@ -70,7 +70,7 @@ Node = Text | Items | Pairs
 
 def parse(text: str) -> Node | None:
     """Return the document, or None if there is none; raises YamlError."""
-    import yaml  # slow to load, and few cards have such a file
+    import yaml  # slow to load, and few cards have a YAML file
 
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
@@ -117,7 +117,7 @@ class _Builder:
             try:
                 return words.encode("latin-1").decode()
             except UnicodeError:
-                return words  # characters, by YAML's own rule
+                return words  # already characters, by YAML's own rule
         return words
 
 

@@ -1,13 +1,13 @@
-"""The folder in force, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
+"""The active configuration, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
 
     logboat.toml, sensors.toml, NAME.password …    as they were taken in
     identity/
-    .taken.json                                    the record of this module
-    before/                                        files that a change has replaced, to be restored by hand
+    .taken.json                                    the record that this module keeps
+    before/                                        files that a change has replaced, for restoring by hand
 
-A change is prepared in `.staged/`, complete and durable, and decided by one rename, to `.install/`. The steps
-after that can be repeated from any interruption, and are repeated at the next start. Before that rename
-nothing has changed; after it everything will.
+A change is prepared in `.staged/`, complete and durable, and is decided by a single rename, to `.install/`.
+Each later step can be repeated after an interruption at any point, and is repeated at the next start. Before
+the rename nothing has changed; after it the whole change will happen.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ class StartRecord:
     """Record of earlier starts."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the files last taken in from the card, or written there, by name."""
+    """SHA-256, by name, of the files that were last taken in from the card or written to it."""
     forced: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the files that were in force then, by name."""
+    """SHA-256, by name, of the files that were active at that time."""
     wipe: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of secrets that were taken in and still have to be wiped, by path."""
+    """SHA-256, by path, of secrets that were taken in and still have to be wiped."""
     generated: bool = False
-    """True while the vessel has only a generated id."""
+    """True if the vessel has only a generated id."""
 
 
 def digest(content: bytes) -> str:
@@ -50,29 +50,29 @@ def digest(content: bytes) -> str:
 
 
 class ActiveConfiguration:
-    """The folder in force; any method may raise OSError."""
+    """The active configuration's folder; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def identity(self) -> Path:
-        """The folder of the identity in force."""
+        """Path of the active identity."""
         return self.folder / IDENTITY
 
     @property
     def staged(self) -> Path:
-        """The folder of a change being prepared."""
+        """Path of the change that is being prepared."""
         return self.folder / _STAGED
 
     def recover(self) -> None:
-        """Finish a change that was decided, and drop one that was not."""
+        """Finish a change that was decided, and discard a change that was not."""
         permissions.make_folder(self.folder)
         files.remove(self.staged)
         self._install()
 
     def configuration(self) -> dict[str, bytes]:
-        """Return the files in force by name: both configurations, and the files they may refer to."""
+        """Return the active files by name: both configuration files, and the files that they may refer to."""
         return {
             path.name: path.read_bytes()
             for path in sorted(self.folder.iterdir())
@@ -81,7 +81,11 @@ class ActiveConfiguration:
 
     @property
     def memory(self) -> StartRecord:
-        """The record of earlier starts; empty if it cannot be read, so that everything is examined again."""
+        """The record of earlier starts.
+
+        It is empty if it cannot be read, so that everything is examined again.
+
+        """
         try:
             raw: Any = json.loads((self.folder / _STATE).read_bytes())
             return StartRecord(
@@ -108,23 +112,23 @@ class ActiveConfiguration:
         return self.staged
 
     def commit(self, memory: StartRecord) -> None:
-        """Put the staged change in force, and replace the record."""
+        """Make the staged change active, and replace the record."""
         files.write(self.staged / _STATE, _text(memory))
         files.rename(self.staged, self.folder / _INSTALL)
         self._install()
 
     def discard(self) -> None:
-        """Drop the staged change."""
+        """Discard the staged change."""
         files.remove(self.staged)
 
     def _write(self, path: Path, content: bytes) -> None:
         files.write(path, content, mode=permissions.mode(), group=permissions.group())
 
     def _install(self) -> None:
-        """Install a decided change.
+        """Install a change that has been decided.
 
-        Each step has no effect if it is already done. The record is moved last, and only the clean-up follows
-        it.
+        Each step has no effect if it has already been done. The record is moved last; only the clean-up
+        follows.
         """
         install = self.folder / _INSTALL
         if not install.is_dir():

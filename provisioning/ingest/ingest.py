@@ -1,7 +1,7 @@
-"""Takes in what is offered at one start: checks it, puts it in force, reads it back, and wipes its secrets.
+"""Takes in what is offered at a start: checks it, makes it active, reads it back, and wipes its secrets.
 
-If any of it is wrong, everything in force stays in force, and what was offered stays where it is. Nothing
-here stops the start: a failure is reported as a problem.
+If any of it is wrong, the active files stay active, and what was offered stays where it is. Nothing in this
+module prevents the start: a failure is reported as a problem.
 """
 
 import json
@@ -27,15 +27,15 @@ from .active_config import CONFIG, ActiveConfiguration, StartRecord, digest
 from .offers import IN_FORCE, OfferedFiles, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
-"""Files that the fleet's CA signs and numbers; the highest number applies."""
+"""Files that the fleet's CA signs and numbers; the file with the highest number applies."""
 _RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
-"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that fits in double quotes for wpa_supplicant."""
+"""Pattern of a WPA password (IEEE 802.11, annex J.4.1) that can be quoted for wpa_supplicant."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class FolderCheck:
-    """Result of checking a folder with `logboat.toml` and `sensors.toml`."""
+    """Result of checking a folder that contains `logboat.toml` and `sensors.toml`."""
 
     problems: tuple[FileProblem, ...]
     vessel: str = ""
@@ -43,16 +43,16 @@ class FolderCheck:
 
 
 Check = Callable[[Path], FolderCheck]
-"""Function that checks a folder; it raises nothing, and the verdict contains what is wrong."""
+"""Function that checks a folder; it raises nothing, and its result contains what is wrong."""
 Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
 """Function that takes in other files, and returns the problems with them.
 
-Its argument makes the card writable.
+Its argument is a function that makes the card writable.
 """
 
 
 def no_other_files(_open: Callable[[], None]) -> Iterable[FileProblem]:
-    """Take in no other files."""
+    """Take in no other files, and report no problems."""
     return ()
 
 
@@ -62,13 +62,13 @@ class Outcome:
 
     problems: tuple[FileProblem, ...]
     taken: tuple[str, ...]
-    """Names in force of the new files that were taken in."""
+    """Names, in the active configuration, of the new files that were taken in."""
     generated: bool
-    """True while the vessel has only a generated id."""
+    """True if the vessel has only a generated id."""
 
 
 class Intake:
-    """Intake of what is offered, for one start or one `config apply`."""
+    """The process of taking in what is offered, for one start or one `config apply`."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class Intake:
         writable: Callable[[], AbstractContextManager[None]],
         beside: Beside = no_other_files,
     ) -> None:
-        """Set the folders `card` and `inbox`, which are None where there is none.
+        """Set the folders; `card` and `inbox` are None if they do not exist.
 
-        `fallback` is the vessel's id until someone configures one. `writable` makes the card writable while
-        entered, and may raise OSError. `beside` takes in what others left on the card.
+        `fallback` is the vessel's id until someone configures one. `writable` is a context manager that makes
+        the card writable, and may raise OSError. `beside` takes in what others left on the card.
         """
         self._force = force
         self._card = card
@@ -163,7 +163,7 @@ class Intake:
         return tuple(sorted(new))
 
     def _change(self, offer: OfferedFiles, present: dict[str, bytes]) -> bool:
-        """Put the offer in force and return True, or report the problems and return False."""
+        """Make the offered files active and return True, or report the problems and return False."""
         memory, wanted = self._force.memory, present | offer.configuration
         if offer.identity and memory.generated and CONFIG not in offer.configuration:
             wanted.pop(CONFIG, None)
@@ -223,7 +223,7 @@ class Intake:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """Complete the staged change with the vessel's id and with newer statements of the CA."""
+        """Add to the staged change the vessel's id, and any newer statements by the CA."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)
@@ -247,14 +247,17 @@ class Intake:
         files.write(path, content, mode=permissions.mode(), group=permissions.group())
 
     def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
-        """Add the radio key in force to an identity without one, such as that of a version 1 bundle."""
+        """Add the active radio key to an identity that has none, such as one in a version 1 bundle."""
         present = self._force.identity / RADIO_KEY
         if identity and RADIO_KEY not in identity and present.exists():
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
     def _is_identity_in_force(self, offer: OfferedFiles) -> bool:
-        """Return True if the identity is in force already; the newer of two statements of the CA counts."""
+        """Return True if the offered identity is already active.
+
+        Only newer statements of the CA count as new.
+        """
         return all(
             self._is_statement_in_force(name, content)
             if name in _STATEMENTS
@@ -264,7 +267,10 @@ class Intake:
         )
 
     def _is_statement_in_force(self, name: str, offered: bytes) -> bool:
-        """Return True if the statement in force is at least as new; the check refuses an unreadable one."""
+        """Return True if the active statement is at least as new.
+
+        An unreadable one is left to the later check.
+        """
         path = self._force.identity / name
         if not path.is_file():
             return False
@@ -274,7 +280,7 @@ class Intake:
     # Wiping
 
     def _wipe(self, offer: OfferedFiles) -> None:
-        """Wipe the offer's secrets, once their copies in force have been read back."""
+        """Wipe the secrets that were offered, once their active copies have been read back."""
         if not offer.secrets:
             return
         for name, content in offer.configuration.items():
@@ -301,7 +307,7 @@ class Intake:
     # Defaults, and the files that the card shows
 
     def _name(self) -> None:
-        """Generate an id for a vessel that has no configuration, so that it records under that id."""
+        """Generate an id for a vessel that has no configuration, so that it can record under that id."""
         if not (self._force.folder / CONFIG).exists():
             files.write(
                 self._force.folder / CONFIG,
@@ -312,7 +318,7 @@ class Intake:
             self._force.remember(replace(self._force.memory, generated=True))
 
     def _show(self) -> None:
-        """Write the files in force to the card, except for those that were refused."""
+        """Write the active files to the card, except where the card has files that were refused."""
         if self._card is None:
             return
         in_force, memory = self._force.configuration(), self._force.memory
@@ -322,7 +328,7 @@ class Intake:
             if content is None or name in self._refused or shown.get(on_card) == digest(content):
                 continue
             if self._check(self._force.folder).problems:
-                return  # someone has since changed it and made a mistake: the recorder reports that
+                return  # someone has changed it since and made a mistake: the recorder reports that
             self._open()
             path.parent.mkdir(mode=PUBLIC, exist_ok=True)
             files.write_on_fat(path, content)
@@ -343,7 +349,7 @@ class Intake:
             self._card.mkdir(mode=PUBLIC, exist_ok=True)
 
     def _open(self) -> None:
-        """Make the card writable, from now until the end."""
+        """Make the card writable, from now until the end of the run."""
         if not self._is_open:
             self._stack.enter_context(self._writable())
             self._is_open = True
@@ -376,7 +382,7 @@ class Intake:
 
 
 def _number(statement: bytes) -> int | None:
-    """Return the number in a statement, unverified, or None if it cannot be read."""
+    """Return the number in a statement, without verifying its signature; None if it cannot be read."""
     try:
         return int(json.loads(statement)["number"])
     except Exception:  # noqa: BLE001  # the file may have any content

@@ -1,8 +1,8 @@
-"""Compares what the card and the operator's inbox offer with what is in force, and finds what is new.
+"""Compares the offers on the card and in the operator's inbox with the active files, and finds what is new.
 
-The inbox is a folder on the data partition, filled when the card was written; the card's own folder is on
-FAT, where anyone can edit it. A file there is offered only if it differs from what was last taken in from
-there or written there, so that an old copy cannot undo a later change made in another way.
+The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
+is on FAT, where anyone can edit it. A file there is offered only if it differs from the file that was last
+taken in from there or written there. Otherwise an old copy could undo a later change made in another way.
 """
 
 from collections.abc import Mapping
@@ -18,27 +18,28 @@ from sync.fleet.identity_names import VESSEL_CERTIFICATE
 from .active_config import CONFIG, StartRecord, digest
 
 IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
-"""Names in force of the files on the card."""
+"""Name in the active configuration, by name on the card."""
 
 
 @dataclass(slots=True)
 class OfferedFiles:
-    """All files that are offered, by their names in force."""
+    """All files that are offered, by their names in the active configuration."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
     identity: dict[str, bytes] = field(default_factory=dict)
     origins: dict[str, Path] = field(default_factory=dict)
-    """Paths of the files, for messages; the identity's is under the name of its folder."""
+    """Paths of the files, for messages; the path of the identity is under the name of its folder."""
     shown: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the card's files, by their names there."""
+    """SHA-256 of the files on the card, by their names there."""
     secrets: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the files to wipe, by path."""
 
 
 def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> OfferedFiles:
-    """Return what is offered by the card and the inbox.
+    """Return everything that the card and the inbox offer.
 
-    Raises BundleError for an incomplete bundle, or for two bundles of different vessels; also OSError.
+    Raises BundleError if a bundle is incomplete, or if the two bundles are of different vessels; also
+    OSError.
     """
     offer, sources = OfferedFiles(), []
     for folder in (inbox, card):
@@ -54,7 +55,7 @@ def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> Of
         for source in sources
         if source.identity
     }
-    if len(whose) > 1:  # of one vessel, the card's is the later one, because someone has put it there
+    if len(whose) > 1:  # for one vessel, the card's is the later one: someone has put it there
         where = " and ".join(f"of {vessel} in {source.folder}" for vessel, source in whose.items())
         text = (
             f"there are bundles of two different vessels, {where}; remove the one on the FAT partition, or"
@@ -78,7 +79,7 @@ def _check_single(folder: Path) -> None:
 def _add(offer: OfferedFiles, source: BundleContents, memory: StartRecord | None) -> None:
     """Add a folder's files to the offer.
 
-    `memory` is for a folder that keeps its files; a folder that is emptied has none.
+    `memory` is None for a folder that is emptied afterwards, and the record for one that keeps its files.
     """
     for name, in_force in IN_FORCE.items():
         content = source.files.get(name)

@@ -1,6 +1,6 @@
-"""The owner of the files in force is root, who acts on them; the daemons' group may read them.
+"""Owners of the active files: root, who acts on them, owns them, and the daemons' group may read them.
 
-Files on which root acts must belong to root, from their folder down: a file that someone else put in its
+Files on which root acts, and the folders above them, must belong to root: a file that someone else has put in
 place is not trusted.
 """
 
@@ -18,7 +18,7 @@ READABLE: Final = 0o640
 
 
 def group() -> int:
-    """Return the daemons' group, or -1, which changes nothing, if there is none."""
+    """Return the id of the daemons' group, or -1, which changes nothing, if there is no such group."""
     try:
         return grp.getgrnam(GROUP).gr_gid if os.geteuid() == 0 else -1
     except KeyError:
@@ -26,19 +26,19 @@ def group() -> int:
 
 
 def mode() -> int:
-    """Return the mode of a file that nobody else may read."""
+    """Return the mode of a file that no other user may read."""
     return files.SECRET if group() == -1 else READABLE
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder of ours, if it does not exist; raises OSError."""
+    """Make a folder that belongs to us, if it does not exist; raises OSError."""
     folders.make_folder(path, files.FOLDER)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
 
 
 def is_ours(path: Path) -> bool:
-    """Return True if a folder is ours and not a link; a missing folder counts as ours."""
+    """Return True if a folder belongs to us and is not a link; a missing folder counts as ours."""
     try:
         status = path.lstat()
     except FileNotFoundError:

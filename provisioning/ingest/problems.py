@@ -20,7 +20,7 @@ _FOOT: Final = (
 
 
 def text(problems: Sequence[FileProblem]) -> bytes:
-    """Return the text with Windows' line ends, which every editor understands."""
+    """Return the text with Windows line ends, which every editor understands."""
     rows = [*_HEAD, ""]
     for problem in problems:
         line = "" if problem.line is None else f", line {problem.line}"
@@ -35,14 +35,16 @@ def text(problems: Sequence[FileProblem]) -> bytes:
 
 
 def show(folder: Path, problems: Sequence[FileProblem], *, before: Callable[[], None]) -> None:
-    """Write the file, or remove it when there are no problems; an equal file stays. Raises OSError.
+    """Write the file, or remove it if there are no problems; an identical file is left alone.
+
+    Raises OSError.
 
     `before` is called before anything is written.
     """
     path = folder / NAME
     wanted = text(problems) if problems else None
     present = None
-    if path.exists():  # read no further than our own text could reach, because the file may be anything
+    if path.exists():  # read no more than our own text could contain, because the file may be anything
         with path.open("rb") as file:
             present = file.read(len(wanted or b"") + 1)
     if present == wanted:

@@ -1,7 +1,7 @@
-"""Wipes secrets from where they were taken: overwritten, removed, their blocks discarded by the card.
+"""Wipes secrets after they were taken in: overwrites and removes the files, and discards their blocks.
 
-A reader of the card through its interface no longer finds them. This cannot be promised for worn and spare
-blocks, which the card keeps to itself: its maker's tools, or someone who takes the chip out, can read them.
+They can then no longer be read through the card's interface. This cannot be promised for worn and spare
+blocks, which the card hides: its manufacturer's tools, or someone who removes the chip, can read them.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from .active_config import digest
 
 
 def wipe(pending: Mapping[str, str]) -> None:
-    """Wipe these files if they still have the SHA-256 that was taken in; a file replaced since stays.
+    """Wipe each file that still has the SHA-256 that was taken in; leave one that was replaced since.
 
-    An emptied folder is removed too. Raises OSError; then, or after a power cut, it can be called again.
+    A folder that becomes empty is removed too. Raises OSError. After an error or a power cut this can be
+    called again.
     """
     for name, taken in pending.items():
         path = Path(name)
@@ -33,12 +34,12 @@ def wipe(pending: Mapping[str, str]) -> None:
 
 
 def _is_half_overwritten(content: bytes) -> bool:
-    """Return True if a part of a file was overwritten with zeros.
+    """Return True if a part of the file was overwritten with zeros.
 
-    A single NUL is no sign of that: a text that Windows has saved as UTF-16 has many, and may be new.
+    A single NUL does not show this: a text that Windows has saved as UTF-16 contains many, and may be new.
     """
     return bytes(_ZEROS) in content or (bool(content) and not content.strip(b"\0"))
 
 
 _ZEROS: Final = 16
-"""Number of consecutive zeros that show overwriting: a card writes whole sectors, and no text has as many."""
+"""Number of consecutive zeros that show overwriting: cards write whole sectors, and no text has this many."""

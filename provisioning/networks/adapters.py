@@ -1,9 +1,9 @@
 """The capabilities of this machine's radios, and the role of each; the output of `iw phy` is passed in.
 
-A radio can use only one channel at a time. The radio between vessels has a channel of its own, so it gets an
-adapter of its own, a plugged-in one if there is one. Joining networks and the crew's own network share the
-first adapter if there is no third. The crew's network is then a second interface on it, on the joined
-network's channel.
+A radio can use only one channel at a time. The link between vessels has a channel of its own, so it gets an
+adapter of its own, preferably a plugged-in one. If there is no third adapter, joining networks and providing
+the crew's own network share the first one. The crew's network is then a second interface on that adapter, on
+the channel of the joined network.
 """
 
 import re
@@ -29,21 +29,21 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Interface for each role; None where the role is not wanted, or no adapter can fill it."""
+    """Interface for each role; None if the role is not wanted, or if no adapter can fill it."""
 
     client: str | None = None
     access_point: str | None = None
     radio: str | None = None
     second: str | None = None
-    """The phy on which `CREW` has to be made; None if it is not needed."""
+    """The phy on which the interface `CREW` has to be made; None if it is not needed."""
     missing: tuple[str, ...] = ()
     """Roles without an adapter, each with a remedy."""
 
 
 def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
-    """Return the adapters from the output of `iw phy` and each interface's phy.
+    """Return the adapters in the output of `iw phy`; `interfaces` maps each interface to its phy.
 
-    They are in the order of the interfaces' names, which puts those on the board first.
+    They are in order of the interfaces' names, which puts those on the board first.
     """
     modes: dict[str, set[str]] = {}
     phy, listing = "", False

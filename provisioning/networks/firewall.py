@@ -1,8 +1,8 @@
-"""The interfaces on which SSH and the listener are open, as rules for nftables beside the image's own.
+"""The interfaces on which SSH and the listener are open, as nftables rules in addition to the image's own.
 
-The firewall decides, not sshd, so that an interface that appears late, or not at all, stops no service. The
-rules are in chains of their own (`image/files/etc/nftables.conf`), which are emptied and filled in one step,
-or left unchanged.
+The firewall, not sshd, restricts the interfaces, so an interface that appears late, or never, stops no
+service. The rules are in chains of their own (`image/files/etc/nftables.conf`), which are emptied and filled
+in one step, or left unchanged.
 """
 
 import re
@@ -10,27 +10,27 @@ from collections.abc import Sequence
 from typing import Final
 
 NAME: Final = "interfaces.nft"
-"""Name of the file with the rules, which the image's rules include whenever they are loaded again."""
+"""Name of the file with these rules, which the image's rules include each time they are loaded."""
 EVERYWHERE: Final = ("*",)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}|[A-Za-z0-9][A-Za-z0-9_.@-]{0,13}\*")
-"""Name of an interface (IFNAMSIZ is 16, including the byte that ends it), or the beginning of names."""
+"""Name of an interface (IFNAMSIZ is 16, including the final NUL), or a prefix of names."""
 
 
 def is_interface(name: str) -> bool:
-    """Return True if the firewall can use this name: complete, a beginning (`wlan*`), or `*` for all."""
+    """Return True if the firewall can use this name: a full name, a prefix (`wlan*`), or `*` for all."""
     return name == "*" or _INTERFACE.fullmatch(name) is not None
 
 
 def is_limited(interfaces: Sequence[str]) -> bool:
-    """Return True if a service is open on some interfaces only, and the firewall can distinguish them.
+    """Return True if a service is open only on some interfaces, and the firewall can tell these apart.
 
-    Other patterns (the listener accepts any) are left to the daemon, which checks each connection.
+    Other patterns (the listener accepts any) are left to the daemon, which checks each connection itself.
     """
     return "*" not in interfaces and all(map(is_interface, interfaces))
 
 
 def text(*, ssh: Sequence[str], listener: Sequence[str]) -> str:
-    """Return the rules for nftables; each of the two may contain `*` for all interfaces."""
+    """Return the rules for nftables; each of the two lists may contain `*` for all interfaces."""
     return "".join(
         [
             (

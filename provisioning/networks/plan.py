@@ -1,4 +1,4 @@
-"""All of a vessel's profiles, and the functions for which there is no adapter or key."""
+"""All of a vessel's network profiles, and the functions that lack an adapter or a key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,11 +70,11 @@ class NetworkLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Networks to set up, and what is missing for others."""
+    """The networks to set up, and what is missing for others."""
 
     profiles: tuple[Profile, ...]
     radio: Radio | None
-    """The link between vessels; NetworkManager must not manage its interface."""
+    """Radio link between vessels; NetworkManager must not manage its interface."""
     assignment: Assignment
     missing: tuple[str, ...]
     """Functions that are not possible, each with a remedy."""
@@ -85,7 +85,7 @@ def plan(
 ) -> Plan:
     """Plan a vessel's networks on these adapters.
 
-    `fleet` and its `radio_key` come with the vessel's identity, and are None without one.
+    `fleet` and its `radio_key` come with the vessel's identity, and are None if the vessel has none.
     """
     mode, missing = network.vessel_radio.mode, []
     if mode != "off" and (fleet is None or radio_key is None):

@@ -1,7 +1,7 @@
-"""Networks as NetworkManager's keyfiles (nm-settings-keyfile(5)).
+"""Networks as keyfiles for NetworkManager (nm-settings-keyfile(5)).
 
-The files are in `/run`, so that none outlives the configuration that it came from. No name or password is
-copied unchanged: names are written as bytes, passwords are escaped as in GKeyFile.
+The files are in `/run`, so that none of them outlives the configuration that it was made from. No name or
+password is copied unchanged: names are written as bytes, and passwords are escaped as in GKeyFile.
 """
 
 import uuid
@@ -11,20 +11,20 @@ from typing import Final
 
 SUFFIX: Final = ".nmconnection"
 CREW_ADDRESS: Final = "10.84.0.1/24"
-"""Address of the appliance in the crew's own network; it assigns the other addresses."""
+"""Address of the appliance in the crew's own network; the appliance assigns the other addresses."""
 _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
-"""Value of autoconnect-retries: a network that was away for a month is joined when it is back."""
+"""Value of autoconnect-retries that means no limit: a network is joined again even after a month."""
 
 Section = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Keyfile of one network."""
+    """Keyfile for one network."""
 
     name: str
-    """Name of the file, without its ending, and of the network for people."""
+    """Name of the file, without its ending, which is also the name of the network for people."""
     sections: Mapping[str, Section]
 
     @property
@@ -37,7 +37,7 @@ class Profile:
 
 
 def join(*, ssid: str, password: str, priority: int, interface: str | None, hidden: bool = False) -> Profile:
-    """Return the profile of a marina's or the ship's Wi-Fi; an empty password means an open network."""
+    """Return the profile of a Wi-Fi network to join; an empty password means an open network."""
     name = f"logboat-join-{uuid.uuid5(_OURS, ssid).hex[:8]}"
     security = {"key-mgmt": "wpa-psk", "psk": escaped(password)} if password else None
     return _wifi(
@@ -58,7 +58,7 @@ def join(*, ssid: str, password: str, priority: int, interface: str | None, hidd
 def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
     """Return the profile of the crew's own network, which provides addresses and name resolution.
 
-    It does so with or without an uplink.
+    It provides them with or without an uplink.
     """
     return _wifi(
         "logboat-crew",
@@ -72,7 +72,7 @@ def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
 
 
 def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) -> Profile:
-    """Return the profile of a cable: the address as given, or by DHCP with a link-local one beside it."""
+    """Return the profile of the wired network: a fixed address, or DHCP and a link-local address."""
     ipv4 = {"method": "auto", "link-local": "3"}  # 3: enabled, in addition to any other address
     if address is not None:
         ipv4 = {"method": "manual", "address1": address if gateway is None else f"{address},{gateway}"}
@@ -91,7 +91,7 @@ def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) ->
 
 
 def escaped(text: str) -> str:
-    """Return a value escaped for GKeyFile: backslashes, and leading spaces, which it would strip."""
+    """Return a value with backslashes, and leading spaces that would be stripped, escaped for GKeyFile."""
     escaped_text = text.replace("\\", "\\\\")
     lead = len(escaped_text) - len(escaped_text.lstrip(" "))
     return "\\s" * lead + escaped_text[lead:]

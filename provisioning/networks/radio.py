@@ -1,8 +1,8 @@
-"""The radio between vessels, as wpa_supplicant's configuration (wpa_supplicant.conf(5)).
+"""The radio link between vessels, as a configuration for wpa_supplicant (wpa_supplicant.conf(5)).
 
-It is not a profile of NetworkManager: version 1.42 ends with a failed assertion when it starts an 802.11s
-mesh with a key (`ap_add_remove` meets its own placeholder a second time), and takes all other networks down
-with it. wpa_supplicant alone does the same work without it: link-local addresses come with the link.
+It is not a NetworkManager profile. NetworkManager 1.42 aborts with a failed assertion when it starts an
+802.11s mesh with a key (`ap_add_remove` meets its own placeholder a second time), and takes down all other
+networks with it. wpa_supplicant alone does the same work, and link-local addresses come with the link.
 """
 
 import re
@@ -12,16 +12,16 @@ from typing import Final
 _HIGHEST_2_4_GHZ: Final = 13
 _KEY: Final = re.compile(r'^(\t(?:sae_password|psk)=").*(")$', re.MULTILINE)
 _LONGEST: Final = 32
-"""Most bytes of a network's name (IEEE 802.11, 9.4.2.2)."""
+"""Largest number of bytes in the name of a network (IEEE 802.11, 9.4.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Radio:
-    """Configuration of the radio, and the interface on which to start it."""
+    """Configuration of the radio link, and the interface on which to start it."""
 
     interface: str
     text: str
-    """Text of the configuration, which contains the fleet's key."""
+    """Text of the configuration, which contains the fleet's radio key."""
 
 
 def name(fleet: str) -> str:
@@ -30,12 +30,12 @@ def name(fleet: str) -> str:
 
 
 def frequency(channel: int) -> int:
-    """Return the frequency in MHz of a channel at 2.4 or 5 GHz (IEEE 802.11, annex E)."""
+    """Return the frequency in MHz of a channel in the 2.4 or 5 GHz band (IEEE 802.11, annex E)."""
     return (2407 if channel <= _HIGHEST_2_4_GHZ else 5000) + 5 * channel
 
 
 def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, country: str | None) -> Radio:
-    """Return the configuration for `mesh` (802.11s with SAE) or `adhoc` (IBSS with RSN).
+    """Return the configuration for the mode `mesh` (802.11s with SAE) or `adhoc` (IBSS with RSN).
 
     `key` must not contain quotes.
     """
@@ -65,5 +65,5 @@ def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, coun
 
 
 def rekeyed(text: str, key: str) -> str:
-    """Return a configuration of `radio` with another key, which must not contain quotes."""
+    """Return a configuration made by `radio` with another key, which must not contain quotes."""
     return _KEY.sub(lambda match: f"{match[1]}{key}{match[2]}", text)

@@ -1,7 +1,7 @@
-"""Our part of a config.txt, and the decision to restart.
+"""Our part of a config.txt, and the decision whether to restart.
 
-The part is between two remarks, under `[all]`, at the end; everything else is left unchanged. A set of lines
-causes one restart: if the lines are not there afterwards, that is reported, and not tried again.
+Our part is between two comments, under `[all]`, at the end of the file. Everything else is left unchanged. A
+set of lines causes one restart: if the lines are missing afterwards, that is reported, and not tried again.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ END: Final = "# logboat: to here"
 
 
 def rewritten(text: str, lines: Sequence[str]) -> str:
-    """Return a config.txt with these lines as our part; without lines it has no such part."""
+    """Return a config.txt with these lines as our part; if there are no lines, it has no such part."""
     rest = _without_ours(text)
     if not lines:
         return rest
@@ -28,7 +28,7 @@ def carried(old: str, new: str) -> str:
 
 
 def has(text: str, lines: Sequence[str]) -> bool:
-    """Return True if our part consists of exactly these lines."""
+    """Return True if our part of the file consists of exactly these lines."""
     return _ours(text) == tuple(lines)
 
 
@@ -39,22 +39,22 @@ def digest(lines: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Changes to make because of the lines."""
+    """Changes that the lines make necessary."""
 
     write: tuple[int, ...]
     """Indexes of the config.txt files to write."""
     restart: bool
-    """True to restart, once these are written and `digest` is remembered."""
+    """True to restart after the files have been written and `digest` has been stored."""
     gave_up: bool = False
-    """True if a restart had no effect: the lines were written then, and are not there now."""
+    """True if a restart had no effect: the lines were written before it, and are missing now."""
 
 
 def decide(texts: Sequence[str], lines: Sequence[str], *, active: int | None, asked: str | None) -> Decision:
     """Decide which config.txt files to write, and whether to restart.
 
-    `texts` has every slot's config.txt; `active` is the index of the one that this start came from (None if
-    it is not known). `asked` is the digest for which a restart was last requested, and has not yet been seen
-    to help.
+    `texts` has the config.txt of every slot. `active` is the index of the slot that this start came from, or
+    None if it is not known. `asked` is the digest of the lines for which a restart was last requested, if it
+    is not yet known whether that restart helped.
     """
     write = tuple(number for number, text in enumerate(texts) if not has(text, lines))
     due = active in write if active is not None else bool(write)

@@ -22,7 +22,7 @@ class KernelConfiguration:
     lines: tuple[str, ...] = ()
     """Lines of config.txt without duplicates, buses first."""
     devices: tuple[tuple[int, str, int], ...] = ()
-    """I2C chips without an overlay, for `new_device` at each start: bus, name, address."""
+    """I2C chips without an overlay, to be written to `new_device` at each start: bus, name, address."""
 
 
 def kernel_configuration(
@@ -30,7 +30,7 @@ def kernel_configuration(
 ) -> KernelConfiguration:
     """Return the configuration for these sensors and clocks.
 
-    `rtc` is a clock chip on the header's I2C bus, `pps` the BCM pin of a pulse per second.
+    `rtc` is the name of a clock chip on the header's I2C bus. `pps` is the BCM pin of a pulse per second.
     """
     collected = _Collected()
     for sensor in sensors:
@@ -52,7 +52,7 @@ def kernel_configuration(
 
 @dataclass(slots=True)
 class _Collected:
-    """Collected lines and chips without duplicates, in order of arrival."""
+    """Lines and chips collected so far, without duplicates, in the order in which they were added."""
 
     buses: dict[str, None] = field(default_factory=dict)
     overlays: dict[str, None] = field(default_factory=dict)

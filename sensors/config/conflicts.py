@@ -1,7 +1,7 @@
-"""Conflicts over resources that sensors cannot share with each other, with the lights or with the board.
+"""Detection of conflicts over resources that sensors cannot share with each other, the lights or the board.
 
 The resources are ids, GPIO lines, the lines of buses, addresses and channels. Each conflict is reported at
-the later of the two sensors, with the line of the earlier one and with what is free.
+the second of the two sensors. The report gives the line of the first sensor, and what is free.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from .parsers import THERMOMETER
 from .sections import PPS
 
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
-"""BCM numbers that have no other function, followed by the lights' default ones."""
+"""BCM numbers that have no other function, followed by the default pins of the lights."""
 EEPROM_PINS: Final = (0, 1)
 """Pins at which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
 BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -26,14 +26,14 @@ BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
     "spi-1": (16, 17, 18, 19, 20, 21),
     "w1": (4,),
 }
-"""Lines that a bus occupies, by its lane (`/boot/firmware/overlays/README`)."""
+"""Lines that each bus occupies, by the name of its lane (`/boot/firmware/overlays/README`)."""
 _PROPOSED: Final = 3
 
 
 def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
-    """Report every conflict.
+    """Report every conflict between sensors, and between a sensor and the user of a reserved pin.
 
-    `reserved` maps the pins that have another user to its name: a light's name under [lights], or `pps`.
+    `reserved` maps each pin that has another user to that user's name: a light under [lights], or `pps`.
     """
     unique(
         ((draft.table, draft.valid_value("id")) for draft in drafts),
@@ -46,7 +46,7 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
 
 
 def _lane(draft: SensorDraft) -> str | None:
-    """Return the bus of a sensor, or None if it is on no bus or the bus is not known."""
+    """Return the lane of a sensor's bus, or None if the sensor is on no bus or the bus is not known."""
     chip = _chip(draft)
     if chip is None or chip == THERMOMETER:
         return "w1" if chip else None
@@ -102,12 +102,12 @@ def _check_lights(draft: SensorDraft, lane: str, reserved: Mapping[int, str]) ->
 
 
 def _holder(name: str) -> str:
-    """Return the name of a reserved pin's user, in words."""
+    """Return a phrase that names the user of a reserved pin."""
     return "the satellite receiver's pulse ([clock] pps)" if name == PPS else f"the {name} light"
 
 
 def _release(name: str) -> str:
-    """Return the advice that frees a reserved pin."""
+    """Return advice on how to free a reserved pin."""
     if name == PPS:
         return "set pps to another pin under [clock] in logboat.toml"
     return f"set {name} = 0 under [lights] in logboat.toml"
@@ -140,13 +140,13 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
 
 
 def _address(draft: SensorDraft) -> int | str | None:
-    """Return the address in the file, or None if it is omitted because there is only one chip."""
+    """Return the chip's address in the file, or None if the file has none because there is only one chip."""
     address: int | str | None = draft.values["address"]
     return address
 
 
 def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
-    """Report two chips with one address, and a chip without an address beside others of its type."""
+    """Report two chips with the same address, and a chip without an address beside others of its type."""
     owners: dict[int | str, SensorDraft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)

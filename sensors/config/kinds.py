@@ -1,7 +1,7 @@
 """The kinds of sensors: the keys of each kind, their valid values, and the options made from them.
 
-`KINDS` is the table to read or to change. A kind's `check` examines its keys in combination. The resources
-that sensors may not share with each other are in `conflicts`.
+`KINDS` is the table to read or to change. The function `check` of a kind examines its keys in combination.
+The resources that sensors cannot share are in `conflicts`.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,29 +45,29 @@ from . import parsers
 from .parsers import THERMOMETER
 
 Values = dict[str, Any]
-"""Values of a table by key; None for a value that is wrong."""
+"""Values of a table by key; None stands for a wrong value."""
 
 
 @dataclass(slots=True)
 class SensorDraft:
-    """A `[[sensor]]` table that has been read, but not yet checked completely."""
+    """A `[[sensor]]` table that has been read but not yet fully checked."""
 
     table: Table
     kind: "SensorKind | None"
-    """Kind of the sensor; None if the file has no known kind."""
+    """Kind of the sensor; None if the file gives no known kind."""
     values: Values
     unit: str | None
-    """SI unit of the sensor; None if it is not known."""
+    """SI unit of the sensor; None if the unit is not known."""
     folder: Path
     """Folder that contains `sensors.toml`."""
 
     def valid_value(self, key: str) -> Any:
-        """Return a value that is known to be valid, or None if it is missing or wrong."""
+        """Return the value of a key, or None if it is missing or wrong."""
         return None if key in self.table.faulty else self.values.get(key)
 
 
 def _nothing_more(_draft: SensorDraft) -> None:
-    """Do nothing: the keys of this kind do not depend on each other."""
+    """Accept the draft: the keys of this kind do not depend on each other."""
 
 
 def _none(_values: Values) -> str | None:
@@ -76,19 +76,19 @@ def _none(_values: Values) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SensorKind:
-    """Entry for a value of the key `kind`."""
+    """Description of one kind of sensor, selected by the key `kind`."""
 
     schema: Schema
     options: Callable[[SensorDraft], Options]
-    """Function that makes the options from a draft without mistakes."""
+    """Function that makes the options from a draft that has no problems."""
     check: Callable[[SensorDraft], None] = _nothing_more
     interval_s: float | None = 1.0
-    """Interval between samples in seconds if the file does not set it; None for kinds that have no rate."""
+    """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
     unit: Callable[[Values], str | None] = _none
-    """SI unit that the kind implies; None for kinds that measure in the unit of their path."""
+    """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
     chip: Callable[[Values], str | None] = _none
-    """Chip that the kind needs, from `sysfs.CHIPS` or a thermometer; None for kinds that need none."""
+    """Function that returns the chip that the kind needs (from `sysfs.CHIPS`, or a thermometer), or None."""
 
 
 # Contacts and pulses -------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _pulse_options(draft: SensorDraft) -> PulseOptions:
 
 
 def _is_number(draft: SensorDraft) -> bool:
-    """Return False, and report a problem, if the path is a contact's: this kind measures numbers."""
+    """Return True if the path is not a contact's; otherwise report that this kind measures numbers."""
     if draft.unit == CONTACT:
         draft.table.complain(
             "path",
@@ -152,7 +152,7 @@ def _is_number(draft: SensorDraft) -> bool:
 
 
 def _check_pulse(draft: SensorDraft) -> None:
-    """Report a problem if a known unit is not a rate although `measure` is `rate`, or the reverse."""
+    """Report a problem if `measure` is `rate` but the unit is not a rate, or the reverse."""
     measure, unit = draft.valid_value("measure"), draft.unit
     if not _is_number(draft) or measure is None or unit not in DIMENSIONS:
         return
@@ -247,7 +247,7 @@ def _check_analog(draft: SensorDraft) -> None:
 
 
 def _check_valid(draft: SensorDraft) -> None:
-    """Report a calibration outside the electrical range, and a range that exceeds the chip's."""
+    """Report a calibration outside the electrical range, or an electrical range beyond the chip's."""
     chip, valid, points = (draft.valid_value(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
         first, last = points[0][0], points[-1][0]
@@ -294,7 +294,7 @@ def _replay_file(draft: SensorDraft) -> Path:
 
 
 def _check_replay(draft: SensorDraft) -> None:
-    """Report a problem unless the recording exists, is valid, and has rows of the path."""
+    """Report a problem unless the recording exists, is valid, and has rows for the path."""
     if draft.valid_value("file") is None or draft.valid_value("path") is None:
         return
     file = _replay_file(draft)
@@ -314,7 +314,7 @@ def _check_replay(draft: SensorDraft) -> None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be searched
+    except (OSError, ValueError):  # a name that no file can have, or a folder that we cannot search
         return False
 
 

@@ -1,8 +1,9 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
-Defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate, window, deadband,
-alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in `conflicts`.
-Reads the recordings of `replay` sensors to check that they can be played; touches no hardware.
+This module defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate,
+window, deadband, alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share
+in `conflicts`. It reads the recordings of `replay` sensors to check that they can be played. It touches no
+hardware.
 """
 
 from collections.abc import Mapping
@@ -39,15 +40,15 @@ __all__ = ["ConfigurationError", "FileProblem", "load_sensors", "nothing_describ
 
 NO_LIGHTS: Final[Mapping[int, str]] = MappingProxyType({})
 NO_SENSORS: Final = "no_sensors"
-"""The key with which a file states that it deliberately describes no sensor."""
+"""Key that states that a file deliberately describes no sensor."""
 
 
 def load_sensors(
     path: Path, *, reserved: Mapping[int, str] = NO_LIGHTS, missing_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors that a file describes, in its order.
+    """Return the sensors that a file describes, in the file's order.
 
-    `reserved` maps the lights' pins to each light's name under [lights]. With `missing_ok`, a missing file
+    `reserved` maps each light's pin to the light's name under [lights]. With `missing_ok`, a missing file
     describes no sensors. Raises `ConfigurationError` with every problem, whatever the file contains.
     """
     return read_sensors(toml_file.read(path, missing_ok=missing_ok), reserved=reserved)
@@ -56,9 +57,9 @@ def load_sensors(
 def read_sensors(
     file: TomlFile, *, reserved: Mapping[int, str] = NO_LIGHTS, none_ok: bool = False
 ) -> tuple[SensorSettings, ...]:
-    """Return the sensors of a file that has already been read.
+    """Return the sensors described by a file that has already been read.
 
-    A file that describes none must contain `no_sensors = true`, unless `none_ok` is true.
+    A file without sensors must contain `no_sensors = true`, unless `none_ok` is true.
     """
     root = Table.root(file)
     values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
@@ -80,7 +81,7 @@ def read_sensors(
 
 
 def nothing_described(path: Path) -> FileProblem:
-    """Return the problem that is reported when `sensors.toml` is missing."""
+    """Return the problem to report when `sensors.toml` is missing."""
     return FileProblem(path, None, "", "the file does not exist, so nothing is recorded", _DESCRIBE)
 
 
@@ -88,7 +89,7 @@ _DESCRIBE: Final = f"Add a [[sensor]], or write {NO_SENSORS} = true if nothing i
 
 
 def _check_that_something_is_recorded(root: Table, *, wants_none: bool | None) -> None:
-    """Report a problem if nothing would be recorded, unless the file says that this is intended.
+    """Report a problem if the file describes no sensor and does not say that this is intended.
 
     A power cut can leave a file empty. An empty file must not be taken for a vessel without sensors.
     """
@@ -110,7 +111,7 @@ _OTHER_FILE: Final[Mapping[str, Advice]] = dict.fromkeys(
 
 
 def _as_it_is(raw: Any) -> Any:
-    """Return the value unchanged; it is parsed later, when the unit is known."""
+    """Return the value unchanged; it is parsed later, when the sensor's unit is known."""
     return raw
 
 
@@ -150,9 +151,9 @@ _ANY_KIND: Final[Schema] = {
     for kind in KINDS.values()
     for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
 }
-"""Every key of any kind.
+"""Every key that any kind has.
 
-Only pins are checked: they have the same form in every kind, and may conflict.
+Only pins are checked here: they have the same form in every kind, and can conflict.
 """
 
 
@@ -195,9 +196,9 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
 
 
 def _find_unit(draft: SensorDraft) -> str | None:
-    """Return the unit of the path, or else the given unit, or else the unit that the kind implies.
+    """Return the path's unit, or else the unit in the file, or else the unit that the kind implies.
 
-    Complains where these differ, and returns None if the unit is not known.
+    Reports a problem where two of these differ. Returns None if the unit is not known.
     """
     table, path, written = draft.table, draft.valid_value("path"), draft.valid_value("unit")
     if path is None:
@@ -251,7 +252,7 @@ def _deadband(draft: SensorDraft) -> float:
 
 
 def _difference(unit: str) -> Any:
-    """Return a parser for a difference of two values in a unit, which must not be below 0."""
+    """Return a parser for a difference between two values in `unit`; a negative difference is an error."""
 
     def parser(raw: Any) -> float:
         difference = parse_value(raw, unit, difference=True)

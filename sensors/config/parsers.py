@@ -1,7 +1,7 @@
 """Parsers for single keys of a sensor: pins, addresses, voltages, calibrations, files.
 
-They are parsers for `schema`, with the remedies that a fitter needs, and rest on the facts about chips in
-this module. They raise `InputError`. Combinations of keys are checked in `kinds`.
+They are parsers for `schema`. Their errors (`InputError`) tell a fitter what to do. They rely on the facts
+about chips in this module. Combinations of keys are checked in `kinds`.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,17 +25,17 @@ MEASURES: Final[Mapping[str, str]] = {
 """Quantities that a chip can measure, with the SI unit of each."""
 CHANNELS: Final[Mapping[str, int]] = {"mcp3008": 8, "mcp3208": 8, "ads1115": 4}
 """Number of inputs of each ADC."""
-_ADDRESSES: Final[Mapping[str, range]] = {  # from the chips' data sheets, by their address pins
+_ADDRESSES: Final[Mapping[str, range]] = {  # from the chips' data sheets, according to their address pins
     "ads1115": range(0x48, 0x4C),
     "ina219": range(0x40, 0x50),
     "ina226": range(0x40, 0x50),
     "bme280": range(0x76, 0x78),
 }
 _SELECTS: Final = range(3)
-"""Chip selects of an SPI bus: SPI1 has three, SPI0 two."""
+"""Chip selects of an SPI bus: SPI1 has three, SPI0 has two."""
 _LAST_PIN: Final = 27
 _LAST_BUS: Final = 22
-"""Highest I2C bus number on a Pi (buses inside the display connectors included)."""
+"""Highest I2C bus number on a Pi, including the buses inside the display connectors."""
 
 
 def pin(raw: Any) -> int:
@@ -54,7 +54,7 @@ def bus(raw: Any) -> int:
 
 
 def address(chip: str) -> Callable[[Any], int]:
-    """Return a parser for an I2C address or SPI chip select that this chip can have."""
+    """Return a parser for the I2C addresses or SPI chip selects that a type of chip can have."""
     if CHIPS[chip].wiring is Wiring.SPI:
         what, allowed, form = "a chip select", _SELECTS, "{}"
     else:
@@ -97,7 +97,7 @@ def pair(raw: Any) -> tuple[Any, Any]:
 
 
 def electrical_range(raw: Any) -> tuple[float, float]:
-    """Parse a pair of lowest and highest voltage."""
+    """Parse a pair of voltages: the lowest and the highest."""
     ends = list_of(volts)(raw)
     if len(ends) != 2:
         raise InputError("a range needs two values", "Write [lowest, highest], in volts.")
@@ -130,7 +130,7 @@ def calibration(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
 
 
 def recording(raw: Any) -> str:
-    """Parse the name of a file beside `sensors.toml`, or in a folder there."""
+    """Parse the path of a file in the folder of `sensors.toml` or in a subfolder of it."""
     name: str = text(least=1)(raw)
     way = PurePosixPath(name)
     if way.is_absolute() or ".." in way.parts:
@@ -142,5 +142,5 @@ def recording(raw: Any) -> str:
 
 
 def unit_words(unit: str) -> str:
-    """Return a unit in words that fit into a sentence: `it is in …`."""
+    """Return a unit as a phrase that completes the sentence `it is in …`."""
     return {CONTACT: "on and off", COUNT: "plain numbers"}.get(unit, unit)

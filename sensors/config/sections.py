@@ -1,8 +1,8 @@
-"""The parts of the other file, logboat.toml, that the reader of sensors must know."""
+"""Facts about the other file, logboat.toml, that the reader of sensors must know."""
 
 from typing import Final
 
 SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
 """Sections that belong in logboat.toml."""
 PPS: Final = "pps"
-"""User of a reserved pin that is not a light's: a satellite receiver's pulse per second."""
+"""Name of the user of the pin that receives a satellite receiver's pulse per second."""

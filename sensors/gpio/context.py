@@ -1,7 +1,7 @@
-"""The header's GPIO as all drivers of a process share it: one chip, one pin factory, one thread, one clock.
+"""The header's GPIO, shared by all drivers of a process: one chip, one pin factory, one thread, one clock.
 
 The chip is opened when the first driver needs it. On a machine without a GPIO chip only the sensors on pins
-fail, each with a `DriverError`. Opening is tried again each time until it succeeds.
+fail, each with a `DriverError`. Each later use tries to open the chip again, until that succeeds.
 """
 
 import threading
@@ -19,9 +19,9 @@ from .pinfactory import GpiodFactory
 
 
 class GpioContext:
-    """Shared GPIO state, made once and passed to every driver of a pin.
+    """Shared GPIO state, made once and passed to every driver that uses a pin.
 
-    It takes no hardware before a driver uses a pin.
+    It takes no hardware until a driver uses a pin.
     """
 
     def __init__(
@@ -38,10 +38,9 @@ class GpioContext:
 
     @contextmanager
     def pin(self, number: int) -> Iterator[GpiodFactory]:
-        """Lend the factory for an operation on one pin (BCM number).
+        """Provide the factory for an operation on one pin (BCM number).
 
-        Every failure of the chip, and every failure with the pin inside the block, is raised as
-        `DriverError`.
+        Any error from the chip, or from the pin inside the block, is raised as `DriverError`.
         """
         with self._lock:
             if self._factory is None:

@@ -1,8 +1,8 @@
-"""Pure calculations on edges: activations and running time of a contact, count and rate of pulses.
+"""Calculations on edges: activations and running time of a contact, count and rate of pulses.
 
 The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges are
 lost and the numbers show how many: counts stay right, and the loss is known. This module uses no threads and
-no hardware. All times are in nanoseconds on one clock, which the caller chooses.
+no hardware. All times are in nanoseconds on one clock, which the caller selects.
 """
 
 from collections import deque
@@ -18,33 +18,33 @@ _SEQUENCE: Final = 1 << 32
 
 
 def edges_between(before: int, after: int) -> int:
-    """Return how many edges lie between two edge numbers of one line, the one at `after` included.
+    """Return the number of edges between two edge numbers of one line, including the edge at `after`.
 
-    The kernel's numbers have 32 bits (`line_seqno` in `linux/gpio.h`) and wrap, at 5 kHz in ten days. The
+    The kernel's numbers have 32 bits (`line_seqno` in `linux/gpio.h`) and wrap after ten days at 5 kHz. The
     bindings return them as signed numbers, which turn negative after five days.
     """
     return (after - before) % _SEQUENCE
 
 
 def activations_among(edges: int, *, active: bool) -> int:
-    """Return how many of `edges` consecutive edges activate a contact that was `active` before them."""
+    """Return how many of `edges` consecutive edges activate a contact; `active` is its state before them."""
     return edges // 2 if active else (edges + 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class PinLevels:
-    """Level of a pin, and the level that its edges imply."""
+    """Level of a pin as read, and the level that its edges imply."""
 
     level: bool
     """Level as just read; True is high."""
     implied_level: bool
-    """Level that the edges imply: read when edge detection began, and updated by each edge since."""
+    """Level that the edges imply: read when edge detection began, and updated by each edge since then."""
     edges: int
     """Number of edges since the pin was opened, including lost ones."""
     lost: int
     """Number of these edges that were lost in the kernel's buffer."""
     found: int = 0
-    """Number of changes since the last edge that only a new reading by the kernel's debounce revealed."""
+    """Number of changes without an edge, found since the last edge by restarting the kernel's debounce."""
 
 
 class ContactTracker:
@@ -54,7 +54,7 @@ class ContactTracker:
     DISAGREEMENTS: Final = 3
     """Number of consecutive polls, or of changes without an edge, that count as a fault.
 
-    A single one may only mean that an edge is still on its way.
+    A single one may only mean that an edge has not arrived yet.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class ContactTracker:
 
     @property
     def totals(self) -> Totals:
-        """Number of activations, and seconds active up to the last observation."""
+        """Number of activations, and seconds active, up to the last observation."""
         return Totals(self._count, self._seconds)
 
     @property
     def state(self) -> SensorState:
-        """State as of the last observation; the worst applies."""
+        """State at the last observation; if several states apply, the most serious."""
         if max(self._disagreements, self._look.found) >= self.DISAGREEMENTS:
             return SensorState.DISAGREES
         if self.noisy:
@@ -89,7 +89,7 @@ class ContactTracker:
 
     @property
     def detail(self) -> str:
-        """Explanation of the state for people; empty when good."""
+        """Explanation of the state for people; empty when the state is good."""
         if self.state is SensorState.DISAGREES:
             level, implied = (
                 ("low", "high")[value] for value in (self._look.level, self._look.implied_level)
@@ -111,7 +111,7 @@ class ContactTracker:
         return ""
 
     def observe(self, at_ns: int, *, active: bool, lost: int) -> bool:
-        """Record that the contact is `active` at this time, after `lost` lost edges in all.
+        """Record that the contact is `active` at `at_ns`, after `lost` lost edges in all.
 
         Returns True if the contact has changed or edges have been lost since the last observation.
         """
@@ -134,14 +134,14 @@ class ContactTracker:
         return changed or newly_lost > 0
 
     def poll(self, at_ns: int, *, active: bool, look: PinLevels) -> None:
-        """Compare the level of the pin with the level that its edges imply, at this time."""
+        """Compare the level of the pin at `at_ns` with the level that its edges imply."""
         heard = look.edges != self._look.edges
         self.observe(at_ns, active=active, lost=look.lost)
         self._look = look
         if look.implied_level is not look.level:
             self._disagreements += 1
         elif heard or self._disagreements < self.DISAGREEMENTS:
-            # once this is a fault, only an edge proves that it is over
+            # once this counts as a fault, only an edge proves that the fault is over
             self._disagreements = 0
         while self._changes and self.at_ns - self._changes[0] >= self.NOISE_WINDOW_NS:
             self._changes.popleft()
@@ -156,7 +156,7 @@ class ContactTracker:
 
 
 class Pulse(Protocol):
-    """Edge that begins a pulse, as gpiod delivers it."""
+    """Edge that begins a pulse, as gpiod reports it."""
 
     @property
     def timestamp_ns(self) -> int:
@@ -172,8 +172,8 @@ class Pulse(Protocol):
 class PulseMeter:
     """Counter of pulses that also measures their rate.
 
-    A pulse less than `dead_ns` after the previous one is a glitch and is not counted. This cannot be decided
-    for lost pulses: they are counted.
+    A pulse less than `dead_ns` after the previous one is a glitch and is not counted. Lost pulses have no
+    time stamps that could be compared, so all of them are counted.
     """
 
     def __init__(self, *, count: int, now_ns: int, zero_after_ns: int, dead_ns: int) -> None:
@@ -191,7 +191,7 @@ class PulseMeter:
     def take(self, pulses: Sequence[Pulse]) -> None:
         """Count pulses in the order in which the kernel buffered them.
 
-        Lost pulses came before the first of these.
+        Any lost pulses came before the first of `pulses`.
         """
         if not pulses:
             return
@@ -204,8 +204,7 @@ class PulseMeter:
             if not pulses:
                 return
         first_ns = pulses[0].timestamp_ns
-        # after a standstill the pause says nothing about the speed: measure from the first pulse of the new
-        # run
+        # after a standstill, the pause says nothing about the speed: measure from the first pulse after it
         started = self._last_ns is None or (lost == 0 and first_ns - self._last_ns >= self._zero_after_ns)
         if self._mark is None or started:
             self._mark = (first_ns, self.count + 1)

@@ -1,14 +1,16 @@
 """Thread that waits for the edges of all GPIO lines.
 
-Decides when a line is served: as soon as the kernel has an event for it, or at a time that the line requests.
-The line itself decides how. A line that has just been served may ask not to be called for a while (the kernel
-keeps its events): a fast line then costs as many wake-ups as it wants, not one for each edge.
+The watcher decides when a line is served: as soon as the kernel has an event for it, or at a time that the
+line requests. The line itself decides how. After it has been served, a line may ask not to be called for a
+while, because the kernel keeps its events. A fast line then causes as many wake-ups as it wants, not one for
+each edge.
 
-gpiozero closes forgotten devices from the garbage collector, which means in any thread, at any point. So the
-lines are kept in a dictionary that is only changed and copied in one step each, without a lock, and the one
-lock is reentrant.
+gpiozero closes forgotten devices from the garbage collector, that is, in any thread at any point. The lines
+are therefore kept in a dictionary that is only changed and copied by single atomic operations, without a
+lock, and the one lock is reentrant.
 
-`EdgeWatcher.step` is one round of the thread; it starts no thread, and a function supplies the time.
+`EdgeWatcher.step` is one round of the thread. It starts no thread, and takes the time from a function that
+the caller supplies.
 """
 
 import logging
@@ -33,19 +35,22 @@ class NextCall:
     at_ns: int | None = None
     """Latest time of the call (monotonic clock, ns); None for no particular time."""
     on_events: bool = True
-    """True to be called as soon as the kernel has an event, too."""
+    """True if the line must also be called as soon as the kernel has an event."""
 
 
 class WatchedLine(Protocol):
-    """Interface of a line for the watcher; it may be queried once more after `remove`."""
+    """A line as the watcher uses it; the watcher may query a line once more after `remove`."""
 
     @property
     def wake(self) -> NextCall:
-        """Condition for the line's next call; read again for each round."""
+        """Condition for the line's next call, read again in each round."""
         ...
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has an event; None once closed."""
+        """Return the file descriptor that is readable when the kernel has an event.
+
+        None once the line is closed.
+        """
         ...
 
     def service(self, now_ns: int) -> None:
@@ -54,7 +59,7 @@ class WatchedLine(Protocol):
 
 
 class EdgeWatcher:
-    """The lines being waited for; safe to use from any thread."""
+    """Set of the lines to wait for, and the loop that serves them; safe to use from any thread."""
 
     def __init__(self, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
         self._monotonic_ns = monotonic_ns
@@ -81,14 +86,14 @@ class EdgeWatcher:
         self.nudge()
 
     def nudge(self) -> None:
-        """Begin a new round, because some line's `wake` has changed."""
+        """Begin a new round, because the `wake` of some line has changed."""
         with self._lock:
             if not self._closing:
                 os.eventfd_write(self._nudge, 1)
 
     def start(self) -> threading.Thread | None:
-        """Start the thread and return it; None if it is run by other means."""
-        # a daemon: a program that forgets to close a gpiozero device must still be able to end
+        """Start the thread and return it; return None if the watcher is run by other means."""
+        # a daemon: a program that forgets to close a gpiozero device must still be able to exit
         thread = threading.Thread(target=self._run, name="gpio edges", daemon=True)
         thread.start()
         return thread
@@ -111,7 +116,7 @@ class EdgeWatcher:
             self.step()
 
     def step(self, timeout_s: float | None = None) -> None:
-        """Wait until a line needs service (at most `timeout_s`), and serve every line that does."""
+        """Wait until a line needs service, at most `timeout_s`, and serve every line that needs it."""
         lines = self._lines.copy()
         wakes = {line: line.wake for line in lines}
         listening: dict[int, WatchedLine] = {}
@@ -143,6 +148,6 @@ class EdgeWatcher:
         try:
             line.service(now_ns)
         except Exception:  # noqa: BLE001
-            # lines catch the errors of their own work: this is a fault of ours, and only its line suffers
+            # lines catch the errors of their own work: this is a bug of ours, and must affect only this line
             _log.exception("%s is no longer watched", line)
             self._lines.pop(line, None)

@@ -1,7 +1,7 @@
 """The kernel's clock for edge events, and its offset from the boot clock.
 
-The kernel stamps edges on `CLOCK_MONOTONIC`; samples carry `CLOCK_BOOTTIME`, which also counts the time that
-the machine was suspended. The two differ by a constant until the next suspend.
+The kernel stamps edges on `CLOCK_MONOTONIC`. Samples carry `CLOCK_BOOTTIME`, which also counts the time for
+which the machine was suspended. The difference between the two is constant until the next suspend.
 """
 
 import time
@@ -14,18 +14,20 @@ Monotonic = Callable[[], int]
 """Function that returns nanoseconds on `CLOCK_MONOTONIC`."""
 
 MEASUREMENTS: Final = 5
-"""Number of measurements, of which the least disturbed one is used."""
+"""Number of measurements of the offset; the least disturbed one is used."""
 SUSPENDED_NS: Final = 10_000_000
 """Smallest change of the offset that counts as a suspend, in nanoseconds.
 
-A smaller change is the error of measurement.
+A smaller change is a measurement error.
 """
 
 
 def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
-    """Return the boot clock minus the monotonic clock, in ns, from (monotonic before, boot, monotonic after).
+    """Return the boot clock minus the monotonic clock in ns.
 
-    The tightest of the readings is used: in any other, something else ran between the clocks.
+    Each reading consists of three times: monotonic before, boot, monotonic after.
+
+    The reading with the shortest interval is used: in the others, something else ran between the clocks.
     """
     before, boot, after = min(readings, key=lambda reading: reading[2] - reading[0])
     return boot - (before + after) // 2
@@ -34,7 +36,7 @@ def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
 class EventClock:
     """Converter from the kernel's time stamps to boot-clock times.
 
-    The same stamp always yields the same time, unless the machine was suspended in between.
+    The same stamp always yields the same time, unless the machine was suspended between the two conversions.
     """
 
     def __init__(self, clock: Clock, monotonic_ns: Monotonic = time.monotonic_ns) -> None:
@@ -48,11 +50,11 @@ class EventClock:
         )
 
     def refresh(self) -> None:
-        """Measure the offset again; to be called regularly."""
+        """Measure the offset again; must be called regularly."""
         offset = self._measure()
         if abs(offset - self._offset) > SUSPENDED_NS:
             self._offset = offset
 
     def boottime_ns(self, stamp_ns: int) -> int:
-        """Return the boot-clock time of an event's time stamp, in nanoseconds."""
+        """Return the boot-clock time, in nanoseconds, of an event's time stamp."""
         return stamp_ns + self._offset

@@ -1,8 +1,8 @@
-"""The GPIO chip behind the 40-pin header: finding it, and explaining why it cannot be used.
+"""The GPIO chip behind the 40-pin header: finds it, and explains why it cannot be used.
 
 The kernel may number chips in any order (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`,
 followed by four others), so the chip is found by its label. Every failure of a chip or a line becomes a
-`DriverError` that a fitter understands. This module keeps no chip open: the caller that opened it closes it.
+`DriverError` that a fitter understands. This module keeps no chip open: the code that opened it closes it.
 """
 
 import errno
@@ -15,34 +15,34 @@ import gpiod
 from sensors.driver import DriverError
 
 Opener = Callable[[str], gpiod.Chip]
-"""Function that opens a chip by the path of its device; raises `OSError`."""
+"""Function that opens a chip by the path of its device, or raises `OSError`."""
 
 HEADER_CHIPS: Final[Mapping[str, int]] = {
     "pinctrl-bcm2835": 0xA02082,  # a Pi 3B, for Zero, Zero 2, 1 to 3 and CM1 to CM3+
     "pinctrl-bcm2711": 0xC03111,  # a Pi 4B, for 4, 400, CM4 and CM4S
     "pinctrl-rp1": 0xC04170,  # a Pi 5, for 5, 500 and CM5
 }
-"""Labels of the chips whose lines are the header's BCM numbers, each with the revision code of a board.
+"""Labels of the chips whose line numbers are the header's BCM numbers, with a board's revision code for each.
 
-The labels are from the kernel's `pinctrl-bcm2835.c` and `pinctrl-rp1.c`. The board is one with such a chip;
-its revision code is used where the board itself cannot be queried.
+The labels are from the kernel's `pinctrl-bcm2835.c` and `pinctrl-rp1.c`. The revision code is that of one
+board with such a chip. It is used where the actual board cannot be queried.
 """
 
 USUAL_BOARD: Final = HEADER_CHIPS["pinctrl-bcm2711"]
-"""Board that is assumed for a chip of any other label, given by its path."""
+"""Board to assume for a chip with any other label, which must have been given by its path."""
 
 DEVICES: Final = Path("/dev")
 
 
 def board_revision(label: str) -> int:
-    """Return gpiozero's revision code of a board whose header is the chip with this label."""
+    """Return gpiozero's revision code for a board whose header is the chip with this label."""
     return HEADER_CHIPS.get(label, USUAL_BOARD)
 
 
 def open_header_chip(
     path: str | None = None, *, opener: Opener = gpiod.Chip, devices: Path = DEVICES
 ) -> gpiod.Chip:
-    """Open the header's chip: the one at `path`, whatever its label, or the one in `devices` by its label.
+    """Open the header's chip: the chip at `path`, or else the one in `devices` with a known label.
 
     Raises `DriverError`, which says what was found.
     """
@@ -84,7 +84,7 @@ def _chip_devices(devices: Path) -> list[Path]:
 
 
 _NOT_SUPPORTED: Final = 524
-"""The kernel's own ENOTSUPP, which gpiolib passes through; it has no name in user space."""
+"""The kernel's internal ENOTSUPP, which gpiolib passes on; it has no name in user space."""
 
 _REFUSALS: Final[Mapping[int, str]] = {
     errno.EACCES: "not allowed: the user must be in the group gpio",
@@ -102,9 +102,9 @@ def _refusal(error: OSError) -> str:
 
 
 def line_error(chip: gpiod.Chip, pin: int, error: OSError) -> DriverError:
-    """Return an error that says what went wrong at the line of GPIO `pin` (BCM number), and what to do.
+    """Return an error that says what failed on the line of GPIO `pin` (BCM number), and what to do.
 
-    If the line is in use, the error says by which program.
+    If the line is in use, the error names the program that uses it.
     """
     line = f"GPIO{pin} on {chip.get_info().label}"
     if error.errno == errno.EBUSY:

@@ -1,6 +1,6 @@
-"""Settings of a GPIO line: gpiozero's terms for pull, edges and bounce, translated to gpiod's.
+"""Settings of a GPIO line: translates gpiozero's terms for pull, edges and bounce to gpiod's.
 
-This module holds no line: the caller that requested one releases it.
+This module holds no line: the code that requested a line releases it.
 """
 
 import select
@@ -12,7 +12,7 @@ import gpiod
 from gpiod.line import Bias, Clock, Direction, Edge, Value
 
 CONSUMER: Final = "logboat"
-"""Name of a line's user, as `gpioinfo` shows it."""
+"""Name of the line's user, as `gpioinfo` shows it."""
 
 BIASES: Final = {"up": Bias.PULL_UP, "down": Bias.PULL_DOWN, "floating": Bias.DISABLED}
 EDGES: Final = {"both": Edge.BOTH, "rising": Edge.RISING, "falling": Edge.FALLING, "none": Edge.NONE}
@@ -32,11 +32,11 @@ class PinSetup:
     function: str = "input"
     pull: str = "floating"
     bounce: float | None = None
-    """Bounce time in seconds; None for no debounce."""
+    """Bounce time in seconds; None for no debouncing."""
     edges: str = "both"
 
     def line_settings(self, *, watching: bool, output: bool = False) -> gpiod.LineSettings:
-        """Return the same settings for gpiod, with edge detection only while `watching`."""
+        """Return these settings in gpiod's terms, with edge detection only if `watching` is true."""
         if self.function == "output":
             return gpiod.LineSettings(direction=Direction.OUTPUT, output_value=VALUES[output])
         return gpiod.LineSettings(
@@ -48,7 +48,7 @@ class PinSetup:
         )
 
     def selects(self, level: bool) -> bool:
-        """Return True if a change to `level` is one of the selected edges."""
+        """Return True if a change to `level` is one of the edges that the pin reports."""
         return self.edges in ("both", "rising" if level else "falling")
 
     @property

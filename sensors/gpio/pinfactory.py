@@ -47,10 +47,10 @@ _log = logging.getLogger(__name__)
 PIN_EVENTS: Final = 64
 """Number of edges that the kernel buffers for a pin.
 
-A pin is for changes that people can follow; more are noise.
+A pin is meant for changes that people can follow; anything faster is noise.
 """
 FLOOD: Final = 32
-"""Number of edges within `FLOOD_NS` that make a flood.
+"""Number of edges within `FLOOD_NS` that count as a flood.
 
 The pin is then not served for another `FLOOD_NS`, so that it does not starve the others.
 """
@@ -60,8 +60,8 @@ FLOOD_NS: Final = 50_000_000
 class GpiodFactory(LocalPiFactory):
     """Factory of the header's pins, by BCM number; it takes a line when a pin is requested.
 
-    `chip` is the path of the chip's device; None finds the header's. Raises `DriverError` if there is none.
-    The other parameters are for tests.
+    `chip` is the path of the chip's device; None selects the header's chip. Raises `DriverError` if the chip
+    is missing. The other parameters are for tests.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class GpiodFactory(LocalPiFactory):
             return self.chip.get_line_info(number).direction
 
     def line_error(self, number: int, error: OSError) -> DriverError:
-        """Return an error that says what went wrong at a line, for people."""
+        """Return an error that says, for people, what failed on a line."""
         with self._chip_lock:
             return line_error(self.chip, number, error)
 
@@ -135,7 +135,7 @@ class GpiodFactory(LocalPiFactory):
 
 
 class GpiodPin(LocalPiPin):
-    """Line of the header; `lock` is held while its edges are delivered, one after the other."""
+    """Pin of the header; its `lock` is held while its edges are delivered, one after the other."""
 
     _when_changed: Any
 
@@ -144,7 +144,7 @@ class GpiodPin(LocalPiPin):
         self.lock = self._when_changed_lock
         function = "output" if factory.direction(self._number) is Direction.OUTPUT else "input"
         self._setup = PinSetup(function, pull=info.pull or "floating")
-        # unchanged: taking a line must not make its output blink
+        # unchanged: taking a line must not make an output blink
         self._request: gpiod.LineRequest | None = factory.request(
             self._number, gpiod.LineSettings(), events=PIN_EVENTS
         )
@@ -159,7 +159,7 @@ class GpiodPin(LocalPiPin):
 
     def close(self) -> None:
         """Make the pin an input and release its line; safe to call twice."""
-        # before the lock is taken: this may be the garbage collector, in a thread that is in the watcher
+        # before the lock is taken: this may be the garbage collector, in the thread that runs the watcher
         self._factory.watcher.remove(self)
         with self.lock:
             self._watching = False
@@ -179,13 +179,13 @@ class GpiodPin(LocalPiPin):
     # Interface that gpiozero requires of a pin ---------------------------------------------------------
 
     def output_with_state(self, state: float) -> None:
-        """Make the pin an output that starts with `state`, in one step."""
+        """Make the pin an output that starts with `state`, in a single request to the kernel."""
         with self.lock:
             self._stop_watching()
             self._become(replace(self._setup, function="output"), output=bool(state))
 
     def input_with_pull(self, pull: str) -> None:
-        """Make the pin an input with this pull, in one step."""
+        """Make the pin an input with the pull resistor `pull`, in a single request to the kernel."""
         with self.lock:
             self._check_pull(pull)
             self._become(replace(self._setup, function="input", pull=pull))
@@ -279,12 +279,12 @@ class GpiodPin(LocalPiPin):
         return self._line.get_value(self._number) is Value.ACTIVE
 
     def _become(self, setup: PinSetup, *, output: bool = False) -> None:
-        """Configure the line in the kernel; keep the new setup only if the kernel accepts it."""
+        """Configure the line in the kernel; remember the new setup only if the kernel accepts it."""
         settings = setup.line_settings(watching=self._watching, output=output)
         self._line.reconfigure_lines({self._number: settings})
         self._setup = setup
         if self._watching:
-            # the kernel may have missed edges for a moment: read the level again when it has settled
+            # the kernel may have missed edges for a moment: read the level again once it has settled
             self.wake = NextCall(self._factory.ticks() + setup.quiet_ns)
             self._factory.watcher.add(self)
 
@@ -293,12 +293,15 @@ class GpiodPin(LocalPiPin):
         self._factory.watcher.remove(self)
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has an edge; None once closed."""
+        """Return the file descriptor that is readable when the kernel has an edge.
+
+        None once the pin is closed.
+        """
         with self.lock:
             return None if self._request is None else self._request.fd
 
     def service(self, now_ns: int) -> None:
-        """Deliver the kernel's edges; read the level when there has been no edge for the quiet period."""
+        """Deliver the kernel's edges; read the level again if there was no edge for the quiet period."""
         with self.lock:
             if not self._watching or self._broken is not None:
                 return
@@ -329,7 +332,7 @@ class GpiodPin(LocalPiPin):
         return NextCall(now_ns + FLOOD_NS, on_events=False)
 
     def look(self) -> PinLevels:
-        """Deliver pending edges, read the level, and return both; raises `OSError`.
+        """Deliver pending edges, read the level, and return levels and edge counts; raises `OSError`.
 
         If the level differs from the one that the edges imply, the change is delivered with the present time.
         """
@@ -345,9 +348,9 @@ class GpiodPin(LocalPiPin):
     def resync(self) -> None:
         """Make the kernel's debounce read the pin again; do nothing for a pin without debounce.
 
-        A debounced line reads as its interrupts last reported (`debounced_value` in `gpiolib-cdev.c`). If one
-        was missed, the value stays wrong for as long as the pin is still. A change that is found in this way
-        is delivered after the quiet period, unless it is a glitch. Raises `OSError`.
+        A debounced line reads as its interrupts last reported (`debounced_value` in `gpiolib-cdev.c`). If an
+        interrupt was missed, the value stays wrong until the pin changes again. A change found in this way is
+        delivered after the quiet period, unless it is a glitch. Raises `OSError`.
         """
         with self.lock:
             if not self._watching or self._setup.bounce is None:
@@ -358,7 +361,7 @@ class GpiodPin(LocalPiPin):
             self._become(self._setup)
             level = self._read()
             if level is not self._level:
-                # an edge may have been about to come: only a repetition is suspicious
+                # an edge may have been on its way: only a repetition is suspicious
                 self._look = replace(self._look, implied_level=level, found=self._look.found + 1)
 
     @property

@@ -1,4 +1,4 @@
-"""Conversion of a voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
+"""Conversion of the voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
 
 The first half is arithmetic. It converts volts to values by a calibration, and volts to `open` or `short` by
 the electrical range. It also computes calibrations and ranges for the senders that boats have (resistive,
@@ -26,7 +26,7 @@ Points = Sequence[tuple[float, float]]
 def interpolate(points: Points, volts: float) -> float:
     """Return the value at `volts`, interpolated linearly between two points.
 
-    Beyond either end of the calibration this is the value of the end point.
+    Beyond either end of the calibration, this is the value at the end point.
     """
     right = bisect_right(points, volts, key=lambda point: point[0])
     if right == 0:
@@ -38,7 +38,7 @@ def interpolate(points: Points, volts: float) -> float:
 
 
 def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) -> SensorState:
-    """Return `good` inside the electrical range, limits included, and otherwise `open` or `short`."""
+    """Return `good` inside the electrical range, including its limits, and otherwise `open` or `short`."""
     low, high = valid
     if volts < low:
         return SensorState.SHORT if open_is_high else SensorState.OPEN
@@ -48,7 +48,7 @@ def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) 
 
 
 def measure(volts: float, options: AnalogOptions) -> BusReading:
-    """Return the value that `volts` at the sender mean, in the path's unit, or the fault of its wires."""
+    """Return the value in the path's unit that `volts` at the sender stand for, or the wiring fault."""
     state = wire_state(volts, options.valid, open_is_high=options.open_is_high)
     if state is SensorState.GOOD:
         return BusReading(tidy(interpolate(options.calibration, volts)))
@@ -70,7 +70,7 @@ class SenderCircuit:
 
 
 def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -> float:
-    """Return the voltage across a sender to ground that a resistor pulls up to the supply.
+    """Return the voltage at a sender that is connected to ground and pulled up to the supply by a resistor.
 
     The two form a voltage divider.
     """
@@ -78,9 +78,9 @@ def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -
 
 
 RESISTIVE_STEPS: Final = 8
-"""Number of straight segments for a resistive sender's curve.
+"""Number of straight segments that approximate a resistive sender's characteristic.
 
-8 segments stay within 0.6 % of the scale (for a pull-up of at least 100 ohm).
+With 8 segments the error is at most 0.6 % of the scale, for a pull-up of at least 100 ohm.
 """
 
 
@@ -93,12 +93,12 @@ def resistive_sender(
     empty: float = 0.0,
     full: float = 1.0,
 ) -> SenderCircuit:
-    """Return the keys for a sender to ground under a pull-up, whose resistance is linear in the value.
+    """Return the keys for a sender to ground with a pull-up, whose resistance is linear in the value.
 
-    American tank senders are 240 ohm empty and 33 ohm full, European ones 10 and 180; oil pressure senders
-    are 10 to 180. The electrical range reaches from half the lowest to one and a half times the highest
-    resistance. Corroded contacts and a float past its stop stay inside; a broken wire or a short to ground
-    does not.
+    American tank senders have 240 ohm when empty and 33 ohm when full, European ones 10 and 180. Oil pressure
+    senders have 10 to 180 ohm. The electrical range reaches from half the lowest resistance to one and a half
+    times the highest. Corroded contacts and a float past its stop are still inside this range. A broken wire
+    and a short to ground are outside.
     """
     points = []
     for step in range(RESISTIVE_STEPS + 1):
@@ -120,7 +120,7 @@ LOOP_VALID_A: Final = (0.0036, 0.021)
 
 
 def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> SenderCircuit:
-    """Return the keys for a 4-20 mA transmitter over a shunt to ground.
+    """Return the keys for a 4-20 mA transmitter whose current flows through a shunt to ground.
 
     A broken wire carries no current, so `open` is at the low end.
     """
@@ -130,7 +130,11 @@ def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender
 
 
 def divider(top_ohm: float, bottom_ohm: float) -> float:
-    """Return the key `divider` for a divider to ground: volts at the sender per volt at the chip."""
+    """Return the key `divider` for a voltage divider to ground.
+
+    It is the number of volts at the sender per volt at the chip.
+
+    """
     return (top_ohm + bottom_ohm) / bottom_ohm
 
 
@@ -139,8 +143,8 @@ def divider(top_ohm: float, bottom_ohm: float) -> float:
 _BITS: Final = {"mcp3008": 10, "mcp3208": 12}
 """Resolution in bits of the chips that measure from 0 V to the reference voltage.
 
-The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and without one it
-cannot be read.
+The kernel's `in_voltage_scale` is not used: the overlays give the chip no regulator, and the kernel cannot
+read the scale without one.
 """
 _ADS1115_CODES: Final = 1 << 15
 """Number of codes from 0 V to full scale.
@@ -161,7 +165,7 @@ class AnalogDriver(KernelDriver):
         self._volts_per_code = 0.0
 
     def find(self) -> Path:
-        """Find the chip by bus and address, and compute the voltage of one code.
+        """Find the chip by its bus and address, and compute the voltage of one code.
 
         Raises `DriverError` if the chip is missing, or if it cannot measure up to the upper limit of `valid`.
         """
@@ -188,8 +192,8 @@ class AnalogDriver(KernelDriver):
         return directory
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
-        """Return the value at the channel, or the state of its wires."""
+        """Return the value on the channel, or the fault of its wires."""
         code = read_number(directory / f"in_voltage{self._options.channel}_raw")
-        # at 0 V, the offset of an ADS1115 makes small negative codes, which do not mean a voltage below
+        # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage below
         # ground
         return measure(max(code, 0.0) * self._volts_per_code, self._options)

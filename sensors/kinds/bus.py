@@ -1,8 +1,10 @@
-"""Drivers of DS18B20, thermocouples, INA219, INA226 and BME280, read by the kernel over 1-wire, I2C and SPI.
+"""Drivers of sensors that the kernel reads over 1-wire, I2C and SPI.
+
+They are for DS18B20, thermocouples, INA219, INA226 and BME280.
 
 Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip comes
-and goes. It turns the kernel's output into SI units or into a fault, never a fault into a number. A missing
-chip, or one that stops answering, is a `DriverError`; a value that its data sheet rules out is
+and goes. It turns the kernel's output into SI units or into a fault, and never a fault into a number. A
+missing chip, or one that stops answering, raises `DriverError`. A value that the data sheet rules out is
 `out-of-range`.
 """
 
@@ -27,7 +29,7 @@ ZERO_CELSIUS: Final = 273.15
 
 @dataclass(frozen=True, slots=True)
 class BusReading:
-    """Result of reading a sensor once."""
+    """Result of one read of a sensor."""
 
     value: Value
     state: SensorState = SensorState.GOOD
@@ -35,20 +37,20 @@ class BusReading:
 
 
 def tidy(value: float) -> float:
-    """Return a measured value rounded to eight significant digits, which drops artefacts of arithmetic."""
+    """Return a measured value rounded to eight significant digits, which removes arithmetic errors."""
     return float(f"{value:.8g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Measuring range of a sensor by its data sheet, in the unit of the value."""
+    """Measuring range of a sensor according to its data sheet, in the unit of the value."""
 
     low: float
     high: float
     unit: str
 
     def reading(self, value: float) -> BusReading:
-        """Return a reading with the value, or `out-of-range` without a value."""
+        """Return a reading with `value`, or an `out-of-range` reading without a value."""
         value = tidy(value)
         if self.low <= value <= self.high:
             return BusReading(value)
@@ -60,7 +62,7 @@ class Range:
 
 
 class KernelDriver(Driver):
-    """Driver of a sensor that the kernel reads: finds its directory at `open` and reads it at each poll."""
+    """Driver of a sensor that the kernel reads: finds its directory in sysfs, and reads it at each poll."""
 
     def __init__(self, settings: SensorSettings, *, root: Path, lane: str) -> None:
         super().__init__(settings)
@@ -98,7 +100,7 @@ class KernelDriver(Driver):
 
 
 def bus_options(settings: SensorSettings) -> BusOptions:
-    """Return the options of a sensor of this module, or raise `TypeError` if they are of another kind."""
+    """Return the options of a sensor of this module; raise `TypeError` for a sensor of another kind."""
     if not isinstance(settings.options, BusOptions):
         raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
     return settings.options
@@ -120,7 +122,7 @@ _SCRATCHPAD: Final = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO
 def parse_scratchpad(text: str) -> Scratchpad | None:
     """Parse the attribute `w1_slave`; return None if the text has another form.
 
-    The text is empty when a conversion failed.
+    The text is empty if a conversion failed.
     """
     match = _SCRATCHPAD.match(text)
     if match is None:
@@ -129,14 +131,15 @@ def parse_scratchpad(text: str) -> Scratchpad | None:
 
 
 def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
-    """Return the reason to reject a reading, or an empty string if it is plausible.
+    """Return the reason to reject a reading, or an empty string if the reading is plausible.
 
-    `previous` is the last good reading in K, if it is recent.
+    `previous` is the last good reading in K, or None if there is no recent one.
 
-    The chip's register holds 85 °C from power-up until a conversion has ended. Byte 6 distinguishes the two
-    cases on the maker's own chips: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm checks the
-    same with bit 0 of `features`). Clones have other values there: their 85.0 °C is accepted only next to a
-    reading near it. All zeros pass the CRC, but byte 4 of a real chip is never 0.
+    The chip's register holds 85 °C from power-up until the first conversion ends. On the manufacturer's own
+    chips byte 6 distinguishes the two cases: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm
+    uses bit 0 of `features` for the same check). Clones have other values in byte 6. Their 85.0 °C is
+    accepted only if the previous reading is near it. All zeros pass the CRC, but byte 4 of a real chip is
+    never 0.
     """
     if not scratchpad.crc_good:
         return "the CRC is wrong; check the wire for noise and length"
@@ -156,9 +159,10 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 class ThermometerDriver(KernelDriver):
     """Driver of a DS18B20 through `w1_therm`; one read takes the 750 ms of a conversion.
 
-    1-wire sensors drop out for moments, so an unreadable or implausible reading is skipped. It becomes a
-    fault when no good reading has come for `PATIENCE_NS` (or three intervals, whichever is longer), in at
-    least `PATIENCE_READS` reads: on a bus with many sensors one round can take longer than 10 s.
+    1-wire sensors drop out for moments, so an unreadable or implausible reading is skipped. The driver
+    reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever is
+    longer, and in at least `PATIENCE_READS` reads. A count is needed because one round on a bus with many
+    sensors can take longer than 10 s.
     """
 
     PATIENCE_NS: ClassVar[int] = 10_000_000_000
@@ -175,16 +179,16 @@ class ThermometerDriver(KernelDriver):
         """Number of consecutive reads without a plausible value."""
 
     def find(self) -> Path:
-        """Find the thermometer by its id, or the only one on the bus."""
+        """Find the thermometer by its id, or the only thermometer on the bus if no id is set."""
         self._good_ns, self._bad_reads = None, 0
         return find_thermometer(self._root, None if self._address is None else str(self._address))
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:
-        """Return a temperature in K, or None while a failure is more recent than the driver's patience."""
+        """Return a temperature in K, or None while a failure is too recent to count as a fault."""
         if self._good_ns is None:
-            self._good_ns = now_ns  # patience counts from the first read
+            self._good_ns = now_ns  # the time without a good reading counts from the first read
         try:
-            if not directory.is_dir():  # it dropped out: it may be back, or have been replaced
+            if not directory.is_dir():  # the sensor dropped out: it may be back, or have been replaced
                 directory = self._directory = find_thermometer(
                     self._root, None if self._address is None else str(self._address)
                 )
@@ -212,7 +216,7 @@ class ThermometerDriver(KernelDriver):
 
 
 class ChipDriver(KernelDriver):
-    """Driver of a sensor on one of `sysfs.CHIPS`, found by bus and address."""
+    """Driver of a sensor on one of the chips in `sysfs.CHIPS`, found by bus and address."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
         options = bus_options(settings)
@@ -223,7 +227,7 @@ class ChipDriver(KernelDriver):
         self._measure = options.measure
 
     def find(self) -> Path:
-        """Find the chip by bus and address, or the only one."""
+        """Find the chip by its bus and address, or the only chip of its type."""
         return self._chip.find(self._root, bus=self._bus, address=self._address)
 
 
@@ -248,7 +252,7 @@ class ThermocoupleDriver(ChipDriver):
 
 
 def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
-    """Return the wiring fault that a refused read stands for, or None if there is none.
+    """Return the wiring fault that an error from the kernel stands for, or None if it stands for none.
 
     A MAX31856 has an attribute for each fault. For a MAX31855 the kernel reports only that one of its fault
     bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
@@ -274,7 +278,7 @@ class PowerLimits:
 
     bus_v: float
     shunt_v: float
-    """Limit of the voltage across the shunt, in either direction."""
+    """Highest voltage across the shunt, in either direction."""
 
 
 _POWER_LIMITS: Final = {
@@ -286,14 +290,14 @@ _POWER_INPUTS: Final = {
     "current": ("curr1_input", 1e-3),
     "power": ("power1_input", 1e-6),
 }
-"""Attribute and its unit in SI, by `measure` (`Documentation/hwmon/ina2xx.rst`)."""
+"""Attribute and the value of its unit in SI, by `measure` (`Documentation/hwmon/ina2xx.rst`)."""
 
 
 class PowerDriver(ChipDriver):
     """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
 
-    The kernel assumes the shunt that is configured there (10 mΩ by default). If `shunt_ohm` is set, currents
-    are corrected here, so that nothing needs root.
+    The kernel calculates with the shunt that is configured in the kernel (10 mΩ by default). If `shunt_ohm`
+    is set, the driver corrects the currents itself, so that nothing needs root.
     """
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
@@ -304,14 +308,14 @@ class PowerDriver(ChipDriver):
         self._factor = 1.0
 
     def find(self) -> Path:
-        """Find the chip by bus and address, or the only one, and read the shunt that the kernel assumes."""
+        """Find the chip as `ChipDriver` does, and read the resistance of the kernel's shunt."""
         directory = super().find()
         if self._shunt_ohm is not None and self._measure != "voltage":
             self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm
         return directory
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
-        """Return the quantity that `measure` selects, or `out-of-range` when the shunt's limit is reached."""
+        """Return the quantity that `measure` selects, or `out-of-range` if the shunt's limit is reached."""
         value = read_number(directory / self._attribute) * self._unit
         if self._measure == "voltage":
             return Range(0.0, self._limits.bus_v, "V").reading(value)
@@ -337,7 +341,7 @@ _CLIMATE: Final = {
     "relativeHumidity": _Climate("in_humidityrelative_input", lambda m: m / 100_000, Range(0.0, 1.0, "of 1")),
     "pressure": _Climate("in_pressure_input", lambda kilo: kilo * 1000, Range(30_000.0, 110_000.0, "Pa")),
 }
-"""Attribute, conversion to SI and range, by `measure`.
+"""Attribute, conversion to SI and valid range, by `measure`.
 
 The kernel's units are m°C, m% and kPa (`sysfs-bus-iio`); the ranges are from Bosch's BST-BME280-DS001.
 """
@@ -347,6 +351,6 @@ class ClimateDriver(ChipDriver):
     """Driver of a BME280 through `bmp280`: temperature in K, relative humidity as a ratio, pressure in Pa."""
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
-        """Return the quantity that `measure` selects, or `out-of-range` without a value."""
+        """Return the quantity that `measure` selects, or an `out-of-range` reading without a value."""
         what = _CLIMATE[self._measure]
         return what.range.reading(what.si(read_number(directory / what.attribute)))

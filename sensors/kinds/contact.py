@@ -2,13 +2,13 @@
 
 A switch reports its changes, a runtime sensor its total running time. The level of the pin has priority: it
 is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS` the kernel's
-debounce is also made to read it again. Edges say when the level changed, and how often. The two are compared,
-and a difference is reported. A contact that stays active emits a sample once per window, so that a crash
-loses no more of its running time than that.
+debounce is also made to read it again. Edges tell when the level changed, and how often. Levels and edges are
+compared, and a difference is reported. A contact that stays active emits a sample once per window, so that a
+crash loses at most one window of its running time.
 
-Time that passes while the driver is closed does not count as running time. A contact that changes all the
-time (`noisy`) is counted, but its level is reported at polls only. A contact that never stays still for the
-debounce time makes no edges in the kernel: its state becomes `disagrees` after a while.
+Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
+all the time (`noisy`) are counted, but its level is reported only at polls. A contact that never stays still
+for the debounce time makes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
 from collections.abc import Callable
@@ -25,16 +25,16 @@ from sensors.settings import ContactOptions, Pull, SensorSettings
 from sensors.state import SensorState
 
 RESYNC_NS: Final = 10_000_000_000
-"""Interval at which the kernel's debounce is made to read the pin again, in nanoseconds.
+"""Interval, in nanoseconds, at which the kernel's debounce is made to read the pin again.
 
-A missed interrupt cannot mislead for longer than this.
+A missed interrupt causes a wrong level for at most this time.
 """
 
 _PULL_UP: Final = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}
 
 
 class ContactDevice(DigitalInputDevice):
-    """gpiozero's input device, which also calls `on_change(ticks, level)` when its pin changes."""
+    """A gpiozero input device that also calls `on_change(ticks, level)` when its pin changes."""
 
     def __init__(
         self, options: ContactOptions, *, pin_factory: GpiodFactory, on_change: Callable[[int, bool], None]
@@ -44,14 +44,13 @@ class ContactDevice(DigitalInputDevice):
             super().__init__(
                 options.pin,
                 pull_up=_PULL_UP[options.pull],
-                # gpiozero derives it from the pull, and accepts it only where there is none
+                # gpiozero derives this from the pull, and accepts it only where there is no pull
                 active_state=not options.active_low if options.pull is Pull.NONE else None,
                 bounce_time=options.debounce_s or None,
                 pin_factory=pin_factory,
             )
         except BaseException:
-            # gpiozero keeps the reservation of a device that failed for as long as its exception is
-            # referenced
+            # gpiozero keeps the reservation of a device that failed as long as its exception is referenced
             pin_factory.release_pins(self, options.pin)
             raise
 
@@ -66,7 +65,7 @@ def is_active(options: ContactOptions, *, level: bool) -> bool:
 
 
 class ContactDriver(Driver):
-    """Driver of a contact to ground or to a voltage; the pin's lock guards its state."""
+    """Driver of a contact to ground or to a voltage; the lock of the pin guards the driver's state."""
 
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
@@ -106,7 +105,7 @@ class ContactDriver(Driver):
                 raise
 
     def _changed(self, ticks: int, level: bool) -> None:
-        """Handle a change of the pin; called with its lock held."""
+        """Handle a change of the pin; called with the pin's lock held."""
         tracker, device = self._tracker, self._device
         if tracker is None or device is None:
             return  # `open` has not read the pin yet, and will do so
@@ -120,7 +119,7 @@ class ContactDriver(Driver):
             self._say(self._sample(tracker))
 
     def poll(self, now_ns: int) -> None:
-        """Read the level again, and emit a sample if anything is new."""
+        """Read the level again, and emit a sample if anything has changed."""
         device, tracker = self._device, self._tracker
         if device is None or tracker is None:
             raise DriverError(f"{self.settings.id} is not open")
@@ -158,7 +157,7 @@ class ContactDriver(Driver):
         self._emit(sample)
 
     def close(self) -> None:
-        """Release the pin for other users."""
+        """Release the pin, so that others can use it."""
         device = self._device
         if device is not None:
             device.close()

@@ -1,4 +1,4 @@
-"""Kind `manual`: a sensor whose values people read off and type in.
+"""Kind `manual`: a sensor whose values people read from a gauge and type in.
 
 It has no wire, so it has no faults and does not become stale.
 """
@@ -28,7 +28,7 @@ class ManualDriver(Driver):
     def submit(self, value: Value) -> Sample:
         """Emit a value in the sensor's unit, with the present time, and return the sample.
 
-        Raises `ValueError` for a value that is not of the sensor's type, and `DriverError` if the driver is
+        Raises `ValueError` for a value of another type than the sensor's, and `DriverError` if the driver is
         not open.
         """
         if self._emit is None:

@@ -1,11 +1,11 @@
 """Kind `pulse`: pulses on a pin, counted by the kernel's numbers and timed by its time stamps.
 
-Uses gpiod's edge events directly: each pulse is one event, numbered by the kernel before it is buffered. The
-GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor costs no more than 25 wake-ups a
-second; the buffer suffices for 25 kHz. If it overflows all the same, the numbers still yield the count and
-the stamps the rate: the value is right, and the sample has the state `edges-lost`.
+The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before it
+buffers it. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
+wake-ups a second. The buffer is sufficient for 25 kHz. If it overflows all the same, the numbers still yield
+the count and the stamps the rate: the value is right, and the sample has the state `edges-lost`.
 
-Pulses that come while the driver is closed are not counted.
+Pulses that arrive while the driver is closed are not counted.
 """
 
 import threading
@@ -25,24 +25,25 @@ from sensors.settings import Pull, PulseOptions, SensorSettings
 from sensors.state import SensorState
 
 EVENTS: Final = 1024
-"""The most events that the kernel buffers for a request.
+"""Largest number of events that the kernel buffers for one request.
 
-In `gpiolib-cdev.c` this is 16 for each of `GPIO_V2_LINES_MAX`.
+In `gpiolib-cdev.c` this is 16 times `GPIO_V2_LINES_MAX`.
 """
 NAP_NS: Final = 40_000_000
 KERNEL_DEBOUNCE_S: Final = 0.01
-"""Shortest debounce in seconds that is left to the kernel.
+"""Shortest debounce time in seconds that is left to the kernel.
 
-The kernel's debounce counts in ticks of up to 10 ms: with a shorter one it would swallow fast pulses
+The kernel's debounce counts in ticks of up to 10 ms: with a shorter time it would swallow fast pulses
+entirely. The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows
+another too soon is not counted.
 entirely. So a shorter debounce is done here, by the time stamps: a pulse that follows another too soon is not
-counted.
 """
 
 _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}
 
 
 class PulseLine:
-    """A line and its meter, emptied by the watcher and by polls; `lock` guards both."""
+    """A line and its pulse meter, emptied by the watcher and by polls; `lock` guards both."""
 
     def __init__(self, request: gpiod.LineRequest, meter: PulseMeter) -> None:
         self.lock = threading.Lock()
@@ -52,7 +53,10 @@ class PulseLine:
         self._broken: OSError | None = None
 
     def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has a pulse; None once closed."""
+        """Return the file descriptor that is readable when the kernel has a pulse.
+
+        None once the line is closed.
+        """
         with self.lock:
             return None if self._request is None else self._request.fd
 
@@ -70,9 +74,9 @@ class PulseLine:
                 self.wake = NextCall(now_ns + NAP_NS, on_events=False) if taken else NextCall()
 
     def take(self) -> int:
-        """Empty the kernel's buffer with `lock` held, and return the number of pulses.
+        """Empty the kernel's buffer, and return the number of pulses taken; `lock` must be held.
 
-        Raises `OSError`, including one from an earlier `service`.
+        Raises `OSError`, including an error that an earlier `service` has caught.
         """
         assert self._request is not None
         if self._broken is not None:
@@ -91,7 +95,7 @@ class PulseLine:
 
 
 class PulseDriver(Driver):
-    """Driver of a sensor with pulses per unit: a tachometer, a flow meter, an anemometer."""
+    """Driver of a sensor that gives pulses per unit, such as a tachometer, a flow meter or an anemometer."""
 
     def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
         super().__init__(settings)
@@ -133,7 +137,7 @@ class PulseDriver(Driver):
         self._watcher.add(self._line)
 
     def poll(self, now_ns: int) -> None:
-        """Emit the rate of pulses, or the total in units."""
+        """Emit the rate of the pulses, or their total, in the sensor's unit."""
         line, emit, options = self._line, self._emit, self._options
         if line is None or emit is None:
             raise DriverError(f"{self.settings.id} is not open")

@@ -1,6 +1,7 @@
-"""The table from kinds of sensors to their drivers.
+"""Table of the driver for each kind of sensor.
 
-The GPIO library is imported when the first sensor on a pin is made: a vessel without one does not need it.
+The GPIO library is imported when the first sensor on a pin is made: a vessel without such sensors does not
+need it.
 """
 
 import logging
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class DriverContext:
-    """Resources that the drivers of one process share; made once, closed after the drivers."""
+    """Resources that the drivers of one process share; made once, and closed after the drivers."""
 
     def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
         self.clock = clock
@@ -36,7 +37,7 @@ class DriverContext:
 
     @property
     def gpio(self) -> "GpioContext":
-        """The header's GPIO, which takes no hardware before a driver opens."""
+        """The header's GPIO, which takes no hardware before a driver opens a pin."""
         if self._gpio is None:
             from sensors.gpio.context import GpioContext
 
@@ -77,11 +78,11 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "simulated": lambda settings, _context: SimulatedDriver(settings),
     "replay": lambda settings, _context: ReplayDriver(settings),
 }
-"""Functions that make a driver, by the key `kind` of `sensors.toml`."""
+"""Function that makes the driver, by the key `kind` of `sensors.toml`."""
 
 
 def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
-    """Return the driver of one sensor, not yet open: no hardware or file is touched.
+    """Return the driver of one sensor, not yet open: no hardware and no file is touched.
 
     Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind. Settings
     from `sensors.toml` cause neither.
@@ -90,7 +91,7 @@ def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
 
 
 class UnmadeDriver(Driver):
-    """Placeholder for a driver that could not be made: its sensor is `failed`, and the others record."""
+    """Placeholder for a driver that could not be made: its sensor is `failed`, the other sensors record."""
 
     def __init__(self, settings: SensorSettings, why: Exception) -> None:
         super().__init__(settings)
@@ -98,7 +99,7 @@ class UnmadeDriver(Driver):
         self.interval_ns = None
         self._why = f"the driver could not be created ({type(why).__name__}: {why}); see the log for details"
 
-    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # it has nothing to say
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # there is nothing to emit
         """Raise `DriverError` with the reason why the driver could not be made."""
         raise DriverError(self._why)
 
@@ -107,7 +108,7 @@ class UnmadeDriver(Driver):
 
 
 def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:
-    """Return a driver for each sensor, in their order.
+    """Return a driver for each sensor, in the order of `sensors`.
 
     A driver that cannot be made, whatever its factory raises, is replaced with an `UnmadeDriver`, and the
     error is logged.

@@ -1,9 +1,9 @@
 """Kind `replay`: plays a recording as if it were live.
 
 A recording is a CSV file with the columns time (ISO 8601, or seconds), path and value (SI). Every row of the
-sensor's path is emitted exactly once, in the file's order, at the boot-clock time that keeps the recording's
-spacing divided by `speed`. A row that is emitted late keeps the time at which it was due. Sensors that play
-different paths of one file stay in step, because time counts from the file's first row.
+sensor's path is emitted exactly once, in the file's order, at a boot-clock time. The spacing of these times
+is the recording's spacing divided by `speed`. A row that is emitted late keeps the time at which it was due.
+Sensors that play different paths of one file stay in step, because time counts from the file's first row.
 """
 
 import csv
@@ -20,14 +20,14 @@ from sensors.sample import Sample, Totals
 from sensors.settings import ReplayOptions, SensorSettings
 
 POLL_NS: Final = 50_000_000
-"""Interval in nanoseconds at which due rows are looked for.
+"""Interval, in nanoseconds, at which the driver looks for rows that are due.
 
-It limits how late a row may be emitted, not how exact its time is.
+It limits how late a row may be emitted, not how accurate the row's time is.
 """
 MOST_S: Final = 1e10
 """Longest recording in seconds: 317 years.
 
-A longer one is an overflow in the program that wrote the file.
+A longer one shows an overflow in the program that wrote the file.
 """
 
 
@@ -41,16 +41,16 @@ class RecordingRow:
 
 
 MOST_ROWS: Final = 1_000_000
-"""Most rows of one file: a day of ten paths at 1 Hz.
+"""Largest number of rows in one file: a day of ten paths at 1 Hz is 864,000.
 
 A small board reads a million rows in a minute.
 """
 _MOST_NAMED: Final = 20
-"""Most paths that a message lists."""
+"""Largest number of paths that a message lists."""
 
 
 class RecordingRows(Sequence[RecordingRow]):
-    """Sequence of rows that takes 16 bytes for each, because there may be a million."""
+    """Sequence of rows that takes 16 bytes for each row, because there may be a million."""
 
     def __init__(self) -> None:
         self._offsets, self._values = array("q"), array("d")
@@ -75,23 +75,26 @@ class RecordingRows(Sequence[RecordingRow]):
 
 @dataclass(frozen=True, slots=True)
 class PathRecording:
-    """The rows of one path."""
+    """Rows of one path of a recording."""
 
     rows: Sequence[RecordingRow]
     length_ns: int
-    """Time in nanoseconds at which the next round begins, if the recording repeats.
+    """Time in nanoseconds at which the next repetition begins, if the recording repeats.
 
-    This is one mean spacing of rows after the file's last row.
+    This is the time of the file's last row plus the mean spacing of its rows.
     """
 
 
 def rows(file: Path, path: str) -> tuple[RecordingRow, ...]:
-    """Return the recording's rows of `path`, in order; raise `DriverError` with file and line on an error."""
+    """Return the recording's rows for `path`, in order.
+
+    Raise `DriverError` with file and line on an error.
+    """
     return tuple(load(file, path).rows)
 
 
 def load(file: Path, path: str) -> PathRecording:
-    """Read a recording; rows of other paths than `path` only count for its length.
+    """Read the rows for `path` from a recording; the other rows only count towards its length.
 
     Raises `DriverError` on any failure, whatever the file contains.
     """
@@ -126,7 +129,7 @@ def load(file: Path, path: str) -> PathRecording:
 
 
 def _read(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, int, str, float]]:
-    """Yield line number, offset in ns, path and value of each row."""
+    """Yield the line number, offset in ns, path and value of each row."""
     reader = csv.DictReader(lines)
     missing = {"time", "path", "value"} - set(reader.fieldnames or ())
     if missing:
@@ -161,8 +164,7 @@ def _time(text: str) -> datetime | float:
 def _between(first: datetime | float, time: datetime | float) -> int:
     """Return the time from `first` to `time` in nanoseconds.
 
-    Raises `TypeError` if one has a date or zone and the other has none, and `ValueError` if the time is too
-    long.
+    Raises `TypeError` if only one of the two has a date or zone, and `ValueError` if the time is too long.
     """
     if isinstance(first, datetime) and isinstance(time, datetime):
         offset = time - first
@@ -188,7 +190,7 @@ def _value(text: str) -> float:
 
 
 class ReplayDriver(Driver):
-    """Driver that plays a recording from the moment it is first opened."""
+    """Driver that plays a recording, starting when it is first opened."""
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
@@ -211,7 +213,7 @@ class ReplayDriver(Driver):
         return recording is not None and not self._options.repeat and self._next >= len(recording.rows)
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
-        """Read the whole recording, or after a `close` continue at the same row.
+        """Read the whole recording, or, after a `close`, continue at the same row.
 
         Raises `DriverError` if the recording cannot be read.
         """
@@ -220,7 +222,7 @@ class ReplayDriver(Driver):
         self._emit = emit
 
     def poll(self, now_ns: int) -> None:
-        """Emit every row that is due, including late ones."""
+        """Emit every row that is due by now, including late ones."""
         if self._recording is None or self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")
         if self._start_ns is None:

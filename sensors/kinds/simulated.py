@@ -1,7 +1,7 @@
-"""Kind `simulated`: a sensor that plays a model of `simulation_models`, and its faults on request.
+"""Kind `simulated`: a sensor that plays a model of `simulation_models`, with wiring faults if configured.
 
-Numbers are emitted at every poll, a contact (unit `bool`) when it changes, with its totals, as real drivers
-do. The samples depend only on the seed, the sensor's id and the times of the polls.
+Numbers are emitted at every poll. A contact (unit `bool`) is emitted with its totals when it changes, as real
+drivers do. The samples depend only on the seed, the sensor's id and the times of the polls.
 """
 
 import zlib
@@ -22,7 +22,7 @@ _DETAIL: Final = {
 
 
 class SimulatedDriver(Driver):
-    """Driver that plays a model from the moment it is first opened."""
+    """Driver that plays a model, starting when it is first opened."""
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
@@ -81,5 +81,5 @@ class SimulatedDriver(Driver):
             self._emit(Sample(self.settings.id, now_ns, level, totals=self._totals))
 
     def close(self) -> None:
-        """Stop emitting samples; `open` continues."""
+        """Stop emitting samples; a later `open` continues."""
         self._emit = None

@@ -1,6 +1,7 @@
 """Behaviour of simulated machinery, as pure functions of a seed and the time.
 
-The same seed, grain and time always yield the same value, in any order of calls; no state is kept between
+The same seed, grain and time always yield the same value, in whatever order the functions are called; no
+state is kept between
 calls. The *seed* decides what happens (when the engine starts, when the door opens). Sensors with the same
 seed are consistent with each other: the battery charges while the engine runs. The *grain* decides the noise,
 so two sensors with the same seed still differ. Time is in seconds since the sensor was first opened, from 0
@@ -18,7 +19,7 @@ _MASK: Final = (1 << 64) - 1
 
 
 def chance(seed: int, *numbers: int) -> float:
-    """Return a number from 0 up to 1 that depends only on the arguments (the SplitMix64 finaliser)."""
+    """Return a number >= 0 and < 1 that depends only on the arguments (SplitMix64 finaliser)."""
     word = seed
     for number in numbers:
         word = (word * 31 + number + 0x9E3779B97F4A7C15) & _MASK
@@ -52,20 +53,20 @@ _CRANK_HZ, _IDLE_HZ = 4.0, 13.3
 def engine_run(seed: int, cycle: int) -> tuple[float, float]:
     """Return the times at which the engine starts and stops in a cycle, in seconds.
 
-    It starts within 20 s and runs for 6 to 9 minutes.
+    The engine starts within 20 s after the cycle begins and runs for 6 to 9 minutes.
     """
     start = cycle * ENGINE_CYCLE_S + 5.0 + 15.0 * chance(seed, cycle, 2)
     return start, start + 360.0 + 180.0 * chance(seed, cycle, 3)
 
 
 def engine_runs(seed: int, t_s: float) -> bool:
-    """Return True if the engine is running or being cranked."""
+    """Return True if the engine is running or is being cranked."""
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
     return start <= t_s < stop
 
 
 def engine_hz(seed: int, grain: int, t_s: float) -> float:
-    """Return revolutions in Hz over one run of the engine.
+    """Return the revolutions in Hz at `t_s`, over one run of the engine.
 
     The engine cranks, warms up at idle, cruises, cools down at idle, and coasts to a stop.
     """
@@ -102,12 +103,12 @@ def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
 
 
 def bilge_m(seed: int, grain: int, t_s: float) -> float:
-    """Return the depth of water in m: it rises slowly, falls fast, and moves as the boat rolls."""
+    """Return the depth of water in m, which rises slowly, falls fast, and moves as the boat rolls."""
     return max(0.0, _bilge(seed, t_s)[0] + 0.002 * math.sin(t_s * 2.3) + 0.0005 * hiss(grain, t_s))
 
 
 def bilge_high(seed: int, t_s: float) -> bool:
-    """Return True if the float switch is closed."""
+    """Return True if the bilge's float switch is closed."""
     return _bilge(seed, t_s)[1]
 
 
@@ -118,7 +119,7 @@ _FILL_S: Final = 60.0
 
 
 def tank_ratio(seed: int, grain: int, t_s: float) -> float:
-    """Return the level of the sloshing tank as a ratio; 1 is full."""
+    """Return the level of the tank, which sloshes, as a ratio; 1 is full."""
     into = (t_s + 0.6 * TANK_CYCLE_S * chance(seed, 7)) % TANK_CYCLE_S
     drained = min(into / (TANK_CYCLE_S - _FILL_S), (TANK_CYCLE_S - into) / _FILL_S)
     sway = 0.5 + 0.5 * drift(seed, t_s, 20.0)
@@ -130,7 +131,7 @@ def tank_ratio(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_a(seed: int, grain: int, t_s: float) -> float:
-    """Return the current into the battery in A."""
+    """Return the current into the battery in A; it is negative while the battery discharges."""
     fridge = 4.5 if (t_s + 100.0 * chance(seed, 8)) % 100.0 < 40.0 else 0.0
     load = 2.2 + fridge + 0.8 * drift(seed, t_s, 60.0)
     start, stop = engine_run(seed, math.floor(t_s / ENGINE_CYCLE_S))
@@ -139,7 +140,9 @@ def battery_a(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_v(seed: int, grain: int, t_s: float) -> float:
-    """Return the voltage in V: it sags under load, rises to 14.2 V under charge, and settles afterwards.
+    """Return the battery's voltage in V.
+
+    It sags under load, rises to 14.2 V under charge, and settles afterwards.
 
     Settling takes about a minute.
     """
@@ -155,7 +158,7 @@ def battery_v(seed: int, grain: int, t_s: float) -> float:
 
 
 def battery_ratio(seed: int, grain: int, t_s: float) -> float:
-    """Return the state of charge as a ratio, which changes in a slow wave."""
+    """Return the battery's state of charge as a ratio, which follows a slow wave."""
     return 0.8 + 0.12 * drift(seed, t_s, 1800.0) + 0.0005 * hiss(grain, t_s)
 
 
@@ -165,9 +168,9 @@ _COOLANT_TAU_S: Final = 150.0
 
 
 def coolant_k(seed: int, grain: int, t_s: float) -> float:
-    """Return the temperature in K of a first-order body that the engine heats by 62 K.
+    """Return the coolant's temperature in K: a first-order body that the engine heats by 62 K.
 
-    It is the sum of the heat that remains from each of the last runs.
+    The temperature is the sum of the heat that remains from each of the most recent runs.
     """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     heat = 0.0
@@ -199,12 +202,12 @@ Waveform = Callable[[int, int, float], float]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Entry for a value of the key `model`."""
+    """Waveforms for one value of the key `model`."""
 
     numbers: dict[str, Waveform]
-    """Waveforms by unit; the empty key is for any other unit."""
+    """Waveforms by unit; the empty key applies to any other unit."""
     active: Callable[[int, float], bool]
-    """Function that yields the same machinery as a contact, for the unit `bool`."""
+    """Function that shows the same machinery as a contact, for the unit `bool`."""
 
 
 MODELS: Final[dict[str, Model]] = {
@@ -221,7 +224,7 @@ _FAULTS: Final = (SensorState.OPEN, SensorState.SHORT, SensorState.STALE)
 
 
 def wire_fault(grain: int, t_s: float) -> SensorState | None:
-    """Return the wiring fault that a sensor with `faults` simulates, or None.
+    """Return the wiring fault of a sensor with `faults` at `t_s`, or None if there is none at that time.
 
     There is a fault in two of three slots, for 4 to 10 s.
     """

@@ -1,9 +1,9 @@
-"""Chips that have a kernel driver, as sysfs shows them: finds a chip's directory, reads its attributes.
+"""Chips that have a kernel driver: finds a chip's directory in sysfs, and reads its attributes.
 
-Defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt there, and
-which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says what was
-looked for, what was found, and what to do. Raw numbers are not converted to quantities here: `bus` and
-`analog` do that.
+This module defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt
+there, and which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says
+what was looked for, what was found, and what to do. Raw numbers are not converted to quantities here: `bus`
+and `analog` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
 `Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`; the overlays in
@@ -25,7 +25,10 @@ _NOT_THERE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
 
 
 class UnreadableError(DriverError):
-    """An attribute could not be read; `errno` distinguishes a chip's own fault from a missing chip."""
+    """The kernel refused to read an attribute.
+
+    `errno` distinguishes a chip's own fault from a missing chip.
+    """
 
     def __init__(self, text: str, number: int) -> None:
         super().__init__(text)
@@ -38,7 +41,7 @@ class UnreadableError(DriverError):
 
 
 class Wiring(Enum):
-    """Kind of wiring between a chip and the Pi: its device names in sysfs and the form of its addresses."""
+    """Way of connecting a chip to the Pi: its device names in sysfs, and the form of its addresses."""
 
     I2C = ("I2C", re.compile(r"(\d+)-([0-9a-f]{4})"), 16, "0x{:02x}", 1)
     SPI = ("SPI", re.compile(r"spi(\d+)\.(\d+)"), 10, "chip select {}", 0)
@@ -52,7 +55,7 @@ class Wiring(Enum):
         self._address = address
 
     def place(self, device: str) -> tuple[int, int] | None:
-        """Return bus and address from a device's directory name (`1-0076`, `spi0.1`), or None."""
+        """Return the bus and address in a device's directory name (`1-0076`, `spi0.1`), or None."""
         match = self._node.fullmatch(device)
         return (int(match[1]), int(match[2], self._base)) if match else None
 
@@ -61,13 +64,13 @@ class Wiring(Enum):
         return f"{self.title.lower()}-{self.usual_bus if bus is None else bus}"
 
     def describe(self, bus: int | None, address: int | None) -> str:
-        """Return a place in words, such as `i2c-1, 0x76`."""
+        """Return a description of a bus and an address, such as `i2c-1, 0x76`."""
         where = f"any {self.title} bus" if bus is None else self.lane(bus)
         return where if address is None else f"{where}, {self._address.format(address)}"
 
 
 class Subsystem(Enum):
-    """Folder of the kernel's devices: its path, the devices' names, and the path to a bus device."""
+    """A class of the kernel's devices: its folder, its devices' names, and the path to the bus device."""
 
     IIO = ("sys/bus/iio/devices", "iio:device*", "..")
     HWMON = ("sys/class/hwmon", "hwmon*", "device")
@@ -87,18 +90,18 @@ class Chip:
     subsystem: Subsystem
     wiring: Wiring
     names: frozenset[str]
-    """Possible values of the attribute `name`."""
+    """Values that the attribute `name` may have for this chip."""
     usual_address: int
     overlay: Callable[[int, int], str] | None
-    """Function from bus and address to the `dtoverlay=` in config.txt that makes the kernel bind the chip.
+    """Function that returns, for a bus and an address, the `dtoverlay=` that makes the kernel bind the chip.
 
-    None if no overlay does.
+    None if there is no such overlay.
     """
     device: str = ""
     """Name of the chip for an I2C bus's `new_device`, where there is no overlay."""
 
     def binding(self, bus: int, address: int) -> str:
-        """Return the instruction, in words, that makes the kernel bind the chip."""
+        """Return the instruction, for people, that makes the kernel bind the chip."""
         if self.overlay is not None:
             return config_line(self.overlay(bus, address))
         return (
@@ -107,9 +110,9 @@ class Chip:
         )
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
-        """Return the chip's directory; without `bus` or `address` it must be the only one of its kind.
+        """Return the chip's directory; without `bus` or `address` the chip must be the only one of its type.
 
-        Raises `DriverError` if it is not there (with what to add to config.txt) or is not the only one.
+        Raises `DriverError` if it is missing (with what to add to config.txt) or is not the only one.
         """
         everywhere = _devices(root, self)
         places = {
@@ -139,7 +142,7 @@ class Chip:
 
 
 def _devices(root: Path, chip: Chip) -> dict[tuple[int, int], Path]:
-    """Return the directories of this type of chip, by bus and address."""
+    """Return the directories of all chips of a type, by bus and address."""
     directories = {}
     for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
         device = (directory.resolve() / chip.subsystem.parent).resolve().name
@@ -153,13 +156,13 @@ def _name(directory: Path) -> str:
     try:
         return read_text(directory / "name")
     except UnreadableError:
-        return ""  # it disappeared during the search, or has no name: not the one we look for
+        return ""  # it disappeared during the search, or has no name: not the chip that we look for
 
 
 def find_thermometer(root: Path, address: str | None) -> Path:
-    """Return the directory of the DS18B20 with this address (`28-0316a2…`), or with None of the only one.
+    """Return the directory of the DS18B20 with this address (`28-0316a2…`); with None, that of the only one.
 
-    Raises `DriverError` if it is not there or is not the only one.
+    Raises `DriverError` if the thermometer is missing, or if there are several and no address was given.
     """
     folder = root / "sys/bus/w1/devices"
     if not folder.is_dir():
@@ -180,7 +183,7 @@ def find_thermometer(root: Path, address: str | None) -> Path:
 
 
 def read_text(attribute: Path) -> str:
-    """Return an attribute's text, without surrounding white space, or raise `UnreadableError`."""
+    """Return an attribute's text, without surrounding white space; raise `UnreadableError` on failure."""
     try:
         return attribute.read_bytes().decode("ascii", "replace").strip()
     except OSError as error:
@@ -190,7 +193,7 @@ def read_text(attribute: Path) -> str:
 
 
 def read_number(attribute: Path) -> float:
-    """Return an attribute's number; raise `UnreadableError` also if the text is not a number."""
+    """Return an attribute's number; raise `UnreadableError` on failure, or if the text is not a number."""
     text = read_text(attribute)
     try:
         number = float(text)
@@ -204,19 +207,19 @@ def read_number(attribute: Path) -> float:
 
 
 def new_device(bus: int) -> Path:
-    """Return the file through which an I2C bus learns of a chip."""
+    """Return the file that tells the kernel that a chip is on an I2C bus."""
     return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
 
 
 def config_line(overlay: str) -> str:
-    """Return the instruction for a missing overlay, in words."""
+    """Return the instruction, for people, to add a missing overlay."""
     return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
 
 
 def _i2c(overlay: str) -> Callable[[int, int], str]:
     """Return a function that formats the overlay of an I2C chip.
 
-    The bus is a parameter of the overlay unless it is the header's own.
+    The bus is written as a parameter of the overlay, unless it is the header's own bus.
     """
     return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
 
@@ -267,7 +270,7 @@ CHIPS: Final[dict[str, Chip]] = {
         Wiring.I2C,
         frozenset({"ina219", "ina220"}),
         0x40,
-        None,  # Raspberry Pi OS has a driver, yet no overlay
+        None,  # Raspberry Pi OS has a driver for it, but no overlay
         "ina219",
     ),
     "ina226": Chip(

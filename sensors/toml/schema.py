@@ -2,8 +2,8 @@
 
 A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
 key becomes a `FileProblem` with its line, and the reading continues. Parsers take a value as TOML has it,
-return the typed one, and raise `InputError` in words. Any other exception, from a parser or from a check,
-becomes a `FileProblem` too: the content of a file never ends the program that reads it.
+return the typed one, and raise `InputError` with a message for people. Any other exception, from a parser or
+from a check, becomes a `FileProblem` too: the content of a file never ends the program that reads it.
 """
 
 import math
@@ -20,7 +20,7 @@ from .toml_lines import Place
 
 Parser = Callable[[Any], Any]
 Advice = tuple[str, str]
-"""Pair of what is wrong and what to do."""
+"""Pair of the description of a problem and its remedy."""
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -32,7 +32,7 @@ class Key:
     default: Any = None
     """Value if the key is missing."""
     required: str = ""
-    """Example of a key that must be present, shown if it is missing (`pin = 17`); empty for an optional key.
+    """Example of a key that must be present (`pin = 17`), shown if it is missing; empty for an optional key.
     """
 
 
@@ -40,7 +40,7 @@ Schema = Mapping[str, Key]
 
 
 class Table:
-    """A table of a file, and the problems in the whole file so far (shared by all its tables)."""
+    """A table of a file, with the list of problems found in the whole file (shared by all its tables)."""
 
     def __init__(
         self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[FileProblem]
@@ -51,7 +51,7 @@ class Table:
         self.problems = problems
         self.place = place
         self.faulty: set[str] = set()
-        """Keys whose values must not be used."""
+        """Keys whose values are wrong and must not be used."""
         self._file = file
 
     @classmethod
@@ -60,7 +60,7 @@ class Table:
         return cls(file, file.data, (), "", list(file.problems))
 
     def line(self, *below: str | int) -> int | None:
-        """Return the line of this table, or of an element in it; None if it is not known."""
+        """Return the line of this table or of an element in it; None if the line is not known."""
         return self._file.line((*self.place, *below))
 
     def complain(
@@ -80,9 +80,11 @@ class Table:
         )
 
     def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:
-        """Return the table's values by key, parsed or default; a wrong value is reported and None.
+        """Return the table's values by key, parsed or default.
 
-        `elsewhere` explains keys that are unknown here but valid elsewhere.
+        A wrong value is reported, and is None in the result.
+
+        `elsewhere` explains keys that are unknown in this table but valid in another place.
         """
         for key in self.data:
             if key not in schema:
@@ -99,7 +101,7 @@ class Table:
         return values
 
     def value(self, key: str, parser: Parser) -> Any:
-        """Return one key's value, parsed; None if it is wrong."""
+        """Return the parsed value of one key; None if the value is wrong."""
         raw = self.data[key]
         if raw == UNREADABLE:
             self.faulty.add(key)
@@ -114,9 +116,9 @@ class Table:
 
     @contextmanager
     def guarded(self, key: str = "") -> Iterator[None]:
-        """Turn an exception of the block into a problem of this table, or of one of its keys.
+        """Turn an exception raised in the block into a problem of this table, or of one of its keys.
 
-        The rest of the block is skipped, and its result is then missing.
+        The rest of the block is then skipped.
         """
         try:
             yield
@@ -135,7 +137,7 @@ class Table:
             text = "this key is not known"
             remedy = f'Did you mean "{near}"?' if near else f"Known keys: {', '.join(schema)}."
         if near and near not in self.data:
-            self.faulty.add(near)  # one misspelling, one report: it is not missing too
+            self.faulty.add(near)  # one misspelling, one report: the key is not missing too
         self.complain(key, text, remedy)
 
     def _missing(self, key: str, example: str) -> None:
@@ -143,7 +145,7 @@ class Table:
             self.complain(key, "this key is missing", f"Add, for example: {example}")
 
     def tables(self, key: str, label: str = "") -> "list[Table]":
-        """Return the tables under a key that contains one or a list of them; empty if the key is missing."""
+        """Return the tables under a key that contains one table or a list; empty if the key is missing."""
         raw = self.data.get(key)
         if raw is None:
             return []
@@ -208,7 +210,7 @@ def boolean(raw: Any) -> bool:
 
 
 def integer(low: int, high: int) -> Parser:
-    """Return a parser for a whole number in a range, both ends included."""
+    """Return a parser for a whole number from `low` to `high`, both included."""
 
     def parser(raw: Any) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int):
@@ -231,7 +233,7 @@ def _in_range(value: float, low: float, high: float) -> None:
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Parser:
-    """Return a parser for a number without unit in a range, both ends included."""
+    """Return a parser for a number without a unit, from `low` to `high`, both included."""
 
     def parser(raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
@@ -244,7 +246,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Parser:
 
 
 def positive(raw: Any) -> float:
-    """Parse a number above 0, without unit."""
+    """Parse a number above 0 without a unit."""
     value: float = number()(raw)
     if value <= 0:
         raise InputError(f"{shown(raw)} is not above 0", "It must be more than 0.")
@@ -254,7 +256,7 @@ def positive(raw: Any) -> float:
 def quantity(unit: str, low: str, high: str) -> Parser:
     """Return a parser for a quantity with its unit, converted to the SI unit `unit`.
 
-    The ends of its range are written the same way, and included.
+    `low` and `high`, the limits of the range, are written in the same way, and are both valid.
     """
     least, most = parse(low, unit), parse(high, unit)
 
@@ -270,7 +272,7 @@ def quantity(unit: str, low: str, high: str) -> Parser:
 
 
 def choice(*words: str) -> Parser:
-    """Return a parser that accepts only these words."""
+    """Return a parser that accepts only the given words."""
 
     def parser(raw: Any) -> str:
         if isinstance(raw, str) and raw in words:
@@ -290,7 +292,7 @@ def one_of(enum: type[E]) -> Callable[[Any], E]:
 
 
 def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a parser for a list whose elements `parser` accepts."""
+    """Return a parser for a list; `parser` parses each element."""
 
     def parse_list(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, list):
@@ -322,7 +324,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def unique(tables: Iterable[tuple[Table, object]], key: str, what: str, remedy: str) -> None:
-    """Report every value that an earlier table already has; None is not a value."""
+    """Report every value that an earlier table already has; None does not count as a value."""
     first: dict[object, Table] = {}
     for table, value in tables:
         if value is None:

@@ -1,10 +1,11 @@
-"""A TOML file with line numbers, and a report of everything that is wrong with it at once.
+"""A TOML file with line numbers, and a single report of everything that is wrong with it.
 
-Reads a file that a person wrote on any machine (CRLF, byte-order mark), defines a problem with it, and
-describes TOML's syntax errors in a fitter's words. Does not know the keys that belong in it: `schema` does.
+This module reads a file that a person wrote on any machine (CRLF, byte-order mark), defines what a problem
+is, and describes TOML's syntax errors in a fitter's words. It does not know the keys that belong in the file:
+`schema` does.
 
-Any content whatsoever leads to a `TomlFile` or to a `ConfigurationError`, whichever exception a library
-raises on the way.
+Any content leads to a `TomlFile` or to a `ConfigurationError`, whatever exception a library raises while it
+is read.
 """
 
 import re
@@ -21,43 +22,43 @@ from sensors.units import DIMENSIONS
 from .toml_lines import Place, locate
 
 MOST_BYTES: Final = 256_000
-"""Most bytes of a configuration.
+"""Largest size of a configuration file in bytes.
 
-It is written by hand, and 500 sensors take less; anything longer is some other file. A file of this size
-takes 100 MB at most while it is read, whatever its content.
+It is written by hand, and 500 sensors take less; a longer file is not a configuration. A file of this size
+takes at most 100 MB of memory while it is read, whatever its content.
 """
 MOST_PARTS: Final = 8
-"""Most names in a dotted key or a header.
+"""Largest number of names in a dotted key or a header.
 
-No key needs more than four, and the parser keeps, for each name, all those before it.
+No key needs more than four, and for each name the parser keeps all the names before it.
 """
 UNREADABLE: Final = "\x00"
-"""Placeholder in the data for a value that is not TOML, whose problem has already been reported.
+"""Placeholder in the data for a value that is not valid TOML, and whose problem has already been reported.
 
 TOML allows this character only as an escape sequence.
 """
 _MOST_REPAIRS: Final = 50
-"""Most syntax errors of one file: more are not a configuration's, and each costs a parse."""
+"""Largest number of syntax errors in a file: a file with more is no configuration, and each costs a parse."""
 _MOST_PARSED: Final = 1_000_000
-"""Most bytes in all parses of a file together: some seconds on a small board."""
+"""Largest number of bytes in all parses of one file together, which take some seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Mistake in a file; `str` is one line: where, what, and what to do."""
+    """Mistake in a file; `str` gives one line that says where it is, what it is, and what to do."""
 
     file: Path
     line: int | None
     key: str
-    """Key with the mistake; empty when it concerns the whole table or file."""
+    """Key with the mistake; empty if the mistake concerns the whole table or file."""
     text: str
     """Description of the mistake, without a full stop."""
     remedy: str = ""
     """Instruction that corrects the mistake, in whole sentences."""
     table: str = ""
-    """Table that the key belongs to, for people: `sensor "bilge-float"`."""
+    """Table that the key belongs to, as shown to people: `sensor "bilge-float"`."""
     column: int | None = None
-    """Column of the mistake, for syntax errors."""
+    """Column of the mistake; set only for syntax errors."""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file.name, self.line, self.column) if part is not None)
@@ -68,7 +69,7 @@ class FileProblem:
 
 
 class ConfigurationError(Exception):
-    """A file is wrong; carries all its problems in the file's order, and `str` has one on each line."""
+    """A file is wrong; it holds all problems in the file's order, and `str` has one on each line."""
 
     def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems: tuple[FileProblem, ...] = tuple(problems)
@@ -83,12 +84,12 @@ class TomlFile:
     data: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[Place, int] = field(default_factory=dict)
     content: bytes | None = None
-    """Bytes of the file; None if there is no such file."""
+    """Bytes of the file; None if the file does not exist."""
     problems: tuple[FileProblem, ...] = ()
-    """Syntax errors that did not prevent the rest from being read: see `UNREADABLE`."""
+    """Syntax errors that did not prevent the rest of the file from being read: see `UNREADABLE`."""
 
     def line(self, place: Place) -> int | None:
-        """Return the line of a table, key or element, or of the nearest parent that has one."""
+        """Return the line of a table, key or element, or of its nearest parent that has one."""
         for length in range(len(place), 0, -1):
             number = self.lines.get(place[:length])
             if number is not None:
@@ -100,7 +101,7 @@ EMPTIED: Final = (
     "the file is empty, perhaps because of a power cut while it was written",
     "Write it again. To use defaults for everything, write a comment: # empty on purpose",
 )
-"""Description and remedy for a file that had content before and is empty now."""
+"""Description and remedy for a file that is empty although it must have had content."""
 
 
 def is_empty(content: bytes) -> bool:
@@ -111,7 +112,7 @@ def is_empty(content: bytes) -> bool:
 def unforeseen(error: Exception) -> tuple[str, str]:
     """Return the description and remedy for an exception that no check foresaw.
 
-    The text contains the exception and where it was raised, so that a report of it can be acted on.
+    The text contains the exception and the place where it was raised, so that a bug report is useful.
     """
     frames = extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
@@ -124,7 +125,7 @@ _LONGEST_REASON: Final = 200
 
 
 def raise_if_any(problems: Iterable[FileProblem]) -> None:
-    """Raise all problems as one `ConfigurationError`, in the order of the file's lines."""
+    """Raise all problems as one `ConfigurationError`, in order of line; do nothing if there are none."""
     in_order = sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
     if in_order:
         raise ConfigurationError(in_order)
@@ -152,10 +153,10 @@ def read(path: Path, *, missing_ok: bool = False) -> TomlFile:
 
 
 def parse(path: Path, content: bytes) -> TomlFile:
-    """Parse a file's bytes; `path` is only for messages.
+    """Parse the content of a file; `path` is used only in messages.
 
-    A line that is not TOML is reported in `problems`, and the rest is read without it, so that one slip does
-    not hide the others. Raises `ConfigurationError` where that is not possible.
+    A line that is not TOML is reported in `problems`, and the rest of the file is parsed without it, so that
+    one mistake does not hide the others. Raises `ConfigurationError` where that is not possible.
     """
     try:
         return _parse(path, content)
@@ -205,7 +206,7 @@ _MANY_PARTS: Final = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_PART}[ \t]*\.[ \t]*){
 
 
 def _check_parts(path: Path, text: str) -> None:
-    """Refuse a key with too many parts: parsing takes memory by the square of their number."""
+    """Refuse a key with too many parts: the memory for parsing grows with the square of their number."""
     for number, row in enumerate(text.split("\n"), start=1):
         if row.count(".") >= MOST_PARTS and _MANY_PARTS.search(row):
             raise _failed(
@@ -283,7 +284,7 @@ _WORDS: Final = (
     ("Invalid date", "this is not a date", "Write it as 2026-05-31, or put text in double quotes."),
     ("character", "there is a character that is not allowed here", "Delete the line and type it again."),
 )
-"""Part of `tomllib`'s message, its meaning, and a remedy; the first that matches applies."""
+"""Part of a message from `tomllib`, what it means, and a remedy; the first entry that matches applies."""
 _NAME: Final = re.compile(r"""\s*([A-Za-z0-9_-]+|"[^"\\]*"|'[^']*')\s*[= \t]""")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)[\s\]]*(?:#.*)?")
 _NUMBER_BEFORE: Final = re.compile(r"=\s*(-?[0-9.]+)\s*$")
@@ -318,7 +319,7 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProble
 
 
 def _repair(rows: list[str], problem: FileProblem) -> bool:
-    """Make a wrong line harmless without changing the meaning of the others; return True if possible."""
+    """Make a wrong line harmless without changing the meaning of the others; return True on success."""
     assert problem.line is not None
     row = rows[problem.line - 1]
     header, name = _HEADER.fullmatch(row), _NAME.match(row)

@@ -1,8 +1,8 @@
-"""Lines of the tables, keys and array elements of a TOML text, which `tomllib` does not report.
+"""Line numbers of the tables, keys and array elements of a TOML text, which `tomllib` does not report.
 
-`locate` walks a text that `tomllib` has accepted and notes the line on which each begins. It understands as
-much of TOML as that needs (TOML 1.0: headers, dotted and quoted keys, strings of all four kinds, arrays,
-inline tables) and checks nothing.
+`locate` walks through a text that `tomllib` has accepted, and notes the line on which each of them begins. It
+understands only the part of TOML that this requires (TOML 1.0: headers, dotted and quoted keys, strings of
+all four kinds, arrays, inline tables) and checks nothing.
 """
 
 import re
@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import Final
 
 Place = tuple[str | int, ...]
-"""Path to a value: names of tables and keys, and numbers of array elements from 0."""
+"""Path to a value: names of tables and keys, and indexes of array elements, from 0."""
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
@@ -29,7 +29,7 @@ _BARE: Final = re.compile(r"[^,\]}#\n]+")  # number, true, false, date (which ma
 def locate(text: str) -> dict[Place, int]:
     """Return the line (from 1) on which each table, key and array element of a valid TOML text begins.
 
-    The line of a table is that of its header, or of the first key that leads through it. Raises
+    The line of a table is that of its header, or of the first dotted key that implies the table. Raises
     `RecursionError` for arrays that are nested too deeply for Python.
     """
     scanner = _Scanner(text)
@@ -44,7 +44,7 @@ class _Scanner:
         self._at = 0
         self._ends = [match.start() for match in re.finditer("\n", text)]
         self._counts: dict[Place, int] = {}
-        """Number of tables so far, for each array of tables."""
+        """Number of tables so far in each array of tables."""
 
     def document(self) -> None:
         table: Place = ()
