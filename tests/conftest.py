@@ -1,7 +1,7 @@
 """Seed for all randomness in tests, printed at the head of each run.
 
-An ordinary run repeats exactly: its seed is fixed, and Hypothesis derives its examples from the tests
-themselves. A run that selects the torture tests draws a fresh seed. `LOGBOAT_SEED` overrides both.
+An ordinary run is reproducible: its seed is fixed, and Hypothesis derives its examples from the tests
+themselves. A run that selects the torture tests uses a new seed. `LOGBOAT_SEED` overrides both.
 """
 
 import gc
@@ -26,7 +26,7 @@ for profile, repeats in (("ordinary", True), ("torture", False)):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed and the profile before workers start, so that workers inherit them."""
+    """Select the seed and the profile before the workers start, so that they inherit them."""
     torture = asks_for_torture(str(config.getoption("markexpr") or ""))
     fresh = str(random.SystemRandom().randrange(1_000_000))
     os.environ.setdefault("LOGBOAT_SEED", fresh if torture else ORDINARY_SEED)
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def asks_for_torture(marks: str) -> bool:
-    """Return True if a `-m` expression selects the full counts."""
+    """Return True if a `-m` expression selects the torture tests."""
     return re.search(r"(?<!not )\btorture\b", marks) is not None
 
 
@@ -47,14 +47,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the tests that a worker has collected; all workers must arrive at the same order."""
+    """Sort the tests that a worker has collected, because all workers must have them in the same order."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without garbage collection, which would look again and again at what stays."""
+    """Collect tests with garbage collection off; it would repeatedly examine objects that stay."""
     gc.disable()
     try:
         return (yield)
@@ -63,7 +63,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude collected tests from garbage collection, because they stay, and there are many."""
+    """Exempt the collected tests from garbage collection, because there are many, and all of them stay."""
     gc.collect()
     gc.freeze()
 

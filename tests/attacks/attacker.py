@@ -1,4 +1,4 @@
-"""Runs an attack in a process of its own, so that its own work does not slow the good client down."""
+"""Runs an attack in a process of its own, so that its work does not slow the good client down."""
 
 import asyncio
 import multiprocessing
@@ -13,21 +13,21 @@ from typing import Any
 from sync.net.tls_identity import TLSIdentity
 
 Facts = dict[str, Any]
-"""Observations of an attack, for the test's assertions."""
+"""Observations that an attack made, for the test's assertions."""
 Begun = Callable[[], None]
-"""Function that an attack calls once it has what it needs, and begins."""
+"""Function that an attack calls when it has everything that it needs, and begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The attacker's knowledge of the vessel."""
+    """The attacker's knowledge of the vessel that it attacks."""
 
     port: int
     fingerprint: str
     password: str
     """Password of every user."""
     vessel: Path
-    """Folder with the identity of another vessel of the fleet: vessel.pem, vessel.key."""
+    """Folder with the identity of another vessel in the fleet: vessel.pem, vessel.key."""
     host: str = "127.0.0.1"
 
     @property
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def identity(self) -> TLSIdentity:
-        """Identity of the other vessel."""
+        """Identity of the other vessel in the fleet."""
         return TLSIdentity.load(self.vessel / "vessel.pem", self.vessel / "vessel.key")
 
 
@@ -45,7 +45,7 @@ Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
 
 
 class Attacker:
-    """Attack that is running in its own process."""
+    """Attack that is running in a process of its own."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -53,7 +53,7 @@ class Attacker:
         self.facts: Facts = {}
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable when there is news."""
+        """Return the file descriptor that becomes readable when the attack has sent news."""
         return self._pipe.fileno()
 
     def hear(self) -> None:
@@ -75,7 +75,7 @@ class Attacker:
 
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
-    """Run an attack, until the end of the block at the latest."""
+    """Run an attack until it is over, at most until the end of the block."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()

@@ -1,4 +1,4 @@
-"""A user's connection with correct BLIP that requests what the user may not see."""
+"""A user's connection that speaks correct BLIP and requests what the user must not see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,9 +19,9 @@ Reply = ResponseReceived | ErrorReceived
 
 
 class Curious:
-    """Connection that is a `sync.net.transport.FrameReceiver`.
+    """Connection of the curious user, as a `sync.net.transport.FrameReceiver`.
 
-    A request gets only the answer that the test sends.
+    The vessel's requests get only the answers that the test sends.
     """
 
     def __init__(self, transport: WebSocketTransport) -> None:
@@ -53,7 +53,7 @@ class Curious:
         return self.replies.pop(number)
 
     async def asked(self, profile: str) -> RequestReceived:
-        """Wait until the vessel sends a request with this profile, and take it."""
+        """Wait until the vessel sends a request with this profile, and return it."""
         await self._until(lambda: any(event.profile == profile for event in self.requests))
         found = next(event for event in self.requests if event.profile == profile)
         self.requests.remove(found)
@@ -106,7 +106,7 @@ class Curious:
 
 @asynccontextmanager
 async def curious(target: Target, who: str) -> AsyncIterator[Curious]:
-    """Connect as a user, for the time of the block."""
+    """Connect as a user for the duration of the block."""
     tls = client_context(pinned=target.fingerprint)
     headers = list(BasicAuthenticator(who, target.password).headers().items())
     made: list[Curious] = []

@@ -1,4 +1,4 @@
-"""An attacker's connection that a listener has admitted: frames made by hand, replies counted."""
+"""An attacker's connection that a listener has admitted: it sends hand-made frames and counts replies."""
 
 import asyncio
 import ssl
@@ -23,7 +23,7 @@ _ENOUGH = 64 * 1024 * 1024
 
 
 class Intruder:
-    """Connection that is a `sync.net.transport.FrameReceiver`, and answers nothing by itself."""
+    """Connection of the attacker, as a `sync.net.transport.FrameReceiver`; it answers nothing on its own."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
@@ -33,9 +33,9 @@ class Intruder:
         self.replies: dict[int, FrameKind] = {}
         """Kind of each complete reply, by the number of the request."""
         self.bodies: dict[int, bytes] = {}
-        """Properties and body of each reply, undecoded."""
+        """Properties and body of each reply, not decoded."""
         self.requests = 0
-        """Number of frames of requests that have arrived."""
+        """Number of frames of requests that have arrived from the vessel."""
         self.problem: Problem | None = None
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
@@ -70,13 +70,13 @@ class Intruder:
         compressed: bool = False,
         no_reply: bool = False,
     ) -> bytes:
-        """Return the only frame of the next request."""
+        """Return the next request as a single frame."""
         self.asked += 1
         flags = (COMPRESSED if compressed else 0) | (NO_REPLY if no_reply else 0)
         return self.maker.frame(self.asked, content(body, properties), flags=flags)
 
     def ask(self, properties: Mapping[str, str], body: bytes = b"", *, compressed: bool = False) -> int:
-        """Send a request in one frame, however large it is, and return its number."""
+        """Send a request in one frame, whatever its size, and return its number."""
         self.write(self.frame(properties, body, compressed=compressed))
         return self.asked
 
@@ -91,25 +91,25 @@ class Intruder:
         self.transport.pause()
 
     async def drained(self) -> None:
-        """Wait until everything has been sent, or the connection is over."""
+        """Wait until everything has been sent or the connection has ended."""
         await self.until(lambda: self.transport.is_writable)
 
     async def answered(self, number: int) -> None:
-        """Wait for the reply to a request, or for the end of the connection."""
+        """Wait for the reply to a request or for the end of the connection."""
         await self.until(lambda: number in self.replies)
 
     async def until(self, holds: Any) -> None:
-        """Wait until received data makes the condition true, or the connection is over."""
+        """Wait until received data makes the condition true or the connection has ended."""
         while not (self.is_over or holds()):
             self._changed.clear()
             await self._changed.wait()
 
     def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
-        """Leave sending and receiving to a BLIP connection, whose events go to `hear`."""
+        """Hand sending and receiving over to a BLIP connection, whose events go to `hear`."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:
-        """Send the frames that this connection has queued, and allow time to receive."""
+        """Send the frames that the BLIP connection has queued, and allow time to receive."""
         assert self._speech is not None
         connection, _ = self._speech
         while not self.is_over and (frame := connection.next_frame()) is not None:
@@ -154,7 +154,7 @@ class Intruder:
 
 
 async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
-    """Connect, and return the connection, or None if it was refused."""
+    """Connect, and return the connection; return None if it was refused."""
     try:
         return await Intruder.enter(target, who, **how)
     except (ProblemError, ssl.SSLError, OSError):

@@ -1,8 +1,8 @@
-"""The good client: a user with two devices. In a round, one device writes a note and the other receives it.
+"""The good client: a user with two devices. In each round, one writes a note and the other receives it.
 
-A round is timed from the writing of the note until the other device has it: pushed to the vessel, durable
-there, announced to the other device, requested, and stored. So a round measures everything that the sync
-daemon does for an honest client.
+A round is timed from the writing of the note until the other device has it. The note is pushed to the vessel,
+made durable there, announced to the other device, requested, and stored. So a round measures everything that
+the sync daemon does for an honest client.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Times:
 
 
 class GoodClient:
-    """Both devices of a user, while they are connected."""
+    """The two devices of a user, while they are connected."""
 
     def __init__(self, writer: Database, reader: Database, target: Target, user: str) -> None:
         self.writer = writer
@@ -66,7 +66,7 @@ class GoodClient:
         self._writer.start()
 
     async def stop(self) -> None:
-        """Disconnect both devices, after up to a second for what is in progress."""
+        """Disconnect both devices; allow up to a second for what is in progress."""
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:
@@ -91,7 +91,7 @@ class GoodClient:
 
 @asynccontextmanager
 async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[GoodClient]:
-    """Connect both devices of a user, whose stores are in an existing folder."""
+    """Connect both devices of a user; their stores are in the given folder."""
     async with AsyncExitStack() as stack:
         writer = stack.enter_context(Database.open(folder / "writer.db"))
         reader = stack.enter_context(Database.open(folder / "reader.db"))

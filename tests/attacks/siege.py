@@ -1,6 +1,7 @@
-"""A vessel under attack: its recorder and its sync daemon as real processes, and their required bounds.
+"""A vessel under attack, its recorder and sync daemon as real processes, and the limits that it must keep.
 
-In a run of many tests on few processors the time limits are generous; alone they are the promised ones.
+In a run of many tests on few processors the time limits are generous; in a run alone they are the promised
+ones.
 """
 
 import asyncio
@@ -23,46 +24,46 @@ from .attacker import Attack, Attacker, Facts, Target, attacker
 from .rounds import Times
 
 MEMORY_MIB: Final = 120
-"""Most memory in MiB that the sync daemon may ever use."""
+"""Largest amount of memory in MiB that the sync daemon may ever use."""
 PACE_S: Final = 0.6
-"""Seconds from one arrival to the next: a user's checkpoints are written at most twice a second."""
+"""Seconds between two arrivals, because a user's checkpoints are written at most twice a second."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
-"""User who reads and writes everything that the crew may."""
+"""User who may read and write everything that the crew may; the good client."""
 CREW: Final = "mate"
 """User with the same rights, who attacks."""
 GUEST: Final = "guest"
-"""User who may read alarms, and nothing else."""
+"""User who may read alarms and nothing else."""
 FRIENDS: Final = (CREW, "cook", "boy")
-"""Users with the crew's rights, where several attack."""
+"""Users with the crew's rights, for attacks by several users."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Size of an attack, and the limits by which it is judged."""
+    """Size of an attack, and the limits that the vessel must keep under it."""
 
     is_full: bool
 
     def pick(self, small: T, full: T) -> T:
-        """Return the value that belongs to this size."""
+        """Return the one of the two values that belongs to this size."""
         return full if self.is_full else small
 
     @property
     def worst_s(self) -> float:
-        """Longest duration in seconds of a good client's round."""
+        """Longest permitted duration of a good client's round, in seconds."""
         return 0.5 if self.is_full else 5.0
 
     @property
     def commit_ms(self) -> float:
-        """Milliseconds within which 99.9 % of the recorder's commits are durable."""
+        """Milliseconds within which 99.9 % of the recorder's commits must be durable."""
         return 100.0 if self.is_full else 5_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Measurements of the vessel under an attack."""
+    """Measurements taken while the vessel was under attack."""
 
     times: Times
     """Times of the good client's rounds, from the beginning of the attack until the daemon was idle again."""
@@ -73,7 +74,7 @@ class Report:
     before_mib: float
     """Memory of the sync daemon before the attack."""
     commit: dict[str, float]
-    """Commits of the recorder: count; median, p999 and longest in milliseconds."""
+    """Statistics of the recorder's commits: count; median, p999 and longest in milliseconds."""
     facts: Facts
     """Observations that the attack returned."""
 
@@ -85,7 +86,7 @@ class Report:
         )
 
     def assert_held(self, size: Size) -> None:
-        """Fail unless the good client, the recorder and the memory are within their bounds."""
+        """Fail unless the good client, the recorder and the memory are within their limits."""
         assert self.most_mib <= MEMORY_MIB, str(self)
         assert self.times.worst <= size.worst_s, str(self)
         assert self.commit["p999"] <= size.commit_ms, str(self)
@@ -114,8 +115,8 @@ class Siege:
             attack: the attack to run.
             least: minimum number of rounds from the beginning of the attack.
             after: minimum number of rounds after the end of the attack.
-            arrivals: True to time rounds that connect each time, instead of rounds on an open connection.
-            meanwhile: awaited at the same time, until the end.
+            arrivals: True to time rounds that connect first, instead of rounds on open connections.
+            meanwhile: coroutine that is awaited at the same time, until the end.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))
         print(f"\n  {report}", flush=True)
@@ -123,7 +124,7 @@ class Siege:
         return report
 
     def assert_sound(self) -> None:
-        """Fail unless the same daemon that was started is running, and has logged no fault of its own."""
+        """Fail unless the daemon is still the one that was started and has logged no error of its own."""
         assert self.sync.pid == self._pid
         assert self.sync.is_running, self.sync.log[-3000:]
         assert "Traceback" not in self.sync.log, self.sync.log[-3000:]
@@ -132,7 +133,7 @@ class Siege:
 
     @property
     def resident_mib(self) -> tuple[float, float]:
-        """Present and peak memory of the sync daemon in MiB."""
+        """Return the present and the peak memory of the sync daemon in MiB."""
         now, most = resident_kib(self._pid)
         return now / 1024, most / 1024
 
@@ -175,7 +176,7 @@ class Siege:
 
 @contextmanager
 def _heard(running: Attacker) -> Iterator[None]:
-    """Receive the attacker's news as they come; finally raise its failure, if there is one."""
+    """Receive the attacker's news as they arrive; raise the attack's failure at the end, if it failed."""
     loop = asyncio.get_running_loop()
     failed: list[AssertionError] = []
 
@@ -198,7 +199,7 @@ def _heard(running: Attacker) -> Iterator[None]:
 
 
 def user(name: str, *more: str) -> str:
-    """Return the table of a user for the configuration."""
+    """Return a user's table for the configuration."""
     stored = users.make_hash(PASSWORD, os.urandom(16))
     return "\n".join([f"[[user]]\nname = '{name}'\npassword_hash = '{stored}'", *more, ""])
 
@@ -209,8 +210,8 @@ def besieged(
 ) -> Iterator[Siege]:
     """Yield a vessel that records and takes part in the mesh.
 
-    `prepare` gets its data folder before the start. The users GOOD, CREW, GUEST and FRIENDS exist, and a
-    vessel brigid whose identity attackers have.
+    `prepare` is called with the data folder before the daemons start. The users GOOD, CREW, GUEST and FRIENDS
+    exist, and so does a vessel brigid, whose identity attackers have.
     """
     fleet, home = Fleet(), folder / "argo"
     everybody = dict.fromkeys((GOOD, CREW, GUEST, *FRIENDS))

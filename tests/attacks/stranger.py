@@ -1,9 +1,9 @@
-"""A peer that sends well-formed nonsense, so that its session continues and reaches deep states.
+"""A peer that sends well-formed nonsense, so that its session continues and reaches unusual states.
 
-It speaks correct BLIP and remembers what it has received (documents, revisions, requests that wait for an
-answer). Most of its messages are right except for one detail. It plays both roles: it proposes and requests
-like an active peer, and it answers and announces like a passive one. It has no socket and does not know its
-peer: its owner carries the frames of `connection`, and passes it the events that they bring.
+It speaks correct BLIP and remembers what it has received: documents, revisions, and requests that wait for an
+answer. Most of its messages are correct except for one detail. It plays both roles: it proposes and requests
+like an active peer, and it answers and announces like a passive one. It has no socket: its owner carries the
+frames of `connection`, and passes on the events that they cause.
 """
 
 import random
@@ -19,11 +19,11 @@ DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 """Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
-"""Profiles whose wrong answer may rightly end the session: wrong answers to them are rare."""
+"""Profiles for which a wrong answer may rightly end the session, so wrong answers to them are rare."""
 SPARED: Final = "kept-"
-"""Prefix of the ids of documents that it never mentions."""
+"""Prefix of the ids of the documents that the stranger never mentions."""
 _WAITING: Final = 200
-"""Most requests whose answers are delayed; older ones are never answered."""
+"""Largest number of requests whose answers are delayed; older ones are never answered."""
 _LARGEST: Final = 2**31 - 1
 
 
@@ -37,19 +37,19 @@ class Stranger:
     def __init__(
         self, rng: random.Random, names: Sequence[str], connection: BlipConnection | None = None
     ) -> None:
-        """Set up a peer that mentions the documents `names`, and may add invented ones."""
+        """Set up a peer that mentions the documents in `names`, and may mention invented ones."""
         self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
-        """Messages sent, by their profile; `reply` and `error` are the stranger's answers."""
+        """Number of messages sent, by profile; `reply` and `error` are the stranger's answers."""
         self.heard: Counter[str] = Counter()
-        """Messages received, by their profile; `response` and `error` are answers."""
+        """Number of messages received, by profile; `response` and `error` are answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
         """Revisions received or invented for each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
         """Revisions that the peer has requested."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
-        """Sent lists that have no answer yet: the profile, and the content of the list."""
+        """Lists that were sent and have no answer yet: the profile and the content of each."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)
         self._sequence = 0
         self._moves: list[tuple[Callable[[], None], int]] = [
@@ -68,7 +68,7 @@ class Stranger:
         ]
 
     def move(self) -> None:
-        """Send one message; raise ConnectionOverError if the session is over."""
+        """Send one message; raise ConnectionOverError if the session has ended."""
         moves, weights = zip(*self._moves, strict=True)
         self._rng.choices(moves, weights)[0]()
 
@@ -134,7 +134,7 @@ class Stranger:
         )
 
     def _revision(self, document: str, *, after: str | None = None) -> str:
-        """Return a revision id, usually of the generation after `after`."""
+        """Return a revision id, usually of the generation that follows `after`."""
         rng = self._rng
         known = self._revisions.get(document, [])
         if after is None and known and rng.random() < 0.3:
@@ -367,7 +367,7 @@ class Stranger:
         )
 
     def _answer(self) -> None:
-        """Answer one of the waiting requests: usually the oldest, and correctly."""
+        """Answer one of the waiting requests: usually the oldest one, and usually correctly."""
         if not self._waiting:
             return
         rng = self._rng

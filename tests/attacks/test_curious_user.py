@@ -33,7 +33,7 @@ OWN = documents.note_id("argo", "01JXXXXXXXXXXXXXXXXXXXXXXX")
 
 @contextmanager
 def vessel(folder: Path) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a document that the spy may not see, its blob's digest, and its revision."""
+    """Yield a vessel with a document that the spy must not see, the digest of its blob, and its revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -55,7 +55,7 @@ def note(digest: str) -> bytes:
 
 
 def said(reply: Reply, name: str) -> tuple[Any, ...]:
-    """Return everything in a reply except the document's name."""
+    """Return everything in a reply except the name of the document."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message.replace(name, "…")
     return "reply", dict(reply.properties), reply.body
@@ -70,7 +70,7 @@ def test_blob_of_another_channel_is_not_had_by_the_vessels_own_answer(tmp_path: 
             for asker, named in ((spy, None), (spy, OWN), (spy, HERE), (accomplice, HERE)):
                 reply = await asker.ask(ProveAttachment(digest, nonce, named).encode())
                 assert isinstance(reply, ErrorReceived), "the vessel has answered its own question"
-            async with curious(siege.target, GOOD) as friend:  # may see it; must not be a go-between
+            async with curious(siege.target, GOOD) as friend:  # may see it, but must not be a go-between
                 reply = await friend.ask(ProveAttachment(digest, nonce, HERE).encode())
                 assert isinstance(reply, ErrorReceived)
             spy.answer(question, b"sha1-" + b"A" * 27 + b"=")

@@ -20,14 +20,14 @@ from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
 PICTURED = documents.equipment_id("brigid", "engine")
-"""Id in a channel that the good client does not pull, because its own disk is not what is timed."""
+"""Document id in a channel that the good client does not pull, because its own disk is not timed."""
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024
 
 
 @contextmanager
 def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a large blob and document, the blob's digest, and the document's revision."""
+    """Yield a vessel with a large blob and a large document, and their digest and revision."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -49,7 +49,7 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
 async def questions(
     target: Target, begun: Begun, *, profile: str, digest: str, count: int, seconds: float
 ) -> Facts:
-    """Request a blob, or a proof of it, repeatedly, without waiting for the answers."""
+    """Request a blob, or a proof that the vessel has it, repeatedly, without waiting for the answers."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     began = time.monotonic()
@@ -68,7 +68,7 @@ async def questions(
 
 
 async def deltas(target: Target, begun: Begun, *, revision: str, count: int) -> Facts:
-    """Send changes of a few bytes to the large document, each from the same revision."""
+    """Send changes of a few bytes to the large document, each based on the same revision."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Attacks on admission: connections that never authenticate, and users who take all places."""
+"""Attacks on admission: connections that never authenticate, and users who occupy every place."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ HEAD = b"GET /log/_blipsync HTTP/1.1\r\nHost: boat\r\n"
 
 
 async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWriter | None:
-    """Connect from an address, and stop at a stage; return None if the connection was refused."""
+    """Connect from an address, and stop at the given stage; return None if the connection was refused."""
     tls = client_context(pinned=target.fingerprint).context if stage in ("http", "head") else None
     try:
         reader, writer = await asyncio.open_connection(
@@ -36,7 +36,7 @@ async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWrite
 
 
 async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, seconds: float) -> Facts:
-    """Keep many connections open from several addresses, at all stages before the first message."""
+    """Keep many connections open from several addresses, each at some stage before the first message."""
     stages = ("tcp", "hello", "http", "head")
     most = 0
 

@@ -1,4 +1,4 @@
-"""Data from guests and crew displaces no history: checkpoints and notes, in any number and size."""
+"""Data from guests and crew, such as checkpoints and notes of any number and size, displaces no history."""
 
 import json
 from functools import partial
@@ -22,7 +22,7 @@ READINGS = 300
 
 
 def filled(data: Path) -> None:
-    """Store some history for the vessel, as from an earlier card of its own."""
+    """Store some history for the vessel, as if it had been recorded on an earlier card."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", single_writer=is_single_writer) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
@@ -37,7 +37,7 @@ def kept(data: Path) -> int:
 
 
 async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a guest store as many and as large checkpoints as it can; a user of the crew does so with notes."""
+    """Let a guest store as many and as large checkpoints as it can, and a user of the crew notes."""
     guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
     begun()
     sizes = (256 * 1024 - 100, LARGEST - 100)
@@ -63,7 +63,7 @@ def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size
         assert not report.facts["over"]
         assert report.facts["checkpoints"] == count // 2
         data = siege.sync.folder / "data"
-        for _ in range(2):  # it frees space at each start
+        for _ in range(2):  # each start frees space
             assert siege.recorder.stop() == 0
             siege.recorder.start()
             siege.recorder.wait_for_lines(20)
@@ -94,7 +94,7 @@ def test_the_users_checkpoints_are_listed_and_dropped(tmp_path: Path) -> None:
 
 
 async def flood(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a user of the crew send notes that compress very well, and one that exceeds the size limit."""
+    """Let a user of the crew send notes that compress very well, and one note that exceeds the size limit."""
     crew = await Intruder.enter(target, CREW)
     begun()
     text = b"x" * 250_000
@@ -121,14 +121,14 @@ def _body(text: bytes) -> bytes:
 
 
 def test_a_user_brings_a_days_worth_and_status_says_who_it_is(tmp_path: Path, size: Size) -> None:
-    """Before there was a limit, this took 148 kB on the wire and 150 MB on every card of the fleet."""
+    """Before there was a limit, this attack took 148 kB on the wire and 150 MB on every card in the fleet."""
     count = size.pick(40, 600)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n") as siege:
         report = siege.under(partial(flood, count=count))
         facts = report.facts
         assert facts["huge"]
         assert not facts["over"]
-        assert 16 <= facts["taken"] <= 21  # notes of 250 kB, for 4 MB a day
+        assert 16 <= facts["taken"] <= 21  # notes of 250 kB, with a limit of 4 MB a day
         assert facts["taken"] + facts["refused"] == count + 1
         assert "429" in facts["last"]
         assert f"user:{CREW} has used its daily quota" in facts["last"]

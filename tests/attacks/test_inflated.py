@@ -1,4 +1,4 @@
-"""Small data that inflates to much: a peer's message is limited before it is processed."""
+"""Small data that inflates to large data: the size of a peer's message is limited before it is processed."""
 
 import asyncio
 from functools import partial
@@ -35,7 +35,7 @@ def test_empty_objects_in_their_millions_stop_nobody(siege: Siege, size: Size) -
 
 
 async def long_messages(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Send messages that exceed the limit, in frames that inflate to megabytes each.
+    """Send messages that exceed the size limit, in frames that each inflate to megabytes.
 
     Complete messages follow.
     """

@@ -1,4 +1,4 @@
-"""Long lists of changes: looking them up takes turns with all other work."""
+"""Long lists of changes: looking the changes up takes turns with all other work."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 def proposals(count: int, number: int = 0) -> bytes:
-    """Return the body of a list of proposals for unknown documents."""
+    """Return the body of a proposeChanges message for unknown documents."""
     return json.dumps([[f"d{number:04d}{item:08d}", "1-abc"] for item in range(count)]).encode()
 
 
 async def propose(
     target: Target, begun: Begun, *, connections: int, lists: int, items: int, who: str = CREW
 ) -> Facts:
-    """Send many lists at once, on several connections."""
+    """Send many lists of proposals at once, on several connections."""
     bodies = [proposals(items, number) for number in range(lists)]
     intruders = [await Intruder.enter(target, who) for _ in range(connections)]
     begun()

@@ -1,4 +1,4 @@
-"""Memory that peers can make the sync daemon use: endless messages, unread replies, many connections."""
+"""Memory that peers can make the sync daemon use: unfinished messages, unread replies, many connections."""
 
 import asyncio
 from functools import partial
@@ -22,7 +22,7 @@ ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
 async def unfinished(
     target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
 ) -> Facts:
-    """Begin many messages at once that never end, on each of many connections."""
+    """Begin many messages at once and never finish them, on each of many connections."""
     intruders = [found for _ in range(connections) if (found := await entered(target, who))]
     begun()
 
@@ -49,18 +49,18 @@ async def unread(target: Target, begun: Begun, *, connections: int, each: int) -
     await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     longest = len(stranger.bodies[1])
     begun()
-    for intruder in [found for found in intruders if not found.is_over]:  # a client has at most sixteen
+    for intruder in [found for found in intruders if not found.is_over]:  # a client has sixteen at most
         for _ in range(each):
             intruder.ask({"Profile": "getRev", "id": LONG_ID})
         intruder.deaf()
     await asyncio.gather(*(intruder.drained() for intruder in intruders))
-    for _ in range(20):  # By then everything sent before has had its turn.
+    for _ in range(20):  # By then, everything sent before has been processed.
         await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     return {"entered": len(intruders), "longest": longest}
 
 
 async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
-    """Open as many connections as there are places, as vessels and as several users."""
+    """Open as many connections as there are places, as other vessels and as several users."""
     begun()
     names = [None, *FRIENDS, GUEST]
     intruders: list[Intruder] = []

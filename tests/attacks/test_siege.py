@@ -1,4 +1,4 @@
-"""The siege measures correctly, and an attack that fails makes its test fail."""
+"""The siege measures correctly, and an attack that fails also fails its test."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 async def idle(target: Target, begun: Begun) -> Facts:
-    """Connect as a user, a guest and another vessel, make a harmless request, and leave.
+    """Connect as a user, as a guest and as another vessel, make a harmless request, and leave.
 
-    A stranger is refused.
+    A connection by a stranger is refused.
     """
     intruders = [await Intruder.enter(target, who) for who in (CREW, GUEST, None)]
     begun()
@@ -22,7 +22,7 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """Fail after the beginning, like an attack that cannot do what it intends."""
+    """Fail after the beginning, as an attack does that cannot do what it intends."""
     begun()
     raise RuntimeError("no such weapon")
 

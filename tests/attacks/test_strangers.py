@@ -1,7 +1,7 @@
-"""Peers that send well-formed nonsense find no fault, at any depth of a session, in either role.
+"""Peers that send well-formed nonsense find no fault, at any stage of a session, in either role.
 
-A fault is an exception that leaves our peer, a session that ends without a stated reason, a damaged store, a
-document that changes although no message mentioned it, or memory that grows from session to session.
+A fault is any of these: an exception that leaves our peer; a session that ends without a stated reason; a
+damaged store; a document that changes although no message mentioned it; memory that grows with each session.
 """
 
 import gc
@@ -33,9 +33,9 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""Number of moves in a session that nothing ends."""
+"""Number of moves in a session that is not ended earlier."""
 GROWTH_MIB = 24.0
-"""Growth of memory in MiB beyond which it is not noise."""
+"""Growth of memory in MiB that cannot be explained as noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 
@@ -59,14 +59,14 @@ ROLES: dict[str, Callable[[Database, Clock], Script]] = {
 
 @dataclass
 class Outcome:
-    """Combined outcome of many sessions."""
+    """Combined result of many sessions."""
 
     sessions: int = 0
     moves: int = 0
     said: Counter[str] = field(default_factory=Counter)
     heard: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    """Reasons for which sessions ended before their last move, without details that differ."""
+    """Number of sessions that ended before their last move, by reason; details that vary are left out."""
     taken: int = 0
     """Number of documents in the stores at the end."""
     resident_mib: list[float] = field(default_factory=list)
@@ -89,14 +89,14 @@ def edit(database: Database, rng: random.Random) -> None:
     found = database.get(name)
     parent = None if found is None or found.deleted else found.rev
     body = {"n": rng.randrange(99), "channels": [rng.choice(["notes", "crew"])]}
-    with suppress(DocumentError):  # strangers may have taken the last generation
+    with suppress(DocumentError):  # strangers may have used the highest generation
         database.put(name, body, parent=parent)
 
 
 def converse(
     make: Callable[[Database, Clock], Script], database: Database, seed: int, outcome: Outcome
 ) -> None:
-    """Run one session from beginning to end; raise AssertionError, and any exception that leaves our peer."""
+    """Run one session to its end; raise AssertionError, and any exception that leaves our peer."""
     rng, clock = random.Random(seed), Clock()
     script = make(database, clock)
     stranger = Stranger(rng, NAMES, script.connection)
@@ -130,7 +130,7 @@ def converse(
 
 
 def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
-    """Run sessions, several on each store, as long as `goes_on` returns True."""
+    """Run sessions, several of them on each store, as long as `goes_on` returns True."""
     outcome = Outcome()
     while goes_on(outcome):
         with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
@@ -172,7 +172,7 @@ def test_stranger_deep_in_a_session_finds_no_fault(role: str) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
 def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str) -> None:
-    """LOGBOAT_FUZZ_S sets the seconds for all roles together."""
+    """LOGBOAT_FUZZ_S sets the total number of seconds for all roles."""
     seconds = float(os.environ.get("LOGBOAT_FUZZ_S", "1800")) / len(ROLES)
     end = time.monotonic() + seconds
     outcome = fuzz(role, random.randrange(10**9), lambda _: time.monotonic() < end)
@@ -181,7 +181,7 @@ def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str
     assert outcome.resident_mib[-1] - settled < GROWTH_MIB, str(outcome)
 
 
-# Over the wire, with the daemon
+# Over the wire, with the real daemon
 
 
 async def talk(target: Target, begun: Begun, *, who: str, seconds: float, seed: int) -> Facts:

@@ -1,1 +1,1 @@
-"""Benchmarks, printed and never asserted: `make bench`. Each module's `main` prints a table."""
+"""Benchmarks, which print and never assert: `make bench`. Each module's `main` prints a table."""

@@ -1,7 +1,7 @@
-"""All benchmarks, one after the other: `make bench`.
+"""All benchmarks, one after another: `make bench`.
 
-`ARGS=quick` takes a sixth of the time. `ARGS=status` runs one of them alone, `ARGS="status 100000"` with
-another size (documents on record).
+`ARGS=quick` takes a sixth of the time. `ARGS=status` runs a single benchmark, and `ARGS="status 100000"` runs
+it with another size (number of documents in the store).
 """
 
 import sys
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
 
 def one(name: str, figures: list[str]) -> int:
-    """Run one benchmark with its own number of seconds or documents, and return the exit status."""
+    """Run one benchmark, for the given number of seconds or documents, and return the exit status."""
     figure = float(figures[0]) if figures else None
     match name:
         case "status":

@@ -1,8 +1,8 @@
-"""The recorder's commits beside a process that writes 5,000 documents/s into the same document store.
+"""The recorder's commits while another process writes 5,000 documents/s into the same document store.
 
 Promise: no use of the document store delays the recorder. At the 99.9th percentile a batch is durable less
-than 100 ms after its commit was due, on a disk that is otherwise idle. Alarms that raise and clear all the
-time make commits of their own, so that there are enough of them.
+than 100 ms after its commit was due, on a disk that is otherwise idle. Alarms that are raised and cleared
+continuously cause commits of their own, so that there are enough commits to measure.
 """
 
 import subprocess

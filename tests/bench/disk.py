@@ -1,6 +1,6 @@
-"""A file system of our own, to count the bytes that reach its block device.
+"""A file system of its own for a benchmark, to count the bytes that reach the block device.
 
-Without one, the process's own counter of written bytes is used.
+Where that is not possible, the process's own counter of written bytes is used.
 """
 
 import contextlib
@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR = 512
-"""Bytes per sector in /sys/block/*/stat, whatever the device's own (kernel, Documentation/block/stat.rst)."""
+"""Bytes in a sector of /sys/block/*/stat, on every device (kernel, Documentation/block/stat.rst)."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Folder to write to, with a counter of written bytes."""
+    """Folder to write to, with a counter of the bytes written there."""
 
     folder: Path
     what: str
-    """Description of what the counter counts."""
+    """Description of what is counted."""
     written: Callable[[int], int]
-    """Function from a process id to the bytes written so far."""
+    """Function that returns the bytes written so far; its argument is a process id."""
 
 
 def bytes_of_process(pid: int) -> int:
-    """Return the bytes that the process has caused to be written, minus cancelled ones (/proc/PID/io)."""
+    """Return the bytes that the process has caused to be written, minus cancelled writes (/proc/PID/io)."""
     fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return int(fields["write_bytes"]) - int(fields["cancelled_write_bytes"])
 
 
 @contextlib.contextmanager
 def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
-    """Yield an ext4 file system on a loop device where that is allowed, otherwise a folder of `work`."""
+    """Yield an ext4 file system on a loop device if that is possible, otherwise a folder in `work`."""
     image, mounted = work / "disk.img", work / "disk"
     mounted.mkdir()
     if os.geteuid() != 0 or not Path("/sbin/mkfs.ext4").exists():
@@ -42,7 +42,7 @@ def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
     with image.open("wb") as file:
         file.truncate(megabytes * 1_000_000)
     subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", str(image)], check=True)
-    # noatime and a 5 s commit interval, as on the card's data partition.
+    # noatime and a commit interval of 5 s, as on the card's data partition.
     done = subprocess.run(
         ["mount", "-o", "loop,noatime", str(image), str(mounted)], check=False, capture_output=True
     )

@@ -1,7 +1,7 @@
-"""The cost of the lights while nothing happens: `logboat lights`, beside a recorder of 50 sensors.
+"""The cost of `logboat lights` while nothing happens, beside a recorder with 50 sensors.
 
-It has five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including systemd's list of
-failed units where there is a systemd.
+It drives five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including systemd's list
+of failed units if systemd is running.
 """
 
 import os
@@ -25,11 +25,11 @@ from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
-"""Seconds after which the lamp test is over, and the recorder has committed."""
+"""Seconds after which the lamp test is over and the recorder has committed."""
 
 
 def with_children(pid: int) -> float:
-    """Return user and system time of a process and of its ended children (proc(5), fields 14 to 17)."""
+    """Return the user and system time of a process and of its ended children (proc(5), fields 14 to 17)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 

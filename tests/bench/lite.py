@@ -1,4 +1,4 @@
-"""The real Couchbase Lite for Java with our listener, over TLS, with the same documents."""
+"""Rates of the real Couchbase Lite for Java with our listener, over TLS, with the same documents."""
 
 import time
 from pathlib import Path
@@ -11,9 +11,9 @@ from .serving import LOOK_EVERY, Steady, reading_id, served
 from .store import body
 
 AT_ONCE: Final = 1_000
-"""Number of documents in one line to the program."""
+"""Number of documents sent to the program in one line."""
 WARM_UP: Final = 500
-"""Documents transferred each way beforehand, so that Java has compiled its hot code."""
+"""Number of documents transferred each way beforehand, so that Java has compiled its hot code."""
 
 
 def measure(runtime: Runtime, folder: Path, source: Path, count: int) -> dict[Kind, Steady]:

@@ -1,8 +1,8 @@
-"""A bare pipe as the upper limit: the least work of any replication between two Python processes.
+"""A bare pipe as the upper limit: the least work that any replication between two Python processes must do.
 
 It uses our WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents are parsed
-as JSON and inserted into a SQLite table, 200 a transaction and each as durable as in the store, and each gets
-a reply. There are no revisions, no proposals, no reading from a store, no checkpoints.
+as JSON and inserted into a SQLite table, 200 in a transaction, each as durable as in the store, and each of
+them gets a reply. There are no revisions, proposals or checkpoints, and nothing is read from a store.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from .serving import Steady, reading_id, served, until_told
 from .store import BATCH, body
 
 AWAITING: Final = 5 * BATCH
-"""Most replies that may be outstanding, as in replication."""
+"""Largest number of outstanding replies, the same as in replication."""
 FLUSH_EVERY: Final = 100
 MOST: Final = 1024 * 1024
 
 
 class _Passive:
-    """Receiver that inserts documents and replies."""
+    """Receiver that inserts documents and sends replies."""
 
     def __init__(self, transport: Transport, path: Path) -> None:
         self._transport = transport
@@ -70,7 +70,7 @@ class _Passive:
 
 
 class _Active:
-    """Sender that counts replies."""
+    """Sender that counts the replies."""
 
     def __init__(self, transport: Transport, contents: list[bytes]) -> None:
         self._transport, self._contents = transport, contents
@@ -116,7 +116,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 def measure(folder: Path, count: int) -> Steady:
-    """Send this many documents, a multiple of BATCH, and return the measurement."""
+    """Send this many documents, which must be a multiple of BATCH, and return the measurement."""
     contents = [
         reading_id(number).encode() + b"\n" + msgspec.json.encode(body(number)) for number in range(count)
     ]

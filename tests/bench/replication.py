@@ -1,8 +1,8 @@
 """Replication between two processes over loopback TLS: documents/s, bytes on the wire, cost of one change.
 
 Aims: 15,000 documents/s one way in steady state, half the rate of a bare pipe, and more than the real
-Couchbase Lite. An update of one field takes at most 300 bytes. The cost of one change grows by a factor of
-1.2 at most, however much is stored. Resident memory is at most 60 MiB.
+Couchbase Lite. An update to one field takes at most 300 bytes. The cost of one change grows at most by a
+factor of 1.2, however much is stored. Resident memory is at most 60 MiB.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ FLAT: Final = 1.2
 RESIDENT_MIB: Final = 60
 
 TIMES: Final = 25
-"""Number of changes timed on new connections, and on one that is open."""
+"""Number of changes to time: on new connections, and on an open one."""
 
 
 # Rates
 
 
 def rates(folder: Path, count: int) -> None:
-    """Print documents/s each way, CPU on either side, bytes a document, and the two baselines."""
+    """Print documents/s each way, processor time on both sides, bytes per document, and the two baselines."""
     print(
         f"replication between two processes over loopback TLS, {count:,} documents of "
         f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "
@@ -52,7 +52,7 @@ def rates(folder: Path, count: int) -> None:
     )
     push, of_push = carry(folder, count, push=True)
     pull, of_pull = carry(folder, count, push=False)
-    bare = pipe.measure(folder, max(count, 20_000))  # it is fast, so fewer would be over too soon
+    bare = pipe.measure(folder, max(count, 20_000))  # it is fast, so that fewer would be over too soon
     _row("push", push, f">= {AIM:,}", of_push)
     _row("pull", pull, f">= {AIM:,}", of_pull)
     _row("bare pipe", bare, "possible")
@@ -74,7 +74,7 @@ def rates(folder: Path, count: int) -> None:
 
 
 def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
-    """Push or pull this many documents; return the rates, and bytes and memory in words."""
+    """Push or pull this many documents; return the rates, and a text with bytes and memory."""
     way = "push" if push else "pull"
     here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
     fill(here if push else there, count)
@@ -113,7 +113,7 @@ def _ratio(name: str, ratio: float, aim: str) -> None:
 
 
 def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
-    """Print the time for one changed document, with increasing amounts stored on both sides.
+    """Print the time that one changed document takes, with increasing numbers of documents on both sides.
 
     The sizes take turns, so that other load on the machine affects all of them.
     """
@@ -142,7 +142,7 @@ def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
 
 
 async def _in_turns(each: list[Callable[[int], Awaitable[None]]]) -> list[float]:
-    """Return the median duration of each in seconds."""
+    """Return the median duration of each of the operations, in seconds."""
     found: list[list[float]] = [[] for _ in each]
     for number in range(TIMES):
         for once, times in zip(each, found, strict=True):
@@ -183,7 +183,7 @@ async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]
         done, runs = _started(database, other)
         running.append(runs)
         once_each.append(partial(once, database, done, runs))
-        await once_each[-1](-1)  # the connection is open afterwards
+        await once_each[-1](-1)  # the connection stays open afterwards
     found = await _in_turns([*once_each])
     for runs in running:
         await runs.stop()

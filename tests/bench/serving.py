@@ -22,9 +22,9 @@ from .recorder import cpu_seconds, resident_kib
 from .store import BATCH, body
 
 WARM_UP: Final = 0.1
-"""Share of a run that is not counted: connecting, first pages, caches."""
+"""Share of a run that is not measured, because of connecting, first pages and caches."""
 LOOK_EVERY: Final = 0.005
-"""Interval between checks in seconds."""
+"""Seconds between two checks of the progress."""
 PATIENCE: Final = 60.0
 """Time limit in seconds."""
 
@@ -34,7 +34,7 @@ Server = Callable[[Path, Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """The process that serves the file."""
+    """The other process, which serves the file."""
 
     url: str
     fingerprint: str
@@ -50,7 +50,7 @@ class Other:
 
 @contextmanager
 def served(path: Path, by: Server | None = None) -> Iterator[Other]:
-    """Yield a file served by another process over TLS; without `by`, it is a store with our listener."""
+    """Yield another process that serves a file over TLS; by default the file is a store with our listener."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=by or listen, args=(path, theirs), daemon=True)
@@ -86,7 +86,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 async def until_told(pipe: Connection, url: str, identity: TLSIdentity) -> None:
-    """Send this process's address, and wait until it is told to end."""
+    """Send this process's address, and wait until the process is told to end."""
     pipe.send((url, identity.fingerprint, identity.chain_pem().decode()))
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 
@@ -97,7 +97,7 @@ def open_store(path: Path) -> Database:
 
 
 def fill(path: Path, count: int) -> None:
-    """Store readings until the store contains this many."""
+    """Add readings to the store until it contains this many."""
     with open_store(path) as database:
         for start in range(database.count(), count, BATCH):
             with database.transaction():
@@ -106,7 +106,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def reading_id(number: int) -> str:
-    """Return the id of the reading with this number, from 0."""
+    """Return the id of the reading with this number; numbers start at 0."""
     return documents.reading_id("bench", "s", "abcdef", number + 1)
 
 
@@ -116,7 +116,7 @@ def replicator(
     on_documents: Callable[[list[DocumentEnded]], None] | None = None,
     **options: Any,
 ) -> Replicator:
-    """Return a replicator of a local store with the served one, whose certificate is pinned."""
+    """Return a replicator between a local store and the served one, whose certificate is pinned."""
     configuration = ReplicatorConfiguration(
         database, URLEndpoint(other.url), pinned_server_certificate=other.fingerprint, **options
     )
@@ -124,7 +124,7 @@ def replicator(
 
 
 async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
-    """Wait until this many documents have been pushed; `done` is set whenever some have."""
+    """Wait until this many documents have been pushed; `done` must be set whenever some have been."""
     async with asyncio.timeout(PATIENCE):
         while running.status.progress.pushed < count:
             await done.wait()
@@ -133,7 +133,7 @@ async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
 
 
 class Steady:
-    """Documents/s and CPU on either side, from the end of the warm-up to the last document."""
+    """Rate in documents/s and processor time on both sides, from the end of the warm-up."""
 
     def __init__(self, count: int, *, active: int, passive: int) -> None:
         """Measure the processes with the ids `active` and `passive`."""
@@ -142,9 +142,9 @@ class Steady:
         self._ended: tuple[float, ...] = ()
 
     def look(self, done: int) -> bool:
-        """Note that `done` documents are done, and return True if those are all.
+        """Record that `done` documents have been transferred, and return True if those are all of them.
 
-        To be called every few milliseconds.
+        This must be called every few milliseconds.
         """
         if not self._began and done >= self._count * WARM_UP:
             self._began = self._sample(done)
@@ -154,7 +154,10 @@ class Steady:
         return True
 
     async def follow(self, done: Callable[[], int], run: "asyncio.Task[object]") -> None:
-        """Check until `run` has done all; raise its exception, or RuntimeError if it ends before."""
+        """Check until `run` has transferred everything.
+
+        Raise its exception, or RuntimeError if it ends early.
+        """
         while not self.look(done()):
             if run.done():
                 msg = f"it ended after {done()} of {self._count} documents: {run.result()}"
@@ -168,7 +171,7 @@ class Steady:
 
     @property
     def cpu_us(self) -> tuple[float, float]:
-        """Microseconds of CPU per document, on the active and the passive side."""
+        """Microseconds of processor time per document, on the active and on the passive side."""
         return 1e6 * self._each(1), 1e6 * self._each(2)
 
     def _sample(self, done: int) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
-"""`logboat status` with much on record: how long a person waits for it, and where the time goes.
+"""`logboat status` with many documents: how long a person waits for it, and where the time goes.
 
-Aim: under 300 ms with a million documents, Python's start included, and no more time with more of them.
+Aim: under 300 ms with a million documents, including Python's start, and no more time with more documents.
 """
 
 import os
@@ -35,9 +35,9 @@ def made(document_id: str, raw: bytes) -> New:
 
 
 def fleet(total: int) -> Iterator[New]:
-    """Yield this many documents of four vessels: readings, and an occasional alarm or boot.
+    """Yield this many documents from four vessels: readings, and an occasional alarm or boot.
 
-    All but a few alarms are over and acknowledged.
+    All alarms except a few are over and acknowledged.
     """
     import msgspec
 
@@ -86,7 +86,7 @@ def fill(path: Path, total: int) -> float:
 
 
 def live(run: Path) -> None:
-    """Write the live states of a recorder and a sync daemon; this process stands in for both."""
+    """Write the live states of a recorder and of a sync daemon; this process stands in for both."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     stamp = {"clock": clock, "utc": utc}
     sensors = {f"s{number:02}": build.live_sensor(clock=clock, utc=utc) for number in range(SENSORS)}
@@ -155,7 +155,7 @@ def main(total: int = 1_000_000) -> None:
 
 
 def asked(folder: Path) -> float:
-    """Return the milliseconds of the queries that status makes."""
+    """Return the milliseconds that the queries for status take."""
     from services.history.current import from_documents
     from services.history.open_alarms import open_alarms
 

@@ -27,7 +27,7 @@ def body(number: int) -> dict[str, object]:
 
 
 def timed(work: Callable[[], int]) -> float:
-    """Return the rate per second of `work`, which returns how many operations it did."""
+    """Return the rate per second of `work`, which returns the number of operations that it did."""
     began = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""Bytes on the wire for a small update: proposal, revision and both replies, with delta and without."""
+"""Bytes on the wire for a small update: proposal, revision and both replies, with and without a delta."""
 
 import asyncio
 import json
@@ -31,10 +31,10 @@ class Case:
     name: str
     deltas: bool
     rests: bool = True
-    """True if each update comes after the peer's possession of the previous one has been recorded.
+    """True if each update comes after the store has recorded that the peer has the previous one.
 
-    This is so for values that change every few seconds: the previous body is then kept, to make deltas from
-    it.
+    This is so for values that change every few seconds: the previous body is then kept, so that deltas can be
+    made from it.
     """
     between: int = 0
     """Number of other documents that are replicated between two updates."""
@@ -50,12 +50,12 @@ CASES: Final = (
 )
 """Cases to measure.
 
-Without others in between, the deflate context of the connection still contains the previous document.
+Without other documents in between, the deflate context of the connection still contains the previous one.
 """
 
 
 def measure(folder: Path, times: int) -> None:
-    """Print the bytes for one field of an equipment document, on a connection that stays open."""
+    """Print the bytes that one changed field of an equipment document takes, on an open connection."""
     size = len(json.dumps(EQUIPMENT))
     print(f"one field of a document of {size} bytes changed, bytes of WebSocket payload, median of {times}")
     for case in CASES:
@@ -69,7 +69,7 @@ def measure(folder: Path, times: int) -> None:
 
 
 async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[float, float, int]:
-    """Return the median bytes sent and received per update, and how many were sent as deltas."""
+    """Return the median bytes sent and received per update, and the number of updates sent as deltas."""
     done = asyncio.Event()
     name, value = documents.equipment_id("bench", "main-rpm"), dict(EQUIPMENT)
     peer = URLEndpoint(other.url).peer
@@ -108,7 +108,7 @@ async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[flo
 
 
 async def _comes(expected: object, found: Callable[[], object]) -> None:
-    """Wait for a change that nothing notifies of."""
+    """Wait for a change of which there is no notification."""
     for _ in range(round(PATIENCE / LOOK_EVERY)):
         if found() == expected:
             return

@@ -1,4 +1,4 @@
-"""Acknowledgements, and pausing for lack of them."""
+"""Acknowledgements, and pausing when they are missing."""
 
 import pytest
 
@@ -118,7 +118,7 @@ def test_a_late_acknowledgement_is_no_harm() -> None:
 @pytest.mark.parametrize("number", [0, 1, 2**40])
 def test_an_acknowledgement_of_what_was_never_sent_ends_the_connection(number: int, kind: FrameKind) -> None:
     connection = BlipConnection()
-    connection.send_request()  # not begun
+    connection.send_request()  # the request is not begun yet
     assert_ends(connection, Maker().acknowledgement(number, 5, kind=kind), AcknowledgementInvalidError)
 
 

@@ -1,4 +1,4 @@
-"""Any input from a peer is accepted or refused by name: no other exception, no hang, no excessive growth."""
+"""Any input from a peer is accepted, or refused with a named error: no other exception, hang or growth."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ LIMITS = ConnectionLimits(
 
 
 def in_conversation() -> BlipConnection:
-    """Return a connection with requests of all kinds in flight."""
+    """Return a connection with requests of every kind in flight."""
     connection = BlipConnection(LIMITS)
     connection.send_request({}, text(5000))
     connection.send_request(in_parts=True)
@@ -33,7 +33,7 @@ def in_conversation() -> BlipConnection:
 
 
 def take(connection: BlipConnection, frame: bytes) -> bool:
-    """Receive a frame, answer its requests, and return True if the connection continues."""
+    """Receive a frame, answer the requests in it, and return True if the connection continues."""
     try:
         events: list[Event] = connection.receive(frame)
     except ViolationError:

@@ -1,4 +1,4 @@
-"""Every limit, just kept and just broken, and every frame that may not come in a given state."""
+"""Every limit, just kept and just exceeded, and every frame that is not allowed in a given state."""
 
 import tracemalloc
 import zlib
@@ -39,7 +39,7 @@ Frames = Callable[[Maker], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Frames of which all but the last are allowed, and the error for the last one."""
+    """Sequence of frames of which all but the last are allowed, and the error that the last one causes."""
 
     name: str
     limits: ConnectionLimits
@@ -179,7 +179,7 @@ def test_a_message_in_parts_may_be_longer_than_any_that_is_held() -> None:
     assert total == 51
 
 
-# Frames that a message's state allows or refuses, as in the tables.
+# Frames that the state of a message allows or refuses, as in the tables.
 
 
 def request_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
@@ -202,7 +202,7 @@ def reply_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
     pull(connection)
     connection.receive(maker.frame(1, content(), kind=FrameKind.RESPONSE))
     connection.receive(maker.frame(2, content(), kind=FrameKind.RESPONSE, flags=MORE_COMING))
-    connection.send_request()  # not begun, because nothing is pulled
+    connection.send_request()  # the request is not begun yet, because nothing is pulled
     number = {
         MessagePhase.COMPLETE: 1,
         MessagePhase.ARRIVING: 2,

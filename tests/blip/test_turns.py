@@ -1,4 +1,4 @@
-"""Tests of the choice of the message that sends the next frame."""
+"""The selection of the message that sends the next frame."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from tests.blip.wire import Wire, feed, look, noise, pull
 
 
 def turns(connection: BlipConnection, most: int | None = None) -> list[int]:
-    """Return the numbers of the messages that send the next frames."""
+    """Return the numbers of the messages that send the next frames, in order."""
     return [look(frame).number for frame in pull(connection, most)]
 
 

@@ -1,4 +1,4 @@
-"""Making and applying deltas: the rules of the format one by one, and properties for any JSON."""
+"""Making and applying deltas: the rules of the format one at a time, and properties for any JSON."""
 
 import copy
 from typing import Any

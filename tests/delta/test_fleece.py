@@ -1,16 +1,17 @@
-"""The reference: the verdicts of Fleece itself, the library inside Couchbase Lite, on deltas.
+"""Our deltas compared with those of Fleece, the library inside Couchbase Lite, which is the reference.
 
 The files beside this one were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
 Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
 
-- `fleece_pairs.jsonl`: documents `old` and `new`; in `theirs` the deltas that Fleece made (with its usual
-  least length for patching texts, and with a least length of 8 bytes); in `ours` the delta made here, which
-  Fleece applied to `old` and got `new`.
-- `fleece_verdicts.jsonl`: right and wrong deltas, and Fleece's result for each: `new`; `lax`, which is no
-  JSON or cannot have been meant; or neither, when it refused.
+- `fleece_pairs.jsonl`: documents `old` and `new`. `theirs` contains the deltas that Fleece made, with its
+usual minimum length for patching texts, and with a minimum of 8 bytes. `ours` is the delta that our code
+made;
+  Fleece applied it to `old` and got `new`.
+- `fleece_verdicts.jsonl`: correct and incorrect deltas, and what Fleece made of each: `new`; or `lax`, a
+result that is not JSON or cannot have been intended; or neither, if it refused the delta.
 
-Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). Known of it are
-the deltas that Sync Gateway's public tests expect, below.
+Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). All that is
+known of it are the deltas that Sync Gateway's public tests expect, which are below.
 """
 
 import json
@@ -30,9 +31,9 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Return True if values are equal as JSON.
+    """Return True if two values are equal as JSON.
 
-    Fleece does not distinguish 1 from 1.0 in all of its output, but it distinguishes true from 1.
+    Fleece's output does not always distinguish 1 from 1.0, but it distinguishes true from 1.
     """
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
@@ -55,7 +56,7 @@ def test_deltas_that_fleece_made_give_the_new_document(pair: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """If this fails because deltas became better, the new ones have to be given to Fleece again."""
+    """If this fails because our deltas have become better, Fleece must be run on the new deltas again."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 

@@ -1,4 +1,4 @@
-"""Deltas that nobody should send: each causes a DeltaError that says where, or a result within its bounds."""
+"""Deltas that nobody should send: each causes a DeltaError that says where, or a result within the limits."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +29,7 @@ likely = st.recursive(
     lambda inner: st.dictionaries(indices, inner, max_size=4) | st.lists(inner, max_size=4),
     max_leaves=12,
 )
-"""Values that look like deltas, so that many of them are processed far."""
+"""Values that look like deltas, so that many of them are processed for a while before they are refused."""
 bases = trees(scalars | st.sampled_from(("abc", "é水🛶")), 12)
 
 
@@ -96,7 +96,7 @@ def test_error_stays_short_however_long_the_keys_are() -> None:
 
 
 def test_deletion_of_an_empty_key_is_not_believed() -> None:
-    """Couchbase Lite's delta of {"":1,"a":1} to {"":1,"a":2} ends with a wrong statement on the empty key."""
+    """Couchbase Lite's delta from {"":1,"a":1} to {"":1,"a":2} ends with a wrong entry for the empty key."""
     with pytest.raises(DeltaError, match="empty key"):
         delta.apply_json(b'{"":1,"a":1}', b'{"":1,"a":2,"":[]}')
 
@@ -133,7 +133,7 @@ def test_deep_nesting_is_no_danger(depth: int, nest: Callable[[Any], Any]) -> No
 def test_deep_json_text_is_a_delta_error_or_a_document(depth: int) -> None:
     raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
     with suppress(DeltaError):
-        assert delta.apply_json(b"{}", raw) == raw.replace(b"[]", b"")  # the outermost pair is the wrapping
+        assert delta.apply_json(b"{}", raw) == raw.replace(b"[]", b"")  # the outermost pair wraps the value
 
 
 SIZE = 300_000
@@ -160,9 +160,9 @@ SIZE = 300_000
 def test_large_values_are_compared_without_effort_beyond_their_size(
     old: Callable[[], Any], new: Callable[[], Any]
 ) -> None:
-    """A step whose cost grows with the square of the size would exceed the time limit.
+    """An operation whose cost grows with the square of the size would exceed the time limit.
 
-    The values are made here: as parameters, every worker would keep millions of objects for its whole life.
+    The values are made here: if they were parameters, every worker would keep millions of objects to its end.
     """
     wrapped = {"a": old()}, {"a": new()}
     made = delta.make(*wrapped)

@@ -1,4 +1,4 @@
-"""Makes docs/pictures/top.svg of a vessel that sails in the demo.
+"""Makes docs/pictures/top.svg from the screen of a vessel in the demo.
 
 logboat demo --for 120 --keep /tmp/fleet &        and, a minute and a half later:
 python -m tests.docs.pictures /tmp/fleet/brigid
@@ -20,7 +20,7 @@ SIZE: Final = (100, 28)
 
 
 async def picture_of_top(vessel: Path) -> str:
-    """Return an SVG of the screen of `logboat top` for a vessel of the demo at this moment."""
+    """Return an SVG of the present screen of `logboat top` for a vessel of the demo."""
     places = {
         "config": vessel / "logboat.toml",
         "sensors": vessel / "sensors.toml",
@@ -33,7 +33,7 @@ async def picture_of_top(vessel: Path) -> str:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")
-    # Otherwise every viewer would fetch a font: any monospaced one will do.
+    # Otherwise every viewer would fetch a font, although any monospaced font will do.
     return re.sub(r"@font-face \{.*?\}\n", "", made, flags=re.DOTALL).replace("Fira Code, ", "")
 
 

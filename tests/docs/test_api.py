@@ -1,4 +1,4 @@
-"""The names that applications import."""
+"""The names that applications can import."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and the glossary agree with the tree: paths exist, and lint checks the order of folders."""
+"""ARCHITECTURE.md and the glossary agree with the tree: paths exist, lint enforces the order of folders."""
 
 import re
 import tomllib
@@ -16,12 +16,12 @@ ORDERS = {name: each["layers"] for each in CONTRACTS for name in each.get("conta
 
 @pytest.mark.parametrize("path", PATHS)
 def test_path_in_the_documents_exists(path: str) -> None:
-    relative = {"copies/", "set-aside/"}  # folders of an appliance's data
+    relative = {"copies/", "set-aside/"}  # folders in an appliance's data
     assert path in relative or (ROOT / path).exists()
 
 
 def folders(container: str) -> list[list[str]]:
-    """Return the folders of each level of a container's table, from the highest level to the lowest."""
+    """Return the folders on each level of a container's table, from the highest level to the lowest."""
     table = ARCHITECTURE.partition(f"| level | `{container}/` | content |\n")[2].partition("\n\n")[0]
     levels = dict[int, list[str]]()
     for level, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Every configuration in docs/gateways.md is valid, and so is README's."""
+"""Every configuration in docs/gateways.md is valid, and so is the one in README."""
 
 import re
 from pathlib import Path

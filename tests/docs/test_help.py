@@ -1,4 +1,4 @@
-"""Every command explains itself in 80 columns, and the documentation mentions only existing commands."""
+"""Every command's help fits into 80 columns, and the documentation mentions only commands that exist."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from tests.services.parsers import every_parser
 ROOT = Path(__file__).parents[2]
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
-"""Commands shown as `alarms | ack ID` or as `make demo`, and one that only systemd runs."""
+"""Commands that are shown as `alarms | ack ID` or as `make demo`, and one that only systemd runs."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -43,7 +43,7 @@ def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> N
 
 
 def typed(page: Path) -> Iterator[str]:
-    """Yield the `logboat` commands that a page shows: in blocks, and between backticks."""
+    """Yield the `logboat` commands that a page shows, in code blocks and between backticks."""
     text = page.read_text()
     for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():

@@ -1,4 +1,4 @@
-"""Rules of language: what `python -m tests.prose` finds, and what it leaves alone."""
+"""The rules of language: what `python -m tests.prose` reports, and what it accepts."""
 
 import pytest
 

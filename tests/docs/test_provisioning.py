@@ -1,4 +1,4 @@
-"""Every configuration in docs/provisioning.md is valid, and the bundle's versions are those that are read."""
+"""Every configuration in docs/provisioning.md is valid, and the bundle versions are those that we read."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
 """README's screens are the output of the commands on an appliance at sea.
 
-A wire is broken, there is water in the bilge, and a vessel is refused.
+A wire is broken, there is water in the bilge, and a vessel has been refused.
 """
 
 from contextlib import redirect_stdout
@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return all screens, as README has them."""
+    """Return all screens in the form in which README shows them."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()

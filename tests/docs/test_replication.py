@@ -1,4 +1,4 @@
-"""Every program and command in docs/replication.md runs unchanged, over real sockets and lines."""
+"""Every program and command in docs/replication.md runs unchanged, over real sockets and serial lines."""
 
 import ast
 import asyncio
@@ -25,7 +25,7 @@ LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:
-    """Yield each program with its line, which is its name in the report."""
+    """Yield each program with the number of its line, which names it in the report."""
     for found in re.finditer(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
         line = TEXT.count("\n", 0, found.start(1))
         title = re.findall(r"^## (.+)$", TEXT[: found.start()], re.MULTILINE)[-1]
@@ -53,7 +53,7 @@ def test_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
 
 @contextmanager
 def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a command of the page, and end it as Ctrl-C does."""
+    """Run a command from the page, and end it as Ctrl-C does."""
     name, *arguments = shlex.split(line, comments=True)
     assert name == "logboat"
     command = [sys.executable, "-c", LOGBOAT, *arguments, *more]
@@ -70,7 +70,7 @@ def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[s
 
 
 def answer(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """Return the match in a command's output, once it appears."""
+    """Return the match of a pattern in a command's output, as soon as it appears."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -104,7 +104,7 @@ def test_commands_of_the_page_serve_sync_and_push(tmp_path: Path) -> None:
 
         with logboat(placed(sync), tmp_path) as once:
             assert answer(once, r"(pushed 1 document .*pulled 1 document) ")
-            assert once.wait(WAIT_S) == 0  # it ends by itself
+            assert once.wait(WAIT_S) == 0  # it ends without being told to
         assert has(boat, "ours")
         assert has(mine, "theirs")
         put(mine, "later")

@@ -1,4 +1,4 @@
-"""Randomness from one seed that can be set again."""
+"""Random numbers from one seed, with which a run can be repeated."""
 
 import os
 import random

@@ -1,8 +1,8 @@
-"""File systems for a single test that can be filled or broken.
+"""File systems for a single test, which can be filled or broken.
 
-They are mounted in a mount namespace of their own, which a shell keeps alive: however the test ends, they go
-with it, and no other process sees them. Root may do this, and on many machines any user, in a user namespace
-too.
+They are mounted in a mount namespace of their own, which a shell keeps alive. They disappear with it however
+the test ends, and no other process sees them. Root may do this, and on many machines any user may, in a user
+namespace as well.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ class Disk:
     """A mounted file system, used as a context manager."""
 
     def __init__(self, folder: Path, mount: str) -> None:
-        """Mount the disk with the shell command `mount`, which mounts at `$at`."""
+        """Mount the disk with the shell command `mount`, which mounts it at `$at`."""
         self._at = folder / "disk"
         self._at.mkdir(parents=True)
         for tool in ("unshare", "nsenter"):
@@ -50,21 +50,21 @@ class Disk:
 
     @property
     def data(self) -> Path:
-        """Folder on the disk, as processes see it that are run with `prefix`."""
+        """Folder on the disk, as seen by processes that are run with `prefix`."""
         return self._at / "data"
 
     @property
     def seen(self) -> Path:
-        """Folder on the disk, as this process sees it."""
+        """Folder on the disk, as seen by this process."""
         return Path(f"/proc/{self._holder.pid}/root{self.data}")
 
     @property
     def prefix(self) -> list[str]:
-        """Command prefix that runs a command where the disk is mounted."""
+        """Words to put before a command, so that it runs where the disk is mounted."""
         return ["nsenter", f"--target={self._holder.pid}", "--mount", *self._user]
 
     def do(self, command: str) -> str | None:
-        """Run a shell command there, and return its output if it failed, else None."""
+        """Run a shell command in the namespace; return its output if it failed, else None."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
         try:
@@ -90,11 +90,11 @@ class Disk:
                     continue
 
     def make_room(self) -> None:
-        """Remove the file that `fill` has written."""
+        """Remove the file that `fill` wrote."""
         (self.seen.parent / "ballast").unlink()
 
     def remount(self, mode: str) -> None:
-        """Remount the disk as `ro` or `rw`, which requires that no file is open for writing."""
+        """Remount the disk as `ro` or `rw`; no file may be open for writing."""
         assert self.do(f'mount -o remount,{mode} "{self._at}"') is None
 
     def copy(self, folder: Path) -> Path:
@@ -106,19 +106,19 @@ class Disk:
         """Release the disk; processes that still use it keep it until they end."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # the shell may have ended by itself
+        with contextlib.suppress(BrokenPipeError):  # the shell may have ended already
             self._holder.stdin.close()
         self._holder.stdout.close()
         self._holder.wait()
 
 
 def in_memory(folder: Path, *, megabytes: int) -> Disk:
-    """Return a small tmpfs of this size."""
+    """Return a small tmpfs of the given size."""
     return Disk(folder, f'mount -t tmpfs -o size={megabytes}m tmpfs "$at" && mkdir "$at/data"')
 
 
 class Card(Disk):
-    """An ext4 that becomes read-only at the first error, while it is in use."""
+    """An ext4 file system that becomes read-only at the first error while it is in use."""
 
     def __init__(self, folder: Path, *, megabytes: int) -> None:
         self._image = folder / "card.img"
@@ -130,14 +130,17 @@ class Card(Disk):
         )
 
     def fail(self) -> None:
-        """Cause an error of the file system itself, after which nothing can be written."""
+        """Cause an error in the file system itself, after which nothing can be written."""
         device = f'$(basename "$(findmnt -no SOURCE "{self._at}")")'
         failure = self.do(f"echo 1 > /sys/fs/ext4/{device}/trigger_fs_error")
         if failure is not None:
             denied(f"this kernel's ext4 cannot be made to fail: {failure}")
 
     def mend(self) -> None:
-        """Check and mount the file system again, as a start of the machine does; it must not be in use."""
+        """Check and mount the file system again, as the machine does when it starts.
+
+        It must not be in use.
+        """
         failure = self.do(
             f'umount "{self._at}" && {{ e2fsck -p "{self._image}" || test $? = 1; }} && {self._mount}'
         )
@@ -152,7 +155,7 @@ def card(folder: Path, *, megabytes: int) -> Card:
 
 
 def denied(why: str) -> NoReturn:
-    """Skip a test that lacks the rights to run, or fail it in CI."""
+    """Skip a test because rights are missing, or fail it in CI."""
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

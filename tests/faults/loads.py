@@ -1,4 +1,4 @@
-"""The load of the recorders in these tests: builders of `logboat.toml` and `sensors.toml`."""
+"""The load on the recorders in these tests: builders of `logboat.toml` and `sensors.toml`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _MODELS = (
 
 
 def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> Path:
-    """Write a vessel's configuration; `budget` is the limit of its stores."""
+    """Write a vessel's configuration; `budget` is the limit for its stores."""
     folder.mkdir(parents=True, exist_ok=True)
     retention = "" if budget is None else f'[retention]\nbudget = "{budget}"\n'
     (folder / "logboat.toml").write_text(f'[vessel]\nid = "{VESSEL}"\n{retention}')
@@ -28,7 +28,7 @@ def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> 
 
 
 def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
-    """Return simulated sensors `<name>00` … of all models in turn, with the shortest possible windows."""
+    """Return simulated sensors `<name>00` …, of all models in turn, with the shortest possible windows."""
     return [
         _table(
             f"{name}{number:02}",
@@ -57,19 +57,19 @@ def replayed(
 
 WHOLE: Final = tuple(float(value) for value in range(997))
 MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
-"""Values to replay, short and long ones; their number is prime, so that windows begin at any of them."""
+"""Values to replay, short and long; their number is prime, so that windows begin at every one of them."""
 
 
 def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
-    """Return sensors `rapid-0` … that each repeat these values, 1,000 a second.
+    """Return sensors `rapid-0` …, each of which repeats these values, 1,000 a second.
 
-    A fault test waits for a number of samples: the more a second, the shorter it waits.
+    A fault test waits for a number of samples: the higher the rate, the shorter the wait.
     """
     return [replayed(folder, f"rapid-{number}", values, rate_hz=1_000.0) for number in range(count)]
 
 
 def fill_store(data: Path, size: int) -> None:
-    """Make a document store of this size, filled with documents that retention does not remove."""
+    """Make a document store of this size that is filled with documents which retention does not remove."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
@@ -82,7 +82,7 @@ def fill_store(data: Path, size: int) -> None:
 def relay_history(data: Path, size: int) -> None:
     """Make a document store with this many bytes of another vessel's history.
 
-    It is the oldest there is, so the first to be removed when space is needed.
+    This history is the oldest in the store, so it is the first to be removed when space is needed.
     """
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
@@ -105,7 +105,10 @@ FLAPPING = (LOW, LOW, 70.0, 90.0, 70.0, LOW, 90.0, LOW, 70.0)
 
 
 def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
-    """Return a sensor whose alarm raises, worsens and clears all the time, more often at a higher rate."""
+    """Return a sensor with an alarm that is raised, worsens and clears continuously.
+
+    A higher rate speeds it up.
+    """
     return replayed(
         folder,
         name,
@@ -121,7 +124,7 @@ def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
 def flapping_alarms(last: int) -> list[int]:
     """Return the numbers of the samples at which a `flapping` sensor raises its alarm.
 
-    They go up to number `last`, and are valid for a sensor that was never restarted.
+    The last number is at most `last`. They are valid for a sensor that was never restarted.
     """
     return [
         number

@@ -1,7 +1,7 @@
 """A recorder as a real process, with its ledger outside of it.
 
-A thread of the test's process reads the ledger, so every line in it was reported before the recorder's end,
-however that happened.
+A thread of the test's process reads the ledger, so every line in it was reported before the recorder ended,
+in whatever way it ended.
 """
 
 import os
@@ -18,10 +18,10 @@ from tests import processes
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
-"""Seconds to wait for something that must happen, on a busy machine; then the test fails."""
+"""Seconds to wait on a busy machine for something that must happen, before the test fails."""
 
 Line = tuple[str, str, int]
-"""Ledger line: (sensor, log, sequence)."""
+"""Line of the ledger: (sensor, log, sequence)."""
 
 
 class RecorderProcess:
@@ -30,15 +30,15 @@ class RecorderProcess:
     def __init__(
         self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"
     ) -> None:
-        """Prepare a recorder for a folder with logboat.toml and sensors.toml.
+        """Prepare a recorder for a folder that contains logboat.toml and sensors.toml.
 
-        `prefix` is a command that runs the recorder's; `module` is the module to run.
+        `prefix` is a command that runs the recorder's command; `module` is the module to run.
         """
         self.folder = folder
         self.data = folder / "data" if data is None else data
         self.run = folder / "run"
         self.ledger: list[Line] = []
-        """All lines of all starts, in order."""
+        """All lines from all starts, in order."""
         self._prefix, self._module = tuple(prefix), module
         self._told = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,17 +54,17 @@ class RecorderProcess:
 
     @property
     def log(self) -> str:
-        """Output on stderr, of all starts."""
+        """Output on stderr from all starts."""
         return (self.folder / "recorder.log").read_text(errors="replace")
 
     @property
     def is_running(self) -> bool:
-        """True if the recorder was started, and not ended by the test."""
+        """True if the recorder was started, and the test has not ended it."""
         return self._process is not None
 
     @property
     def has_hung_up(self) -> bool:
-        """True if the recorder has ended by itself."""
+        """True if the recorder has ended without the test ending it."""
         return self._hung_up
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class RecorderProcess:
         self._listener.start()
 
     def kill(self) -> None:
-        """Kill the recorder with SIGKILL; afterwards `ledger` contains everything that it had reported."""
+        """Kill the recorder with SIGKILL; afterwards `ledger` contains everything that it reported."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
@@ -103,7 +103,7 @@ class RecorderProcess:
         return self._end(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the recorder ends by itself, and return its exit status."""
+        """Wait until the recorder ends without being told to, and return its exit status."""
         return self._end(None)
 
     def state(self) -> dict[str, Any] | None:
@@ -120,7 +120,7 @@ class RecorderProcess:
             )
 
     def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
-        """Wait as in `wait_for_lines`, but the recorder may end before it has written that many."""
+        """Wait as in `wait_for_lines`, but stop if the recorder ends before it has written that many."""
         with self._told:
             wanted = len(self.ledger) + more
             assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (
@@ -170,7 +170,7 @@ class RecorderProcess:
         rest = b""
         with os.fdopen(descriptor, "rb", buffering=0) as pipe:
             while some := pipe.read(65_536):
-                *lines, rest = (rest + some).split(b"\n")  # a line truncated by a kill does not count
+                *lines, rest = (rest + some).split(b"\n")  # a line that a kill truncated does not count
                 told = [_parse(line) for line in lines]
                 with self._told:
                     self.ledger += told

@@ -1,4 +1,4 @@
-"""Conditions that a vessel's stores must meet after any fault, checked from the documents alone."""
+"""Conditions that a vessel's stores must meet after any fault, checked using only the documents."""
 
 import shutil
 from collections import defaultdict
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sample as a document contains it."""
+    """A sample as it is stored in a document."""
 
     clock_ms: int
     value: Value
@@ -33,7 +33,7 @@ class Told:
 
 @dataclass(slots=True)
 class History:
-    """All that the documents contain of a vessel."""
+    """Everything that the documents say about a vessel."""
 
     report: VesselReport
     samples: dict[Key, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
@@ -54,11 +54,11 @@ class History:
 
     @property
     def reasons(self) -> set[str]:
-        """Reasons why samples are missing."""
+        """Reasons given for missing samples."""
         return {reason for spans in self.gaps.values() for _, _, reason in spans}
 
     def unexplained(self, ledger: Iterable[Line]) -> list[Line]:
-        """Return the lines of a ledger for which there is neither the sample nor a gap document."""
+        """Return the lines of a ledger whose samples are neither stored nor covered by a gap document."""
         spans = {key: Spans((first, last) for first, last, _ in found) for key, found in self.gaps.items()}
         nothing = Spans()
         return [line for line in self.absent(ledger) if line[2] not in spans.get(line[:2], nothing)]
@@ -70,7 +70,7 @@ class History:
 
 
 def read(data: Path) -> History:
-    """Read the documents of a folder that no process uses."""
+    """Read the documents in a folder that no process uses."""
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
@@ -93,13 +93,13 @@ def read(data: Path) -> History:
 
 
 def documented(data: Path, aside: Path) -> set[Line]:
-    """Return the samples that are in documents now, read from a copy, so that nothing is healed."""
+    """Return the samples that the documents contain now, read from a copy, so that nothing is repaired."""
     history = read(copy_store(data, aside))
     return {(*key, number) for key, found in history.samples.items() for number in found}
 
 
 def copy_store(data: Path, aside: Path) -> Path:
-    """Copy the document store with its write-ahead log, as a kill left it."""
+    """Copy the document store with its write-ahead log, as a kill left them."""
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     for file in data.glob("log.db*"):
@@ -109,14 +109,14 @@ def copy_store(data: Path, aside: Path) -> Path:
 
 
 def assert_sound(data: Path) -> None:
-    """Assert that neither store has a fault when it is read completely."""
+    """Assert that neither store has an error when it is read completely."""
     report = store_check.prepare(data, repair=False)
     assert not report.in_use
     assert report.findings == []
 
 
 def assert_copied(data: Path) -> None:
-    """Assert that each finished document of the vessel has its copy, at the same revision."""
+    """Assert that each finished document of the vessel has a copy with the same revision."""
     copied = {
         (copy.id, copy.rev) for _, content in mirror.contents(data / "copies") for copy in content.copies()
     }
@@ -126,12 +126,12 @@ def assert_copied(data: Path) -> None:
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:
-    """Assert that no number was given to two samples."""
+    """Assert that no two samples were given the same number."""
     assert len(set(ledger)) == len(ledger)
 
 
 def assert_proved(history: History) -> None:
-    """Assert that `verify` finds no sample missing without a reason, none twice, and no error."""
+    """Assert that `verify` finds no sample that is missing without a reason or stored twice, and no error."""
     report = history.report
     assert report.faults == ()
     for sensor in report.sensors:
@@ -143,10 +143,10 @@ def assert_proved(history: History) -> None:
 
 
 def assert_alarms_follow_from_samples(history: History, sensors: Iterable[str]) -> None:
-    """Assert that the alarm documents of `flapping` sensors follow from their samples.
+    """Assert that the alarm documents of `flapping` sensors match their samples.
 
-    Each rise above the limits has its document, there is no other, and each has the right times of raising
-    and clearing, and the right severity.
+    Each rise above the limits has its document, and there is no other document. Each has the right times of
+    raising and clearing, and the right severity.
     """
     for sensor, log in list(history.samples):
         if sensor in sensors:

@@ -1,6 +1,7 @@
-"""A vessel in the test's own process and on its clock: recording and library, run second by second.
+"""A vessel in the test's own process and on the test's clock: recorder and library, run second by second.
 
-The threads' work in `Recorder` is done here in turn, so that the same random numbers give the same run.
+The work that `Recorder` does in threads is done here in turn, so that the same random numbers give the same
+run.
 """
 
 import os
@@ -30,7 +31,7 @@ NETWORK = ClockQuality(TimeSource.NETWORK, 0.01)
 
 
 class FakeClock:
-    """Boot clock and UTC under the test's control."""
+    """Boot clock and UTC, which the test controls."""
 
     def __init__(self) -> None:
         self.boots = 0
@@ -74,7 +75,7 @@ def settings() -> tuple[SensorSettings, ...]:
 
 
 class Rig:
-    """A single run of a recorder, from open to close; a context manager."""
+    """A single run of a recorder, from opening to closing; a context manager."""
 
     def __init__(
         self,
@@ -89,10 +90,10 @@ class Rig:
         files: FileAccess | None = None,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """Open the journal, whose log is moved into its file when it has `log_pages` pages.
+        """Open the journal, whose write-ahead log is moved into its file when the log has `log_pages` pages.
 
-        `ring` is the number of bytes of documented batches that it keeps; `files` writes the copies. Raises
-        JournalError.
+        `ring` is the number of bytes of documented batches that the journal keeps; `files` writes the copies.
+        Raises JournalError.
         """
         self.clock, self._rng = clock, rng
         sensors = settings()
@@ -143,7 +144,7 @@ class Rig:
         self.journal.close()
 
     def second(self, levels: Sequence[float] = (LOW, LOW, 70.0, 90.0)) -> None:
-        """Live for a second: up to four samples of each sensor, a commit when it is due, documents."""
+        """Simulate one second: up to four samples of each sensor, a commit if one is due, and documents."""
         for name in SENSORS:
             for _ in range(self._rng.randrange(5)):
                 self.clock.advance(self._rng.randrange(120))
@@ -159,11 +160,11 @@ class Rig:
 
     @property
     def is_damaged(self) -> bool:
-        """True if the recorder has found damage for which it would exit to be repaired."""
+        """True if the recorder has found damage for whose repair it would exit."""
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:
-        """Finish as at a clean stop, and return True if everything was written."""
+        """Finish as the recorder does when it is stopped, and return True if everything was written."""
         return self.recording.commit() and self.library._attempt(finish=True)
 
     def _commit(self) -> None:

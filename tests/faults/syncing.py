@@ -1,11 +1,11 @@
-"""Replication side as a process of its own, which a test can start, watch and kill.
+"""Either side of a replication as a process of its own, which a test can start, watch and kill.
 
     python -m tests.faults.syncing listen STORE FOLDER PORT
     python -m tests.faults.syncing replicate STORE FOLDER PORT
 
-FOLDER has the listener's certificate and key. Each side reports its progress on stdout, one line at a time:
-the number of revisions that came, new or not. The listener's first line is its port; the replicator's last is
-`done`.
+FOLDER contains the listener's certificate and key. Each side reports its progress on stdout, one line at a
+time: the number of revisions that have arrived, new or not. The listener's first line is its port; the
+replicator's last line is `done`.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ TELL_EVERY_S = 0.005
 
 
 class SyncProcess:
-    """Process of one side, started as often as needed; a context manager."""
+    """Process that runs one side, started as often as needed; a context manager."""
 
     def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
-        """Prepare a side; `told` is notified of each report of the sides that share it."""
+        """Prepare one side; `told` is notified of each report by the sides that share it."""
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0
-        """Number of revisions that came in earlier runs, as far as they could report them."""
+        """Number of revisions that arrived in earlier runs, according to the reports received."""
         self.is_done = False
         self._life = 0
         self._told = told
@@ -59,7 +59,7 @@ class SyncProcess:
 
     @property
     def came_in_all(self) -> int:
-        """Number of revisions that came in this and in earlier runs, as far as they could report them."""
+        """Number of revisions that arrived in this and earlier runs, according to the reports received."""
         return self.came + (0 if self._process is None else max(0, self._life))
 
     @property
@@ -97,7 +97,7 @@ class SyncProcess:
         assert status == 0, self.log[-2000:]
 
     def wait_for(self, more: int, *, unless: "SyncProcess") -> None:
-        """Wait until this many more revisions have come, or the other side is done."""
+        """Wait until this many more revisions have arrived, or the other side is done."""
         with self._told:
             wanted = self._life + more
             met = self._told.wait_for(
@@ -107,7 +107,7 @@ class SyncProcess:
             assert met, f"{self._life} of {wanted}: {self.log[-2000:]}"
 
     def wait_until_done(self) -> None:
-        """Wait until the process reports that it is done, or ends."""
+        """Wait until the process reports that it is done or ends."""
         with self._told:
             self._told.wait_for(lambda: self.is_done or self._hung_up, PATIENCE_S)
             assert self.is_done, self.log[-2000:]
@@ -134,7 +134,7 @@ class SyncProcess:
         with process.stdout as pipe:
             for line in pipe:
                 if not line.endswith(b"\n"):
-                    break  # truncated by a kill
+                    break  # a kill truncated this line
                 word, _, number = line.decode().strip().partition(" ")
                 with self._told:
                     if word == "port":
@@ -150,7 +150,7 @@ class SyncProcess:
 
 
 class _Counter:
-    """Counter of the revisions that come in this process, which reports them regularly."""
+    """Counter of the revisions that arrive in this process, which it reports regularly."""
 
     def __init__(self) -> None:
         self.came = 0
@@ -215,7 +215,7 @@ async def _replicate(database: Database, folder: Path, port: int) -> None:
 
 async def _main(role: str, store: Path, folder: Path, port: int) -> None:
     counter = _Counter()
-    # The parent has ended without ending this process, and no one else will.
+    # If the parent has ended without ending this process, nothing else will end it.
     asyncio.get_running_loop().add_reader(0, os._exit, 1)
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         telling = asyncio.create_task(counter.tell())

@@ -1,6 +1,7 @@
-"""A start after a kill, a removal or a repair continues exactly where documents end.
+"""A start after a kill, a removal or a repair continues exactly where the documents end.
 
-Nothing is recorded twice, and nothing is left out. Each test is a case that the random tests beside it found.
+Nothing is recorded twice, and nothing is left out. Each test is a case that the random tests in this folder
+found.
 """
 
 import random
@@ -21,7 +22,7 @@ from .vfs import FaultyDisk
 
 
 def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line], *, seconds: int) -> Path:
-    """Return the data of a vessel that ran for a while and was killed before it noted what is documented."""
+    """Return the data of a vessel that was killed before it noted which samples are documented."""
     data, left = folder / "before", folder / "left"
     data.mkdir()
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
@@ -33,7 +34,7 @@ def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line
 
 
 def go_on(data: Path, clock: FakeClock, rng: random.Random, ledger: list[Line]) -> proof.History:
-    """Start again, run for a while, stop, and return what documents then contain."""
+    """Start again, run for a while, stop, and return what the documents then contain."""
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
         for _ in range(20):
             vessel.second()

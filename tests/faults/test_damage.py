@@ -1,6 +1,6 @@
 """A damaged page, in either file or its write-ahead log, is noticed and set aside, and nothing is lost.
 
-The damage happens while a recorder runs, or between two runs.
+The damage happens while a recorder runs or between two runs.
 """
 
 import random
@@ -34,7 +34,7 @@ def vessel(folder: Path) -> Path:
 
 
 def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
-    """Overwrite a random page, of the `among` written last or of all, and return its number."""
+    """Overwrite a random page, out of all or out of the `among` written last, and return its number."""
     written = _as_written(file)
     page = rng.choice(written[-among:] if among else written)
     with file.open("r+b") as opened:
@@ -44,9 +44,9 @@ def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
 
 
 def _as_written(file: Path) -> list[int]:
-    """Return the pages of the file in the order in which they were last written."""
+    """Return the numbers of the file's pages, in the order in which they were last written."""
     pages = list(range(file.stat().st_size // PAGE))
-    if file.name.endswith("-wal"):  # up to the last frame of the newest log, which has the header's salt
+    if file.name.endswith("-wal"):  # up to the last frame of the newest log, whose salt is in the header
         with file.open("rb") as opened:
             ends = [frame.offset + PAGE for frame in wal.read(opened, PAGE).seen]
         return [page for page in pages if page * PAGE < max(ends, default=PAGE)]
@@ -64,7 +64,7 @@ def record_and_end(recorder: RecorderProcess, lines: int, rng: random.Random) ->
 
 
 def record_until_it_is_well(recorder: RecorderProcess) -> None:
-    """Start the recorder again whenever it ends by itself, as the system does."""
+    """Start the recorder again each time it ends by itself, as systemd does."""
     for _ in range(5):
         if not recorder.is_running:
             recorder.start()
@@ -118,7 +118,7 @@ def test_page_that_goes_bad_under_a_recorder(
             print(f"page {page} of {file}")
             recorder.listen_for_lines(3_000)
             record_until_it_is_well(recorder)
-            # Damage that it had not noticed by itself is found at the next start.
+            # Damage that the recorder did not notice is found at the next start.
             record_until_it_is_well(recorder)
             assert_nothing_lost(recorder)
 
@@ -133,7 +133,7 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
         data.mkdir()
         ledger: list[Line] = []
         clock = FakeClock()
-        for _ in range(rng.randrange(1, 3)):  # ends by a kill, or on request
+        for _ in range(rng.randrange(1, 3)):  # it is ended by a kill or on request
             with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
                 for _ in range(rng.randrange(30, 70)):
                     vessel.second()
@@ -195,7 +195,7 @@ def test_copies_that_cannot_be_written_are_reported_and_hold_nothing_up(
         assert vessel.library.copies_fault is not None
         assert "copies: File exists" in vessel.library.copies_fault
         assert vessel.journal.last_batch is not None
-        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # the only second copy
+        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # it is the only second copy
         (tmp_path / "copies").unlink()
         for _ in range(120):
             vessel.second()
@@ -211,7 +211,7 @@ FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")
 
 @pytest.mark.parametrize(
     "rounds",
-    # 40 rounds, in parts that run in parallel: each part has random numbers of its own.
+    # 40 rounds, in parts that run in parallel; each part has random numbers of its own.
     [
         *(pytest.param(10, id=f"10 of 40, part {part}") for part in (1, 2, 3, 4)),
         pytest.param(500, marks=TORTURE),

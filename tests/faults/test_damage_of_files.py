@@ -1,7 +1,7 @@
-"""Each file of a vessel's data survives damage, after a kill and after a clean stop.
+"""Each file in a vessel's data may be damaged, after a kill or after a clean stop, without harm.
 
-A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or gets a flipped bit. No number
-is given twice, every reported sample is there or listed as missing, no damaged file is reported as sound, and
+A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or has a bit flipped. No number is
+given twice, every reported sample is there or listed as missing, no damaged file is reported as sound, and
 every start succeeds.
 """
 
@@ -33,17 +33,17 @@ CUTS, FLIPS = 20, 200
 
 @dataclass(slots=True)
 class Life:
-    """State that a vessel left behind, and the samples reported until then."""
+    """State that a vessel left behind, and the samples that it had reported by then."""
 
     data: Path
     older: Path
-    """Copy of its files at an earlier time."""
+    """Copy of the vessel's files at an earlier time."""
     clock: FakeClock
     ledger: list[Line] = field(default_factory=list)
 
 
 def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -> Life:
-    """Run a vessel with two restarts of the machine and two kills, and end with a kill or a clean stop."""
+    """Run a vessel through two restarts of the machine and two kills, and end with a kill or a clean stop."""
     now, left = folder / "now", folder / "left"
     now.mkdir(parents=True)
     life = Life(left, folder / "older", FakeClock())
@@ -90,7 +90,7 @@ def files(data: Path, name: str) -> list[Path]:
 
 
 Damage = Callable[[Path, Path, random.Random], None]
-"""Function that damages a file; its second argument is an older copy, which may be missing."""
+"""Function that damages a file; its second argument is the path of an older copy, which may not exist."""
 
 
 def delete(file: Path, _: Path, __: random.Random) -> None:
@@ -144,7 +144,7 @@ KINDS: dict[str, Damage] = {
 def cases(
     rng: random.Random, *, full: bool, names: tuple[str, ...] = FILES
 ) -> Iterator[tuple[str, str, Damage]]:
-    """Yield file, kind and damage: all combinations, or each file once with each kind."""
+    """Yield file, kind and damage: all combinations, or only as many that each file and kind occurs."""
     for name in names:
         for kind, damage in KINDS.items():
             for number in range(FLIPS if full and kind == "bit flipped" else 1):
@@ -154,7 +154,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of the data, and check everything that must be true afterwards."""
+    """Damage a copy of the data, and check everything that must hold afterwards."""
     if not files(life.data, name):
         return
     shutil.copytree(life.data, target)
@@ -209,7 +209,7 @@ def test_damage_of_any_file_gives_no_number_twice_and_is_told(
 def test_write_ahead_log_that_a_recorder_finds_cut_short(
     tmp_path: Path, rng: random.Random, rounds: int
 ) -> None:
-    """The recorder's process is killed while its windows are open, so no document knows of the samples."""
+    """The recorder is killed while its windows are open, so that no document contains the samples yet."""
     for number in range(rounds):
         with RecorderProcess(vessel(tmp_path / str(number))) as recorder:
             recorder.start()

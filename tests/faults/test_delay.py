@@ -1,6 +1,6 @@
-"""Recording waits for no process that uses the document store.
+"""Recording does not wait for any process that uses the document store.
 
-`tests.bench.delay` measures the duration of commits; these tests check the reason for it.
+`tests.bench.delay` measures how long commits take; these tests check why they are not delayed.
 """
 
 import subprocess

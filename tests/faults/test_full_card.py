@@ -1,7 +1,7 @@
-"""The recorder removes history from a full card and continues.
+"""The recorder removes history from a full card and continues to record.
 
-Where there is nothing to remove, it reports that, keeps the samples that it accepted, and continues once
-there is space.
+If there is nothing to remove, it reports that, keeps the samples that it has accepted, and continues as soon
+as there is space.
 """
 
 import shutil
@@ -32,7 +32,7 @@ def vessel(folder: Path) -> Path:
 
 
 def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
-    """Fill the disk repeatedly, because the recorder has a reserve to release."""
+    """Fill the disk repeatedly, because the recorder has reserved space that it releases."""
 
     def is_noticed() -> bool:
         disk.fill()
@@ -43,7 +43,7 @@ def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
 
 
 def assert_nothing_lost(disk: Disk, recorder: RecorderProcess, folder: Path) -> None:
-    """Assert that every reported sample is there, except those that retention has recorded as removed."""
+    """Assert that every reported sample is there, except samples that retention has recorded as removed."""
     data = disk.copy(folder / "copy")
     proof.assert_sound(data)
     history = proof.read(data)
@@ -150,6 +150,6 @@ def test_history_makes_room_and_recording_never_stops(
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)
-    # Every alarm is there, including those whose readings are gone.
+    # Every alarm is there, including alarms whose readings were removed.
     (alarms,) = history.alarms.values()
     assert sorted(alarms) == loads.flapping_alarms(max(n for name, _, n in recorder.ledger if name == "flap"))

@@ -1,4 +1,4 @@
-"""SIGKILL of a recorder at random instants under load: everything in its ledger is there afterwards."""
+"""SIGKILL of a recorder at random moments under load: everything in its ledger is there afterwards."""
 
 import random
 from pathlib import Path
@@ -14,14 +14,14 @@ from . import loads, proof
 from .processes import RecorderProcess
 
 FLAPPING = {"flap-a": 3.0, "flap-b": 7.0, "flap-c": 13.0}
-"""Sensors whose alarms come and go, and their sampling rates in Hz."""
+"""Sensors with alarms that are raised and cleared, and the sampling rate of each in Hz."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def busy_vessel(folder: Path) -> Path:
     """Return a vessel with 25 sensors and 2,400 samples/s.
 
-    It has commits, windows that end in every way, and alarms, all the time.
+    Commits, alarms, and windows that end for every possible reason happen all the time.
     """
     return loads.write(
         folder,
@@ -35,9 +35,9 @@ def busy_vessel(folder: Path) -> Path:
 
 
 def hoarding_vessel(folder: Path) -> Path:
-    """Return a vessel with 4,000 samples/s of many digits, and the smallest possible budget.
+    """Return a vessel with 4,000 samples/s of values with many digits, and the smallest possible budget.
 
-    Its sensors also raise occasional alarms.
+    Its sensors also raise an occasional alarm.
     """
     return loads.write(
         folder,
@@ -50,20 +50,20 @@ def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> Non
     """Start the recorder, and kill it at a random instant."""
     recorder.start()
     match how:
-        case "starting":  # while it opens the stores, checks them, catches up, frees space
+        case "starting":  # while it opens and checks the stores, catches up and frees space
             recorder.listen(rng.uniform(0.2, 1.2))
         case "told":  # just after a commit
             recorder.wait_for_lines(rng.randrange(1, 5_000))
-        case "later":  # in the middle of any later work
+        case "later":  # in the middle of any work after that
             recorder.wait_for_lines(1)
             recorder.listen(rng.uniform(0.0, 4.0))
     recorder.kill()
 
 
 def alarms_as_left(data: Path, aside: Path) -> set[str]:
-    """Return the ids of alarm documents that a kill left behind.
+    """Return the ids of the alarm documents that a kill left behind.
 
-    They are read from a copy, so that nothing is healed.
+    They are read from a copy, so that reading repairs nothing.
     """
     if not (data / "log.db").exists():
         return set()
@@ -102,7 +102,7 @@ def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
 ) -> None:
     alarms: set[str] = set()
     with RecorderProcess(hoarding_vessel(tmp_path / "vessel")) as recorder:
-        # One long run uses up the rest of the budget; each start frees space first.
+        # A single long run uses up the rest of the budget; each start frees space first.
         loads.fill_store(recorder.data, 9_450_000)
         for number in range(kills):
             recorder.start()
@@ -121,7 +121,7 @@ def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
     proof.assert_told_once(recorder.ledger)
     assert history.reasons == {retention.REASON}
     for key, spans in history.gaps.items():
-        ((first, last, _),) = spans  # one document that grows, not one for each removal
+        ((first, last, _),) = spans  # one document that grows, not one document for each removal
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)

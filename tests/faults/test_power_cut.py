@@ -1,6 +1,6 @@
-"""Power cuts at any call: everything in the ledger is there afterwards.
+"""A power cut at any call: everything in the ledger is there afterwards.
 
-Data that was not synchronised is kept, dropped or torn, in both files.
+In either file, data that was not synchronised may be kept, dropped or torn.
 """
 
 import os
@@ -21,7 +21,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def leave(left: dict[Path, bytes | None]) -> None:
-    """Give the files the content that the cut left."""
+    """Give the files the content that the power cut left."""
     for path, content in left.items():
         Path(f"{path}-shm").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -52,7 +52,7 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
 
 
 class Witness:
-    """File of the given numbers, on a disk that may lose data that was not synchronised."""
+    """File that records the numbers given, on a disk that may lose data that was not synchronised."""
 
     def __init__(self, data: Path) -> None:
         self.path = path_in(data)
@@ -62,16 +62,16 @@ class Witness:
         self._durable = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
     def after_cut(self, rng: random.Random) -> bytes | None:
-        """Return the file as a cut at this moment may leave it."""
+        """Return the content that a power cut at this moment may leave."""
         return rng.choice((self.path.read_bytes() if self.path.exists() else None, self._durable))
 
 
 def live_through_cuts(
     data: Path, rng: random.Random, *, cuts: int, ring: int | None = None
 ) -> tuple[list[Line], FakeClock]:
-    """Run a vessel from its first start through several cuts.
+    """Run a vessel from its first start through several power cuts.
 
-    Returns its ledger as of the cuts, and its clock.
+    Returns its ledger at the time of the last cut, and its clock.
     """
     ledger: list[Line] = []
     clock = FakeClock()
@@ -83,7 +83,7 @@ def live_through_cuts(
         def cut() -> None:
             nonlocal told
             told = len(ledger)
-            # The rig runs on for a moment, and removes copies that the cut has left.
+            # The rig continues for a moment, and removes copies that the cut has left.
             before.update((file, file.read_bytes()) for file in data.glob("copies/*.seg"))  # noqa: B023
             before[witness.path] = witness.after_cut(rng)  # noqa: B023
 

@@ -1,6 +1,6 @@
 """The recorder reports a card that becomes read-only, and loses no sample in its ledger.
 
-Samples that it accepted but did not store are kept until its process ends.
+Samples that it has accepted but not stored are kept until its process ends.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""SIGKILL of either side of a replication at random moments loses nothing, and replication completes."""
+"""Killing either side of a replication at random moments loses nothing, and the replication completes."""
 
 import random
 import threading
@@ -15,12 +15,12 @@ from .syncing import SyncProcess
 
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
-"""Most revisions that a kill costs: those in flight, both ways; stored ones are not sent again."""
+"""Largest number of revisions repeated because of a kill: those in flight both ways, no stored ones."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def fill(path: Path, name: str, count: int, contested: int) -> None:
-    """Fill a store with windows of samples, and with documents that the other side has in another version."""
+    """Fill a store with windows of samples, and with documents of which the other side has a version."""
     with Database.open(path, single_writer=documents.is_single_writer) as store, store.transaction():
         for number in range(contested // 2):
             store.put(f"note-{number:05d}", {"by": name})
@@ -35,7 +35,7 @@ def contents(store: Database) -> dict[str, tuple[str, bool, bytes]]:
 
 
 class Meter:
-    """Counter of the revisions that arrive on both sides, and of those that are new."""
+    """Counter of the revisions that arrive on both sides, and of the new ones among them."""
 
     def __init__(self, paths: list[Path], sides: list[SyncProcess]) -> None:
         self._paths, self._sides = paths, sides
@@ -43,7 +43,7 @@ class Meter:
         self._sequences = self._stored()
 
     def kill(self, victim: SyncProcess, replicator: SyncProcess) -> bool:
-        """Kill and restart a side; return True if replication was in progress."""
+        """Kill and restart one side; return True if replication was in progress."""
         victim.kill()
         in_midst = not replicator.is_done
         self.kills += in_midst
@@ -51,9 +51,9 @@ class Meter:
         return in_midst
 
     def read(self) -> None:
-        """Assert that all revisions since the last call were new, except for the cost of kills."""
+        """Assert that all revisions since the last call were new, except for repetitions after kills."""
         came, sequences = sum(side.came_in_all for side in self._sides), self._stored()
-        # Each new revision is a change of the store that receives it.
+        # Each new revision is a change in the store that receives it.
         repeated = (came - self.came) - (sequences - self._sequences)
         assert repeated <= REPEATED_AT_MOST
         self.worst = max(self.worst, repeated)
@@ -74,9 +74,9 @@ class Meter:
 def test_stores_are_identical_however_often_either_side_was_killed(
     tmp_path: Path, rng: random.Random, kills: int, soon: int
 ) -> None:
-    """Each kill happens after at most `soon` more revisions have reached a side."""
+    """Each kill happens after at most `soon` more revisions have reached one side."""
     landed, lives = 0, 0
-    while landed < kills:  # a pair of stores may be identical before it was killed that often
+    while landed < kills:  # two stores may be identical before that many kills
         folder = tmp_path / str(lives)
         folder.mkdir()
         landed += killed_in_midst(folder, rng, kills - landed, soon)
@@ -121,7 +121,7 @@ def killed_in_midst(
             for alarm in store.documents("alarm:"):
                 assert {ack["by"] for ack in alarm.body["acks"]} == {"ours", "theirs"}
         assert contents(ours) == contents(theirs)
-    # Of a contested document come their revision, the tombstone of its branch, and the resolution.
+    # For a contested document, their revision, the tombstone of its branch and the resolution arrive.
     assert meter.came <= 2 * (count - contested) + 4 * contested + meter.kills * REPEATED_AT_MOST
     print(f"{meter.kills} kills, {meter.came} revisions came, {meter.worst} for one of them not new")
     return meter.kills

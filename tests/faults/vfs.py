@@ -1,9 +1,9 @@
-"""Disks that fail: SQLite VFSes for `vfs=`, on top of the system's own.
+"""Disks that fail: SQLite VFSes for the parameter `vfs`, on top of the system's own.
 
-With `FaultyDisk`, calls fail at random, and writes are torn. Data that it has accepted is kept. With
-`FragileDisk`, nothing fails, but a power cut affects data that was not synchronised.
+On a `FaultyDisk`, calls fail at random, and writes may be torn. Data that it has accepted is kept. On a
+`FragileDisk`, no call fails, but a power cut affects data that was not synchronised.
 
-Both are for one process, and leave the `-shm` file, which is memory, to the system.
+Both are for a single process, and leave the `-shm` file, which is memory, to the system.
 """
 
 import itertools
@@ -23,14 +23,15 @@ from services.mirror.segment_file import AppendOnlyFile, FileAccess
 SECTOR: Final = 512
 """Number of bytes that a card writes completely or not at all.
 
-SQLite relies only on a write not damaging anything beside it (its documentation: powersafe overwrite).
+SQLite relies only on the rule that a write damages nothing beside it ("powersafe overwrite" in its
+documentation).
 """
 
 _numbers: Final = itertools.count()
 
 
 class _Disk(apsw.VFS):
-    """A VFS with a name of its own; a context manager that unregisters it."""
+    """A VFS with a name of its own, and a context manager that unregisters it."""
 
     def __init__(self) -> None:
         self.name: Final = f"{type(self).__name__}-{next(_numbers)}"
@@ -46,10 +47,10 @@ class _Disk(apsw.VFS):
 
 
 class FaultyDisk(_Disk):
-    """Disk that fails the share `chance` of all reads, writes, truncations and synchronisations, by `rng`.
+    """Disk on which reads, writes, truncations and synchronisations fail with the probability `chance`.
 
-    A call fails by an exception, which apsw passes on even where SQLite ignores the failure by design: where
-    the last connection moves its log into the file as it closes. So nothing fails there.
+    A call fails by raising an exception. apsw passes the exception on even where SQLite ignores the failure
+    by design: when the last connection moves its log into the file as it closes. So nothing fails there.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -58,7 +59,7 @@ class FaultyDisk(_Disk):
         self.is_read_only = False
         """True if every change fails."""
         self.failed: Counter[str] = Counter()
-        """Number of calls that failed, by name."""
+        """Number of calls that failed, by the name of the call."""
         self._rng = rng
         self._closing: set[str] = set()
 
@@ -66,7 +67,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """Note that a connection that is closing has locked a database, or no longer does."""
+        """Record whether a connection is just closing, for which it locks the database."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:
@@ -78,7 +79,7 @@ class FaultyDisk(_Disk):
         return True
 
     def torn(self, data: bytes) -> bytes:
-        """Return the part of a failing write that is written: nothing, all, or a part."""
+        """Return the part of a failing write that is written anyway: nothing, everything or some of it."""
         return data[: self._rng.choice((0, len(data), self._rng.randrange(len(data) + 1)))]
 
 
@@ -94,12 +95,12 @@ class _FaultyFile(apsw.VFSFile):
         evalue: BaseException | None,
         etraceback: TracebackType | None,
     ) -> bool:
-        """Ignore a fault that SQLite did not report, as it may where it can try again."""
+        """Ignore an error that SQLite did not report, which is permitted where it can try again."""
         return True
 
     def xLock(self, level: int) -> None:  # noqa: N802
         super().xLock(level)
-        if level == apsw.SQLITE_LOCK_EXCLUSIVE:  # with a write-ahead log, only to close
+        if level == apsw.SQLITE_LOCK_EXCLUSIVE:  # with a write-ahead log, this lock is taken only for closing
             self._disk.close_in(self._database, under_way=True)
 
     def xUnlock(self, level: int) -> None:  # noqa: N802
@@ -137,10 +138,10 @@ def _path(name: Any) -> str:
 
 @dataclass(slots=True)
 class _Content:
-    """A file as its durable content, and the changes made to it since."""
+    """A file as its durable content and the changes made since then."""
 
     durable: bytearray | None
-    """Durable content; None if a cut may leave no such file."""
+    """Durable content; None if a power cut may leave no such file."""
     since: list[tuple[int, bytes | None]] = field(default_factory=list)
     """Changes as (offset, data) for a write, or (size, None) for a truncation."""
     removed: bool = False
@@ -153,7 +154,10 @@ class _Content:
         self.since.clear()
 
     def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
-        """Return what a power cut leaves, with this share of unsynchronised changes `kept` completely."""
+        """Return what a power cut leaves.
+
+        Each unsynchronised change is kept completely with probability `kept`.
+        """
         if (self.durable is None or self.removed) and rng.random() < 0.5:
             return None
         found = bytearray(self.durable or b"")
@@ -176,7 +180,7 @@ def _apply(content: bytearray, where: int, data: bytes | None) -> None:
 
 
 class FragileDisk(_Disk):
-    """Files of which a power cut leaves the durable content, and a random part of the rest.
+    """Disk on which a power cut leaves the durable content of files, and a random part of the rest.
 
     The cut is a snapshot of the disk, taken in the middle of a call. The process continues as before, but its
     later changes are not in the snapshot.
@@ -185,14 +189,14 @@ class FragileDisk(_Disk):
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
         self.left: dict[Path, bytes | None] | None = None
-        """Content of each file after the cut; None for a file that is not there."""
+        """Content of each file after the cut; None for a file that does not exist then."""
         self._rng = rng
         self._files: dict[Path, _Content] = {}
         self._calls = 0
         self._cut: Callable[[], None] | None = None
 
     def cut_after(self, calls: int, then: Callable[[], None]) -> None:
-        """Cut the power in the middle of the call after `calls` others; call `then` at that moment."""
+        """Cut the power in the middle of the call that follows `calls` others; call `then` at that moment."""
         self._calls, self._cut, self.left = calls, then, None
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
@@ -200,11 +204,11 @@ class FragileDisk(_Disk):
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
-            # A program that creates a database synchronises its folder; for the log SQLite does so itself.
+            # A program that creates a database must synchronise its folder; SQLite does that for the log.
             main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
             self._files[path] = _Content(main if there is None else there)
             if self.left is not None:
-                # Not used before the time of the cut.
+                # only used when the cut happens
                 self.left.setdefault(path, None if there is None else bytes(there))
         return _FragileFile(self, self._files[path], name, flags)
 
@@ -216,13 +220,13 @@ class FragileDisk(_Disk):
             known.removed = True
 
     def settle_names(self) -> None:
-        """Synchronise the folder: created files are there, removed ones are not."""
+        """Synchronise the folder, so that created files stay and removed files stay removed."""
         self._files = {path: file for path, file in self._files.items() if not file.removed}
         for file in self._files.values():
             file.durable = bytearray() if file.durable is None else file.durable
 
     def count(self) -> None:
-        """Count a call that changes the disk, and cut the power when it is due."""
+        """Count a call that changes the disk, and cut the power if the cut is due."""
         self._calls -= 1
         if self._calls < 0 and self._cut is not None:
             kept = self._rng.choice((0.0, 0.1, 0.5, 0.9, 1.0))
@@ -242,7 +246,7 @@ class FragileDisk(_Disk):
 
 
 class FragileFiles(FileAccess):
-    """Writer of copies on a fragile disk."""
+    """Writer of copies whose files are on a fragile disk."""
 
     def __init__(self, disk: FragileDisk) -> None:
         self._disk = disk
@@ -261,7 +265,7 @@ class _FragileAppend(AppendOnlyFile):
         super().__init__(path)
 
     def append(self, data: bytes) -> None:
-        # The system may write any of its pages first.
+        # The system may write any of the file's pages first.
         where = self._path_size()
         for start in range(0, len(data), SECTOR):
             part = data[start : start + SECTOR]

@@ -7,15 +7,15 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 300
-"""Time limit in seconds: the build includes the standard library, on a machine busy with tests."""
+"""Time limit in seconds: the build includes the standard library, and the machine may be busy with tests."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
 def go_peer(cache: Path = builds.CACHE) -> Path:
-    """Return the path of the program, built if it is not there yet.
+    """Return the path of the program, which is built if it does not exist yet.
 
     Raises:
-        MissingError: there is no Go, or the build failed.
+        MissingError: Go is not installed, or the build failed.
     """
     inputs = builds.contents(*(SOURCES / name for name in _INPUTS))
 

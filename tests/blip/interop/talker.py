@@ -1,4 +1,4 @@
-"""A connection on a real WebSocket: a thin shell that drives `BlipConnection`, and the tests' answers."""
+"""A connection over a real WebSocket: a thin shell that drives `BlipConnection`, with the tests' answers."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ Reply = ResponseReceived | ErrorReceived
 
 
 def pattern(kind: str, size: int) -> bytes:
-    """Return the same bytes as the Go peer's function of this name."""
+    """Return the same bytes as the Go peer's function with this name."""
     if kind == "blank":
         return bytes(size)
     out = bytearray()
@@ -103,7 +103,7 @@ class Talker:
         return await reply
 
     def note(self, body: bytes, *, compressed: bool) -> None:
-        """Send a request that expects no reply."""
+        """Send a request for which no reply is expected."""
         self.connection.send_request({"Profile": "note"}, body, compressed=compressed, no_reply=True)
         self._to_send.set()
 

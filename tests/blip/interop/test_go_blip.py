@@ -1,4 +1,4 @@
-"""Our BLIP with the protocol's other implementation, over a WebSocket on loopback, in both roles."""
+"""Our BLIP talks to the protocol's other implementation, over a WebSocket on loopback, in both roles."""
 
 import asyncio
 import hashlib
@@ -41,7 +41,7 @@ def talk(port: int, conversation: Callable[[Talker], Awaitable[None]]) -> None:
         async with (
             asyncio.timeout(WAIT),
             connect(url, subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST) as socket,
-            asyncio.TaskGroup() as tasks,  # so that a fault in reading ends the conversation too
+            asyncio.TaskGroup() as tasks,  # so that an error while reading ends the conversation too
         ):
             assert socket.subprotocol == SUBPROTOCOL
             talker = Talker(socket)
