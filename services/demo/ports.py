@@ -16,10 +16,10 @@ _LOWEST: Final = 12_000
 
 
 def fixed_ports() -> range:
-    """Return the ports that no outgoing connection is given, so that a closed one stays free.
+    """Return the ports that Linux assigns to no outgoing connection, so that a closed one stays free.
 
-    A port that the kernel picks for `bind(0)` is one that it may give to the next outgoing connection, of
-    any program: it is free when it is picked, and taken when a daemon wants to listen on it a second later.
+    A port that the kernel picks for `bind(0)` is one that it may give to the next outgoing connection, of any
+    program: it is free when it is picked, and taken when a daemon wants to listen on it a second later.
     """
     try:
         lowest_outgoing = int(_OUTGOING.read_text().split()[0])
@@ -45,14 +45,14 @@ def free_ports(among: range | None = None, *, first: int | None = None) -> Itera
 
 
 def _is_free(port: int) -> bool:
-    """Return True if a server could listen on a port at every address, IPv6 ones included."""
+    """Return True if a server could listen on a port on every address, including IPv6."""
     with contextlib.ExitStack() as stack:
         try:
             for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104
                 try:
                     sock = stack.enter_context(socket.socket(family))
                 except OSError:
-                    continue  # a kernel without IPv6
+                    continue  # the kernel has no IPv6
                 if family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 sock.bind((anywhere, port))

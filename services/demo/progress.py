@@ -1,6 +1,6 @@
 """Output while the demo runs: events, and the state of each vessel.
 
-On a terminal it is a table that is redrawn in place; elsewhere it is a line every few seconds.
+On a terminal, the state is a table that is redrawn in place; elsewhere, it is a line every few seconds.
 """
 
 import sys
@@ -17,17 +17,17 @@ TABLE_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ProgressRow:
-    """State of one vessel in the table."""
+    """State of one vessel, shown as a row of the table."""
 
     vessel: str
     samples: int
     """Number of durable samples."""
     documents: int
-    """Number of documents in its store, its own and others'."""
+    """Number of documents in its store, both its own and others'."""
     links: int | None
-    """Number of vessels that it is linked with; None if its network is off."""
+    """Number of vessels to which it is linked; None if its network is off."""
     behind: int
-    """Number of changes that are known to be on their way, in either direction."""
+    """Number of known changes that it still has to send or receive."""
 
     @property
     def network(self) -> str:
@@ -36,13 +36,13 @@ class ProgressRow:
 
     @property
     def text(self) -> str:
-        """The row as part of a line."""
+        """The row as a part of a line of text."""
         behind = f", {self.behind} behind" if self.behind else ""
         return f"{self.vessel} {self.samples} samples, {self.documents} documents, {self.network}{behind}"
 
 
 class ProgressDisplay:
-    """Display of progress on a stream; `elapsed` returns the seconds since the demo began."""
+    """Display of progress on a stream; `elapsed` returns the seconds since the start of the demo."""
 
     def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
         self._elapsed = elapsed
@@ -50,16 +50,16 @@ class ProgressDisplay:
         self._is_terminal = screen(self._stream).is_terminal
         self._due = 0.0 if self._is_terminal else LINE_EVERY_S
         self._height = 0
-        """Number of lines of the table at the end of the terminal."""
+        """Number of lines of the table that is currently at the bottom of the terminal."""
 
     def say(self, what: str) -> None:
-        """Print an event with its time."""
+        """Print an event with the time at which it happened."""
         self._erase()
         self._print(f"{self._elapsed():5.0f} s  {what}")
         self._due = 0.0 if self._is_terminal else self._elapsed() + LINE_EVERY_S
 
     def show(self, rows: Callable[[], Sequence[ProgressRow]]) -> None:
-        """Show the state of all vessels, if that is due again."""
+        """Show the state of all vessels if the next update is due."""
         now = self._elapsed()
         if now < self._due:
             return

@@ -1,8 +1,8 @@
-"""The proof: each store's content against the other stores and against what was recorded. Pure.
+"""The proof: compares each store's content with the other stores and with what was recorded.
 
-Every store is examined by itself (`examine`). For each vessel of the fleet that shows whether numbers are
-missing, whether the store has everything that the recorder reported as durable, and whether the recording was
-stored exactly. Then the stores are compared, document by document (`compare`).
+Every store is first examined by itself (`examine`). For each vessel of the fleet this shows whether sample
+numbers are missing, whether the store has everything that the recorder reported as durable, and whether the
+recording was stored exactly. Then the stores are compared, document by document (`compare`).
 """
 
 import hashlib
@@ -26,18 +26,18 @@ from .vessel import Ledger
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSamples:
-    """Recorded samples of one vessel, as known from outside the stores."""
+    """Samples that one vessel recorded, as known from sources other than the stores."""
 
     vessel: str
     sensors: frozenset[str]
     ledger: Ledger
     recording: Path | None = None
-    """The recording that it has played, or None."""
+    """The recording that the vessel played; None if it played none."""
     speed: float = 1.0
 
     @property
     def reported(self) -> int:
-        """Number of samples that its recorder reported as durable."""
+        """Number of samples that the vessel's recorder reported as durable."""
         return sum(map(len, self.ledger.values()))
 
 
@@ -50,7 +50,7 @@ class Comparison:
     stored: int
     first_difference: str | None
     worst_ms: float
-    """Greatest deviation of the time between readings from the recording's, in milliseconds."""
+    """Greatest deviation of the time between two readings from that in the recording, in milliseconds."""
 
     @property
     def is_equal(self) -> bool:
@@ -63,19 +63,22 @@ class StoreContents:
     """The content of one store."""
 
     holder: str
-    """The vessel whose store it is."""
+    """Id of the vessel that has this store."""
     documents: Mapping[str, tuple[str, bytes]]
-    """Revision of every document, including deleted ones, and a digest of its id, revision and body."""
+    """Revision and digest of every document, including deleted ones.
+
+    The digest covers id, revision and body.
+    """
     reports: tuple[VesselReport, ...]
     comparisons: tuple[Comparison, ...]
     not_held: int
-    """Number of samples that were reported as durable, but are in no document here."""
+    """Number of samples that were reported as durable but are in no document in this store."""
     faults: tuple[str, ...]
-    """Problems that were found, a clause each."""
+    """Problems that were found, each as a clause."""
 
     @property
     def digest(self) -> str:
-        """Digest of all documents; equal for stores with the same content."""
+        """Digest of all documents; it is equal for stores with the same content."""
         whole = hashlib.sha256()
         for document in sorted(self.documents):
             whole.update(self.documents[document][1])
@@ -114,7 +117,7 @@ def examine(database: Database, holder: str, fleet: Sequence[ExpectedSamples]) -
 
 
 def compare(stores: Sequence[StoreContents]) -> list[str]:
-    """Return the differences between stores, a sentence each."""
+    """Return the differences between stores, each as a sentence."""
     faults = []
     for document in sorted({document for store in stores for document in store.documents}):
         held = [store.documents.get(document) for store in stores]
@@ -134,7 +137,7 @@ def compare(stores: Sequence[StoreContents]) -> list[str]:
 
 
 def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, float]]:
-    """Return boot clock in ms and value of each good sample of a sensor, in the order of its logs."""
+    """Return the boot clock in ms and the value of each good sample of a sensor, in log order."""
     samples = []
     for document in database.documents(prefix=f"{DocumentType.READING}:{vessel}:{sensor}:"):
         body = document.body
@@ -144,7 +147,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 
 
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
-    """Compare the recording's rows of one path with what is stored of the sensor that played it."""
+    """Compare one path of the recording with what the store has from the sensor that played it."""
     assert recorded.recording is not None
     path = vessel_sensors.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows
@@ -166,7 +169,10 @@ def kinds(findings: StoreContents) -> Counter[str]:
 
 
 def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
-    """Yield the problems of a vessel's history according to `verify`; here even an explained gap is one."""
+    """Yield the problems that `verify` finds in a vessel's history.
+
+    Here, even an explained gap is a problem.
+    """
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
         yield f"no data of {report.vessel}'s {sensor}"

@@ -1,7 +1,8 @@
-"""The course of the demo: which vessels are started, cut off, reconnected and stopped, and when.
+"""The sequence of events in the demo: when vessels are started, cut off, reconnected and stopped.
 
 A vessel's network is cut by killing its sync daemon, because only root can take an interface down. So the
-others get no goodbye. Its recorder continues to record, and so do the other vessels, which stay linked.
+other vessels see the link break without a proper close. The vessel's recorder continues, and so do the other
+vessels, which stay linked.
 """
 
 import signal
@@ -22,46 +23,46 @@ from .supervisor import Supervisor
 from .vessel import Daemon, DemoError, DemoVessel
 
 SPARE_S: Final = 5.0
-"""Seconds reserved for start and end, so that the recording is over before the demo is."""
+"""Seconds reserved for start and end, so that the recording ends before the demo does."""
 PATIENCE_S: Final = 30.0
-"""Seconds that something may take longer than it should, on a slow machine."""
+"""Seconds of additional time allowed for each step, for slow machines."""
 FIND_WITHIN_S: Final = 20.0
-"""Seconds after which the vessels are told each other's addresses, if discovery has not found all."""
+"""Seconds after which the vessels are given each other's addresses if discovery has not found all of them."""
 COMPLAIN_AFTER_S: Final = 3.0
-"""The same, in seconds, if a vessel reports a problem with discovery."""
+"""Seconds after which they are given the addresses if a vessel reports a problem with discovery."""
 OFF, BACK = 1 / 3, 2 / 3
-"""Parts of the total time at which the last vessel's network goes off and returns."""
+"""Fractions of the total time at which the last vessel's network is cut and restored."""
 LOOK_EVERY_S: Final = 0.1
 
 
 @dataclass(slots=True)
 class Outage:
-    """A time during which one vessel was without network."""
+    """A period during which one vessel had no network."""
 
     vessel: str
     seconds: float
     apart: StoreDifference
     caught_up_s: float | None = None
-    """Seconds from its return until both sides had everything."""
+    """Seconds from the vessel's return until both sides had everything; None if they never did."""
 
 
 @dataclass(slots=True)
 class ScenarioEvents:
-    """The events of one run."""
+    """The events of one run of the demo."""
 
     linked_s: float | None = None
-    """Seconds from the start of the sync daemons until all were linked."""
+    """Seconds from the start of the sync daemons until all vessels were linked; None if they never were."""
     no_discovery: str | None = None
-    """The reason why the vessels had to be told each other's addresses; None if they found each other."""
+    """The reason why the vessels had to be given each other's addresses; None if they found each other."""
     outage: Outage | None = None
     agreed_s: float | None = None
-    """Seconds from the end of the recorders until all stores agreed; None if they never did."""
+    """Seconds from the recorders' end until all stores agreed; None if they never did."""
     ashore: ArrivedDocuments | None = None
-    """Documents that had arrived ashore at the end; None without a shore."""
+    """Documents that had arrived ashore by the end; None without a shore."""
 
 
 class Scenario:
-    """A run of the demo, whose events are shown as they happen."""
+    """A run of the demo; its events are shown as they happen."""
 
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
@@ -70,9 +71,9 @@ class Scenario:
         self._voyage = ScenarioEvents()
 
     def run(self) -> ScenarioEvents:
-        """Run the demo from start to stop.
+        """Run the demo from start to finish.
 
-        Raise DemoError or StoreError if it cannot be carried out.
+        Raise DemoError or StoreError if the demo cannot be carried out.
         """
         fleet = self._fleet
         sailed = self._set_out()
@@ -100,7 +101,7 @@ class Scenario:
         self._set_out()
         for vessel in self._fleet:
             vessel.start(Daemon.LIGHTS)
-            if self._fleet.is_alone:  # it looks for others, like any vessel
+            if self._fleet.is_alone:  # it searches for other vessels like any vessel
                 vessel.start(Daemon.SYNC)
         keepers = [Supervisor(vessel) for vessel in self._fleet]
         while True:
@@ -114,13 +115,13 @@ class Scenario:
             time.sleep(LOOK_EVERY_S)
 
     def _set_out(self) -> float:
-        """Start everything, and return the moment from which all are recording."""
+        """Start everything, and return the time from which all vessels are recording."""
         fleet = self._fleet
         if self._shore is not None:
             self._land(self._shore)
         for vessel in fleet:
             vessel.start(Daemon.RECORDER)
-        # The mesh needs the log under which a vessel records.
+        # The mesh needs to know the log in which a vessel records.
         self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
         sailed = time.monotonic()
         if not fleet.is_alone:
@@ -139,7 +140,10 @@ class Scenario:
         )
 
     def _forward(self, shore: Shore) -> None:
-        """Wait until all is ashore and the fleet knows; if that fails, the proof will say so."""
+        """Wait until everything is ashore and the fleet knows.
+
+        If that never happens, the proof will report it.
+        """
         vessel, began = self._fleet.linked_ashore, time.monotonic()
 
         def is_there() -> bool:
@@ -187,7 +191,7 @@ class Scenario:
         return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
 
     def _hindrance(self, started: float) -> str | None:
-        """Return the reason to give up discovery; None if there is none yet."""
+        """Return the reason to give up on discovery; None if there is none yet."""
         waited = time.monotonic() - started
         if waited >= COMPLAIN_AFTER_S:
             for vessel in self._fleet:
@@ -199,7 +203,7 @@ class Scenario:
         return None
 
     def _outage(self, until: float) -> None:
-        """Cut the last vessel's network until that moment."""
+        """Cut the last vessel's network until a time of the monotonic clock."""
         vessel = self._fleet.vessels[-1]
         off = time.monotonic()
         vessel.kill(Daemon.SYNC)
@@ -223,7 +227,7 @@ class Scenario:
         self._progress.say(f"{vessel.name} has caught up, {outage.caught_up_s:.1f} s after its return")
 
     def _agree(self, stopped: float) -> None:
-        """Wait until all stores agree; if they never do, the proof will say what is missing."""
+        """Wait until all stores agree; if they never do, the proof will report what is missing."""
 
         def agree() -> bool:
             first, *others = self._standings()
@@ -250,13 +254,13 @@ class Scenario:
     # Time passes
 
     def _sail_until(self, when: float) -> None:
-        """Let the vessels record until a moment of the monotonic clock."""
+        """Let the vessels record until a time of the monotonic clock."""
         self._watch(lambda: time.monotonic() >= when, "time to pass", patience=self._seconds + PATIENCE_S)
 
     def _watch(self, is_so: Callable[[], bool], what: str, *, patience: float = PATIENCE_S) -> None:
-        """Show the progress until `is_so` returns True.
+        """Show the progress until `is_so` returns True; `what` describes that condition.
 
-        Raise DemoError if that takes too long, or if a process exits.
+        Raise DemoError if that takes more than `patience` seconds, or if a process exits.
         """
         ends = time.monotonic() + patience
         while not is_so():
@@ -289,7 +293,7 @@ class Scenario:
         try:
             store = vessel.database()
             documents = 0 if store is None else store.count()
-        except StoreError:  # it is just being created
+        except StoreError:  # the store is still being created
             documents = 0
         peers = _peers(vessel)
         return ProgressRow(
@@ -302,7 +306,7 @@ class Scenario:
 
 
 class _ImpatientError(DemoError):
-    """Condition that was not met in time."""
+    """A condition was not met in time."""
 
 
 def _standing(vessel: DemoVessel) -> Standing:

@@ -1,6 +1,6 @@
-"""The demo's shore: a listener as the gateway of an office, and a real MQTT broker with a subscriber.
+"""The demo's shore: an office's gateway, which is a listener, and a real MQTT broker with a subscriber.
 
-Only one vessel has a link there. Both services are on loopback.
+Only one vessel has a link to the shore. Both services use the loopback interface.
 """
 
 import os
@@ -31,13 +31,13 @@ from .vessel import DemoError
 
 OFFICE: Final = "office"
 BROKER: Final = "broker"
-"""Names of the two gateways."""
+"""Name of the gateway that is the MQTT broker."""
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Seconds before a restart in the demo that stays: enough to see what the vessels report."""
+"""Seconds before a restart in a demo that keeps running: enough to see the vessels' reports."""
 _NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
-"""Kinds of documents that never change: each must arrive by MQTT exactly as it is in the stores."""
+"""Kinds of documents that never change; each must arrive by MQTT exactly as it is in the stores."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -49,17 +49,17 @@ class ArrivedDocuments:
     """Documents that have arrived ashore."""
 
     by: str
-    """The vessel with the link."""
+    """Id of the vessel with the link to the shore."""
     wanted: int
-    """Number of documents of the fleet that belong ashore."""
+    """Number of the fleet's documents that should arrive ashore."""
     in_office: int
-    """Number of these that are in the office's store, at the same revision."""
+    """Number of these documents that are in the office's store, at the same revision."""
     news: int | None
-    """Number of documents that never change; None without a broker."""
+    """Number of these documents that never change; None without a broker."""
     heard: int = 0
-    """Number of these that arrived by MQTT."""
+    """Number of unchanging documents that arrived by MQTT."""
     twice: int = 0
-    """Number of these that arrived more than once."""
+    """Number of unchanging documents that arrived by MQTT more than once."""
 
     @property
     def is_complete(self) -> bool:
@@ -71,9 +71,9 @@ class Shore:
     """The office and the broker, from `start` to `kill`."""
 
     def __init__(self, folder: Path, vessel: str, *, listens: bool = True) -> None:
-        """Prepare both for one vessel.
+        """Prepare both services for one vessel.
 
-        `listens` counts the documents that arrive by MQTT, which takes memory for each.
+        `listens` enables counting the documents that arrive by MQTT, which takes memory for each document.
         """
         self.vessel: Final = vessel
         self._listens = listens
@@ -92,9 +92,9 @@ class Shore:
         return self._program is not None
 
     def start(self) -> str:
-        """Start both, and return the vessel's gateway sections of `logboat.toml`.
+        """Start both services, and return the gateway sections for the vessel's `logboat.toml`.
 
-        Raise DemoError if one does not start.
+        Raise DemoError if a service does not start.
         """
         self._folder.mkdir(mode=OWN)
         messages = self._office()
@@ -103,7 +103,11 @@ class Shore:
         return messages
 
     def ashore(self, standing: Standing) -> ArrivedDocuments:
-        """Return which of a store's documents have arrived. Raise StoreError if a store cannot be read."""
+        """Return how many documents have arrived ashore.
+
+        `standing` has the current revision of every document in the vessel's store. Raise StoreError if a store cannot
+        be read.
+        """
         wanted = {
             name: rev for name, rev in standing.items() if not name.startswith(f"{DocumentType.FORWARDED}:")
         }
@@ -127,7 +131,7 @@ class Shore:
         )
 
     def is_noted(self, store: Database) -> bool:
-        """Return True if the vessel has noted for the fleet that all readings are ashore.
+        """Return True if the vessel's store records, for the whole fleet, that all readings are ashore.
 
         Raise StoreError if the store cannot be read.
         """
@@ -147,15 +151,15 @@ class Shore:
         return True
 
     def check(self) -> None:
-        """Raise DemoError if a process has exited by itself."""
+        """Raise DemoError if a process has exited unexpectedly."""
         for station in self._stations:
             if station.process.poll() is not None:
                 raise DemoError(f"{station.name} has stopped: see {station.log}")
 
     def restart_exited(self, now: float) -> list[str]:
-        """Restart processes that exited a while ago, and return messages about them.
+        """Restart processes that exited some time ago, and return messages about them.
 
-        `now` is in seconds, of any clock.
+        `now` is the time in seconds, from any clock.
         """
         messages = []
         for station in self._stations:
@@ -170,7 +174,7 @@ class Shore:
         return messages
 
     def kill(self) -> None:
-        """Kill all processes, whatever has happened."""
+        """Kill all processes, in any state."""
         if self._listener is not None:
             self._listener.end()
         for station in self._stations:
@@ -210,7 +214,8 @@ class Shore:
         port, configuration = next(free_ports()), self._folder / "mosquitto.conf"
         lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
         if os.geteuid() == 0:
-            lines.append("user root")  # it would change its user, which root of a user namespace may not
+            # it would switch to another user, which root in a user namespace must not do
+            lines.append("user root")
         configuration.write_text("\n".join([*lines, ""]))
         station = _Station("mosquitto", [program, "-c", str(configuration)], self._folder / "mosquitto.log")
         station.start()
@@ -230,25 +235,25 @@ class Shore:
 
 
 class _Station:
-    """A process of the shore."""
+    """A process that runs ashore."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name, self.log = name, log
         self.ended: float | None = None
-        """Time at which it was seen to have exited by itself."""
+        """Time at which the process was found to have exited unexpectedly."""
         self._command = command
         self._process: subprocess.Popen[str] | None = None
 
     @property
     def process(self) -> subprocess.Popen[str]:
-        """The process, which must have been started."""
+        """The process; it must have been started."""
         assert self._process is not None
         return self._process
 
     def start(self, *, stdout: int | None = None) -> subprocess.Popen[str]:
         """Start the process and return it.
 
-        `stdout` is that of `subprocess.Popen`; None sends it to the log, with standard error.
+        `stdout` is passed to `subprocess.Popen`; None sends it to the log, together with standard error.
         """
         self.ended = None
         if self._process is not None and self._process.stdout is not None:
@@ -272,12 +277,12 @@ class _Station:
 
 
 class _Listener:
-    """A subscriber to a broker, in a thread of its own."""
+    """An MQTT subscriber that runs in its own thread."""
 
     def __init__(self, port: int) -> None:
         """Subscribe to all topics. Raise DemoError if the broker refuses."""
         self.heard: dict[str, int] = {}
-        """Number of times that each document has arrived."""
+        """Number of times that each document has arrived, by id."""
         subscribed = threading.Event()
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._connected

@@ -1,4 +1,4 @@
-"""Differences between the stores of a fleet while they are being written. Pure."""
+"""Differences between the stores of a fleet while they are being written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from dataclasses import dataclass
 from sync.store import Database
 
 Standing = Mapping[str, str]
-"""Current revision of every document, by id."""
+"""Current revision of every document in a store, by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreDifference:
-    """Documents that one vessel and the others had to exchange when it returned."""
+    """Documents that a vessel and the rest of the fleet had to exchange when the vessel returned."""
 
     own: Standing
-    """Documents that no other had, or only in an older revision."""
+    """Documents that only this vessel had, or had in a newer revision."""
     lacked: Standing
-    """Documents that it lacked, or had only in an older revision."""
+    """Documents that this vessel lacked, or had only in an older revision."""
 
     @property
     def is_mutual(self) -> bool:
-        """True if each side has something for the other."""
+        """True if each side has something that the other needs."""
         return bool(self.own and self.lacked)
 
     def is_past(self, standings: Iterable[Standing]) -> bool:
-        """Return True if all stores have all of it, or newer revisions."""
+        """Return True if every store now has all these documents, at these revisions or newer ones."""
         wanted = {**self.own, **self.lacked}
         return all(not newer(wanted, standing) for standing in standings)
 
 
 def current_revisions(database: Database) -> Standing:
-    """Return the current revisions of a store. Raise StoreError if it cannot be read."""
+    """Return the current revisions of all documents in a store. Raise StoreError if it cannot be read."""
     return {change.id: change.rev for change in database.changes()}
 
 
 def newer(mine: Standing, theirs: Standing) -> Standing:
-    """Return those of `mine` that `theirs` lacks, or has only in an older revision."""
+    """Return the entries of `mine` that `theirs` lacks, or has only in an older revision."""
     return {
         document: rev
         for document, rev in mine.items()

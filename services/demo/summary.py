@@ -1,4 +1,4 @@
-"""The summary at the end, and whether the demo has kept its promises. Pure."""
+"""The summary printed at the end, and the verdict whether the demo kept its promises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Summary:
 def summarise(
     fleet: Sequence[ExpectedSamples], stores: Sequence[StoreContents], voyage: ScenarioEvents, *, name: str
 ) -> Summary:
-    """Return the summary of a demo whose fleet has this name."""
+    """Return the summary of a demo; `name` is the name of its fleet."""
     faults = proof.compare(stores)
     faults += [f"in the store of {store.holder}: {fault}" for store in stores for fault in store.faults]
     is_alike = len({store.digest for store in stores}) == 1
@@ -118,7 +118,7 @@ def _not_ashore(voyage: ScenarioEvents) -> list[str]:
 
 
 def _recording(comparisons: Sequence[Comparison]) -> str:
-    """Describe one path of the recording in all stores."""
+    """Return a line that compares one path of the recording with all stores."""
     worst = min(comparisons, key=lambda comparison: comparison.is_equal)
     words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
     stores = f", in {len(comparisons)} stores" if len(comparisons) > 1 else ""

@@ -1,4 +1,4 @@
-"""A vessel's daemons in the demo that stays: restarts and counts those that exit, as systemd does.
+"""Supervises a vessel's daemons in a demo that keeps running: restarts those that exit, as systemd does.
 
 The delays are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
 """
@@ -19,7 +19,7 @@ STEPS: Final = 8
 
 
 def wait_s(ended: int) -> float:
-    """Return the seconds before a restart of a daemon that has exited `ended` times (systemd.service(5))."""
+    """Return the seconds to wait before restarting a daemon after `ended` exits (systemd.service(5))."""
     steps = min(max(ended, 1) - 1, STEPS)
     return FIRST_S * math.exp(math.log(LONGEST_S / FIRST_S) * steps / STEPS)
 
@@ -31,7 +31,7 @@ class _Down:
 
 
 class Supervisor:
-    """Supervisor of one vessel's daemons, which restarts those that exit."""
+    """Supervisor for one vessel's daemons, which restarts those that exit."""
 
     def __init__(self, vessel: DemoVessel) -> None:
         self._vessel = vessel
@@ -41,7 +41,7 @@ class Supervisor:
     def supervise(self, now: float) -> list[str]:
         """Start daemons that are due, record those that exited, and return messages about both.
 
-        `now` is in seconds, of any clock. Raise OSError if an exit cannot be recorded.
+        `now` is the time in seconds, from any clock. Raise OSError if an exit cannot be recorded.
         """
         messages = []
         for daemon, status in self._vessel.ended():
@@ -50,7 +50,7 @@ class Supervisor:
                 at for at in self._ended.get(daemon, ()) if now - at < crash_loops.WITHIN_S
             ]
             times.append(now)
-            if status != 0:  # a daemon that was told to stop exits with 0, which is no fault
+            if status != 0:  # a daemon that was told to stop exits with 0, which is not a fault
                 clock = time.clock_gettime(time.CLOCK_BOOTTIME)
                 crash_loops.record_exit(self._vessel.folder / "run", daemon.state, how, clock=clock)
             wait = wait_s(len(times))
@@ -65,7 +65,7 @@ class Supervisor:
 
 
 def describe_exit(status: int) -> str:
-    """Return how a process exited, in the same words as `units/ended`."""
+    """Return a description of how a process exited, in the same words as `units/ended`."""
     if status >= 0:
         return f"exit status {status}"
     try:

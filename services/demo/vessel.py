@@ -1,7 +1,7 @@
-"""A vessel of the demo: its files and its daemons.
+"""A vessel in the demo: its files and its daemons.
 
-The daemons are separate processes, as on an appliance. The recorder writes its ledger (what it has reported
-as durable) into a file that only the demo reads.
+The daemons are separate processes, as on an appliance. The recorder writes its ledger, which lists the
+samples that it reported as durable, to a file that only the demo reads.
 """
 
 import json
@@ -23,16 +23,16 @@ from sync.store import Database
 
 STOP_WITHIN_S: Final = 30.0
 COMMAND: Final = "logboat"
-"""Name of the script beside a vessel's files."""
+"""Name of the script that is stored beside a vessel's files and runs `logboat` for it."""
 NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
-"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` shows their states."""
+"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` shows what they would do."""
 
 Ledger = dict[tuple[str, str], set[int]]
-"""Numbers of the samples that are durable, by sensor and log."""
+"""Numbers of the durable samples, by sensor and log."""
 
 
 class DemoError(Exception):
-    """Failure to carry out the demo; the text says what happened."""
+    """The demo cannot be carried out; the text says what happened."""
 
 
 class Daemon(Enum):
@@ -44,12 +44,12 @@ class Daemon(Enum):
 
     @property
     def state(self) -> str:
-        """Name of its live state, which is that of its unit, too."""
+        """Name of the daemon's live state, which is also the name of its unit."""
         return "recorder" if self is Daemon.RECORDER else self.value
 
     @property
     def log(self) -> str:
-        """Name of the file with its output."""
+        """Name of the file that receives its output."""
         return f"{self.value}.log"
 
 
@@ -61,28 +61,28 @@ class DemoVessel:
     folder: Path
     identity: Path
     port: int
-    """Port of its listener, on loopback."""
+    """Port of the vessel's listener, on the loopback interface."""
     sensors: frozenset[str]
     gateways: str = ""
-    """The gateway sections of its `logboat.toml`."""
+    """The gateway sections of the vessel's `logboat.toml`."""
     samples: int = 0
-    """Number of durable samples in the ledger, as of the last `count`."""
+    """Number of durable samples in the ledger when `count` was last called."""
     _read: int = 0
     _processes: "dict[Daemon, subprocess.Popen[bytes]]" = field(default_factory=dict)
     _database: Database | None = None
 
     @property
     def title(self) -> str:
-        """Name of the vessel, for people."""
+        """Name of the vessel as shown to people."""
         return f"SY {self.name.title()}"
 
     @property
     def store(self) -> Path:
-        """Path of its document store."""
+        """Path of the vessel's document store."""
         return self.folder / "data" / "log.db"
 
     def configure(self, *, static: tuple[str, ...] = ()) -> None:
-        """Write `logboat.toml`, which uses loopback only; `static` are the addresses of other vessels."""
+        """Write a `logboat.toml` that uses loopback only; `static` has the addresses of other vessels."""
         lines = [
             f'[vessel]\nid = "{self.name}"\nname = "{self.title}"\n',
             f'[listener]\nport = {self.port}\ninterfaces = ["lo"]\n',
@@ -93,7 +93,7 @@ class DemoVessel:
         (self.folder / "logboat.toml").write_text("\n".join([*lines, self.gateways]))
 
     def write_command(self) -> None:
-        """Write a script beside its files that runs `logboat` as if aboard this vessel."""
+        """Write a script beside the vessel's files that runs `logboat` as if aboard this vessel."""
         identity = f"--identity {shlex.quote(str(self.identity))}"
         places = " ".join(shlex.quote(word) for word in self._places())
         path = self.folder / COMMAND
@@ -113,14 +113,15 @@ class DemoVessel:
     # Processes and signals
 
     def start(self, daemon: Daemon) -> None:
-        """Start one of its processes."""
+        """Start one of the vessel's daemons."""
         command = [sys.executable, "-m", "services", daemon.value, *self._places()]
         command += ["--identity", str(self.identity)]
         with (self.folder / daemon.log).open("ab") as log, self._ledger_path.open("ab") as ledger:
             if daemon is Daemon.RECORDER:
                 command += ["--ledger", str(ledger.fileno())]
             elif daemon is Daemon.SYNC:
-                # All vessels are on this machine: the board is what distinguishes them from a cloned card.
+                # All vessels are on one machine, so a board id of its own distinguishes each from a cloned
+                # card.
                 command += ["--board", f"demo {self.name}"]
             self._processes[daemon] = subprocess.Popen(
                 command,
@@ -132,12 +133,15 @@ class DemoVessel:
             )
 
     def signal(self, daemon: Daemon, how: signal.Signals) -> None:
-        """Send a signal to one of its processes, if it runs."""
+        """Send a signal to a daemon, if it is running."""
         if daemon in self._processes:
             self._processes[daemon].send_signal(how)
 
     def wait(self, daemon: Daemon) -> None:
-        """Wait until a process that was told to stop has exited. Raise DemoError unless its status is 0."""
+        """Wait until a daemon that was told to stop has exited.
+
+        Raise DemoError unless its exit status is 0.
+        """
         process = self._processes.get(daemon)
         if process is None:
             return
@@ -154,20 +158,20 @@ class DemoVessel:
             )
 
     def kill(self, *daemons: Daemon) -> None:
-        """Kill processes at once, as a power cut would; without arguments, all that run."""
+        """Kill daemons at once, as a power cut would; without arguments, kill all that are running."""
         for daemon in daemons or tuple(self._processes):
             if (process := self._processes.pop(daemon, None)) is not None:
                 process.kill()
                 process.wait()
 
     def check(self) -> None:
-        """Raise DemoError if a process has exited by itself."""
+        """Raise DemoError if a daemon has exited unexpectedly."""
         for daemon, process in self._processes.items():
             if process.poll() is not None:
                 raise DemoError(f"`logboat {daemon.value}` of {self.name} has stopped{self._said(daemon)}")
 
     def ended(self) -> list[tuple[Daemon, int]]:
-        """Return the processes that have exited since the last call, each with its status."""
+        """Return the daemons that have exited since the last call, each with its exit status."""
         statuses = [(daemon, process.poll()) for daemon, process in self._processes.items()]
         gone = [(daemon, status) for daemon, status in statuses if status is not None]
         for daemon, _ in gone:
@@ -175,7 +179,7 @@ class DemoVessel:
         return gone
 
     def runs(self, daemon: Daemon) -> bool:
-        """Return True if it was started and has not been stopped."""
+        """Return True if the daemon was started and has not been stopped."""
         return daemon in self._processes
 
     def _said(self, daemon: Daemon) -> str:
@@ -185,16 +189,19 @@ class DemoVessel:
     # Live state and store
 
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
-        """Return the daemon's live state; None if it does not run, or has not written one yet."""
+        """Return a daemon's live state; None if it is not running or has not written one yet."""
         process = self._processes.get(daemon)
         state = state_file.read(state_file.path(self.folder / "run", daemon.state))
         is_its_own = process is not None and state is not None and state.get("pid") == process.pid
         return state if is_its_own else None
 
     def database(self) -> Database | None:
-        """Return its store, to be read while others write to it; None if there is none yet."""
+        """Return the vessel's store, for reading while other processes write to it.
+
+        None if there is none yet.
+        """
         if self._database is None and self.store.exists():
-            # Only sync checkpoints the store.
+            # Only the sync daemon checkpoints the store.
             self._database = Database.open(
                 self.store, single_writer=is_single_writer, checkpoint_pages=0, create=False
             )
@@ -208,7 +215,7 @@ class DemoVessel:
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
-        """Open its store after all writers have stopped. Raise StoreError if that fails."""
+        """Open the vessel's store after all writers have stopped. Raise StoreError if that fails."""
         with Database.open(self.store, single_writer=is_single_writer, create=False) as database:
             yield database
 
@@ -219,7 +226,7 @@ class DemoVessel:
         return self.folder / "ledger.csv"
 
     def count(self) -> None:
-        """Update `samples` from the new part of the ledger."""
+        """Update `samples` by reading the new part of the ledger."""
         with self._ledger_path.open("rb") as file:
             file.seek(self._read)
             new = file.read()
@@ -227,7 +234,7 @@ class DemoVessel:
         self.samples += new.count(b"\n")
 
     def ledger(self) -> Ledger:
-        """Return all samples that the recorder reported as durable, in all its runs."""
+        """Return all samples that the recorder has reported as durable, across all its runs."""
         ledger: Ledger = {}
         whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be incomplete
         for line in whole.splitlines():

@@ -1,6 +1,7 @@
-"""The sensors of the demo's vessels: simulated ones, and on the first vessel some that play a recording.
+"""The sensors of the demo's vessels: simulated, except for some that play a recording.
 
-The recording is ten real minutes of a sailing yacht, and ships with Logboat.
+Only the first vessel has sensors that play it. The recording contains ten real minutes from a sailing yacht, and ships with
+Logboat.
 """
 
 from functools import cache
@@ -12,14 +13,14 @@ from sensors.kinds.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Window of the sensors, short so that history visibly travels from vessel to vessel."""
+"""Length of the sensors' windows; it is short so that history visibly moves from vessel to vessel."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",
     "house-current": "electrical.batteries.1.current",
     "boat-speed": "navigation.speedThroughWater",
 }
-"""Sensors of the first vessel that play the recording, and the recording's paths."""
+"""Sensors on the first vessel that play the recording, each with its path in the recording."""
 
 SIMULATED: Final = (
     (
@@ -40,7 +41,7 @@ SIMULATED: Final = (
     ("cabin", "temperature", "environment.inside.saloon.temperature", "1 Hz", ""),
     ("hatch", "door", "security.hatch.state", "1 Hz", ""),
 )
-"""Sensors of every vessel: id, model, path, rate, alarm."""
+"""Sensors on every vessel: id, model, path, rate, alarm."""
 
 
 def recording() -> Path:
@@ -50,24 +51,24 @@ def recording() -> Path:
 
 @cache
 def rows(sensor: str) -> int:
-    """Return the number of readings that the recording has for a sensor."""
+    """Return the number of readings in the recording for a sensor."""
     return len(load(recording(), REPLAYED[sensor]).rows)
 
 
 def length_s() -> float:
-    """Return the length of the recording, in seconds."""
+    """Return the length of the recording in seconds."""
     return max(load(recording(), path).rows[-1].offset_ns for path in REPLAYED.values()) / 1e9
 
 
 def sensor_ids(*, plays: bool) -> frozenset[str]:
-    """Return the sensors of a vessel; `plays` is True if it plays the recording."""
+    """Return the ids of a vessel's sensors; `plays` is True for the vessel that plays the recording."""
     return frozenset([*(REPLAYED if plays else ()), *(sensor for sensor, *_ in SIMULATED)])
 
 
 def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False) -> None:
-    """Write a vessel's `sensors.toml`, and the recording beside it if the vessel plays that, at `speed`.
+    """Write a vessel's `sensors.toml`, with the recording beside it if `speed` is not None.
 
-    `seed` determines the simulated values; `repeat` plays the recording again and again.
+    `speed` is that of the recording, and `repeat` plays it in a loop. `seed` determines the simulated values.
     """
     tables = []
     if speed is not None:

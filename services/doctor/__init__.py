@@ -1,8 +1,7 @@
-"""The doctor: many small checks of an appliance, each with an observation, its reason and a cure.
+"""The doctor: many small checks of an appliance, each with an observation, its cause and a remedy.
 
 - `findings`: the result of a check
-- `context`: the input of the checks: files below a root, live states, the output of commands; tests pass
-  their own
+- `context`: input for the checks: files below a root, live states, the output of commands
 - `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, by subject
 - `checks`: the table of all checks
 """

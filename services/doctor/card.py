@@ -10,14 +10,15 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
-"""Reported lifetime at which a card counts as worn.
+"""Reported lifetime at which a card counts as worn out.
 
-eMMC and newer SD cards report their used lifetime in tenths (JESD84-B51, 7.4.40): 9 means 80 to 90 %.
+eMMC and newer SD cards report the used part of their lifetime in tenths (JESD84-B51, 7.4.40): 9 means 80 to
+90 %.
 """
 
 
 def space(patient: Appliance) -> Finding:
-    """Check the free space on the card, and the share of the budget that history uses."""
+    """Check the free space on the card, and how much of its budget the history uses."""
     try:
         usage = shutil.disk_usage(patient.data)
     except OSError as error:
@@ -51,7 +52,7 @@ def mounted(patient: Appliance) -> Finding:
 
 
 def filesystem(patient: Appliance) -> Finding:
-    """Check whether the kernel has counted errors in the file systems."""
+    """Check whether the kernel has counted errors in any file system."""
     counts = {
         path.parent.name: path.read_text().strip() for path in patient.glob("sys/fs/ext4/*/errors_count")
     }
@@ -67,7 +68,7 @@ def filesystem(patient: Appliance) -> Finding:
 
 
 def wear(patient: Appliance) -> Finding:
-    """Check the share of its life that the card reports as used."""
+    """Check how much of its lifetime the card reports as used."""
     life_times = [
         path.read_text().split() for path in patient.glob("sys/class/block/mmcblk*/device/life_time")
     ]

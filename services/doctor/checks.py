@@ -1,4 +1,4 @@
-"""The table of the doctor's checks."""
+"""The table of all the doctor's checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from .findings import CheckStatus, Finding, skipped, warn
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the table: a check."""
+    """A check, as a row of the table."""
 
     name: str
     ask: Callable[[Appliance], Finding]
     why: str
-    """The reason why the check matters, as a clause."""
+    """The reason why this check matters, as a clause."""
     fix: Sequence[str] | None = None
-    """A command that does no harm and may cure the fault; None if there is none."""
+    """A harmless command that may fix the problem; None if there is none."""
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -79,7 +79,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 def examine(patient: Appliance, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
     """Yield each check with its finding, in order.
 
-    A check that fails yields a finding that says why, and the following checks still run.
+    A check that raises an error yields a finding that reports the error, and the following checks still run.
     """
     for check in checks:
         try:

@@ -1,4 +1,4 @@
-"""Input of the checks: files below a root, live states, the output of commands. Tests pass their own."""
+"""Input for the checks: files below a root, live states, the output of commands. Tests pass their own."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from services.state.sync_state import LiveMesh
 
 
 def run_command(command: Sequence[str]) -> str:
-    """Return what a command prints.
+    """Return the output of a command.
 
     Raise OSError if the command does not exist, or does not finish within 10 s.
     """
@@ -32,7 +32,7 @@ def run_command(command: Sequence[str]) -> str:
 
 @dataclass
 class Appliance:
-    """An appliance under examination."""
+    """The appliance that is being examined."""
 
     config: Path
     sensors_file: Path
@@ -49,7 +49,7 @@ class Appliance:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration in force; the defaults if it cannot be read, which another check reports."""
+        """The configuration in its file; the defaults if the file is invalid, which another check reports."""
         try:
             return read_configuration(toml_file.read(self.config, missing_ok=True))
         except ConfigurationError:
@@ -57,7 +57,7 @@ class Appliance:
 
     @cached_property
     def sensors(self) -> tuple[SensorSettings, ...]:
-        """The configured sensors; none if the file cannot be read."""
+        """The configured sensors; empty if the file is invalid."""
         try:
             return read_sensors(toml_file.read(self.sensors_file, missing_ok=True), reserved={})
         except ConfigurationError:
@@ -65,17 +65,17 @@ class Appliance:
 
     @cached_property
     def recorder_sight(self) -> recorder_state.Sight:
-        """The recorder's state, and whether it is current."""
+        """The recorder's published state, and whether it is current."""
         return recorder_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def sync_sight(self) -> sync_state.Sight:
-        """The sync daemon's state, and whether it is current."""
+        """The sync daemon's published state, and whether it is current."""
         return sync_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @cached_property
     def lights_sight(self) -> lights_state.Sight:
-        """The lights' state, and whether it is current."""
+        """The lights' published state, and whether it is current."""
         return lights_state.read(self.run, boottime=self.boottime, alive=self.alive)
 
     @property
@@ -90,18 +90,18 @@ class Appliance:
 
     @cached_property
     def boot(self) -> BootState:
-        """Results of reading the card's files and of the set-up at boot."""
+        """Result of the last boot: what was read from the card and set up."""
         return read_boot(self.run)
 
     def text(self, path: str) -> str | None:
-        """Return the stripped text of a file below the root; None if it cannot be read."""
+        """Return the text of a file below the root, stripped; None if it cannot be read."""
         try:
             return (self.root / path).read_text(errors="replace").strip()
         except OSError:
             return None
 
     def number(self, path: str, base: int = 10) -> int | None:
-        """Return the number that a file below the root contains; None if it contains none."""
+        """Return the number in a file below the root; None if the file does not contain one."""
         text = self.text(path)
         try:
             return None if text is None else int(text, base)
@@ -109,7 +109,7 @@ class Appliance:
             return None
 
     def glob(self, pattern: str) -> list[Path]:
-        """Return the paths below the root that match, sorted."""
+        """Return the paths below the root that match a pattern, sorted."""
         return sorted(self.root.glob(pattern))
 
     def config_txt(self) -> list[str]:

@@ -17,7 +17,7 @@ _MANY: Final = 5
 
 
 def recorder(patient: Appliance) -> Finding:
-    """Check that the recorder records."""
+    """Check that the recorder is recording."""
     sight = patient.recorder_sight
     if not sight.is_live or sight.state is None:
         return bad(
@@ -37,7 +37,7 @@ def recorder(patient: Appliance) -> Finding:
 
 
 def sync(patient: Appliance) -> Finding:
-    """Check that the sync daemon is alive."""
+    """Check that the sync daemon is running."""
     sight = patient.sync_sight
     if not sight.is_live:
         return bad(
@@ -48,7 +48,7 @@ def sync(patient: Appliance) -> Finding:
 
 
 def lights(patient: Appliance) -> Finding:
-    """Check that the lights show the current state."""
+    """Check that the lights are showing the current state."""
     sight = patient.lights_sight
     if sight.state is None:
         return warn(f"{sight.why_not}: the lights are off", "Run systemctl start logboat-lights.")
@@ -66,7 +66,7 @@ def lights(patient: Appliance) -> Finding:
 
 
 def failed(patient: Appliance) -> Finding:
-    """Check whether systemd lists failed units."""
+    """Check whether systemd lists any failed units."""
     try:
         output = patient.ask(("systemctl", "list-units", "--failed", "--plain", "--no-legend"))
     except OSError:
@@ -100,7 +100,7 @@ def restarts(patient: Appliance) -> Finding:
 
 
 def errors(patient: Appliance) -> Finding:
-    """Check whether the daemons logged errors lately, including those kept across power cuts."""
+    """Check whether the daemons have logged errors recently, including errors saved across power cuts."""
     lines = error_log.recent(patient.data, utc=patient.utc, within_s=_LATELY_S)
     if not lines:
         return good(f"no errors in the last {format_duration(_LATELY_S)}")

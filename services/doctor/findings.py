@@ -1,11 +1,11 @@
-"""Results of the doctor's checks. Pure."""
+"""Results of the doctor's checks."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class CheckStatus(Enum):
-    """Outcome of a check, in order of severity."""
+    """Outcome of a check; the members are in order of severity."""
 
     SKIPPED = "skipped"
     GOOD = "good"
@@ -15,30 +15,30 @@ class CheckStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of one check."""
+    """Result of a single check."""
 
     verdict: CheckStatus
     seen: str
-    """The observation, with its figures."""
+    """The observation, with the measured values."""
     cure: str = ""
-    """The remedy; '' if there is none."""
+    """The remedy; '' if none is needed."""
 
 
 def good(seen: str) -> Finding:
-    """Return a finding that all is in order."""
+    """Return a finding that everything is in order; `seen` says what was observed."""
     return Finding(CheckStatus.GOOD, seen)
 
 
 def skipped(why: str) -> Finding:
-    """Return a finding that the check does not apply, or could not run."""
+    """Return a finding that the check does not apply or could not run, and why."""
     return Finding(CheckStatus.SKIPPED, why)
 
 
 def warn(seen: str, cure: str) -> Finding:
-    """Return a warning: a fault is to be expected, or something could be better."""
+    """Return a warning that a fault is likely, or that something could be improved."""
     return Finding(CheckStatus.WARN, seen, cure)
 
 
 def bad(seen: str, cure: str) -> Finding:
-    """Return a finding that something is wrong."""
+    """Return a finding that there is a fault."""
     return Finding(CheckStatus.BAD, seen, cure)

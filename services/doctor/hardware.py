@@ -6,7 +6,7 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 HOT_C: Final = 80.0
-"""Temperature at which the firmware begins to reduce the processor's speed, in °C."""
+"""Temperature in °C at which the firmware begins to slow down the processor."""
 LITTLE_MEMORY: Final = 0.08
 _NOW, _SINCE = 0x1, 0x10000
 _SLOW_NOW: Final = 0x4 | 0x8
@@ -14,7 +14,7 @@ _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
 
 def clock(patient: Appliance) -> Finding:
-    """Check whether the time is known, and how exactly."""
+    """Check whether the time is known, and how accurately."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -32,7 +32,7 @@ def clock(patient: Appliance) -> Finding:
 
 
 def rtc(patient: Appliance) -> Finding:
-    """Check that the configured clock chip answers."""
+    """Check that the configured clock chip responds."""
     name = patient.configuration.clock.rtc
     if name is None:
         return skipped("no clock chip configured")
@@ -42,7 +42,7 @@ def rtc(patient: Appliance) -> Finding:
 
 
 def sane_time(patient: Appliance) -> Finding:
-    """Check that the clock does not show a date before 2025, when there was no Logboat."""
+    """Check that the clock does not show a date before 2025, when Logboat did not exist."""
     if patient.utc < _EARLIEST:
         return warn(
             "the clock shows a date before 2025",
@@ -52,7 +52,7 @@ def sane_time(patient: Appliance) -> Finding:
 
 
 def voltage(patient: Appliance) -> Finding:
-    """Check that the supply voltage is and was high enough."""
+    """Check that the supply voltage is high enough, and has been since boot."""
     bits = patient.number(_FIRMWARE, 16)
     if bits is None:
         return skipped("this board does not report its supply voltage")

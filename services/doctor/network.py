@@ -1,4 +1,4 @@
-"""Checks of the network: interfaces, radio, multicast, firewall; the mesh, gateways, identity."""
+"""Checks of the network: interfaces, radio, multicast, firewall, mesh, gateways and identity."""
 
 import socket
 import struct
@@ -18,9 +18,9 @@ from .findings import Finding, bad, good, skipped, warn
 
 _WEAK_DBM: Final = -80
 _GROUP: Final = "239.255.76.66"
-"""Multicast group of the probe.
+"""Multicast group used for the probe.
 
-It lies in the scope that stays on the link (RFC 2365, section 6.1), and no other service uses it.
+It is in the scope that stays on the local link (RFC 2365, section 6.1), and no other service uses it.
 """
 _PROBE_S: Final = 1.0
 
@@ -41,7 +41,7 @@ def interfaces(patient: Appliance) -> Finding:
 
 
 def country(patient: Appliance) -> Finding:
-    """Check whether Wi-Fi is allowed to transmit."""
+    """Check whether Wi-Fi is allowed to transmit, which requires a country."""
     network = patient.configuration.network
     if not (network.wifi or network.access_point or network.vessel_radio.mode != "off"):
         return skipped("no radio configured")
@@ -72,7 +72,7 @@ def signal(patient: Appliance) -> Finding:
 
 
 def multicast(patient: Appliance) -> Finding:
-    """Check by a real probe, on each interface, that multicast packets leave and come back."""
+    """Check, by sending a probe on each interface, that multicast packets go out and come back."""
     del patient
     try:
         usable = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
@@ -106,7 +106,7 @@ def _comes_back(index: int) -> bool:
 
 
 def firewall(patient: Appliance) -> Finding:
-    """Check that the firewall admits connections to the listener's port."""
+    """Check that the firewall allows connections to the listener's port."""
     try:
         rules = patient.ask(("nft", "list", "ruleset"))
     except OSError:
@@ -148,7 +148,7 @@ def identity(patient: Appliance) -> Finding:
 
 
 def mesh(patient: Appliance) -> Finding:
-    """Check the links with vessels nearby."""
+    """Check the links to vessels nearby."""
     state = patient.sync
     if state is None:
         return skipped("the sync daemon is not running")
@@ -162,9 +162,9 @@ def mesh(patient: Appliance) -> Finding:
 
 
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
-    """Return a finding if something keeps this vessel and another apart, else None.
+    """Return a finding if something prevents a link between this vessel and another, else None.
 
-    `near` says in words with how many vessels it is linked.
+    `near` is a text that says to how many vessels this one is linked.
     """
     if state.refused:
         first = state.refused[0]
@@ -203,7 +203,7 @@ def clones(patient: Appliance) -> Finding:
 
 
 def gateways(patient: Appliance) -> Finding:
-    """Check the sync daemon's real connections to the gateways."""
+    """Check the sync daemon's actual connections to the gateways."""
     state = patient.sync
     if state is None:
         return skipped("the sync daemon is not running")
@@ -222,4 +222,4 @@ def gateways(patient: Appliance) -> Finding:
 
 
 _DOWN: Final = {"refused": "it refuses this vessel, or its documents", "connecting": "no response yet"}
-"""States in which nothing is forwarded although it should be, with words for them; the worst first."""
+"""States in which nothing is forwarded although it should be, each with its description; worst first."""

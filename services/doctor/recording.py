@@ -1,4 +1,4 @@
-"""Checks of what is recorded: configuration, stores, completeness."""
+"""Checks of recorded data and its configuration: files, stores, completeness."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _STORE: Final = "log.db"
 
 
 def configuration(patient: Appliance) -> Finding:
-    """Check that the configuration files are correct."""
+    """Check that the configuration files are valid."""
     problems = [*patient.boot.problems]
     for path in (patient.config, patient.sensors_file):
         if path.exists():
@@ -34,14 +34,14 @@ def configuration(patient: Appliance) -> Finding:
 
 
 def vessel_name(patient: Appliance) -> Finding:
-    """Check whether a name for this vessel is configured."""
+    """Check whether an id is configured for this vessel."""
     if patient.boot.generated:
         return warn("no vessel id is configured; a generated one is in use", "Put vessel.toml on the card.")
     return good("a vessel id is configured")
 
 
 def store(patient: Appliance) -> Finding:
-    """Check the document store, as far as a quick check can."""
+    """Check the document store, as thoroughly as a quick check can."""
     path = patient.data / _STORE
     if store_check.is_marked(patient.data):
         return bad(
@@ -61,7 +61,7 @@ def store(patient: Appliance) -> Finding:
 
 
 def copies(patient: Appliance) -> Finding:
-    """Check that the second copies are being written."""
+    """Check that second copies are being written."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -97,7 +97,7 @@ def _report(patient: Appliance) -> VesselReport | None:
         with _open(patient) as database:
             return next((each for each in completeness.verify(database, [vessel]) if each.sensors), None)
     except StoreError:
-        return None  # the check `store` reports it
+        return None  # the check `store` reports this
 
 
 def _open(patient: Appliance) -> Database:

@@ -1,4 +1,4 @@
-"""Checks of the wiring: the header's chip, pins, buses, sensors."""
+"""Checks of the wiring: the header's GPIO chip, pins, buses, sensors."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _SHARED: Final = {
     "dtoverlay=w1-gpio": ("1-wire", (4,)),
     "enable_uart=1": ("the serial console", (14, 15)),
 }
-"""Lines of config.txt, what each enables, and the pins that it occupies.
+"""Lines of config.txt, each with the function that it enables and the pins that it occupies.
 
 Source: `/boot/firmware/overlays/README`.
 """
@@ -23,12 +23,12 @@ _HEADER_LABELS: Final = ("pinctrl-bcm", "pinctrl-rp1", "raspberrypi-exp", "gpio-
 
 
 def pins_of(patient: Appliance) -> dict[int, str]:
-    """Return the pins that sensors use, each with its sensor's id."""
+    """Return the pins that sensors use, each with the sensor's id."""
     return {pin: sensor.id for sensor in patient.sensors if (pin := pin_of(sensor)) is not None}
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
-    """Return the BCM pin of a sensor, or None if it has none."""
+    """Return the BCM pin of a sensor; None if it has none."""
     pin = getattr(sensor.options, "pin", None)
     return pin if isinstance(pin, int) else None
 
@@ -54,7 +54,7 @@ def chip(patient: Appliance) -> Finding:
 
 
 def pins(patient: Appliance) -> Finding:
-    """Check whether a sensor's pin is occupied by a bus that config.txt enables."""
+    """Check whether a bus that config.txt enables occupies a sensor's pin."""
     used = pins_of(patient)
     if not used:
         return skipped("no sensor uses a pin")
@@ -93,7 +93,7 @@ def overlays(patient: Appliance) -> Finding:
 
 
 def one_wire(patient: Appliance) -> Finding:
-    """Check that thermometers answer on the 1-wire bus."""
+    """Check that thermometers respond on the 1-wire bus."""
     if not any(sensor.kind == "ds18b20" for sensor in patient.sensors):
         return skipped("no sensor uses 1-Wire")
     thermometers = patient.glob("sys/bus/w1/devices/28-*")
@@ -131,7 +131,7 @@ def spi(patient: Appliance) -> Finding:
 
 
 def sensors(patient: Appliance) -> Finding:
-    """Check that no sensor is faulty."""
+    """Check that no sensor has a fault."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -145,7 +145,7 @@ def sensors(patient: Appliance) -> Finding:
 
 
 def silent(patient: Appliance) -> Finding:
-    """Check whether a sensor has sent nothing since the recorder started."""
+    """Check whether any sensor has sent nothing since the recorder started."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
@@ -158,7 +158,7 @@ def silent(patient: Appliance) -> Finding:
 
 
 def edges(patient: Appliance) -> Finding:
-    """Check whether the kernel dropped edges."""
+    """Check whether the kernel has dropped GPIO edges."""
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")

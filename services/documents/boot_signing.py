@@ -1,8 +1,8 @@
-"""The vessel's identity in its fleet, as far as the recorder needs it.
+"""The vessel's identity in its fleet, to the extent that the recorder needs it.
 
-The recorder signs the documents about the vessel and its boots, so that other vessels may pass them on.
-Without an identity, or with a broken one, nothing is signed. A broken one is reported, and recording
-continues.
+The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on.
+Without an identity, or with an unusable one, nothing is signed. An unusable identity is reported, and
+recording continues.
 """
 
 import contextlib
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""Function that returns a signed body, from a document's id and body."""
+"""Function that takes a document's id and body, and returns the signed body."""
 
 USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
-"""Id of the local document with the fleet whose identity has signed every boot in this store."""
+"""Id of the local document that names the fleet whose identity has signed every boot in this store."""
 _AT_ONCE: Final = 16
-"""Number of boots signed in one transaction: each takes some milliseconds on a small machine."""
+"""Number of boots signed in one transaction: each takes a few milliseconds on a small machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
-    """The identity that was loaded, or the reason why there is none."""
+    """The vessel's identity, or the reason why it has none."""
 
     identity: "FleetIdentity | None" = field(default=None, repr=False)
     fault: str | None = None
-    """The reason why it cannot be used, and what to do."""
+    """The reason why the identity cannot be used, and what to do; None if it can."""
 
     @property
     def fleet(self) -> str | None:
-        """Name of the fleet that the vessel belongs to."""
+        """Name of the fleet that the vessel belongs to; None without an identity."""
         return None if self.identity is None else self.identity.fleet
 
     @property
@@ -55,7 +55,7 @@ class OwnIdentity:
         return lambda document_id, body: signing.sign(tls, document_id, body)
 
     def has_signed(self, document_id: str, body: Mapping[str, Any]) -> bool:
-        """Return True if this vessel, by a certificate of its fleet, has signed a document of its own."""
+        """Return True if the vessel signed its own document with a certificate from its current fleet."""
         if self.identity is None:
             return False
         from sync.fleet import signing
@@ -71,13 +71,13 @@ NONE: Final = OwnIdentity()
 
 
 def load(folder: Path, vessel: str) -> OwnIdentity:
-    """Return the identity in a folder, which must be that of this vessel.
+    """Return the identity in a folder, which must be the identity of `vessel`.
 
     Never raise, whatever the folder contains, so that recording continues.
     """
-    with contextlib.suppress(OSError):  # then loading reports the problem
+    with contextlib.suppress(OSError):  # if this fails, loading reports the problem
         if not folder.exists():
-            return NONE  # without importing a library for it
+            return NONE  # return before importing a library that is needed only for an identity
     from sync.fleet import identity_files
     from sync.fleet.errors import IdentityError, NoIdentityError
 
@@ -101,8 +101,8 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
     """Sign the boots that were written without this fleet's identity, and return their number.
 
-    They are searched once, and once more after a start without an identity. Raise StoreError if documents
-    cannot be read or written.
+    The store is searched for such boots once, and again after any start without an identity. Raise StoreError
+    if documents cannot be read or written.
     """
     done = database.get_local(_SIGNED)
     if own.identity is None or own.sign is None:
@@ -130,7 +130,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
                     continue
                 try:
                     body = own.sign(document_id, boot.body)
-                except SignatureError as error:  # a strange document from elsewhere: not worth a stop
+                except SignatureError as error:  # a malformed document from elsewhere: not worth stopping for
                     log.warning("not signed: %s", error)
                     continue
                 database.put(document_id, body, parent=boot.rev)

@@ -1,4 +1,4 @@
-"""Shares of the card's budget: whose documents are removed when space runs out. Pure.
+"""Shares of the card's budget: they decide whose documents are removed when space runs out.
 
     what                                                        share
     ----------------------------------------------------------  -----
@@ -7,16 +7,16 @@
     documents of crew and guests: notes, photographs, those of   10 %
     their apps, their checkpoints
 
-While there is space, anyone may use what others leave free. When there is none, an owner with more than its
-share gives up the surplus. This vessel's log is shortened only where it alone exceeds its share. Reasons:
+While there is space, any owner may use what others leave free. When space runs out, an owner that exceeds its
+share gives up the surplus. This vessel's log is shortened only if it exceeds its own share. Reasons:
 
 - A vessel's own log is the purpose of the appliance, and nobody else may have it yet.
 - Others' logs are here as a backup and to be forwarded. Their vessels keep them as well. A third of the
-  card has space for weeks of several vessels, longer than the transfer ashore takes.
-- Notes are small. 10 % of a 32 GB card's budget has space for a thousand photographs.
+  card holds several vessels' logs for weeks, which is longer than the transfer ashore takes.
+- Notes are small. 10 % of a 32 GB card's budget holds a thousand photographs.
 
-Where less space than the budget is available, because other data fills the card, the shares apply to that
-space.
+If less space than the budget is available, because other data fills the card, the shares apply to the space
+that is available.
 """
 
 from collections.abc import Collection
@@ -29,17 +29,20 @@ from sync.documents import DocumentType
 VESSELS: Final = 0.3
 CREW: Final = 0.1
 LEAST: Final = 64_000
-"""Minimum bytes of each share on any card, for facts that are indispensable, such as what is ashore."""
-_LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
-"""Kinds of documents that the crew writes in logs of its own.
+"""Minimum size of each share in bytes, on any card.
 
-The gaps of these logs belong to the vessel: they record what it has removed, and would be restored from the
-copies if they were removed.
+It holds data that is indispensable, such as the record of what is ashore.
+"""
+_LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
+"""Kinds of documents that the crew also writes, in logs of its own.
+
+Gaps in these logs count as the vessel's, because they record what the vessel has removed. If they were
+removed, they would be restored from the second copies.
 """
 
 
 class ShareOwner(Enum):
-    """The owner whose share a document counts towards."""
+    """Owner to whose share a document counts."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -48,7 +51,7 @@ class ShareOwner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerBytes:
-    """Number of bytes of each owner."""
+    """Size of the documents of each owner, in bytes."""
 
     own: int = 0
     vessels: int = 0
@@ -56,16 +59,16 @@ class OwnerBytes:
 
     @property
     def total(self) -> int:
-        """Sum of all owners' bytes."""
+        """Sum of the bytes of all owners."""
         return self.own + self.vessels + self.crew
 
     def bytes_of(self, owner: ShareOwner) -> int:
-        """Return the bytes of one owner."""
+        """Return the number of bytes of an owner."""
         return {ShareOwner.OWN: self.own, ShareOwner.VESSELS: self.vessels, ShareOwner.CREW: self.crew}[owner]
 
 
 def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner:
-    """Return the owner whose share documents count towards.
+    """Return the owner to whose share a group of documents counts.
 
     Args:
         part: their ids up to the last colon, as in `sync.store.sizes`.
@@ -80,7 +83,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
     except ValueError:
         return ShareOwner.CREW
     if kind in (DocumentType.FLEET, DocumentType.VESSEL):
-        return ShareOwner.OWN  # signed, so there are only a few; nothing else can be checked without them
+        return ShareOwner.OWN  # signed, so there are only a few; without them nothing else can be verified
     if kind is DocumentType.NOTE:
         return ShareOwner.CREW
     if kind is DocumentType.FORWARDED or not names or names[0] != vessel:
@@ -91,10 +94,10 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 
 
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
-    """Return what each owner must give up so that `excess` bytes become free.
+    """Return how many bytes each owner must give up so that `excess` bytes become free.
 
-    The surplus of crew and vessels over their shares goes first. Only if that does not suffice, something of
-    this vessel's own is removed.
+    What crew and other vessels use beyond their shares goes first. Only if that is not enough is some of this
+    vessel's own log removed.
     """
     if excess <= 0:
         return OwnerBytes()

@@ -1,6 +1,6 @@
-"""The documents that the recorder writes (DESIGN.md section 3), and how one replaces another.
+"""The documents that the recorder writes (DESIGN.md section 3), and how a new version replaces the old.
 
-The module is pure except for `upsert…`, which read and write inside the caller's transaction.
+Only the functions `upsert…` have side effects: they read and write inside the caller's transaction.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,10 @@ def equipment(
 def alarm(
     *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: AlarmRecord
 ) -> tuple[str, dict[str, Any]]:
-    """Return the document of an alarm's episode; `acks` is empty here and belongs to people."""
+    """Return the document of one alarm episode.
+
+    Its `acks` are empty here, because only people add to them.
+    """
     cleared = None
     if episode.cleared_ms is not None and episode.cleared_utc is not None:
         cleared = {
@@ -93,7 +96,10 @@ def alarm(
 
 
 def gap(vessel: str, log: str, gap: NumberGap, utc: float) -> tuple[str, dict[str, Any]]:
-    """Return the document that explains missing samples; `utc` is when they were noticed."""
+    """Return the document that explains missing samples.
+
+    `utc` is the time at which they were found missing.
+    """
     body = header(DocumentType.GAP, vessel) | {
         "sensor": gap.sensor,
         "log": log,
@@ -113,7 +119,7 @@ def boot(
     anchors: Iterable[Anchor],
     version: str,
 ) -> dict[str, Any]:
-    """Return the document of a boot: the end of the one before, and the relations of its clock to UTC."""
+    """Return the document of a boot: the end of the previous boot, and the anchors of its clock."""
     end = None
     if previous is not None:
         end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
@@ -168,7 +174,10 @@ def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
 
 
 def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
-    """Write a document that only this vessel writes, if it has changed; return True if it was written."""
+    """Write a document that only this vessel writes, unless it is unchanged.
+
+    Return True if it was written.
+    """
     current = database.get(document_id)
     if current is None or current.deleted:
         database.put(document_id, body)
@@ -180,13 +189,14 @@ def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> boo
 
 
 def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
-    """Write an alarm as `upsert` does, but keep the acknowledgements of people.
+    """Write an alarm as `upsert` does, but keep the acknowledgements that people added.
 
-    An older state that arrives again does not raise an alarm that was cleared. Return True if it was written.
+    An older state that arrives late does not reactivate an alarm that was cleared. Return True if the
+    document was written.
     """
     current = database.get(document_id)
     if current is not None and not current.deleted:
-        there = current.body  # others write it, too, and may write anything
+        there = current.body  # others write this document, too, and may write anything into it
         history, acks = there.get("history"), there.get("acks")
         if (isinstance(history, list) and len(history) > len(body["history"])) or (
             there.get("cleared") and not body["cleared"]
@@ -197,9 +207,9 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 
 
 def _interval(sensor: SensorSettings) -> float | None:
-    """Return the seconds between two samples; None for a kind that samples when something happens."""
+    """Return the seconds between two samples; None for a kind of sensor that only reports events."""
     from sensors.config.kinds import (
-        KINDS,  # the check of the stores, which needs none of it, imports this module
+        KINDS,  # imported here because the check of the stores, which does not need it, imports this module
     )
 
     kind = KINDS.get(sensor.kind)
@@ -207,12 +217,12 @@ def _interval(sensor: SensorSettings) -> float | None:
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:
-    """Return the present calibration, so that a reading can be judged years later."""
+    """Return the sensor's current calibration, so that its readings can be judged years later."""
     options = sensor.options
     calibration: dict[str, Any] = {}
     for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):
         value = getattr(options, key, None)
         if value is not None:
-            # Through JSON's types: tuples become lists, as the store will return them.
+            # Convert through JSON: tuples become lists, as the store will return them.
             calibration[key] = msgspec.json.decode(msgspec.json.encode(value))
     return {"calibration": calibration} if calibration else {}

@@ -1,7 +1,7 @@
 """The documenter: follows the journal and turns its samples into documents.
 
-It reads batches in order over a connection of its own. So a document store that is slow, locked, full or
-broken never delays a commit: the journal keeps its batches until their documents are durable. Every step can
+It reads batches in order, over its own connection. So a document store that is slow, locked, full or broken
+never delays a commit: the journal keeps its batches until their documents are durable. Every step can safely
 be repeated. Ids depend only on a document's content, so after a kill at any instant the same batches result
 in the same documents, or find them already stored.
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
-"""Minimum milliseconds between writes of a changing current value: each write is a revision that travels."""
+"""Minimum milliseconds between writes of a changing current value: each write is a revision to replicate."""
 WRITES_A_TRANSACTION: Final = 64
 """Maximum number of writes in a transaction, to keep it well below the 50 ms that others may have to wait."""
 
@@ -40,18 +40,18 @@ Release = Callable[[int, Mapping[str, int]], None]
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A document on its way into the store."""
+    """A document that is waiting to be written to the store."""
 
     apply: Callable[[Database], object]
     sensor: str | None = None
     first: int = 0
     closes: int = 0
-    """Last of the sensor's samples that documents contain once this write is durable."""
+    """Number of the sensor's last sample that is in a document once this write is durable."""
 
 
 @dataclass(slots=True)
 class _Current:
-    """A sensor's newest sample, for its `equipment` document."""
+    """A sensor's newest sample, for the sensor's `equipment` document."""
 
     row: SampleRow
     clock: ClockReading
@@ -61,18 +61,19 @@ class _Current:
     severity: str | None = None
     written: tuple[Any, ...] | None = None
     said: dict[str, Any] | None = None
-    """The body that was written last."""
+    """The body that was last written; None if none was."""
 
     def standing(self) -> tuple[Any, ...]:
-        """Return the facts whose change is written at once."""
+        """Return the facts that are written immediately when they change."""
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
     def moved(self) -> tuple[Any, ...]:
-        """Return the facts whose change is written with the next periodic write.
+        """Return the facts that are written with the next periodic write when they change.
 
-        Totals are compared only after another sample was recorded, even one with the same value: a tachometer
-        that stands still again has counted in between. Without a new sample, changes of totals wait.
+        Totals are compared only after another sample has been recorded, even one with the same value. For
+        example, a tachometer that has stopped again has counted in between. Without a new sample, changed
+        totals wait.
         """
         if self.written is not None and self.written[2] == self.row.sequence:
             written: tuple[Any, ...] = self.written[1]
@@ -81,7 +82,7 @@ class _Current:
 
 
 class Documenter:
-    """Writer of documents from batches, for use by one thread."""
+    """Writes documents from the journal's batches. It must be used by one thread only."""
 
     def __init__(
         self,
@@ -98,14 +99,14 @@ class Documenter:
     ) -> None:
         """Set up the documenter and read its position in the journal.
 
-        `registered` has the path and unit of every sensor that the journal may contain samples of.
-        `severities` are those of alarms in progress. `measured_before` has the path and unit of samples from
-        earlier runs, where the configuration has changed since. `sign` adds the vessel's signature, if it has
-        one.
+        `registered` has the path and unit of every sensor whose samples the journal may contain. `severities`
+        has the severities of active alarms. `measured_before` has the paths and units that applied in earlier
+        runs, for sensors whose configuration has changed since. `sign` adds the vessel's signature; None
+        without an identity.
         """
         self.identity = identity
         self.cursor = reader.through()
-        """Number of the last batch that was read."""
+        """Number of the last batch that has been read."""
         self._sensors = {sensor.id: sensor for sensor in sensors}
         self._registered = registered
         self._measured_before = measured_before or {}
@@ -133,19 +134,19 @@ class Documenter:
         self._boot_document = body
 
     def set_vessel(self, body: dict[str, Any]) -> None:
-        """Schedule the document about this vessel, which is written only if it differs."""
+        """Schedule the document about this vessel for writing; it is written only if it has changed."""
         self._vessel_document = body
         if self._sign is not None:
             body = body | self._vouched()
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
     def reassert(self, in_progress: Iterable[tuple[str, AlarmRecord]] = ()) -> None:
-        """Restore the current documents of this vessel where they differ from what it last wrote.
+        """Restore this vessel's current documents where the stored ones differ from what it last wrote.
 
-        A peer may have returned what was written before the card was replaced. That has more revisions, and
-        so has replaced what is here. Another vessel may have written in our name, or passed on an old state
-        of ours as a newer one. `in_progress` are alarms by sensor, whose documents may have been removed as
-        belonging to nobody.
+        A peer may have sent back documents from before the card was replaced. They have more revisions, and
+        so have replaced the current ones. Another vessel may have written in our name, or passed on an old
+        state of ours as a newer one. `in_progress` has the active alarms by sensor, because their documents
+        may have been removed as belonging to no vessel.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -163,7 +164,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the `generations` of the `vessel` document: the highest that this vessel vouches for."""
+        """Return the `generations` for the `vessel` document: the highest that this vessel vouches for."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
@@ -187,9 +188,9 @@ class Documenter:
         return {generations.MEMBER: generations.generation_to_vouch_for(highest, earlier)}
 
     def step(self, now_ms: int) -> bool:
-        """Read batches from the journal, and write what is due at this moment of the boot clock.
+        """Read batches from the journal, and write what is due at `now_ms`, the boot clock's current time.
 
-        Return whether there is more to do at once. Raise JournalError or sync.store.StoreError; a later call
+        Return True if there is more to do at once. Raise JournalError or sync.store.StoreError; a later call
         then continues where this one stopped.
         """
         self._flush()
@@ -210,7 +211,7 @@ class Documenter:
         return more
 
     def finish(self, now_ms: int) -> None:
-        """Read everything and end every window, as at a clean stop. Raise the same errors as `step`."""
+        """Read everything and close every window, as at a clean stop. Raise the same errors as `step`."""
         while self.step(now_ms):
             pass
         for name in list(self._windows):
@@ -222,13 +223,13 @@ class Documenter:
 
     @property
     def open_samples(self) -> int:
-        """Number of samples in windows that have not ended."""
-        # Called from another thread: the copy is atomic, while windows come and go.
+        """Number of samples in windows that are still open."""
+        # Called from another thread: the copy is atomic, even if windows are added or removed meanwhile.
         return sum(len(window.rows) for window in list(self._windows.values()))
 
     @property
     def documented(self) -> int:
-        """Number of the last batch that is completely in documents."""
+        """Number of the last batch whose samples are all in documents."""
         return min((number - 1 for number in self._began.values()), default=self.cursor)
 
     def _take_in(self, batch: Batch) -> None:
@@ -256,7 +257,7 @@ class Documenter:
             self._current[name] = _Current(row=row, clock=clock, boot=batch.boot, severity=severity)
         else:
             known.row, known.clock, known.boot = row, clock, batch.boot
-        # A batch may be read a second time, if the store failed in the middle of it.
+        # If the store failed partway through a batch, the batch may be read a second time.
         if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
             return
         window = self._windows.get(name)
@@ -289,16 +290,17 @@ class Documenter:
             self._end(name)
 
     def _measured(self, name: str) -> tuple[str, str]:
-        """Return the path and unit that a sensor had in the run of the current batch."""
+        """Return the path and unit that a sensor had in the run to which the current batch belongs."""
         if self._run != self.identity.run and name in self._measured_before:
             return self._measured_before[name]
         return self._registered[name]
 
     def _is_documented(self, row: SampleRow) -> bool:
-        """Return True if a document contains this sample, or explains its absence.
+        """Return True if a document already contains this sample or explains its absence.
 
-        It may have been written before a kill, but not yet dropped from the journal; a repair may have
-        written it, in windows of its own; or it was removed to free space.
+        This happens if the document was written before a kill, but its batch was not yet dropped from the
+        journal. A repair may also have written the sample in other windows, or the sample was removed to free
+        space.
         """
         vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
         for prefix, beyond in (
@@ -348,7 +350,7 @@ class Documenter:
         self._outbox.append(_Write(lambda database: builders.upsert_alarm(database, document_id, body)))
 
     def _gap(self, gap: NumberGap, utc: float) -> None:
-        # Its numbers are taken, too: once the batch is released, they must not be given again.
+        # These numbers are taken, too: once the batch is released, they must not be assigned again.
         if gap.sensor in self._windows:
             self._end(gap.sensor)
         document_id, body = builders.gap(self.identity.vessel, self.identity.log, gap, utc)
@@ -362,7 +364,7 @@ class Documenter:
         )
 
     def _equipment(self, now_ms: int) -> None:
-        """Write current values: a changed state at once, all other changes together every ten seconds."""
+        """Write current values: changed states at once, all other changes together every ten seconds."""
         periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
         if periodic:
             self._equipment_ms = now_ms
@@ -401,7 +403,7 @@ class Documenter:
         try:
             write.apply(self._database)
         except DocumentError as error:
-            # One document that the store refuses must not block all that follow it.
+            # A document that the store refuses must not block all the documents after it.
             log.error("skipped a document that the store refused: %s", error)
             if write.sensor is not None:
                 gap = NumberGap(
@@ -413,7 +415,7 @@ class Documenter:
                 )
 
     def _flush(self) -> None:
-        """Write the outbox, a few documents in each transaction, and remove what was written."""
+        """Write the outbox, a few documents in each transaction, and drop each document once written."""
         while self._outbox:
             some = self._outbox[:WRITES_A_TRANSACTION]
             with self._database.transaction():

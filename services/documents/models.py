@@ -1,8 +1,8 @@
-"""Documents as views read them: typed, and checked when they are decoded.
+"""Documents as views read them: typed, and validated when they are decoded.
 
-A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored, and a
-document that does not fit raises ShapeError with a sentence, which a view shows instead. The documents that
-the recorder writes are in `builders`.
+A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored. A
+document that does not match its type raises ShapeError with a sentence, which a view shows instead. The
+documents that the recorder writes are defined in `builders`.
 """
 
 from collections.abc import Iterator
@@ -16,25 +16,26 @@ from sync import documents
 from sync.documents import DocumentType
 
 Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
-"""Seconds on any clock, within 30,000 years, so that sums and calendars never overflow."""
+"""Seconds on any clock, limited to 30,000 years so that sums and calendars never overflow."""
 Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 """A count, number or offset that JSON can represent exactly (RFC 8259, section 6)."""
 Measured = bool | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float | None
-"""A `sensors.sample.Value` within the range of exact integers."""
+"""A `sensors.sample.Value` whose integers JSON can represent exactly."""
 
 
 def seconds_of(when: datetime) -> float:
-    """Return a document's time as seconds since 1970; a time without a zone counts as UTC."""
-    # A datetime without a zone uses the machine's calendar, which raises ValueError at both of its ends.
+    """Return a document's time as seconds since 1970; a time without a zone is taken as UTC."""
+    # For a datetime without a zone, timestamp() uses the local calendar, and raises ValueError near both its
+    # ends.
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
 class ShapeError(ValueError):
-    """Document that does not have the shape of its type; the text says which document and field."""
+    """A document does not match its type; the text says which document and field."""
 
 
 class StoredDocument(Protocol):
-    """A document from the store, as far as views use it."""
+    """A document from the store, with the attributes that views use."""
 
     @property
     def id(self) -> str:
@@ -54,7 +55,7 @@ class StoredDocument(Protocol):
 
 
 class DocumentSource(Protocol):
-    """A source of documents: `sync.store.Database`, or a test's own."""
+    """A source of documents: `sync.store.Database`, or a replacement in tests."""
 
     def get(self, doc_id: str, /) -> StoredDocument | None:
         """Return a document, or None if it does not exist."""
@@ -66,11 +67,11 @@ class DocumentSource(Protocol):
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for structures whose fields have camel-case names in the document."""
+    """Base class for document types, whose fields have camel-case names in JSON."""
 
 
 class SampleEntry(msgspec.Struct, frozen=True, array_like=True):
-    """A sample of a window."""
+    """A sample in a window."""
 
     offset: Whole
     """Milliseconds after the window's start."""
@@ -87,20 +88,20 @@ class _Span(_Shape, frozen=True, kw_only=True):
 
 
 class ReadingHead(_Span, frozen=True, kw_only=True):
-    """A window without its samples: its position in the log."""
+    """A window without its samples: only its position in the log."""
 
     path: str = ""
     unit: str = ""
     boot: Whole
     start: Seconds
-    """Boot clock at the start, in seconds."""
+    """Boot clock at the start of the window, in seconds."""
     end: Seconds
     start_utc: datetime | None = None
-    """Start of the window, as known when it was closed."""
+    """Start of the window in UTC, as known when the window was closed."""
     clock: str = "unsynced"
 
     def recorded(self, clock: float) -> float | None:
-        """Return the UTC of a moment of the boot's clock, as known when the window was closed.
+        """Return the UTC for a time of the boot clock, as known when the window was closed.
 
         The result is in seconds since 1970; None if the machine did not know the time then.
         """
@@ -110,20 +111,20 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
 
 
 class ReadingDocument(ReadingHead, frozen=True, kw_only=True):
-    """All samples of one window."""
+    """All samples of a single window."""
 
     samples: list[SampleEntry]
 
 
 class GapDocument(_Span, frozen=True, kw_only=True):
-    """The explanation of missing samples."""
+    """A range of missing samples, with the reason."""
 
     reason: str = ""
     when: datetime | None = None
 
 
 class BootEnd(_Shape, frozen=True, kw_only=True):
-    """The last durable moment of a boot, on its clock."""
+    """The last durable moment of a boot, by its boot clock."""
 
     boot: Whole
     clock: Seconds
@@ -140,12 +141,12 @@ class BootDocument(_Shape, frozen=True, kw_only=True):
     anchors: list[tuple[Seconds, Seconds, TimeSource, Seconds]] = []
 
     def as_anchors(self) -> tuple[Anchor, ...]:
-        """Return its anchors, unchanged from the document."""
+        """Return the boot's anchors, unchanged from the document."""
         return tuple(Anchor(*anchor) for anchor in self.anchors)
 
 
 class BootMoment(_Shape, frozen=True, kw_only=True):
-    """A moment on the boot clock, and in UTC as known at the time."""
+    """A moment by the boot clock, and in UTC as known at the time."""
 
     boot: Whole | None = None
     clock: Seconds
@@ -160,7 +161,7 @@ class AcknowledgementDocument(_Shape, frozen=True, kw_only=True):
 
 
 class AlarmDocument(_Shape, frozen=True, kw_only=True):
-    """An alarm, from its start until it is cleared."""
+    """An alarm episode, from when it is raised until it is cleared."""
 
     vessel: str
     sensor: str
@@ -198,7 +199,7 @@ class EquipmentDocument(_Shape, frozen=True, kw_only=True):
 
 
 class VesselSensor(_Shape, frozen=True, kw_only=True):
-    """The entry of one sensor in its vessel's document."""
+    """The entry for one sensor in a vessel's document."""
 
     name: str = ""
     path: str = ""
@@ -213,7 +214,7 @@ class VesselDocument(_Shape, frozen=True, kw_only=True):
     name: str = ""
     mmsi: Whole | None = None
     logs: list[str] = []
-    """Logs in the order in which they were begun."""
+    """Logs in the order in which they were started."""
     sensors: dict[str, VesselSensor] = {}
 
 
@@ -233,7 +234,7 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
 
 
 def read(document: StoredDocument, shape: type[_S]) -> _S:
-    """Return the document in typed form. Raise ShapeError if it does not have that shape."""
+    """Return the document as an instance of `shape`. Raise ShapeError if it does not match."""
     try:
         decoded: _S = _DECODERS[shape].decode(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -244,7 +245,7 @@ def read(document: StoredDocument, shape: type[_S]) -> _S:
 def vessels(source: DocumentSource) -> list[str]:
     """Return every vessel that has written a document, in alphabetical order.
 
-    It takes one look-up for each vessel and type, however much history there is.
+    This takes one lookup per vessel and type, however much history there is.
     """
     ids: set[str] = set()
     for kind in (
@@ -260,7 +261,7 @@ def vessels(source: DocumentSource) -> list[str]:
 
 
 def sensors(source: DocumentSource, vessel: str) -> list[str]:
-    """Return every sensor of a vessel with readings, gaps or a current value, by id."""
+    """Return the id of every sensor of a vessel that has readings, gaps or a current value."""
     ids: set[str] = set()
     for kind in (DocumentType.READING, DocumentType.GAP, DocumentType.EQUIPMENT):
         ids.update(_names(source, f"{kind}:{vessel}:"))
@@ -268,25 +269,25 @@ def sensors(source: DocumentSource, vessel: str) -> list[str]:
 
 
 def logs(source: DocumentSource, vessel: str, sensor: str) -> list[str]:
-    """Return every log with readings of a sensor: in the order of the vessel's document, then the others."""
+    """Return every log that has readings of a sensor; those in the vessel's document come first."""
     used = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
     return [log for log in known if log in used] + sorted(used.difference(known))
 
 
 def log_order(source: DocumentSource, vessel: str) -> list[str]:
-    """Return a vessel's logs in the order in which they were begun, according to its document."""
+    """Return a vessel's logs in the order in which they were started, according to its document."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return []
     try:
         return read(document, VesselDocument).logs
-    except ShapeError:  # `verify` reports it; the order is not essential
+    except ShapeError:  # `verify` reports this; the order is not essential
         return []
 
 
 def _names(source: DocumentSource, prefix: str) -> Iterator[str]:
-    """Yield the distinct names that follow a prefix in ids, with one look-up for each."""
+    """Yield the distinct names that follow a prefix in document ids, using one lookup for each."""
     after = ""
     while True:
         document = next(iter(source.documents(prefix, after=after, limit=1)), None)
@@ -295,5 +296,5 @@ def _names(source: DocumentSource, prefix: str) -> Iterator[str]:
         name = document.id.removeprefix(prefix).partition(":")[0]
         if documents.NAME.fullmatch(name):
             yield name
-        # ";" is the character after ":", so this skips everything that begins with this name.
+        # ";" is the character after ":", so this skips all ids that begin with this name.
         after = document.id if document.id == prefix + name else f"{prefix}{name};"

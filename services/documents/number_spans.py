@@ -1,8 +1,8 @@
-"""The range of sample numbers that a reading or gap document covers, whatever it contains. Pure.
+"""The range of sample numbers that a reading or gap document covers, even if its body is malformed.
 
 Retention and repair read all of a vessel's documents, and must not stop at a malformed one, because recording
-depends on them. The listener refuses such documents, but a store may have them from elsewhere: an older
-version, a gateway, `logboat db put`.
+depends on them. The listener rejects such documents, but a store may have received them elsewhere: from an
+older version, a gateway or `logboat db put`.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from sync.documents import DocumentType
 
 _KINDS: Final = frozenset({DocumentType.READING, DocumentType.GAP})
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 2
-"""Highest number whose successor still fits into an id."""
+"""Highest sample number whose successor still fits into a document id."""
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
@@ -26,10 +26,10 @@ _decode: Final = msgspec.json.Decoder(_Head).decode
 
 
 def span_of(document_id: str, raw: bytes) -> tuple[int, int] | None:
-    """Return the first and last number of a reading or gap document; None if its id is that of neither.
+    """Return the first and last number of a reading or gap document; None if its id is of neither type.
 
-    A document whose body contradicts its id, or claims more numbers than it has space for, covers only the
-    number in its id.
+    If the body contradicts the id, or claims more numbers than the body has room for, the document covers
+    only the number in its id.
     """
     name = documents.parse_id(document_id)
     if name is None or name.kind not in _KINDS or name.number is None:

@@ -1,4 +1,4 @@
-"""Windows: consecutive samples of one sensor become one `reading` document. Pure.
+"""Windows: consecutive samples of one sensor become one `reading` document.
 
 A window ends when its time has passed, or when it contains 2,000 samples or 64 kB. It also ends when the next
 sample belongs to another run of the recorder or another boot, because its offsets refer to one boot clock.
@@ -20,7 +20,7 @@ MOST_BYTES: Final = 64_000
 
 @dataclass(frozen=True, slots=True)
 class WindowOrigin:
-    """The sensor of a window, and what it measures."""
+    """The sensor that a window belongs to, and what the sensor measures."""
 
     vessel: str
     sensor: str
@@ -32,7 +32,7 @@ class WindowOrigin:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The UTC of a moment of the boot clock, as known at the time."""
+    """A time by the boot clock and the same time in UTC, as known then."""
 
     clock_ms: int
     utc: float
@@ -40,13 +40,13 @@ class ClockReading:
     synced: bool
 
     def utc_at(self, clock_ms: int) -> float:
-        """Return the UTC of another moment of the same boot, by the same relation."""
+        """Return the UTC for another time of the same boot's clock, by the same relation."""
         return self.utc + (clock_ms - self.clock_ms) / 1000
 
 
 @dataclass(slots=True)
 class ReadingWindow:
-    """The open window of one sensor."""
+    """The open window of a sensor."""
 
     origin: WindowOrigin
     run: int
@@ -55,7 +55,10 @@ class ReadingWindow:
     _bytes: int = 0
 
     def accepts(self, row: SampleRow, *, run: int, boot: int) -> bool:
-        """Return True if `row` belongs to this window; if not, close it and begin another one with it."""
+        """Return True if `row` fits into this window.
+
+        If not, close the window and start another one with `row`.
+        """
         if not self.rows:
             return True
         return (
@@ -67,19 +70,19 @@ class ReadingWindow:
         )
 
     def add(self, row: SampleRow) -> None:
-        """Append a sample that the window takes."""
+        """Append a sample that the window accepts."""
         self.rows.append(row)
-        # As JSON: brackets, comma, offset, value, state.
+        # Approximate size as JSON: brackets, comma, offset, value, state.
         self._bytes += (
             12 + len(repr(row.value)) + (0 if row.state is SensorState.GOOD else len(row.state) + 3)
         )
 
     def is_due(self, clock_ms: int) -> bool:
-        """Return True if the window's time has passed at this moment of its boot's clock."""
+        """Return True if the window's time has passed; `clock_ms` is the current time of its boot's clock."""
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
-        """Return True if the next sample has to begin another window."""
+        """Return True if the next sample must start another window."""
         return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
 
     @property
@@ -94,7 +97,7 @@ class ReadingWindow:
 
 
 def iso(utc: float) -> str:
-    """Return UTC to the millisecond in the format of documents.
+    """Return a time in the format used in documents: UTC, to the millisecond.
 
     A time outside the calendar becomes the nearest one in it.
     """
@@ -104,7 +107,7 @@ def iso(utc: float) -> str:
 
 
 def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, Any]]:
-    """Return the id and body of the document of a window that is not empty (DESIGN.md's `reading`)."""
+    """Return the id and body of the `reading` document (DESIGN.md) for a window, which must not be empty."""
     origin, rows = window.origin, window.rows
     start, end = rows[0].clock_ms, rows[-1].clock_ms
     numbers = [
@@ -139,12 +142,12 @@ def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, 
 
 def _mean(numbers: Sequence[float]) -> float:
     mean = sum(numbers) / len(numbers)
-    # A sum that exceeds a float's range must not make the mean infinite.
+    # If the sum exceeds the range of a float, the mean must not become infinite.
     return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
 
 
 def compact(row: SampleRow, start_ms: int) -> list[Any]:
-    """Return a sample in a document's form: [ms since the start, value] and, where not good, the state."""
+    """Return a sample as stored in documents: [ms since the start, value], and the state unless good."""
     offset = row.clock_ms - start_ms
     if row.state is SensorState.GOOD:
         return [offset, row.value]

@@ -1,10 +1,10 @@
 """Retention: removes history, so that a full card never stops recording.
 
-When the stores exceed their budget, what others sent is removed first, as far as it exceeds their share
-(`budget_shares`). Then this vessel's own history is removed. Of each, the oldest readings go first: those
-that some gateway has acknowledged (`forwarded` documents), then all others; alarms only when nothing else is
-left. Each removal of our own readings leaves its `gap`; a floor keeps peers from sending back what was
-removed.
+When the stores exceed their budget, documents from others are removed first, to the extent that they exceed
+their share (`budget_shares`). Then this vessel's own history is removed. In both cases the oldest readings go
+first. Readings that a gateway has acknowledged (`forwarded` documents) go before all others, and alarms go
+only when nothing else is left. Removing our own readings leaves a `gap` document. A floor keeps peers from
+sending back what was removed.
 """
 
 import heapq
@@ -30,48 +30,51 @@ from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Share of the budget that is removed in addition, so that removal is not needed all the time."""
+"""Fraction of the budget that is removed in addition, so that removal is not needed constantly."""
 A_TIME: Final = 200
-"""Number of documents that are removed in one transaction."""
+"""Number of documents to remove in one transaction."""
 A_TIME_OF_CREW: Final = 20
-"""The same for documents of the crew: photographs are large, and notes should not be removed with them."""
+"""Number of the crew's documents to remove in one transaction.
+
+It is lower because photographs are large, and notes should not be removed along with them.
+"""
 _LOOKED_UP: Final = 2_000
-"""Number of ids of the oldest documents that are read at a time."""
+"""Number of document ids to read at a time, oldest first."""
 _EMPTY: Final = 160_000
-"""Approximate size of a store without documents, in bytes."""
+"""Approximate size of an empty store, in bytes."""
 _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
 """Number of removals between two reads of the departures.
 
-Each of them reads all notes about channels that were left.
+Each read goes through all records of channels that documents have left.
 """
 _SMALL_CHECKPOINT: Final = 1_000
-"""Size in bytes of a checkpoint that is always kept: no real peer's is usually larger."""
+"""Size in bytes up to which a checkpoint is always kept; no real peer's is usually larger."""
 _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 
 Safe = Mapping[tuple[str, str, str], int]
-"""Mapping of (vessel, sensor, log) to the last sequence number acknowledged ashore."""
+"""Last sequence number acknowledged ashore, by vessel, sensor and log."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedCounts:
-    """Counts of what one pass removed."""
+    """Counts of what a single pass removed."""
 
     readings: int = 0
     alarms: int = 0
     bytes: int = 0
     alarm_ids: tuple[str, ...] = ()
-    """Ids of the removed alarms, which no floor covers."""
+    """Ids of the removed alarms, which are not covered by any floor."""
     brought: int = 0
-    """Number of documents among all these, and of other kinds, that others had sent."""
+    """Number of removed documents of any kind that others had sent."""
 
 
 def budget_bytes(budget: str, data: Path) -> int:
     """Return a configured budget in bytes.
 
-    It is a share of the partition that contains `data`, such as `80 %`, or a size such as `20 GB`. Raise
-    ValueError for any other text.
+    `budget` is a percentage of the partition that contains `data`, such as `80 %`, or a size such as `20 GB`.
+    Raise ValueError for any other text.
     """
     match = re.fullmatch(r"\s*([0-9.]+)\s*(%|kB|MB|GB|B)\s*", budget)
     if match is None:
@@ -85,9 +88,9 @@ def budget_bytes(budget: str, data: Path) -> int:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return the last number of each series that all `forwarded` documents together report as ashore.
+    """Return the last sequence number of each series that is ashore, according to all `forwarded` documents.
 
-    Reports about an earlier epoch of a gateway do not count, because the gateway has lost that data since.
+    Reports about an earlier epoch of a gateway do not count, because the gateway has since lost that data.
     """
     forwarded = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
     newest: dict[str, int] = {}
@@ -103,9 +106,9 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
 
 
 def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | None:
-    """Return the logs that a vessel's recorders have written; None if none is known.
+    """Return the logs that a vessel's recorders have written; None if no log is known.
 
-    They are the logs with documents of boots, and `log`, which is being written now.
+    They are the logs that have boot documents, and `log`, the log that is being written now.
     """
     prefix = f"{DocumentType.BOOT}:{vessel}:"
     logs = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
@@ -120,10 +123,10 @@ def bytes_by_owner(
     beside: int = 0,
     departures: Sequence[PartSize] | None = None,
 ) -> OwnerBytes:
-    """Return the bytes that each owner occupies.
+    """Return the number of bytes that each owner occupies.
 
-    `beside` are bytes of the vessel's own that are not in the store. `departures` is the result of
-    `database.sizes.departures`, if it has just been read.
+    `beside` is the size of the vessel's own data outside the store. `departures` is the result of
+    `database.sizes.departures`, if the caller has just read it.
     """
     noted = database.sizes.departures() if departures is None else departures
     sums = dict.fromkeys(ShareOwner, 0)
@@ -131,7 +134,7 @@ def bytes_by_owner(
         sums[owner_of(size.part, vessel, logs)] += size.bytes
     usage = database.usage()
     checkpoints = database.checkpoints.size()
-    # Partly filled pages, indexes and the like are distributed in proportion.
+    # Partly filled pages, indexes and other overhead are divided in proportion.
     scale = min(max((usage.used - checkpoints - _EMPTY) / max(sum(sums.values()), 1), 1.0), _MOST_OVERHEAD)
     blobs = max(usage.blobs - database.blobs.unused_bytes(), 0)
     return OwnerBytes(
@@ -144,7 +147,7 @@ def bytes_by_owner(
 def candidates(
     database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
 ) -> Iterator[tuple[Document, DocumentName]]:
-    """Yield readings in the order of removal; `of` selects some."""
+    """Yield readings in the order of removal; `of` selects which readings to include."""
     ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda candidate: str(candidate[0].body.get("startUtc")),
@@ -176,11 +179,11 @@ def make_room(
     log: str | None = None,
     beside: Callable[[], int] = lambda: 0,
 ) -> RemovedCounts:
-    """Remove documents until `excess()` (bytes too many) is 0 or less, or `most` documents are gone.
+    """Remove documents until `excess()` is 0 or less, or until `most` documents have been removed.
 
-    `vessel` is ours: only our own readings get a gap document. `log` is the one that it is writing now;
-    `beside` returns the bytes that its own documents take outside the store. Raise sync.store.StoreError if
-    documents cannot be read or removed.
+    `excess` returns the number of bytes over the budget. `vessel` is our own: only our own readings are
+    replaced with gap documents. `log` is the log that it is writing now. `beside` returns the size of its own
+    data outside the store. Raise sync.store.StoreError if documents cannot be read or removed.
     """
     if excess() <= 0:
         return RemovedCounts()
@@ -190,7 +193,7 @@ def make_room(
 
 
 class _Pass:
-    """A pass of removal."""
+    """A single pass that removes documents."""
 
     def __init__(
         self,
@@ -229,14 +232,14 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove what others occupy beyond their shares."""
+        """Remove what crew and other vessels occupy beyond their shares."""
         database = self._database
         sources = {
             ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),
             ShareOwner.CREW: _of_crew(database, self._vessel, self._logs),
         }
         if database.usage().blobs and self._due().crew > 0:
-            database.blobs.collect()  # first what no document refers to
+            database.blobs.collect()  # first, remove blobs to which no document refers
         for kept in sorted(database.checkpoints.all(), key=lambda kept: -kept.size):
             if kept.size <= _SMALL_CHECKPOINT or self._due().crew <= 0:
                 break
@@ -260,7 +263,10 @@ class _Pass:
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:
-        """Remove documents of a source, about `wanted` bytes; return False if there are none left."""
+        """Remove about `wanted` bytes of documents, by their ids from `source`.
+
+        Return False if it runs out.
+        """
         at_once = A_TIME if owner is ShareOwner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:
             at_once = min(at_once, self._most - self._count)
@@ -283,7 +289,7 @@ class _Pass:
     def _by_age(
         self, documents: Iterator[tuple[Document, DocumentName]], *, is_brought: bool = False
     ) -> None:
-        """Remove as many of these documents as necessary."""
+        """Remove as many of these documents as necessary, in their order."""
         due = self._excess()
         chosen: list[tuple[Document, DocumentName | None]] = []
         for document, name in documents:
@@ -317,7 +323,7 @@ class _Pass:
 
 
 def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
-    """Yield the ids of what other vessels sent, in the order of removal."""
+    """Yield the ids of documents from other vessels, in the order of removal."""
     for document, _ in heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items() if key[0] != vessel),
         key=lambda candidate: str(candidate[0].body.get("startUtc")),
@@ -337,7 +343,7 @@ def _of_vessels(database: Database, vessel: str, safe: Safe) -> Iterator[str]:
 
 
 def _of_crew(database: Database, vessel: str, logs: Collection[str] | None) -> Iterator[str]:
-    """Yield the ids of what crew and guests sent, in the order of removal; notes last."""
+    """Yield the ids of documents from crew and guests, in the order of removal, with notes last."""
     known = sorted(f"{kind}:" for kind in DocumentType)
     bounds = ["", *(bound for prefix in known for bound in (prefix, _after(prefix))), _BEYOND]
     yield from _ids_of_oldest(database, list(zip(bounds[::2], bounds[1::2], strict=True)))
@@ -352,7 +358,7 @@ _LOGGED: Final = frozenset({DocumentType.READING.value, DocumentType.ALARM.value
 
 
 def _others(kind: DocumentType, vessel: str) -> list[tuple[str, str]]:
-    """Return the ranges of ids of a kind that do not begin with this vessel."""
+    """Return ranges that together contain all ids of a kind that belong to other vessels."""
     whole, own = f"{kind}:", f"{kind}:{vessel}:"
     if kind is DocumentType.FORWARDED:
         return [(whole, _after(whole))]
@@ -360,14 +366,14 @@ def _others(kind: DocumentType, vessel: str) -> list[tuple[str, str]]:
 
 
 def _after(prefix: str) -> str:
-    """Return the first id after all that begin with a prefix, which must end with a colon."""
+    """Return the lower bound for ids that sort after all ids with a prefix, which must end with a colon."""
     return prefix[:-1] + ";"
 
 
 def _ids_of_oldest(database: Database, ranges: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield the ids within these ranges, in the order of their last change.
+    """Yield the document ids within these ranges, least recently changed first.
 
-    The caller removes what was yielded before it asks for more.
+    The caller must remove the documents already yielded before it asks for more.
     """
     given: set[str] = set()
     while True:
@@ -423,9 +429,10 @@ def _remove(
 
 
 def _explain(database: Database, vessel: str, log: str, gap: NumberGap, utc: float) -> None:
-    """Write a gap document for the range.
+    """Write a gap document for a range of removed samples.
 
-    An existing one with the same reason that reaches the range is extended instead; none is ever shortened.
+    If a gap document with the same reason adjoins the range, it is extended instead. No gap document is ever
+    shortened.
     """
     prefix = documents.gap_prefix(vessel, gap.sensor, log)
     for before in database.documents(prefix=prefix, reverse=True):

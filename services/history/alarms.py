@@ -1,7 +1,7 @@
-"""Alarms on record, and their acknowledgement.
+"""Recorded alarms, and their acknowledgement.
 
-An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with any
-other and with the alarm's clearing.
+An acknowledgement adds {who, when} once for each person and changes nothing else, so that it merges with
+other acknowledgements and with the clearing of the alarm.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,32 +19,35 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """A name that matches no alarm, or several; the text says which."""
+    """A name matches no alarm, or several; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmEpisode:
-    """An alarm as views show it."""
+    """An alarm episode as shown by views."""
 
     id: str
     alarm: AlarmDocument
     raised: Moment
     cleared: Moment | None
-    """Moment at which it was cleared; None if it is active."""
+    """Time at which the alarm was cleared; None if it is active."""
 
     @property
     def is_acknowledged(self) -> bool:
-        """True if anybody has acknowledged it."""
+        """True if anyone has acknowledged the alarm."""
         return bool(self.alarm.acks)
 
     @property
     def is_open(self) -> bool:
-        """True if it is active, or not acknowledged."""
+        """True if the alarm is active or has not been acknowledged."""
         return self.cleared is None or not self.is_acknowledged
 
     @property
     def rank(self) -> int:
-        """Rank of its severity, 0 to 5; a severity that Signal K does not define counts as the highest."""
+        """Rank of the alarm's severity, 0 to 5.
+
+        A severity that Signal K does not define counts as the highest.
+        """
         try:
             return Severity(self.alarm.severity).rank
         except ValueError:
@@ -52,7 +55,7 @@ class AlarmEpisode:
 
 
 def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[AlarmEpisode], list[str]]:
-    """Return all alarms, of one vessel or of the fleet, and the problems of documents that were skipped.
+    """Return all alarms of a vessel, or of all vessels, and the problems of documents that were skipped.
 
     Active alarms come first, then the most severe, then the latest.
     """
@@ -80,15 +83,15 @@ def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
 
 
 def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:
-    """Return the moment at which an alarm was raised or cleared."""
+    """Return the time `when` an alarm was raised or cleared, as a moment on the timeline."""
     recorded = None if when.utc is None else models.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
-    """Return for each alarm id its shortest unique suffix.
+    """Return the shortest unique suffix of each alarm id.
 
-    That is its number, preceded by as many parts of the id as are needed.
+    It is the alarm's number, preceded by as many parts of the id as are needed to make it unique.
     """
     short = {}
     endings: dict[str, int] = {}
@@ -103,7 +106,7 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 
 
 def _suffixes(document_id: str) -> Iterator[str]:
-    """Yield suffixes of an id, the shortest first: `17`, `abcdef:000000000017`, and so on."""
+    """Yield suffixes of an id, shortest first: `17`, `abcdef:000000000017`, and so on."""
     parts = document_id.split(":")
     yield parts[-1].lstrip("0") or "0"
     for begin in range(len(parts) - 2, -1, -1):
@@ -111,7 +114,7 @@ def _suffixes(document_id: str) -> Iterator[str]:
 
 
 def find(source: DocumentSource, name: str) -> str:
-    """Return the id of the alarm that has `name` as its id, its number, or a unique suffix.
+    """Return the id of the alarm that `name` identifies: by its id, its number, or a unique suffix.
 
     Raise AlarmIdError if there is none, or if there are several.
     """
@@ -129,13 +132,13 @@ def find(source: DocumentSource, name: str) -> str:
 
 
 def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -> bool:
-    """Record durably that `who` has seen an alarm; return False if that was recorded before.
+    """Record durably that `who` has acknowledged an alarm; return False if that was already recorded.
 
-    Raise AlarmIdError if the alarm does not exist, StoreError if it cannot be written.
+    Raise AlarmIdError if the alarm does not exist, and StoreError if it cannot be written.
     """
     from services.documents.reading_window import iso
 
-    with database.transaction():  # nobody else may write between reading and writing
+    with database.transaction():  # so that nobody else can write between reading and writing
         current = database.get(document_id)
         if current is None or current.deleted:
             raise AlarmIdError(f"{document_id} no longer exists")

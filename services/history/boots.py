@@ -1,4 +1,4 @@
-"""A vessel's boots from documents, for its timeline: all of them, or those that a few moments need.
+"""A vessel's boots, read from documents: all of them, or only those needed for a few moments.
 
 Those are the moments' own boots, and the boots around them up to the next ones whose time is sure. The
 resulting times are the same as with all boots, at a cost that does not grow with their number.
@@ -18,9 +18,9 @@ from sync.documents import DocumentType
 from .timeline import RecordedBoot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
-"""Maximum number of boots that are read on either side.
+"""Maximum number of boots to read on either side.
 
-If none of them has a sure time, the result is less sure.
+If none of them has a trusted time, the result is less certain.
 """
 
 
@@ -40,7 +40,7 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
 
 
 def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], list[str]]:
-    """Return the boots of a vessel for a timeline, and the problems of documents that cannot be read."""
+    """Return all boots of a vessel, and the problems of documents that cannot be read."""
     boots, faults = [], []
     for document in source.documents(f"{DocumentType.BOOT}:{vessel}:"):
         try:
@@ -51,41 +51,41 @@ def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], l
 
 
 def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[str, int]]) -> Timeline:
-    """Return a timeline for moments of these boots: (log, number) each."""
+    """Return a timeline for moments in the `wanted` boots, each given as (log, number)."""
     nearby = _Nearby(source, vessel)
     for log, number in set(wanted):
         if nearby.boot(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            # The nearest one that is believed bounds the time of this one, and hides all beyond it.
+            # The nearest believed boot bounds the time of this one, so boots beyond it do not matter.
             next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
     return Timeline(nearby.boots())
 
 
 class _Nearby:
-    """A vessel's boots, each of which is read once, on demand."""
+    """A vessel's boots, each read once, when it is needed."""
 
     def __init__(self, source: DocumentSource, vessel: str) -> None:
         self._source, self._vessel = source, vessel
         self._found: dict[tuple[str, int], RecordedBoot | None] = {}
 
     def boots(self) -> Iterator[RecordedBoot]:
-        """Return an iterator over the boots that were read."""
+        """Return an iterator over the boots read so far."""
         return (boot for boot in self._found.values() if boot is not None)
 
     def boot(self, log: str, number: int) -> RecordedBoot | None:
-        """Return a boot, or None if there is none that can be read."""
+        """Return a boot; None if it does not exist or cannot be read."""
         if (log, number) not in self._found:
             self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
         return self._found[log, number]
 
     def numbers(self, number: int, step: int) -> range:
-        """Return the numbers of the boots around one, on one side, the nearest first."""
+        """Return the numbers of the boots on one side of a boot, nearest first; `step` is -1 or 1."""
         away = min(FARTHEST, number) if step < 0 else FARTHEST
         return range(number + step, number + step * (away + 1), step)
 
     def is_believed(self, log: str, number: int) -> bool:
-        """Return whether the time of a boot is sure, and those around it do not outvote it."""
+        """Return True if a boot's time is trusted and the boots around it do not outvote it."""
         own = self._span(log, number)
         if own is None:
             return False

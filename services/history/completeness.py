@@ -1,12 +1,12 @@
 """Proof of completeness from documents alone: which samples of a log are missing, and why.
 
-The module is pure over a source of documents. It reads each vessel's readings and gaps once, in order of id,
-one document at a time: its memory grows with the number of sensors, logs and boots, not with their history.
+It reads each vessel's readings and gaps once, in order of id, one document at a time. So its memory use grows
+with the number of sensors, logs and boots, but not with the length of their history.
 
-Numbers begin at 1. A number that is in no reading and is explained by no gap document is *missing*. A number
+Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
 is out of order is a *fault*. Samples in windows that are still open are in no document yet. So nothing is
-said of numbers after the last one on record, except how many more the sensor's current value implies.
+reported about numbers after the last recorded one, except how many more the sensor's current value implies.
 """
 
 import heapq
@@ -35,25 +35,25 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of spans and faults that are listed for one sensor's log; all are counted."""
+"""Maximum number of spans and faults to list for one sensor's log; all of them are counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
-"""The reason for missing samples of another vessel."""
+"""The reason given for missing samples of another vessel."""
 ROUNDING_S: Final = 0.002
-"""Tolerance in seconds: times in documents are rounded to the millisecond, twice."""
+"""Tolerance in seconds, because times in documents are rounded to the millisecond twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRange:
-    """A range of numbers that are in no reading."""
+    """A range of sample numbers that are in no reading."""
 
     first: int
     last: int
     reason: str | None = None
-    """Reason from a gap document; None if there is none."""
+    """Reason from a gap document; None if no gap document explains the range."""
     after: Moment = NEVER
-    """Time of the last sample before."""
+    """Time of the last sample before the range."""
     before: Moment = NEVER
-    """Time of the first sample after."""
+    """Time of the first sample after the range."""
 
     @property
     def count(self) -> int:
@@ -63,14 +63,14 @@ class MissingRange:
 
 @dataclass(slots=True)
 class MissingTally:
-    """Ranges of one kind: all counted, the first `MOST_LISTED` kept."""
+    """Ranges of one kind: all are counted, and the first `MOST_LISTED` are listed."""
 
     spans: int = 0
     samples: int = 0
     listed: list[MissingRange] = field(default_factory=list)
 
     def add(self, span: MissingRange) -> None:
-        """Count one range, and keep it if there is space."""
+        """Count a range, and list it if there is room."""
         self.spans += 1
         self.samples += span.count
         if len(self.listed) < MOST_LISTED:
@@ -79,7 +79,7 @@ class MissingTally:
 
 @dataclass(slots=True)
 class SensorLog:
-    """The record of one sensor within one log."""
+    """Result for one sensor within one log."""
 
     vessel: str
     sensor: str
@@ -88,10 +88,13 @@ class SensorLog:
     samples: int = 0
     """Number of distinct sequence numbers in readings."""
     last: int = 0
-    """Last number on record; 0 if there is no reading."""
+    """Last recorded number; 0 if there is no reading."""
     last_at: Moment = NEVER
     waiting: int = 0
-    """Number of samples after `last` that the sensor's current value implies: in open windows or to come."""
+    """Number of samples after `last` that the sensor's current value implies.
+
+    They are in open windows or in transit.
+    """
     missing: MissingTally = field(default_factory=MissingTally)
     explained: MissingTally = field(default_factory=MissingTally)
     repeated: MissingTally = field(default_factory=MissingTally)
@@ -100,11 +103,11 @@ class SensorLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if nothing is missing without a reason, repeated or faulty."""
+        """True if nothing is repeated, faulty, or missing without a reason."""
         return not (self.missing.spans or self.repeated.spans or self.fault_count)
 
     def blame(self, fault: str) -> None:
-        """Count a fault, and keep its description if there is space."""
+        """Count a fault, and list its description if there is room."""
         self.fault_count += 1
         if len(self.faults) < MOST_LISTED:
             self.faults.append(fault)
@@ -112,34 +115,34 @@ class SensorLog:
 
 @dataclass(frozen=True, slots=True)
 class LogBoots:
-    """The boots of the machine within one log."""
+    """The boots of the machine within a log."""
 
     log: str
     numbers: tuple[int, ...]
-    """Numbers of the boots with a document."""
+    """Numbers of the boots that have a document."""
     absent: tuple[tuple[int, int], ...]
-    """Ranges of boots without a document, whose existence a later boot or a reading proves.
+    """Ranges of boots that have no document, although a later boot or a reading proves that they existed.
 
-    Their times are known only from their neighbours.
+    Their times can be derived only from the boots around them.
     """
     downtimes: tuple[Downtime, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VesselReport:
-    """The result for one vessel."""
+    """The result for a single vessel."""
 
     vessel: str
     logs: tuple[LogBoots, ...]
     sensors: tuple[SensorLog, ...]
     silent: tuple[str, ...]
-    """Sensors of the vessel without any reading or gap document."""
+    """Sensors of the vessel that have no reading or gap document."""
     faults: tuple[str, ...]
-    """Faults of documents that belong to no sensor's log."""
+    """Faults in documents that belong to no sensor's log."""
 
     @property
     def is_complete(self) -> bool:
-        """True if the history is proved complete."""
+        """True if the history is proved to be complete."""
         return not self.faults and all(sensor.is_complete for sensor in self.sensors)
 
 
@@ -150,13 +153,13 @@ def verify(
     floors: Mapping[str, str] | None = None,
     own: str = "",
 ) -> Iterator[VesselReport]:
-    """Yield a report for each vessel (all of the fleet if None). Raise the errors of the source.
+    """Yield a report for each vessel. Raise any errors that the source raises.
 
     Args:
         source: the documents.
-        vessels: their ids.
-        floors: those of `Database.floors`; below them, other vessels' readings were removed here.
-        own: the vessel whose card this is; only its gap documents say what was removed of it.
+        vessels: the vessels' ids; None for all vessels in the source.
+        floors: the floors from `Database.floors`; other vessels' readings below them were removed here.
+        own: the vessel whose card this is. Only its gap documents record what was removed.
     """
     for vessel in models.vessels(source) if vessels is None else vessels:
         yield _verify_vessel(source, vessel, {} if floors is None or vessel == own else floors)
@@ -189,7 +192,7 @@ def _verify_vessel(source: DocumentSource, vessel: str, floors: Mapping[str, str
 
 
 def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], list[str]]:
-    """Return the sensors and logs in the vessel's document, and the document's problems."""
+    """Return the sensors and logs listed in the vessel's document, and the document's problems."""
     document = source.get(documents.vessel_id(vessel))
     if document is None:
         return set(), [], []
@@ -201,13 +204,13 @@ def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], l
 
 
 def _current(source: DocumentSource, report: SensorLog) -> int | None:
-    """Return the last number according to the sensor's current value; None if there is none of this log."""
+    """Return the last number according to the sensor's current value; None if that is not from this log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
     try:
         current = models.read(document, EquipmentDocument)
-    except ShapeError:  # it is not part of the history
+    except ShapeError:  # the current value is not part of the history
         return None
     return current.sequence if current.log == report.log else None
 
@@ -239,7 +242,7 @@ class _Record:
 
 
 def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator[_Record]:
-    """Yield gaps and readings of a vessel, by sensor, log and number.
+    """Yield a vessel's gaps and readings, sorted by sensor, log and number.
 
     Descriptions of documents with invalid ids are appended to `faults`.
     """
@@ -255,26 +258,29 @@ def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator
 def _filed(
     source: DocumentSource, kind: DocumentType, vessel: str
 ) -> Iterator[tuple[str, DocumentType, StoredDocument]]:
-    """Yield a vessel's documents of one type with the rest of their ids, by which they are sorted."""
+    """Yield a vessel's documents of one type, each with the rest of its id, by which they are sorted."""
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
 
 
 class _Walk:
-    """Pass through the numbers of one sensor's log."""
+    """A pass through the numbers of one sensor's log."""
 
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
-        """Start at the beginning; `floor` is the id of the first reading that was not removed here, or ''."""
+        """Start at the beginning of the log.
+
+        `floor` is the id of the first reading that was not removed here; '' if none was removed.
+        """
         self.report = report
         self.boots: set[int] = set()
-        """Numbers of the boots in its readings."""
+        """Numbers of the boots that occur in the readings."""
         self._timeline = timeline
         number = floor.rpartition(":")[2]
         self._kept_from = int(number) if number.isdecimal() else 0
         self._gaps: list[GapDocument] = []
-        """Gap documents that reach beyond the last reading, merged if they touch and have the same reason."""
+        """Gap documents beyond the last reading, merged if they touch and have the same reason."""
         self._end: tuple[int, float] | None = None
-        """Boot and boot clock of the last sample."""
+        """Boot number and boot clock of the last sample."""
 
     def take(self, record: _Record) -> None:
         """Process the next document."""
@@ -287,14 +293,14 @@ class _Walk:
             self.report.blame(str(error))
 
     def end(self, current: int | None) -> SensorLog:
-        """Return the report; `current` is the last number in this log by the current value, or None."""
+        """Return the report; `current` is the last number according to the current value, or None."""
         last = max([self.report.last, *(gap.last for gap in self._gaps)])
         for span in self._unread(last, NEVER):
             if span.reason is not None:
                 self.report.explained.add(span)
             elif current is None:
                 self.report.missing.add(span)
-            else:  # before a gap, and not yet in documents
+            else:  # before a gap, and not yet in any document
                 self.report.waiting += span.count
         if current is not None:
             self.report.waiting += max(current - last, 0)
@@ -336,7 +342,7 @@ class _Walk:
         self._end = (reading.boot, reading.end)
 
     def _unread(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the numbers after the last reading up to `upto`, explained or not."""
+        """Yield the ranges of numbers after the last reading up to `upto`, whether explained or not."""
         for span in self._not_here(upto, before):
             if span.reason is not None or span.first >= self._kept_from:
                 yield span
@@ -347,7 +353,7 @@ class _Walk:
                 yield replace(span, first=removed + 1)
 
     def _not_here(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the same numbers as `_unread`, explained by gap documents only."""
+        """Yield the same numbers as `_unread`, but only ranges that gap documents explain."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:
@@ -378,7 +384,7 @@ def _is_before(reading: ReadingDocument, end: tuple[int, float]) -> bool:
 
 
 def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]:
-    """Yield the faults that a reading document has by itself."""
+    """Yield the faults that a reading document has in itself."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
         yield f"contains {count} samples for the numbers {reading.first} to {reading.last}"

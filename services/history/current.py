@@ -1,7 +1,7 @@
 """Every sensor's current value, from the running recorder, or else from documents.
 
-The recorder's live state is current. Documents show the state when the value last changed or, for another
-vessel, what has arrived from it.
+The recorder's live state is always current. Documents show the state when the value last changed or, for
+another vessel, the last state that has arrived.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class CurrentValue:
     path: str
     unit: str
     kind: str
-    """Kind of the sensor; '' if it is not known."""
+    """Kind of the sensor; '' if unknown."""
     value: Value
     state: str | None
-    """State of the last sample; None if there was none yet."""
+    """State of the last sample; None if there is no sample yet."""
     detail: str
     moment: Moment
     age: float | None
-    """Seconds since the last sample; None if that is not known."""
+    """Seconds since the last sample; None if unknown."""
     rate: float | None
     """Samples per second; None if they are not counted."""
     alarm: str | None
@@ -40,12 +40,15 @@ class CurrentValue:
 
     @property
     def is_faulty(self) -> bool:
-        """True if the sensor reports anything but a good state."""
+        """True if the last sample's state is anything but good."""
         return self.state not in (None, "good")
 
 
 def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
-    """Return the sensors as the recorder sees them; `boottime` is the boot clock now, in seconds."""
+    """Return the sensors' values from the recorder's state.
+
+    `boottime` is the boot clock's current time in seconds.
+    """
     synced = state.clock.source != "floor"
     return [
         CurrentValue(
@@ -74,9 +77,9 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
 def from_documents(
     source: DocumentSource, vessel: str, *, utc: float
 ) -> tuple[list[CurrentValue], list[str]]:
-    """Return the sensors according to documents, and the problems of documents that were skipped.
+    """Return the sensors' values from documents, and the problems of documents that were skipped.
 
-    `utc` is the current time.
+    `utc` is the current time in seconds since 1970.
     """
     known, faults = [], []
     for document in source.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):

@@ -1,8 +1,8 @@
-"""A vessel's alarms that still need attention: those that are active or not acknowledged.
+"""A vessel's alarms that still need attention, because they are active or not acknowledged.
 
-Their ids are stored in the run directory with the store's sequence at that time. So the next look reads only
-these alarms and later changes, however many alarms are on record. A process that may not write there reads
-all of the vessel's alarms each time.
+Their ids are stored in the run directory, with the store's sequence number at that time. So the next call
+reads only these alarms and later changes, however many alarms are recorded. A process that cannot write there
+reads all of the vessel's alarms each time.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from .boots import timeline_around
 
 NAME: Final = "open-alarms"
 MANY: Final = 20_000
-"""Maximum number of changes to look through; with more of them, all alarms are read instead."""
+"""Maximum number of changes to go through; if there are more, all alarms are read instead."""
 SOME: Final = 500
-"""Number of changes after which the file is rewritten even if the same alarms are open.
+"""Number of changes after which the file is rewritten even if the open alarms are the same.
 
-That saves the next look from reading the changes again.
+So the next call does not have to read these changes again.
 """
 _PAGE: Final = 500
 
@@ -70,7 +70,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
 
 
 def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
-    """Return the stored sequence and the ids of the alarms open then; None if they are of no use."""
+    """Return the stored sequence number and the ids of the alarms open then; None if they are not usable."""
     remembered: dict[str, Any] | None = state_file.read(place)
     if remembered is None or (remembered.get("uuid"), remembered.get("vessel")) != (database.uuid, vessel):
         return None

@@ -1,8 +1,7 @@
 """A sensor's readings for views: sample by sample, in order, each with the best known time.
 
-The module is pure over a source of documents, with one window at a time in memory. The order is by log and
-number, whatever the clocks say. Samples whose windows are still open are in no document yet, and so are
-missing here.
+One window at a time is in memory. Samples are in order of log and number, whatever the clocks say. Samples in
+windows that are still open are in no document yet, and so are missing here.
 """
 
 import math
@@ -20,13 +19,13 @@ from .timeline import NEVER, Moment, Timeline
 
 @dataclass(frozen=True, slots=True)
 class RecordedSample:
-    """A sample on record."""
+    """A sample from a document, with its time."""
 
     log: str
     sequence: int
     boot: int
     clock: float
-    """Boot clock, in seconds."""
+    """Boot clock at the sample, in seconds."""
     value: Value
     state: str
     path: str
@@ -44,10 +43,10 @@ class History:
         """Problems of documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = models.logs(source, vessel, sensor)
-        """The sensor's logs in the order in which they were begun, as far as that is known."""
+        """The sensor's logs in the order in which they were started, if that is known."""
 
     def last_moment(self) -> Moment:
-        """Return the time of the last sample on record."""
+        """Return the time of the last recorded sample."""
         for log in reversed(self.logs):
             for document in self._source.documents(self._prefix(log), reverse=True, limit=1):
                 head = self._head(document)
@@ -56,7 +55,7 @@ class History:
         return NEVER
 
     def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[RecordedSample]:
-        """Yield the samples from `since` to `until` (UTC), by the times that are shown, even if estimated.
+        """Yield the samples from `since` to `until` (UTC), by the times that views show, even if estimated.
 
         Samples whose time is not known are included.
         """

@@ -1,7 +1,8 @@
-"""The timeline of a vessel: converts moments of boots to UTC, with their uncertainty and its reason.
+"""The timeline of a vessel: converts boot clock times to UTC, with their uncertainty and its reason.
 
-Readings carry the number of their boot and its clock, which never jumps. A boot's anchors relate that clock
-to UTC, and better ones may be added later. Nothing is ever rewritten: every view asks here for a time. Pure.
+Readings carry the number of their boot and the time of its clock, which never jumps. A boot's anchors relate
+that clock to UTC, and better anchors may be added later. Nothing is ever rewritten: every view gets its times
+from here.
 
 A boot's clock is converted to UTC as follows:
 
@@ -33,8 +34,8 @@ from services.clocks.clock_quality import Anchor, TimeSource
 DRIFT: Final = 100e-6
 """Maximum drift of a free-running clock, in seconds per second.
 
-Crystals of the kind on a Pi's board are sold with ±20 to ±50 ppm at 25 °C; the rest is for age and an engine
-room's heat.
+Crystals of the kind used on a Pi's board are rated at ±20 to ±50 ppm at 25 °C. The rest allows for ageing and
+the heat of an engine room.
 """
 MOST_SLEW: Final = 500e-6
 """Maximum rate at which time services adjust the boot clock, in seconds per second.
@@ -44,33 +45,33 @@ It is MAXFREQ in linux/timex.h. Two anchors that require more cannot both be rig
 
 
 class TimeTrust(StrEnum):
-    """Reliability of a time, best first."""
+    """Reliability of a time; the members are in order, best first."""
 
     SYNCED = "synced"
-    """From GNSS or network anchors of its own boot."""
+    """From GNSS or network anchors of the same boot."""
     RTC = "rtc"
     """From a clock chip."""
     BETWEEN = "between"
-    """From the boots before and after it."""
+    """Estimated from the boots before and after."""
     AFTER = "after"
     """A lower bound only: not before this."""
     BEFORE = "before"
     """An upper bound only: not after this."""
     RECORDED = "recorded"
-    """As the document itself says, because that of its boot is not here."""
+    """As stated in the document itself, because the document of its boot is missing."""
     UNKNOWN = "unknown"
     """No information at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment in UTC, as far as it is known."""
+    """A moment in UTC, with what is known about its accuracy."""
 
     trust: TimeTrust
     utc: float | None
-    """Best estimate, or the only bound, in seconds since 1970."""
+    """Best estimate, or the only bound, in seconds since 1970; None if unknown."""
     uncertainty: float | None = None
-    """Uncertainty in seconds; None where only one bound or nothing is known."""
+    """Uncertainty in seconds; None if only one bound or nothing is known."""
 
     @property
     def earliest(self) -> float:
@@ -87,7 +88,7 @@ class Moment:
         return self.utc + (self.uncertainty or 0.0)
 
     def is_within(self, since: float, until: float) -> bool:
-        """Return True if its estimate lies in a range; an unknown moment lies in every range."""
+        """Return True if the estimate is within a range; an unknown moment is within every range."""
         return self.utc is None or since <= self.utc <= until
 
 
@@ -96,7 +97,7 @@ NEVER: Final = Moment(TimeTrust.UNKNOWN, None)
 
 @dataclass(frozen=True, slots=True)
 class RecordedBoot:
-    """A boot of the machine, from its document."""
+    """A boot of the machine, as read from its document."""
 
     log: str
     number: int
@@ -107,21 +108,21 @@ class RecordedBoot:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """Facts about a boot: its believed anchors, and bounds for the UTC of its clock's zero."""
+    """Facts about a boot: its believed anchors, and bounds for the UTC at which its clock was zero."""
 
     trust: TimeTrust
     points: tuple[Anchor, ...]
     low: float
     high: float
     length: float
-    """Last known moment of the boot, on its clock."""
+    """Last known moment of the boot, by its clock."""
     is_over: bool
-    """True if that is its end, according to a later boot."""
+    """True if a later boot says that this was its end."""
 
     def at(self, clock: float) -> Moment:
         if self.points:
             return Moment(self.trust, *_interpolated(self.points, clock))
-        # `high` comes from a later boot's start, and a moment after the last known one is also before that.
+        # `high` comes from a later boot's start, so even a moment after the last known one is before that.
         low, high = self.low + clock, self.high + min(clock, self.length)
         if math.isfinite(low) and math.isfinite(high) and low <= high:
             return Moment(TimeTrust.BETWEEN, (low + high) / 2, (high - low) / 2)
@@ -133,7 +134,7 @@ class _Base:
 
 
 class Timeline:
-    """All boots of one vessel, in all of its logs."""
+    """All boots of one vessel, across all of its logs."""
 
     def __init__(self, boots: Iterable[RecordedBoot]) -> None:
         self._bases: dict[tuple[str, int], _Base] = {}
@@ -146,13 +147,13 @@ class Timeline:
                 self._bases[log, boot.number] = base
 
     def knows(self, log: str, boot: int) -> bool:
-        """Return True if there is a document of this boot."""
+        """Return True if this boot has a document."""
         return (log, boot) in self._bases
 
     def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:
-        """Return the UTC of a moment of a boot's clock, which is in seconds.
+        """Return the UTC for a time of a boot's clock, in seconds.
 
-        `recorded` is the time in a document of that moment, used if the boot's own document is not here.
+        `recorded` is the UTC stated in the moment's own document, used if the boot's document is missing.
         """
         base = self._bases.get((log, boot))
         if base is not None:
@@ -160,18 +161,18 @@ class Timeline:
         return NEVER if recorded is None else Moment(TimeTrust.RECORDED, recorded)
 
     def boots(self, log: str) -> list[int]:
-        """Return the numbers of the boots of a log with documents, ascending."""
+        """Return the numbers of a log's boots that have documents, in ascending order."""
         return sorted(number for base_log, number in self._bases if base_log == log)
 
     def length(self, log: str, boot: int) -> float:
-        """Return the last known moment of a boot, on its clock; 0 if there is none."""
+        """Return the last known moment of a boot, by its clock in seconds; 0 if the boot is unknown."""
         base = self._bases.get((log, boot))
         return 0.0 if base is None else base.length
 
     def first_boot_reaching(self, log: str, since: float) -> int:
-        """Return the lowest boot of a log with estimated times from `since` on; earlier ones can be skipped.
+        """Return the first boot in a log whose estimated times reach `since`; earlier boots can be skipped.
 
-        A boot whose end is not known, such as the newest, may have continued forever. The result is 0 if no
+        A boot whose end is unknown, such as the newest, may have lasted indefinitely. The result is 0 if no
         boot is known.
         """
         for number in self.boots(log):
@@ -182,9 +183,9 @@ class Timeline:
 
 
 def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
-    """Return the anchors that count: of the best class of source, by the clock, without contradictions.
+    """Return the anchors that count: those from the best class of source, without contradictions.
 
-    Floors are bounds and no anchors; none of them is returned.
+    They are in clock order. Floors are bounds, not anchors, and are never returned.
     """
     fixed = [anchor for anchor in anchors if anchor.source is not TimeSource.FLOOR and _is_finite(anchor)]
     good = [anchor for anchor in fixed if _trust(anchor) is TimeTrust.SYNCED]
@@ -200,7 +201,7 @@ def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
 
 
 def sure_span(points: Sequence[Anchor]) -> Span | None:
-    """Return when a boot was running according to GNSS or the network; None without these.
+    """Return the period in which a boot was running, according to GNSS or the network; None without these.
 
     `points` are the boot's believed anchors.
     """
@@ -227,7 +228,7 @@ def _agree(one: Anchor, later: Anchor) -> bool:
 
 
 def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]:
-    """Return the UTC and the uncertainty at a moment, from anchors in order."""
+    """Return the UTC and its uncertainty at a time of the boot clock, from anchors in clock order."""
     place = bisect_right(points, clock, key=lambda anchor: anchor.clock_s)
     if place == 0 or place == len(points):
         near = points[0] if place == 0 else points[-1]
@@ -243,7 +244,7 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
 
 
 def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
-    """Return the last durable moment of each boot, on its clock, according to the boots after it."""
+    """Return the last durable moment of each boot, by its clock, as stated by the boots after it."""
     ends: dict[int, float] = {}
     for boot in boots:
         if boot.previous_end is not None:
@@ -253,13 +254,13 @@ def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
 
 
 def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
-    """Return each boot of one log with its relation to UTC, or its bounds from its neighbours."""
+    """Return, for each boot of a log, its relation to UTC, or the bounds set by its neighbours."""
     ends = _told_ends(boots)
     lengths = [
         max([ends.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
     chosen = _chosen(boots)
-    # GNSS and the network bound everything else; then a clock chip is used where it fits in.
+    # GNSS and network time bound everything else; then clock chips are used where they are consistent.
     good = [points if points and _trust(points[0]) is TimeTrust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
     credible = [
@@ -282,7 +283,7 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
 
 
 def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
-    """Return the anchors that count for each boot: its clock chip's where the sure ones are outvoted."""
+    """Return the anchors that count for each boot: the clock chip's if the better ones are outvoted."""
     chosen = [believed(boot.anchors) for boot in boots]
     sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
     for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
@@ -292,7 +293,10 @@ def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
 
 
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
-    """Return True if anchors put the clock's zero within bounds; of contradictory ones, the lower counts."""
+    """Return True if anchors put the clock's zero within the bounds.
+
+    If these contradict each other, `low` counts.
+    """
     if not points:
         return False
     utc, give = _interpolated(points, 0.0)
@@ -302,9 +306,9 @@ def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
 def _bounds(
     boots: Sequence[RecordedBoot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
 ) -> list[tuple[float, float]]:
-    """Return the bounds of the zero of each boot's clock, from the boots around it and its floors."""
+    """Return bounds for the UTC of each boot clock's zero, from its floors and the boots around it."""
     highs: list[float] = []
-    begins = math.inf  # latest UTC at which the following boots had begun
+    begins = math.inf  # latest UTC by which the following boots had begun
     for length, points in zip(reversed(lengths), reversed(anchored), strict=True):
         high = begins - length
         highs.append(high)
@@ -314,7 +318,7 @@ def _bounds(
             begins = utc + give
     highs.reverse()
     lows: list[float] = []
-    over = -math.inf  # earliest UTC at which the boots so far were over
+    over = -math.inf  # earliest UTC at which all boots so far were over
     for boot, length, points, high in zip(boots, lengths, anchored, highs, strict=True):
         low = max([over, *(zero for zero in _floors(boot) if zero <= high)])
         lows.append(low)
@@ -326,9 +330,9 @@ def _bounds(
 
 
 def _floors(boot: RecordedBoot) -> Iterator[float]:
-    """Yield the floors of a boot, as UTC of its clock's zero.
+    """Yield the floors of a boot, converted to the UTC at which its clock was zero.
 
-    The caller ignores those that later boots disprove: they came from a clock that ran ahead unnoticed.
+    The caller ignores floors that later boots disprove: they came from a clock that ran ahead unnoticed.
     """
     for anchor in boot.anchors:
         if anchor.source is TimeSource.FLOOR and _is_finite(anchor):
@@ -336,7 +340,7 @@ def _floors(boot: RecordedBoot) -> Iterator[float]:
 
 
 def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
-    """Return the times between the boots of a log during which the machine was off."""
+    """Return the periods between the boots of a log, when the machine was off."""
     periods = []
     for before, after in pairwise(timeline.boots(log)):
         end = timeline.at(log, before, timeline.length(log, before))
@@ -347,7 +351,7 @@ def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
 
 @dataclass(frozen=True, slots=True)
 class Downtime:
-    """A time during which the machine was off.
+    """A period during which the machine was off.
 
     It lasts from the last durable moment of one boot to the start of the next.
     """
@@ -361,7 +365,7 @@ class Downtime:
 
     @property
     def seconds(self) -> float | None:
-        """Duration in seconds; None where either end is not known, or they contradict each other."""
+        """Duration in seconds; None if either end is unknown, or if they contradict each other."""
         if self.end.uncertainty is None or self.start.uncertainty is None:
             return None
         assert self.end.utc is not None

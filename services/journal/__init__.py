@@ -1,6 +1,6 @@
-"""The recorder's journal, `samples.db`: where a sample becomes durable.
+"""The recorder's journal, `samples.db`, in which samples become durable.
 
-A commit writes one `batch`. `schema` defines the tables and opens the file, `journal` writes and reads it,
-`totals` compares what several files say of counting sensors, `settled_rows` checks the rows that have no
-other checksum, and `number_witness` records outside the file which sample numbers have been given.
+Each commit writes one `batch`. `schema` defines the tables and opens the file, and `journal` writes and reads
+it. `totals` reconciles the totals of counting sensors from several files. `settled_rows` checks the rows that
+have no other checksum. `number_witness` records, outside the file, which sample numbers have been assigned.
 """

@@ -1,7 +1,7 @@
-"""A batch: what one commit of the journal makes durable, and its format in the file.
+"""A batch: everything that one commit of the journal makes durable, and its format in the file.
 
 In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
-columns, refer to sensors by number and count time back from the commit. Values are written in decimal,
+columns, refer to sensors by number, and store times backwards from the commit. Values are written in decimal,
 because a measured value has few digits. So a sample takes about 5 bytes.
 """
 
@@ -18,19 +18,19 @@ from sensors.sample import Totals, Value
 from sensors.state import SensorState
 
 STATES: Final = tuple(SensorState)
-"""The states in the order of their numbers in a batch: only ever append to them."""
+"""The states in the order of their numbers in a batch; new states must be appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The vessel, log, boot and run that a batch belongs to."""
+    """The vessel, log, boot and run to which a batch belongs."""
 
     vessel: str
     log: str
     boot: int
     """Number of the machine's boot within the log."""
     run: int
-    """Number of the recorder's start."""
+    """Number of the recorder's run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +46,29 @@ class SampleRow:
 
 
 class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An alarm from its start until it is cleared and its document is written."""
+    """An alarm episode, from when it is raised until it is cleared and its document is written."""
 
     sequence: int
-    """Number of the sample at which it was raised; part of its document's id."""
+    """Number of the sample that raised the alarm; part of the id of its document."""
     severity: str
     """The highest severity so far."""
     text: str
     condition: str
     value: Value
     raised_ms: int
-    """Boot clock at the start, in milliseconds."""
+    """Boot clock when the alarm was raised, in milliseconds."""
     raised_utc: float
-    """Start in seconds since 1970, as known at the time."""
+    """Time when the alarm was raised, in seconds since 1970, as known then."""
     boot: int
     cleared_ms: int | None = None
     cleared_utc: float | None = None
     cleared_boot: int | None = None
     history: tuple[tuple[int, float, str, str], ...] = ()
-    """Changes of the alarm: boot clock in ms, UTC in s, severity, condition."""
+    """Changes of the alarm, each with boot clock in ms, UTC in s, severity and condition."""
 
 
 class NumberGap(msgspec.Struct, frozen=True, array_like=True):
-    """Numbers that were given to samples which could not be kept."""
+    """A range of numbers assigned to samples that could not be kept."""
 
     sensor: str
     first: int
@@ -78,29 +78,35 @@ class NumberGap(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything that one commit makes durable."""
+    """Everything that a single commit makes durable."""
 
     run: int
-    """Number of the recorder's start: a window never spans two runs."""
+    """Number of the recorder's run; a window never spans two runs."""
     boot: int
     clock_ms: int
     """Boot clock at the commit, in milliseconds."""
     utc: float
-    """Machine's time at the commit, in seconds since 1970."""
+    """System time at the commit, in seconds since 1970."""
     synced: bool
     """True if that time came from the network, GNSS or a clock chip."""
     rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, AlarmRecord], ...] = ()
-    """Pairs of sensor and episode for each that began or changed, in order; a sensor may have several."""
+    """Pairs of sensor and alarm episode, for each episode that began or changed, in order.
+
+    A sensor may have several episodes.
+    """
     gaps: tuple[NumberGap, ...] = ()
     number: int = 0
-    """Number of the batch, set by the journal."""
+    """Number of the batch, assigned by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Last sequence number of sensors that were given one lately, but not here; set by the journal."""
+    """Last sequence numbers of sensors that have samples in recent batches but not in this one.
+
+    Set by the journal.
+    """
 
     def last_numbers(self) -> dict[str, int]:
-        """Return, for each sensor that was given a number here, the last one."""
+        """Return the last number that each sensor was assigned in this batch."""
         last: dict[str, int] = {}
         for name, number in chain(
             ((row.sensor, row.sequence) for row in self.rows), ((gap.sensor, gap.last) for gap in self.gaps)
@@ -115,17 +121,18 @@ class _Columns(msgspec.Struct, array_like=True):
     sensors: list[int]
     sequences: list[int]
     before: list[int]
-    """Milliseconds before the commit."""
+    """Milliseconds from each sample to the commit."""
     values: bytes
     """JSON array of the values."""
     states: list[int]
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    """A batch as it is stored.
+    """A batch in its stored form.
 
-    Its rows are sensor number, sequence, ms before the commit, value, state's number. They are empty and
-    `columns` is used instead, except in batches of earlier versions and where JSON cannot represent a value.
+    A row contains the sensor's number, the sequence number, ms before the commit, the value, and the state's
+    number. Rows are empty and `columns` is used instead, except in batches written by earlier versions and
+    where JSON cannot represent a value.
     """
 
     run: int
@@ -137,14 +144,15 @@ class _Packed(msgspec.Struct, array_like=True):
     totals: list[tuple[int, int, float]]
     episodes: list[tuple[int, AlarmRecord]]
     gaps: list[NumberGap] = []
-    given: list[tuple[int, int]] = []  # batches of earlier versions end before it, or after it
+    # some batches written by earlier versions end before this field, or after it
+    given: list[tuple[int, int]] = []
     columns: _Columns | None = None
 
 
 _DEFLATED: Final = 0x78
 """First byte of the zlib format (RFC 1950, 2.2); no MessagePack array begins with it."""
 _QUICK: Final = 1
-"""Level of compression: higher levels save only one byte in a hundred."""
+"""Compression level: higher levels save only about 1 %."""
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -153,11 +161,11 @@ _encode_values = msgspec.json.Encoder().encode
 
 
 class BatchError(ValueError):
-    """Stored bytes that are not a valid batch."""
+    """Stored bytes are not a valid batch."""
 
 
 def pack(batch: Batch, numbers: Mapping[str, int]) -> bytes:
-    """Return the batch in its stored form; `numbers` maps each sensor to its number."""
+    """Return the stored form of a batch; `numbers` maps each sensor to its number."""
     sensors = [numbers[row.sensor] for row in batch.rows]
     sequences = [row.sequence for row in batch.rows]
     before = [batch.clock_ms - row.clock_ms for row in batch.rows]
@@ -192,7 +200,7 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Raise BatchError if `unpack` would, at a quarter of its cost."""
+    """Raise BatchError if `unpack` would, at a quarter of the cost."""
     try:
         packed = _unpacked(data)
         columns = packed.columns
@@ -232,7 +240,7 @@ def _unpacked(data: bytes) -> _Packed:
 
 
 def unpack(number: int, data: bytes, ids: Mapping[int, str]) -> Batch:
-    """Return a batch from its stored form. Raise BatchError if the bytes are invalid."""
+    """Return the batch that stored bytes represent. Raise BatchError if they are invalid."""
     try:
         packed = _unpacked(data)
         return Batch(

@@ -1,26 +1,26 @@
-"""The journal: `samples.db`, the recorder's own file, where a sample becomes durable.
+"""The journal: `samples.db`, the recorder's own file, in which samples become durable.
 
 It contains every accepted sample until the sample's document is durable in the document store. It also
-contains what must never be lost of each sensor: the last sequence number, totals, and an alarm in progress.
+contains what must never be lost for any sensor: the last sequence number, the totals, and any active alarm.
 
-Durability: when `commit` returns, the batch survives SIGKILL and a power cut (SQLite's WAL with
-`synchronous=FULL`: one fsync). A batch is complete or absent.
+Durability: once `commit` has returned, the batch survives SIGKILL and a power cut (SQLite's WAL with
+`synchronous=FULL`: one fsync). A batch is always either complete or absent.
 
-Wear: one commit appends one row to each of two tables, replaces one in a third, and touches nothing else. A
+Wear: a commit appends one row to each of two tables, replaces one row in a third, and touches nothing else. A
 batch of 100 samples takes three or four pages. Numbers and totals are not updated in place: they are read
-back from the batches at start. Sensors' rows are updated every 30 s at most.
+back from the batches at startup. The sensors' rows are updated every 30 s at most.
 
-Damage: no batch ever depends on one page. When `commit` returns, a batch is in `batch`, in `echo` and in
-`newest`, that is on three pages; the next batch replaces it in `newest`. A checkpoint moves both copies that
-stay. In the write-ahead log a bad 4 kB block destroys two neighbouring pages at most, so one copy of each
-remains. Batches whose documents are durable are kept in a ring of 16 MB before they are dropped, and `spare`
-repeats what `meta` and `sensor` contain. So the content of a page that becomes unreadable, here or in the
-document store, is restored from elsewhere (`services.recovery.store_check`). If more than one page is lost,
-batches repeat the numbers that earlier ones gave.
+Damage: no batch ever depends on a single page. When `commit` returns, a batch is in the tables `batch`,
+`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`; the other two copies stay,
+and a checkpoint moves both. In the write-ahead log a bad 4 kB block destroys two neighbouring pages at most,
+so one copy of each batch remains. Batches whose documents are durable are kept in a ring of 16 MB before they
+are dropped, and `spare` repeats what `meta` and `sensor` contain. So the content of a page that becomes
+unreadable, here or in the document store, is restored from elsewhere (`services.recovery.store_check`). If
+more than one page is lost, later batches still repeat the sample numbers that earlier batches assigned.
 
-Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for this
-one's. One process writes the file (guarded by a lock file); a second connection of the same process reads it
-(`JournalReader`).
+Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for data
+of this log. One process writes the file (guarded by a lock file); a second connection of the same process
+reads it (`JournalReader`).
 """
 
 import dataclasses
@@ -58,42 +58,45 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of commits that repeat the last number of a sensor that has no samples in them."""
+"""Number of later commits that repeat a sensor's last number when they contain no samples from it."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
-"""Minimum bytes by which the ring may exceed its size while second copies cannot be written.
+"""Minimum number of bytes by which the ring may exceed its size while second copies cannot be written.
 
-The limit is the ring's size again, if that is more.
+If the ring's size is larger than this, the limit is the ring's size.
 """
 LOG_PAGES: Final = 1_000
-"""Pages of the write-ahead log, 4 MB: SQLite's own choice."""
+"""Length of the write-ahead log in pages (4 MB): SQLite's own default."""
 ROW_BYTES: Final = 400
 """Bytes counted for each batch in addition to its content.
 
-So the ring has 40,000 batches at most, and the data that a start reads and memory keeps of them stays below 5
-MB.
+So the ring has at most 40,000 batches, and the data about them that is read at startup and kept in memory
+stays below 5 MB.
 """
 SETTLE_EVERY: Final = 30
-"""Number of commits between updates of sensors' rows."""
+"""Number of commits between updates of the sensors' rows."""
 
 
 @dataclass(slots=True)
 class SensorRecord:
-    """The journal's record of a sensor."""
+    """The journal's data about one sensor."""
 
     number: int
     path: str
     unit: str
     last: int = 0
-    """The last sequence number that was given."""
+    """The last sequence number that was assigned."""
     closed: int = 0
-    """Last number whose sample is in documents, as of the start."""
+    """Number of the last sample that was in a document when the journal was opened."""
     totals: Totals = field(default_factory=Totals)
     episode: AlarmRecord | None = None
 
 
 class Journal:
-    """The writing side of the journal. It is not thread-safe, except `release`, which only stores a note."""
+    """The writing side of the journal.
+
+    It is not thread-safe, except for `release`, which only stores its arguments.
+    """
 
     def __init__(
         self,
@@ -106,9 +109,9 @@ class Journal:
     ) -> None:
         """Open the journal, or create it.
 
-        `ring` is the number of bytes for documented batches (`RING_BYTES`). `log_pages` is the length of the
-        write-ahead log at which it is moved into the file. `sync` makes the witness, which is in the same
-        folder, durable. Raise a JournalError if the file cannot be opened; a damaged file raises
+        `ring` is the number of bytes reserved for documented batches (`RING_BYTES`). `log_pages` is the
+        length of the write-ahead log at which it is checkpointed. `sync` makes the number witness, a file in
+        the same folder, durable. Raise JournalError if the file cannot be opened; a damaged file raises
         JournalDamagedError.
         """
         self.path = path
@@ -118,11 +121,11 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest batch; never dropped, so that a start knows when the last run ended."""
+        """The newest batch; it is never dropped, so that a start knows when the last run ended."""
         self.through = 0
-        """Number of the last batch that is completely in documents, according to the file."""
+        """Number of the last batch whose samples are all in documents, according to the file."""
         self.wants_copies = False
-        """True if the ring has no space for batches whose documents have no second copy yet."""
+        """True if the ring is full of batches whose documents have no second copy yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -213,9 +216,9 @@ class Journal:
         self.last_batch = batch
 
     def get_meta(self, key: str) -> Any:
-        """Return a stored fact (`log`, `vessel`, `board`, `boot`, …), or None.
+        """Return a stored value (`log`, `vessel`, `board`, `boot`, …); None if it is not set.
 
-        Raise a JournalError if the file cannot be read.
+        Raise JournalError if the file cannot be read.
         """
         with translating(self.path):
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
