@@ -1,7 +1,7 @@
 """The sensors of the demo's vessels: simulated, except for some that play a recording.
 
-Only the first vessel has sensors that play it. The recording contains ten real minutes from a sailing yacht, and ships with
-Logboat.
+Only the first vessel has sensors that play it. The recording contains ten real minutes from a sailing yacht,
+and ships with Logboat.
 """
 
 from functools import cache
