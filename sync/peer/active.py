@@ -1,10 +1,10 @@
-"""The active peer: it connected, owns the checkpoint, pushes, pulls, and decides when it is finished.
+"""The active peer: the side that connects. It owns the checkpoint, pushes, pulls, and ends the connection.
 
 The life of one connection::
 
     start ── getCheckpoint ──► reconciled ──► sender, subscription ──► idle ⇄ busy ──► checkpoint ──► over
 
-Its owner is responsible for connecting and reconnecting.
+The owner of an active peer connects and reconnects.
 """
 
 import logging
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 _FORBIDDEN: Final = 403
 _NOT_THAT_FEED: Final = frozenset({400, 501})
-"""Statuses with which a peer answers a subscription that it understands but does not support."""
+"""Statuses with which a peer answers a subscription of a kind that it does not support."""
 
 
 class Activity(Enum):
@@ -72,17 +72,17 @@ class ActiveOptions:
     push_selection: Selection = EVERYTHING
     """Selection of the documents to push."""
     filter_name: str | None = None
-    """Name of the application's filters, so that different filters use different checkpoints."""
+    """Name of the application's filters. Replications with different names use different checkpoints."""
     stream: Stream | None = None
-    """Part of the database to push and pull, which the peer must support too."""
+    """Stream to push and pull, which the peer must also have; None for all documents."""
     push_stream: Stream | None = None
-    """Part of the database to push, used instead of `stream`, which the peer does not know about."""
+    """Stream to push, instead of `stream`. The peer need not have it; None for all documents."""
     acknowledged: Acknowledged | None = None
     """Called for each change that the peer has confirmed."""
     begun: Callable[[PushProgress], None] | None = None
-    """Called with the progress from which pushing starts, once both checkpoints are known.
+    """Called with the progress from which pushing continues, when both copies of the checkpoint are known.
 
-    At that time, no change has been selected yet.
+    At that time, no change has been selected for sending yet.
     """
     pull_rule: Rule | None = None
     """Function that decides which received documents are refused."""
@@ -94,11 +94,11 @@ class ActiveOptions:
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     purges_removed: bool = False
-    """True to purge a document locally that left the pulled channels, or to which access was lost."""
+    """True to purge a document here when it leaves the pulled channels, or when access to it is lost."""
     reset_checkpoint: bool = False
     """True to ignore the stored checkpoint once."""
     names_collection: bool = False
-    """True if the connection begins with getCollections, as from CBMobile_3 on."""
+    """True if the connection begins with getCollections, as in protocol CBMobile_3 and later."""
 
     def __post_init__(self) -> None:
         if self.stream is not None and self.channels:
@@ -115,7 +115,7 @@ class ActiveOptions:
 
     @property
     def pushed(self) -> Selection:
-        """The selection of documents that are pushed, and so of those that the peer may read."""
+        """The selection of documents that are pushed, which are also those whose blobs the peer may read."""
         return replace(self.push_selection, stream=self.stream or self.push_stream)
 
     @property
@@ -124,7 +124,7 @@ class ActiveOptions:
         return f"{self.peer.kind}:{self.peer.name}"
 
     def checkpoint_of(self, database: Database) -> str:
-        """Return the name of the checkpoint of this replication for a store."""
+        """Return the name of this replication's checkpoint when it replicates a given store."""
         return checkpoint_id(
             Replication(
                 database=database.uuid,
@@ -158,7 +158,7 @@ class ActivePeer(PeerBase):
         """Reason why nothing is pulled while pushing continues."""
         self._inquiry: MissingRevisionFetch | None = None
         self._offered: list[str] = []
-        """Documents that failed before, until there is a sender to offer them."""
+        """Ids of documents to offer again, until the sender exists."""
         self._stopping = False
         self._started = False
         self._blobs = BlobAccess(database, options.pushed)
@@ -172,11 +172,11 @@ class ActivePeer(PeerBase):
         self._checkpoint.load(self._begin, names_collection=self._options.names_collection)
 
     def stop(self) -> None:
-        """Stop after the documents in flight are finished and the checkpoint is stored."""
+        """Stop once the checkpoint is stored. Documents still in flight are left to the next replication."""
         self._stopping = True
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again that the peer refused before, at once if possible."""
+        """Propose documents again that the peer has refused before, at once if the connection is open."""
         if self.sender is None:
             self._offered.extend(document_ids)
             return
@@ -194,27 +194,27 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Reason why nothing is pulled although it was requested, while pushing continues, or None."""
+        """Reason why the peer allows no pull, while pushing continues; None if it does."""
         return self._unfed
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily, which the next replication will try again."""
+        """Number of documents that failed temporarily, and which the next replication will retry."""
         unsent = 0 if self.sender is None else self.sender.failed_for_now
         return unsent + (0 if self.receiver is None else self.receiver.failed_for_now)
 
     @property
     def pending(self) -> int:
-        """Number of local changes in flight."""
+        """Number of selected local changes that are not pushed yet."""
         return 0 if self._push is None else self._push.pending
 
     @property
     def pushed(self) -> PushProgress | None:
-        """Local changes already pushed; None until the checkpoint is known, or if nothing is pushed."""
+        """Progress of pushing; None if nothing is pushed, or until the checkpoint is known."""
         return self._push
 
     def is_pending(self, sequence: int) -> bool:
-        """Return True if the change at a local sequence has yet to be pushed."""
+        """Return True if the change at a local sequence is not pushed yet."""
         return self._push is None or not self._push.is_complete(sequence)
 
     def _begin(self, checkpoint: Checkpoint) -> None:

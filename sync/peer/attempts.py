@@ -1,8 +1,8 @@
 """A record of the solutions tried for each revision that a peer refuses, so that none is tried twice.
 
-The record is bounded in both directions, since a peer chooses how often it refuses. With more than
-`revisions` entries, the oldest is dropped. A revision for which `ways` solutions were tried has none left. An
-entry is removed by `forget` as soon as the revision is finished.
+The record is limited in two ways, because a peer could refuse any number of times. It has at most `revisions`
+entries; the oldest is dropped for a new one. At most `ways` solutions are tried for one revision. The owner
+calls `forget` when a revision is done.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ _Key = tuple[str, str]
 
 
 class Attempts:
-    """The solutions tried for each recorded revision."""
+    """The record of the solutions tried for each revision."""
 
     def __init__(self, *, revisions: int, ways: int) -> None:
         """Create an empty record of at most `revisions` entries, with at most `ways` solutions each."""
@@ -25,7 +25,7 @@ class Attempts:
         return len(self._tried)
 
     def is_first(self, document_id: str, revision: str, solution: str) -> bool:
-        """Return True, and record the solution, if it is new and the revision has attempts left."""
+        """Record a solution, and return True, if it is new and fewer than `ways` were tried before."""
         key = (document_id, revision)
         tried = self._tried.get(key)
         if tried is None:

@@ -1,13 +1,14 @@
 """Access to blobs: a peer may have a blob if it may read a document that refers to it.
 
-The peer gives the document's id, or asks while a revision that refers to the blob is being sent to it.
-Gateways give no document when they ask for proof, and older ones never do. A tombstone refers to no blob,
-since its blobs are neither fetched nor proven before it is stored.
+A request for a blob names a document that refers to it. A request without a document is granted while a
+revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
+proof, and older gateways never name one. A tombstone gives no access to blobs, because its blobs are neither
+fetched nor proven before it is stored.
 
-A peer proves that it has a blob by an answer that depends on the blob's bytes and the question's nonce. The
-answer to an open question of ours is not given to anyone on any connection, since it could be passed back to
-us. The nonce distinguishes such a question from those of others, which are answered. So a peer that leaves
-our question unanswered does not prevent others from getting a proof of the same blob.
+A peer proves that it has a blob by a hash of the blob's bytes and the nonce of our request. While we wait for
+such a proof, we give the same proof to nobody on any connection. Otherwise a peer without the blob could get
+the proof from us and pass it back. Requests with other nonces are answered. So a peer that leaves our request
+unanswered does not prevent others from getting a proof of the same blob.
 """
 
 from collections import Counter
@@ -39,7 +40,7 @@ class BlobAccess:
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
-        """Record that a body is being sent to the peer. Return the digests of the blobs it refers to."""
+        """Record that a body is being sent, which gives access to its blobs. Return their digests."""
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
         digests = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))
@@ -47,14 +48,14 @@ class BlobAccess:
         return digests
 
     def sent(self, digests: Iterable[str]) -> None:
-        """Record that the peer has answered for the blobs that `send` returned."""
+        """Record that the peer has replied to a body, for which `send` returned these digests."""
         self._on_the_way.subtract(digests)
         for digest in digests:
             if self._on_the_way[digest] <= 0:
                 del self._on_the_way[digest]
 
     def check(self, digest: str, document_id: str | None) -> None:
-        """Raise MessageError (403) if the peer may read no document that refers to a blob."""
+        """Raise MessageError (403) unless the peer may have a blob, given the document it has named."""
         if not self.is_limited or digest in self._on_the_way:
             return
         document = None if document_id is None else self._database.get(document_id)
@@ -67,9 +68,10 @@ class BlobAccess:
             raise MessageError(f"blob {digest}: no document that you can read refers to it", code=_FORBIDDEN)
 
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
-        """Check access to a blob for a peer's request for proof.
+        """Check whether a peer's request for proof of a blob may be answered.
 
-        Raises MessageError, with 503 if it is a question of ours that is still open.
+        Raises MessageError: 403 if the peer may not have the blob, or 503 if we ourselves wait for a proof
+        with this nonce.
         """
         self.check(digest, document_id)
         if nonce in self._open:

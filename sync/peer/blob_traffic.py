@@ -1,10 +1,10 @@
-"""Blob transfers: blobs are fetched before their document is stored, and served on request.
+"""Blob transfers: fetching the blobs of a received document before it is stored, and serving blobs.
 
-A blob is stored under its digest once it is complete. A stored blob is never fetched again, so a document
-whose transfer was interrupted continues where it was. A peer that pushes a document with a blob that is
-already stored must prove that it has the blob too, once on each connection. Otherwise anyone who knows a
-digest could push a document that refers to the blob. Documents wait for proofs as long as the peer sends any.
-After a minute without one, since the request for it, they fail temporarily.
+Each blob is stored as soon as it is complete, and is never fetched again. So after an interruption, only the
+missing blobs of a document are fetched. A peer that pushes a document which refers to a blob stored here must
+prove that it has the blob too, once on each connection. Otherwise anyone who knows the digest of a blob could
+read it through a document of their own. Documents wait for proofs while the peer keeps sending some. After a
+minute without any proof since the request, they fail temporarily.
 
 Blobs are hashed as jobs of the session's `work`: in slices, and within the limits of the connection.
 """
@@ -46,7 +46,7 @@ _UNAVAILABLE: Final = 503
 _TOO_BIG: Final = 1009
 
 Fetched = Callable[[MessageError | None, Any], None]
-"""Called when all blobs of a document are stored, or with the error if one cannot be had."""
+"""Called when all blobs of a document are stored, or with the error if one of them cannot be fetched."""
 
 
 class _Waiting:
@@ -76,11 +76,11 @@ class _Transfer:
         self.waiting: list[_Waiting] = []
         self.writer: BlobWriter | None = None
         self.arrived = 0
-        """Number of bytes received, of which no more are written than the document states."""
+        """Number of bytes received. Bytes beyond the length stated in the document are not written."""
         self.charged = 0
-        """Number of these that are charged to the quota."""
+        """Number of received bytes that are already charged to the quota."""
         self.is_cut = False
-        """True if it states no length, and has more bytes than the quota had left."""
+        """True if the document states no length, and the blob has more bytes than the quota had left."""
 
 
 class BlobFetcher:
@@ -102,13 +102,13 @@ class BlobFetcher:
         self._active = 0
         self._open_nonces = open_nonces(database)
         self._proving: dict[str, list[_Waiting]] = {}
-        """Documents that wait for the proof of each blob."""
+        """Documents that wait for a proof, by the blob's digest."""
         self._unanswered: dict[str, tuple[bytes, float]] = {}
-        """Blobs whose requested proof has not arrived, with nonce and time of the request, oldest first."""
+        """Nonce and time of each open request for proof, by the blob's digest, oldest first."""
         self._proof_at = float("-inf")
         """Time of the last proof."""
         self._proven: dict[str, None] = {}
-        """Blobs that the peer has proven to have."""
+        """Digests of the blobs for which the peer has given a proof."""
         session.at_end(self._close)
 
     @property
@@ -117,7 +117,7 @@ class BlobFetcher:
         return None if not self._unanswered else self._due(next(iter(self._unanswered)))
 
     def _due(self, digest: str) -> float:
-        """Return the time at which an open request for proof fails: later for each proof that arrives."""
+        """Return the time at which an open request for proof fails; each proof that arrives delays it."""
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
@@ -136,7 +136,11 @@ class BlobFetcher:
             self._judged(digest, MessageError(text, code=_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
-        """Fetch these blobs, or have them proven, then call `then`; at once if there is nothing to do."""
+        """Fetch the missing blobs of a document, and request proofs for the others.
+
+        `then` is called afterwards, or at once if there is nothing to do. Its arguments are the error, or
+        None, and `context`.
+        """
         store = self._database.blobs
         missing: list[str] = []
         present: list[str] = []
@@ -169,13 +173,13 @@ class BlobFetcher:
     ) -> MessageError | None:
         quota = self._quota()
         lengths = [blobs[digest].length for digest in missing]
-        size = sum(length or 0 for length in lengths)  # without a length it is charged as it arrives
+        size = sum(length or 0 for length in lengths)  # a blob without a length is charged as it arrives
         return None if quota is None or not missing else quota.blob_objection(document_id, size)
 
     def _begin(self) -> None:
         while self._queue and self._active < limits.BLOBS_AT_ONCE:
             transfer = self._queue.popleft()
-            # Other blobs that were requested at the same time have been counted by now.
+            # Check again, because other blobs of the same owner may have used up the quota by now.
             objection = self._objection(
                 [transfer.digest], {transfer.digest: transfer.info}, transfer.document_id
             )
@@ -233,22 +237,23 @@ class BlobFetcher:
                 self._ledger.progress.blobs_pulled += 1
             except BlobError as broken:
                 is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
-                code = _BAD_REQUEST if is_longer else _FAILED  # too long is the document's own fault
+                code = _BAD_REQUEST if is_longer else _FAILED  # a wrong length is an error in the document
                 error = MessageError(f"{transfer.document_id}: {broken}", code=code)
         for waiting in transfer.waiting:
             waiting.one_less(error)
         self._begin()
 
     def _charge(self, transfer: _Transfer) -> None:
-        """Charge the received bytes of a blob to the quota, even if invalid: the card was written."""
+        """Charge the received bytes of a blob to the quota, even if it is invalid: they wear the card."""
         left, transfer.charged = transfer.arrived - transfer.charged, transfer.arrived
         if left and (quota := self._quota()) is not None:
             quota.charge(left, revisions=0)
 
     def _has_room(self, transfer: _Transfer, size: int) -> bool:
-        """Charge a received part at once if the blob's length was not known; return False if it is too much.
+        """Return True if a received piece may be written.
 
-        So all transfers of an owner together write no more than the day's allowance.
+        If the blob's length is unknown, its pieces are charged as they arrive. So all transfers of an owner
+        together do not write more than the day's allowance.
         """
         if transfer.info.length is not None or (quota := self._quota()) is None:
             return True
@@ -261,7 +266,7 @@ class BlobFetcher:
         quota = self._quota()
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
-            return objection  # otherwise the next day has begun meanwhile
+            return objection  # there is none if the quota's next day has begun by now
         text = f"{transfer.document_id}: its blob was larger than accepted"
         return MessageError(text, code=_UNAVAILABLE)
 
@@ -283,7 +288,7 @@ class BlobFetcher:
     def _answered(self, reply: Reply, question: tuple[str, bytes]) -> None:
         digest, nonce = question
         if self._unanswered.get(digest, (None, 0.0))[0] != nonce:
-            return  # Too late: since we gave up, anyone may have received the answer from us.
+            return  # Too late: since we stopped waiting, we may have given the same proof to anyone.
         self._ask_no_more(digest)
         self._proof_at = self._session.clock()
         if isinstance(reply, ErrorReceived):
@@ -297,7 +302,7 @@ class BlobFetcher:
             self._judged(digest, error)
 
     def _comparing(self, received: str, digest: str, nonce: bytes) -> Generator[int, None, None]:
-        """Compute the proof here and compare it, as a job."""
+        """Compute the expected proof of a stored blob and compare it with the received one, as a job."""
         expected, error = Proof(nonce), None
         try:
             for piece in self._database.blobs.pieces(digest, limits.WORK_SLICE // 2):
@@ -334,12 +339,12 @@ class BlobServer:
     """The serving of blobs to a peer."""
 
     def __init__(self, session: Session, database: Database, *, ledger: Ledger, access: BlobAccess) -> None:
-        """Create the serving of blobs. `access` decides which blobs the peer may have."""
+        """Handle the peer's requests for blobs and proofs. `access` decides which blobs it may have."""
         self._session, self._database, self._ledger = session, database, ledger
         self._access = access
         self._open: set[_File] = set()
         self._opening = 0
-        """Number of blobs that are being read for a check before they are sent."""
+        """Number of blobs whose digests are being checked before they are sent."""
         session.at_end(self._close)
         session.handle(GetAttachment, self._get)
         session.handle(ProveAttachment, self._prove)
@@ -354,7 +359,7 @@ class BlobServer:
         self._opening += 1
 
     def _sending(self, request: GetAttachment, event: RequestReceived) -> Generator[int, None, None]:
-        """Check a blob and send it, as a job."""
+        """Check the digest of a blob, then send the blob, as a job."""
         try:
             for piece in self._database.blobs.pieces(request.digest, limits.WORK_SLICE):
                 yield len(piece)
@@ -387,7 +392,7 @@ class BlobServer:
             self._session.respond(event, ProveAttachmentReply(str(proof)).encode())
 
     def _missing(self, digest: str, error: BlobError) -> MessageError:
-        """Return the error sent to the peer for an unreadable blob, without the local path."""
+        """Return the error to send for a missing or damaged blob, which does not reveal the local path."""
         if self._database.blobs.has(digest):
             log.warning("%s", error)
         return MessageError(f"blob {digest} is not stored here", code=_NOT_FOUND)
@@ -398,7 +403,7 @@ class BlobServer:
 
 
 class _File:
-    """A file that closes itself at its end."""
+    """An open file that is closed automatically when its end is read."""
 
     def __init__(self, file: BinaryIO, among: "set[_File]") -> None:
         self._file, self._among = file, among
@@ -414,6 +419,6 @@ class _File:
         return read
 
     def close(self) -> None:
-        """Close the file, which may be closed already."""
+        """Close the file, unless it is closed already."""
         self._file.close()
         self._among.discard(self)

@@ -1,6 +1,7 @@
-"""Stored checkpoints: our two copies, here and at the peer, and those that we store for peers.
+"""Checkpoints: the two copies of our own, here and at the peer, and those that we store for peers.
 
-Each save goes to the peer first. A copy that is only there does no harm, because `reconcile` handles that.
+Each save stores the peer's copy first. If only the peer's copy is stored, `reconcile` finds the last position
+on which both copies agree.
 """
 
 import logging
@@ -39,24 +40,24 @@ _CONFLICT: Final = 409
 _TOO_LARGE: Final = 413
 _UNAVAILABLE: Final = 503
 _SAVE_EVERY: Final = 0.5
-"""Seconds between two checkpoints stored for one owner, each of which is a write to the card.
+"""Minimum seconds between checkpoints stored for one owner, on average: each is a write to the card.
 
-Couchbase Lite saves one every 5 s at most while documents are transferred, as we do. If one user has many
-devices, each of them waits a while.
+While documents are transferred, Couchbase Lite saves a checkpoint every 5 s at most, as we do. If one user
+has many devices, their checkpoints wait for each other.
 """
 _BURST: Final = 20
-"""Number of checkpoints that may be stored at once after a pause."""
+"""Number of an owner's checkpoints that may be stored at once after a pause."""
 _SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
-"""Maximum consecutive times that another replication may have stored its checkpoint before we give up."""
+"""Maximum number of consecutive conflicts with another replication's save before ours is given up."""
 _NO_COLLECTIONS: Final = frozenset({400, 404, 501})
-"""Statuses with which peers say that they do not support collections, in general or on this connection."""
+"""Statuses with which peers report that they do not support collections, at all or on this connection."""
 _DEFAULT_COLLECTION: Final = "_default"
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
 
 
 class OwnCheckpoint:
-    """The checkpoint of one of our replications."""
+    """The checkpoint of one of our own replications, stored here and at the peer."""
 
     def __init__(self, session: Session, database: Database, name: str) -> None:
         """Create a checkpoint. `name` comes from `sync.replication.checkpoint_id`."""
@@ -66,7 +67,7 @@ class OwnCheckpoint:
         self._saving: Checkpoint | None = None
         self._conflicts = 0
         self.saved_at: float = session.clock()
-        """Time when a save last ended or was given up."""
+        """Time of the session's clock at which the last save ended, or the checkpoint was created."""
 
     @property
     def is_saving(self) -> bool:
@@ -74,14 +75,15 @@ class OwnCheckpoint:
         return self._saving is not None
 
     def is_saved(self, checkpoint: Checkpoint) -> bool:
-        """Return True if both copies contain this checkpoint, as far as there is space for it."""
+        """Return True if both copies equal this checkpoint, after it is shortened to the maximum size."""
         return self._saved is not None and checkpoint.within(LARGEST) == self._saved
 
     def load(self, then: Callable[[Checkpoint], None], *, names_collection: bool = False) -> None:
         """Request the peer's copy, and call `then` with the checkpoint on which both copies agree.
 
-        With `names_collection` the first message is getCollections, and each later one names the collection:
-        Couchbase Lite 4 refuses all others. A peer that does not support that message is asked without it.
+        With `names_collection`, the first message is getCollections, and each later message names the
+        collection, because Couchbase Lite 4 refuses messages without one. If the peer does not support
+        getCollections, the checkpoint is requested without it.
         """
         if names_collection:
             request = GetCollections((_DEFAULT_COLLECTION,), (self._name,))
@@ -114,7 +116,7 @@ class OwnCheckpoint:
             return
         self._session.collection = 0
         self._revision = checkpoint.revision
-        # An empty body means that the peer has none; ours is never empty.
+        # An empty body means that the peer has no checkpoint, because a checkpoint's body is never empty.
         self._reconcile(None if checkpoint.body == b"{}" else checkpoint.body, then)
 
     def forget(self) -> None:
@@ -169,8 +171,8 @@ class OwnCheckpoint:
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
             if failure.status == _CONFLICT and self._conflicts < _CONFLICTS_MOST:
-                # Another replication with this name has stored its checkpoint: use that revision, and store
-                # ours again.
+                # Another replication has stored a checkpoint under this name. Read its revision, and store
+                # our checkpoint as its successor.
                 self._conflicts += 1
                 self._session.request(
                     GetCheckpoint(self._name, self._session.collection).encode(), self._reread, saving
@@ -178,7 +180,7 @@ class OwnCheckpoint:
                 self._saving = saving
             else:
                 log.warning("the peer refuses to store our checkpoint: %s", failure.text or failure.code)
-                self._saved = saving  # it is not asked again until there is more to store
+                self._saved = saving  # no more attempts until the checkpoint has advanced
             return
         self._conflicts = 0
         self._revision = SetCheckpointReply.decode(reply, self._session.limits).revision
@@ -205,13 +207,13 @@ def stored(database: Database, name: str) -> Checkpoint | None:
 
 @dataclass(slots=True)
 class _Pace:
-    """The rate limit of one owner's checkpoints, on all connections together."""
+    """The rate limit of saving one owner's checkpoints, for all connections together."""
 
     due: float = float("-inf")
     """Time of the sessions' clock from which the next checkpoint may be stored."""
 
     def allows(self, now: float) -> bool:
-        """Return True, and count it, if a checkpoint may be stored now."""
+        """Return True if a checkpoint may be stored at time `now`, and count it."""
         if now < self.due:
             return False
         self.due = max(self.due, now - _BURST * _SAVE_EVERY) + _SAVE_EVERY
@@ -222,10 +224,10 @@ _paces: Final[WeakKeyDictionary[Database, dict[str, _Pace]]] = WeakKeyDictionary
 
 
 class PeersCheckpoints:
-    """The storing of peers' checkpoints: a few small ones for each owner."""
+    """The handling of a peer's requests to read and store its checkpoints here."""
 
     def __init__(self, session: Session, database: Database, *, owner: str) -> None:
-        """Create the storing of checkpoints for `owner`, in the form of `sync.store.checkpoints`."""
+        """Handle requests for checkpoints of `owner`, whose form `sync.store.checkpoints` describes."""
         self._session, self._database, self._owner = session, database, owner
         self._pace = _paces.setdefault(database, {}).setdefault(owner, _Pace())
         self._waiting: deque[tuple[SetCheckpoint, RequestReceived]] = deque()
@@ -257,7 +259,7 @@ class PeersCheckpoints:
         return self._pace.due if self._waiting else None
 
     def pump(self) -> None:
-        """Store waiting checkpoints, as often as the owner may. Raises StoreError."""
+        """Store the waiting checkpoints that the owner's rate limit allows. Raises StoreError."""
         while self._waiting and self._pace.allows(self._session.clock()):
             request, event = self._waiting.popleft()
             try:
@@ -292,7 +294,7 @@ class PeersCheckpoints:
         self._session.respond(event, GetCollectionsReply(tuple(checkpoints)).encode())
 
     def _recognise(self, client: str) -> None:
-        """Identify a peer without a name by its checkpoint, which belongs to its store alone."""
+        """Name a peer that has no name after its checkpoint, whose id is unique to the peer's store."""
         self._session.remote = self._session.remote or unnamed(self._owner, client)
 
 

@@ -1,20 +1,20 @@
-"""Conflicts: resolution of documents with more than one current revision.
+"""Resolution of conflicts: documents with more than one live branch.
 
     outcome = resolve(database, "alarm:argo:bilge:abcdef:000000000007", resolvers)
 
-Every peer resolves conflicts itself, and all must make the same revision. So this module does not know which
-revision belongs to whom. A resolver receives two revisions in the order in which the store ranks them, and
-more are folded in that order. The result is put on the branch that the store ranks first, whatever it is:
-only there does each revision outrank those that it replaces. If that branch already has the result, it stays
-unchanged.
+Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
+which revision is local. It receives two revisions, ordered by the store's ranking. With more than two, the
+result of the first two is resolved with the third, and so on. The final result is always stored on the branch
+that the store ranks first. Only there does the new revision outrank the revisions that it replaces. If that
+branch already has the result, it stays unchanged.
 
-Peers that meet in a different order fold different pairs. They still reach the same result, and reach one at
-all, under one of two conditions. The first is that a resolver's decision depends on the two bodies alone, as
-maximum and union do: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. The second is
-that it keeps the winning revision, as the default does.
+Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
+if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as maximum
+and union do: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the winning
+revision, as the default resolver does.
 
-Deletions: in the store a live branch beats a deleted one, because a losing branch ends in a deletion too. An
-intended deletion becomes a party to the conflict if it is given to `resolve`; `deletion_in` finds it.
+In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To make
+an intended deletion take part in a conflict, pass it to `resolve`; `deletion_in` finds it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,22 +29,22 @@ from sync.store import Database, Document, DocumentError, InsertOutcome, attachm
 REVOCATIONS: Final = "fleet:revocations"
 RADIO_KEY: Final = "fleet:radio-key"
 _NUMBERED: Final = frozenset({REVOCATIONS, RADIO_KEY})
-"""Documents of the fleet's CA of which the higher number is right."""
+"""Documents by the fleet's CA, of which the version with the higher `number` is valid."""
 
 _SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
 """Signal K's alarm states, in ascending order of severity."""
 _DELETED: Final = b'{"deleted":true}'
-"""Body of a deletion by resolution without a body, to distinguish it from a losing branch's tombstone."""
+"""Body of a resolution that deletes, if the resolver gives none: a losing branch's tombstone has no body."""
 _ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two current revisions of a document, with canonical JSON bodies."""
+    """Two conflicting revisions of a document, with bodies in canonical JSON."""
 
     document_id: str
     winning: Document
-    """The revision that the store ranks higher: live before deleted, then generation, then digest."""
+    """The revision that the store ranks higher: live above deleted, then by generation, then by digest."""
     losing: Document
 
 
@@ -64,9 +64,10 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The decision to delete the document; the body is the content of its tombstone."""
+    """The decision to delete the document."""
 
     body: Mapping[str, Any] | bytes | None = None
+    """Body of the tombstone; None for an empty one."""
 
 
 Resolution = Keep | Merge | Delete
@@ -82,11 +83,11 @@ class Resolved:
     """The current revision."""
     deleted: bool
     is_new: bool
-    """True if a revision was made for it; otherwise one of the branches stays unchanged."""
+    """True if a revision was created; otherwise the winning branch stays unchanged."""
 
 
 def default_resolver(conflict: Conflict) -> Resolution:
-    """Resolve as Couchbase Lite does: a deletion wins, else the higher generation, else the higher digest."""
+    """Resolve as Couchbase Lite does: a deletion wins, then the higher generation, then the higher digest."""
     if conflict.losing.deleted:
         return Delete(conflict.losing.raw)
     return Keep(conflict.winning)
@@ -100,7 +101,7 @@ def resolve_alarm(conflict: Conflict) -> Resolution:
 
 
 def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the higher number of revocations or radio keys, from either branch, even against a deletion."""
+    """Keep the revocations or radio key with the higher number, even against a deletion."""
     if conflict.document_id not in _NUMBERED:
         return default_resolver(conflict)
     winning, losing = conflict.winning, conflict.losing
@@ -109,7 +110,10 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Resolvers:
-    """The choice of resolvers: those given here, else Logboat's own rules, else the default."""
+    """The resolvers by type of document.
+
+    A type that is not in `by_kind` has Logboat's own resolver, or else `default`.
+    """
 
     by_kind: Mapping[DocumentType, ConflictResolver] = field(default_factory=dict)
     default: ConflictResolver = default_resolver
@@ -123,16 +127,18 @@ class Resolvers:
 
 
 def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: InsertOutcome) -> str | None:
-    """Return the deletion with which a peer's revision made a conflict that the store does not see.
+    """Return the deletion that conflicts with a live branch after a peer's revision was inserted.
+
+    The store itself does not count a deletion and a live branch as a conflict.
 
     Args:
         before: the document's current revision before `insert`.
         rev: the revision that was inserted.
-        deleted: whether that is a deletion.
+        deleted: whether that revision is a deletion.
         outcome: the result of `insert`.
 
     Returns:
-        The value for `resolve`'s `deletion`: a deletion that met a live branch, or was met by one.
+        The argument `deletion` for `resolve`; None if there is no such conflict.
     """
     if outcome is not InsertOutcome.BRANCHED or before is None or before.deleted == deleted:
         return None
@@ -140,13 +146,13 @@ def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: In
 
 
 def intended_deletion(database: Database, deletions: Iterable[Document]) -> str | None:
-    """Return the highest of these deletions that is certainly not just a losing branch's tombstone."""
+    """Return the highest-ranked deletion that is certainly not a losing branch's tombstone, or None."""
     ranked = sorted(deletions, key=_rank, reverse=True)
     return next((deletion.rev for deletion in ranked if _is_intended(database, deletion)), None)
 
 
 def is_closing(rev: str, parent: str | None) -> bool:
-    """Return True if a deletion of `parent` is the tombstone that our stores put on a losing branch."""
+    """Return True if a deletion of `parent` is the tombstone with which Logboat closes a losing branch."""
     return rev == revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
 
 
@@ -155,15 +161,15 @@ def resolve(
 ) -> Resolved | Problem | None:
     """Resolve the conflict of a document.
 
-    A resolver is application code. Whatever it raises or returns, at worst this conflict stays open. It is
-    called outside a transaction, unless the caller is in one.
+    A resolver may be application code. If it raises or returns something invalid, only this conflict stays
+    open. It is called outside a transaction, unless the caller is in one.
 
     Args:
         database: the store.
         document_id: the document's id.
         resolvers: the resolvers to choose from.
-        deletion: a deleted branch that takes part, see `deletion_in`. It is ignored if it may be just a
-            losing branch's tombstone.
+        deletion: a deleted leaf that takes part in the conflict; see `deletion_in`. It is ignored if it may
+            be a losing branch's tombstone.
 
     Returns:
         The outcome; a Problem if the conflict stays open; None if there is no conflict.
@@ -193,12 +199,12 @@ def resolve(
 
 
 def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two states of one alarm, so that nothing that one of them knows is undone.
+    """Merge two states of one alarm without losing information from either.
 
-    The result has the acknowledgements of both and the worse severity. It is cleared if either is, at the
-    earlier time. The rest comes from the one with the longer history, which is the later state. Malformed
-    values in these fields are ignored. Any number of states give the same result, in whatever order and
-    however often they are merged.
+    The result has the acknowledgements of both states, and the worse severity. If either state is cleared,
+    the result is cleared, at the earlier time. All other fields come from the state with the longer history,
+    which is the later one. Malformed values in these fields are ignored. Any number of states give the same
+    result, in whatever order and however often they are merged.
     """
     chosen = max((_rest(first), _rest(second)), key=_rest_key)
     merged = dict(chosen)
@@ -227,11 +233,14 @@ _OWN: Final[dict[DocumentType, ConflictResolver]] = {
 
 
 class _ResolverError(Exception):
-    """A resolver that failed, or that returned an invalid decision."""
+    """A resolver raised an exception, or returned an invalid decision."""
 
 
 def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
-    """Return the parties' result as a revision that need not exist, with the body and deletion to store."""
+    """Return the result of resolving the parties' conflict.
+
+    Only the body and the deletion flag of the returned document matter. It may be none of the parties.
+    """
     decided, *others = [replace(party, raw=bodies.recanonical(party.id, party.raw)) for party in parties]
     for other in others:
         if decided.raw == other.raw and decided.deleted == other.deleted:
@@ -245,7 +254,7 @@ def _decide(resolver: ConflictResolver, parties: list[Document]) -> Document:
 def _ask(resolver: ConflictResolver, conflict: Conflict) -> object:
     try:
         return resolver(conflict)
-    except Exception as error:  # application code: whatever it raises, the rest continues
+    except Exception as error:  # application code may raise anything, and must not stop replication
         raise _ResolverError(f"the conflict resolver failed: {_described(error)}") from error
 
 
@@ -287,7 +296,7 @@ def _settle(database: Database, live: list[Document], decided: Document) -> Reso
 
 
 def _is_intended(database: Database, leaf: Document) -> bool:
-    """Return True if a deletion is certainly not just a losing branch's tombstone."""
+    """Return True if a leaf is a deletion, and certainly not a losing branch's tombstone."""
     if not leaf.deleted:
         return False
     if leaf.raw != bodies.EMPTY:
@@ -296,7 +305,7 @@ def _is_intended(database: Database, leaf: Document) -> bool:
     parent = revision.history[0] if revision is not None and revision.history else None
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
-        return False  # its parent is unknown here, so this cannot be decided
+        return False  # its parent was pruned here, so this cannot be decided
     return not is_closing(leaf.rev, parent)
 
 
@@ -316,7 +325,7 @@ def _described(error: Exception) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    """Return a key for any JSON value, equal for equal values whatever the order of their members."""
+    """Return a sort key for a JSON value. Equal values have equal keys, whatever the order of members."""
     return bodies.canonical("merged", {"value": value})
 
 

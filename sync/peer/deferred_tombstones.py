@@ -1,13 +1,13 @@
-"""Tombstones of branches that are current here, kept until the revision that replaces them has arrived.
+"""Tombstones of branches that are current here, held in memory until the replacing revision has arrived.
 
-A conflict that was resolved at the peer comes to a passive peer in two parts. The first is the tombstone of
-the branch that is current here. The second is its replacement, which had been proposed and would have been a
-conflict. If the first were stored without the second, the document would appear deleted although nobody
-intended that, possibly for a long time if the connection breaks in between. So the tombstone is kept, and
-stored together with its replacement.
+An active peer sends the result of a conflict that it has resolved in two parts. The first is the tombstone of
+the branch that is current here. The second is the replacing revision, which the peer had proposed before and
+which was refused as a conflict. If the tombstone were stored alone, the document would appear deleted
+although nobody has deleted it. This could last long if the connection breaks in between. So the tombstone is
+held, and stored together with the replacing revision.
 
-It is acknowledged before it is durable. That does no harm: the peer has not finished the replacement, and if
-that does not arrive now, it proposes it again and sends both again.
+The tombstone is acknowledged before it is durable. Nothing is lost by that: until the replacing revision is
+acknowledged, the peer proposes it again on every connection, and sends both parts again.
 """
 
 from collections.abc import Iterable
@@ -23,16 +23,16 @@ _CONFLICT = 409
 
 
 class DeferredTombstones(Generic[T]):
-    """The tombstones that one peer has sent; `T` is whatever the owner stores for a revision."""
+    """The held tombstones of one peer. `T` is the owner's record of a received revision."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refused: dict[str, str] = {}
-        """The last proposed revision of each document that would be a conflict."""
+        """For each document, the last proposed revision that was refused as a conflict."""
         self._deferred: dict[str, T] = {}
 
     def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
-        """Record the verdicts on proposals."""
+        """Record which proposals are refused as conflicts."""
         refused = self._refused
         for proposal, verdict in judged:
             self._deferred.pop(proposal.id, None)
@@ -45,7 +45,7 @@ class DeferredTombstones(Generic[T]):
             self._deferred.pop(oldest, None)
 
     def is_deferred(self, rev: Rev, raw: bytes) -> bool:
-        """Return True if this is a tombstone of the current branch, and a replacement is to follow."""
+        """Return True if a revision is a tombstone that closes the branch that is current here."""
         if not rev.deleted or raw != bodies.EMPTY:
             return False
         if self._refused.get(rev.id, rev.revision) == rev.revision:
@@ -54,18 +54,18 @@ class DeferredTombstones(Generic[T]):
         return not deleted and current in rev.history and conflicts.is_closing(rev.revision, rev.history[0])
 
     def keep(self, rev: Rev, value: T) -> None:
-        """Keep a tombstone until its replacement arrives."""
+        """Hold a tombstone until the revision that replaces its branch arrives."""
         self._deferred[rev.id] = value
 
     def take(self, rev: Rev) -> T | None:
-        """Return what was kept for this replacement, and remove it."""
+        """Return and remove the held tombstone of the branch that `rev` replaces; None if there is none."""
         return self._deferred.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
 
     def named_by(self, rev: Rev) -> Rev | None:
-        """Return the tombstone of the current branch if the peer says that `rev` replaces that branch.
+        """Return a tombstone for the current branch if the peer says that `rev` replaces that branch.
 
-        The tombstone gets the id that our own resolutions give it. The peer's own tombstone would be taken
-        for an intended deletion.
+        Otherwise return None. The tombstone has the id that our own resolutions would give it, because the
+        peer's own tombstone would look like an intended deletion.
         """
         if not rev.deleted_branch:
             return None

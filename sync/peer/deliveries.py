@@ -1,4 +1,4 @@
-"""Sending of wanted revisions: their history, deltas, replacements, and the meaning of replies."""
+"""Sending of the revisions that the peer wants, whole or as deltas, and the handling of its replies."""
 
 from collections import deque
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
-"""Bytes that naming the base revision costs."""
+"""Additional bytes of a message with a delta, which must name the base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Maximum bytes of a body: Sync Gateway's limit, which is below that of our own BLIP messages."""
+"""Maximum bytes of a body: Sync Gateway's limit, which is below our own limit of BLIP messages."""
 _TOO_LARGE: Final = 413
 _DELTA_REFUSED: Final = frozenset({404, 415, 422})
-"""Statuses with which peers say that they lack the base or cannot apply the delta."""
+"""Statuses with which peers report that they lack the base revision or cannot apply the delta."""
 
 
 class Deliveries:
-    """The sending of one feed's revisions on one session."""
+    """The sending of wanted revisions for one feed on one session."""
 
     def __init__(
         self,
@@ -48,23 +48,22 @@ class Deliveries:
             options: the options for sending.
             ledger: the counts and events of the replication.
             outcomes: the outcomes of changes.
-            contested: called with a revision that the peer accepted for sending and then refused as a
-                conflict.
-            follow: called with the revision to propose after a branch's tombstone.
+            contested: called with a change that the peer accepted for sending and then refused as a conflict.
+            follow: called with the change to propose after a branch's tombstone has arrived.
         """
         self._session, self._database, self._options = session, database, options
         self._ledger, self._outcomes = ledger, outcomes
         self._contested, self._follow = contested, follow
         self._wanted: deque[ChangeInFlight] = deque()
         self._ahead: dict[int, Revision] = {}
-        """Revisions read ahead of time, by sequence."""
+        """Revisions that were read from the store in advance, by sequence."""
         self._in_flight = 0
         self._bytes = 0
         self._terms = DeliveryTerms(deltas=False)
 
     @property
     def waiting(self) -> int:
-        """Number of wanted revisions that were not sent yet."""
+        """Number of wanted revisions that are not sent yet."""
         return len(self._wanted)
 
     @property
@@ -78,7 +77,7 @@ class Deliveries:
         return not (self._wanted or self._in_flight)
 
     def apply_terms(self, terms: DeliveryTerms) -> None:
-        """Apply the peer's terms for revisions. What it leaves out about deltas stays unchanged."""
+        """Apply the peer's terms for revisions. If they do not mention deltas, that term stays unchanged."""
         deltas = self._terms.deltas if terms.deltas is None else terms.deltas
         self._terms = DeliveryTerms(terms.max_history, deltas, terms.blobs, terms.send_replacements)
 
@@ -112,7 +111,7 @@ class Deliveries:
         replaced = None
         if revision is None:
             if sending.then is not None:
-                # The conflict is a different one by now, and comes later in the feed.
+                # The document has changed in the meantime, and the feed brings the change.
                 self._outcomes.done(change)
                 return
             revision = self._replacement(sending)
@@ -160,10 +159,10 @@ class Deliveries:
         )
 
     def _read(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the revision to send, reading ahead those that follow it in the feed.
+        """Return the revision to send, and read the revisions that follow it in the feed in advance.
 
-        Reading ahead covers documents that never change. With one query each, most of the time would be spent
-        on searching.
+        Only documents with a single revision are read in advance, all in one query. With one query for each,
+        most of the time would be spent on searching.
         """
         change = sending.change
         revision = self._ahead.pop(change.sequence, None)
@@ -184,13 +183,13 @@ class Deliveries:
         return self._revision(change.id, change.rev, sending)
 
     def _revision(self, document_id: str, revision: str, sending: ChangeInFlight) -> Revision | None:
-        """Read a revision with its ancestors down to one that the peer has, or as many as it accepts."""
+        """Read a revision with its ancestors: down to one that the peer has, or as many as it accepts."""
         known = () if sending.is_guess else sending.ancestors
         return self._database.revision(document_id, revision, ancestors=known, limit=self._depth)
 
     @property
     def _depth(self) -> int:
-        """Number of ancestors to send: the depth of the peer's trees, as far as known."""
+        """Maximum number of ancestors to send: the depth of the peer's revision trees, or a default."""
         most = self._terms.max_history
         return limits.DEPTH if most is None else min(most, limits.DEPTH_MOST)
 
@@ -207,7 +206,7 @@ class Deliveries:
         return revisions.handed_on(revision.rev, history, known=known, depth=self._depth)
 
     def _onto(self, revision: Revision, sending: ChangeInFlight) -> str | None:
-        """Return the peer's revision to replace that is not a known ancestor, or None."""
+        """Return the peer's revision to replace if it is not an ancestor in our history, or None."""
         if (
             sending.onto is not None
             or not sending.ancestors
@@ -216,7 +215,7 @@ class Deliveries:
             return sending.onto
         if any(ancestor in revision.history for ancestor in sending.ancestors):
             return None
-        # For a document with a single writer, every older state is an ancestor that was pruned here.
+        # In a document with a single writer, every older revision is an ancestor that was pruned here.
         older = [known for known in sending.ancestors if revisions.newer(revision.rev, known)]
         newest = max(older, key=revisions.split, default=None)
         if newest is None or revisions.generation(newest) == revisions.generation(revision.rev):
@@ -224,7 +223,10 @@ class Deliveries:
         return newest
 
     def _replacement(self, sending: ChangeInFlight) -> Revision | None:
-        """Return the current revision if the peer accepts it instead, else tell the peer and return None."""
+        """Return the current revision to send instead of a wanted one that is no longer stored.
+
+        If the peer does not accept that, inform the peer that nothing will be sent, and return None.
+        """
         change = sending.change
         if not self._options.proposes:
             current = self._database.get(change.id) if self._terms.send_replacements else None
@@ -234,7 +236,7 @@ class Deliveries:
                 and self._options.selection.shows(self._database, change.id, deleted=current.deleted)
             ):
                 return self._revision(change.id, current.rev, sending)
-        # Otherwise a peer would wait for it, and hold back what others offer.
+        # Without this message, the peer would wait for the revision, and not request it from others.
         self._session.request(
             NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection).encode()
         )
@@ -253,7 +255,7 @@ class Deliveries:
             if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break
             old, new = base.raw, revision.raw
-            if not blobs:  # the peer has what it was shown
+            if not blobs:  # the peer has the form that was sent to it
                 old = wire_bodies.to_gateway(old, revisions.generation(ancestor))
                 new = wire_bodies.to_gateway(new, revisions.generation(revision.rev))
             difference = delta.make_json(old, new, overhead=_DELTA_OVERHEAD)

@@ -1,17 +1,17 @@
-"""Revisions that a peer is known to have because it sent or offered them, so that they need not be sent back.
+"""Revisions that a peer has sent or offered to us, which need not be sent back to it.
 
-The receiver of a session fills it. The session's sender empties it, and skips what is in it.
+The receiver of a session records them. The sender of the same session skips and removes them.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
 _MOST: Final = 10_000
-"""Maximum number of entries, for memory. Other changes are sent, and found to be known."""
+"""Maximum number of entries, for memory. Other revisions are offered to the peer, which knows them."""
 
 
 class EchoSuppression:
-    """Revisions by document, after the sender's position in the feed."""
+    """The revisions to skip, by document, that come after the sender's position in the feed."""
 
     __slots__ = ("_held", "read")
 
@@ -29,20 +29,25 @@ class EchoSuppression:
             self._held[document_id] = revision
 
     def note_offered(self, offered: Iterable[tuple[str, str]], last: int) -> None:
-        """Record stored revisions that the peer has offered. `last` is the highest local sequence."""
+        """Record revisions that the peer has offered and that are already stored here.
+
+        Args:
+            offered: the revisions, as (id, revision).
+            last: the highest local sequence. If the sender has read up to it, nothing needs to be recorded.
+        """
         if last > self.read and len(self._held) < _MOST:
             self._held.update(offered)
 
     def take(self, document_id: str) -> str | None:
-        """Return the revision of a document that the peer is known to have, and remove it."""
+        """Return and remove the recorded revision of a document; None if there is none."""
         return self._held.pop(document_id, None)
 
     def read_through(self, sequence: int, *, is_all: bool) -> None:
-        """Record how far the sender has read, and whether that was everything."""
+        """Record the sequence up to which the sender has read, and whether that was the whole feed."""
         self.read = sequence
         if is_all:
             self._held.clear()
 
     def clear(self) -> None:
-        """Remove all entries, because nothing will be sent."""
+        """Remove all entries, because nothing will be sent on this session."""
         self._held.clear()

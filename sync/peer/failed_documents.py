@@ -1,15 +1,15 @@
-"""Documents that a replication could not transfer, stored durably until they succeed.
+"""Documents that a replication could not transfer, listed durably until they are transferred.
 
-A document that either side refuses does not stop a replication: the checkpoint passes it, and this list
-remembers it. An entry is removed when the document is replicated after all, or when it no longer exists. The
-list is one local document of the store, so that it survives a restart and stays on board.
+A document that either side refuses does not stop a replication. The checkpoint moves past it, and this list
+records it. An entry is removed when the document is replicated after all, or when it no longer exists. The
+list is one local document in the store, so it survives a restart and is never replicated.
 
     failed = FailedDocuments(database, "failed:cp-…")
     failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
     failed.save()
 
-At most `MOST` documents are stored by name. With more, `has_overflowed` shows that others have failed too.
-They can only be found again by reading the whole feed.
+At most `MOST` documents are listed. If more fail, `has_overflowed` is True. The others can only be found
+again by reading the whole feed.
 """
 
 import time
@@ -23,12 +23,12 @@ from sync.peer.progress import Direction
 from sync.store import Database
 
 MOST: Final = 10_000
-"""Maximum number of documents stored by name: 1.5 MB in the store.
+"""Maximum number of listed documents, which take 1.5 MB in the store.
 
-A sensor that closes a window every five minutes takes a month to fill it.
+The windows of one sensor, one every five minutes, fill the list in a month.
 """
 _LONGEST_REASON: Final = 300
-"""Maximum characters stored of a reason, which the other side chooses."""
+"""Maximum number of characters stored of a reason, whose text the peer chooses."""
 
 
 class FailedDocument(msgspec.Struct, frozen=True):
@@ -68,14 +68,21 @@ class FailedDocuments:
     def __init__(
         self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
     ) -> None:
-        """Read the list stored under `key`. Raises StoreError."""
+        """Read the list from the local document `key`. Raises StoreError.
+
+        Args:
+            database: the store.
+            key: key of the local document.
+            utc: returns seconds since 1970.
+            most: maximum number of listed documents.
+        """
         self._database, self._key, self._utc, self._most = database, key, utc, most
         self._documents: dict[_Key, FailedDocument] = {}
         self._offered: dict[str, None] = {}
         self._is_new = False
         stored = self._read()
         self.has_overflowed = stored.overflowed
-        """True if more documents have failed than are stored by name."""
+        """True if more documents have failed than are listed."""
         for document in stored.documents:
             self._documents[_Key(document.direction, document.id)] = document
 
@@ -91,7 +98,7 @@ class FailedDocuments:
         return self._documents.get(_Key(direction, document_id))
 
     def ids(self, direction: Direction, *, reason: str | None = None) -> list[str]:
-        """Return the ids of documents that failed in a direction, optionally for one reason only."""
+        """Return the ids of documents that failed in a direction, for any reason or only for `reason`."""
         return [
             document.id
             for document in self._documents.values()
@@ -99,13 +106,13 @@ class FailedDocuments:
         ]
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Record that documents are to be pushed again; they are `unanswered` until the outcome is known."""
+        """Record that these documents are offered again; they are `unanswered` until the outcome is known."""
         known = (document_id for document_id in document_ids if self.get(Direction.PUSH, document_id))
         self._offered |= dict.fromkeys(known)
 
     @property
     def unanswered(self) -> list[str]:
-        """Ids of documents to be pushed again whose outcome is not known yet."""
+        """Ids of the documents that were offered again, and whose outcome is not known yet."""
         return list(self._offered)
 
     def newest(self, direction: Direction) -> Iterator[FailedDocument]:
@@ -140,11 +147,11 @@ class FailedDocuments:
 
     @property
     def has_room(self) -> bool:
-        """True if half of the list is free again."""
+        """True if at least half of the list is free."""
         return len(self._documents) <= self._most // 2
 
     def retry_all(self) -> None:
-        """Clear `has_overflowed`, because everything is being read again."""
+        """Clear `has_overflowed`, because the whole feed is being read again."""
         self._is_new = self._is_new or self.has_overflowed
         self.has_overflowed = False
 

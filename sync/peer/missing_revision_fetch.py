@@ -1,10 +1,10 @@
 """Requests for a peer's revision of a single document that its feed does not bring.
 
-A peer refuses a change because of a revision that it has. As a rule our own pull brings that revision, or
-brought it long ago. But a revision announced before the checkpoint may be unknown here: a distant ancestor
-that was pruned, if the peer was restored to an earlier state; or a revision that was purged. Once the pull
-has nothing more to bring, revisions still unknown are requested individually. They come without their
-history, and are resolved like conflicts.
+When a peer refuses a change as a conflict, it has a different revision. Normally our own pull brings that
+revision, or has brought it before. But a revision that was announced before the checkpoint may be unknown
+here. It may have been purged. Or the peer was restored to an earlier state, and its revision is a distant
+ancestor that was pruned here. When the pull has nothing more to bring, each revision that is still unknown is
+requested individually. It arrives without its history, and is resolved like any conflict.
 """
 
 from collections import deque
@@ -28,30 +28,30 @@ _CONFLICT: Final = 409
 class _Question:
     document_id: str
     revision: str | None
-    """The peer's revision; None if the peer has not said which it has."""
+    """The peer's revision; None if the peer has not reported it."""
     due: float
     answered: Callable[[str | None], None]
     failed: Callable[[Failure], None]
 
 
 class MissingRevisionFetch:
-    """The requests on one session, at most one for each document.
+    """The requests on one session.
 
-    A peer may always have yet another revision.
+    At most one request is made for each document, because a peer could report another revision each time.
     """
 
     def __init__(
         self, session: Session, database: Database, receiver: ChangeReceiver, *, patience: float = 0.0
     ) -> None:
-        """Create an empty inquiry.
+        """Create an empty queue of requests.
 
-        `patience` is the time in seconds in which the feed may still bring what the peer has just stored.
+        `patience` is the time in seconds for which the feed may still bring what the peer has just stored.
         """
         self._session, self._database, self._receiver = session, database, receiver
         self._patience = patience
         self._waiting: deque[_Question] = deque()
         self._asked: dict[str, None] = {}
-        """Documents that were requested, in order."""
+        """Ids of the documents that were requested, in that order."""
         self._open = 0
         self._given_up: Failure | None = None
         """Reason why nothing is requested any longer."""
@@ -68,7 +68,7 @@ class MissingRevisionFetch:
 
     @property
     def _may_ask(self) -> bool:
-        """True if nothing in flight may still bring the revision; arrivals cause another check."""
+        """True if nothing in flight may still bring the revision. It is checked again after each arrival."""
         receiver = self._receiver
         return self._open < limits.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
 
@@ -79,10 +79,13 @@ class MissingRevisionFetch:
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Have the peer's revision of a document, unless it is stored or comes with the feed.
+        """Request the peer's revision of a document, unless it is stored or the feed brings it in time.
 
-        `answered` is called with the revision when it is stored, `failed` with the reason why it cannot be
-        had.
+        Args:
+            document_id: the document's id.
+            revision: the peer's revision; None if the peer has not reported it.
+            answered: called with the revision once it is stored here.
+            failed: called with the reason if it cannot be obtained.
         """
         if self._given_up is not None:
             failed(self._given_up)
@@ -99,7 +102,7 @@ class MissingRevisionFetch:
         self._asked.pop(document_id, None)
 
     def give_up(self, failure: Failure) -> None:
-        """Fail everything that waits with this reason, and everything requested from now on."""
+        """Fail all waiting requests, and all later ones, with this reason."""
         self._given_up = failure
         waiting, self._waiting = self._waiting, deque()
         for question in waiting:

@@ -47,29 +47,30 @@ _KNOWN: Final = 304
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassiveOptions:
-    """The options for what peers may do here."""
+    """The options of a passive peer: what the other side may read and write."""
 
     read_only: bool = False
     readable: Selection = EVERYTHING
-    """Selection of documents that the peer may read. Only `within` and `filter` are useful here."""
+    """Selection of the documents that the peer may read, by `within` and `filter` only."""
     rule: Rule | None = None
     """Function that decides which pushed documents are refused, and why."""
     id_rule: IdRule | None = None
-    """The same for decisions by the id alone, called before a body is read."""
+    """Function that refuses documents by their ids alone, before a body is read."""
     deltas: bool = True
     remote: str | None = None
-    """Name under which the peer's revisions are recorded; None to use its checkpoint's."""
+    """Name under which the peer's revisions are recorded; None to derive it from the peer's checkpoint."""
     owner: str = ""
     """Owner of the peer's checkpoints: `user:<name>` or `vessel:<name>`; empty if it has no name."""
     quota: Quota | None = None
     """Quota of what the peer may push; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
+    """Function that returns True for document ids for which the peer's revision is recorded."""
     resolvers: Resolvers = field(default_factory=Resolvers)
-    """Resolvers of edits that meet a deletion; other conflicts are refused."""
+    """Resolvers of conflicts between an edit and a deletion; other conflicts are refused."""
     streams: tuple[Stream, ...] = ()
-    """Parts to which a peer may subscribe by name."""
+    """Streams to which the peer may subscribe by name."""
     write_only: bool = False
-    """True if the peer may push, but read nothing."""
+    """True if the peer may push, but not read."""
 
 
 class PassivePeer(PeerBase):
@@ -131,7 +132,7 @@ class PassivePeer(PeerBase):
         last = database.last_sequence
         since = last if request.future else _number(request.since)
         if since > last:
-            since = 0  # from another life of this store, which was restored from an older state
+            since = 0  # the store has lost changes since: it was restored to an earlier state
         self._is_subscribed = True
         self.session.respond(event)
         self.sender = FeedSender(
@@ -215,11 +216,11 @@ class PassivePeer(PeerBase):
     def _advance(self) -> None:
         self._checkpoints.pump()
         if self.sender is None or self.sender.is_over:
-            self._echo.clear()  # nobody will send it back
+            self._echo.clear()  # there is no sender that could send the revisions back
 
 
 class _UnrecordedProgress:
-    """The progress of a subscription, which the peer records itself."""
+    """The progress of a subscription, which is not recorded here, because the peer does that."""
 
     def is_complete(self, sequence: int) -> bool:  # noqa: ARG002
         """Return False, because nothing is recorded."""
@@ -236,7 +237,7 @@ class _UnrecordedProgress:
 
 
 def _number(since: str | None) -> int:
-    """Parse one of our sequences that a peer returns; 0, the beginning, if it is invalid."""
+    """Return the sequence from which a peer asks to continue; 0, the beginning, if it is invalid."""
     if since is None:
         return 0
     try:

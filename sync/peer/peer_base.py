@@ -15,10 +15,11 @@ from sync.store import Database, StoreError
 class PeerBase(ABC):
     """A side of a connection, either active or passive.
 
-    The owner passes in frames with `receive`, then calls `turn` and pulls frames until there are none or the
-    transport is full. It calls `turn` again when the transport has room, when the store has changed (`wake`),
-    and at `deadline`. It closes the transport when `session.is_over`. It may set the time at which work is
-    interrupted, `session.until`, and then calls again while `session.is_interrupted`.
+    The owner passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until there
+    are no frames or the transport is full. It calls `turn` again when the transport has room, when the store
+    has changed (after `wake`), and at `deadline`. It closes the transport when `session.is_over`. It may
+    limit the time of one call by setting `session.until`, and then calls again while
+    `session.is_interrupted`.
     """
 
     def __init__(self, session: Session, database: Database, ledger: Ledger) -> None:
@@ -27,11 +28,11 @@ class PeerBase(ABC):
         self.receiver: ChangeReceiver | None = None
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Process frames until the session's time is up. Return their number; see `Session.receive`."""
+        """Process frames until `session.until`. Return the number processed; see `Session.receive`."""
         return self.session.receive(frames)
 
     def next_frame(self) -> bytes | None:
-        """Return the next frame to write, or None."""
+        """Return the next frame to write; None if there is none."""
         return self.session.next_frame()
 
     def turn(self) -> None:
@@ -50,12 +51,12 @@ class PeerBase(ABC):
             self.ledger.keep()
         except StoreError as error:
             session.fail(error)
-        except BlipError as error:  # our own message, which BLIP cannot carry
+        except BlipError as error:  # one of our own messages exceeds a limit of BLIP
             session.end(Problem(Domain.BLIP, 0, str(error)))
         self.ledger.flush()
 
     def wake(self) -> None:
-        """Record that the store has changed."""
+        """Record that the store has changed; the next `turn` sends the changes."""
         if self.sender is not None:
             self.sender.wake()
 
@@ -74,7 +75,7 @@ class PeerBase(ABC):
 
     @property
     def bytes_held(self) -> int:
-        """Number of bytes held in memory for the other side."""
+        """Number of bytes held in memory because of the other side."""
         held = self.session.bytes_held
         if self.receiver is not None:
             held += self.receiver.bytes_held

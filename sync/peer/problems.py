@@ -1,6 +1,6 @@
 """Problems of a connection or a document: a domain, a code, and a text for people.
 
-The domains and codes are those of Couchbase Lite, so that anyone who knows one knows the other.
+The domains and codes are the same as in Couchbase Lite where it has them.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,12 @@ class Domain(StrEnum):
     BLIP = "BLIP"
     """Domain of violations of BLIP or of one of its limits by the peer."""
     CONFIGURATION = "Configuration"
-    """Domain without codes, for a configured file that cannot be used."""
+    """Domain without codes, for a file named in the configuration that cannot be used."""
     STORE = "Store"
-    """Domain without codes, for our own store: full, busy, read-only or damaged."""
+    """Domain of errors of our own store, which may be full, busy, read-only or damaged.
+
+    A busy store has the code 503; other errors have none.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Problem:
     domain: Domain
     code: int
     text: str
-    """Description for people: the problem, its place, and a remedy."""
+    """Text for people: what happened, where, and what to do."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.domain} {self.code})" if self.code else self.text

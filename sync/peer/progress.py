@@ -25,11 +25,11 @@ class DocumentEnded(msgspec.Struct, frozen=True, gc=False):
     revision: str
     deleted: bool = False
     problem: Problem | None = None
-    """Reason why it failed; None if it was replicated."""
+    """Reason why the document failed; None if it was replicated."""
     is_transient: bool = False
-    """True if it will be tried again."""
+    """True if the document failed but will be retried automatically."""
     access_removed: bool = False
-    """True if it was not replicated but withdrawn, because it left the channels that we read."""
+    """True if the peer withdrew the document, because it has left the channels that we read."""
 
 
 DocumentListener = Callable[[Sequence[DocumentEnded]], None]
@@ -56,41 +56,48 @@ class Progress:
     """The counts of one replication since it began."""
 
     pushed: int = 0
+    """Number of revisions sent that were new at the peer."""
     pulled: int = 0
-    """Number of revisions that were new here; `pushed` counts those that were new at the peer."""
+    """Number of revisions received that were new here."""
     failed: int = 0
     """Number of documents that could not be replicated and will not be retried automatically."""
     body_bytes_pushed: int = 0
-    """Bytes of bodies as sent; a delta counts with its own size."""
+    """Bytes of bodies as sent; for a delta, this is the size of the delta."""
     body_bytes_pulled: int = 0
     deltas_pushed: int = 0
     deltas_pulled: int = 0
     blobs_pushed: int = 0
     blobs_pulled: int = 0
     completed: int = 0
+    """Number of changes found in this run that are done."""
     total: int = 0
-    """Number of changes found in this run; `completed` is the number of those that are done."""
+    """Number of changes found in this run."""
 
 
 class Ledger:
     """The counts of a replication, and its events, which are reported in batches."""
 
     def __init__(self, listener: DocumentListener | None = None, failed: FailureList | None = None) -> None:
-        """Create a ledger. `failed` stores permanently failed documents beyond this run."""
+        """Create a ledger.
+
+        Args:
+            listener: called with batches of events; None if nobody observes the replication.
+            failed: durable list of permanently failed documents; None to keep none.
+        """
         self.progress = Progress()
         self.failed = failed
         self.failures: dict[str, Problem] = {}
-        """The last problem of each document that has one, for the 1000 most recent."""
+        """The last problem of each failed document, for the 1000 documents that failed last."""
         self._listener = listener
         self._events: list[DocumentEnded] = []
 
     @property
     def listens(self) -> bool:
-        """True if the outcome of each document must be reported."""
+        """True if someone observes the outcome of each document, or if failed documents are recorded."""
         return self._listener is not None or bool(self.failed)
 
     def tell(self, ended: DocumentEnded) -> None:
-        """Report that a document was replicated, or that it failed."""
+        """Report the outcome of a document."""
         if ended.problem is not None:
             if not ended.is_transient:
                 self.progress.failed += 1
@@ -104,19 +111,19 @@ class Ledger:
             self._events.append(ended)
 
     def confirm(self, direction: Direction, document_id: str, revision: str, problem: Problem) -> None:
-        """Record that a retried document failed for the same reason as reported before."""
+        """Record that a retried document failed again, for the reason that was already reported."""
         if self.failed is not None:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """Record that a document was replicated, or that nothing is left to replicate."""
+        """Record that a document was replicated, or that nothing of it is left to replicate."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:
             self.failed.forget(direction, document_id)
 
     def keep(self) -> None:
-        """Write failed documents to the store. Call it before a checkpoint passes them. Raises StoreError."""
+        """Write the failed documents to the store, before a checkpoint passes them. Raises StoreError."""
         if self.failed is not None:
             self.failed.save()
 
@@ -134,4 +141,4 @@ class Ledger:
 
 _FAILURES_KEPT = 1000
 _FORBIDDEN = 403
-"""Status with which our own rule refuses a received document, which is not recorded as a failure."""
+"""Status of a received document that our own rule refuses; such documents are not listed as failed."""

@@ -1,17 +1,18 @@
 """The revisions requested on each session, so that only one of many neighbours sends a revision.
 
-In a dense mesh, every neighbour offers a new revision within moments. All sessions of a process on one store
-share its claims. A receiver whose peer offers a revision that another session has requested leaves that list
-unanswered until the revision has arrived or is no longer worth waiting for. Then it checks again, and mostly
-nothing is left to request.
+In a dense mesh, every neighbour offers a new revision within moments. A claim records that a session has
+requested a revision. All sessions of a process on one store share their claims. If a peer offers a revision
+that another session has claimed, its list of changes is left unanswered, until the revision has arrived or is
+no longer worth waiting for. Then the list is checked again, and usually nothing is left to request.
 
     claims.ask(keys, session) ──► came(key)           it is stored, or will not arrive (`fails`)
                               ├► leave(session)      the session is over
                               └► holds(…) is false   it takes too long
 
-A revision takes too long after a second if little arrives from that peer. A peer that keeps sending, because
-its link is slow or much was requested from it, gets more time, but never indefinitely. So a peer that is
-slow, silent or gone delays the others once, and nobody waits for a session that is waiting itself.
+A revision takes too long after a second if little arrives from the peer that was asked for it. If that peer
+keeps sending, because its link is slow or much was requested from it, it gets up to ten seconds. So a slow,
+silent or lost peer delays the other sessions only once. A list that is left unanswered claims nothing, so no
+session waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,14 +27,14 @@ from sync.store import Database
 from . import limits
 
 PATIENCE: Final = 1.0
-"""Seconds that a revision may take: some round trips if it is being sent, 0.1 s on a poor radio link."""
+"""Seconds that a requested revision may take: several round trips, which take 0.1 s on a poor radio link."""
 LONGEST: Final = 10.0
-"""Seconds that a revision may take while more arrives from that peer.
+"""Seconds that a requested revision may take while other data arrives from the same peer.
 
-This is how long everything that may be requested at once (REVISIONS_WANTED) takes over a link of 50 kB/s.
+All revisions that may be requested at once (REVISIONS_WANTED) take this long over a link of 50 kB/s.
 """
 SLOWEST: Final = 16 * 1024
-"""Bytes per second worth waiting for; below that, another peer may well be faster."""
+"""Bytes per second from which a peer is worth waiting for; below that, another peer is probably faster."""
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
 """Maximum number of claims of one session, for memory. Revisions beyond that may be requested twice."""
 
@@ -42,18 +43,18 @@ Key = tuple[str, str]
 
 
 class _RequestedRevisions(msgspec.Struct, gc=False):
-    """The answer to one list, which requested revisions."""
+    """The revisions that the answer to one list has requested on a session."""
 
     session: Session
     since: float
     looked: float
-    """Time when the session was last found worth waiting for."""
+    """Time at which the session was last found worth waiting for."""
     received: int
     """Bytes that had arrived on the session by that time."""
 
 
 class Claims:
-    """The claims of one store."""
+    """The claims of all sessions on one store."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, _RequestedRevisions] = {}
@@ -85,14 +86,14 @@ class Claims:
         self._counts[session] = mine
 
     def claimed_elsewhere(self, keys: Iterable[Key], session: Session) -> list[Key]:
-        """Return those of these revisions that another session has requested and are worth waiting for."""
+        """Return the keys of the revisions that another session has claimed and are worth waiting for."""
         if len(self._asked) == self._counts.get(session, 0):
             return []
         now = session.clock()
         return [key for key in keys if key in self._asked and self.is_claimed_elsewhere(key, session, now)]
 
     def is_claimed_elsewhere(self, key: Key, session: Session, now: float) -> bool:
-        """Return True if a revision was requested on another session and is worth waiting for."""
+        """Return True if another session has claimed a revision and is worth waiting for."""
         asked = self._asked.get(key)
         if asked is None or asked.session is session:
             return False
@@ -105,16 +106,16 @@ class Claims:
         return False
 
     def until(self, key: Key) -> float | None:
-        """Return when to check again whether a revision is worth waiting for; None if nobody was asked."""
+        """Return when to check again whether a claimed revision is worth waiting for; None if unclaimed."""
         asked = self._asked.get(key)
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Have this session's peer get a turn when the claim has ended."""
+        """Register a session, whose peer gets a turn when the claim ends."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:
-        """Cancel the wait for a claim."""
+        """Cancel the registration made with `wait`."""
         waiting = self._waiting.get(key)
         if waiting is not None:
             waiting.discard(session)
@@ -122,7 +123,7 @@ class Claims:
                 del self._waiting[key]
 
     def arrived(self, key: Key) -> None:
-        """Record that a revision has arrived from any peer."""
+        """End the claim on a revision that has arrived, from whichever peer."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             self._counts[asked.session] -= 1
@@ -130,7 +131,7 @@ class Claims:
             self._tell(key)
 
     def fails(self, key: Key, session: Session) -> None:
-        """Record that a revision will not arrive on this session."""
+        """End this session's claim on a revision, which will not arrive on it."""
         asked = self._asked.get(key)
         if asked is not None and asked.session is session:
             self.arrived(key)
@@ -143,7 +144,7 @@ class Claims:
         self._counts.pop(session, None)
 
     def _forget_old(self, session: Session, now: float) -> None:
-        """Remove old claims of a session, as some revisions never arrive because they were replaced."""
+        """End the old claims of a session. Some revisions never arrive, because they were replaced."""
         for key, asked in list(self._asked.items()):
             if asked.session is session and now >= asked.since + LONGEST:
                 self.arrived(key)
@@ -172,7 +173,7 @@ class AnswerTurn:
         return self._since if until is None else min(until, self._since + LONGEST)
 
     def is_due(self) -> bool:
-        """Return True if the list must be checked again, as far as known from its last check."""
+        """Return True if the first list must be checked: it is new, or its claims elsewhere have ended."""
         if not self._blockers:
             return True
         now, claims, session = self._session.clock(), self._claims, self._session
@@ -187,9 +188,9 @@ class AnswerTurn:
         return True
 
     def try_claim(self, keys: Sequence[Key]) -> bool:
-        """Return True, and claim the revisions, if they are to be requested now.
+        """Claim the revisions of the first list, and return True, if the list may be answered now.
 
-        The next list is then first in line.
+        Otherwise return False. After True, the next list becomes the first.
         """
         now = self._session.clock()
         if self._since is None or now < self._since + LONGEST:
@@ -214,7 +215,7 @@ _claims: WeakKeyDictionary[Database, Claims] = WeakKeyDictionary()
 
 
 def claims_of(database: Database) -> Claims:
-    """Return the claims of a store, shared by all sessions of this process."""
+    """Return the claims of a store, which all sessions of this process share."""
     claims = _claims.get(database)
     if claims is None:
         claims = _claims[database] = Claims()

@@ -2,13 +2,14 @@
 
     refused ──► our branch includes the peer's revision      ──► proposed again, as its successor
             ──► the peer is on a branch that was closed here ──► proposed again, sent with its tombstone
-            ──► the pull of the same replication brings it   ──► wait, and resolve
-            ──► none of these                                ──► the document fails, by name
+            ──► the same replication pulls                   ──► wait for the peer's revision, and resolve
+            ──► none of these                                ──► the document is reported as failed
 
-No revision is sent that the peer has not just accepted for sending: Couchbase Lite closes the connection
-(4002) over an unrequested one, and does so at every attempt. So each solution begins with another proposal,
-and none is tried twice for the same revision of the peer (`attempts`). A change without a solution fails by
-name. A continuous replication proposes it again after a while, and then every solution may be tried again.
+A revision is sent only just after the peer has accepted it for sending. Couchbase Lite closes the connection
+(4002) if it receives a revision that it has not requested, at every attempt. So each solution begins with a
+new proposal, and none is tried twice for the same revision of the peer (`attempts`). A change for which no
+solution works is reported as failed. A continuous replication proposes it again later, and may then try every
+solution again.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ _AGAIN: Final = "again"
 
 
 class PushConflicts:
-    """The search for a solution for the contested changes of one feed."""
+    """The handling of one feed's changes that the peer refuses as conflicts."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class PushConflicts:
         propose: Callable[[OfferedChange], None],
         offer: Callable[[model.DocumentChange], OfferedChange],
     ) -> None:
-        """Create the search.
+        """Create the handling of conflicts.
 
         Args:
             session: the session with the peer.
@@ -63,14 +64,14 @@ class PushConflicts:
         self._options, self._outcomes, self._attempts = options, outcomes, attempts
         self._propose, self._offer = propose, offer
         self._told_again = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=1)
-        """Revisions that were proposed once more to a peer on an outdated branch."""
+        """Revisions that were already proposed once more to a peer on an outdated branch."""
         self._given_up: Problem | None = None
-        """Reason why no conflict waits for the pull any longer."""
+        """Reason why conflicts no longer wait for the pull; None while they do."""
         self.asking = 0
-        """Number of unanswered questions to the peer."""
+        """Number of requests to the peer that are not answered yet."""
 
     def give_up(self, options: SendOptions, problem: Problem) -> None:
-        """Stop waiting for what the pull brings. Each change that waits fails for this reason."""
+        """Stop waiting for the pull to bring the peer's revisions. Waiting changes fail with `problem`."""
         inquirer, self._options = self._options.inquirer, options
         self._given_up = problem
         if inquirer is not None:
@@ -83,18 +84,18 @@ class PushConflicts:
             self._options.inquirer.forget(change.id)
 
     def again(self, change: model.DocumentChange) -> None:
-        """Propose a change again whose outdated branch the peer has, but only once."""
+        """Propose a change once more, because the peer is still on a branch that was closed here."""
         if self._told_again.is_first(change.id, change.rev, _AGAIN):
             self._propose(self._offer(change))
         else:
             self._outcomes.done(change)
 
     def refused(self, offer: OfferedChange, current: str | None) -> None:
-        """Find a solution for a proposal that conflicts with the peer's revision `current`, if known."""
+        """Handle a proposal that the peer refuses because of its own revision, `current` if it is known."""
         change = _main(offer.change, offer.plan)
         if current is None:
             if offer.parent is not None and self._is_first(change, _NO_PARENT):
-                # Couchbase Lite refuses a successor of a revision that it does not have at all.
+                # Couchbase Lite refuses a proposal whose parent it does not have.
                 self._propose(OfferedChange(change))
             else:
                 self._conflict(change, None)
@@ -105,7 +106,7 @@ class PushConflicts:
             return
         revision = self._database.revision(change.id, change.rev, ancestors=(current,))
         if revision is None:
-            # Replaced in the meantime: the replacement comes later in the feed.
+            # It was replaced in the meantime, and the feed brings its replacement.
             self._outcomes.done(change)
         elif current in revision.history:
             self._try(OfferedChange(change, current), current)
@@ -117,13 +118,13 @@ class PushConflicts:
             self._conflict(change, current)
 
     def refused_on_arrival(self, sending: ChangeInFlight) -> None:
-        """Find a solution for a revision that was accepted for sending, but then refused as a conflict."""
+        """Handle a revision that the peer accepted for sending, and then refused as a conflict."""
         change = _main(sending.change, sending)
         parent = sending.ancestors[0] if sending.ancestors else None
         if change.deleted and parent is None and self._was_tried(change, _NO_PARENT):
             self._outcomes.done(change)  # accepted because the document is already deleted there
         elif self._replaces(sending, change, parent):
-            # The peer does not support tombstones of branches: this revision replaces the one that it has.
+            # The peer does not support tombstones of branches, so the revision must replace the peer's own.
             assert parent is not None
             plan = ChangeInFlight(change, (parent,), size=change.size, onto=parent)
             self._try(OfferedChange(change, parent, plan=plan), _ONTO + parent)
@@ -157,9 +158,9 @@ class PushConflicts:
         return self._attempts.is_first(change.id, change.rev, solution)
 
     def _overtake(self, change: model.DocumentChange, current: str) -> None:
-        """Replace an older revision at the peer, for a document with a single writer.
+        """Propose to replace the peer's revision, if it is older, of a document with a single writer.
 
-        Such a document has one line of revisions, of which the peer has another state that was passed on.
+        Such a document has only one line of revisions. The peer has received another state of that line.
         """
         if revisions.newer(change.rev, current):
             plan = ChangeInFlight(change, (current,), size=change.size, onto=current)
@@ -168,7 +169,10 @@ class PushConflicts:
             self._outcomes.done(change)
 
     def _closing(self, change: model.DocumentChange, current: str) -> OfferedChange | None:
-        """Return an offer of a change that won over the peer's branch, or None if it did not win."""
+        """Return the offer of a change together with the tombstone that closed the peer's branch here.
+
+        Returns None if the peer's branch was not closed here.
+        """
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:
                 continue
@@ -199,7 +203,7 @@ class PushConflicts:
         elif change.deleted and self._is_deletion(change.id, current):
             self._outcomes.done(change)
         elif self._options.inquirer is not None:
-            # Our own pull brings or has brought the peer's revision; its resolution is a new change.
+            # Our own pull brings or has brought the peer's revision. The resolution will be a new change.
             self._options.inquirer.about(
                 change.id,
                 current,
@@ -215,10 +219,10 @@ class PushConflicts:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _revision_arrived(self, change: model.DocumentChange, current: str | None) -> None:
-        """Continue once the peer's revision is known here."""
+        """Continue after the peer's revision was stored here."""
         document = self._database.get(change.id)
         if document is None or document.sequence != change.sequence:
-            self._outcomes.done(change)  # resolved, which is a separate change
+            self._outcomes.done(change)  # the conflict was resolved, and the resolution is another change
             return
         revision = None
         if current is not None:
@@ -236,7 +240,7 @@ class PushConflicts:
             )
 
     def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
-        """Process the answer to whether a document that is deleted here is deleted at the peer."""
+        """Process the peer's current revision of a document that is deleted here, or its absence."""
         self.asking -= 1
         if isinstance(reply, ErrorReceived):
             self._revision_withheld(change, Failure.decode(reply))
@@ -245,7 +249,7 @@ class PushConflicts:
             self._outcomes.failed_until_next(change, CONFLICT, text)
 
     def _revision_withheld(self, change: model.DocumentChange, failure: Failure) -> None:
-        """Continue if the peer does not reveal the conflicting revision."""
+        """Continue after the peer's revision could not be obtained."""
         is_missing = change.deleted and failure.status == _NOT_FOUND
         if not self._is_current(change):
             self._outcomes.done(change)
@@ -255,8 +259,8 @@ class PushConflicts:
         elif is_missing and self._options.is_gateway and not failure.is_unhandled:
             self._outcomes.done(change)  # deleted on both sides
         elif is_missing and self._is_first(change, _NO_PARENT):
-            # It is deleted, not readable, or the peer does not support such questions. All peers but a
-            # gateway accept a change without a parent if their own document is deleted.
+            # The document is deleted there or not readable, or the peer does not support such requests. All
+            # peers except gateways accept a change without a parent if their own document is deleted.
             self._propose(OfferedChange(change))
         elif failure.status in TRANSIENT:
             self._outcomes.failed_transiently(
@@ -280,7 +284,7 @@ class PushConflicts:
 
 
 def _main(change: model.DocumentChange, plan: ChangeInFlight | None) -> model.DocumentChange:
-    """Return the change for which a tombstone is sent first, or else the change itself."""
+    """Return the change to be sent after this one if this is a branch's tombstone, or else this one."""
     return change if plan is None or plan.then is None else plan.then.change
 
 

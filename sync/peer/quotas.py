@@ -1,16 +1,16 @@
-"""Quotas: how much each user and each vessel may send in a day, and the maximum size of a document. Pure.
+"""Quotas: how much each user, vessel or gateway may send in a day, and the maximum size of a document.
 
     quotas = Quotas(lambda owner: Allowance(bytes=4_000_000, revisions=20_000), clock=time.monotonic)
     quota = quotas.of("user:bridge")
     quota.objection("note:argo:1", 300)      # None: it may come
     quota.charge(300)                        # it was stored
 
-A document that is too large is refused permanently (413): its sender keeps it, and reports that. A document
-that exceeds the day's allowance is refused temporarily (429). Peers treat that as a temporary failure
-(Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
+A document that is too large is refused permanently (413); its sender keeps it and reports the failure. A
+document that exceeds the day's allowance is refused temporarily (429). Peers treat that as a temporary
+failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
-A day begins when something is sent, and lasts 24 hours of a monotonic clock, so no change of the time ends
-it. The counts are lost at a restart of the daemon.
+A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So setting the
+system clock does not end it. The counts are lost when the daemon restarts.
 """
 
 import logging
@@ -27,14 +27,14 @@ DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
 """Maximum bytes of a document's body.
 
-A window of readings closes at 64 kB; others have some hundred bytes.
+A window of readings is closed at 64 kB; other documents have some hundred bytes.
 """
 _TOO_LARGE: Final = 413
 _TOO_MANY: Final = 429
 
 
 class Measure(Enum):
-    """The measure in which an allowance is used up."""
+    """The part of an allowance that is used up."""
 
     BYTES = "bytes"
     REVISIONS = "revisions"
@@ -61,11 +61,11 @@ class ExhaustedAllowance:
     seconds: float
     """Seconds until the next day begins."""
     refused: int
-    """Number of refusals because of it."""
+    """Number of documents refused because of it today."""
 
 
 class Quota:
-    """The quota of one owner, on all its connections together."""
+    """The quota of one owner, for all its connections together."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Quota:
             owner: the owner: `user:<name>`, `vessel:<name>` or `gateway:<name>`.
             allowance: the allowance for a day.
             clock: returns monotonic seconds.
-            largest: returns the maximum bytes of a document by its id.
+            largest: returns the maximum bytes of the document with an id.
         """
         self.owner, self.allowance = owner, allowance
         self._clock, self._largest = clock, largest
@@ -89,7 +89,7 @@ class Quota:
         self._bytes = self._revisions = self._refused = 0
 
     def objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the refusal of a document of this size, or None if it is allowed."""
+        """Return the error with which to refuse a document of this size; None if it is allowed."""
         most = self._largest(document_id)
         if size > most:
             text = f"{document_id}: the document has {size} bytes; the limit is {most}"
@@ -97,7 +97,7 @@ class Quota:
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
-        """Return the refusal of a blob of this size, or None if it is allowed."""
+        """Return the error with which to refuse blobs of this total size; None if they are allowed."""
         if size > self.allowance.bytes:
             text = (
                 f"{document_id}: the size is {size} bytes, more than {self.owner} may send in a day"
@@ -125,7 +125,7 @@ class Quota:
         return max(self.allowance.bytes - self._bytes, 0)
 
     def charge(self, size: int, revisions: int = 1) -> None:
-        """Charge stored bytes and revisions."""
+        """Count stored bytes and revisions towards the day's allowance."""
         self._look()
         if self._began is None:
             self._began = self._clock()
@@ -175,7 +175,13 @@ class Quotas:
         clock: Callable[[], float],
         largest: Callable[[str], int] = lambda _: LARGEST,
     ) -> None:
-        """Create quotas. `allowance` returns that of an owner; the other arguments are as in `Quota`."""
+        """Create the quotas.
+
+        Args:
+            allowance: returns the daily allowance of an owner.
+            clock: returns monotonic seconds.
+            largest: returns the maximum bytes of the document with an id.
+        """
         self._allowance, self._clock, self._largest = allowance, clock, largest
         self._quotas: dict[str, Quota] = {}
 

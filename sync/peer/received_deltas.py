@@ -1,7 +1,7 @@
 """Application of received deltas, within the connection's work limit and without revealing hidden documents.
 
-A delta that is not applied is answered with 422, and its sender sends the whole body. The answer does not say
-where a delta does not fit, since that would reveal the content of its base.
+A delta that cannot be applied is answered with 422, and the peer then sends the whole body. The answer does
+not say which part of a delta does not fit, because that would reveal content of its base revision.
 """
 
 from collections.abc import Callable, Generator
@@ -30,15 +30,22 @@ class ReceivedDeltas:
         arrivals: RevisionWriter,
         patched: Callable[[ReceivedRevision], None],
     ) -> None:
-        """Create the application of deltas. `patched` is called with each revision and its body or error."""
+        """Create the application of deltas.
+
+        Args:
+            session: the session with the peer.
+            database: the store.
+            arrivals: decides which documents and base revisions the peer may read.
+            patched: called with each revision once its full body or its error is set.
+        """
         self._session, self._database, self._arrivals = session, database, arrivals
         self._patched = patched
         self.waiting = 0
-        """Number of revisions whose delta has yet to be applied."""
+        """Number of revisions whose deltas have not been applied yet."""
         self._bytes = 0
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
-        """Apply a revision's delta to `source`: now, or when the connection's work limit allows it."""
+        """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
         arrived.error = self._objection(arrived.rev, source)
         if arrived.error is None:
             self._hold(arrived)
@@ -52,7 +59,7 @@ class ReceivedDeltas:
         self._patched(arrived)
 
     def _objection(self, rev: Rev, source: str) -> MessageError | None:
-        """Return why a delta is not even tried, or None if it is."""
+        """Return why a delta is refused without trying to apply it; None if it is tried."""
         if len(rev.body) > limits.DELTA_BYTES:
             return _too_large(rev)
         if self._arrivals.hidden([rev.id]):

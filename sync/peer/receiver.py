@@ -1,11 +1,11 @@
-"""Receiving of the peer's changes: which are wanted, the revisions themselves, and storing them.
+"""Receiving of the peer's changes: answering its lists, and receiving and storing the wanted revisions.
 
     changes / proposeChanges ──► wanted? ──► rev ──► delta, blobs ──► batch ──one transaction──► replies
                                                                          └► conflicts resolved (active only)
 
-A success reply means that a revision is durable, except for a branch's tombstone that waits for its
-replacement. The active peer accepts conflicts and resolves them. The passive one refuses them, so that a
-conflict is open in one place only.
+A success reply means that a revision is durable, except for a tombstone that waits for the revision replacing
+its branch (`deferred_tombstones`). The active peer accepts conflicts and resolves them. The passive peer
+refuses them, so that each conflict is open on one side only.
 """
 
 from collections import deque
@@ -54,9 +54,12 @@ T = TypeVar("T")
 
 _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
-"""Verdict for a document that the peer may not read: no other connection waits for its outcome."""
+"""Verdict for a document that the peer may not read, for which no other session waits.
+
+It equals `SEND`, so it reveals nothing to the peer, but is distinguished here by identity.
+"""
 _NONE_SHOWN: Final[list[str]] = []
-"""Answer for a document that the peer may not read: no ancestors are revealed."""
+"""Ancestors reported for a document that the peer may not read: none are revealed."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _CONFLICT: Final = 409
 _UNAVAILABLE: Final = 503
@@ -64,15 +67,15 @@ _POLICY: Final = 1008
 _TOO_LARGE: Final = 413
 _UNPROCESSABLE: Final = 422
 _ITEM: Final = 250
-"""Approximate bytes of a decoded item of a list: a struct and two or three texts."""
+"""Approximate bytes of memory for a decoded item in a list: a struct and two or three strings."""
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class _Expected(msgspec.Struct, gc=False):
-    """A revision that we requested in a subscription."""
+    """A revision that we have requested, in answer to a subscription's list."""
 
     tickets: list[int]
-    """Tickets of all changes that announced it."""
+    """Tickets, in `PullProgress`, of all changes that announced the revision."""
     sequence: str
 
 
@@ -101,7 +104,8 @@ class ChangeReceiver:
             echo: records the peer's revisions, so that a sender on the same session does not send them back.
             progress: the progress of our own subscription; None if there is none.
             stored: called when received changes were stored.
-            outdated: called with a document whose branch at the peer was closed here.
+            outdated: called with the id of a document whose current revision at the peer is on a branch that
+                was closed here.
         """
         self._session, self._database, self._ledger = session, database, ledger
         self._options, self._echo, self._progress = options, echo, progress
@@ -112,16 +116,19 @@ class ChangeReceiver:
         self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
         """Lists to be answered, in order."""
         self._early: list[tuple[Changes, RequestReceived]] = []
-        """Lists that arrived out of order; their order alone shows how far the feed has been read."""
+        """Lists that arrived before an earlier request of the peer was complete.
+
+        They must be processed in order, because the order shows the position in the feed.
+        """
         self._looked: list[Any] = []
-        """Results so far for the items of the first list."""
+        """Results for the items of the first list that have been looked up so far."""
         self._expected: dict[tuple[str, str], _Expected] = {}
-        """Revisions requested in a subscription, by document and revision."""
+        """Revisions requested from our subscription, by document and revision."""
         self._by_sequence: dict[str, tuple[str, str]] = {}
         self._failed: dict[tuple[str, str], list[int]] = {}
-        """Tickets of temporary failures, by document and revision; a peer like ours sends them again."""
+        """Tickets of temporary failures, by document and revision. Our own peers send these again."""
         self._proposed = 0
-        """Number of revisions that a proposing peer was told to send, and has not sent."""
+        """Number of revisions that a pushing peer was told to send and has not sent yet."""
         self._arrivals = RevisionWriter(session, database, options, echo)
         self._patches = ReceivedDeltas(session, database, self._arrivals, self._patched)
         self._ends = DeferredTombstones[ReceivedRevision](database)
@@ -133,7 +140,7 @@ class ChangeReceiver:
         self._batch_since = 0.0
         self._failed_for_now = 0
         self.is_caught_up = False
-        """True once the peer has said that we know all its changes."""
+        """True once the peer has reported that it has announced all its changes."""
         self._terms = DeliveryTerms(
             limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True
         )
@@ -142,7 +149,7 @@ class ChangeReceiver:
 
     @property
     def is_idle(self) -> bool:
-        """True if every announced revision is stored, or will not arrive."""
+        """True if every announced revision is stored, is not wanted, or will not arrive."""
         waiting = self._fetching or self._patches.waiting
         return not (self._lists or self._early or self._expected or self._batch or waiting)
 
@@ -177,7 +184,7 @@ class ChangeReceiver:
     # Lists of changes
 
     def changes(self, message: Changes, event: RequestReceived) -> None:
-        """Process a subscription's list of changes."""
+        """Process a list of changes that our subscription has brought."""
         self._check_room()
         self._early.append((message, event))
         self._order_lists()
@@ -189,7 +196,7 @@ class ChangeReceiver:
         self._answer_lists()
 
     def offered(self, message: Changes, event: RequestReceived) -> None:
-        """Process a list of changes from a peer that pushes, and finds conflicts itself when it pulls."""
+        """Process a list from a peer that pushes without proposing, and detects conflicts when it pulls."""
         self._check_room()
         self._lists.append((message, event))
         self._answer_lists()
@@ -210,7 +217,7 @@ class ChangeReceiver:
         self._answer_lists()
 
     def _answer_lists(self) -> None:
-        """Answer lists in order, as far as no other session has requested their revisions."""
+        """Answer lists in order, up to one that must wait for revisions claimed by another session."""
         while (
             self._lists
             and len(self._expected) < limits.REVISIONS_WANTED
@@ -237,7 +244,7 @@ class ChangeReceiver:
     def _look_up(
         self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]
     ) -> list[Any] | None:
-        """Return the results for all items of the first list, or None if the time is up."""
+        """Return the results of `look` for all items in the first list; None if the time is up."""
         looked = self._looked
         while len(looked) < len(items):
             if looked and not self._session.has_time():
@@ -255,7 +262,7 @@ class ChangeReceiver:
         ]
 
     def _answer_changes(self, message: Changes) -> EncodedMessage | None:
-        """Return the answer to a list, or None if it must wait."""
+        """Return the answer to a list of changes, or None if the list must wait."""
         expected = self._expected
         offered = [(change.id, change.revision) for change in message.changes]
         known = self._look_up(message.changes, self._missing)
@@ -310,14 +317,14 @@ class ChangeReceiver:
         return answers
 
     def _is_taken_away(self, change: AnnouncedChange) -> bool:
-        """Return True if the peer withdraws a document, rather than offer a revision of it.
+        """Return True if a peer withdraws a document with this change, instead of offering a revision.
 
-        A tombstone that has left the reader's channels is still a tombstone. A deletion lists no channels, so
-        Sync Gateway announces nearly every one in this way. If access was revoked too, a reader that purges
-        unreadable documents purges it, as Couchbase Lite does.
+        A deletion that has also left the reader's channels is received as a deletion. Sync Gateway announces
+        nearly every deletion in this way, because deletions list no channels. But if access was revoked too,
+        and we purge unreadable documents, the document is withdrawn, as in Couchbase Lite.
         """
         if self._progress is None:
-            return False  # it is pushed to us, and we read no channels
+            return False  # the change is pushed to us, and we read no channels at this peer
         if change.gone & RemovalFlags.DELETED and not (
             change.gone & RemovalFlags.REVOKED and self._options.purges_removed
         ):
@@ -325,14 +332,14 @@ class ChangeReceiver:
         return bool(change.gone & _TAKEN_AWAY)
 
     def _look_for_outdated(self, known: list[AnnouncedChange]) -> None:
-        """Report the peer's current revisions that are on a branch closed here."""
+        """Call `outdated` for each of the peer's current revisions whose branch was closed here."""
         if self._outdated is not None and known:
             ended = self._database.ended([(change.id, change.revision) for change in known])
             for change in compress(known, ended):
                 self._outdated(change.id)
 
     def _answer_proposals(self, message: ProposeChanges) -> EncodedMessage | None:
-        """Return the verdicts on a list of proposals, or None if it must wait."""
+        """Return the verdicts on a list of proposals, or None if the list must wait."""
         verdicts = self._look_up(message.proposals, partial(self._verdicts, message))
         if verdicts is None:
             return None
@@ -405,9 +412,9 @@ class ChangeReceiver:
     def asked_for(
         self, document_id: str, revision: str, body: bytes, ended: Callable[[MessageError | None], None]
     ) -> None:
-        """Process a revision that was requested by itself, not as an entry of the feed.
+        """Process a revision that was requested individually, not in answer to a list.
 
-        `ended` is called when it is stored, or with the reason why it is not.
+        `ended` is called with None when the revision is stored, or with the error.
         """
         rev = Rev(document_id, revision, body)
         self._unpack(ReceivedRevision(None, rev, body, None, len(body), ended=ended))
@@ -432,7 +439,7 @@ class ChangeReceiver:
             return
         arrived.end = self._ends.take(rev) or self._named_end(rev)
         if incoming.blobs and not rev.deleted:
-            # Check rights first: blobs cost their transfer, or their proof.
+            # Check the rights before fetching blobs or requesting proofs, which is expensive.
             if not self._arrivals.is_allowed(arrived) or not self._has_room(arrived):
                 self._take(arrived)
                 return
@@ -470,7 +477,7 @@ class ChangeReceiver:
             self._take(arrived)
 
     def _has_room(self, arrived: ReceivedRevision) -> bool:
-        """Return True if one more revision may wait for blobs. Otherwise set its error."""
+        """Return True if a revision may wait for its blobs. Otherwise set its error."""
         waiting = self._fetching_bytes + len(arrived.raw)
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents are waiting for their blobs; try again later"
@@ -502,7 +509,7 @@ class ChangeReceiver:
             self.commit()
 
     def norev(self, message: NoRev, event: RequestReceived) -> None:
-        """Process the notice that a revision will not be sent."""
+        """Process the peer's notice that it will not send a requested revision."""
         self._session.respond(event)
         self._proposed = max(0, self._proposed - 1)
         key = None
@@ -544,7 +551,7 @@ class ChangeReceiver:
     def commit(self) -> None:
         """Store the collected revisions in one transaction, and reply to them.
 
-        If it raises StoreError, none is stored.
+        If this raises StoreError, none of them is stored.
         """
         batch, self._batch = self._batch, []
         self._batch_bytes = 0
@@ -605,7 +612,7 @@ class ChangeReceiver:
             self._done(arrived.tickets)
 
     def _take_away(self, change: AnnouncedChange, tickets: list[int]) -> None:
-        """Record that the peer withdraws a document, and purge it in order if that is configured."""
+        """Record that the peer withdraws a document, and purge it in its turn if `purges_removed` is set."""
         if self._options.purges_removed:
             rev = Rev(change.id, change.revision, b"")
             self._put(ReceivedRevision(None, rev, b"", tickets, wire_bytes=0, is_removed=True))

@@ -1,6 +1,6 @@
-"""Storing of received revisions: refused, new and conflicting ones, and the resolution of conflicts.
+"""Storing of received revisions, and the resolution of conflicts that they cause.
 
-A batch of revisions is one transaction, and the conflicts they cause are resolved in the next.
+A batch of revisions is stored in one transaction. Conflicts that it causes are resolved in the next one.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,20 +26,20 @@ _FORBIDDEN: Final = 403
 _UNAVAILABLE: Final = 503
 
 Rule = Callable[[Document], str | None]
-"""Function that returns why a received document may not be stored, or None if it may.
+"""Function that returns why a received document must not be stored, or None if it may be stored.
 
-The document is an `OfferedRevision` with sequence 0.
+It is called with an `OfferedRevision` whose sequence is 0.
 """
 IdRule = Callable[[str, str, bool], str | None]
-"""Function that returns why no document with an id may be stored at a revision, whatever its body.
+"""Function that returns why a revision must not be stored, whatever its body.
 
-It is called with id, revision and deletion before any expensive work. It returns None if the document may be
-stored, or if that depends on the body.
+It is called before any expensive work, with the document's id, the revision, and whether it is a deletion. It
+returns None if the revision may be stored, or if that depends on the body.
 """
 
 
 class TemporaryObjection(str):
-    """A temporary objection, after which the peer is asked to offer the document again."""
+    """A reason, returned by a `Rule`, for refusing a document temporarily: the peer offers it again later."""
 
     __slots__ = ()
 
@@ -49,9 +49,9 @@ class OfferedRevision(Document):
     """A revision that a peer offers for storing."""
 
     history: tuple[str, ...] = ()
-    """The revision's ancestors, newest first, according to the peer."""
+    """The revision's ancestors, newest first, as the peer has sent them."""
     is_replaced: bool = False
-    """True if it is a branch's tombstone, and a live revision that replaces it comes with it."""
+    """True if this is a branch's tombstone that is stored together with a live revision replacing it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +59,18 @@ class ReceiveOptions:
     """The options for received revisions."""
 
     active: bool
-    """True if we requested the revisions, so that conflicts are accepted and resolved."""
+    """True if we have requested the revisions ourselves, so that conflicts are accepted and resolved."""
     deltas: bool = True
     resolvers: Resolvers | None = None
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
-    """Documents that the peer may read. Questions about others are answered as if they did not exist."""
+    """Documents that the peer may read. Other documents are treated as if they did not exist."""
     keeps: Callable[[str], bool] = lambda _: True
     purges_removed: bool = False
-    """True to purge a document locally that left the channels which we read at the peer."""
+    """True to purge a document here when it leaves the channels that we read at the peer."""
     prove_blobs: bool = False
-    """True if a peer must prove that it has a stored blob before its document may refer to it."""
+    """True if a pushed document may refer to a blob stored here only after the peer proves that it has it."""
     quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the peer's quota once the peer is known; None for no limit."""
 
@@ -82,7 +82,7 @@ class ReceivedRevision(msgspec.Struct):
     """
 
     event: RequestReceived | None
-    """The request to reply to; None for a revision that was requested by itself."""
+    """The request to reply to; None for a revision that was requested individually."""
     rev: Rev
     raw: bytes
     tickets: list[int] | None
@@ -91,9 +91,9 @@ class ReceivedRevision(msgspec.Struct):
     outcome: InsertOutcome | None = None
     error: MessageError | None = None
     end: "ReceivedRevision | None" = None
-    """The tombstone of the branch that this revision replaces, stored together with it or not at all."""
+    """The tombstone of the branch that this revision replaces. Either both are stored, or neither."""
     ended: "Callable[[MessageError | None], None] | None" = None
-    """Called when a revision that was requested by itself is stored, or with the reason why it is not."""
+    """Called when an individually requested revision is stored (with None), or with the error."""
 
 
 class RevisionWriter:
@@ -102,22 +102,22 @@ class RevisionWriter:
     def __init__(
         self, session: Session, database: Database, options: ReceiveOptions, echo: EchoSuppression | None
     ) -> None:
-        """Create the storing of revisions. Stored revisions are recorded in `echo`."""
+        """Create the storing of revisions. Stored revisions are recorded in `echo`, if it is given."""
         self._session, self._database = session, database
         self._options, self._echo = options, echo
 
     def objection_to_id(self, rev: Rev) -> MessageError | None:
-        """Return why a revision may not be stored whatever its body, or None if its id allows it."""
+        """Return the error for a revision that must not be stored whatever its body; None for others."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
         return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
 
     def is_allowed(self, arrived: ReceivedRevision) -> bool:
-        """Return True if a revision may be stored as far as known now. Otherwise set its error."""
+        """Return True if the rules now allow a revision to be stored. Otherwise set its error."""
         return arrived.is_removed or self._is_wanted(arrived)
 
     def hidden(self, document_ids: Iterable[str]) -> frozenset[str]:
-        """Return the ids among these whose documents the peer may not know to exist."""
+        """Return those of the ids whose existence must not be revealed to the peer."""
         readable = self._options.readable
         if readable.is_everything:
             return frozenset()
@@ -130,17 +130,17 @@ class RevisionWriter:
         return frozenset(hidden)
 
     def shows_base(self, base: Document) -> bool:
-        """Return True if the peer may read the base revision of its delta."""
+        """Return True if the peer may read the base revision of a delta that it has sent."""
         return self._options.readable.is_everything or self._options.readable.shows_revision(base)
 
     def store(self, arrivals: Sequence[ReceivedRevision]) -> list[tuple[str, Problem]]:
-        """Store the revisions, setting the outcome or the error of each.
+        """Store the revisions, and set the outcome or the error of each.
 
         Returns:
-            Documents whose conflict stays open, with the reason.
+            The ids of documents whose conflict remains open, each with the reason.
 
         Raises:
-            StoreError: nothing was stored.
+            StoreError: the store cannot be written.
         """
         contested: list[tuple[str, str | None]] = []
         with self._database.transaction():
@@ -176,7 +176,7 @@ class RevisionWriter:
             )
             try:
                 reason = options.rule(document)
-            except DocumentError as error:  # it read a malformed body
+            except DocumentError as error:  # the rule tried to decode a malformed body
                 arrived.error = MessageError(str(error))
                 return False
             if reason is not None:
@@ -186,9 +186,9 @@ class RevisionWriter:
         return True
 
     def _insert_new(self, wanted: list[ReceivedRevision]) -> bool:
-        """Store the revisions at once if all are new documents, which is the most frequent case.
+        """Store the revisions together if all are new documents, which is the most frequent case.
 
-        Returns False if they must be stored one by one.
+        Returns False, and stores nothing, if they must be stored one by one.
         """
         ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
         if not wanted or len(ids) < len(wanted):
@@ -256,7 +256,7 @@ class RevisionWriter:
             self._database.set_remote_revision(rev.id, remote, rev.revision)
 
     def _deletion(self, rev: Rev) -> str | None:
-        """Return the deletion that met a live branch, or was met by one, when this revision was stored."""
+        """Return the deletion that conflicts with a live branch now that this revision is stored; or None."""
         if rev.deleted:
             return rev.revision
         others = [leaf for leaf in self._database.leaves(rev.id) if leaf.rev != rev.revision]

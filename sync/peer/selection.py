@@ -29,22 +29,22 @@ class Stream:
 
     name: str
     holds: Callable[[str], bool]
-    """Function that returns True if a document belongs to it, by its id alone, without reading a body."""
+    """Function that returns True if the document with an id belongs to the stream, whatever its body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A selection of documents, by default all of them."""
+    """A selection of documents, by default all of them. All conditions must hold."""
 
     channels: frozenset[str] = frozenset()
-    """Channels of which a document must be in one; empty for all."""
+    """Channels, of which a document must be in at least one; empty for all documents."""
     document_ids: frozenset[str] = frozenset()
-    """Ids of documents; empty for all."""
+    """Ids of the documents; empty for all documents."""
     filter: DocumentFilter | None = None
     live_only: bool = False
     """True to exclude deleted documents."""
     within: frozenset[str] = field(default_factory=frozenset)
-    """Channels that the reader may see at all; empty for everything."""
+    """Channels that the reader may read, of which a document must be in at least one; empty for all."""
     stream: Stream | None = None
     """Stream that a document must belong to."""
 
@@ -80,12 +80,17 @@ class Selection:
         return True
 
     def has_lost(self, database: Database, change: model.DocumentChange, *, since: int) -> bool:
-        """Return True if a reader may have a document that `wants` no longer selects.
+        """Return True if a reader may still have a document that `wants` no longer selects.
 
-        That is a live document that left the reader's channels after `since`, the sequence up to which the
-        reader knows the changes. It is also a deleted one that was ever in these channels, as most deletions
-        list none. The channels of a deletion that came without its document are unknown. A reader that may
-        see everything is informed of it, because another vessel may have passed the document on.
+        This is so for a live document that left the reader's channels after the reader last read the feed.
+        It is also so for a deleted document that was ever in these channels, because most deletions list no
+        channels. If a deletion was received without the document, its channels are unknown. A reader without
+        `within` is then informed, because it may have received the document from another vessel.
+
+        Args:
+            database: the store.
+            change: the document's last change.
+            since: sequence up to which the reader knows all changes.
         """
         if self.live_only or not (self.channels or self.within):
             return False
@@ -114,11 +119,11 @@ class Selection:
         )
 
     def _meets(self, channels: frozenset[str]) -> bool:
-        """Return True if a document in these channels is selected by channel."""
+        """Return True if the conditions on channels hold for a document in these channels."""
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return `wants` for one document that a reader asks for; False if a filter fails."""
+        """Return True if a document that a reader requests is selected; False also if the filter raises."""
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:
@@ -126,7 +131,7 @@ class Selection:
             return False
 
     def shows_revision(self, document: Document) -> bool:
-        """Return True if a revision itself is selected by its own body, whatever the current revision."""
+        """Return True if a revision is selected by its own body, even if the current one is not."""
         if not self._is_about(document.id, deleted=document.deleted):
             return False
         if (self.channels or self.within) and not self._meets(channels(document)):
@@ -156,4 +161,4 @@ EVERYTHING: Final = Selection()
 
 
 class FilterError(Exception):
-    """The application's filter raised, so it is unknown what to send, and nothing is sent."""
+    """The application's filter raised an exception, so it is unknown which documents to send."""

@@ -1,4 +1,4 @@
-"""The outcome of each change to be sent: done, failed, or to be retried; and the peer's revisions."""
+"""The outcomes of the changes to be sent (done, failed, or to be retried), and the peer's known revisions."""
 
 from bisect import insort
 from collections import deque
@@ -21,14 +21,14 @@ CONFLICT: Final = 409
 _FAULT: Final = 500
 _TOO_MANY: Final = 429
 _HOLD_FOR: Final = 1.0
-"""Seconds until the peer's revisions are written to the store.
+"""Seconds for which the peer's new revisions are held in memory before they are written to the store.
 
-If they are lost, one delta less is sent, or one more question asked.
+If they are lost in a crash, a whole body is sent instead of a delta, or one more proposal is needed.
 """
 
 
 class _Failed(NamedTuple):
-    """A document that failed temporarily, by its newest change."""
+    """The newest change of a document that failed temporarily."""
 
     sequence: int
     revision: str
@@ -37,7 +37,7 @@ class _Failed(NamedTuple):
 
 
 class SendOutcomes:
-    """The outcomes of one feed: its progress, the ledger, and the peer's known revisions."""
+    """The outcomes of one feed's changes, and the peer's known revisions."""
 
     def __init__(
         self,
@@ -51,32 +51,38 @@ class SendOutcomes:
     ) -> None:
         """Create the outcomes.
 
-        `attempts` are the solutions tried for each revision, forgotten when it is done.
+        Args:
+            session: the session with the peer.
+            database: the store.
+            feed: the progress of the feed.
+            options: the options for sending.
+            ledger: the counts and events of the replication.
+            attempts: the solutions tried for each revision, whose record is removed when it is done.
         """
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
         self._later: deque[tuple[float, ChangeInFlight]] = deque()
-        """Changes to retry with their times, in chronological order."""
+        """Changes to retry, each with the time of the retry, in order of time."""
         self._failed_for_now: dict[str, _Failed] = {}
         """Temporary failures by document id."""
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
-        """Changes to propose again on this connection and their times, by document id, in order of time."""
+        """By document id, the time to propose a conflict again, and the change; in order of time."""
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer failed on each revision."""
         self._parts: dict[int, int] = {}
-        """Number of revisions not done, for changes announced by several revisions."""
+        """By sequence, the number of revisions that are not done, for changes that announce several."""
         self._held: dict[str, str] = {}
         self._held_since = 0.0
 
     def expect(self, parts: Mapping[int, int]) -> None:
         """Set the number of revisions announced for each change, by sequence.
 
-        A change is done when all are.
+        A change is complete when all its revisions are done.
         """
         self._parts.update({sequence: count for sequence, count in parts.items() if count > 1})
 
     def done(self, change: model.DocumentChange) -> None:
-        """Record that the peer has a change durably or does not want it, or that it was replaced."""
+        """Record that a change is done: the peer has it durably or does not want it, or it was replaced."""
         sequence = change.sequence
         self._attempts.forget(change.id, change.rev)
         self._forget_failed(change)
@@ -100,10 +106,10 @@ class SendOutcomes:
         self._tell(change, Problem(Domain.WEBSOCKET, status, text))
 
     def failed_until_next(self, change: model.DocumentChange, status: int, text: str) -> None:
-        """Report a failure that somebody must resolve, once as long as it stays the same.
+        """Report a failure that a person must resolve. It is reported once while the reason stays the same.
 
-        A continuous replication retries it on this connection after a while (`conflicts_due`). In any case
-        the next replication does.
+        A continuous replication retries the change later on this connection (`conflicts_due`). The next
+        replication retries it in any case.
         """
         problem = Problem(Domain.WEBSOCKET, status, text)
         if self._fail_for_now(change, problem):
@@ -115,9 +121,9 @@ class SendOutcomes:
             self._conflicts[change.id] = (self._session.clock() + limits.RETRY_CONFLICT, change)
 
     def failed_transiently(self, sending: ChangeInFlight, status: int, reason: str) -> None:
-        """Report a temporary failure, to be retried here or by the next replication.
+        """Report a temporary failure, to be retried on this connection or by the next replication.
 
-        The checkpoint does not include the change.
+        The checkpoint does not pass the change.
         """
         change = sending.change
         text = f"{change.id}: {reason or 'the peer cannot accept it now'}"
@@ -134,7 +140,7 @@ class SendOutcomes:
             self._fail_for_now(change, problem)
 
     def _is_hopeless(self, change: model.DocumentChange) -> bool:
-        """Count another failure of the peer on a revision. Return True if the revision is given up."""
+        """Count one more failure of the peer on a revision. Return True if it is not retried any more."""
         if self._ledger.failed is None or not self._options.continuous:
             return False
         faults = self._faults.pop((change.id, change.rev), 0) + 1
@@ -145,21 +151,21 @@ class SendOutcomes:
         return faults >= limits.FAULTS_MOST
 
     def refused(self, changes: list[model.DocumentChange], status: int, text: str) -> None:
-        """Report changes that are not accepted now, and are left for the next replication."""
+        """Report changes that the peer does not accept now, and leave them to the next replication."""
         for change in changes:
             problem = Problem(Domain.WEBSOCKET, status, f"{change.id}: {text}")
             self._tell(change, problem, is_transient=True)
             self._fail_for_now(change, problem)
 
     def _fail_for_now(self, change: model.DocumentChange, problem: Problem) -> bool:
-        """Leave a change for the next replication. Return True if it failed for the same reason before."""
+        """Leave a change to the next replication. Return True if it has failed for the same reason before."""
         failed = _Failed(change.sequence, change.rev, problem)
         is_same = self._failed_for_now.get(change.id) == failed
         self._failed_for_now[change.id] = failed
         return is_same
 
     def _forget_failed(self, change: model.DocumentChange) -> None:
-        """Forget that a document failed by this change, or by an earlier one that this change replaces."""
+        """Forget the failure of this change, or of an earlier change of the same document."""
         failed = self._failed_for_now.get(change.id)
         if failed is None or failed.sequence > change.sequence:
             return
@@ -183,11 +189,11 @@ class SendOutcomes:
 
     @property
     def has_retries(self) -> bool:
-        """True if something will be retried on this connection."""
+        """True if any document will be retried on this connection."""
         return bool(self._later)
 
     def due(self) -> list[ChangeInFlight]:
-        """Return the changes to retry now, and remove them."""
+        """Return the changes whose time to retry has come, and remove them from the queue."""
         now = self._session.clock() if self._later else 0.0
         due = []
         while self._later and self._later[0][0] <= now:
@@ -197,9 +203,10 @@ class SendOutcomes:
         return due
 
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
-        """Return up to `most` changes refused as conflicts that are to be proposed again now.
+        """Return up to `most` changes that were refused as conflicts and are to be proposed again now.
 
-        Changes that were replaced in the meantime are done, because their replacements come with the feed.
+        Changes that were replaced in the meantime are recorded as done, because the feed brings their
+        replacements.
         """
         now = self._session.clock() if self._conflicts else 0.0
         changes: list[model.DocumentChange] = []
@@ -227,7 +234,7 @@ class SendOutcomes:
 
     @property
     def conflicts_deadline(self) -> float | None:
-        """Time from which `conflicts_due` returns something; None if nothing is waiting."""
+        """Time at which `conflicts_due` returns the next change; None if nothing is waiting."""
         return next((due for due, _ in self._conflicts.values()), None)
 
     @property
@@ -255,7 +262,7 @@ class SendOutcomes:
         return known
 
     def settle_if_due(self) -> None:
-        """Write the peer's revisions to the store if it is time."""
+        """Write the peer's known revisions to the store if there are many, or if the oldest has waited."""
         if self._held and (
             len(self._held) >= limits.BATCH or self._session.clock() >= self._held_since + _HOLD_FOR
         ):

@@ -1,10 +1,10 @@
-"""Sending of local changes: the feed of changes, proposed or announced, and the wanted revisions.
+"""Sending of local changes: proposing or announcing the feed of changes, and sending the wanted revisions.
 
     feed ──lists──► changes / proposeChanges ──replies──► wanted ──► rev ──replies──► done
 
-The active peer pushes by proposing, and the passive one serves a subscription by announcing. A change is done
-when the other side has it durably, or does not want it, and only then does the feed's progress include it.
-`deliveries` sends the revisions themselves, and `send_outcomes` records the results.
+The active peer proposes its changes. The passive peer announces its changes to a subscriber. A change is done
+when the other side has stored it durably or does not want it. Only then does it count as complete in the
+feed's progress. `deliveries` sends the revisions, and `send_outcomes` records the results.
 """
 
 from collections import Counter, deque
@@ -48,9 +48,9 @@ from .sender_types import (
 
 _FORBIDDEN: Final = 403
 _ID: Final = 150
-"""Bytes of a document's id in a set."""
+"""Approximate bytes of memory for a document's id in a set."""
 _OFFER: Final = 50
-"""Maximum number of failed documents in one list, as each is read completely to be offered."""
+"""Maximum number of failed documents offered in one list, because each must be read completely."""
 
 
 class FeedSender:
@@ -82,25 +82,25 @@ class FeedSender:
         self._options, self._echo = options, echo
         self._scanned = since
         self._told_through = since
-        """Local sequence up to which all changes were announced to the peer.
+        """Local sequence at which the feed was last read to its end, so that all changes were announced.
 
-        Between this and `_scanned`, a change may have been skipped because its document had a newer one.
+        Between this sequence and `_scanned`, the feed may lack a change because its document has a newer one.
         """
         self.refused: Problem | None = None
-        """Reason why nothing is pushed any longer, while the rest of the replication continues."""
+        """Reason why nothing is pushed any more, while the pull continues; None while changes are pushed."""
         self._woken = True
         self._told_all = False
         self._has_paused = False
         """True if the feed was read only in part in this turn."""
         self._lists = 0
         self._offered: dict[str, None] = {}
-        """Documents that failed before and are to be proposed again."""
+        """Ids of documents that failed before and are to be proposed again."""
         self._proposals: deque[OfferedChange] = deque()
-        """Offers to be made again in another way."""
+        """Changes to be proposed again in another way."""
         self._echoed: model.DocumentChange | None = None
-        """The last change of a scan that came from the peer itself."""
+        """The last change in a scan that came from the peer itself."""
         self._place: tuple[float, model.DocumentChange] | None = None
-        """Such a change to announce and its time, so that the peer's position in our feed advances."""
+        """Time at which to announce such a change, and the change, to advance the peer's position."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
         self._outcomes = SendOutcomes(
             session, database, feed, options=options, ledger=ledger, attempts=attempts
@@ -133,19 +133,19 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of the other side's selection of documents."""
+        """Bytes held in memory for the selection of documents that the other side has sent."""
         return _ID * len(self._options.selection.document_ids)
 
     @property
     def is_idle(self) -> bool:
-        """True if everything known here is done or failed."""
+        """True if all changes of the store are done or have failed."""
         waits = self._woken or self._offered or self._lists or self._proposals
         open_here = waits or self._contests.asking or self._outcomes.has_retries
         return not open_here and self._deliveries.is_idle
 
     @property
     def behind(self) -> int:
-        """Maximum number of changes that the other side may not have yet; 0 only if there are none."""
+        """Upper bound of the number of changes that the other side does not have; 0 only if it has all."""
         unread = max(0, self._database.last_sequence - self._scanned)
         lists = self._lists + len(self._offered) + len(self._proposals) + self._contests.asking
         failed = self._outcomes.failed_for_now
@@ -176,7 +176,7 @@ class FeedSender:
     def pump(self) -> None:
         """Send what may be sent now."""
         if self.refused is not None:
-            self._echo.clear()  # nothing will be sent, so nothing must be skipped
+            self._echo.clear()  # nothing will be sent, so there is nothing to skip
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
         self.propose_again()
         self._deliveries.pump()
@@ -201,11 +201,11 @@ class FeedSender:
         self._outcomes.settle_if_due()
 
     def offer(self, document_ids: Iterable[str]) -> None:
-        """Propose documents again, after the feed, that the peer refused before and may accept now."""
+        """Propose documents again that the peer has refused before, after the changes in the feed."""
         self._offered |= dict.fromkeys(document_ids)
 
     def cannot_pull(self, problem: Problem) -> None:
-        """Record that the peer allows no pull, which could resolve conflicts, so that each conflict fails."""
+        """Record that the peer allows no pull, so that conflicts cannot be resolved and fail."""
         self._options = replace(self._options, inquirer=None)
         self._contests.give_up(self._options, problem)
 
@@ -217,7 +217,7 @@ class FeedSender:
 
     def _scan(self) -> None:
         database, options = self._database, self._options
-        last = database.last_sequence  # before reading, since later changes have higher ones
+        last = database.last_sequence  # read first, so that no change up to it can be missing below
         changes = database.changes(self._scanned, limit=options.batch)
         if len(changes) < options.batch:
             self._woken = False
@@ -259,7 +259,7 @@ class FeedSender:
                 self._announce([self._offer(change) for change in changes])
 
     def _to_offer(self, document_id: str) -> model.DocumentChange | None:
-        """Return the document's current revision, or None if there is nothing to offer."""
+        """Return the change to offer for a document that failed before; None if there is nothing to offer."""
         document = self._database.get(document_id)
         if document is None or not self._options.selection.shows(
             self._database, document_id, deleted=document.deleted
@@ -267,7 +267,7 @@ class FeedSender:
             self._ledger.settled(Direction.PUSH, document_id)
             return None
         if not self._feed.is_complete(document.sequence):
-            return None  # it has changed, and comes with the feed
+            return None  # it has changed, and the feed brings the change
         return model.DocumentChange(
             document.sequence,
             document.id,
@@ -279,17 +279,21 @@ class FeedSender:
 
     def _tell_all(self) -> None:
         if self._options.insists and self._lists:
-            return  # An active Sync Gateway disconnects at once, although it has not read the lists before.
+            return  # An active Sync Gateway would disconnect at once, before it has processed the lists.
         self._told_all = True
         if self._options.selection.live_only:
-            # Later deletions are of documents that the peer already has at that point.
+            # From now on, a deleted document is one that the peer has, so deletions must be announced.
             self._options = replace(
                 self._options, selection=replace(self._options.selection, live_only=False)
             )
         self._session.request(Changes((), self._session.collection, insists=self._options.insists).encode())
 
     def _to_send(self, change: model.DocumentChange) -> list[model.DocumentChange]:
-        """Return what to announce for a change: the current revision, and tombstones if it is deleted."""
+        """Return the changes to announce for a change in the feed.
+
+        They are the current revision, and for a deletion also the tombstones of the other branches. The list
+        is empty if the change is not selected or came from the peer.
+        """
         if self._feed.is_complete(change.sequence):
             return []
         is_echo = bool(self._echo) and self._echo.take(change.id) == change.rev
@@ -311,18 +315,21 @@ class FeedSender:
         return tombstones if is_echo else [*tombstones, change]
 
     def _other_ends(self, change: model.DocumentChange) -> list[model.DocumentChange]:
-        """Return the deletions of a deleted document that are not its current revision.
+        """Return the tombstones of a deleted document, except its current revision.
 
-        The peer may know the current one as the tombstone of a branch that lost long ago, and see the
-        document alive on another branch. The tombstone of that branch is one of these.
+        The peer may know the current revision as the tombstone of a branch that lost long ago, and have a
+        live revision on another branch. The tombstone of that branch is then among the returned ones.
         """
         ends = self._database.leaves(change.id)
         if not ends or ends[0].rev != change.rev:
-            return []  # it has changed in the meantime, and comes later in the feed
+            return []  # it has changed in the meantime, and the feed brings the change later
         return [replace(change, rev=end.rev, size=len(end.raw)) for end in ends[1:] if end.deleted]
 
     def _move_past_echoes(self, pending: list[model.DocumentChange]) -> None:
-        """Announce the last change that came from the peer if no other follows, to advance its position."""
+        """Arrange to announce the last change that came from the peer, if no other change follows it.
+
+        This advances the peer's position in our feed.
+        """
         echoed = self._echoed
         if echoed is None or (pending and pending[-1].sequence >= echoed.sequence):
             self._place = None if pending else self._place
@@ -378,9 +385,9 @@ class FeedSender:
             )
 
     def _offer(self, change: model.DocumentChange) -> OfferedChange:
-        """Make the offer of a change, based on an ancestor that the peer is known to have.
+        """Return an offer of a change whose parent is an ancestor that the peer is known to have.
 
-        Without one, the parent is a guess, which the peer corrects if it is wrong.
+        If no such ancestor is known, the parent is a guess. If it is wrong, the peer reports its revision.
         """
         if not self._options.proposes or revisions.generation(change.rev) == 1:
             return OfferedChange(change)
@@ -394,9 +401,9 @@ class FeedSender:
         return OfferedChange(change, revision.history[0], is_guess=True)
 
     def _offer_again(self, due: list[model.DocumentChange]) -> None:
-        """Offer changes again that were not accepted for a while.
+        """Offer changes again whose time to retry has come.
 
-        They are not sent without an offer: Couchbase Lite would disconnect.
+        They are not sent without an offer, because Couchbase Lite would disconnect.
         """
         if self.refused is not None:
             return
@@ -409,10 +416,9 @@ class FeedSender:
             self._announce(offers)
 
     def propose_again(self) -> None:
-        """Propose changes in another way, and conflicts again that have waited for a while.
+        """Propose refused changes in another way, and retry the conflicts whose time has come.
 
-        No more lists are in flight for that than for the feed, as a peer disconnects from one that sends many
-        without waiting.
+        The limit of lists in flight applies here too, because a peer disconnects if too many arrive at once.
         """
         while self._proposals and self._lists < limits.LISTS_AWAITING:
             most = min(len(self._proposals), self._options.batch)
@@ -432,7 +438,7 @@ class FeedSender:
         self._proposals.append(offer)
 
     def _follow(self, following: ChangeInFlight) -> None:
-        """Propose the replacement of a branch whose tombstone the peer has just accepted."""
+        """Propose the revision that replaces a branch, after the peer has stored the branch's tombstone."""
         parent = following.ancestors[0] if following.ancestors else None
         self._propose(OfferedChange(following.change, parent, plan=following))
 
@@ -483,12 +489,12 @@ class FeedSender:
                 self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
 
     def _withhold(self, change: model.DocumentChange) -> None:
-        """Answer a peer that asks for a revision which it may not read; otherwise it would wait for it."""
+        """Inform the peer that a requested revision will not be sent, so that it does not wait for it."""
         norev = NoRev(change.id, change.rev, str(change.sequence), collection=self._session.collection)
         self._session.request(norev.encode())
 
     def _list_refused(self, reply: ErrorReceived, offers: list[OfferedChange]) -> None:
-        """Handle a refused list, of which nothing is done. If we may not write, the pull continues."""
+        """Handle the refusal of a whole list. If we lack the right to write, the pull continues."""
         failure = Failure.decode(reply)
         text = failure.text or str(failure.code)
         status = failure.status or failure.code
@@ -508,10 +514,10 @@ class FeedSender:
             self._session.end(problem)
 
     def tell_again(self, document_id: str) -> None:
-        """Propose the current revision again to a peer on a branch that was closed here."""
+        """Propose a document's current revision again, as the peer is on a branch that was closed here."""
         document = self._database.get(document_id)
         if document is None or self.refused is not None or not self._feed.is_complete(document.sequence):
-            return  # it will be or is being proposed anyway
+            return  # nothing can be pushed, or the current revision is still to be proposed anyway
         if self._options.selection.shows(self._database, document_id, deleted=document.deleted):
             self._ledger.progress.total += 1
             self._feed.reopen(document.sequence)
@@ -528,5 +534,5 @@ class FeedSender:
 
 
 def _main(sending: ChangeInFlight) -> model.DocumentChange:
-    """Return the change for which a tombstone is sent first, or else the change itself."""
+    """Return the change to be sent after this one if this is a branch's tombstone, or else this one."""
     return sending.change if sending.then is None else sending.then.change

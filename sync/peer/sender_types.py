@@ -24,38 +24,41 @@ class MissingRevisionSource(Protocol):
         answered: Callable[[str | None], None],
         failed: Callable[[Failure], None],
     ) -> None:
-        """Obtain the revision that the peer has of a document; None if it has not said which.
+        """Obtain the peer's revision of a document.
 
-        `answered` is called with the revision when it is stored, `failed` with the reason why it cannot be
-        had.
+        Args:
+            document_id: the document's id.
+            revision: the peer's revision; None if the peer has not reported it.
+            answered: called with the revision once it is stored here.
+            failed: called with the reason if it cannot be obtained.
         """
 
     def forget(self, document_id: str) -> None:
         """Allow a document to be requested again."""
 
     def give_up(self, failure: Failure) -> None:
-        """Call `failed` with this reason for everything that waits, and for all later requests."""
+        """Fail all waiting requests, and all later ones, with this reason."""
 
 
 Acknowledged = Callable[[model.DocumentChange], None]
-"""Called for each change that the peer has confirmed, whether just accepted or known before."""
+"""Called for each change that the peer has confirmed, even if the peer had it already."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRemoval(model.DocumentChange):
-    """A change by which a document left what the peer reads: announced to the peer without a revision."""
+    """A change by which a document left the peer's channels. It is announced without sending a revision."""
 
     @classmethod
     def of(cls, change: model.DocumentChange) -> "ChannelRemoval":
-        """Return the departure that the feed announces with this change."""
+        """Return the removal for a change in the feed."""
         return cls(change.sequence, change.id, change.rev, change.deleted, change.conflicted, size=0)
 
 
 def removal_flags(change: model.DocumentChange) -> RemovalFlags:
-    """Return how the document of a change is gone, as announced to a peer.
+    """Return the flags with which a change is announced to a peer.
 
-    A tombstone is announced as a plain one even if it has left the channels too, so that every peer accepts
-    it.
+    A tombstone is announced only as deleted, even if the document has left the peer's channels too, so that
+    every peer accepts it.
     """
     if isinstance(change, ChannelRemoval):
         return RemovalFlags.REMOVED
@@ -69,7 +72,7 @@ class FeedProgress(Protocol):
         """Return True if a change need not be sent."""
 
     def scanned(self, through: int, pending: "list[int]") -> None:
-        """Record how far the feed was read, and which new changes are to be sent."""
+        """Record the sequence up to which the feed was read, and the changes in that part to be sent."""
 
     def complete(self, sequence: int) -> None:
         """Record that a change is done."""
@@ -89,50 +92,50 @@ class SendOptions:
     batch: int = limits.BATCH
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
-    """Function that returns True for documents of which the peer's revision is recorded.
+    """Function that returns True for document ids for which the peer's revision is recorded.
 
-    That excludes documents that never change.
+    It returns False for documents that never change.
     """
     is_gateway: bool = False
     """True if the peer is a Sync Gateway, which accepts a branch's tombstone only before its successor."""
     insists: bool = False
     """True if the peer is a Sync Gateway that accepts only insisting lists of changes; see `Changes`."""
     inquirer: MissingRevisionSource | None = None
-    """Obtains the peer's revision of a document, as the same replication pulls and resolves conflicts."""
+    """Obtains the peer's revision of a document; None unless the same replication also pulls."""
     acknowledged: Acknowledged | None = None
     blobs: BlobAccess | None = None
-    """Records each body in flight, which may refer to blobs."""
+    """Is told of each body in flight, which gives the peer access to its blobs."""
     tells_departures: bool = False
     """True if the peer wants announcements of documents that have left what it reads."""
 
     @property
     def may_be_pulled(self) -> bool:
-        """True if the same replication pulls."""
+        """True if the same replication also pulls."""
         return self.inquirer is not None
 
 
 class ChangeInFlight(msgspec.Struct, gc=False):
-    """A change in flight."""
+    """A change that the peer has accepted for sending, with the way in which to send it."""
 
     change: model.DocumentChange
     ancestors: tuple[str, ...] = ()
     """Ancestors known to be at the peer, nearest first."""
     is_guess: bool = False
-    """True if the peer only accepted the change as a successor of its ancestor, or has nothing of it."""
+    """True if the peer may not have the ancestor, although it accepted the change as its successor."""
     as_delta: bool = True
     attempts: int = 0
     size: int = 0
     then: "ChangeInFlight | None" = None
-    """The change to propose once this one, a branch's tombstone, has arrived."""
+    """The change to propose after this one, which is a branch's tombstone, has arrived at the peer."""
     forks: frozenset[str] = frozenset()
-    """Ancestors that a revision shares with a branch that was closed at the peer.
+    """Ancestors that the revision shares with a branch that was closed at the peer.
 
-    They are left out of its history, so that a Sync Gateway accepts it as a branch of its own.
+    They are left out of its history, so that a Sync Gateway accepts it as a separate branch.
     """
     onto: str | None = None
-    """The peer's revision on another line that this one replaces, and in which its history must end."""
+    """The peer's revision on another branch, which this one replaces. The history sent ends with it."""
     blobs: tuple[str, ...] = ()
-    """Digests of its blobs, while it is in flight to a peer that may not read everything."""
+    """Digests of the revision's blobs, while it is in flight to a peer with limited access."""
     closes: tuple[str, ...] = ()
     """The tombstone that closed the peer's branch here, and its ancestors down to the peer's revision.
 
@@ -145,11 +148,11 @@ class OfferedChange(msgspec.Struct, gc=False):
 
     change: model.DocumentChange
     parent: str | None = None
-    """The revision that it is proposed to follow."""
+    """The revision that the proposed one follows; None for the first revision of a document."""
     is_guess: bool = False
-    """True if the peer is not known to have that revision."""
+    """True if the peer is not known to have that parent."""
     plan: ChangeInFlight | None = None
-    """The way to send it if accepted; None for the usual way."""
+    """The way in which to send the change if it is accepted; None for the usual way."""
 
     def sending(self) -> ChangeInFlight:
         """Return the change to send, now that the peer accepts it."""

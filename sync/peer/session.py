@@ -1,7 +1,8 @@
 """A connection between two peers: dispatch of requests and replies, and the end of the connection.
 
-Sans-I/O: frames go in with `receive`, and are pulled out with `next_frame`. A session does not know which
-side is active, nor what a revision is. Whatever ends it is its `problem`; nothing is raised to its owner.
+This module does no I/O: its owner passes in frames with `receive`, and gets frames with `next_frame`. A
+session does not know which side is active, nor what a revision is. If an error ends a session, the session
+records it as `problem`, and raises nothing to its owner.
 """
 
 import logging
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
-"""Called with the reply to a request, and with the value given when it was sent."""
+"""Called with the reply to a request, and with the value that was passed to `Session.request`."""
 R = TypeVar("R")
 
 _SERVICE_UNAVAILABLE: Final = 503
@@ -52,9 +53,9 @@ _POLICY: Final = 1008
 _NOT_FOUND: Final = 404
 _TOO_LARGE: Final = 413
 _AHEAD: Final = 64
-"""Bytes of a number in a set."""
+"""Approximate bytes of memory for a number in a set."""
 _EMPTY: Final = b"{}"
-"""Substitute for a body that is too large to be processed."""
+"""Body that replaces one that is too large to be processed."""
 
 
 class Session:
@@ -67,7 +68,13 @@ class Session:
         limits: blip.ConnectionLimits | None = None,
         message_limits: MessageLimits = messages.DEFAULT,
     ) -> None:
-        """Create a session. `clock` returns monotonic seconds."""
+        """Create a session.
+
+        Args:
+            clock: returns monotonic seconds.
+            limits: the limits of BLIP messages; None for the defaults.
+            message_limits: the limits of replication messages.
+        """
         self.connection: Final = BlipConnection(limits)
         self.clock: Final = clock
         self.limits: Final = message_limits
@@ -75,28 +82,28 @@ class Session:
         """The problem that ended the session; None after a normal end."""
         self.is_over = False
         self.collection: int | None = None
-        """Index by which messages name the collection; None if there is none."""
+        """Index by which messages name the collection; None if they name none."""
         self.remote: str | None = None
         """Name under which the peer's revisions are recorded; None to record none."""
         self.received = 0
-        """Bytes of received frames."""
+        """Total size in bytes of the frames received."""
         self.work: Final = Work(clock)
-        """Long-running jobs, and the limit of such work for the peer."""
+        """Long-running jobs, with the limit of such work for the peer."""
         self.nudge: Callable[[], None] = _nothing
-        """Function that requests a turn for the peer soon; set by the owner."""
+        """Function that requests another turn soon; set by the owner."""
         self.until = math.inf
         """Time of `clock` at which work is to be interrupted; set by the owner."""
         self.is_interrupted = False
-        """True if work was left undone because the time was up; the owner then gives another turn."""
+        """True if work was interrupted at `until`; the owner then gives another turn."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
         self._came_through = 0
-        """Number up to which all requests of the peer have arrived."""
+        """Number of the peer's last request up to which all its requests have arrived."""
         self._came_ahead: set[int] = set()
-        """Numbers of later requests that have arrived."""
+        """Numbers of requests after that one which have already arrived."""
 
     # Outgoing requests
 
@@ -114,7 +121,7 @@ class Session:
             message: the encoded request.
             answered: called with the reply.
             context: value passed to `answered`.
-            part: called with pieces of the reply's body as they arrive.
+            part: called with each piece of the reply's body as it arrives; None to get the body at the end.
         """
         if self.is_over:
             return
@@ -132,24 +139,24 @@ class Session:
             self._parts[number] = part
 
     def ask_for_collections(self, message: GetCollections, answered: Answered, context: Any) -> None:
-        """Send the request after which all messages of the connection name a collection."""
+        """Send getCollections, after which all messages on the connection must name a collection."""
         self._addressing.admit(message)
         self.request(message.encode(), answered, context)
 
     def forgo_collections(self) -> None:
-        """Continue without naming collections, because the peer does not support them."""
+        """Continue without collections, because the peer does not support them."""
         self._addressing = Addressing()
 
     # Incoming requests
 
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
-        """Set the handler for requests of a kind. It may raise MessageError and StoreError."""
+        """Set the handler for requests of a kind. The handler may raise MessageError and StoreError."""
         self._handlers[kind] = handler
 
     def is_in_order(self, event: RequestReceived) -> bool:
         """Return True if all requests that the peer began before this one have arrived.
 
-        A short request overtakes long ones, which take several frames.
+        A short request may arrive before a long one that was begun earlier and takes several frames.
         """
         return event.number <= self._came_through
 
@@ -171,13 +178,13 @@ class Session:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for the peer: messages that are arriving, or queued for it."""
+        """Bytes held in memory for the peer: incomplete messages, and messages queued for sending."""
         return self.connection.bytes_held + _AHEAD * len(self._came_ahead)
 
     # Time
 
     def has_time(self) -> bool:
-        """Return True if work may continue. If not, record that some was left undone."""
+        """Return True before `until`. Otherwise set `is_interrupted` and return False."""
         if self.clock() < self.until:
             return True
         self.is_interrupted = True
@@ -186,10 +193,11 @@ class Session:
     # Frames
 
     def receive(self, frames: Sequence[bytes]) -> int:
-        """Process frames, and everything that follows from them, until the time is up.
+        """Process frames, and the messages that they complete, until the time is up.
 
         Returns:
-            The number of frames processed. Pass the others again, and `[]` if a frame was interrupted.
+            The number of frames processed. Pass the other frames again. If the last frame was interrupted,
+            call this with `[]` to continue.
         """
         taken = 0
         try:
@@ -207,7 +215,7 @@ class Session:
         except ViolationError as error:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
-            # An invalid reply: it cannot be refused.
+            # A reply is invalid, and the protocol has no way to refuse a reply.
             self.end(Problem(Domain.WEBSOCKET, error.code, f"invalid reply: {error.text}"))
         except StoreError as error:
             self.fail(error)
@@ -218,14 +226,14 @@ class Session:
         return len(frames) if self.is_over else taken
 
     def _finish_frame(self) -> None:
-        """Process the rest of a frame that inflates to much data, as long as there is time."""
+        """Continue to inflate and process a large compressed frame, until the time is up."""
         connection = self.connection
         while connection.is_amid and self.has_time():
             for event in connection.go_on():
                 self._happened(event)
 
     def next_frame(self) -> bytes | None:
-        """Return the next frame to write, or None."""
+        """Return the next frame to write; None if there is none."""
         if self.is_over:
             return None
         try:
@@ -237,7 +245,7 @@ class Session:
     # The end
 
     def end(self, problem: Problem | None = None) -> None:
-        """End the session, forgetting all pending replies."""
+        """End the session. Replies that are still pending are never processed."""
         if self.is_over:
             return
         self.is_over, self.problem = True, problem
@@ -253,7 +261,7 @@ class Session:
         self._at_end.append(let_go)
 
     def fail(self, error: StoreError) -> None:
-        """End the session because of an error of our store."""
+        """End the session because our store has raised an error."""
         self.end(
             Problem(Domain.STORE, _SERVICE_UNAVAILABLE if isinstance(error, BusyError) else 0, str(error))
         )

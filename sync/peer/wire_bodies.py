@@ -1,10 +1,10 @@
 """Differences of a document's body between the store and the wire: blobs, and reserved keys.
 
-In the store a body has its blobs where the application put them. Under `_attachments` it has only attachments
-that are not blobs of the body, because they were made over Sync Gateway's REST interface. No other key begins
-with `_`. A peer that does not support blobs is shown the blobs under `_attachments` as well. From received
-bodies, attachments that represent blobs are removed, and so are all other keys that begin with `_`. Most
-bodies have no such keys and no blobs, and are passed on unparsed and unchanged.
+A stored body contains its blobs where the application put them. Its key `_attachments` has only attachments
+made through Sync Gateway's REST interface, which are not blobs within the body. No other key begins with `_`.
+In a body sent to a peer that does not support blobs, `_attachments` also represents the body's blobs. From
+received bodies, such representations are removed, and so are all other keys that begin with `_`. Most bodies
+have neither blobs nor such keys, and are passed on unchanged without parsing.
 """
 
 import itertools
@@ -19,16 +19,16 @@ from sync.store import attachments
 from sync.store.bodies import ATTACHMENTS, DEPTH_LIMIT, is_digest
 
 PATH_LIMIT: Final = 512
-"""Maximum characters of the path to a blob. A blob with a longer path is not shown as an attachment."""
+"""Maximum characters of the path to a blob. A blob with a longer path is not sent as an attachment."""
 
 _STAND_IN: Final = "blob_"
 _CONTENT: Final = frozenset({"data", "follows"})
 """Fields of an attachment that is sent with its content, not by digest."""
 _ESCAPED: Final = b"\\u00"
-"""Text in every body in which an escaped ASCII character could hide a key from a plain search."""
+"""Text that occurs in every body in which a key is hidden from a search by an escaped ASCII character."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
-"""The path to a value from its end: the container's own link, and the key or index in it."""
+"""The path to a value: the path of its container, and the key or index within it; None for the body."""
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -38,14 +38,14 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
     """A description of a blob that a body refers to."""
 
     length: int | None
-    """Size in bytes according to the body; None if it is missing or invalid."""
+    """Size in bytes as stated in the body; None if it is missing or invalid."""
     content_type: str | None
     path: str
-    """JSON pointer (RFC 6901) of the first reference in the body; empty beyond PATH_LIMIT."""
+    """JSON pointer (RFC 6901) to the first reference in the body; empty if longer than PATH_LIMIT."""
 
     @property
     def is_compressible(self) -> bool:
-        """True if it may be worth compressing, by its type."""
+        """True if the content type suggests that compression makes the blob smaller."""
         kind = (self.content_type or "").lower()
         if kind.startswith("text/") or any(part in kind for part in ("json", "xml", "html", "yaml")):
             return True
@@ -59,18 +59,18 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
     raw: bytes
     removed: bool = False
-    """True if the document has left every channel that we may read; then this is not its body."""
+    """True if the document has left all channels that we may read. Then `raw` is not the document's body."""
     blobs: dict[str, BlobInfo] = {}
     """All blobs that the body refers to, by digest."""
 
 
 def may_hold_blobs(raw: bytes) -> bool:
-    """Return True if a body may refer to blobs. True for every body that does."""
+    """Return False if a body certainly refers to no blobs. This is a fast search without parsing."""
     return (b'"@type"' in raw and b'"blob"' in raw) or attachments.MARK in raw or _ESCAPED in raw
 
 
 def blobs_in(body: object) -> dict[str, BlobInfo]:
-    """Return the blobs that a decoded body refers to, by digest. The body may contain anything."""
+    """Return the blobs that a decoded body refers to, by digest. The body may be any JSON value."""
     blobs: dict[str, BlobInfo] = {}
     for path, blob in itertools.chain(_blobs(body), _attached(body)):
         if blob["digest"] not in blobs:
@@ -83,12 +83,13 @@ def blobs_in(body: object) -> dict[str, BlobInfo]:
 
 
 def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
-    """Return a body for a peer that does not support blobs, which are also shown under `_attachments`.
+    """Return the form of a stored body for a peer that does not support blobs.
 
-    Every attachment is given this revision, so that a peer that lacks it asks for it.
+    The body's blobs are added to `_attachments`. Each attachment is marked as new in this revision, so that
+    the peer requests any that it lacks.
 
     Args:
-        raw: a body of the store.
+        raw: the stored body.
         revpos: generation of the revision.
 
     Raises:
@@ -111,11 +112,11 @@ def to_gateway(raw: bytes, revpos: int = 1) -> bytes:
 
 
 def delta_base(raw: bytes, delta: bytes) -> bytes:
-    """Return the body to which a delta from a peer applies.
+    """Return the body to which a received delta must be applied.
 
-    That is the stored body `raw`, or the form shown to a peer that does not support blobs. The delta tells
-    which: only such a peer changes an attachment that represents a blob. The result of applying it goes
-    through `from_peer` like any other body.
+    This is either the stored body `raw`, or its form for a peer that does not support blobs. The delta shows
+    which: only such a peer changes an attachment that represents a blob. Pass the result of applying the
+    delta to `from_peer`, like any received body.
 
     Raises:
         MessageError: the delta is not JSON.
@@ -138,10 +139,10 @@ def delta_base(raw: bytes, delta: bytes) -> bytes:
 def from_peer(raw: bytes) -> Incoming:
     """Convert a received body, or the result of a delta, to the form of the store.
 
-    Entries of `_attachments` that represent blobs of the body are removed. If such an entry has another
-    digest, it was changed by a peer that does not support blobs, and the blob gets that digest. Other entries
-    stay if they have a digest, because nothing else refers to them. Other reserved keys are removed. The rest
-    is not checked here: the store does that.
+    Entries in `_attachments` that represent blobs of the body are removed. If such an entry has a different
+    digest from the blob, a peer that does not support blobs has changed it, and the blob gets the new digest.
+    Other entries with a digest are kept, because nothing else refers to their blobs. Other reserved keys are
+    removed. The store validates the rest of the body.
 
     Raises:
         MessageError: the body is not a JSON object.
@@ -182,7 +183,7 @@ def _is_blob(value: object) -> bool:
 
 
 def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield JSON pointer and entry of each attachment that is not a blob of the body."""
+    """Yield the JSON pointer and the entry of each attachment that has a digest."""
     if isinstance(body, dict):
         for name, entry in attachments.attachments_of(body).items():
             if isinstance(entry, dict) and is_digest(entry.get("digest")):
@@ -190,10 +191,10 @@ def _attached(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield JSON pointer and dictionary of each blob in the order of the body, without nested blobs.
+    """Yield the JSON pointer and the dictionary of each blob, in the order of the body.
 
-    A pointer beyond PATH_LIMIT is empty, because long keys over many blobs would make much data out of
-    little.
+    Blobs within blobs are skipped. A pointer longer than PATH_LIMIT is empty. Otherwise a small body with a
+    long key above many blobs would produce very much data.
     """
     waiting: list[tuple[_Link, int, Any]] = [(None, 0, body)]
     while waiting:
@@ -224,10 +225,14 @@ def _pointer(link: "_Link") -> str:
 
 
 def _take_in(shown: object, body: dict[str, Any]) -> dict[str, Any]:
-    """Update the blobs of a body from the attachments that represent them.
+    """Update the blobs of a body from the received attachments that represent them.
 
-    `body` are the body's members, of which the changed ones are replaced. Returns the attachments that
-    represent no blob.
+    Args:
+        shown: the received value of `_attachments`.
+        body: the members of the body, of which those with a changed blob are replaced.
+
+    Returns:
+        The attachments that do not represent a blob of the body.
     """
     if not isinstance(shown, dict):
         return {}
@@ -238,7 +243,7 @@ def _take_in(shown: object, body: dict[str, Any]) -> dict[str, Any]:
             continue
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
-            continue  # the form of Couchbase Lite 2.0, which does not say which blob it represents
+            continue  # Couchbase Lite 2.0 names attachments so; the name does not say which blob is meant
         blob = _find(pointer, body, opened) if pointer != name else None
         if blob is None:
             own[name] = _plain(attachment)
@@ -265,7 +270,7 @@ def _replace(blob: dict[str, Any], attachment: dict[str, Any]) -> None:
         if key in attachment:
             blob[key] = attachment[key]
         elif key in ("length", "content_type"):
-            del blob[key]  # it described the replaced content
+            del blob[key]  # it described the old content
 
 
 def _unescaped(pointer: str) -> list[str]:
@@ -273,7 +278,7 @@ def _unescaped(pointer: str) -> list[str]:
 
 
 def _find(pointer: str, members: dict[str, Any], opened: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the blob at a pointer, or None. The member that contains it is decoded and put into `opened`."""
+    """Return the blob at a JSON pointer, or None. The member containing it is decoded into `opened`."""
     if pointer[:1] != "/" or pointer.count("/") > DEPTH_LIMIT:
         return None
     head, *rest = _unescaped(pointer)

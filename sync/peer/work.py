@@ -1,9 +1,9 @@
 """Long-running work, done in slices and limited for each connection.
 
-A message of 100 bytes can ask for a proof that takes a second of hashing. Such work is a job: a generator
-that does one slice at each step and yields its cost in bytes. One slice is done at each turn of the peer, so
-that others have a turn in between. The bytes per second are limited for each connection, so that answers to a
-peer that asks for more are queued.
+A message of 100 bytes can request a proof that takes a second of hashing. Such work is a job: a generator
+that does one slice at each step and yields the slice's cost in bytes. One slice is done at each turn of the
+peer, so that other connections have their turns in between. Each connection may cause a limited number of
+bytes of work per second. If a peer requests more, its requests are queued.
 
     work.add(self._proving(request, event))     # answers the request when it is done
     …
@@ -28,7 +28,7 @@ It raises only StoreError.
 
 
 class Work:
-    """The jobs of one connection, and the work that it may still cause."""
+    """The queue of jobs of one connection, and the limit of work that it may cause."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Work:
         Args:
             clock: returns monotonic seconds.
             rate: bytes of work per second.
-            allowance: maximum bytes of work at once.
+            allowance: maximum bytes of work at once after a pause.
         """
         self._clock, self._rate, self._most = clock, rate, allowance
         self._balance = allowance
-        """Bytes of work that may be done now; negative until work already done has been earned."""
+        """Bytes of work that may be done now. It is negative after work that was done in advance."""
         self._since = clock()
         """Time when the balance was last updated."""
         self._quick: deque[Job] = deque()
@@ -71,9 +71,10 @@ class Work:
         self._put(job, self._long)
 
     def begin(self, job: Job) -> None:
-        """Do the first step of a quick job now, or when the balance allows it, before all jobs of `add`.
+        """Do the first step of a quick job now, or as soon as the balance allows it.
 
-        Raises MessageError (503) if there are too many jobs, and StoreError.
+        Quick jobs come before the jobs queued by `add`. Raises MessageError (503) if there are too many jobs,
+        and StoreError if the job raises it.
         """
         if not self._quick and self._earned(self._clock()) > 0:
             self._step(job, self._quick)
@@ -81,14 +82,14 @@ class Work:
             self._put(job, self._quick)
 
     def pump(self) -> None:
-        """Do the next slice if the balance allows it. Raises StoreError."""
+        """Do up to WORK_SLICE bytes of work if the balance allows it. Raises StoreError if a job does."""
         left = limits.WORK_SLICE
         while left > 0 and not self.is_idle and self._earned(self._clock()) > 0:
             line = self._quick or self._long
             left -= self._step(line.popleft(), line)
 
     def close(self) -> None:
-        """Drop all jobs, now and from now on."""
+        """Drop all queued jobs, and every job that is added later."""
         self._is_closed = True
         for line in (self._quick, self._long):
             while line:
@@ -102,7 +103,7 @@ class Work:
         line.append(job)
 
     def _step(self, job: Job, line: deque[Job]) -> int:
-        """Do one slice, and put the rest of the job at the head of its queue. Return the cost."""
+        """Do one slice of a job, and put the job back at the head of its queue. Return the slice's cost."""
         cost = next(job, None)
         if cost is None:
             return 0
@@ -114,7 +115,7 @@ class Work:
         return cost
 
     def _earned(self, now: float) -> float:
-        """Update the balance, and return it."""
+        """Add what was earned since the last update to the balance, and return the balance."""
         self._balance = min(self._most, self._balance + self._rate * (now - self._since))
         self._since = now
         return self._balance
