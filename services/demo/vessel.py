@@ -198,7 +198,7 @@ class DemoVessel:
     def database(self) -> Database | None:
         """Return the vessel's store, for reading while other processes write to it.
 
-        None if there is none yet.
+        Return None if the vessel has no store yet.
         """
         if self._database is None and self.store.exists():
             # Only the sync daemon checkpoints the store.

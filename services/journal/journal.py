@@ -225,7 +225,7 @@ class Journal:
         return None if row is None else row[0]
 
     def set_meta(self, values: Mapping[str, str | int | float]) -> None:
-        """Store facts durably, all or none."""
+        """Store values durably, either all or none."""
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
@@ -242,11 +242,11 @@ class Journal:
 
     @property
     def totals(self) -> dict[str, Totals]:
-        """The totals of all sensors, also of those that were not registered since the log began."""
+        """The totals of all sensors, including those that have not been registered since the log began."""
         return self._carried | {name: record.totals for name, record in self.sensors.items()}
 
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
-        """Give each (id, path, unit) its number, or record that path or unit have changed.
+        """Assign a number to each new sensor, given as (id, path, unit), or record a change of path or unit.
 
         A sensor that is new to the log continues from the totals with which the log began.
         """
@@ -277,7 +277,10 @@ class Journal:
         self.witness.register(self.sensors)
 
     def begin_file(self, keep: Path) -> None:
-        """Move the file to `keep`, as it is, and begin an empty one in its place. Raises a JournalError."""
+        """Move the file unchanged to `keep`, and start an empty one in its place.
+
+        Raise JournalError if that fails.
+        """
         try:
             self._connection.close(force=True)
             move_database(self.path, keep)
@@ -290,9 +293,9 @@ class Journal:
             raise translated(error, self.path) from error
 
     def begin_log(self, values: Mapping[str, str | int | float]) -> None:
-        """Delete all samples and numbers and store `values`: a new log begins.
+        """Start a new log: delete all samples and numbers, and store `values`.
 
-        The batches must be in documents before.
+        All batches must be in documents before this is called.
         """
         try:
             with self._connection:
@@ -316,18 +319,18 @@ class Journal:
         self._carried = self._began_with()
 
     def release(self, through: int, closed: Mapping[str, int]) -> None:
-        """Note that documents contain all batches up to `through`, and each sensor's samples up to `closed`.
+        """Record that documents contain batches up to `through`, and each sensor's samples up to `closed`.
 
-        It may be called from any thread. A later commit stores the note, and drops what the ring has no space
-        for.
+        It may be called from any thread. A later commit stores this, and drops the batches for which the ring
+        has no space.
         """
         self._noted = (through, dict(closed))
 
     def release_copies(self, through: int) -> None:
-        """Note that documents of batches up to `through` are durable in their second copy, too.
+        """Record that the documents of batches up to `through` are durable in their second copy, too.
 
-        It may be called from any thread. After the first call, no other batch is dropped, unless the ring far
-        exceeds its size.
+        It may be called from any thread. After the first call, batches without a second copy are not dropped,
+        unless the ring far exceeds its size.
         """
         self._copied = through
         self.wants_copies = False
@@ -335,7 +338,7 @@ class Journal:
     def commit(self, batch: Batch) -> Batch:
         """Make a batch durable, and return it with its number.
 
-        After a JournalError it is unknown whether that happened: call `reopen`, then commit again.
+        After a JournalError it is unknown whether the batch is durable: call `reopen`, then commit again.
         """
         number = 1 if self.last_batch is None else self.last_batch.number + 1
         batch = dataclasses.replace(batch, number=number, given=self._given_before(batch, number))
@@ -365,7 +368,7 @@ class Journal:
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
-        """Return the last numbers from earlier batches, of sensors that have none in this one."""
+        """Return the last numbers from earlier batches for sensors that have no samples in this one."""
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last
@@ -374,7 +377,7 @@ class Journal:
         }
 
     def settle(self) -> None:
-        """Store the latest note of `release` now. Raise JournalError if that fails."""
+        """Store now what `release` last recorded. Raise JournalError if that fails."""
         through, closed = self._noted
         try:
             with self._connection:
@@ -384,9 +387,9 @@ class Journal:
         self.through = through
 
     def reopen(self) -> list[Batch]:
-        """Open a new connection after an input/output error. Raise a JournalError if that fails.
+        """Open a new connection after an input/output error. Raise JournalError if that fails.
 
-        Return the batches that reached the file although their commit seemed to fail.
+        Return the batches that are in the file although their commit seemed to fail.
         """
         known = 0 if self.last_batch is None else self.last_batch.number
         try:
@@ -410,7 +413,7 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """Number of batches that documents do not contain yet."""
+        """Number of batches that are not in documents yet."""
         return 0 if self.last_batch is None else self.last_batch.number - self._noted[0]
 
     def bytes_on_disk(self) -> int:
@@ -418,18 +421,18 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch that the ring should drop; 0 for none."""
+        """Return the number of the last batch that the ring should drop; 0 if it should drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
-        # If copies cannot be written, for whatever reason, batches must not fill the card.
+        # If copies cannot be written, for whatever reason, batches must still not fill the card.
         beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
         copied = self._outgrown(min(through, self._copied), most)
         self.wants_copies = copied < self._outgrown(through, most)
         return max(beyond, copied)
 
     def _outgrown(self, through: int, most: int) -> int:
-        """Return the last documented batch that a ring of `most` bytes has no space for; 0 for none.
+        """Return the number of the last documented batch that does not fit into `most` bytes; 0 if all fit.
 
         The newest batch always stays.
         """
@@ -441,9 +444,9 @@ class Journal:
         return last
 
     def _spare(self) -> None:
-        """Write a second copy, on another page, of what is needed to interpret batches.
+        """Write a second copy of the data needed to interpret batches, on another page.
 
-        Call it within a transaction.
+        The caller must have begun a transaction.
         """
         execute = self._connection.execute
         data = msgspec.msgpack.encode(
@@ -469,7 +472,7 @@ class Journal:
 
 
 class JournalReader:
-    """A second connection, for the thread that makes documents. Every method may raise a JournalError."""
+    """A second connection, for the thread that writes documents. Every method may raise JournalError."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self.path = path
@@ -483,7 +486,7 @@ class JournalReader:
         self._seed = seed(log)
 
     def batches(self, *, after: int, limit: int) -> list[Batch]:
-        """Return up to `limit` batches with a number above `after`, in order."""
+        """Return up to `limit` batches with numbers above `after`, in order."""
         with translating(self.path):
             return list(read_batches(self._connection, self._ids, after=after, limit=limit, seed=self._seed))
 
@@ -495,7 +498,7 @@ class JournalReader:
             after = page[-1].number
 
     def closed(self) -> dict[str, int]:
-        """Return, by sensor, the last sequence number known to be in documents."""
+        """Return, for each sensor, the last sequence number known to be in documents."""
         with translating(self.path):
             return dict(self._connection.execute("SELECT id, closed FROM sensor"))
 
@@ -508,7 +511,7 @@ class JournalReader:
             }
 
     def identity(self) -> Identity | None:
-        """Return the identity of the log as of its last start; None before the first."""
+        """Return the log's identity at its last start; None if it has never been started."""
         meta = self._meta()
         if "log" not in meta:
             return None
@@ -520,7 +523,7 @@ class JournalReader:
         )
 
     def through(self) -> int:
-        """Return the number of the last batch that is known to be completely in documents."""
+        """Return the number of the last batch whose samples are all known to be in documents."""
         return int(self._meta().get("through", 0))
 
     def close(self) -> None:

@@ -1,16 +1,17 @@
-"""The witness: the sample numbers that were given, in a small file of its own beside the journal.
+"""The witness: a small file beside the journal that records which sample numbers have been assigned.
 
-A journal that has lost its end, or was replaced by an older copy, is sound in itself: nothing in it shows
-that there was more. The samples of open windows are in no document yet. So `given-numbers` repeats which
-batch was committed last and which number each sensor was given last. If the journal is behind it at a start,
-a new log begins (`services.recovery.rollback`), which takes the totals of counting sensors from here
-(`services.recovery.carryover`).
+A journal that has lost its end, or was replaced by an older copy, is valid in itself: nothing in it shows
+that there was more. The samples of open windows are in no document yet. So the file `given-numbers` repeats
+which batch was committed last, and which number each sensor was assigned last. If the journal is behind the
+witness at a start, a new log begins (`services.recovery.rollback`). It takes the totals of counting sensors
+from the witness (`services.recovery.carryover`).
 
-After each commit, one of two slots is overwritten. That is not synchronised: it survives a kill at once, and
-a power cut as soon as the system has written it back, half a minute later at most. Only the *reservation* is
-synchronised: numbers are given only up to one that is durable here. It is raised some minutes ahead, by a
-thread that has time (`work`), so a commit waits for it only when a sensor has suddenly become much faster.
-After a power cut, the numbers between the last one known and the reserved one are in doubt.
+After each commit, one of two slots is overwritten. That write is not synchronised. It survives a kill at
+once, and a power cut as soon as the system has written it back, half a minute later at most. Only the
+*reservation* is synchronised: numbers are assigned only up to a limit that is durable here. The limit is
+raised some minutes ahead by a thread that is not time-critical (`work`). So a commit waits for it only if a
+sensor has suddenly become much faster. After a power cut it is unknown whether the numbers between the last
+known one and the limit were assigned.
 
 A file that cannot be written delays nothing: the fault is reported, and the write is retried.
 """
@@ -32,46 +33,49 @@ log = logging.getLogger(__name__)
 
 NAME: Final = "given-numbers"
 AHEAD_S: Final = 600.0
-"""Seconds for which numbers are reserved, at the rate since the last reservation."""
+"""Seconds for which numbers are reserved ahead, at the rate since the last reservation."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
-"""Number of reserved numbers for a sensor whose rate is not known yet."""
+"""Number of numbers to reserve for a sensor whose rate is not known yet."""
 AHEAD_MOST: Final = 1_000_000
 RETRY_MS: Final = 60_000
 _MAGIC: Final = b"LbW1"
 _HEAD: Final = 12
-"""Bytes of magic, length and CRC-32 before the record in a slot."""
+"""Length in bytes of the magic, length and CRC-32 before the record in a slot."""
 _PAGE: Final = 4_096
 _SENSOR_BYTES: Final = 80
-"""Bytes for a name of 32 characters, two numbers of 12 digits, and JSON's punctuation, with a margin."""
+"""Bytes allowed for a name of 32 characters, two numbers of 12 digits, JSON's punctuation and a margin."""
 _TOTALS_BYTES: Final = 80
-"""Bytes for a name, a count of 16 digits, seconds of 18, and punctuation, with a margin."""
+"""Bytes allowed for a name, a count of 16 digits, seconds of 18, punctuation and a margin."""
 
 
 class GivenNumbers(msgspec.Struct, frozen=True):
-    """The content of the witness."""
+    """Contents of the witness."""
 
     turn: int
-    """Number of the record: the higher one is the newer."""
+    """Number of the record; of two records, the one with the higher number is newer."""
     vessel: str
     log: str
     start: str
-    """Boot id of the boot in which this was written."""
+    """Boot id of the boot in which this record was written."""
     batch: int
-    """Number of the last committed batch; 0 for none."""
+    """Number of the last committed batch; 0 if there is none."""
     numbers: dict[str, tuple[int, int]]
-    """Last number that was given, and last one that is reserved, by sensor."""
+    """Last assigned number and last reserved number, by sensor."""
     utc: float = 0.0
-    """Time of that, in seconds since 1970, as the machine believed; 0 if an earlier version wrote this."""
+    """Time of the last commit in seconds since 1970, by the system clock.
+
+    It is 0 if written by an earlier version.
+    """
     totals: dict[str, tuple[int, float]] = {}
-    """Count and seconds by counting sensor; empty if an earlier version wrote this."""
+    """Count and seconds of each counting sensor; empty if written by an earlier version."""
 
     def last(self, sensor: str) -> int:
-        """Return the last number that a sensor is known to have been given; 0 for none."""
+        """Return the last number known to have been assigned to a sensor; 0 if there is none."""
         return self.numbers.get(sensor, (0, 0))[0]
 
     def reserved(self, sensor: str) -> int:
-        """Return the number above which none was given; 0 if none was."""
+        """Return the highest number that can have been assigned to a sensor; 0 if there is none."""
         return self.numbers.get(sensor, (0, 0))[1]
 
 
@@ -81,7 +85,7 @@ def path_in(data: Path) -> Path:
 
 
 def read(path: Path) -> GivenNumbers | None:
-    """Return the content of the file; None if it is missing or cannot be parsed."""
+    """Return the contents of the file; None if it is missing or invalid."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -107,14 +111,14 @@ def _record(slot: bytes) -> GivenNumbers | None:
 
 
 class NumberWitness:
-    """The writing side. `work` may be called from another thread. No method raises."""
+    """The writing side of the witness. `work` may be called from another thread. No method raises."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read the existing file. `sync` makes a descriptor's file durable."""
+        """Read the existing file. `sync` makes the file behind a descriptor durable."""
         self.fault: str | None = None
-        """The reason why it cannot be written now, or None."""
+        """The reason why the file cannot be written now; None if it can."""
         self.found = read(path)
-        """Content of the file when it was opened."""
+        """Contents of the file when it was opened."""
         self._path, self._sync = path, sync
         self._lock = threading.Lock()
         self._handle = -1
@@ -126,10 +130,10 @@ class NumberWitness:
         self._totals: dict[str, Totals] = {}
         self._last: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
-        """Reserved numbers as written; `_durable` contains those that are durable."""
+        """Reserved numbers as last written; `_durable` contains those that are known to be durable."""
         self._durable: dict[str, int] = {}
         self._since: tuple[int, dict[str, int]] | None = None
-        """Boot clock of the last reservation in ms, and the last numbers given then."""
+        """Boot clock in ms at the last reservation, and the last numbers assigned by then."""
         self._now_ms = 0
         self._failed_ms: int | None = None
 
@@ -151,7 +155,7 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Begin to witness for a log; durable on return, unless there is a `fault`."""
+        """Begin to record numbers for a log; the record is durable on return, unless there is a `fault`."""
         before = self.found
         with self._lock:
             self._vessel, self._log, self._start, self._batch = vessel, log, start, batch
@@ -165,7 +169,7 @@ class NumberWitness:
         self._raise()
 
     def register(self, names: Iterable[str]) -> None:
-        """Note that these sensors may be given numbers."""
+        """Record that numbers may be assigned to these sensors."""
         with self._lock:
             new = [name for name in names if name not in self._last]
             self._last |= dict.fromkeys(new, 0)
@@ -173,7 +177,10 @@ class NumberWitness:
             self._raise()
 
     def cover(self, last: Mapping[str, int]) -> None:
-        """Ensure before a commit that its numbers are reserved. Wait only if `work` came too late."""
+        """Ensure, before a commit, that its numbers are reserved.
+
+        Wait for the card only if `work` was too late.
+        """
         if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
             self._raise(last)
 
@@ -186,9 +193,10 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Note what a commit has made durable; `now_ms` is the boot clock of the commit, in milliseconds.
+        """Record what a commit has made durable; `now_ms` is the boot clock at the commit, in milliseconds.
 
-        `totals` are those that the commit has changed; `utc` is its time in seconds since 1970.
+        `totals` has the totals that the commit changed; `utc` is the time of the commit in seconds since
+        1970.
         """
         if not self._log:
             return
@@ -203,7 +211,7 @@ class NumberWitness:
                 self._write()
 
     def work(self) -> None:
-        """Reserve more numbers if more than half of those reserved for some sensor are given."""
+        """Reserve more numbers if any sensor has used more than half of its reserved numbers."""
         if not self._log or self._is_failing():
             return
         with self._lock:
@@ -219,7 +227,7 @@ class NumberWitness:
         return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
 
     def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
-        """Reserve numbers ahead, durably; `needed` are about to be given."""
+        """Reserve numbers ahead, durably; `needed` are about to be assigned."""
         if not self._log or self._is_failing():
             return
         with self._lock:
@@ -272,7 +280,7 @@ class NumberWitness:
         return True
 
     def _make(self, slot: bytes) -> None:
-        """Create a file whose slots are long enough, and replace the existing one."""
+        """Create a file whose slots are long enough, and replace the existing file with it."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -303,7 +311,7 @@ class NumberWitness:
 
 
 def _ahead(name: str, number: int, since: tuple[int, dict[str, int]] | None, now_ms: int) -> int:
-    """Return how many numbers to reserve for a sensor beyond the one given last."""
+    """Return how many numbers to reserve for a sensor beyond `number`, the last assigned one."""
     if since is None or now_ms - since[0] < 1_000 or name not in since[1]:
         return AHEAD_FIRST
     rate = (number - since[1][name]) / (now_ms - since[0]) * 1_000

@@ -17,9 +17,9 @@ from sync.store.schema import check_sqlite, sync_directory
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
-"""A new version must change a table: a number that does not go with the tables counts as damage."""
+"""Version of the tables. A new version must change a table: a file whose tables differ counts as damaged."""
 ECHO_AFTER: Final = 64
-"""Number of batches from one to that whose row contained its echo, in version 1."""
+"""In version 1, number of batches between a batch and the one whose row contained its echo."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -42,7 +42,10 @@ CREATE TABLE spare(number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB N
 """
 SCHEMA: Final = _VERSION_1 + _ECHOES
 SCHEMA_OF_VERSION: Final = {1: _VERSION_1, 2: SCHEMA}
-"""Tables by the version of the file. Never change a released entry: other tables count as damage."""
+"""Tables by version of the file.
+
+Never change a released entry: a file with other tables counts as damaged.
+"""
 FROM_VERSION_1: Final = f"""
 {_ECHOES}
 INSERT INTO echo
@@ -50,41 +53,39 @@ INSERT INTO echo
         SELECT 1 FROM batch WHERE number = made.number + {ECHO_AFTER} AND echo IS made.data
     );
 """  # noqa: S608 - constants alone
-"""Statements that migrate a file of version 1.
+"""Statements that migrate a file from version 1.
 
-Batches that have an echo keep it where it is. The migration writes as much as a minute of recording does.
+Batches that already have an echo keep it where it is. The migration writes as much as a minute of recording.
 """
 
 
 class JournalError(Exception):
     """Base class of the journal's errors.
 
-    JournalError
-    ├── JournalDamagedError   the file is broken: `logboat store check` repairs it
-    ├── JournalFullError      no space on the card: the batch stays with the caller
-    ├── JournalBusyError      another recorder uses it
-    └── JournalUnavailableError   any other input/output error, which may be temporary
+    JournalError ├── JournalDamagedError the file is damaged: `logboat store check` repairs it ├──
+    JournalFullError the card is full: the caller keeps the batch ├── JournalBusyError another recorder uses
+    it └── JournalUnavailableError any other input/output error, which may be temporary
     """
 
 
 class JournalDamagedError(JournalError):
-    """Damage of the file: it is not a sound database, or a batch does not match its checksum."""
+    """The file is damaged: it is not a valid database, or a batch does not match its checksum."""
 
 
 class JournalFullError(JournalError):
-    """Lack of space in the file system."""
+    """The file system is full."""
 
 
 class JournalBusyError(JournalError):
-    """Use of the journal by another process, which has it open for writing."""
+    """Another process has the journal open for writing."""
 
 
 class JournalUnavailableError(JournalError):
-    """Input/output error, read-only file system or missing permission, which may be temporary."""
+    """An input/output error, a read-only file system or a missing permission, which may be temporary."""
 
 
 def translated(error: apsw.Error, path: Path) -> JournalError:
-    """Return SQLite's error as one of the journal's."""
+    """Return the journal error that corresponds to an error from SQLite."""
     what = f"{path}: {error}"
     if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError) or lacks_names(error):
         return JournalDamagedError(what)
@@ -97,7 +98,7 @@ def translated(error: apsw.Error, path: Path) -> JournalError:
 
 @contextlib.contextmanager
 def translating(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors in the block as the journal's."""
+    """Convert errors that SQLite raises in the block to journal errors."""
     try:
         yield
     except apsw.Error as error:
@@ -105,7 +106,7 @@ def translating(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
-    """Open a connection with the journal's settings. Raise a JournalError if that fails."""
+    """Open a connection with the journal's settings. Raise JournalError if that fails."""
     try:
         check_sqlite(apsw.sqlite_lib_version())
     except UnsupportedError as error:
@@ -113,7 +114,7 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), vfs=vfs)
         connection.set_busy_timeout(10_000)
-        # Fetch all rows: apsw runs the statements after the first one only then.
+        # Fetch all rows, because only then does apsw run the statements after the first.
         connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0").fetchall()
     except apsw.Error as error:
         raise translated(error, path) from error
@@ -121,7 +122,7 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
 
 
 def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> None:
-    """Insert a batch with its copies, within the caller's transaction. Raise apsw.Error if that fails."""
+    """Insert a batch and its copies, within the caller's transaction. Raise apsw.Error if that fails."""
     connection.execute("INSERT INTO batch(number, crc, data) VALUES(?, ?, ?)", (number, crc, data))
     connection.execute("INSERT INTO echo(number, data, crc) VALUES(?, ?, ?)", (number, data, crc))
     connection.execute("DELETE FROM newest")
@@ -129,7 +130,7 @@ def insert(connection: apsw.Connection, number: int, crc: int, data: bytes) -> N
 
 
 def drop(connection: apsw.Connection, through: int) -> None:
-    """Delete batches up to `through` with their echoes, within the caller's transaction."""
+    """Delete batches up to `through` and their echoes, within the caller's transaction."""
     connection.execute("DELETE FROM batch WHERE number <= ?", (through,))
     connection.execute("DELETE FROM echo WHERE number <= ?", (through,))
 
@@ -151,14 +152,14 @@ def unechoed(connection: apsw.Connection) -> list[int]:
 
 
 def seed(log: object) -> int:
-    """Return the initial value of the checksums of a log's batches."""
+    """Return the initial value for the checksums of a log's batches."""
     return zlib.crc32(str(log or "").encode())
 
 
 def read_batches(
     connection: apsw.Connection, ids: dict[int, str], *, after: int, seed: int, limit: int = -1
 ) -> Iterator[Batch]:
-    """Yield the batches with a number above `after`; `ids` maps numbers to sensors, and is filled as needed.
+    """Yield the batches with numbers above `after`; `ids` maps sensor numbers to ids, and grows as needed.
 
     Raise JournalDamagedError for a batch that does not match its checksum.
     """
@@ -170,7 +171,7 @@ def read_batches(
 
 
 def check_batches(connection: apsw.Connection, *, seed: int) -> Iterator[int]:
-    """Yield the numbers of all batches, in order. Raises JournalDamagedError where `read_batches` would."""
+    """Yield the numbers of all batches, in order. Raise JournalDamagedError where `read_batches` would."""
     names = _Names(connection, {})
     for number, data in _sound_batches(connection, after=0, seed=seed, limit=-1):
         try:
@@ -193,7 +194,7 @@ def _sound_batches(
 
 
 class _Names(Mapping[int, str]):
-    """Mapping of sensor numbers to ids, which reads the table again for a new number."""
+    """Mapping of sensor numbers to ids that reads the table again when it meets a new number."""
 
     def __init__(self, connection: apsw.Connection, known: dict[int, str]) -> None:
         self._connection, self._known = connection, known
@@ -211,12 +212,8 @@ class _Names(Mapping[int, str]):
 
 
 def move_database(path: Path, target: Path) -> None:
-    """Move a database with its write-ahead log, durably. Raises OSError.
-
-    A power cut may leave the log alone at its new place. If there is an empty one at the old place by then,
-    the one that was moved stays.
-    """
-    for suffix in ("-wal", "-shm", ""):  # a log without its database is never taken for another's
+    """Move a database and its write-ahead log, durably. Raise OSError if that fails."""
+    for suffix in ("-wal", "-shm", ""):  # in this order, a log is never mistaken for that of another database
         source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
         if not source.exists():
             continue
@@ -229,7 +226,7 @@ def move_database(path: Path, target: Path) -> None:
 
 
 class Lock:
-    """Lock of the journal: while it is open, no other process writes the file."""
+    """Lock on the journal: while it is held, no other process writes the file."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

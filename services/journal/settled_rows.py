@@ -1,8 +1,8 @@
-"""The data that the journal settles for each sensor, and the check for bad bits in them.
+"""The data that the journal updates for each sensor at intervals, and its check for wrong bits.
 
-Every `SETTLE_EVERY` commits the journal notes the number up to which documents contain a sensor's samples,
-and its totals. These rows have no other checksum. Facts and sensor numbers are compared with the second copy
-in `spare`.
+Every `SETTLE_EVERY` commits the journal stores each sensor's totals, and the number up to which documents
+contain its samples. These rows have no other checksum. Values in `meta` and sensor numbers are compared with
+the second copy in `spare`.
 """
 
 import zlib
@@ -15,25 +15,25 @@ from .batch import AlarmRecord
 
 
 class KeptColumn(msgspec.Struct, array_like=True):
-    """The column `kept` of a sensor's row."""
+    """The contents of the column `kept` in a sensor's row."""
 
     count: int
     seconds: float
     episode: AlarmRecord | None = None
-    crc: int | None = None  # of all that was settled with it; None in rows of earlier versions
+    crc: int | None = None  # covers everything stored along with it; None in rows written by earlier versions
 
 
 def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
     """Return the checksum of a sensor's row together with `meta.through`.
 
-    `kept` is the row's, with or without a checksum.
+    `kept` is the row's column of that name, with or without a checksum.
     """
     bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=KeptColumn), crc=None)
     return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
 
 
 def unsettled(connection: apsw.Connection) -> list[str]:
-    """Return the problems of sensors' rows and facts, by their checksums.
+    """Return the problems that checksums reveal in sensors' rows and in `meta`.
 
     Raise apsw.Error if reading fails.
     """
@@ -57,7 +57,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
 def _unspared(
     connection: apsw.Connection, meta: dict[str, Any], sensors: dict[int, tuple[str, str, str]]
 ) -> list[str]:
-    """Return the differences to the copy in `spare`."""
+    """Return the differences from the copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
         return ["the copy of its facts is missing"] if meta or sensors else []

@@ -1,7 +1,7 @@
-"""Totals of counting sensors (engine hours, pulses), as far as known when their log cannot continue. Pure.
+"""Totals of counting sensors (engine hours, pulses), as known when their log cannot continue.
 
-A total never falls while its sensor is fitted. So of what several files of one vessel say, the highest is
-true.
+A total never decreases while its sensor is fitted. So if several files of a vessel disagree, the highest
+value is right.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,29 +14,29 @@ import msgspec
 from sensors.sample import Totals
 
 KEY: Final = "totals"
-"""The journal's fact that holds the totals with which its log began, as `encode` writes them."""
+"""Key of the journal's value with the totals with which its log began, as `encode` writes them."""
 _MOST_COUNT: Final = 2**53
-"""As many as JSON's readers count exactly; 20,000 pulses a second reach it in 14,000 years."""
+"""Highest count that all JSON readers represent exactly; 20,000 pulses a second take 14,000 years."""
 _MOST_SECONDS: Final = 1e10
-"""Three centuries."""
+"""Highest plausible number of seconds: three centuries."""
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
-    """A sensor's totals, and how they are known."""
+    """A sensor's totals, with their source."""
 
     count: int
     seconds: float
     utc: float = 0.0
-    """As of when, seconds since 1970; 0 if that is not known."""
+    """Time at which the totals were valid, in seconds since 1970; 0 if unknown."""
     source: str = ""
-    """The file that said so, in words."""
+    """Description of the file from which the totals come."""
     log: str = ""
-    """The log whose number `number` is; empty if an earlier version wrote this."""
+    """The log to which `number` refers; empty if an earlier version wrote this."""
     number: int = 0
-    """The sensor's last sample number that these totals are known to include; 0 if they include none."""
+    """Number of the sensor's last sample known to be included in these totals; 0 if none is."""
 
     def value(self) -> Totals:
-        """Return the totals alone."""
+        """Return the totals without their source."""
         return Totals(self.count, self.seconds)
 
 
@@ -46,7 +46,10 @@ class _Stored(msgspec.Struct):
 
 
 def plausible(count: object, seconds: object) -> Totals | None:
-    """Return totals of what a document says, where None is none; None if no meter can say that."""
+    """Return the totals that a document states; None if no counter can have these values.
+
+    A value of None in the document counts as zero.
+    """
     number = 0 if count is None else count
     time = 0.0 if seconds is None else seconds
     if type(number) is not int or type(time) not in (int, float):
@@ -65,7 +68,7 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return totals with how they are known; `last` has each sensor's last number in `log`."""
+    """Return totals with time and source added; `last` has each sensor's last number in `log`."""
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()
@@ -73,7 +76,7 @@ def of(
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
-    """Return the highest that several files of one vessel say of each sensor."""
+    """Return each sensor's highest totals among those that several files of one vessel state."""
     by_sensor: dict[str, Total] = {}
     for some in several:
         for name, total in some.items():
@@ -89,12 +92,15 @@ def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
 
 
 def encode(vessel: str, totals: Mapping[str, Total]) -> str:
-    """Return the text that `decode` reads, for `KEY`."""
+    """Return the totals as a text to store under `KEY`, which `decode` reads."""
     return msgspec.json.encode(_Stored(vessel, dict(totals))).decode()
 
 
 def decode(text: Any, vessel: object) -> dict[str, Total]:
-    """Return the totals of a vessel; none if the text is not what `encode` made for it."""
+    """Return a vessel's totals from a stored text.
+
+    The result is empty if `encode` did not write the text for this vessel.
+    """
     try:
         stored = msgspec.json.decode(str(text), type=_Stored)
     except msgspec.DecodeError:

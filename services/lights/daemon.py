@@ -1,6 +1,6 @@
-"""The daemon `logboat lights`: reads the state once a second, and shows what `states` says.
+"""The daemon `logboat lights`: reads the state once a second, and shows what the table in `states` defines.
 
-It only reads state. A light that cannot be used is logged, and does not stop the others.
+It only reads state. A light that cannot be used is logged, and does not affect the others.
 """
 
 import logging
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 LAMP_TEST_S: Final = 1.5
-"""Duration of the lamp test, in which all lights are on: at the start and on request."""
+"""Duration in seconds of the lamp test, in which all lights are on: at startup and on request."""
 _LONGEST_S: Final = 0.5
 
 
 class LightsDaemon:
-    """The loop that turns facts into light; the caller passes the clock."""
+    """The loop that turns facts into light; the caller provides the clock."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class LightsDaemon:
         night: Callable[[], bool] = lambda: False,
         tell: Callable[[Mapping[str, LightState]], None] = lambda _states: None,
     ) -> None:
-        """Take the functions that connect the lights to their surroundings.
+        """Set the functions that connect the lights to their surroundings.
 
-        `look` returns the current state; `night` returns True while lights that report no fault stay dark;
-        `tell` is called with the states that are shown.
+        `look` returns the current state. `night` returns True during the hours in which lights that report no
+        fault stay dark. `tell` is called with the states that are shown.
         """
         self._panel, self._look, self._night, self._tell = panel, look, night, tell
         self._looked_at = -math.inf
@@ -61,11 +61,11 @@ class LightsDaemon:
         self._states: Mapping[str, LightState] = {}
 
     def test(self, now: float) -> None:
-        """Turn all lights on for a moment."""
+        """Start a lamp test, which turns all lights on for a moment."""
         self._test_until = now + LAMP_TEST_S
 
     def turn(self, now: float) -> float:
-        """Light what is due now, and return the seconds until the next change."""
+        """Turn on the lights that are due now, and return the seconds until the next change."""
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             self._choose()
@@ -96,13 +96,13 @@ class LightsDaemon:
 
 
 def is_night(lights: LightsSection, moment: datetime) -> bool:
-    """Return True during the hours in which lights that report no fault stay dark."""
+    """Return True during the configured hours in which lights that report no fault stay dark."""
     situation = Situation(minute=moment.hour * 60 + moment.minute)
     return lights.night is not None and lights.night.is_met(situation)
 
 
 def open_panel(lights: LightsSection) -> Panel:
-    """Open the LEDs that are configured. Raise PanelError if one cannot be used."""
+    """Open the configured LEDs. Raise PanelError if one of them cannot be used."""
     if lights.single is not None:
         return KernelPanel(lights.single)
     pins = {name: pin for name in LIGHTS if (pin := getattr(lights, name))}
@@ -119,7 +119,7 @@ def open_panel(lights: LightsSection) -> Panel:
 
 
 def run(args: Namespace) -> int:
-    """Run `logboat lights`. Return 0 after a stop, 2 if the configuration is wrong."""
+    """Run `logboat lights`. Return 0 when stopped, and 2 if the configuration is invalid."""
     with running("lights", args.data):
         return _run(args)
 
@@ -136,9 +136,9 @@ def _run(args: Namespace) -> int:
 
 
 def off(args: Namespace) -> int:
-    """Turn all lights off, after the daemon was killed and left them as they were.
+    """Turn all lights off after the daemon was killed and left them on.
 
-    Return 0, or 1 if they cannot be reached.
+    Return 0, or 1 if the lights cannot be reached.
     """
     try:
         open_panel(load_or_last_good(args.config, args.sensors, args.data).configuration.lights).close()

@@ -1,4 +1,4 @@
-"""The table of lights as text for people. Pure."""
+"""The table of lights as text for people."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "faul
 
 
 def markdown() -> str:
-    """Return the table in Markdown, as the README contains it."""
+    """Return the table as Markdown, in the form used in the README."""
     lines = ["| light (pin) | pattern | what it means | what to do |", "| --- | --- | --- | --- |"]
     for state in TABLE:
         light = f"{state.light} ({DEFAULT_PINS[state.light]})"
@@ -21,7 +21,7 @@ def markdown() -> str:
 
 
 def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
-    """Yield lines that say what the lights show now, and why."""
+    """Yield lines that say what the lights are showing now, and why."""
     for light in LIGHTS:
         state = states[light]
         style = Style.GOOD if state.severity == 0 else Style.BAD if state.pattern is FAST else Style.WARN
@@ -32,12 +32,12 @@ def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
 
 
 def as_json(states: Mapping[str, LightState]) -> dict[str, Any]:
-    """Return the lights' states as JSON facts."""
+    """Return the lights' states as a dictionary for JSON."""
     return {"lights": {light: state_json(state) for light, state in states.items()}}
 
 
 def state_json(state: LightState) -> dict[str, Any]:
-    """Return one state of a light as JSON facts."""
+    """Return a light's state as a dictionary for JSON."""
     return {
         "pattern": state.pattern.name,
         "means": state.means,

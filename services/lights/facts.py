@@ -1,6 +1,6 @@
-"""The state of the appliance, as far as the lights show it, from live states and the machine.
+"""The state of the appliance, to the extent that the lights show it, from live states and the machine.
 
-A daemon that hangs writes no state: a state older than `liveness.FRESH_S` never counts as current.
+A daemon that hangs writes no state, so a state older than `liveness.FRESH_S` never counts as current.
 """
 
 import math
@@ -20,20 +20,20 @@ from services.system.maintenance import STATE as MAINTENANCE
 from services.system.systemd import failed_units
 
 _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
-"""Bits of the firmware's `get_throttled`: voltage too low now; slowed down now, too hot now."""
+"""Bits in the firmware's `get_throttled`: voltage too low now; slowed down now, or too hot now."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
-"""Seconds between queries of systemd for failed units, while one has failed or a daemon has exited lately."""
+"""Seconds between queries of systemd for failed units, while one has failed or a daemon has just exited."""
 UNITS_AT_LEAST_EVERY_S: Final = 60.0
-"""Seconds between queries otherwise.
+"""Seconds between queries of systemd at all other times.
 
-Logboat's units record every exit, so this finds only failures that nobody foresaw.
+Logboat's units record every exit, so this finds only failures that nobody anticipated.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class LightFacts:
-    """All facts that the lights show."""
+    """All facts that the lights can show."""
 
     recorder: Sight
     sync: sync_state.Sight
@@ -62,36 +62,36 @@ class LightFacts:
 
     @property
     def gateways(self) -> Sequence[LiveGateway]:
-        """The gateways' current states."""
+        """The current states of the gateways; empty if the sync daemon's state is not current."""
         return () if self.mesh is None else self.mesh.gateways
 
     @property
     def is_recording(self) -> bool:
-        """True if new samples are being made durable, judged by commits rather than by the daemon's claim."""
+        """True if new samples are becoming durable, judged by commits, not by the recorder's claim."""
         return recorder_state.is_recording(self.recorder, boottime=self.boottime)
 
 
 @dataclass(slots=True)
 class Machine:
-    """Reader of this machine's facts. Tests pass another `root` of the file system."""
+    """Reads facts about this machine. Tests use another `root` of the file system."""
 
     run: Path
     identity: Path
     root: Path = Path("/")
     ask_units: Callable[[], str] | None = None
-    """Function that returns systemd's list of failed units; None runs systemctl."""
+    """Function that returns systemd's list of failed units; None to run systemctl."""
     units_every: float = UNITS_EVERY_S
     """Seconds between queries while a failed unit is likely."""
     _noted: tuple[tuple[str, int], ...] = field(default=(), init=False)
     _noted_at: float = field(default=-math.inf, init=False)
-    """Boot time at which the exit of a daemon was last noticed, in seconds."""
+    """Boot clock in seconds when a daemon's exit was last noticed."""
     _asked: float = field(default=-math.inf, init=False)
     _units: tuple[str, ...] = field(default=(), init=False)
     _certificate: tuple[int, float | None] = field(default=(-1, None), init=False)
-    """The certificate file's modification time, and the expiry of the certificate in it."""
+    """Modification time of the certificate file, and the expiry of the certificate in it."""
 
     def read_facts(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
-        """Return the current facts. Never raise: what cannot be read counts as absent."""
+        """Return the current facts. Never raise: anything that cannot be read counts as absent."""
         return self.read_facts_with(
             recorder_state.read(self.run, boottime=boottime, alive=alive),
             sync_state.read(self.run, boottime=boottime, alive=alive),
@@ -102,7 +102,7 @@ class Machine:
     def read_facts_with(
         self, recorder: Sight, sync: sync_state.Sight, *, boottime: float, utc: float
     ) -> LightFacts:
-        """Return the same as `read_facts`, for daemons whose states were already read."""
+        """Return the same facts as `read_facts`, using daemon states that the caller has already read."""
         voltage, throttled = self._power()
         return LightFacts(
             recorder=recorder,
@@ -154,7 +154,7 @@ class Machine:
                 self._certificate = (written, ends)
             return self._certificate[1]
         except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
-            return None  # no certificate, or one that the sync daemon reports
+            return None  # there is no certificate, or an invalid one, which the sync daemon reports
 
 
 def _text(path: Path) -> str:
@@ -165,5 +165,5 @@ def _text(path: Path) -> str:
 
 
 def day(utc: float) -> str:
-    """Return a date for people, such as `2026-05-15`."""
+    """Return the date in a form for people, such as `2026-05-15`."""
     return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%d}"

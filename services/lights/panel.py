@@ -1,4 +1,4 @@
-"""LEDs: five on the header through gpiozero, or one of the kernel's."""
+"""LEDs: up to five on the header, through gpiozero, or one of the kernel's LEDs."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,15 +12,15 @@ LED_CLASS: Final = Path("/sys/class/leds")
 
 
 class PanelError(Exception):
-    """Failure to use a light; the message says why."""
+    """A light cannot be used; the message says why."""
 
 
 class Panel(Protocol):
-    """A set of lights that can be switched."""
+    """A set of lights that can be turned on and off."""
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """Names of the lights; `status` for a single one."""
+        """Names of the lights; a single light is named `status`."""
 
     def show(self, lit: Mapping[str, bool]) -> None:
         """Turn these lights on, and all others off."""
@@ -30,10 +30,10 @@ class Panel(Protocol):
 
 
 class HeaderPanel:
-    """LEDs on pins of the header, by the name of the light."""
+    """LEDs on pins of the header, by name of the light."""
 
     def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
-        """Open an LED on each pin. Raise PanelError if one cannot be used."""
+        """Open an LED on each pin. Raise PanelError if a pin cannot be used."""
         from gpiozero import LED  # slow to import, and not every machine has a header
 
         self._leds: dict[str, LED] = {}
@@ -54,7 +54,7 @@ class HeaderPanel:
         return tuple(self._leds)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn these lights on, and all others off. Write only changes."""
+        """Turn these lights on, and all others off. Write to a pin only if its light changes."""
         for name, led in self._leds.items():
             wanted = lit.get(name, False)
             if wanted != self._lit[name]:
@@ -70,19 +70,19 @@ class HeaderPanel:
 
 
 class DarkPanel:
-    """A panel without lights; what they would show is still published."""
+    """A panel without lights. What they would show is still published."""
 
     lights: tuple[str, ...] = ()
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Do nothing, as there are no lights."""
+        """Do nothing, because there are no lights."""
 
     def close(self) -> None:
-        """Do nothing, as there are no lights."""
+        """Do nothing, because there are no lights."""
 
 
 class RetryingPanel:
-    """LEDs that may not be usable yet: dark until they are, and retried at intervals.
+    """LEDs that may not be usable yet: dark until opening them succeeds, which is retried.
 
     The header's driver may load late, or another process may hold a pin. Neither is a reason for the daemon
     to exit.
@@ -91,7 +91,7 @@ class RetryingPanel:
     def __init__(self, opened: Callable[[], Panel], *, clock: Callable[[], float]) -> None:
         """Try to open the LEDs.
 
-        `opened` opens them, or raises PanelError; `clock` returns seconds.
+        `opened` opens them, or raises PanelError; `clock` returns the seconds of a monotonic clock.
         """
         self._opened, self._clock = opened, clock
         self._panel: Panel = DarkPanel()
@@ -101,11 +101,11 @@ class RetryingPanel:
 
     @property
     def lights(self) -> tuple[str, ...]:
-        """Names of the lights; none while they cannot be used."""
+        """Names of the lights; empty while they cannot be used."""
         return self._panel.lights
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn these lights on, and all others off. Retry opening the LEDs if that is due."""
+        """Turn these lights on, and all others off. Retry opening the LEDs first, if that is due."""
         if self._again_at is not None and self._clock() >= self._again_at:
             self._try()
         self._panel.show(lit)
@@ -119,7 +119,8 @@ class RetryingPanel:
             self._panel = self._opened()
         except PanelError as error:
             if str(error) != self.why_dark:
-                log.error("%s; trying again every %g s", str(error), TRY_EVERY_S)  # `error` would hold pins
+                # logging `error` itself would keep its pins open
+                log.error("%s; trying again every %g s", str(error), TRY_EVERY_S)
             self.why_dark, self._again_at = str(error), self._clock() + TRY_EVERY_S
             return
         if self.why_dark is not None:
@@ -128,10 +129,10 @@ class RetryingPanel:
 
 
 class KernelPanel:
-    """An LED of the kernel's, such as the board's green one (ACT)."""
+    """A panel of one LED that the kernel controls, such as the board's green one (ACT)."""
 
     def __init__(self, name: str, *, leds: Path = LED_CLASS) -> None:
-        """Take over the LED from the kernel. Raise PanelError if that fails."""
+        """Take control of the LED from the kernel. Raise PanelError if that fails."""
         self._folder = leds / name
         self._lit: bool | None = None
         try:
@@ -149,7 +150,7 @@ class KernelPanel:
         return ("status",)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn the light on if `lit` says so, else off."""
+        """Turn the light on if `lit` says that `status` is on, else off."""
         wanted = lit.get("status", False)
         if wanted is not self._lit:
             (self._folder / "brightness").write_text(self._most if wanted else "0")

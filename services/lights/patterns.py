@@ -1,29 +1,29 @@
-"""Blink patterns: how a light is lit over time. Pure.
+"""Blink patterns: how a light is lit over time.
 
-A state is a pattern, never a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short flashes and a
-pause. All lights use one clock, so that two that blink do so together.
+A state is shown by a pattern, never by a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short
+flashes and a pause. All lights use the same clock, so that two blinking lights blink together.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 FLASH_S: Final = 0.2
-"""Duration of a flash, and of the dark after it."""
+"""Duration in seconds of a flash, and of the dark period after it."""
 PAUSE_S: Final = 1.2
-"""Duration of the dark after the last flash."""
+"""Duration in seconds of the dark period after the last flash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Alternating spans of light and dark that repeat, in seconds; the first is light."""
+    """Alternating periods of light and dark that repeat, in seconds; the first is light."""
 
     name: str
     spans: tuple[float, ...] = ()
     steady: bool | None = None
-    """Permanently lit (True) or dark (False) instead of blinking; None to blink."""
+    """True for permanently lit, False for permanently dark, None for blinking."""
 
     def is_lit(self, now: float) -> bool:
-        """Return True if the light is on at this moment of a clock that all lights share."""
+        """Return True if the light is on at time `now` of the clock that all lights share."""
         if self.steady is not None:
             return self.steady
         left = now % sum(self.spans)
@@ -34,7 +34,7 @@ class Pattern:
         return False
 
     def next_change(self, now: float) -> float | None:
-        """Return the seconds until the light changes; None if it never does."""
+        """Return the seconds from `now` until the light changes; None if it never does."""
         if self.steady is not None:
             return None
         left = now % sum(self.spans)

@@ -1,7 +1,7 @@
-"""The table of states: which light shows what, for which facts, its meaning and cure. Pure.
+"""The table of states: what each light shows, for which facts, what it means, and what to do.
 
-Each light shows the first of its rows that applies. The README's table and `logboat lights explain` are made
-from this table.
+Each light shows the first of its rows that applies. The table in the README and `logboat lights explain` are
+generated from this table.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,16 +18,16 @@ LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 
 @dataclass(frozen=True, slots=True)
 class LightState:
-    """A row of the table."""
+    """A row of the table: one state of a light."""
 
     light: str
     pattern: Pattern
     holds: Callable[[LightFacts], bool]
     means: str
     cure: str = ""
-    """The action that the state calls for; '' if none."""
+    """The action that the state calls for; '' if none is needed."""
     severity: int = 0
-    """Rank of the state for a single light, which shows the highest of all; 0 is good."""
+    """Severity of the state, 0 if all is well; a single light shows the most severe state of all."""
 
 
 def _sync_is_dead(facts: LightFacts) -> bool:
@@ -271,7 +271,7 @@ TABLE: Final[tuple[LightState, ...]] = (
 
 
 def shown(facts: LightFacts) -> Mapping[str, LightState]:
-    """Return the state that each light shows."""
+    """Return the state that each light shows for these facts."""
     by_light: dict[str, LightState] = {}
     for state in TABLE:
         if state.light not in by_light and state.holds(facts):
@@ -280,15 +280,15 @@ def shown(facts: LightFacts) -> Mapping[str, LightState]:
 
 
 def worst(states: Mapping[str, LightState]) -> LightState:
-    """Return the state that a single light shows: the most severe, and of equals the first."""
+    """Return the state that a single light shows: the most severe, or the first of equally severe ones."""
     return max(states.values(), key=lambda state: state.severity)
 
 
 def single(states: Mapping[str, LightState]) -> Pattern:
-    """Return the pattern of a single light for the worst of these states.
+    """Return the pattern with which a single light shows these states.
 
-    The light is on if all is well. Otherwise the number of flashes is the severity, and a fast blink means
-    that nothing is recorded.
+    The light is on if all is well. Otherwise the number of flashes is the severity of the worst state, and a
+    fast blink means that nothing is being recorded.
     """
     most_severe = worst(states)
     if most_severe.severity == 0:

@@ -1,7 +1,7 @@
-"""Logging of the daemons: one line for each record; repetitions are counted, and errors are kept.
+"""Logging by the daemons: one line for each record, with repetitions counted and errors saved.
 
-- `lines`: a record as a line of fields, and the parser of a line (pure)
-- `limits`: how often the same message may be logged (pure)
-- `error_log`: `errors.log` on the data partition: of limited size, and preserved over a power cut
-- `setup`: the set-up at a daemon's start, and the thread that writes, so that no other thread waits
+- `lines`: formats a record as a line of fields, and parses such a line
+- `limits`: limits how often the same message is logged
+- `error_log`: `errors.log` on the data partition, which is limited in size and survives a power cut
+- `setup`: sets up logging when a daemon starts; a separate thread writes, so that no other waits
 """

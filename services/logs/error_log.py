@@ -1,9 +1,9 @@
-"""`errors.log` on the data partition: the last errors, which the journal in memory loses in a power cut.
+"""`errors.log` on the data partition: recent errors, which the in-memory journal loses in a power cut.
 
-It consists of two files of `LIMIT` bytes at most; whole lines are appended by several daemons. Each append is
-made durable, but at most once every `SYNC_EVERY_S`. If the disk is full, lines are dropped and counted. A
-daemon that starts and fails repeatedly does not fill it: a line that repeats one of the last lines is
-counted, and is not written again for a while.
+It consists of two files of at most `LIMIT` bytes each, to which several daemons append whole lines. Appended
+lines are made durable at most once every `SYNC_EVERY_S`. If the disk is full, lines are dropped and counted.
+A daemon that fails repeatedly at startup does not fill the log: a line that repeats a recent line is counted,
+and is not written again for a while.
 """
 
 import fcntl
@@ -23,27 +23,28 @@ LIMIT: Final = 128 * 1024
 SYNC_EVERY_S: Final = 5.0
 REPEATED_WITHIN_S: Final = 600.0
 _TAIL: Final = 4_096
-"""Number of bytes at the end of the file that new lines are compared with."""
+"""Number of bytes at the end of the file with which new lines are compared."""
 _MODE: Final = 0o660
-"""Mode of the file: the daemons' group writes it, whichever daemon created it."""
+"""Mode of the file: the daemons' group can write it, whichever daemon created it."""
 
 
 class ErrorLog:
-    """The writing side, for one thread; there is one in each process."""
+    """The writing side of the log, for use by one thread; each process has one."""
 
     def __init__(self, data: Path) -> None:
-        """Remember the paths in `data`, the data partition's folder, without touching anything yet."""
+        """Set the paths in the data folder `data`. Nothing is read or written yet."""
         self._path, self._older = data / NAME, data / OLDER
         self._synced_at = float("-inf")
         self._waiting: int | None = None
         self.lost = 0
-        """Number of lines that could not be written since the last one that could."""
+        """Number of lines that have failed to be written since the last one that was written."""
         self._again = 0
 
     def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:
-        """Append a line, unless it repeats one of the last. Never raise: failures are counted in `lost`.
+        """Append a line, unless it repeats a recent one. Never raise: failures are counted in `lost`.
 
-        `clock` is in seconds since the board's start; `now` is in seconds of a monotonic clock.
+        `clock` is the number of seconds since the board started; `now` is the time of a monotonic clock in
+        seconds.
         """
         try:
             file = self._open()
@@ -61,7 +62,7 @@ class ErrorLog:
             if os.fstat(file).st_size + len(data) > LIMIT:
                 file = self._turn_over(file)
             if os.write(file, data) != len(data):
-                self.lost += 1  # a full disk took a part of it; the next line starts on a new line
+                self.lost += 1  # the disk is full and took only a part; the next line starts on a new line
                 return
             self.lost = self._again = 0
             file = self._keep(file)
@@ -73,7 +74,7 @@ class ErrorLog:
                 os.close(file)
 
     def sync(self, now: float, *, at_once: bool = False) -> None:
-        """Make the last lines durable, if that is due. Never raise."""
+        """Make the appended lines durable, if that is due or `at_once` is True. Never raise."""
         if self._waiting is None or not (at_once or self.is_due(now)):
             return
         file, self._waiting = self._waiting, None
@@ -91,11 +92,11 @@ class ErrorLog:
 
     @property
     def waits(self) -> bool:
-        """True while a line is not durable yet."""
+        """True while any line is not durable yet."""
         return self._waiting is not None
 
     def _keep(self, file: int) -> int:
-        """Leave the file for a later synchronisation, and return the file to be closed now, or -1."""
+        """Keep the file open for a later synchronisation; return the file to close now, or -1."""
         before, self._waiting = self._waiting, file
         return -1 if before is None else before
 
@@ -108,7 +109,7 @@ class ErrorLog:
         return file
 
     def _turn_over(self, file: int) -> int:
-        """Rename the full file to the older one, which only one of several processes does."""
+        """Rename a full file to the name of the older one; of several processes, only one does this."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -124,7 +125,7 @@ class ErrorLog:
 
 
 def read(data: Path) -> Iterator[StoredLogLine]:
-    """Yield the lines that were kept, the oldest first, without incomplete ones."""
+    """Yield the saved lines, oldest first, leaving out incomplete ones."""
     for name in (OLDER, NAME):
         try:
             text = (data / name).read_text(errors="replace")
@@ -134,9 +135,9 @@ def read(data: Path) -> Iterator[StoredLogLine]:
 
 
 def recent(data: Path, *, utc: float, within_s: float) -> list[StoredLogLine]:
-    """Return the lines of the last `within_s` seconds.
+    """Return the lines from the last `within_s` seconds.
 
-    That includes lines from the future, which were written while the clock was wrong.
+    This includes lines with a later time, which were written while the clock was wrong.
     """
     return [kept for kept in read(data) if utc - kept.utc < within_s]
 
@@ -147,7 +148,7 @@ def _tail(file: int) -> str:
 
 
 def _is_among(tail: str, line: LogLine, utc: float, clock: float) -> bool:
-    """Return True if one of these lines said the same a short while ago, in this boot or before."""
+    """Return True if one of these lines said the same a short time ago, in this boot or an earlier one."""
     for text in deque(tail.splitlines(), maxlen=10):
         kept = parse(text) if f" what={line.what} " in text else None
         if kept is None or (kept.line.daemon, kept.line.what) != (line.daemon, line.what):

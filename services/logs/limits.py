@@ -1,8 +1,8 @@
-"""Limits for how often the same message may be logged. Pure: the caller passes the time.
+"""Limits on how often the same message is logged. The caller passes the time.
 
-Messages are the same if they come from one place in the code and differ only in numbers. A place whose words
-always differ (in a stranger's names, perhaps) has a limit, too. Suppressed messages are counted, and the
-count is logged.
+Messages are the same if they come from the same place in the code and differ only in numbers. There is also a
+limit for each place, because its text may always differ, for example in names that a peer sends. Suppressed
+messages are counted, and the count is logged.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Final
 
 WITHIN_S: Final = 60.0
 SAME: Final = 3
-"""Maximum number of equal messages within that time."""
+"""Maximum number of equal messages within the period."""
 PLACE: Final = 30
-"""Maximum number of messages from one place within that time."""
+"""Maximum number of messages from the same place within the period."""
 MOST: Final = 500
-"""Maximum number of messages that are remembered."""
+"""Maximum number of messages to remember."""
 _NUMBERS: Final = re.compile(r"\d+(\.\d+)?")
 
 
@@ -25,23 +25,23 @@ class _Span:
     said: int = 0
     kept_back: int = 0
     text: str = ""
-    """Text that was suppressed last."""
+    """Text of the message that was suppressed last."""
 
 
 def same(text: str) -> str:
-    """Return the part that two messages share if they differ only in numbers."""
+    """Return the part of a text that equal messages share: the text without its numbers."""
     return _NUMBERS.sub("#", text)
 
 
 class Limiter:
-    """Memory of the messages of the last minute."""
+    """Memory of the messages logged in the last minute."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, str], _Span] = {}
         self._places: dict[str, _Span] = {}
 
     def admit(self, place: str, text: str, now: float) -> int | None:
-        """Return how often the message was suppressed before; None if it is suppressed now."""
+        """Return how often the message has been suppressed before; None if it is suppressed now."""
         whole = self._places.get(place)
         if whole is None or now - whole.began >= WITHIN_S:
             self._places[place] = whole = _Span(now, kept_back=0 if whole is None else whole.kept_back)
@@ -52,7 +52,7 @@ class Limiter:
         words, before = self._words.get(key), 0
         if words is None or now - words.began >= WITHIN_S:
             before = 0 if words is None else words.kept_back
-            self._words.pop(key, None)  # the newest come last
+            self._words.pop(key, None)  # keeps the newest last
             self._words[key] = words = _Span(now)
             self._forget()
         if words.said >= SAME:
@@ -64,9 +64,9 @@ class Limiter:
         return before
 
     def due(self, now: float) -> list[tuple[str, str, int]]:
-        """Return the messages that were suppressed and not logged since, once their minute is over.
+        """Return messages that were suppressed and not logged since, and whose minute is over.
 
-        Each is a place, a text ('' for several different ones) and a count.
+        Each is a place in the code, a text ('' if there were several different ones) and a count.
         """
         over = [key for key, span in self._words.items() if now - span.began >= WITHIN_S]
         spans = [(key[0], self._words.pop(key)) for key in over]
@@ -78,7 +78,7 @@ class Limiter:
         return [each for each in counts if each[2]]
 
     def _forget(self) -> None:
-        """Drop the oldest messages if there are too many, but keep their counts."""
+        """Forget the oldest messages if there are too many, but keep their counts."""
         while len(self._words) > MOST:
             place, words = next(iter(self._words))
             self._places[place].kept_back += self._words.pop((place, words)).kept_back

@@ -1,9 +1,9 @@
-"""A log record as one line of fields, and the parser of a kept line. Pure.
+"""Formats a log record as one line of fields, and parses a saved line.
 
     level=error daemon=recorder what=recording msg="samples.db: disk I/O error" again=12
 
-`what` is the module that logs it; `again` is how often it was suppressed since it was last written. A kept
-line begins with two more fields, `time` (UTC) and `clock` (seconds since the board's start).
+`what` is the module that logged it. `again` is how often the message was suppressed since it was last
+written. A saved line begins with two more fields, `time` (UTC) and `clock` (seconds since the board started).
 """
 
 import json
@@ -19,20 +19,20 @@ from typing import Final
 from sensors.plaintext import clean, json_text
 
 MOST_CHARACTERS: Final = 2_000
-"""Maximum length of a message in characters; it may contain a peer's words."""
+"""Maximum length of a message in characters; a message may contain text from a peer."""
 _FRAMES: Final = 4
-"""Number of a traceback's innermost frames that are logged."""
+"""Number of innermost frames of a traceback to log."""
 _JOURNAL_LEVELS: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Python's levels, and the journal's (sd-daemon(3))."""
+"""Python's log levels, and the journal's equivalents (sd-daemon(3))."""
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """The content of one line."""
+    """Contents of one log line."""
 
     level: str
-    """Python's name of the level, in lower case."""
+    """Python's name for the level, in lower case."""
     daemon: str
     what: str
     text: str
@@ -46,15 +46,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class StoredLogLine:
-    """A line that was kept in the file."""
+    """A log line that was saved in the file."""
 
     utc: float
-    """Time by the clock of that moment, in seconds since 1970."""
+    """Time by the system clock when the line was logged, in seconds since 1970."""
     clock: float
-    """Seconds since the board's start."""
+    """Seconds from the board's start to the line."""
     line: LogLine
     lost: int = 0
-    """Number of lines before it that could not be kept."""
+    """Number of lines before this one that could not be saved."""
 
     def __str__(self) -> str:
         lost = f" lost={self.lost}" if self.lost else ""
@@ -63,7 +63,7 @@ class StoredLogLine:
 
 
 def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogLine:
-    """Return the line of a record of Python's logging, with the place of an exception."""
+    """Return the line for a record from Python's logging, including where any exception was raised."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
@@ -72,7 +72,7 @@ def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogL
 
 
 class Foreground(logging.Formatter):
-    """Formatter of records for a person who runs a command: level and text on one clean line."""
+    """Formatter for a person who runs a command: level and text on one line of printable characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without a line ending."""
@@ -80,7 +80,7 @@ class Foreground(logging.Formatter):
 
 
 def of_exception(error: BaseException, trace: TracebackType | None) -> str:
-    """Describe an exception and where it was raised on one line, the innermost place first."""
+    """Return a description of an exception and where it was raised, on one line, innermost place first."""
     frames = traceback.extract_tb(trace)[-_FRAMES:]
     places = (f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     description = f"{type(error).__name__}: {error}"
@@ -88,14 +88,14 @@ def of_exception(error: BaseException, trace: TracebackType | None) -> str:
 
 
 def journal_level(level: int) -> str:
-    """Return the prefix from which the journal takes a line's level, such as `<3>`."""
+    """Return the prefix that tells the journal a line's level, such as `<3>`."""
     return f"<{next((number for least, number in _JOURNAL_LEVELS if level >= least), 7)}>"
 
 
 def parse(text: str) -> StoredLogLine | None:
-    """Return a kept line; None if the text is no complete one.
+    """Return a saved line; None if the text is not a complete line.
 
-    A power cut may have interrupted the writing.
+    A power cut may have interrupted writing it.
     """
     try:
         fields = {

@@ -1,7 +1,8 @@
-"""Set-up of a daemon's logging at its start, the same for all daemons.
+"""Sets up logging when a daemon starts, in the same way for all daemons.
 
-A separate thread writes: to standard error, which is the journal, and errors to `errors.log`, too. The thread
-that logs only puts a line into a queue, so no commit waits for the journal or the card.
+A separate thread writes every line to standard error, which goes to the journal, and errors also to
+`errors.log`. The thread that logs only puts a line into a queue, so no commit waits for the journal or the
+card.
 """
 
 import contextlib
@@ -21,11 +22,11 @@ from .limits import Limiter
 from .lines import Foreground, LogLine, journal_level, of_exception, of_record
 
 MOST_WAITING: Final = 1_000
-"""Maximum number of lines in the queue, which limits the memory if the journal accepts nothing."""
+"""Maximum number of lines in the queue, which limits memory use if the journal stops accepting lines."""
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Attribute of a record that is on standard error already."""
+"""Attribute that marks a record as already written to standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class _Job:
 
 
 class _Writer(threading.Thread):
-    """Thread that writes the lines of the queue, in order."""
+    """Thread that writes the queued lines, in order."""
 
     def __init__(self, stream: TextIO, kept: ErrorLog | None) -> None:
         super().__init__(name="log", daemon=True)
@@ -46,14 +47,14 @@ class _Writer(threading.Thread):
         self.dropped = 0
 
     def put(self, job: _Job) -> None:
-        """Put a job into the queue, or drop it if the queue is full. Never wait."""
+        """Put a job into the queue, or drop it if the queue is full. Never block."""
         if self._queue.qsize() >= MOST_WAITING:
             self.dropped += 1
         else:
             self._queue.put(job)
 
     def finish(self) -> None:
-        """Write the remaining lines, but do not wait for a journal that accepts nothing."""
+        """Write the remaining lines, but do not wait for a journal that accepts none."""
         self._queue.put(None)
         self.join(_ENDS_WITHIN_S)
 
@@ -75,7 +76,7 @@ class _Writer(threading.Thread):
     def _write(self, job: _Job) -> None:
         if job.is_shown:
             head = journal_level(job.level) if self._to_journal else ""
-            with contextlib.suppress(OSError, ValueError):  # nobody reads it
+            with contextlib.suppress(OSError, ValueError):  # standard error has no reader
                 self._stream.write(f"{head}{job.line}\n")
                 self._stream.flush()
         if job.level >= logging.ERROR and self._kept is not None:
@@ -87,7 +88,7 @@ _IDLE: Final = _Job(LogLine("", "", "", ""), 0)
 
 
 class _Handler(logging.Handler):
-    """Log handler that passes records on, unless the same was logged too often."""
+    """Log handler that passes records on, unless the same message was logged too often."""
 
     def __init__(self, daemon: str, writer: _Writer) -> None:
         super().__init__()
@@ -115,7 +116,7 @@ class _Handler(logging.Handler):
             self._writer.put(_Job(line, record.levelno, not getattr(record, _ONLY_KEPT, False)))
 
     def tell_kept_back(self, now: float) -> None:
-        """Log the counts of suppressed messages whose time is over."""
+        """Log the counts of suppressed messages whose minute is over."""
         for place, words, count in self._limiter.due(now):
             level, what = self._levels[place]
             name = logging.getLevelName(level).lower()
@@ -125,7 +126,7 @@ class _Handler(logging.Handler):
 
 @contextlib.contextmanager
 def running(daemon: str, data: Path | None) -> Iterator[None]:
-    """Log as a daemon for the duration of the context.
+    """Set up a daemon's logging for the duration of the context.
 
     Records go to standard error, and errors also to `errors.log` in `data`. An exception that ends the
     daemon, in any thread, is logged as an error, too.
@@ -153,9 +154,9 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def in_foreground() -> Iterator[None]:
-    """Print warnings on standard error, without control characters, while a person's command runs.
+    """Print warnings on standard error, without control characters, while a command runs for a person.
 
-    A daemon's own handlers, if there are any, take precedence.
+    If a daemon has set up its own handlers, those are used instead.
     """
     before = logging.lastResort
     logging.lastResort = _to_person(logging.WARNING)
@@ -169,7 +170,7 @@ def in_foreground() -> Iterator[None]:
 def talkative() -> Iterator[None]:
     """Print all log records on standard error, without control characters, while a server runs.
 
-    The server runs in the foreground, for a person.
+    This is for a server that a person runs in the foreground.
     """
     root = logging.getLogger()
     level_before, handler = root.level, _to_person(logging.INFO)
@@ -190,7 +191,7 @@ def _to_person(level: int) -> logging.Handler:
 
 
 def fatal(text: str) -> None:
-    """Report why a daemon ends: unchanged on standard error for the person who started it, and in the log."""
+    """Report why a daemon ends: on standard error, unchanged, and in `errors.log`."""
     sys.stderr.write(f"{text}\n")
     log.critical("%s", text, extra={_ONLY_KEPT: True})
 

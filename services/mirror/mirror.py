@@ -1,15 +1,17 @@
-"""Copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
+"""Second copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
 `DATA/copies/<number>.seg` are append-only files of about 8 MB (`segment_file`). They follow the document
-store by its sequences, some minutes behind. Until a document is durable here, the journal's ring keeps the
-batches that it was made from (`Journal.release_copies`). So at any time each sample is in two files.
+store by its sequence numbers, a few minutes behind. Until a document is durable here, the journal's ring
+keeps the batches from which it was made (`Journal.release_copies`). So at any time each sample is in two
+files.
 
-Only the end of a round is synchronised. Then a *mark* is written, which says how far copies are durable. A
-start continues from the newest mark. Everything after it is copied again, which does no harm, since of
-several copies of a document the newest counts.
+The files are synchronised only at the end of a round. Then a *mark* is written, which says how far copies are
+durable. After a restart, copying continues from the newest mark. Everything after that mark is copied again.
+This is harmless, because the newest of several copies counts.
 
-Written data is never changed. A segment is removed as a whole, after the documents in it that still count
-were appended again: when it is damaged, or when most of its documents were removed from the store on purpose.
+Written data is never changed. A segment is removed as a whole when it is damaged, or when most of its
+documents were deliberately removed from the store. The documents in it that still count are appended again
+first.
 """
 
 import logging
@@ -32,33 +34,34 @@ log = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 8_000_000
 LOOKED_AT: Final = 2_000
-"""Number of changes read in one round, including those of other vessels' documents."""
+"""Number of changes to read in one round, including those of other vessels' documents."""
 BLOCK_BYTES: Final = 256_000
-"""Approximate maximum size of documents' bodies in one block, in bytes."""
+"""Approximate maximum size of the document bodies in a block, in bytes."""
 AT_ONCE: Final = 10_000
-"""Number of the newest changes that are copied at once if the store is older than its copies.
+"""Number of the newest changes to copy at once if the store existed before its copies.
 
-It exceeds what the journal's ring has batches for. The other changes are filled in step by step.
+It exceeds the number of changes whose batches the journal's ring can hold. Older changes are copied step by
+step.
 """
 FILL_BYTES: Final = 1_000_000
-"""Bytes of older documents' bodies that one `fill` copies."""
+"""Number of bytes of older document bodies that one call of `fill` copies."""
 MARK_AFTER: Final = 50_000
-"""Number of changes of others' documents after which a mark is written for them alone."""
+"""Number of changes to others' documents after which a mark is written even without a copy."""
 KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
 @dataclass(frozen=True, slots=True)
 class RetiredSegment:
-    """The documents of a segment that was removed."""
+    """Counts of the documents in a segment that was removed."""
 
     kept: int
-    """Number of documents that were appended again because they still count."""
+    """Number of documents appended again because they still count."""
     healed: int
-    """Number of damaged documents that were appended again from the store."""
+    """Number of damaged documents appended again from the store."""
 
 
 def folder_in(data: Path) -> Path:
-    """Return the folder of the copies."""
+    """Return the folder of the copies in a data folder."""
     return data / "copies"
 
 
@@ -73,7 +76,7 @@ def segment(folder: Path, number: int) -> Path:
 
 
 def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, SegmentContent]]:
-    """Yield the readable content of each segment, oldest first, or of the newest alone.
+    """Yield the number and readable content of each segment, oldest first, or of the newest segment only.
 
     Raise OSError if a segment cannot be read.
     """
@@ -83,18 +86,18 @@ def contents(folder: Path, *, newest: bool = False) -> Iterator[tuple[int, Segme
 
 @dataclass(slots=True)
 class Survey:
-    """Result of one reading of all copies."""
+    """Result of reading all copies once."""
 
     segments: int = 0
     """Number of segments."""
     size: int = 0
     """Size of all segments, in bytes."""
     damaged: list[tuple[int, int]] = field(default_factory=list)
-    """Damaged segments, each with its number of damaged places."""
+    """Damaged segments, each with the number of damaged places in it."""
     mark: Mark | None = None
     """Newest mark; None if there is none."""
     there: set[tuple[str, str]] = field(default_factory=set)
-    """Id and revision of each copy."""
+    """Ids and revisions of all copies."""
 
 
 def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Survey:
@@ -120,13 +123,13 @@ def survey(folder: Path, *, progress: Callable[[], None] = lambda: None) -> Surv
 def uncopied(
     copies: Survey, database: Database, vessel: str, *, progress: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Return the ids of documents whose copies were durable and are gone.
+    """Return the ids of documents whose copies were durable but have been lost.
 
-    Documents that have not been copied yet are not among them. Raise StoreError if the store cannot be read.
+    Documents that have not been copied yet are not included. Raise StoreError if the store cannot be read.
     """
     state = copies.mark
     if state is None or state.store != database.uuid:
-        return []  # copying starts again from the beginning
+        return []  # copying will start again from the beginning
     missing, since = [], 0
     while changes := database.changes(since, limit=LOOKED_AT):
         progress()
@@ -143,23 +146,23 @@ def uncopied(
 
 
 class CopyWriter:
-    """Writer of copies, for use by one thread. After an OSError from any method it must be opened again."""
+    """Writes copies; for use by one thread. After any method raises OSError, a new writer must be opened."""
 
     def __init__(
         self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: FileAccess | None = None
     ) -> None:
         self.folder = folder
         self.damaged: set[int] = set()
-        """Numbers of the segments that are known to be damaged, and should be retired."""
+        """Numbers of the segments known to be damaged, which should be retired."""
         self._files = files or FileAccess()
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """The same as `Mark.through`, but not yet durable."""
+        """Same as `Mark.through`, but including copies that are not yet durable."""
         self._again: set[str] = set()
-        """Ids of documents at the damaged end of the newest segment."""
+        """Ids of the documents in the damaged end of the newest segment."""
         self._fresh = False
-        """True if something was appended that is not yet durable."""
+        """True if there is appended data that is not yet durable."""
         self._new_name = False
         make_folder(folder)
         there = numbers(folder)
@@ -181,9 +184,10 @@ class CopyWriter:
         return sum(file.stat().st_size for file in self.folder.glob("*.seg"))
 
     def follow(self, database: Database, vessel: str) -> bool:
-        """Copy recent changes, in one round of limited size.
+        """Copy recent changes, up to a limit.
 
-        Return whether that was all; if so, it is durable. Raise StoreError if documents cannot be read.
+        Return True if all changes have been copied, which are then durable. Raise StoreError if documents
+        cannot be read.
         """
         state = self._begin(database)
         reach = state.through if self._reach is None else self._reach
@@ -198,7 +202,7 @@ class CopyWriter:
         return True
 
     def fill(self, database: Database, vessel: str) -> bool:
-        """Copy some of the documents that are older than the copies, and return whether more remain.
+        """Copy some of the documents that are older than the copies; return True if more remain.
 
         Call it only right after `follow` has returned True. Raise StoreError if documents cannot be read.
         """
@@ -222,24 +226,25 @@ class CopyWriter:
         return upto < state.until
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Note documents that were removed on purpose and without a floor, so that they are not restored."""
+        """Record that documents were deliberately removed, without a floor, so that they are not restored."""
         gone = list(ids)
         if gone:
             self._append(segment_file.removed(gone, self._writable()))
 
     def rebase(self, database: Database, *, before: int) -> None:
-        """Adapt the mark after the store was repaired and missing documents were restored.
+        """Adjust the mark after the store was repaired and missing documents were restored.
 
-        The store has had another uuid since then; `before` was its last sequence until the restore.
+        The repair gave the store a new uuid. `before` was its last sequence number before documents were
+        restored.
         """
         last, state = database.last_sequence, self._mark
         if state is None:
-            return  # copying continues where it ends
+            return  # copying continues where the store ends
         self._reach = None
         self._settle(
             Mark(
                 database.uuid,
-                # Restored documents are in copies, and so are older ones, unless they are newer than the
+                # Restored documents have copies, and so do older documents, unless they are newer than the
                 # copies.
                 through=last if before <= state.through else state.through,
                 filled=min(state.filled, before),
@@ -248,10 +253,10 @@ class CopyWriter:
         )
 
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
-        """Append again what still counts of a segment and what was damaged in it, then remove the segment.
+        """Append again the documents in a segment that still count or were damaged, then remove the segment.
 
-        If more than the share `most` of it counts, do nothing and return None. Raise StoreError if documents
-        cannot be read.
+        If more than the fraction `most` of it counts, do nothing and return None. Raise StoreError if
+        documents cannot be read.
         """
         if number == self._number:
             self._next()
@@ -268,7 +273,7 @@ class CopyWriter:
         if kept_bytes > most * all_bytes:
             return None
         self._append_copies(copy for copy in content.copies() if kept.get(copy.id) == copy.rev)
-        if number != numbers(self.folder)[0]:  # an older segment may still contain them
+        if number != numbers(self.folder)[0]:  # older segments may still contain copies of these
             self.forget(content.removed())
         healed = self._append_current(database, content.lost())
         self._settle(state)
@@ -277,7 +282,7 @@ class CopyWriter:
         return RetiredSegment(kept=len(kept), healed=healed)
 
     def copy_again(self, database: Database, ids: Iterable[str]) -> int:
-        """Append the current revisions of documents whose copies are gone, and return their number.
+        """Append the current revisions of documents whose copies were lost, and return their number.
 
         Raise StoreError if documents cannot be read.
         """
@@ -287,7 +292,7 @@ class CopyWriter:
         return healed
 
     def make_room(self, database: Database) -> int:
-        """Remove the oldest segments, as long as at most half of their content still counts.
+        """Remove the oldest segments while at most half of their content still counts.
 
         Return the number of bytes freed. Raise StoreError if documents cannot be read.
         """
@@ -298,7 +303,7 @@ class CopyWriter:
         return before - self.bytes_on_disk()
 
     def is_sound(self, number: int) -> bool:
-        """Return True if a segment is sound; if not, add it to `damaged`."""
+        """Return True if a segment is undamaged; if not, add it to `damaged`."""
         if parse(read(segment(self.folder, number)), number).damaged:
             self.damaged.add(number)
         return number not in self.damaged
@@ -312,24 +317,24 @@ class CopyWriter:
         if number == self._number:
             self._size = content.records[-1].end if content.records else 0
             if any(start < self._size for start, _ in content.damaged):
-                self.damaged.add(number)  # then the next record begins another one
+                self.damaged.add(number)  # so that the next record begins another segment
             else:
                 self._file = self._files.append_to(segment(self.folder, number))
                 self._again = content.lost()
-                if content.damaged:  # a power cut left it unfinished, or its last page is bad
+                if content.damaged:  # a power cut left the segment incomplete, or its last page is bad
                     self._file.cut(self._size)
         return mark is not None
 
     def _begin(self, database: Database) -> Mark:
-        """Return the mark that applies to this store."""
+        """Return the mark to continue from in this store."""
         state, last = self._mark, database.last_sequence
         if state is None or state.store != database.uuid:
             until = max(last - AT_ONCE, 0)
             state = Mark(database.uuid, through=until, filled=0, until=until)
             self._reach = None
         elif state.through > last:
-            # The store lost its last changes with the end of its log: other changes will take their
-            # sequences.
+            # The store lost its latest changes with the end of its log: new changes will reuse their sequence
+            # numbers.
             state = msgspec.structs.replace(state, through=last)
             self._reach = None
         if state is not self._mark:
@@ -340,7 +345,7 @@ class CopyWriter:
         return state
 
     def _append_current(self, database: Database, ids: Iterable[str]) -> int:
-        """Copy the current revisions of documents that exist, and return their number."""
+        """Copy the current revisions of those documents that exist, and return their number."""
         current = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
         self._append_documents(database, current)
         return len(current)
@@ -362,7 +367,7 @@ class CopyWriter:
             self._append(segment_file.block(some, self._writable()))
 
     def _writable(self) -> int:
-        """Return the number of the segment that takes the next record."""
+        """Return the number of the segment to which the next record goes."""
         if self._file is None or self._size >= self._segment_bytes:
             self._next()
         return self._number
@@ -392,29 +397,30 @@ class CopyWriter:
         self._fresh = False
 
     def _settle(self, state: Mark) -> None:
-        """Make appended data durable, then write the mark that says so."""
+        """Make appended data durable, then write the mark that records this."""
         self._sync()
         self._mark = state
         self._append(segment_file.mark(state, self._writable()))
-        self._fresh = False  # the mark itself need not be durable: without it, some is copied twice
+        # the mark itself need not be durable: without it, some documents are copied twice
+        self._fresh = False
 
 
 def is_own(document_id: str, vessel: str) -> bool:
-    """Return True if a vessel's copies include the document."""
+    """Return True if a vessel's copies should include the document."""
     return document_id.startswith(tuple(f"{kind}:{vessel}:" for kind in KINDS))
 
 
 def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
     for document_id, rev in wanted:
         revision = database.revision(document_id, rev)
-        if revision is not None:  # else it has changed again, and is copied then
+        if revision is not None:  # otherwise it has changed again, and will be copied then
             yield Copy(document_id, rev, revision.history, msgspec.Raw(revision.raw))
 
 
 def _counts(copy: Copy, database: Database) -> bool:
-    """Return True if the copy would have to be restored if the store lost the document."""
+    """Return True if a copy is needed to restore its document in case the store loses it."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
-        # A floor shows that readings were removed; alarms are removed only to free space on the card.
+        # A floor shows that readings were removed. Alarms are removed only to free space on the card.
         return not copy.id.startswith(f"{DocumentType.ALARM}:") and not database.floor(copy.id)
     return current[0] == copy.rev or generation(current[0]) < generation(copy.rev)

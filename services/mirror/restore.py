@@ -1,8 +1,8 @@
-"""Restore: documents that the store has lost are written again from their copies, at the same revision.
+"""Restores documents that the store has lost, at the same revision, from their copies.
 
-Documents that were removed on purpose are not restored: floors and gap documents cover readings, and the
-copies themselves list removed alarms. Documents that the store has at the same or a later revision stay as
-they are.
+Documents that were deliberately removed are not restored: floors and gap documents cover readings, and the
+copies themselves list removed alarms. Documents that the store has at the same or a later revision are left
+unchanged.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,16 +20,16 @@ from .mirror import contents
 from .segment_file import Copy
 
 A_TIME: Final = 200
-"""Number of documents that are examined and written in one transaction."""
+"""Number of documents to examine and write in one transaction."""
 LOOKED_UP: Final = 2_000
-"""Number of documents that are looked up in one statement."""
+"""Number of documents to look up in one statement."""
 
 
 def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
-    """Write documents that are in the copies in `folder` and missing in the store, and return their number.
+    """Write to the store the documents that only the copies in `folder` have, and return their number.
 
-    Calling it again does no harm. `progress` is called often. Raise StoreError or OSError if something cannot
-    be read or written.
+    The call may be repeated. `progress` is called often. Raise StoreError or OSError if something cannot be
+    read or written.
     """
     gone: set[str] = set()
     for _, content in contents(folder):
@@ -45,8 +45,7 @@ def restore_missing(database: Database, folder: Path, *, progress: Callable[[], 
     for _, content in contents(folder):
         some: list[Copy] = []
         for copy in content.copies():
-            # An earlier version accepted revisions that can have no successor: the store accepts none of
-            # these.
+            # An earlier version accepted revisions that can have no successor. The store now rejects these.
             if copy.id not in gone and revisions.is_sound(copy.rev):
                 some.append(copy)
             if len(some) >= A_TIME:
@@ -64,11 +63,11 @@ def lacking(
     *,
     progress: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Return the ids of documents that are in copies and that the store has lost.
+    """Return the ids of documents that have copies but that the store has lost.
 
     `there` has the id and revision of each copy; `progress` is called often.
 
-    Alarms are not among them, because for a moment removed ones look like lost ones. Raise StoreError or
+    Alarms are not included, because an alarm that was just removed looks like a lost one. Raise StoreError or
     OSError if something cannot be read.
     """
     ids = sorted(
@@ -88,7 +87,7 @@ def lacking(
 
 
 def _keep_away(database: Database, document_id: str, raw: bytes) -> None:
-    """Set the floor again for readings that were removed to free space, if the store has lost that, too."""
+    """Set the floor again for readings that were removed to free space, in case the store has lost it."""
     name, span = documents.parse_id(document_id), span_of(document_id, raw)
     if name is None or name.sensor is None or name.log is None or span is None:
         return
@@ -104,7 +103,8 @@ def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
     with database.transaction():
         for copy in copies:
             current = database.current([copy.id]).get(copy.id)
-            # If another branch won here, it is for peers to bring the copy's, not for us.
+            # If another branch has become the winner here, peers must bring the copy's branch, not this
+            # vessel.
             is_newer = current is None or current[0] in copy.history
             if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
                 written.add(copy.id)

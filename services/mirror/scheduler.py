@@ -1,9 +1,9 @@
-"""The schedule by which the library writes, checks and removes copies.
+"""Decides when the recorder's writer thread writes, checks and removes copies.
 
-A *round* copies all that has changed since the last one and makes it durable. It happens at the start, every
-ten minutes, at a clean stop, and when the journal's ring has no space for batches without a copy. It is done
-in steps, between those of the documenter. A problem with the copies delays nothing else: it is reported, and
-the work is retried.
+A *round* copies everything that has changed since the last round, and makes it durable. Rounds take place at
+startup, every ten minutes, at a clean stop, and when the journal's ring is full of batches without a copy. A
+round is done in steps, between the documenter's steps. A problem with the copies delays nothing else: it is
+reported, and the work is retried.
 """
 
 import logging
@@ -22,28 +22,28 @@ log = logging.getLogger(__name__)
 
 ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
-"""Milliseconds between two steps for documents that are older than the copies."""
+"""Milliseconds between two steps that copy documents older than the copies."""
 SCRUB_MS: Final = 86_400_000
-"""Milliseconds between two checks of a full segment, each time another one."""
+"""Milliseconds between checks of one full segment; each check takes the next one."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of it."""
+"""Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of the budget."""
 
 
 class MirrorScheduler:
-    """Copies of a vessel's documents that follow a store, for use by one thread."""
+    """Scheduler for the copies of a vessel's documents, for use by one thread."""
 
     def __init__(
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None
     ) -> None:
         self.fault: str | None = None
-        """The reason why copies cannot be written now, or None."""
+        """The reason why copies cannot be written now; None if they can."""
         self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
         self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
         self._copies: CopyWriter | None = None
         self._round: int | None = None
-        """The batch up to which the current round copies documents."""
+        """Number of the batch up to which the current round copies documents; None between rounds."""
         self._round_ms: int | None = None
         self._filled_ms = self._looked_ms = 0
         self._failed_ms: int | None = None
@@ -55,7 +55,7 @@ class MirrorScheduler:
         return sum(file.stat().st_size for file in self._folder.glob("*.seg"))
 
     def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
-        """Do one step of what is due; with `finish`, a whole round.
+        """Do one step of the work that is due; if `finish` is True, complete a whole round.
 
         Documents contain all batches up to `documented`. Raise StoreError if documents cannot be read.
         """
@@ -77,7 +77,7 @@ class MirrorScheduler:
         self.fault, self._failed_ms = None, None
 
     def follow_removal(self, database: Database, removed: RemovedCounts, *, now_ms: int) -> None:
-        """Remove the copies of documents that were removed to free space. Raise StoreError if that fails."""
+        """Update the copies after documents were removed to free space. Raise StoreError if that fails."""
         try:
             copies = self._opened()
             copies.forget(name for name in removed.alarm_ids if is_own(name, self._vessel))
@@ -112,7 +112,7 @@ class MirrorScheduler:
             self._round, self._round_ms = None, now_ms
 
     def _maintain(self, copies: CopyWriter, database: Database, now_ms: int) -> None:
-        """Do work that is not urgent: copy older documents, handle damage."""
+        """Do work that is not urgent: copy older documents, and repair damage."""
         if not self._is_filled and now_ms - self._filled_ms >= FILL_MS:
             self._filled_ms = now_ms
             self._is_filled = not copies.fill(database, self._vessel)

@@ -1,12 +1,12 @@
-"""Segments: the append-only files of copied documents, and their records.
+"""Segments: append-only files of copied documents, and the format of their records.
 
-The module is pure except for `read` and the files themselves. A record consists of magic, kind, length,
-CRC-32 (of all that, seeded with the segment's number) and content. A document is compressed, and each record
-is independent, so that damage is skipped: a reader continues at the next magic of a record whose checksum is
-right.
+A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
+with the segment's number. Each document is compressed by itself, and each record is independent, so that a
+reader can skip damage: it continues at the next magic of a record whose checksum is valid.
 
-Documents are written in blocks: the list of their ids, the documents, and the list again, more than a page
-apart. So one bad page never destroys both a document and the evidence of it (`SegmentContent.lost`).
+Documents are written in blocks: a list of their ids, the documents, and the list again. The two lists are
+more than a page apart. So one bad page never destroys both a document and the evidence of its existence
+(`SegmentContent.lost`).
 """
 
 import errno
@@ -27,39 +27,39 @@ PAGE: Final = 4_096
 MAGIC: Final = b"\xabLc1"
 _HEAD: Final = struct.Struct("<4sBII")
 _APART: Final = 2 * PAGE
-"""Distance in bytes between a block's two lists, so that no page contains parts of both."""
+"""Minimum distance in bytes between a block's two lists, so that no page contains parts of both."""
 
 
 class RecordKind(IntEnum):
     """Kind of a record."""
 
     MARK = 1
-    """The extent of durable copies, as JSON of `Mark`."""
+    """Record of how far copies are durable, as JSON of `Mark`."""
     LIST = 2
-    """Ids of a block, as compressed JSON."""
+    """Ids of the documents in a block, as compressed JSON."""
     DOCUMENT = 3
     GAP = 4
-    """A `gap` document, which must be read before others are restored."""
+    """A `gap` document; gaps must be read before other documents are restored."""
     REMOVED = 5
-    """Ids of documents that were removed on purpose, as compressed JSON."""
+    """Ids of documents that were deliberately removed, as compressed JSON."""
     FILLING = 6
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """The extent of durable copies before the mark."""
+    """Record of how far copies are durable, for everything before it in the file."""
 
     store: str
-    """Id of the store whose sequences these are (`Database.uuid`)."""
+    """Id of the store to which the sequence numbers refer (`Database.uuid`)."""
     through: int
-    """Sequence up to which changes after `until` are copied."""
+    """Sequence number up to which changes after `until` have been copied."""
     filled: int = 0
-    """Sequence up to which older changes are copied."""
+    """Sequence number up to which older changes have been copied."""
     until: int = 0
-    """Sequence at which copying began, in a store that already had documents."""
+    """Sequence number at which copying began, if the store already had documents."""
 
 
 class Copy(msgspec.Struct, frozen=True, array_like=True):
-    """A document at one revision."""
+    """A copy of a document at one revision."""
 
     id: str
     rev: str
@@ -69,13 +69,13 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> RecordKind:
-        """Kind of the document's record."""
+        """Kind of record in which the document is stored."""
         return RecordKind.GAP if self.id.startswith("gap:") else RecordKind.DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
-    """A record whose checksum is right."""
+    """A record whose checksum is valid."""
 
     start: int
     end: int
@@ -83,15 +83,15 @@ class SegmentRecord:
     content: bytes
 
     def mark(self) -> Mark:
-        """Return the content of a mark."""
+        """Return the content of the record, which must be a mark."""
         return msgspec.json.decode(self.content, type=Mark)
 
     def ids(self) -> list[str]:
-        """Return the content of a list, or of removed ids."""
+        """Return the content of the record, which must be a list or removed ids."""
         return msgspec.json.decode(zlib.decompress(self.content), type=list[str])
 
     def copy(self) -> Copy:
-        """Return the content of a document or gap."""
+        """Return the content of the record, which must be a document or gap."""
         expand = zlib.decompressobj(zdict=_COMMON)
         return msgspec.json.decode(expand.decompress(self.content), type=Copy)
 
@@ -102,15 +102,15 @@ class SegmentContent:
 
     records: list[SegmentRecord] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)
-    """Ranges of bytes that are no valid record: start, end."""
+    """Ranges of bytes that are not valid records, as (start, end)."""
 
     @property
     def last_mark(self) -> SegmentRecord | None:
-        """The newest mark, or None."""
+        """The newest mark in the segment; None if there is none."""
         return next((record for record in reversed(self.records) if record.kind is RecordKind.MARK), None)
 
     def lost(self) -> set[str]:
-        """Return ids that are in lists without a record here."""
+        """Return the ids that are in lists but have no record in this segment."""
         named: set[str] = set()
         for record in self.records:
             if record.kind is RecordKind.LIST:
@@ -118,7 +118,7 @@ class SegmentContent:
         return named - {copy.id for copy in self.copies()} if named else named
 
     def removed(self) -> set[str]:
-        """Return the ids of documents that were removed on purpose."""
+        """Return the ids of documents that were deliberately removed."""
         return {name for record in self.records if record.kind is RecordKind.REMOVED for name in record.ids()}
 
     def copies(self) -> Iterator[Copy]:
@@ -127,17 +127,17 @@ class SegmentContent:
 
 
 def record(kind: RecordKind, content: bytes, segment: int) -> bytes:
-    """Return the bytes of a record in the segment with this number."""
+    """Return the bytes of a record for the segment with this number."""
     return _HEAD.pack(MAGIC, kind, len(content), _checksum(kind, content, segment)) + content
 
 
 def mark(stands: Mark, segment: int) -> bytes:
-    """Return the bytes of a mark."""
+    """Return the bytes of a record for a mark."""
     return record(RecordKind.MARK, msgspec.json.encode(stands), segment)
 
 
 def removed(ids: Sequence[str], segment: int) -> bytes:
-    """Return the bytes of a record of removed ids."""
+    """Return the bytes of a record for ids of removed documents."""
     return record(RecordKind.REMOVED, zlib.compress(msgspec.json.encode(ids)), segment)
 
 
@@ -157,7 +157,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> SegmentContent:
-    """Return what can be read. Never raise, whatever the bytes are."""
+    """Return everything that can be read from a segment's bytes. Never raise, whatever the bytes are."""
     content = SegmentContent()
     here = end = 0
     while True:
@@ -178,9 +178,9 @@ def parse(data: bytes, segment: int) -> SegmentContent:
 
 
 def read(path: Path) -> bytes:
-    """Return a segment's bytes, with zeros for pages that cannot be read.
+    """Return the bytes of a segment, with zeros in place of pages that cannot be read.
 
-    Raise OSError if the file is missing, or cannot be opened.
+    Raise OSError if the file is missing or cannot be opened.
     """
     try:
         return path.read_bytes()
@@ -198,19 +198,19 @@ def read(path: Path) -> bytes:
 
 
 class FileAccess:
-    """File access to the card. Tests use others that fail, or forget what was not synchronised."""
+    """File access to the card. Tests replace it with objects that fail, or that lose unsynchronised data."""
 
     def append_to(self, path: Path) -> "AppendOnlyFile":
         """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""
         return AppendOnlyFile(path)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder durable. Raise OSError if that fails."""
+        """Make the file names in a folder durable. Raise OSError if that fails."""
         sync_directory(folder)
 
 
 class AppendOnlyFile:
-    """A file that grows at its end. Every method may raise OSError."""
+    """A file to which data is only appended. Every method may raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o660)
@@ -222,7 +222,7 @@ class AppendOnlyFile:
         self.close()
 
     def append(self, data: bytes) -> None:
-        """Write bytes to the end, without making them durable."""
+        """Write bytes to the end of the file, without making them durable."""
         left = memoryview(data)
         while left:
             left = left[os.write(self._handle, left) :]
@@ -270,7 +270,7 @@ _COMMON: Final = (
     b'.voltage","samples":[[0,0],[1000,],[2000,],[3000,],[4000,],[5000,],[6000,],[7000,],[8000,],[9000,],'
     b'"sensor":"","start":,"startUtc":"2026-T:00.000Z","type":"reading","unit":"Hz","vessel":"","window":300}]'
 )
-"""Text that documents have in common, so that each alone is compressed well.
+"""Text that documents have in common, so that each document compresses well by itself.
 
-Never change it: another text would need a record kind of its own.
+Never change it: a different text needs a new record kind.
 """

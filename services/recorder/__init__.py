@@ -1,7 +1,7 @@
 """The recorder: the daemon that turns samples into durable batches and documents.
 
-`daemon` starts the parts. `acceptance` numbers a sensor's samples and `alarm_rules` judges them;
-`group_commit` makes them durable; `writer_thread` owns the document store. `log_identity` chooses the log
-and boot, `disk_budget` reserves space on the card, `state_writer` writes the live state, and
+`daemon` starts the parts. `acceptance` numbers a sensor's samples, and `alarm_rules` evaluates alarms.
+`group_commit` makes samples durable. `writer_thread` owns the document store. `log_identity` determines the
+log and boot, `disk_budget` reserves space on the card, `state_writer` writes the live state, and
 `durability_feed` reports each durable sample to tests.
 """

@@ -1,7 +1,7 @@
-"""Intake: decides which of a sensor's samples are recorded, under which number. Pure.
+"""Intake: decides which of a sensor's samples are recorded, and under which number.
 
 A sample that a deadband suppresses takes no number. A sample that changes the sensor's state, or the state of
-an alarm rule, is always recorded. A value that stays the same is recorded once in each window.
+an alarm rule, is always recorded. A constant value is recorded once in each window.
 """
 
 import dataclasses
@@ -19,19 +19,19 @@ from services.journal.batch import AlarmRecord, SampleRow
 from .alarm_rules import AlarmState, AlarmWatch
 
 MOST_CHANGES: Final = 200
-"""Maximum number of changes of severity or condition in an episode.
+"""Maximum number of changes of severity or condition to keep in an alarm episode.
 
-A value that fluctuates around a limit for days must not make it grow forever.
+A value that fluctuates around a limit for days must not make the episode grow forever.
 """
 MOST_WHOLE: Final = 2**53 - 1
 """The largest integer that all JSON readers agree on (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values are exactly what somebody supplied, and must not be repeated."""
+"""Kinds of sensors whose values were supplied by somebody, and must not be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockMoment:
-    """A moment on both clocks."""
+    """A moment by the boot clock and in UTC."""
 
     clock_ms: int
     utc: float
@@ -39,17 +39,17 @@ class ClockMoment:
 
 
 class SensorIntake:
-    """The position of one sensor in its log."""
+    """Position of a sensor in its log, and its alarms."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings
         self.last = last
-        """The last sequence number that was given."""
+        """The last sequence number that was assigned."""
         self.row: SampleRow | None = None
         """The last sample that was recorded since the recorder started."""
         self.totals: Totals | None = None
         self.detail = ""
-        """The driver's last remark for people."""
+        """The driver's last remark about the sensor, for people."""
         self.episode = episode if episode is not None and episode.cleared_ms is None else None
         self._watch = AlarmWatch(settings.alarms, unit=settings.unit, standing=self.episode is not None)
         self._speaks_of_changes = settings.kind == "runtime" or (
@@ -57,7 +57,10 @@ class SensorIntake:
         )
 
     def offer(self, sample: Sample, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
-        """Take a sample, and return the row to be recorded and the changed alarm episode, if any."""
+        """Process a sample.
+
+        Return the row to record and the changed alarm episode, either of which may be None.
+        """
         clock_ms = sample.boottime_ns // 1_000_000
         if self.row is not None and clock_ms < self.row.clock_ms:
             clock_ms = self.row.clock_ms
@@ -73,9 +76,10 @@ class SensorIntake:
         return row, self._judge(dataclasses.replace(now, clock_ms=clock_ms))
 
     def elapse(self, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
-        """Return the row and the changed alarm episode that are due because time has passed, if any.
+        """Return the row and the changed alarm episode that are due because time has passed.
 
-        A value that stays the same may be due again, and an alarm's delay may have expired.
+        Each is None if it is not due. A constant value may be due again, and an alarm's delay may have
+        expired.
         """
         row = None
         last = self.row
@@ -89,11 +93,11 @@ class SensorIntake:
         return row, self._judge(now)
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which an alarm's delay expires; None if there is no delay."""
+        """Return the boot clock in ms at which an alarm's delay expires; None if no delay is running."""
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """Use up the number of a sample that cannot be kept, and return it, to be explained by a gap."""
+        """Return a number for a sample that cannot be kept; a gap must explain it."""
         self.last += 1
         return self.last
 
@@ -133,10 +137,10 @@ class SensorIntake:
 
 
 def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
-    """Return a value and state that a document can contain.
+    """Return the value and state in a form that a document can contain.
 
-    That excludes a value beside a state that carries none, NaN and infinity. Integers are limited to those
-    that JSON readers agree on; a larger one becomes a float.
+    A value is removed if the state allows none, and so are NaN and infinity. An integer beyond those on which
+    JSON readers agree becomes a float.
     """
     if not state.carries_value:
         return None, state
@@ -162,7 +166,7 @@ def _raised(sequence: int, standing: AlarmState, value: Value, now: ClockMoment)
 
 
 def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, float, str, str]) -> AlarmRecord:
-    # Keep the first ones, and always the latest.
+    # Keep the first changes, and always the latest.
     history = (*episode.history[: MOST_CHANGES - 1], moment)
     if standing.severity.rank <= Severity(episode.severity).rank:
         return msgspec.structs.replace(episode, history=history)

@@ -1,11 +1,11 @@
-"""Alarm rules: whether a sensor's values raise an alarm, and since when. Pure.
+"""Alarm rules: decide whether a sensor's values raise an alarm, and since when.
 
-Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time, from the first
-rule that becomes active to the moment when none is. Its severity is the highest of the active rules, as
-Signal K's notification for a path has one state. A fault of the sensor neither raises nor clears an alarm,
-because without a value nothing is known.
+Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. It lasts from when
+the first rule becomes active until none is active. Its severity is the highest of the active rules, because a
+path's notification in Signal K has one state. A sensor fault neither raises nor clears an alarm, because
+nothing is known without a value.
 
-States of one rule (rows: state; columns: what the value does):
+Transitions of a rule (rows: state; columns: what the value does):
 
     state     | condition met                     | condition no longer met
     ----------+-----------------------------------+------------------------------------
@@ -34,7 +34,7 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """The combined state of a sensor's rules: that of the highest active rule."""
+    """The combined state of a sensor's rules: the state of the highest active rule."""
 
     severity: Severity
     text: str
@@ -48,7 +48,10 @@ class _Watch:
     since_ms: int = 0
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which the state changes if no sample arrives; None if never."""
+        """Return the boot clock in ms at which the state will change if no sample arrives.
+
+        Return None if the state will not change.
+        """
         if self.state is RuleState.PENDING:
             return self.since_ms + round(self.rule.raise_after_s * 1000)
         if self.state is RuleState.LEAVING:
@@ -82,13 +85,13 @@ class _Watch:
 
 
 class AlarmWatch:
-    """The rules of one sensor, and their states."""
+    """The alarm rules of a sensor, and their states."""
 
     def __init__(self, rules: Sequence[AlarmRule], *, unit: str = "", standing: bool = False) -> None:
         """Set up the rules.
 
-        `unit` is the unit of the values, for the descriptions. `highest` means that an episode was in
-        progress when the recorder stopped: it continues until values say otherwise, and is not raised a
+        `unit` is the unit of the values, for descriptions. `standing` is True if an episode was in progress
+        when the recorder stopped. The episode then continues until values say otherwise, and is not raised a
         second time.
         """
         self._watches = [_Watch(rule) for rule in rules]
@@ -100,13 +103,14 @@ class AlarmWatch:
         return bool(self._watches) or self._resumed
 
     def observe(self, value: Value, now_ms: int) -> None:
-        """Evaluate a sample's value; None (a fault) says nothing about the equipment."""
+        """Evaluate the value of a sample; None (a sensor fault) says nothing about the equipment."""
         self._blind = value is None
         if value is None:
             return
         for watch in self._watches:
             if self._resumed:
-                # An episode that was in progress continues, without waiting for its delay again.
+                # An episode that was in progress before a restart continues, without waiting for its delay
+                # again.
                 if is_met(watch.rule, value, holding=True):
                     watch.state = RuleState.ACTIVE
                 continue
@@ -114,22 +118,22 @@ class AlarmWatch:
         self._resumed = False
 
     def elapse(self, now_ms: int) -> None:
-        """Evaluate delays that have expired."""
+        """Evaluate delays that have expired by `now_ms`."""
         if not self._blind:
             for watch in self._watches:
                 watch.elapse(now_ms)
 
     def deadline(self) -> int | None:
-        """Return the boot clock in ms at which `elapse` may change something; None if only a sample can."""
+        """Return the boot clock in ms at which `elapse` may change a state; None if only a sample can."""
         if self._blind:
             return None
         deadlines = [found for watch in self._watches if (found := watch.deadline()) is not None]
         return min(deadlines, default=None)
 
     def highest(self) -> AlarmState | None:
-        """Return the highest active rule; None if none is active.
+        """Return the state of the highest active rule; None if none is active.
 
-        Just after a restart the state may be unknown, and counts as before it: check `is_unknown` first.
+        Just after a restart the state may be unknown, and counts as it was before. Check `is_unknown` first.
         """
         holding = [watch.rule for watch in self._watches if watch.is_met]
         if not holding:
@@ -139,18 +143,19 @@ class AlarmWatch:
 
     @property
     def is_unknown(self) -> bool:
-        """True while an episode from before a restart awaits its first value."""
+        """True while an episode from before a restart waits for its first value."""
         return self._resumed
 
     def signature(self) -> tuple[RuleState, ...]:
-        """Return the rules' states; a sample that changes them is always recorded."""
+        """Return the states of all rules; a sample that changes any of them is always recorded."""
         return tuple(watch.state for watch in self._watches)
 
 
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
-    """Return True if a value meets a rule.
+    """Return True if a value meets the condition of a rule.
 
-    An active rule (`holding`) stays met until the value is back beyond the limit by the hysteresis.
+    If `holding` is True, the rule is active, and stays met until the value has crossed the limit back by the
+    hysteresis.
     """
     if rule.when is not None:
         return bool(value) is (rule.when is ContactState.ACTIVE)
@@ -161,7 +166,7 @@ def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
 
 
 def in_words(rule: AlarmRule, unit: str = "") -> str:
-    """Return the condition as a person would say it, in SI: `above 63 Hz for 5 s`, `active for 10 s`."""
+    """Return a rule's condition in words, in SI units: `above 63 Hz for 5 s`, `active for 10 s`."""
     shown = "" if unit in ("", "bool", "ratio") else f" {unit}"
     words = []
     if rule.when is not None:

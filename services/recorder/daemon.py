@@ -1,8 +1,8 @@
 """The recorder: the daemon that turns sensors into durable samples and documents.
 
-Three kinds of threads share one queue. Drivers' threads put samples into it. The main thread numbers and
-commits them (`group_commit`). The documenter's thread follows the journal and writes documents (`documenter`,
-`retention`). The main thread waits for nothing but its own file.
+The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`), and
+waits for nothing but its own file. The writer thread follows the journal and writes documents (`documenter`,
+`retention`).
 """
 
 import logging
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 CLOCK_CHECK_MS: Final = 60_000
 MOST_AT_ONCE: Final = 500
-"""Maximum number of samples processed between two checks whether a commit is due."""
+"""Maximum number of samples to process before checking again whether a commit is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class _Manual:
 
 
 class Recorder:
-    """A recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
+    """The recorder, from opening the journal to closing it. `run` blocks until `stop` is called."""
 
     def __init__(
         self,
@@ -102,9 +102,12 @@ class Recorder:
         self._asked: defaultdict[str, deque[Future[ControlAnswer]]] = defaultdict(deque)
         self._answers: list[tuple[Future[ControlAnswer], int]] = []
         self.damaged: str | None = None
-        """Damage that was found: then `run` returns 1, and the next start repairs it."""
+        """Description of damage that was found.
+
+        If set, `run` returns 1, and the next start repairs the damage.
+        """
         self._knows_of_damage = store_check.is_marked(places.data)
-        """True if damage was known at the start and could not be repaired; recording continues anyway."""
+        """True if damage was known at startup and could not be repaired; recording continues anyway."""
         settings = tuple(sensors)
 
         room = disk_budget_of(shutil.disk_usage(places.data).total)
@@ -166,12 +169,18 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """Request the end, after accepted samples are finished. Call it from any thread or signal handler."""
+        """Request a stop, after all accepted samples are finished.
+
+        May be called from any thread or a signal handler.
+        """
         self._stopping = True
         self._queue.put(None)
 
     def run(self) -> int:
-        """Record until stopped. Return 0 after a clean stop, 1 if samples are unwritten or damage remains."""
+        """Record until stopped.
+
+        Return 0 after a clean stop, 1 if samples are not durable or damage remains.
+        """
         with (
             store_check.using(self._places.data),
             ControlServer(self._places.run / SOCKET, self._ask, asked=Addition),
@@ -196,14 +205,14 @@ class Recorder:
         return 0 if done and self.damaged is None else 1
 
     def _finish(self) -> bool:
-        """Write everything and close; return True if all accepted samples are durable."""
+        """Write everything and close all files; return True if all accepted samples are durable."""
         done = self.recording.commit()
         self._answer()
         self.library.stop(finish=done and self.damaged is None)
         try:
             self.journal.settle()
         except JournalError as error:
-            # This only saves work: the next start finds out by itself what documents contain.
+            # This only saves work: the next start determines on its own what documents contain.
             log.warning("%s", error)
         self.journal.close()
         if not done:
@@ -230,7 +239,7 @@ class Recorder:
                     if self.recording.was_urgent:
                         self.library.wake()
                 elif self.recording.waits_for_room:
-                    # Known, and being handled; a restart would only lose the samples in memory.
+                    # The damage is known and being handled; a restart would only lose the samples in memory.
                     self._notifier.alive()
                 self._answer()
             if self.recording.damaged:
@@ -239,7 +248,7 @@ class Recorder:
                 self.damaged = self.library.damaged
 
     def _wait(self) -> None:
-        """Process what has arrived; if there is nothing, wait until something is due."""
+        """Process the samples that have arrived; if there are none, wait until something is due."""
         timeout = min(max(self.recording.due_ms() - self.recording.now_ms(), 0), 1_000) / 1000
         try:
             item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
@@ -282,7 +291,8 @@ class Recorder:
             )
             return
         try:
-            # The sample arrives by the queue, like any other; answers follow the order of the requests.
+            # The sample arrives through the queue like any other, and answers follow the order of the
+            # requests.
             self._asked[item.addition.sensor].append(item.answer)
             driver.submit(item.addition.value)
         except (ValueError, DriverError) as error:
@@ -290,7 +300,10 @@ class Recorder:
             item.answer.set_result(ControlAnswer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> ControlAnswer:
-        """Pass on a person's value and wait until it is durable, on the control server's thread."""
+        """Pass on a value that a person entered, and wait until it is durable.
+
+        Runs on the control server's thread.
+        """
         manual = _Manual(addition)
         self._queue.put(manual)
         try:
@@ -347,7 +360,10 @@ class Recorder:
 
 
 def run(args: Namespace) -> int:
-    """Run `logboat record` in the foreground. Return 0 if stopped, 1 if failed, 2 if wrongly configured."""
+    """Run `logboat record` in the foreground.
+
+    Return 0 if stopped, 1 if failed, 2 if the configuration is invalid.
+    """
     with running("recorder", args.data):
         return _run(args)
 
@@ -358,7 +374,7 @@ def _run(args: Namespace) -> int:
 
 
 def _record(args: Namespace, stack: ExitStack) -> int:
-    """Create a recorder and run it; `stack` is closed after both."""
+    """Create a recorder and run it; the caller closes `stack` afterwards."""
     places = RecorderPaths(config=args.config, sensors=args.sensors, data=args.data, run=args.run)
     notifier = Notifier()
     try:
@@ -371,7 +387,7 @@ def _record(args: Namespace, stack: ExitStack) -> int:
         checked = store_check.prepare(places.data, progress=notifier.progress)
         if checked.in_use and store_check.is_marked(places.data):
             log.warning("%s: damaged, but in use by another process; not repaired at this start", places.data)
-        # Before the journal is opened, because a repair replaces the file.
+        # This must come before the journal is opened, because a repair replaces the file.
         stack.enter_context(store_check.using(places.data, progress=notifier.progress))
         own = boot_signing.load(args.identity, loaded.configuration.vessel.id)
         recorder = Recorder(

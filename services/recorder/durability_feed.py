@@ -1,8 +1,8 @@
 """The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
 
 A line is written after the commit that makes its sample durable, never before. A slow or absent reader never
-delays the recorder: lines wait in memory, and if they become too many, or the reader has gone, the ledger
-ends and the recorder continues.
+delays the recorder: lines wait in memory. If they become too many, or the reader has gone, the ledger ends
+and the recorder continues.
 """
 
 import logging
@@ -14,14 +14,14 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 4_096
-"""Number of bytes that a pipe takes without blocking once poll(2) reports it as writable."""
+"""Number of bytes that a pipe accepts without blocking once poll(2) reports it as writable."""
 MOST_WAITING: Final = 8_000_000
-"""Maximum number of bytes that wait in memory: some 300,000 lines."""
+"""Maximum number of bytes that wait in memory: about 300,000 lines."""
 PATIENCE_S: Final = 5.0
 
 
 class LedgerFile:
-    """Writer for a descriptor that may be a pipe, a socket or a file."""
+    """Writes to a descriptor that may be a pipe, a socket or a file."""
 
     def __init__(self, descriptor: int) -> None:
         """Check the descriptor. Raise OSError if it is not open."""
@@ -43,7 +43,7 @@ class LedgerFile:
             self._end("its reader is too slow")
 
     def finish(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Write what waits, as long as its reader accepts something every `patience_s` seconds."""
+        """Write the waiting lines, and give up if the reader accepts nothing for `patience_s` seconds."""
         self._write(patience_s=patience_s)
         if self._waiting:
             self._end("its reader is too slow")

@@ -1,8 +1,8 @@
-"""Recording: from drivers' samples to durable batches, on one thread.
+"""Recording: turns drivers' samples into durable batches, on one thread.
 
 Clocks, journal and ledger are passed in. It promises that every sample in the ledger is durable. If the
-journal cannot be written (card full, read-only, broken), nothing that was accepted is lost; the fault is
-reported, and the write is retried. Nothing here waits for the document store or the network.
+journal cannot be written (card full, read-only, broken), no accepted sample is lost; the fault is reported,
+and the write is retried. Nothing here waits for the document store or the network.
 
 Group commit: a batch is committed at most a second after its first sample, and at once if an alarm changes.
 """
@@ -30,26 +30,26 @@ from .acceptance import ClockMoment, SensorIntake
 log = logging.getLogger(__name__)
 
 GROUP_MS: Final = 1_000
-"""Maximum milliseconds that an accepted sample waits for its commit."""
+"""Maximum milliseconds that an accepted sample waits to be committed."""
 HEARTBEAT_MS: Final = 5_000
-"""Milliseconds between commits without samples.
+"""Milliseconds between commits if there are no samples.
 
-They show that recording works, and when the boot was last alive.
+These commits show that recording works, and when the boot was last alive.
 """
 RETRY_MS: Final = 1_000
-"""Milliseconds between attempts to write to a journal that has failed."""
+"""Milliseconds between attempts to write to a journal after a failure."""
 MOST_PENDING: Final = 50_000
 """Maximum rows in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
 
 COMMITS_TIMED: Final = 4_096
-"""Number of commits with times, enough for a 99.9th percentile: more than an hour at one a second."""
+"""Number of commits whose times are kept: enough for a 99.9th percentile, and over an hour."""
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
-"""Function that is called with (sensor, log, sequence) of samples after each durable commit."""
+"""Function called with the (sensor, log, sequence) of each sample after a durable commit."""
 
 
 class GroupCommitter:
-    """Writer that numbers samples and commits them to the journal."""
+    """Numbers samples and commits them to the journal."""
 
     def __init__(
         self,
@@ -64,16 +64,16 @@ class GroupCommitter:
     ) -> None:
         self.identity = identity
         self.fault: str | None = None
-        """The reason why nothing can be recorded now, in words; None if there is no fault."""
+        """The reason why nothing can be recorded now, as a text; None if recording works."""
         self.damaged = False
-        """True if the journal is broken, so that only a check and repair helps."""
+        """True if the journal is damaged, so that only a check and repair helps."""
         self.waits_for_room = False
-        """True if the fault is a full card."""
+        """True if the current fault is that the card is full."""
         self.last_commit: Batch | None = None
         self.commit_ms: deque[float] = deque(maxlen=COMMITS_TIMED)
-        """Milliseconds from when a commit was due until it was durable, for the latest commits."""
+        """Milliseconds from when a commit was due until it was durable, for the most recent commits."""
         self.accepted: Counter[str] = Counter()
-        """Number of samples recorded durably since the start, by sensor."""
+        """Number of samples durably recorded since startup, by sensor."""
         self._journal = journal
         self._clock = clock
         self._timekeeper = timekeeper
@@ -85,7 +85,7 @@ class GroupCommitter:
         self._episodes: dict[tuple[str, int], AlarmRecord] = {}
         self._declined: dict[str, tuple[int, int]] = {}
         self.was_urgent = False
-        """True if the last commit was urgent, so that its documents are, too."""
+        """True if the last commit was urgent, which means that its documents are urgent, too."""
         self._urgent = False
         self._urgent_ns = 0
         self._first_ms: int | None = None
@@ -97,7 +97,7 @@ class GroupCommitter:
             self.intakes[sensor.id] = SensorIntake(sensor, last=record.last, episode=record.episode)
 
     def resume(self) -> Mapping[str, Totals]:
-        """Return the totals from which counting sensors continue."""
+        """Return the totals from which counting sensors must continue."""
         return {name: self._journal.sensors[name].totals for name in self.intakes}
 
     def now_ms(self) -> int:
@@ -106,16 +106,19 @@ class GroupCommitter:
 
     @property
     def pending(self) -> int:
-        """Number of samples that are accepted but not yet durable."""
+        """Number of samples that have been accepted but are not yet durable."""
         return len(self._rows)
 
     def accept(self, sample: Sample, *, urgent: bool = False) -> None:
-        """Accept a sample; it is durable after the next successful `commit`, at once if `urgent`."""
+        """Accept a sample, which becomes durable at the next successful `commit`.
+
+        `urgent` makes that due at once.
+        """
         intake = self.intakes.get(sample.sensor)
         if intake is None:
             raise KeyError(f"no sensor {sample.sensor!r} is configured")
         if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
-            # Decline all until a commit explains them, so that the declined numbers form one range.
+            # Decline all samples until a commit explains the declined numbers, so that these form one range.
             number = intake.decline()
             first, _ = self._declined.get(sample.sensor, (number, number))
             self._declined[sample.sensor] = (first, number)
@@ -126,7 +129,7 @@ class GroupCommitter:
             self._hurry()
 
     def elapse(self) -> None:
-        """Process the passing of time: values that stay the same, and alarm delays."""
+        """Process the passing of time, which affects constant values and alarm delays."""
         if len(self._rows) >= MOST_PENDING:
             return
         now = self._now(self.now_ms())
@@ -136,13 +139,16 @@ class GroupCommitter:
                 self._take(intake, row, episode)
 
     def alarm_due_ms(self) -> int | None:
-        """Return the boot clock in ms at which an alarm's delay expires and `elapse` is due; None if none."""
+        """Return the boot clock in ms at which the next alarm delay expires and `elapse` is due.
+
+        Return None if no delay is running.
+        """
         return min(
             (due for intake in self.intakes.values() if (due := intake.deadline()) is not None), default=None
         )
 
     def due_ms(self) -> int:
-        """Return the boot clock in ms at which `commit` or `elapse` is due if no sample arrives."""
+        """Return the boot clock in ms at which `commit` or `elapse` is due even if no sample arrives."""
         if self._retry_ms is not None:
             return self._retry_ms
         if self._urgent:
@@ -164,7 +170,10 @@ class GroupCommitter:
         return now - self.last_commit.clock_ms >= HEARTBEAT_MS
 
     def commit(self) -> bool:
-        """Make all that was accepted durable. Return False if that fails (see `fault`), to retry later."""
+        """Make everything that was accepted durable.
+
+        Return False if that fails (see `fault`); then retry later.
+        """
         due_ns, batch = self._due_ns(), self._batch()
         try:
             landed = self._journal.reopen() if self._retry_ms is not None else []
@@ -201,14 +210,14 @@ class GroupCommitter:
             self._hurry()
 
     def _hurry(self) -> None:
-        """Request that waiting data is committed at once."""
+        """Request that waiting data be committed at once."""
         if not self._urgent:
             self._urgent, self._urgent_ns = True, self._clock.boottime_ns()
 
     def _due_ns(self) -> int:
         """Return the boot clock in ns at which the commit became due.
 
-        That is the present time if the commit is early, or was tried before.
+        It is the current time if the commit is early or has already been tried.
         """
         moments = [self._clock.boottime_ns()]
         if self._retry_ms is None and self._urgent:
@@ -237,7 +246,7 @@ class GroupCommitter:
         )
 
     def _settle(self, done: Batch) -> None:
-        """Drop what a durable batch contains from the waiting data."""
+        """Remove from the waiting data what a durable batch contains."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

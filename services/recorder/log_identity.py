@@ -1,9 +1,9 @@
-"""The ids of the log, the boot and the run; begins a new log where the old one cannot continue.
+"""Determines the ids of the log, boot and run, and begins a new log if the old one cannot continue.
 
 A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
-the same vessel, and if that file is not behind what was given (`rollback`). Otherwise a new log begins, so
-that ids never collide, whatever was copied where. It continues from the totals of the earlier log
-(`carryover`).
+the same vessel, and only if that file is not behind the numbers already assigned (`rollback`). Otherwise a
+new log begins, so that ids never collide, whatever was copied where. The new log continues from the totals of
+the earlier log (`carryover`).
 """
 
 import contextlib
@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 
 def new_log() -> str:
-    """Return six random letters.
+    """Return six random letters as the name of a new log.
 
-    The chance that two logs of a vessel get the same ones is one in 300 million.
+    The chance that two logs of a vessel get the same name is one in 300 million.
     """
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
 
@@ -50,12 +50,14 @@ def establish(
     own: boot_signing.OwnIdentity = boot_signing.NONE,
     utc: float | None = None,
 ) -> Identity:
-    """Count this start, and begin a new log if necessary, after the old one's samples are in `documents`.
+    """Count this start of the recorder, and begin a new log if necessary.
 
-    `sensors` are the configured ones, whose totals a new log carries over; `own` is the vessel's identity in
-    its fleet, if it has one; `utc` is the time in seconds since 1970, if that is not the machine's.
+    Before a new log begins, the old log's samples are written to the store `documents`.
 
-    If the samples cannot be written, the journal waits as it is for a later start
+    `sensors` are the configured sensors, whose totals a new log carries over. `own` is the vessel's identity
+    in its fleet, if it has one. `utc` is the time in seconds since 1970, if it is not the system clock's.
+
+    If the samples cannot be written, the journal is kept unchanged for a later start
     (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
     journal cannot be used.
     """
@@ -76,7 +78,8 @@ def establish(
         )
     else:
         if why is not None:
-            # The check of the stores has reported and repaired this, unless another process had them open.
+            # The check of the stores has already reported and repaired this, unless another process had them
+            # open.
             logger.error("%s: %s; a new log begins", journal.path, why)
         if ahead is not None:
             logger.error("%s; a new log begins", ahead)
@@ -85,7 +88,7 @@ def establish(
         carried = _carried(journal, vessel=vessel, sensors=sensors, own=own)
         _end_log(journal, documents, given if why is not None else None, boot_id=boot_id)
         log = choose()
-        # First of all: if a power cut keeps it from the journal, the next start chooses another name.
+        # This comes first: if a power cut keeps the name out of the journal, the next start chooses another.
         journal.witness.begin(
             vessel=vessel,
             log=log,
@@ -105,11 +108,11 @@ def establish(
                 "boot_id": "",
                 totals.KEY: totals.encode(vessel, carried),
                 "uuid": known_uuid or str(uuid.uuid4()),
-                "logs": log if logs is None else f"{logs} {log}",  # they add up
+                "logs": log if logs is None else f"{logs} {log}",  # names accumulate
             }
         )
         text = carryover.words(carried, before=before, now=log, sensors=sensors)
-        if text and (before is not None or carried):  # else this is the vessel's first log
+        if text and (before is not None or carried):  # otherwise this is the vessel's first log
             carryover.tell(journal.path.parent, vessel=vessel, text=text, utc=time.time())
         with contextlib.suppress(OSError):  # the note is about a log that is no longer written
             peer_ahead.forget(journal.path.parent)
@@ -124,7 +127,7 @@ def establish(
 
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
-    """Return how it is known that another vessel has more of a log; None if that does not end the log."""
+    """Return the evidence that another vessel has more of a log; None if there is none that ends the log."""
     note = peer_ahead.read(data, log)
     if note is None or note.is_signed:
         return None if note is None else note.words
@@ -143,7 +146,7 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return the reason why a journal must not continue according to its witness; None if it may.
+    """Return the reason why, according to its witness, a journal must not continue; None if it can.
 
     Raise JournalError if the journal is damaged.
     """
@@ -154,9 +157,9 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Put the journal's samples into documents, and name what it has lost by the word of the witness.
+    """Write the journal's samples to documents, and explain by gaps the numbers that only the witness knows.
 
-    Raises JournalError.
+    Raise JournalError if that fails.
     """
     try:
         if journal.get_meta("log") is not None:
@@ -172,7 +175,7 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
 
 
 def write_out_journal(journal: Path, store: Path) -> None:
-    """Write the samples of a journal whose log ends into documents. Raise JournalError or StoreError."""
+    """Write the samples of a journal to documents, because its log ends. Raise JournalError or StoreError."""
     reader = JournalReader(journal)
     try:
         identity = reader.identity()
@@ -187,11 +190,11 @@ def write_out_journal(journal: Path, store: Path) -> None:
 
 
 def _before(journal: Journal, *, vessel: str) -> str | None:
-    """Return the log that a new one follows; None if no file knows of any."""
+    """Return the name of the log that a new log follows; None if no file names one."""
     log, logs, given = journal.get_meta("log"), journal.get_meta("logs"), journal.witness.found
     if log is not None:
         return str(log)
-    if logs is not None:  # a repair has begun this file
+    if logs is not None:  # a repair created this file
         return str(logs).split()[-1]
     return given.log if given is not None else carryover.last_log(journal.path.parent, vessel=vessel)
 
@@ -199,7 +202,7 @@ def _before(journal: Journal, *, vessel: str) -> str | None:
 def _carried(
     journal: Journal, *, vessel: str, sensors: Sequence[SensorSettings], own: boot_signing.OwnIdentity
 ) -> dict[str, totals.Total]:
-    """Return the totals with which a new log of a vessel begins."""
+    """Return the totals with which a new log of a vessel should begin."""
     witnessed = carryover.of_witness(journal.witness.found, vessel)
     began = carryover.of_beginning(journal.get_meta(totals.KEY), vessel, str(journal.get_meta("log") or ""))
     sources = [began, witnessed]
@@ -223,6 +226,6 @@ def _carried(
             is_signed=own.has_signed,
         )
     except Exception:
-        # Whatever a document says, recording goes on, with what the vessel's own files say.
+        # Whatever a document contains, recording continues, with the totals from the vessel's own files.
         logger.exception("documents cannot be asked for totals")
         return totals.highest(sources)

@@ -29,11 +29,11 @@ from .group_commit import GroupCommitter
 from .writer_thread import WriterThread
 
 RATE_OVER_MS: Final = 10_000
-"""Milliseconds over which rates are computed."""
+"""Milliseconds over which sample rates are computed."""
 
 
 class PublishedState:
-    """Collector of the facts that are published."""
+    """Collects the facts that are published."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PublishedState:
         self._counted_ms: int | None = None
 
     def note_sample(self, sample: Sample) -> None:
-        """Note a driver's sample, recorded or not."""
+        """Store a driver's latest sample, whether it is recorded or not."""
         self._latest[sample.sensor] = sample
 
     def state(
@@ -66,7 +66,7 @@ class PublishedState:
         now_ms: int,
         utc: float,
     ) -> dict[str, Any]:
-        """Return the contents of the file at this moment."""
+        """Return the current contents for the live state file."""
         self._count(recording, now_ms)
         last = recording.last_commit
         durable = None

@@ -1,9 +1,9 @@
 """The recorder's thread that owns the document store.
 
-It runs the documenter and maintains the documents about the boot and the vessel. It has finished documents
-copied (`services.mirror.scheduler`), frees space when the budget is used up, and moves the store's
-write-ahead log into its file if no other process does. Whatever happens to the store, the journal continues;
-what could not be written is retried.
+It runs the documenter and maintains the documents about the boot and the vessel. It also has finished
+documents copied (`services.mirror.scheduler`), and frees space when the budget is used up. It checkpoints the
+store's write-ahead log if no other process does. Whatever happens to the store, the journal continues;
+anything that could not be written is retried.
 """
 
 import contextlib
@@ -40,12 +40,12 @@ log = logging.getLogger(__name__)
 
 RETENTION_MS: Final = 60_000
 COLLECT_MS: Final = 600_000
-"""Milliseconds between two collections of blobs, unless the card is short of space.
+"""Milliseconds between collections of unreferenced blobs, unless the card is short of space.
 
-A blob that has arrived may wait for its document, which may wait for others.
+A blob that has arrived may have to wait for its document, which may wait for others.
 """
 COUNT_S: Final = 1.0
-"""Seconds a minute for counting the documents that existed before an update."""
+"""Seconds per minute to spend on counting documents that existed before an update."""
 RETRY_S: Final = 5.0
 
 
@@ -60,14 +60,14 @@ class Storage:
 
 
 def reserve(data: Path) -> Path:
-    """Return the file whose space is given up when the card is full."""
+    """Return the path of the file whose space is given up when the card is full."""
     return data / "reserve"
 
 
 def make_room_to_start(data: Path) -> None:
-    """Give up the reserve on a card so full that the stores might not even open.
+    """Give up the reserve if the card is so full that the stores might not even open.
 
-    Once they are open, the library frees space. Raise OSError if the card cannot be read or written.
+    Once they are open, the writer thread frees space. Raise OSError if the card cannot be read or written.
     """
     usage = shutil.disk_usage(data)
     if usage.free < disk_budget_of(usage.total).reserve:
@@ -96,13 +96,13 @@ class WriterThread:
     ) -> None:
         """Prepare the thread without starting it.
 
-        `own` is the vessel's identity in its fleet, which signs. `files` writes the copies. The other
-        arguments are the recorder's.
+        `own` is the vessel's identity in its fleet, which signs documents. `files` writes the copies. The
+        other arguments are the recorder's.
         """
         self.damaged: str | None = None
-        """Damage that was found, which has ended the thread; else None."""
+        """Description of damage that was found and has ended the thread; None if there is none."""
         self.fault: str | None = None
-        """The reason why documents cannot be written now, or None."""
+        """The reason why documents cannot be written now; None if they can."""
         self.storage: Storage | None = None
         self._identity = identity
         self._sensors = tuple(sensors)
@@ -122,7 +122,7 @@ class WriterThread:
         self._boot_before: dict[str, Any] | None = None
         self._retained_ms: int | None = None
         self._house_fault = ""
-        """The last error in removing history, so that it is logged only once."""
+        """The last error from removing history, stored so that it is logged only once."""
         self._laid_out = False
         self._collected_ms = 0
         self._copies = MirrorScheduler(
@@ -134,19 +134,22 @@ class WriterThread:
         self._thread = threading.Thread(target=self._work, name="library", daemon=True)
 
     def start(self) -> None:
-        """Start the thread of the library."""
+        """Start the thread that writes documents."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Wake the thread, because the journal has something new."""
+        """Wake the thread, because the journal has new data."""
         self._wake.set()
 
     def set_anchors(self, anchors: Iterable[Anchor]) -> None:
-        """Set the known relations of this boot's clock to UTC."""
+        """Set the known anchors, which relate this boot's clock to UTC."""
         self._anchors = tuple(anchors)
 
     def stop(self, *, finish: bool) -> None:
-        """Stop the thread; `finish` ends every window first, so that documents contain everything."""
+        """Stop the thread.
+
+        If `finish` is True, close every window first, so that documents contain everything.
+        """
         self._finish = finish
         self._stopping.set()
         self._wake.set()
@@ -154,18 +157,18 @@ class WriterThread:
 
     @property
     def copies_fault(self) -> str | None:
-        """The reason why documents cannot be copied now, or None."""
+        """The reason why documents cannot be copied now; None if they can."""
         return self._copies.fault
 
     @property
     def open_samples(self) -> int:
-        """Number of samples in windows that have not ended."""
-        documenter = self._documenter  # its thread may close it at any time
+        """Number of samples in windows that are still open."""
+        documenter = self._documenter  # the other thread may close it at any time
         return 0 if documenter is None else documenter.open_samples
 
     @property
     def waiting(self) -> int:
-        """Number of batches that documents do not completely contain yet."""
+        """Number of batches whose samples are not all in documents yet."""
         return self._journal.waiting
 
     def _work(self) -> None:
@@ -194,7 +197,7 @@ class WriterThread:
             else:
                 while documenter.step(self._now_ms()) and not self._stopping.is_set():
                     pass
-                if documenter.open_samples:  # the first documents of this run need not wait for it
+                if documenter.open_samples:  # the first documents of this run need not wait for this
                     self._lay_out_logs()
             assert self._database is not None
             self._copies.work(
@@ -207,11 +210,12 @@ class WriterThread:
             self._report(str(error))
             if not isinstance(error, FullError):
                 self._close()
-            with contextlib.suppress(StoreError, OSError):  # the next attempt fails, too, and reports it
+            # if this fails, so does the next attempt, which reports it
+            with contextlib.suppress(StoreError, OSError):
                 self._use_reserve()
             return False
         except Exception as error:
-            # No error may end this thread unnoticed: recording would continue without documents.
+            # No error may end this thread unnoticed: recording would continue without any documents.
             if self.fault is None:
                 log.exception("documents wait in the journal")
             self.fault = f"{type(error).__name__}: {error}"
@@ -252,7 +256,7 @@ class WriterThread:
                 database=self._database,
                 release=self._journal.release,
                 sign=self._own.sign,
-                # The current ones: the journal may have dropped the batches that raised or cleared them.
+                # The current alarms: the journal may have dropped the batches that raised or cleared them.
                 severities={
                     name: episode.severity
                     for name, record in self._journal.sensors.items()
@@ -294,7 +298,7 @@ class WriterThread:
         )
         before = self._boot_before
         if before is not None:
-            # The recorder was restarted within one boot, or the store reopened: keep what was known.
+            # The recorder was restarted within one boot, or the store was reopened: keep what was known.
             earlier_anchors = before.get("anchors")
             known = earlier_anchors if isinstance(earlier_anchors, list) else []
             body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
@@ -303,7 +307,7 @@ class WriterThread:
         self._anchors_written = anchors
 
     def _maintain(self) -> None:
-        """Do periodic maintenance. An unexpected error in it must not stop the writing of documents."""
+        """Do periodic maintenance. Even an unexpected error in it must not stop the writing of documents."""
         try:
             self._apply_retention()
         except (StoreError, JournalError, OSError):
@@ -315,14 +319,14 @@ class WriterThread:
             self._house_fault = words
 
     def _apply_retention(self) -> None:
-        """Apply retention: once a minute, and at once if the card is short of space."""
+        """Apply retention once a minute, and immediately if the card is short of space."""
         assert self._database is not None
         now = self._now_ms()
         free = shutil.disk_usage(self._data).free
         is_short = free < self._room.spare
         if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
             if self.storage is not None:
-                self.storage = replace(self.storage, free=free)  # others take space, and free it
+                self.storage = replace(self.storage, free=free)  # other programs take space, and free it
             return
         self._retained_ms = now
         if self._documenter is not None:
@@ -356,7 +360,7 @@ class WriterThread:
                 )
         self._tidy(now, is_short=is_short)
         if is_short:
-            # Pages that are free within the store are of use to the store only, not to the journal.
+            # Pages that are free within the store are useful only to the store, not to the journal.
             self._database.shrink(self._room.spare - free)
         self._take_reserve()
         usage = shutil.disk_usage(self._data)
@@ -368,7 +372,7 @@ class WriterThread:
         )
 
     def _tidy(self, now: int, *, is_short: bool) -> None:
-        """Remove blobs that nothing refers to, and count documents of an older Logboat."""
+        """Remove blobs that no document refers to, and count documents written by an older version."""
         assert self._database is not None
         blobs = self._database.blobs
         if blobs.unused_bytes() and (is_short or now - self._collected_ms >= COLLECT_MS):
@@ -388,10 +392,14 @@ class WriterThread:
             wal.lay_out(self._data / "log.db", self._room.store_laid_out)
 
     def _excess(self, budget: int, slack: int = 0) -> int:
-        """Return the bytes over the budget, or those that are missing for what must be written, if more."""
+        """Return the number of bytes to remove.
+
+        It is the excess over the budget, or the space that is lacking for what must be written, whichever is
+        larger.
+        """
         assert self._database is not None
         usage = self._database.usage()
-        blobs = usage.blobs - self._database.blobs.unused_bytes()  # the others are removed soon
+        blobs = usage.blobs - self._database.blobs.unused_bytes()  # unused blobs are removed soon
         over = usage.used + blobs + self._copies.bytes_on_disk() - budget
         short = self._room.spare - shutil.disk_usage(self._data).free - usage.free
         return max(over, short) + slack
@@ -401,16 +409,16 @@ class WriterThread:
         if shutil.disk_usage(self._data).free > self._room.spare + wanted and not file.exists():
             try:
                 with open(file, "xb", opener=opener()) as opened:
-                    # Allocate without writing, so that the card does not wear.
+                    # Allocate without writing, to avoid wear on the card.
                     os.posix_fallocate(opened.fileno(), 0, wanted)
             except OSError:
                 file.unlink(missing_ok=True)
                 raise
 
     def _use_reserve(self) -> None:
-        """If space is so short that nothing can be written, use the reserve to move the log into the file.
+        """Use the reserve to checkpoint the write-ahead log if nothing can be written for lack of space.
 
-        Then the log can begin again from its start.
+        After that, the log can start again from its beginning.
         """
         if shutil.disk_usage(self._data).free > self._room.reserve:
             return

@@ -1,18 +1,18 @@
-"""Carries the totals of counting sensors over into a new log, and tells what was carried and from where.
+"""Carries the totals of counting sensors over to a new log, and reports what was carried and from where.
 
-A new log begins when the journal is lost, broken or behind (`rollback`). The engine's hours do not begin
-again with it. What is known of them comes from this vessel's own files, in this order of trust:
+A new log begins when the journal is lost, damaged or behind (`rollback`). Engine hours must not restart from
+zero with it. What is known about them comes from this vessel's own files, in this order of trust:
 
-- the journal, what a repair kept of it, and the witness: nobody else writes them;
-- readings of the vessel's last log whose value is the total itself. They count for a sensor of which those
+- the journal, what a repair saved from it, and the witness: nobody else writes them;
+- readings in the vessel's last log whose value is the total itself. They count for a sensor about which those
   files know nothing, or if their numbers are above all that the journal knows. Nobody else may write a
   current log. But others may write the logs before it, and pass on an old `vessel` document that names one of
-  them as the last. That document also says how many pulses a reading's unit has, which may not be what the
-  reading was taken with. The witness is as new as the last commit, so readings add nothing to it;
-- `equipment` documents. Any vessel of the fleet may write one, so they count for a sensor of which nothing
-  else is known, and one with the vessel's signature comes before one without.
+  these as the last. That document also says how many pulses make up a reading's unit, which may differ from
+  when the reading was taken. The witness is as recent as the last commit, so readings add nothing to it;
+- `equipment` documents. Any vessel of the fleet may write one, so they count only for a sensor about which
+  nothing else is known. A document with the vessel's signature takes precedence over one without.
 
-Documents of another vessel never count, and nothing here keeps a log from beginning.
+Documents about another vessel never count, and nothing here prevents a log from beginning.
 """
 
 import logging
@@ -42,17 +42,17 @@ from . import journal_salvage, rollback
 log = logging.getLogger(__name__)
 
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
-"""Whether a document, by its id and body, has the signature of the vessel in its id."""
+"""Function that takes a document's id and body, and returns True if its vessel has signed it."""
 Counts = Callable[[str, Total], bool]
-"""Whether a reading of a sensor counts, by the sensor's id and the total in the reading."""
+"""Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
-"""Who writes the note."""
+"""Author of the note about carried totals."""
 _LOOKED_AT: Final = 16
-"""Of the newest readings of a sensor: the last ones may hold faults alone."""
+"""Number of a sensor's newest readings to look at, because the last ones may contain only faults."""
 
 
 def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
-    """Return what the witness says of a vessel's totals."""
+    """Return a vessel's totals according to the witness."""
     if given is None or given.vessel != vessel:
         return {}
     sound = {
@@ -64,7 +64,7 @@ def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
 
 
 def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
-    """Return what a journal that was read page by page says of its own vessel's totals."""
+    """Return the totals in a salvaged journal, for the vessel that wrote it."""
     name, vessel = str(salvaged.meta.get("log") or ""), salvaged.meta.get("vessel")
     source = f"the journal of log {name}"
     settled, recorded, utc = dict(salvaged.totals), dict[str, Totals](), 0.0
@@ -84,9 +84,9 @@ def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
 
 
 def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
-    """Return the totals with which a journal began, of which `text` is the stored form.
+    """Return the totals with which a journal began; `text` is their stored form.
 
-    They include no sample of `log`, the journal's log. If that is empty, a repair began the journal.
+    They include no sample of `log`, the journal's log. If `log` is empty, a repair created the journal.
     """
     began = totals.decode(text, vessel)
     if not log:
@@ -95,7 +95,10 @@ def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
 
 
 def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
-    """Return what the newest journals say that were set aside; they are older than all that is in use."""
+    """Return a vessel's totals according to the newest journals that were set aside.
+
+    They are older than any file that is in use.
+    """
     by_journal = []
     for path in (data / "set-aside").glob("samples.db.*"):
         if not path.name.endswith(("-wal", "-shm")):
@@ -117,10 +120,10 @@ def of_documents(
     is_signed: IsSigned = lambda _, __: False,
     counts: Counts = lambda _, __: True,
 ) -> tuple[dict[str, Total], dict[str, Total]]:
-    """Return what readings of the vessel's last logs say, and what its `equipment` documents say.
+    """Return two sets of totals: from readings in the vessel's last logs, and from its `equipment` documents.
 
-    The former come from copies where the document store cannot be read. `logs`: the last ones that files
-    other than the document store know of. Readings that do not count are left out.
+    The readings come from copies if the document store cannot be read. `logs` are the last logs named by
+    files other than the document store. Readings for which `counts` returns False are left out.
     """
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
@@ -154,7 +157,7 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
 
 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
-    """Return each sensor's pulses per unit when its readings were taken, as far as a document says."""
+    """Return the pulses per unit that applied to each sensor's readings, if a document states it."""
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")
     pulses_per_unit = {}
@@ -196,7 +199,10 @@ def _of_copies(
 
 
 def _of_reading(document_id: str, body: Mapping[str, Any], scale: Scale) -> Total | None:
-    """Return the last total in a reading; None if there is none, or it measures something else."""
+    """Return the last total in a reading.
+
+    Return None if there is no total, or if the reading measures something else.
+    """
     path, unit, per_unit = scale
     samples, name = body.get("samples"), documents.parse_id(document_id)
     if (body.get("path"), body.get("unit")) != (path, unit) or not isinstance(samples, list) or name is None:
@@ -225,7 +231,8 @@ def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[
     for current in database.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):
         name = documents.parse_id(current.id)
         leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
-        leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))  # stable: else the current one
+        # stable: without signatures the current revision stays first
+        leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))
         if name is None or name.sensor is None or not leaves:
             continue
         body = leaves[0].body
@@ -256,10 +263,10 @@ def gather(
     journal_logs: Collection[str] = (),
     is_signed: IsSigned = lambda _, __: False,
 ) -> dict[str, Total]:
-    """Return the best that is known of the vessel's totals.
+    """Return the best known totals of the vessel.
 
-    `own` is what its own files say. `witnessed` are the sensors of the witness, whose readings do not count.
-    `journal_logs` are the logs that the journal knows of, if it knows them.
+    `own` has the totals from its own files. `witnessed` are the sensors in the witness, whose readings do not
+    count. `journal_logs` are the logs known to the journal, if it knows them.
     """
     known = totals.highest(own)
 
@@ -281,7 +288,7 @@ def gather(
 
 
 def last_log(data: Path, *, vessel: str) -> str | None:
-    """Return the last log that the vessel's document tells of; None if there is none that can be read."""
+    """Return the last log named in the vessel's document; None if there is none that can be read."""
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
             return next(reversed(rollback.known_of(database, vessel).get("logs", "").split()), None)
@@ -290,7 +297,7 @@ def last_log(data: Path, *, vessel: str) -> str | None:
 
 
 def is_counting(sensor: SensorSettings) -> bool:
-    """Return True if a sensor has totals."""
+    """Return True if a sensor is of a kind that has totals."""
     if isinstance(sensor.options, SimulatedOptions):
         return sensor.unit == "bool"
     return isinstance(sensor.options, ContactOptions | PulseOptions)
@@ -299,7 +306,7 @@ def is_counting(sensor: SensorSettings) -> bool:
 def words(
     carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
 ) -> str:
-    """Return what became of the totals when log `now` followed log `before`; empty if there are none."""
+    """Return a text about the totals carried over from log `before` to log `now`; empty if there are none."""
     sentences = [
         f"{name} {_amount(total)} (as of {iso(total.utc) if total.utc else 'an unknown time'},"
         f" from {total.source})"
@@ -322,7 +329,7 @@ def _amount(total: Total) -> str:
 
 
 def tell(data: Path, *, vessel: str, text: str, utc: float) -> None:
-    """Say it in the system's log and in a note of the vessel's own log."""
+    """Report a text in the system log and in a note in the vessel's own log."""
     log.warning("%s", text)
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:

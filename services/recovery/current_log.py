@@ -1,7 +1,7 @@
-"""The log that this vessel's recorder is writing, as another daemon knows it.
+"""The log that this vessel's recorder is writing, for use by other daemons.
 
-Only the vessel itself may write it. So it must also be known while no recorder runs: before its first state
-after a boot, and after it was stopped.
+Only the vessel itself may write that log. So its name must be known even while no recorder is running: before
+its first state after a boot, and after it was stopped.
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ class CurrentLog:
     """The name of the current log, looked up at each call."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
-        """Prepare the look-up of the log.
+        """Prepare to look up the log.
 
-        `run` is the folder of the recorder's live state; `vessel` is the vessel that it records.
+        `run` is the folder with the recorder's live state; `vessel` is the vessel that the recorder records.
         """
         self._run, self._database, self._vessel = run, database, vessel
         self._last: str | None = None
@@ -26,8 +26,8 @@ class CurrentLog:
     def __call__(self) -> str | None:
         """Return the log's name; None if no log has begun. Raise StoreError if the store cannot be read.
 
-        The name comes from the recorder's current or last known state. Before there is any, it is the last
-        log in the vessel's own document.
+        The name comes from the recorder's current or last known state. If there is no state yet, it is the
+        last log in the vessel's own document.
         """
         self._last = self.recorded() or self._last
         if self._last is None:
@@ -36,7 +36,7 @@ class CurrentLog:
         return self._last
 
     def recorded(self) -> str | None:
-        """Return the log that a recorder is writing at this moment; None if none runs."""
+        """Return the log in the recorder's live state; None if there is no state."""
         state = state_file.read(state_file.path(self._run))
         log = None if state is None else state.get("log")
         return log if isinstance(log, str) else None

@@ -1,7 +1,7 @@
-"""Salvage of a damaged journal: every batch that can still be read, from its row or from a copy.
+"""Salvages a damaged journal: recovers every batch that can still be read, from its row or from a copy.
 
 It reads the file page by page, past damage that stops SQLite, and the write-ahead log past a broken frame.
-Only data that matches its checksum is taken.
+Only data that matches its checksum is used.
 """
 
 import zlib
@@ -30,21 +30,21 @@ class _Spare(msgspec.Struct, array_like=True):
 
 @dataclass(slots=True)
 class SalvagedJournal:
-    """All that could be read of a journal."""
+    """Everything that could be read from a journal."""
 
     meta: dict[str, Any] = field(default_factory=dict)
     sensors: list[tuple[int, str, int, str, str]] = field(default_factory=list)
-    """The sensors, as (number, id, closed, path, unit)."""
+    """The sensors, as tuples (number, id, closed, path, unit)."""
     batches: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    """Complete batches: number to (crc, data)."""
+    """Complete batches: a mapping from number to (crc, data)."""
     from_echoes: int = 0
-    """Number of batches that only a copy still had."""
+    """Number of batches that were found only in a copy."""
     totals: dict[str, Totals] = field(default_factory=dict)
-    """Settled totals by sensor, of rows whose checksum is right."""
+    """Settled totals by sensor, from rows whose checksums are valid."""
 
     @property
     def identity(self) -> Identity | None:
-        """Identity of the log; None if it is not readable."""
+        """Identity of the log; None if it cannot be read."""
         if not {"vessel", "log"} <= self.meta.keys():
             return None
         return Identity(
@@ -56,9 +56,9 @@ class SalvagedJournal:
 
 
 def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedJournal:
-    """Read what can be read. Damage never raises: in the worst case the result is empty.
+    """Return everything that can be read. Damage never raises: in the worst case the result is empty.
 
-    `progress` is called now and then.
+    `progress` is called from time to time.
     """
     reading = _Reading()
     with Pages(path) as pages:
@@ -73,7 +73,10 @@ def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salva
 
 
 class _Reading:
-    """Content of rows from any table; the shape of a row shows which table. Later rows are newer."""
+    """Contents of rows from any table; the form of a row shows which table it is from.
+
+    Later rows are newer.
+    """
 
     def __init__(self) -> None:
         self._meta: dict[str, Any] = {}
@@ -101,10 +104,10 @@ class _Reading:
             case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
                 self._spare = msgspec.msgpack.decode(data, type=_Spare)
             case _:
-                pass  # not one of ours, or incomplete
+                pass  # not one of our rows, or incomplete
 
     def settle(self) -> None:
-        """Prefer `spare` over other rows, among which may be rows of a page freed long ago."""
+        """Prefer the data in `spare` to other rows, some of which may come from pages freed long ago."""
         if self._spare is None:
             return
         self._meta |= dict(self._spare.meta)
@@ -144,7 +147,7 @@ class _Reading:
 
 
 def batches(salvaged: SalvagedJournal) -> Iterator[Batch]:
-    """Yield the salvaged batches, in order, without those that refer to unknown sensors."""
+    """Yield the salvaged batches in order, leaving out those that refer to unknown sensors."""
     ids = {number: name for number, name, *_ in salvaged.sensors}
     for number, (_, data) in sorted(salvaged.batches.items()):
         try:

@@ -1,6 +1,6 @@
-"""Rescue: documents of a journal's samples, if no recorder will continue it or the store has lost some.
+"""Writes documents for a journal's samples when no recorder will continue it, or the store has lost some.
 
-Only samples that are in no document are written, so it may be repeated, and run after any damage.
+Only samples that are in no document are written, so it can be repeated, and run after any damage.
 """
 
 from bisect import bisect_right
@@ -25,11 +25,11 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Counts of what a rescue wrote."""
+    """Counts of what was written."""
 
     samples: int = 0
     lost: int = 0
-    """Number of samples of which nothing is known but their numbers."""
+    """Number of samples about which nothing is known except their numbers."""
 
 
 class Spans:
@@ -48,7 +48,7 @@ class Spans:
         return place >= 0 and number <= self._spans[place][1]
 
     def holes(self, upto: int) -> list[tuple[int, int]]:
-        """Return the ranges that are missing between 1 and `upto`."""
+        """Return the ranges of numbers between 1 and `upto` that are not in the set."""
         holes, expected = [], 1
         for first, last in self._spans:
             if first > expected:
@@ -60,16 +60,16 @@ class Spans:
 
     @property
     def last(self) -> int:
-        """The highest number; 0 if there is none."""
+        """The highest number in the set; 0 if it is empty."""
         return self._spans[-1][1] if self._spans else 0
 
 
 def documented(
     database: Database, vessel: str, *, log: str | None = None, progress: Callable[[], None] = lambda: None
 ) -> dict[tuple[str, str], Spans]:
-    """Return the numbers that documents of a vessel contain or explain, by (sensor, log).
+    """Return, by (sensor, log), the sample numbers that a vessel's documents contain or explain.
 
-    `log` limits them to one of its logs.
+    If `log` is given, only that log is included.
     """
     spans: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for kind in (DocumentType.READING, DocumentType.GAP):
@@ -94,12 +94,12 @@ def refill(
     utc: float | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> RebuiltCounts:
-    """Write what `batches` contain and documents do not.
+    """Write the samples in `batches` that are in no document.
 
-    `registered` has the path and unit of each sensor. `last` are numbers known to have been given, by sensor.
-    What is then still missing up to there, or between documents of any log of the vessel, is explained by gap
-    documents dated `utc` (no gap documents if that is None). `progress` is called often.
-    Raise StoreError if documents cannot be read or written.
+    `registered` has the path and unit of each sensor. `last` has the last numbers known to have been
+    assigned, by sensor. Numbers that are then still missing up to there, or between documents of any log of
+    the vessel, are explained by gap documents dated `utc`, or by none if `utc` is None. `progress` is called
+    often. Raise StoreError if documents cannot be read or written.
     """
     writer = _Writer(
         database,
@@ -133,10 +133,10 @@ def refill(
 
 
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers that are in a witness and in no document; return the count of samples.
+    """Write gap documents for numbers that the witness has but no document; return the number of samples.
 
-    If some are lost, or `in_doubt`, and the machine was restarted since (`start` is its boot id), the
-    reserved numbers are explained as well: the witness's last note may not have reached the card. Raise
+    If samples are lost, or `in_doubt` is True, and the machine has restarted since (`start` is its boot id),
+    the reserved numbers are explained as well: the witness's last write may not have reached the card. Raise
     StoreError if documents cannot be read or written.
     """
     identity = Identity(vessel=given.vessel, log=given.log, boot=0, run=0)
@@ -163,9 +163,10 @@ def _explain(
 
 
 def _windows(database: Database, vessel: str) -> dict[str, float]:
-    """Return the seconds of each sensor's windows, according to its vessel's document.
+    """Return the length of each sensor's windows in seconds, according to the vessel's document.
 
-    With them, samples are written into the same documents as before, which other vessels may already have.
+    With these lengths, samples are written into the same documents as before, which other vessels may already
+    have.
     """
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")
@@ -178,7 +179,7 @@ def _windows(database: Database, vessel: str) -> dict[str, float]:
 
 
 class _Writer:
-    """Writer of windows with the samples that are in no document."""
+    """Writes windows with the samples that are in no document."""
 
     def __init__(
         self,

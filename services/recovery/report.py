@@ -1,4 +1,4 @@
-"""The report of a check of the stores."""
+"""The report about a check of the stores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -7,24 +7,24 @@ from typing import Any
 
 @dataclass(slots=True)
 class Report:
-    """The findings and the repairs of a check."""
+    """Findings and repairs from a check of the stores."""
 
     findings: list[str] = field(default_factory=list)
-    """Damage, in words; empty if there is none."""
+    """Descriptions of damage; empty if there is none."""
     done: list[str] = field(default_factory=list)
-    """Repairs that were made, in words."""
+    """Descriptions of the repairs that were made."""
     unchecked: list[str] = field(default_factory=list)
-    """Files that could not be checked now, with the reason."""
+    """Files that could not be checked now, each with the reason."""
     copies: list[str] = field(default_factory=list)
-    """Number and damage of the copies, in words; damaged copies alone lose nothing."""
+    """Descriptions of the copies and any damage to them; if only copies are damaged, nothing is lost."""
     copies_damaged: bool = False
-    """True if some are damaged, and were not copied again."""
+    """True if some copies are damaged and were not written again."""
     repaired: bool = False
     in_use: bool = False
-    """True if a daemon has the stores open, so that nothing was repaired."""
+    """True if a daemon has the stores open, which means that nothing was repaired."""
     progress: Callable[[], None] = lambda: None
-    """Callback after each step."""
+    """Callback called after each step."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as JSON facts."""
+        """Return the report as a dictionary for JSON."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "progress"}
