@@ -1,12 +1,12 @@
-"""A server that starts Python programs by fork: `python -m tests.forkserver SOCKET`.
+"""A server that starts Python programs by forking: `python -m tests.forkserver SOCKET`.
 
-The server has imported Logboat's modules, and has started nothing. A fork of it is in the state that a fresh
-interpreter reaches after half a second. `tests.processes` requests programs from it. The server is
-responsible for everything until a program begins (its files, folder, environment and arguments) and for its
-end, which is that of an interpreter.
+The server has imported Logboat's modules and has started nothing. A fork of it is in the state that a new
+interpreter reaches after half a second. `tests.processes` requests programs from it. The server prepares
+everything before a program begins (its files, folder, environment and arguments), and handles the program's
+end as an interpreter does.
 
-Each program is a child of the process that requested it. The server forks twice and its own child exits at
-once; the kernel gives the orphan to the nearest ancestor that adopts orphans (PR_SET_CHILD_SUBREAPER,
+Each program becomes a child of the process that requested it. The server forks twice, and its own child exits
+at once. The kernel gives the orphan to the nearest ancestor that adopts orphans (PR_SET_CHILD_SUBREAPER,
 prctl(2)).
 """
 
@@ -35,9 +35,9 @@ from typing import Any, Final, NoReturn, TextIO
 
 IMPORTED: Final = ("services", "sync", "sensors")
 LEFT_OUT: Final = ("services.screens.top",)
-"""Packages that few programs need and that are slow to import: the screens of `logboat top`."""
+"""Packages that few programs need and that take long to import: the screens of `logboat top`."""
 LONGEST: Final = 200_000
-"""Most bytes of a request, which contains the arguments and the environment of one program."""
+"""Largest size in bytes of a request, which contains a program's arguments and environment."""
 MOST_FILES: Final = 64
 _PR_SET_PDEATHSIG: Final = 1
 """Option of prctl(2), from <linux/prctl.h>."""
@@ -53,7 +53,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 def main() -> None:
     """Import the modules, then serve requests until the requesting process has ended."""
     asker = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the requester
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that requests programs
     for name in IMPORTED:
         _import_all(name)
     assert threading.active_count() == 1, "a program would miss the server's threads"
@@ -73,7 +73,7 @@ def _import_all(package: str) -> None:
 
 
 def _start(request: dict[str, Any], files: Sequence[int]) -> int:
-    """Start a program, and return its process id.
+    """Start a program, and return the id of its process.
 
     The program begins once it is a child of the process that requested it.
     """
@@ -121,19 +121,19 @@ def _run(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
 
 
 def _take(files: Sequence[int], numbers: Sequence[int]) -> None:
-    """Move the files received to the numbers that they had in the requester, and close all others."""
+    """Give the received files the numbers that they had in the requesting process, and close all others."""
     above = max(numbers) + 1
     held = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in files]
     for descriptor, number in zip(held, numbers, strict=True):
         os.dup2(descriptor, number, inheritable=True)
     for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if number not in numbers:
-            with contextlib.suppress(OSError):  # the descriptor that the folder was read with
+            with contextlib.suppress(OSError):  # the descriptor with which the folder was read
                 os.close(number)
 
 
 def _enter(namespace: str) -> None:
-    """Enter a network namespace as `ip netns exec` does, with the view of /sys that belongs to it."""
+    """Enter a network namespace as `ip netns exec` does, including the view of /sys that belongs to it."""
     with Path("/run/netns", namespace).open() as entered:
         _call("setns", entered.fileno(), _CLONE_NEWNET)
     _call("unshare", _CLONE_NEWNS)
@@ -149,7 +149,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def _stream(number: int, like: Any) -> TextIO:
-    """Return a standard stream like the interpreter's (`create_stdio` in CPython's `pylifecycle.c`)."""
+    """Return a standard stream as the interpreter makes it (`create_stdio` in CPython's `pylifecycle.c`)."""
     at_once = like.write_through  # PYTHONUNBUFFERED
     is_input = number == 0
     buffer: Any = builtins.open(  # noqa: SIM115
@@ -167,7 +167,7 @@ def _stream(number: int, like: Any) -> TextIO:
 
 
 def _program(argv: Sequence[str]) -> Callable[[], object]:
-    """Return a function that runs what an interpreter would run for these arguments."""
+    """Return a function that does what an interpreter would do for these arguments."""
     how, what, *arguments = argv
     if how == "-m":
         sys.argv, sys.path[0] = [what, *arguments], str(Path.cwd())
@@ -182,7 +182,7 @@ def _program(argv: Sequence[str]) -> Callable[[], object]:
 
 
 def _ended(program: Callable[[], object]) -> int:
-    """Run the program, clean up as an interpreter does at its end, and return the exit status."""
+    """Run the program, clean up as an interpreter does when it exits, and return the exit status."""
     status = 0
     try:
         program()

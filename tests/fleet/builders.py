@@ -1,4 +1,4 @@
-"""Builders of a fleet: its CA, vessels' identities, documents and a store's leaf revisions."""
+"""Builders for a fleet: its CA, the identities of vessels, documents, and the leaf revisions in a store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ WHEN = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def authority(fleet: str = FLEET) -> CA:
-    """Return a fleet's CA, the same each time, because making keys takes time."""
+    """Return the CA of a fleet; it is made once, because making keys takes time."""
     return _authority(fleet)
 
 
 def vessel(name: str, *, fleet: str = FLEET, number: int = 1) -> TLSIdentity:
-    """Return a vessel's identity; another `number` is another certificate of the same vessel."""
+    """Return the identity of a vessel; another `number` gives the same vessel another certificate."""
     return _vessel(name, fleet, number)
 
 
@@ -51,7 +51,7 @@ def trust(revocations: Revocations | None = None, *, fleet: str = FLEET) -> Flee
 
 
 def body(document_id: str, **more: Any) -> dict[str, Any]:
-    """Return a body that agrees with its id."""
+    """Return a valid body for a document with this id."""
     name = documents.parse_id(document_id)
     assert name is not None
     found: dict[str, Any] = {
@@ -87,7 +87,7 @@ def document(
 
 @dataclass
 class Here:
-    """Documents in a store, with one leaf revision of each."""
+    """The documents in a store, with one leaf revision each."""
 
     found: dict[str, Document] = field(default_factory=dict)
 

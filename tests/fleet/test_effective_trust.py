@@ -1,4 +1,4 @@
-"""Trust follows the highest number, wherever it came from, and is passed on from there."""
+"""Of several statements the one with the highest number applies, wherever it came from, and is passed on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def stated(number: int, fleet: str = "north") -> dict[str, object]:
 
 
 def identity(number: int) -> FleetIdentity:
-    """Return argo's identity, whose files have revocations with this number."""
+    """Return argo's identity, with revocations of this number in its files."""
     return FleetIdentity("argo", "north", vessel("argo"), trust(Revocations(number, NOW)), stated(number))
 
 
@@ -69,7 +69,7 @@ def test_a_document_of_another_fleets_ca_says_nothing(database: Database) -> Non
     assert here(database) == 2
 
 
-# The radio's key
+# The radio key
 
 
 def offered(number: int, fleet: str = "north") -> Stated:

@@ -1,4 +1,4 @@
-"""Limits on the generation of revisions from elsewhere, in argo's store and in brigid's."""
+"""Limits on the generation of revisions from other vessels, in argo's store and in brigid's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def rights(here: Here, revocations: Revocations | None = None, *, store: str = "
 
 
 def at(document_id: str, generation: int, *, signer: Any = None, **more: Any) -> Document:
-    """Return a document at this generation, signed by argo or `signer` if its kind must be signed."""
+    """Return a document of this generation, signed by argo or by `signer` if its kind must be signed."""
     content = {"type": document_id} if document_id == "shopping" else body(document_id, **more)
     if signer is None and document_id in (ABOUT, BOOT):
         signer = "argo"
@@ -168,7 +168,7 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
 def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
-    """The cause may be an earlier version on argo, or an old document of it that someone passed on."""
+    """The unsigned revision may come from an earlier version on argo, or be an old one that was passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
         unvouched_revisions.remove_unvouched_of(careen, generations_of(careen), ["argo"])
@@ -224,7 +224,10 @@ kinds = st.sampled_from([EQUIPMENT, FORWARDED, BOOT, ABOUT, GAP, ALARM, NOTE])
 def test_whatever_others_bring_its_own_vessels_next_revision_is_taken_everywhere(
     document_id: str, attempts: list[int], known: int, vouches: bool
 ) -> None:
-    """Any revisions come from brigid to careen; then argo, which has received them, writes once more."""
+    """Careen receives arbitrary revisions from brigid.
+
+    Then argo, which has received them too, writes once more.
+    """
     if document_id in (ALARM, NOTE):
         known = min(known, LEAD)
     here = holding(at(document_id, known))
@@ -320,7 +323,7 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
 
 
 def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Callable[[], Database]) -> None:
-    """Anybody in the fleet has older `vessel` documents of the others, signed as the new ones are."""
+    """Everyone in the fleet has older `vessel` documents of the others, which are validly signed."""
     old, new = {MEMBER: STEP}, {MEMBER: 10 * STEP}
     with opened() as store:
         judge = generations_of(store)

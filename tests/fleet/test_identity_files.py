@@ -1,4 +1,4 @@
-"""The folder that makes an appliance a vessel of its fleet is loaded, or refused with a remedy."""
+"""The folder that makes an appliance a vessel of its fleet is either loaded or refused with a remedy."""
 
 import grp
 import json
@@ -18,7 +18,7 @@ from .builders import authority, revoked, vessel
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return brigid's identity folder, with argo revoked."""
+    """Return brigid's identity folder, in which argo is revoked."""
     folder = tmp_path / "identity"
     folder.mkdir()
     ca = authority()

@@ -1,4 +1,4 @@
-"""The radio's next key can be opened only by the vessels for which it was encrypted."""
+"""Only the vessels for which the radio's next key was encrypted can decrypt it."""
 
 import base64
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_two_parts_never_look_alike() -> None:
 def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
     who: str, name: str, fleet: str, number: int
 ) -> None:
-    """The part is presented as another vessel's, and still cannot be opened."""
+    """The part is presented as if it were for another vessel, which still cannot decrypt it."""
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))

@@ -1,4 +1,4 @@
-"""Write access to argo's store, whose recorder now writes log `newlog`."""
+"""Rights to write to argo's store, while argo's recorder writes the log `newlog`."""
 
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,7 @@ def revocations(number: int, **more: str) -> Document:
 def test_revocations_need_the_cas_signature_and_a_higher_number() -> None:
     here = holding(revocations(3))
     assert objection(BRIGID, revocations(4), here) is None
-    assert objection(BRIGID, revocations(3), here) is None  # the same: their revisions may meet
+    assert objection(BRIGID, revocations(3), here) is None  # identical: both revisions may be in the fleet
     assert objection(BRIGID, revocations(2), here) == "number 2 is outdated; number 3 is stored here"
     assert objection(BRIGID, revocations(3, note="x"), here) == (
         "a different document with the same number 3 is stored here"
@@ -260,7 +260,7 @@ def test_the_radios_key_is_the_cas_and_never_goes_back() -> None:
     assert objection(BRIGID, stated(9, "south")) == "not signed by the fleet's CA"
     here = holding(stated(3))
     assert objection(BRIGID, stated(4), here) is None
-    assert objection(BRIGID, stated(3), here) is None  # the same: their revisions may meet
+    assert objection(BRIGID, stated(3), here) is None  # identical: both revisions may be in the fleet
     assert objection(BRIGID, stated(2), here) == "number 2 is outdated; number 3 is stored here"
     malformed = document(RADIO_KEY, signatures.seal(RADIO_KEY, {"number": 0}, authority().key))
     assert "in an unknown format" in (objection(BRIGID, malformed, here) or "")
@@ -403,7 +403,7 @@ def test_without_a_vessels_document_the_crew_adds_no_readings() -> None:
     assert "no sensor oil of kind manual" in (objection(ANNA, by_hand()) or "")
 
 
-# Claims about our current log
+# Claims about argo's current log
 
 
 def claims(here: Here, *offered: Document) -> list[Claim]:

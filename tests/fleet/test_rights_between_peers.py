@@ -1,4 +1,4 @@
-"""Peers that enforce each other's rights still reach the same documents, with conflicts resolved."""
+"""Peers that enforce each other's rights still end up with the same documents, with conflicts resolved."""
 
 import base64
 import itertools
@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid", "careen")
 
 
 class Meeting:
-    """Vessels with a store each, which exchange their documents as far as their rights allow."""
+    """Vessels, each with a store, that exchange documents within the limits of their rights."""
 
     def __init__(self, stores: list[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=False))
@@ -58,7 +58,7 @@ class Meeting:
             self.stores[vessel].put(ALARM, changed(found.body), parent=found.rev)
 
     def all_meet(self) -> None:
-        """Let all pairs meet, the smaller id dialling, so that one vessel never resolves conflicts."""
+        """Let all pairs meet; the smaller id dials, so one of the vessels never resolves conflicts."""
         for _ in range(4):
             for active, passive in itertools.combinations(self.stores, 2):
                 self.meet(active, passive)
@@ -95,7 +95,7 @@ def test_vessels_converge_on_alarms_and_revocations(steps: list[tuple[str, tuple
                 fleet.change(
                     "argo", lambda found: found | {"cleared": {"boot": 1, "clock": 2}, "history": [1, 2]}
                 )
-            else:  # the operator brings the CA's present statement to two vessels
+            else:  # the operator brings the CA's latest statement to two vessels
                 number += 1
                 said = to_body(Revocations(number, NOW), fleet="north", key=authority().key)
                 for vessel in (first, second):
@@ -137,7 +137,7 @@ def test_a_crew_app_gets_its_acknowledgement_in_and_nothing_else(tmp_path: Path)
 
 
 def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> None:
-    """Either branch may win: brigid, which argo calls, has to receive both."""
+    """Either branch may win, so brigid, which argo dials, has to receive both."""
     for number in range(6):
         (tmp_path / str(number)).mkdir()
         with databases(tmp_path / str(number), "argo", "brigid") as stores:
@@ -159,7 +159,7 @@ def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> Non
 def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
     tmp_path: Path, document_id: str, rogue_dials: bool, form: str
 ) -> None:
-    """An example is revocations, which would be forgotten at the next start."""
+    """Revocations are an example: without them, the next start would trust revoked vessels again."""
     said = alarm()
     if document_id == REVOCATIONS:
         said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)
@@ -183,7 +183,7 @@ def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
 
 @pytest.mark.parametrize("newer", ["argo", "brigid"])
 def test_newer_revocations_reach_who_has_older_ones_from_elsewhere(tmp_path: Path, newer: str) -> None:
-    """The result does not depend on which side dials; here it is always argo."""
+    """The result must not depend on which side dials; in this test it is always argo."""
     with databases(tmp_path, "argo", "brigid") as stores:
         fleet = Meeting(stores)
         older = "brigid" if newer == "argo" else "argo"

@@ -1,4 +1,4 @@
-"""Documents that a vessel or the fleet's CA signs: no one else can make them or change them."""
+"""Documents that a vessel or the fleet's CA signs: nobody else can create or change them."""
 
 import base64
 import copy

@@ -1,4 +1,4 @@
-"""The vessel of a certificate, and the reasons why one is not acceptable."""
+"""The vessel that a certificate names, and the reasons for not accepting a certificate."""
 
 from datetime import UTC, datetime, timedelta
 

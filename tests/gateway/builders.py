@@ -1,4 +1,4 @@
-"""Builders of a store with a fleet's documents, as recorders write them."""
+"""Builders for a store with a fleet's documents, in the form in which recorders write them."""
 
 import json
 import random
@@ -26,7 +26,7 @@ def write_vessel(
     logs: Iterable[str] = (LOG,),
     **more: Any,
 ) -> None:
-    """Write a vessel's document; `more` is added to the common properties of each sensor."""
+    """Write the document of a vessel; `more` is added to the common properties of each sensor."""
     name = documents.vessel_id(vessel)
     found = {
         sensor: {
@@ -60,7 +60,10 @@ def write_readings(
 
 
 def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
-    """Write readings of two and a half minutes each, a sample a second: the same in every store."""
+    """Write readings of two and a half minutes each, with a sample a second.
+
+    They are the same in every store.
+    """
     chance = random.Random(count)
     with database.transaction():
         for number in range(count):
@@ -104,9 +107,10 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 
 
 def write_notes(database: Database, vessel: str, count: int) -> None:
-    """Write notes, newer than all other documents.
+    """Write notes that are newer than all other documents.
 
-    A broker that has forgotten everything gets the last hundred documents again anyway.
+    The gateway sends its last hundred documents again to a broker that has lost everything. These notes fill
+    them.
     """
     with database.transaction():
         for number in range(count):

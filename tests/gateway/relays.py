@@ -59,22 +59,22 @@ class Relay:
         self._writers.discard(writer)
 
     async def lets_in(self, first: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Return True to relay a connection that begins with these bytes."""
+        """Return True if a connection that begins with these bytes is to be relayed."""
         del first, writer
         return True
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on the client's data to the broker, until the connection is to end."""
+        """Pass the client's data on to the broker until the connection is to end."""
         await _pass(reader, writer)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on the broker's data to the client, until the connection is to end."""
+        """Pass the broker's data on to the client until the connection is to end."""
         await _pass(reader, writer)
         writer.close()
 
 
 class Cutting(Relay):
-    """Relay that loses the broker's answers after a number of bytes for each connection, and then cuts it."""
+    """Relay that passes on a limited number of bytes from the broker on each connection, and then cuts it."""
 
     def __init__(self, port: int, after: list[int]) -> None:
         super().__init__(port)
@@ -94,14 +94,14 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Relay that holds the broker's answers back while `holds` is set: a link that works in one direction."""
+    """Relay that holds back the broker's answers while `holds` is set: a link that works one way only."""
 
     holds = False
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.told = bytearray()
-        """All data that the broker received."""
+        """All data that the broker has received."""
 
     async def questions(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
@@ -116,7 +116,7 @@ class Withholding(Relay):
 
 
 class Elderly(Relay):
-    """Relay that refuses clients of MQTT 5, as a 3.1.1 broker does."""
+    """Relay that refuses MQTT 5 clients, as a 3.1.1 broker does."""
 
     refused = 0
 
@@ -124,7 +124,7 @@ class Elderly(Relay):
         if b"MQTT\x05" not in first[:16]:
             return True
         self.refused += 1
-        writer.write(b"\x20\x02\x00\x01")  # CONNACK of 3.1.1: unacceptable protocol version
+        writer.write(b"\x20\x02\x00\x01")  # CONNACK in MQTT 3.1.1: unacceptable protocol version
         await writer.drain()
         return False
 

@@ -1,4 +1,4 @@
-"""The Couchbase gateway, with our own listener as the shore: real sockets and TLS on loopback."""
+"""The Couchbase gateway with our own listener as its server: real sockets and TLS on loopback."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ def revisions(database: Database) -> dict[str, str]:
 
 
 def is_done(gateway: CouchbaseGateway, shore: Database) -> bool:
-    return (  # what costs little comes first
+    return (  # the cheapest first
         gateway.report().backlog_documents == 0
         and revisions(gateway.database).items() <= revisions(shore).items()
     )
@@ -129,7 +129,7 @@ async def test_two_vessels_with_the_same_documents_bring_one_copy_and_the_second
         spent = sorted(gateway.transferred[0] for gateway in both)
     assert shore.count() == 5_000
     assert shore.conflicts() == []
-    # The number of documents sent before the first answer depends on the machine: 3 % on a quiet one.
+    # The number of documents sent before the first answer depends on the machine; on an idle one it is 3 %.
     assert spent[0] <= 0.1 * spent[1], f"{spent[0]:,} of {spent[1]:,} bytes"
     print(f"\n  two at once, the same 5,000 documents: the second spends {spent[0] / spent[1]:.1%}")
 
@@ -146,7 +146,7 @@ async def test_second_vessel_that_knows_what_is_ashore_does_not_even_check(
             first = gateway.transferred[0]
         noted = argo.get("forwarded:office:argo")
         assert noted is not None
-        brigid.insert(noted.id, noted.rev, [], noted.raw)  # the mesh brings it
+        brigid.insert(noted.id, noted.rev, [], noted.raw)  # as if it came through the mesh
         builders.write_readings(brigid, "argo", "main", range(5_001, 5_011))
         async with forwarding(brigid, url(listener), "brigid") as gateway:
             await until(lambda: is_done(gateway, shore), "the rest is ashore")
@@ -181,7 +181,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """The backup also contains our checkpoint, as of its time."""
+    """The backup also contains our checkpoint, as it was when the backup was made."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -236,7 +236,7 @@ async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_an
 async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     stores: dict[str, Database],
 ) -> None:
-    """A vessel whose store has pruned the revision that the gateway knows can forward it too."""
+    """A vessel can also forward the document if its store has pruned the revision that the gateway knows."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
     port = free_port()
@@ -282,7 +282,7 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """The order on the wire counts; with separate back-offs, a reading would be first as often."""
+    """The order on the wire matters; with separate back-offs, a reading would come first half of the time."""
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]
     came: list[str] = []

@@ -1,4 +1,4 @@
-"""The record of what is ashore never passes an unacknowledged document."""
+"""The record of forwarded documents never goes past a document that has not been acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The MQTT gateway with a real mosquitto loses nothing, whatever happens to either."""
+"""The MQTT gateway loses nothing with a real mosquitto, whatever happens to either of them."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ QUICK = Timeouts(
     connect=5, acknowledgement=5, echo=3, save=0.5, refusal=0.2, retry=0.1, longest=0.5, probe=2, stop=3
 )
 WINDOW = WINDOW_MESSAGES + SAVE_DOCUMENTS
-"""Most messages that a broken connection may repeat: those in flight, and those not yet recorded."""
+"""Largest number of messages repeated after a break: those in flight, and those not yet recorded."""
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def assert_complete(listener: Listener, numbers: range, *, twice: int) -> None:
-    """Assert that each number came, in order except for repetitions after a break, with few repetitions."""
+    """Assert that each number came, in order except for a few repetitions after a break."""
     came = builders.first_numbers(each.payload for each in listener.on("/reading"))
     assert sorted(set(came)) == list(numbers)
     assert len(came) - len(numbers) <= twice, f"{len(came) - len(numbers)} came twice"
@@ -201,7 +201,7 @@ async def test_older_state_never_replaces_a_newer_one(tmp_path: Path, broker: Br
             builders.write_readings(database, "argo", "main", [sequence])
         async with forwarding(own, broker.url) as gateway:
             await until(lambda: is_ashore(gateway), "its own gateway is done")
-        # Another vessel received it a week ago, and is late.
+        # Another vessel received it a week ago, and forwards it late.
         async with forwarding(other, broker.url, vessel="brigid") as gateway:
             await until(lambda: is_ashore(gateway), "the other gateway is done")
         with Listener(broker.port) as late:
@@ -231,7 +231,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
     kills = 3
 
     def keeps_up(wanted: int) -> bool:
-        """Return True while the listener keeps up: a long queue for a slow client is lost with the broker."""
+        """Return True while the listener keeps up: a queue for a slow client is lost with the broker."""
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
@@ -251,7 +251,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
                 relay.close()
                 await until(lambda: gateway.report().state is GatewayState.CONNECTING, "it notices")
                 await asyncio.to_thread(broker.start)
-                # A killed broker forgets its clients, and a client that is not subscribed cannot count.
+                # A killed broker forgets its clients, and only a subscribed client can count.
                 await until(partial(is_back, subscribed), "the listener is back")
                 relay.open()
             await until(lambda: is_ashore(gateway), "all is ashore")
@@ -297,7 +297,7 @@ async def test_daemon_killed_in_between_goes_on_where_the_broker_had_acknowledge
         gateway.start()
         await until(lambda: len(listener.on("/reading")) > 500, "some come")
         assert gateway._task is not None
-        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process writes no more
+        monkeypatch.setattr(gateway, "_save", lambda _outbox: None)  # a killed process writes nothing more
         gateway._task.cancel()
         await asyncio.gather(gateway._task, return_exceptions=True)
         async with forwarding(database, broker.url) as second:
@@ -535,7 +535,7 @@ async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
 async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """There are 50 sensors with windows of 5 minutes: 288 readings per sensor and day."""
+    """There are 50 sensors with windows of 5 minutes, that is, 288 readings per sensor and day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")
@@ -580,9 +580,9 @@ async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
 
 
 def tls_broker(folder: Path, ca: CA, identity: Any, *, asks: bool = False) -> tuple[Broker, int]:
-    """Return a broker with this identity, and its TLS port.
+    """Return a broker that has this identity, and its TLS port.
 
-    With `asks` it requires a certificate of the CA.
+    With `asks`, the broker requires a client certificate issued by the CA.
     """
     (folder / "ca.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
     identity.save(folder / "broker.pem", folder / "broker.key")

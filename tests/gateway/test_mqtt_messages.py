@@ -1,4 +1,4 @@
-"""Documents as messages: topics, payloads, retained messages, and additional messages."""
+"""Documents as MQTT messages: topics, payloads, retained messages, and additional messages."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The outbox forwards everything in order in the end, whatever the broker and the network do."""
+"""The outbox finally forwards everything in order, whatever the broker and the network do."""
 
 import random
 from collections import Counter
@@ -82,7 +82,7 @@ class Sea:
         self.breaks += 1
         for number, ready in self.line[: self.chance.randrange(len(self.line) + 1)]:
             del number
-            self.ashore.append(ready.message.payload)  # it arrived, but its answer did not
+            self.ashore.append(ready.message.payload)  # the message arrived, but the answer to it did not
         self.connect()
 
 
@@ -117,13 +117,13 @@ def test_everything_is_ashore_in_order_whatever_happens(
         assert sea.box.refusal is None
     counted = Counter(sea.ashore)
     assert len(counted) == 11 * len(SENSORS) + 1
-    # At most the messages in flight are repeated: at breaks, and at refusals, when a lane starts again.
+    # Only messages in flight are repeated: after breaks, and after refusals, when a lane starts again.
     assert sum(counted.values()) - len(counted) <= 8 * (sea.breaks + sea.refusals)
     for sensor in SENSORS:
         readings = [each for each in sea.ashore if f'"_id":"reading:argo:{sensor}:'.encode() in each]
         came = builders.first_numbers(readings)
         assert list(dict.fromkeys(reversed(came))) == list(range(11, 0, -1)), "the last of each are in order"
-        if not sea.refusals:  # otherwise messages in flight behind a refused one may be taken before it
+        if not sea.refusals:  # otherwise messages in flight behind a refused one may be accepted before it
             assert list(dict.fromkeys(came)) == list(range(1, 12))
 
 
@@ -202,7 +202,7 @@ def test_alarm_does_not_wait_for_all_that_is_put_back(tmp_path: Path) -> None:
             if not sea.send():
                 sea.answer()
         sea.connect()
-        sea.box.prepared("argo")  # and nothing was received
+        sea.box.prepared("argo")  # and the broker received nothing
         assert sea.box.backlog[0] == len(sensors) + 1
         before = len(sea.ashore)
         sea.send()

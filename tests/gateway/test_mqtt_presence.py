@@ -1,4 +1,4 @@
-"""Presence: which vessels are reported online, from this vessel's recorder and from others' documents."""
+"""Presence: which vessels are reported as online, based on our recorder and on other vessels' documents."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 class Broker:
-    """Retained messages of a broker, to which one vessel's gateway is connected."""
+    """Retained messages of a broker to which one vessel's gateway is connected."""
 
     def __init__(self, own: str = "argo", **more: Any) -> None:
         self.presence = Presence(own, now=0.0, **more)
@@ -72,7 +72,7 @@ def test_vessel_that_tells_of_itself_is_not_contradicted() -> None:
     broker.presence.bring("brigid")
     broker.presence.sign("brigid", 600, 10)
     broker.look(10)
-    broker.other_says("brigid", OFFLINE, 20)  # its recorder was killed
+    broker.other_says("brigid", OFFLINE, 20)  # as if its recorder had been killed
     assert broker.look(21) == []
     broker.presence.sign("brigid", 600, 30)
     assert broker.look(30) == [("brigid", ONLINE)]
@@ -97,7 +97,7 @@ def test_goodbye_is_said_for_those_that_nobody_else_tells_of() -> None:
         broker.presence.bring(vessel)
         broker.presence.sign(vessel, 600, 10)
     broker.look(10)
-    broker.other_says("ciara", ONLINE, 20)  # the same as ours: it may be our own message that came back
+    broker.other_says("ciara", ONLINE, 20)  # as ours: it may be our own message that comes back
     broker.other_says("brigid", OFFLINE, 20)
     assert broker.presence.vessels_to_leave() == ["argo", "ciara"]
 

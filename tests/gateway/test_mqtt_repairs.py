@@ -1,4 +1,4 @@
-"""A broker finally retains what the store contains, whatever it loses and however sensors change."""
+"""In the end a broker retains what the store contains, whatever it loses and however sensors change."""
 
 import json
 import random
@@ -25,7 +25,7 @@ VESSELS = ("argo", "brigid")
 
 
 class CountingFeed(LaneFeed):
-    """Feed that records the ids of documents of which messages were built."""
+    """Feed that records the ids of the documents from which messages were built."""
 
     built: list[str]
 
@@ -115,7 +115,7 @@ class Forwarder:
 
 
 class Broker:
-    """Retained messages of a broker, which passes each message to all forwarders but its sender."""
+    """Retained messages of a broker, which passes each message on to every forwarder except its sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -131,7 +131,7 @@ class Broker:
         place = topics.parse(message.topic)
         for other in self.forwarders:
             if other is not sender and place is not None:
-                # As published: with MQTT 5 the flag says whether it is retained.
+                # Exactly as published: with MQTT 5 the flag says whether the message is retained.
                 other.box.message_received(
                     message.topic,
                     message.payload,
@@ -141,7 +141,7 @@ class Broker:
                 )
 
     def leave(self, topic: str, payload: bytes) -> None:
-        """Retain a message of an unknown client, and pass it on."""
+        """Retain a message from an unknown client, and pass it on."""
         if payload:
             self.retained[topic] = payload
         else:
@@ -153,7 +153,7 @@ class Broker:
 
 
 class Fleet:
-    """Vessels that each write their own documents, which reach the other later, in order."""
+    """Vessels that each write their own documents, which later reach the other vessel in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))
@@ -179,7 +179,7 @@ class Fleet:
             self.meet(vessel)
 
     def meet(self, vessel: str) -> None:
-        """Pass to the other vessel everything that this one has written so far."""
+        """Pass everything that this vessel has written so far on to the other vessel."""
         source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
         for change in source.changes(self.copied[vessel]):
             self.copied[vessel] = change.sequence
@@ -236,7 +236,7 @@ def test_broker_retains_what_the_stores_say_in_the_end(tmp_path_factory: Any, se
                 forwarder.answer(refuse=chance.random() < 0.03)
             elif step < 0.95:
                 forwarder.connect()
-            else:  # it restarts, with nothing or with less
+            else:  # the broker restarts with nothing, or with less than it had
                 for topic in list(broker.retained):
                     if chance.random() < 0.7:
                         del broker.retained[topic]

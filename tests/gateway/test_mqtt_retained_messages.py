@@ -104,7 +104,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def write_fleet(database: Database) -> None:
-    """Write this vessel's documents, another's from the mesh, and more than a broker gets again anyway."""
+    """Write our documents, another vessel's from the mesh, and more than a new broker is sent again."""
     for vessel in ("argo", "brigid"):
         builders.write_vessel(database, vessel, ["main", "aft"])
         builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
@@ -129,7 +129,7 @@ FLEET = {
 }
 
 
-# A broker that forgets
+# A broker that loses its messages
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -190,7 +190,7 @@ async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
 async def test_older_value_that_another_leaves_is_put_right_at_once(
     database: Database, broker: Broker, version: str
 ) -> None:
-    """Two gateways that query the retained messages at the same time do not receive each other's."""
+    """Two gateways that query the retained messages at the same time do not receive each other's messages."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with (
@@ -231,7 +231,7 @@ async def test_what_goes_again_counts_as_not_ashore(database: Database, broker: 
 async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
-    """Two vessels forward to one broker; it restarts, and each has a document that the other lacks."""
+    """Two vessels forward to one broker. It restarts, and each vessel has a document that the other lacks."""
     write_fleet(database)
     with builders.store(tmp_path / "other.db") as other:
         for vessel in ("argo", "brigid"):

@@ -1,4 +1,4 @@
-"""No document, and no error in one turn of its work, ends a gateway's task: it logs it and continues."""
+"""A gateway's task survives any document and any error in one turn: it logs the error and continues."""
 
 import logging
 import random

@@ -28,7 +28,7 @@ class Card:
     command_line: str
 
     def put(self, files: Mapping[str, str]) -> None:
-        """Put files into `logboat/` on the first partition, as a laptop would."""
+        """Put files into `logboat/` on the first partition, as a person with a laptop would."""
         drive = f"{self.disk}@@{layout().partition('selector').start}"
         for name, content in files.items():
             command = ["mcopy", "-o", "-i", drive, "-", f"::logboat/{name}"]
@@ -36,9 +36,9 @@ class Card:
 
 
 def copy(image: Path, place: Path, *, size: int = 6 * 2**30) -> Card:
-    """Make a card of a given size, larger than the image.
+    """Make a card of the given size, larger than the image.
 
-    Kernel and initramfs are those on its partition A.
+    Kernel and initramfs are taken from the first boot partition.
     """
     place.mkdir(parents=True, exist_ok=True)
     disk = place / "disk.img"

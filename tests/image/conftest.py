@@ -1,4 +1,4 @@
-"""The image that tests boot, the key for logging in, and one guest that many tests share."""
+"""The image that the tests boot, the key for logging in, and one guest that many tests share."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ OUTPUT = REPOSITORY / "build/image"
 
 
 def build(board: str) -> Path:
-    """Build a board's image on Debian and return its folder; little is done if little has changed."""
+    """Build a board's image on Debian and return its folder; this is quick if little has changed."""
     command = [sys.executable, "-m", "provisioning.image", "--board", board, "--base", "debian"]
     cache = os.environ.get("LOGBOAT_IMAGE_CACHE", str(OUTPUT / "cache"))
     subprocess.run([*command, "--output", str(OUTPUT), "--cache", cache], check=True, cwd=REPOSITORY)
@@ -27,28 +27,28 @@ def build(board: str) -> Path:
 
 @pytest.fixture(scope="session")
 def image() -> Path:
-    """Return the raw image of `virt`."""
+    """Return the path of the uncompressed image of `virt`."""
     folder = build("virt")
     return folder / f"{folder.name}.img"
 
 
 @pytest.fixture(scope="session")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a private key with its public key beside it."""
+    """Return the path of a private key, whose public key is beside it."""
     path = tmp_path_factory.mktemp("key") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
 
 
 def vessel(key: Path, name: str = "argo", more: str = "") -> str:
-    """Return a vessel.toml that allows the key to log in."""
+    """Return a vessel.toml that allows logging in with the key."""
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     return f'[vessel]\nid = "{name}"\n\n[network]\nssh_keys = ["{public}"]\n{more}'
 
 
 @pytest.fixture(scope="module")
 def booted(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """Yield a vessel that was switched on for the first time, and records."""
+    """Yield a vessel that has been switched on for the first time and is recording."""
     place = tmp_path_factory.mktemp("guest")
     flashed = card.copy(image, place)
     flashed.put({"vessel.toml": vessel(key)})

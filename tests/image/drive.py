@@ -1,4 +1,4 @@
-"""Program inside a guest that makes pulses on a line of a simulated chip, or watches one for a while."""
+"""Program inside a guest that makes pulses on a line of a simulated chip, or watches a line for a while."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def pulses(path: str, count: int, hertz: float) -> float:
-    """Make `count` pulses, as evenly as this machine can, and return the rate in pulses per second."""
+    """Make `count` pulses, as evenly as this machine can, and return the actual rate in pulses per second."""
     line = os.open(path, os.O_WRONLY)
     begun = time.monotonic()
     for number in range(count):
@@ -20,7 +20,7 @@ def pulses(path: str, count: int, hertz: float) -> float:
 
 
 def look(path: str, count: int, hertz: float) -> str:
-    """Return the levels of a line at `count` moments: `#` lit, `.` dark."""
+    """Return the level of a line at `count` moments: `#` for lit, `.` for dark."""
     seen = ""
     for _ in range(count):
         seen += "#" if Path(path).read_bytes().startswith(b"1") else "."

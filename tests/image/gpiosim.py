@@ -1,7 +1,7 @@
-"""A GPIO chip inside a guest: Debian's kernel has no gpio-sim, so the module is built from Debian's source.
+"""A simulated GPIO chip inside a guest. Debian's kernel has no gpio-sim, so the module is built from source.
 
-None of the kernel's source is stored here: it comes from the package, and is changed while it is built where
-the module requires that.
+No kernel source is stored in this repository: it comes from Debian's package, and is changed during the build
+where the module requires that.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.image.guest import Guest
 CHIP = "/sys/devices/platform/gpio-sim.0/gpiochip0"
 LABEL = "pinctrl-bcm2711"
 LINES = 58
-"""Number of lines, the same as a Raspberry Pi 4's."""
+"""Number of lines, the same as on a Raspberry Pi 4."""
 
 _BUILD = r"""
 set -e
@@ -36,7 +36,7 @@ cp irq_sim.ko gpio-sim.ko OUTPUT/
 
 
 def build(kernel: str, architecture: str, cache: Path) -> Path:
-    """Return a folder with the modules for a kernel, built once."""
+    """Return a folder with the modules for a kernel, which are built once."""
     folder = cache / f"gpio-sim-{kernel}"
     if (folder / "gpio-sim.ko").exists():
         return folder
@@ -60,13 +60,13 @@ def build(kernel: str, architecture: str, cache: Path) -> Path:
 
 @dataclass(slots=True)
 class Header:
-    """The header of a guest's board."""
+    """Simulated header of a guest's board."""
 
     guest: Guest
 
     @classmethod
     def fit(cls, guest: Guest, modules: Path) -> "Header":
-        """Add a header to the guest."""
+        """Add a simulated header to the guest."""
         for name in ("irq_sim.ko", "gpio-sim.ko"):
             guest.put(modules / name, name)
         guest.root("cd /home/skipper && modprobe configfs && insmod irq_sim.ko && insmod gpio-sim.ko")

@@ -1,7 +1,8 @@
-"""A machine in QEMU, booted from a card, and commands for it over SSH.
+"""A virtual machine in QEMU, booted from a card, and commands that run in it over SSH.
 
-KVM is not tried: where it is broken, kernels crash in it late. Emulation is slow and reliable. A guest that
-crashes ends QEMU (`-no-reboot`, `panic=-1`), and a waiting test fails at once, with the end of the console.
+KVM is not used: where it is broken, kernels crash in it late. Emulation is slow but reliable. If the guest
+crashes, QEMU ends (`-no-reboot`, `panic=-1`). A waiting test then fails at once, and shows the end of the
+console.
 """
 
 import base64
@@ -23,16 +24,16 @@ from tests.ports import free_port
 
 USER = "skipper"
 BOOT_S = 480.0
-"""Time limit of a start in seconds; it takes half a minute on an idle machine, this is for a busy one."""
+"""Time limit for a start in seconds, for a busy machine; on an idle one a start takes half a minute."""
 
 
 class GuestError(Exception):
-    """The guest crashed, or did not do in time what a test waited for."""
+    """The guest crashed, or did not do in time what the test waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """QEMU's command for an architecture."""
+    """QEMU's command line for an architecture."""
 
     command: tuple[str, ...]
 
@@ -45,7 +46,7 @@ MACHINES: Mapping[str, Machine] = {
 
 @dataclass(slots=True)
 class Guest:
-    """A machine in QEMU; as a context manager it is stopped at the end."""
+    """A virtual machine in QEMU; as a context manager, it is stopped at the end."""
 
     card: Card
     place: Path
@@ -55,25 +56,25 @@ class Guest:
     number: int = 1
     memory: int = 1024
     drop_ins: Mapping[str, str] = field(default_factory=dict)
-    """Drop-ins of units, by their names.
+    """Drop-ins for units, by their names.
 
-    They reach systemd as credentials, so that the card is not changed.
+    systemd gets them as credentials, so that the card is not changed.
     """
     extra_units: Mapping[str, str] = field(default_factory=dict)
-    """Units that the card does not have, by their names; each is started with the system."""
+    """Additional units by their names; each is started together with the system."""
     forwards: Sequence[int] = ()
-    """Ports of the guest that are forwarded to this machine, beside SSH's."""
+    """Ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None
-    """Duration of an instruction in nanoseconds, as a power of two; None for full speed.
+    """Duration of an instruction in nanoseconds, as an exponent of two; None for full speed.
 
-    With a value, the guest's time depends on its work alone, no matter how busy this machine is.
+    With a value, the guest's time depends only on the guest's work, however busy this machine is.
     """
     drive: str | None = None
-    """QEMU's definition of the card's drive, if it is not the file itself."""
+    """QEMU's definition of the card's drive; None to use the card's file itself."""
     serial: Path | None = None
     """File for the output of the guest's second serial port."""
     network: str | None = None
-    """Multicast address and port; guests with the same value are on one network."""
+    """Multicast address and port; guests with the same value share a network."""
     ports: dict[int, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -90,7 +91,7 @@ class Guest:
         return self.place / f"console-{self.number}.log"
 
     def start(self) -> None:
-        """Switch the machine on."""
+        """Switch the guest on."""
         self.ports = {port: free_port() for port in (22, *self.forwards)}
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{port}" for port, here in self.ports.items())
         drive = self.drive or f"file={self.card.disk},if=none,id=card,format=raw,cache=writeback"
@@ -132,7 +133,7 @@ class Guest:
         return " ".join([line, *(f"systemd.wants={unit}" for unit in self.extra_units)])
 
     def kill(self) -> None:
-        """Cut the power at once."""
+        """Cut the guest's power at once."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -158,7 +159,7 @@ class Guest:
             time.sleep(every)
 
     def wait_for_end(self, what: str, *, seconds: float = BOOT_S) -> None:
-        """Wait until the machine switches off or restarts, which ends QEMU too.
+        """Wait until the guest switches off or restarts, which ends QEMU too.
 
         Raises GuestError on timeout.
         """
@@ -170,7 +171,7 @@ class Guest:
             raise GuestError(f"after {seconds:.0f} s still not {what}:\n{self.last_words()}") from error
 
     def wait_for_login(self) -> None:
-        """Wait until logging in is possible."""
+        """Wait until it is possible to log in."""
         self.wait_for("login", lambda: self._ssh("true", seconds=20).returncode == 0)
 
     def last_words(self) -> str:
@@ -196,7 +197,7 @@ class Guest:
 
     def ssh(self, *options: str, user: str = USER, command: str = "true") -> subprocess.CompletedProcess[str]:
         """Run SSH with other options, or as another user."""
-        first, *rest = self._options()  # ssh uses the first of an option that is given twice
+        first, *rest = self._options()  # if an option is given twice, ssh uses the first
         words = [first, *options, *rest, f"{user}@127.0.0.1", command]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
@@ -234,7 +235,7 @@ class Guest:
 def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
     """Return True if a service behind a forwarded port completes a TLS handshake.
 
-    QEMU itself accepts connections, so a connection alone proves nothing.
+    QEMU itself accepts connections, so a connection alone does not prove that the service runs.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -242,7 +243,7 @@ def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             context.wrap_socket(plain).close()
-    except ssl.SSLError as error:  # it speaks TLS, and requires a certificate from us
+    except ssl.SSLError as error:  # the service speaks TLS, and requires a certificate from us
         return "ALERT" in str(error) or "CERTIFICATE" in str(error)
     except OSError:
         return False
@@ -250,7 +251,7 @@ def answers_tls(port: int, *, seconds: float = 20.0) -> bool:
 
 
 def answers_http(port: int, *, seconds: float = 10.0) -> bool:
-    """Return True if a service behind a forwarded port answers a request."""
+    """Return True if a service behind a forwarded port answers an HTTP request."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plain:
             plain.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -1,10 +1,10 @@
-"""Slow machines with one emulated core and 512 MiB, and the cost of a start on them.
+"""Slow machines with one emulated core and 512 MiB, and the cost of a start on such a machine.
 
-`python -m tests.image.slow IMAGE` boots an image and prints how much processor time it takes until the first
-reading is durable, as a multiple of `python3 -c pass` on the same machine. The guest's time is then that of
-the instructions it executes, so that figures do not depend on how busy this machine is.
+`python -m tests.image.slow IMAGE` boots an image and prints how much processor time passes until the first
+reading is durable, as a multiple of `python3 -c pass` on the same machine. In this mode the guest's clock
+advances with the instructions that it executes, so the figures do not depend on how busy this machine is.
 
-`python -m tests.image.slow IMAGE BUSY` boots it at full speed, beside BUSY busy processes, and prints the
+`python -m tests.image.slow IMAGE BUSY` boots it at full speed, next to BUSY busy processes, and prints the
 state of its units.
 """
 
@@ -22,7 +22,7 @@ from tests.image import card
 from tests.image.guest import Guest
 
 PATIENT_S = 5400.0
-"""Time limit in seconds for anything on a slow machine."""
+"""Time limit in seconds for any step on a slow machine."""
 MEASURED = "first reading is durable"
 _WATCH = f"""[Unit]
 Description=Says on the second serial port when the first reading is durable
@@ -37,12 +37,12 @@ ExecStart=/bin/sh -c 'while :; do \\
 """
 PASSES = 20
 NANOSECONDS = 3
-"""Exponent of the time per instruction: 8 ns, a tenth of the speed of a Raspberry Pi Zero 2 W's core."""
+"""Exponent of the time per instruction: 8 ns, a tenth of the speed of one core of a Raspberry Pi Zero 2 W."""
 
 
 @contextmanager
 def busy_host(processes: int = 2) -> Iterator[None]:
-    """Keep processes computing for the duration of the block."""
+    """Keep processes of this machine busy for the duration of the block."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -56,11 +56,11 @@ def busy_host(processes: int = 2) -> Iterator[None]:
 def slow_guest(
     image: Path, place: Path, key: Path, *, busy: int = 0, nanoseconds: int | None = None
 ) -> Iterator[Guest]:
-    """Yield a vessel that is switched on for the first time, on a slow machine; see `Guest.nanoseconds`."""
+    """Yield a vessel that is switched on for the first time on a slow machine (see `Guest.nanoseconds`)."""
     flashed = card.copy(image, place)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     flashed.put({"vessel.toml": f'[vessel]\nid = "argo"\n\n[network]\nssh_keys = ["{public}"]\n'})
-    # Where QEMU gets little processor time, timers are too late for the kernel's check of them.
+    # If QEMU gets little processor time, timers are too late to pass the kernel's check.
     flashed = replace(flashed, command_line=f"{flashed.command_line} no_timer_check")
     with (
         busy_host(busy),
@@ -100,7 +100,7 @@ class Cost:
 
 
 def first_reading(guest: Guest) -> tuple[float, float]:
-    """Wait for the first reading.
+    """Wait until the first reading is durable.
 
     Returns the processor time until then, and the seconds since the kernel's start.
     """
@@ -116,7 +116,7 @@ def first_reading(guest: Guest) -> tuple[float, float]:
 
 
 def wait_until_up(guest: Guest) -> None:
-    """Wait until systemd has finished starting; checked rarely, because each check costs the guest time."""
+    """Wait until systemd has finished starting; checks are rare, because each one costs the guest time."""
     state = "systemctl is-system-running"
     guest.wait_for(
         "started",
@@ -127,7 +127,7 @@ def wait_until_up(guest: Guest) -> None:
 
 
 def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
-    """Measure `python3 -c pass` with all daemons stopped, which must be the last use of a guest."""
+    """Measure `python3 -c pass` with all daemons stopped; the guest must not be used afterwards."""
     guest.root("systemctl stop 'logboat-*.service' 'logboat-*.timer'", seconds=1200)
     loop = "i=0; while [ $i -lt {} ]; do python3 -c pass; i=$((i+1)); done; times"
     guest.run(loop.format(2), seconds=1200)
@@ -136,7 +136,7 @@ def cost(guest: Guest, measured: tuple[float, float]) -> Cost:
 
 
 def _children(times: str) -> float:
-    """Return the CPU seconds of a shell's children, from the output of its `times`."""
+    """Return the processor time of a shell's children in seconds, from the output of its `times`."""
     total = 0.0
     for word in times.splitlines()[-1].split():
         minutes, _, seconds = word.rstrip("s").partition("m")

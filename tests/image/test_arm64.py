@@ -1,4 +1,4 @@
-"""The card's own root boots once in one of QEMU's arm64 machines, without firmware, and records."""
+"""The card's own root file system boots once in an arm64 machine of QEMU, without firmware, and records."""
 
 import subprocess
 from pathlib import Path

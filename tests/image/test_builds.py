@@ -1,4 +1,4 @@
-"""Two builds are identical, byte for byte, and a build that cannot succeed leaves nothing behind."""
+"""Two builds are identical byte for byte, and a build that cannot succeed leaves nothing behind."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_two_builds_of_a_commit_are_the_same(tmp_path: Path) -> None:
 
 
 def unfinished(output: Path) -> list[str]:
-    """Return everything that looks like an image or its remains."""
+    """Return every file that looks like an image or the remains of one."""
     return [path.name for path in output.iterdir() if path.suffix != ".log"]
 
 

@@ -1,6 +1,6 @@
-"""An operator's cards make two vessels on one network, with no other configuration.
+"""Cards made by an operator turn two machines into vessels on one network, without further configuration.
 
-One card is complete (`fleet card --image`), the other has its bundle on FAT (`--bundle-only`).
+One card was written completely (`fleet card --image`), the other got its bundle on FAT (`--bundle-only`).
 """
 
 import json
@@ -37,7 +37,7 @@ window = "10 s"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """An operator's folder, and a card for each vessel that was never booted."""
+    """The operator's folder, and a card for each vessel, none of which has been booted."""
 
     folder: Path
     cards: Mapping[str, card.Card]
@@ -79,7 +79,7 @@ def fleet(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> F
 
 @pytest.fixture(scope="module")
 def guests(fleet: Fleet) -> Iterator[tuple[Guest, Guest]]:
-    with pytest.raises(AssertionError):  # the search finds secrets that are there
+    with pytest.raises(AssertionError):  # the search does find secrets that are there
         assert_gone_from_fat(fleet.cards["brigid"].disk, fleet.folder, "brigid")
     assert_gone_from_fat(fleet.cards["argo"].disk, fleet.folder, "argo")
     with fleet.guest("argo", 1) as argo, fleet.guest("brigid", 2) as brigid:
@@ -89,7 +89,7 @@ def guests(fleet: Fleet) -> Iterator[tuple[Guest, Guest]]:
 
 
 def status(guest: Guest) -> dict[str, Any]:
-    """Return the output of `logboat status`; empty while it fails."""
+    """Return the output of `logboat status`; empty while the command fails."""
     said = guest.run("logboat status --json", check=False)
     found: dict[str, Any] = json.loads(said) if said.startswith("{") else {}
     return found
@@ -108,7 +108,7 @@ def tells(guest: Guest, fact: str) -> bool:
 
 
 def readings(guest: Guest, of: str) -> int:
-    """Return the number of a vessel's readings in this vessel's store."""
+    """Return the number of readings from the vessel `of` in this guest's store."""
     listed = guest.run("logboat db ls /var/lib/logboat/log.db", check=False).splitlines()
     return sum(line.startswith(f"reading:{of}:") for line in listed)
 

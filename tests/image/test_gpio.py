@@ -1,4 +1,4 @@
-"""A simulated chip for the header, driven from outside, yields readings through our pin factory."""
+"""A simulated chip at the header, driven from outside, produces readings through our pin factory."""
 
 import os
 import time
@@ -53,7 +53,7 @@ def header(booted: Guest, tmp_path_factory: pytest.TempPathFactory) -> Header:
 
 
 def sensor(guest: Guest, name: str) -> Any:
-    """Return the present state of one sensor, from `logboat sensors`."""
+    """Return the present state of one sensor from `logboat sensors`."""
     found = {each["sensor"]: each for each in guest.json("logboat sensors --json")["sensors"]}
     return found.get(name, {"state": None, "value": None})
 
@@ -67,7 +67,7 @@ def reads(guest: Guest, level: bool) -> bool:
 
 
 def count(guest: Guest) -> int:
-    """Return the number of pulses that are recorded."""
+    """Return the number of pulses that have been recorded."""
     body = guest.json("logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm")
     return int(body["count"])
 
@@ -87,7 +87,7 @@ def test_every_pulse_counts(booted: Guest, header: Header, number: int, hertz: f
     booted.wait_for("the first count", lambda: "count" in booted.run(_BODY, check=False))
     before = count(booted)
     reached = header.pulses(27, number, hertz)
-    # A value is recorded when it has changed, so a slow pulse train follows the fast one.
+    # A value is recorded when it changes, so slow pulses follow the fast ones.
     header.pulses(27, SLOW, 1.0)
     wanted = before + number + SLOW
     booted.wait_for("the last pulse on record", lambda: count(booted) >= wanted)
@@ -99,7 +99,7 @@ _BODY = "logboat db get /var/lib/logboat/log.db equipment:argo:main-rpm"
 
 
 def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
-    """The output is driven like a light: by gpiozero, on our pin factory, as the daemons' user."""
+    """The output is driven as a light is: by gpiozero, on our pin factory, as the daemons' user."""
     program = (
         "import os,sys; os.environ['GPIOZERO_PIN_FACTORY']='gpiod'\n"
         "from gpiozero import LED\n"
@@ -118,7 +118,7 @@ def test_an_output_is_read_back(booted: Guest, header: Header) -> None:
 
 
 def test_lights_follow_the_recorder(booted: Guest, header: Header) -> None:
-    """The light is steady while it records; otherwise it blinks fast, as in no other state there."""
+    """The light is steady while the recorder records; otherwise it blinks fast, which no other state does."""
     for _ in range(2):
         booted.wait_for("a steady light", partial(is_steady, header, RECORD_LIGHT))
         assert header.level(POWER_LIGHT)
@@ -137,7 +137,7 @@ def is_steady(header: Header, pin: int) -> bool:
 def is_blinking(header: Header, pin: int) -> bool:
     """Return True if the light flashes about four times a second.
 
-    Emulation on a busy machine is not exact.
+    The test is not strict, because emulation on a busy machine is not exact.
     """
     return header.look(pin, 2.0).count(".#") >= 4
 

@@ -1,4 +1,4 @@
-"""The appliance boots in QEMU from an official image, one that is built here like Raspberry Pi OS's."""
+"""The appliance boots in QEMU from an official image, or rather from one built here like Raspberry Pi OS."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.image, pytest.mark.timeout(7200)]
 MIB = 2**20
 FAT, ROOT = (8192 * 512, 64 * MIB), (80 * MIB, 1600 * MIB)
 LACKS = "i2c-tools"
-"""Package that the appliance needs, and this image lacks."""
+"""Package that the appliance needs and that this image lacks."""
 
 
 def official(place: Path, cache: Path) -> Path:
-    """Make an xz-compressed image of a FAT and a root, with a unit that asks questions at its first start."""
+    """Make an xz-compressed image with a FAT and a root, and a unit that asks questions at first boot."""
     found = recipe.read(card.REPOSITORY / "image", board="virt", base="debian", native=build.native())
     root, disk = place / "root", place / "raspios.img"
     roots.unpack(roots.base(found, cache, log=place / "log"), root)

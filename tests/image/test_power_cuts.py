@@ -1,7 +1,7 @@
-"""Power cuts with a disk that forgets unflushed data; the ledger is outside, behind a serial port.
+"""Power cuts with a disk that loses unflushed data; the ledger is kept outside, behind a serial port.
 
-Killing QEMU alone loses nothing that the guest has written, in any of its cache modes. So the disk is
-nbdkit's with a cache of its own: both are killed, and unflushed data is lost.
+Killing only QEMU loses nothing that the guest has written, in any of its cache modes. The disk is therefore
+served by nbdkit with a cache of its own. Both are killed, and unflushed data is lost.
 """
 
 import os
@@ -52,7 +52,7 @@ window = "1 min"
 
 
 class Disk:
-    """A card that forgets unflushed data when its power fails."""
+    """Card that loses unflushed data when its power fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class Disk:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the disk, and return QEMU's definition of the drive."""
+        """Start the server of the disk, and return QEMU's definition of the drive."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -138,9 +138,9 @@ def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, 
 
 
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
-    """Start the vessel after a cut, check it, and cut the power again.
+    """Start the vessel after a power cut, check it, and cut the power again.
 
-    The vessel must be clean and have everything in the ledger.
+    The vessel must have no damage, and must have everything in the ledger.
     """
     guest.drive = disk.start()
     guest.start()

@@ -1,4 +1,4 @@
-"""The radio between vessels, and the crew's network, with the kernel's simulated radios."""
+"""The radio link between vessels, and the crew's network, on the kernel's simulated radios."""
 
 import subprocess
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A slow machine starts in its own time: one emulated core, 512 MiB, two busy processes on the host."""
+"""A start succeeds on a slow machine: one emulated core, 512 MiB, and two busy processes on the host."""
 
 import json
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
 MOST = 370
-"""Limit for the first durable reading, as a multiple of `python3 -c pass`; most is before our first unit."""
+"""Limit for the first durable reading, as a multiple of `python3 -c pass`; most of it is before our units."""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
 @pytest.fixture(scope="module")
 def slow(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    """Yield a vessel that has started on a slow machine, beside two busy processes."""
+    """Yield a vessel that has started on a slow machine, next to two busy processes."""
     with slow_guest(image, tmp_path_factory.mktemp("slow"), key, busy=2) as guest:
         first_reading(guest)
         wait_until_up(guest)
@@ -65,7 +65,7 @@ def test_a_start_that_hangs_is_ended_and_told(slow: Guest) -> None:
 
 
 def start(guest: Guest, name: str, program: str) -> None:
-    """Run a program as our units run theirs, with a limit that is too short for it."""
+    """Run a program as our units run theirs, with a time limit that is too short for it."""
     unit = f"""[Service]
 Type=oneshot
 NotifyAccess=main
@@ -80,7 +80,10 @@ TimeoutStartSec=15s
 
 
 def test_a_start_costs_a_slow_board_little(image: Path, key: Path, tmp_path: Path) -> None:
-    """The cost is printed and limited; it was 507 times `python3 -c pass` before starts were made cheaper."""
+    """The cost is printed and limited.
+
+    It was 507 times that of `python3 -c pass` before starts were made cheaper.
+    """
     with slow_guest(image, tmp_path, key, nanoseconds=NANOSECONDS) as guest:
         measured = first_reading(guest)
         wait_until_up(guest)

@@ -16,7 +16,7 @@ HTTP = 8080
 
 
 def samples(guest: Guest) -> int:
-    """Return the number of samples that are durable since the recorder's start."""
+    """Return the number of samples that have become durable since the recorder started."""
     found: int = guest.json("logboat status --json")["recorder"]["lastDurable"]["samples"]
     return found
 
@@ -35,7 +35,7 @@ def test_nothing_failed(booted: Guest) -> None:
 
 
 def test_time_to_the_first_durable_reading(booted: Guest) -> None:
-    """The time is printed, but not judged, because emulation says nothing about a board."""
+    """The time is printed but not judged, because emulation says nothing about a real board."""
     booted.wait_for("a document", lambda: "good" in booted.run("logboat log example --csv", check=False))
     first = booted.run("logboat log example --csv | grep -m 1 good").split(",")[0]
     started = float(booted.run("date +%s.%N")) - float(booted.run("cut -d' ' -f1 /proc/uptime"))
@@ -107,7 +107,7 @@ def test_sync_listens_once_the_vessel_has_an_identity(booted: Guest, tmp_path: P
 
 
 def give_identity(guest: Guest, place: Path, *, fleet: str, vessel: str) -> None:
-    """Give the guest an identity as README tells the operator: copy the vessel's folder, change its owner."""
+    """Give the guest an identity as README tells the operator: copy the folder and change its owner."""
     folder = make_fleet(place, fleet) if not (place / fleet).exists() else place / fleet
     logboat = [sys.executable, "-m", "services"]
     passphrase = ["--passphrase-file", str(place / "passphrase")]
@@ -182,7 +182,7 @@ def test_the_log_is_complete(booted: Guest) -> None:
 
 
 def test_a_stop_keeps_what_was_there(booted: Guest) -> None:
-    """Host keys, machine id and log are the same after a restart, and nothing was taken in twice."""
+    """Host keys, machine id and log are the same after a restart, and nothing is taken in twice."""
     asked = (
         "cat /etc/machine-id /etc/logboat/ssh/ssh_host_ed25519_key.pub;"
         ' logboat status --json | grep -o \'"log":"[a-z]*"\''

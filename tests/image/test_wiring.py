@@ -1,4 +1,4 @@
-"""A sensor that needs a kernel driver gets its line in config.txt, and one restart."""
+"""A sensor that needs a kernel driver gets its line in config.txt, and causes one restart."""
 
 import subprocess
 from pathlib import Path
@@ -23,7 +23,7 @@ path = "propulsion.main.exhaustTemperature"
 def config(flashed: card.Card, content: str | None = None) -> str:
     """Return the first slot's config.txt, as a Raspberry Pi's firmware would read it.
 
-    Write it first if given.
+    If `content` is given, it is written first.
     """
     drive = ["-i", f"{flashed.disk}@@{card.layout().partition('boot-a').start}"]
     if content is not None:
@@ -37,7 +37,7 @@ def test_a_sensor_that_needs_a_driver_restarts_the_machine_once(
 ) -> None:
     flashed = card.copy(image, tmp_path)
     flashed.put({"vessel.toml": vessel(key), "sensors.toml": SENSORS})
-    config(flashed, "arm_64bit=1\n")  # QEMU has no such firmware; our part of it runs all the same
+    config(flashed, "arm_64bit=1\n")  # QEMU has no such firmware; our part runs all the same
     with Guest(flashed, tmp_path, key, architecture=native()) as guest:
         guest.wait_for_end("the restart for the driver")
         assert "dtoverlay=w1-gpio" in config(flashed)

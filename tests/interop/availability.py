@@ -1,4 +1,4 @@
-"""Decides between skipping and failing a test whose real peer cannot run on this machine."""
+"""Decides whether a test is skipped or fails if its real peer cannot run on this machine."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def or_skip(prepare: Callable[[], T]) -> T:
-    """Return the result of `prepare`; skip the test, or fail it where CI is set, if something is missing."""
+    """Return the result of `prepare`; if something is missing, skip the test, or fail it if CI is set."""
     try:
         return prepare()
     except MissingError as missing:

@@ -1,11 +1,11 @@
-"""Builds the real peers that tests talk to, each once per machine.
+"""Builds the real peers with which tests talk, each of them once per machine.
 
-A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. So a change of a source
-builds again, and another checkout of the same sources does not. Processes that need the same build at the
-same time wait for the one that makes it.
+A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. A change to a source
+therefore causes a new build, and another checkout of the same sources does not. Processes that need the same
+build at the same time wait for the one that makes it.
 
-`make test` runs `python3 -m tests.interop.builds` before the virtual environment is there: this module, and
-the modules with the recipes, import nothing but the standard library.
+`make test` runs `python3 -m tests.interop.builds` before the virtual environment exists. This module, and the
+modules with the recipes, therefore import only the standard library.
 """
 
 import fcntl
@@ -24,18 +24,18 @@ CACHE: Final = Path(
     os.environ.get("LOGBOAT_PEERS_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logboat-peers"
 )
-"""Folder that outlives `make clean` and the checkout, because building takes minutes of processor time."""
+"""Folder that survives `make clean` and the checkout, because building takes minutes of processor time."""
 
 
 class MissingError(Exception):
-    """A peer cannot be built or run here. The text says what is missing."""
+    """A peer cannot be built or run on this machine; the text says what is missing."""
 
 
 def tool(name: str, *, hint: str) -> str:
     """Return the path of an installed program.
 
     Raises:
-        MissingError: it is not installed; `hint` says what to install.
+        MissingError: the program is not installed; `hint` says what to install.
     """
     path = shutil.which(name)
     if path is None:
@@ -49,7 +49,7 @@ def run(
     """Run one step of a build.
 
     Raises:
-        MissingError: it failed or took longer than `seconds`; the text ends with its last output.
+        MissingError: the step failed or took longer than `seconds`; the text ends with the last output.
     """
     name = Path(command[0]).name
     try:
@@ -63,7 +63,7 @@ def run(
 
 
 def go_build(sources: Path, program: Path, *, seconds: int) -> None:
-    """Build the Go program in `sources` without debugging information, which is not needed here.
+    """Build the Go program in `sources`, without debugging information, which is not needed here.
 
     Raises:
         MissingError: Go is not installed, or the build failed.
@@ -80,10 +80,10 @@ def go_build(sources: Path, program: Path, *, seconds: int) -> None:
 
 
 def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path = CACHE) -> Path:
-    """Return the folder `<name>-<digest of inputs>` of the cache, filled by `make` if it is not there yet.
+    """Return the folder `<name>-<digest>` of the cache; `make` fills it if it does not exist yet.
 
-    `make` gets an empty folder, which is renamed once `make` has returned. So an interrupted build leaves
-    nothing that could be taken for a finished one.
+    `make` gets an empty folder, which is renamed once `make` has returned. An interrupted build therefore
+    leaves nothing that could be mistaken for a finished one.
     """
     folder = cache / f"{name}-{hashlib.sha256(inputs).hexdigest()[:16]}"
     cache.mkdir(parents=True, exist_ok=True)
@@ -102,13 +102,16 @@ def built(name: str, inputs: bytes, make: Callable[[Path], None], *, cache: Path
 
 
 def contents(*paths: Path) -> bytes:
-    """Return the names and bytes of a build's input files, to be digested."""
+    """Return the names and the content of a build's input files, for the digest."""
     return b"\0".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths)
 
 
 def main() -> int:
-    """Build all peers: those that wait for the network in parallel with the one that needs the processors."""
-    # These import this module.
+    """Build all peers.
+
+    Those that wait for the network run in parallel with the one that needs the processors.
+    """
+    # These modules import this one.
     from tests.blip.interop.go_peer import go_peer
     from tests.interop.couchbase_lite.runtime import prepare
     from tests.interop.sync_gateway.program import sync_gateway

@@ -25,5 +25,5 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
-    """Return a counter for names of databases, which must be unique in one program."""
+    """Return a counter for database names, which must be unique within one program."""
     return count()

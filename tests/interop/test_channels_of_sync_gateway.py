@@ -1,4 +1,4 @@
-"""A vessel whose user at a real Sync Gateway may read some channels: documents that leave them, deletions."""
+"""A vessel whose user at a real Sync Gateway may read some channels: removals from them, and deletions."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from sync.peer.progress import DocumentEnded
 from sync.store import Database
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 CREW = BasicAuthenticator("crew", "secret")
 NUMBERS = itertools.count()
 PATIENCE_S = 60.0
@@ -41,7 +41,7 @@ def allow(ashore: GatewayDatabase, *channels: str) -> None:
 
 
 def replicate(ours: Database, ashore: GatewayDatabase, **options: Any) -> list[DocumentEnded]:
-    """Replicate once without an error, and return the outcome of each document."""
+    """Replicate once without an error, and return the outcome for each document."""
     told: list[DocumentEnded] = []
 
     async def main() -> None:

@@ -53,7 +53,7 @@ def listener(log: Database) -> Iterator[ListenerThread]:
 
 
 def change(log: Database, document: str, **fields: Any) -> str:
-    """Store a document or its next revision in our database, with these fields changed."""
+    """Store a document in our database, or its next revision with these fields changed."""
     before = log.get(document)
     if before is None or before.deleted:
         return log.put(document, fields)
@@ -61,7 +61,7 @@ def change(log: Database, document: str, **fields: Any) -> str:
 
 
 def wait_until(log: Database, happened: Callable[[], bool]) -> None:
-    """Wait until a change of a document in our database makes the condition true."""
+    """Wait until a change to a document in our database makes the condition true."""
     deadline = time.monotonic() + WAIT
     with log.watch() as watcher:
         while not happened():
@@ -78,7 +78,7 @@ def body_of(log: Database, document: str) -> dict[str, Any] | None:
 
 
 def assert_alike(log: Database, app: App) -> None:
-    """Assert that both have the same documents, revisions and bodies, without conflicts."""
+    """Assert that both sides have the same documents, revisions and bodies, and no conflicts."""
     here = {document.id: (document.rev, document.body) for document in log.documents()}
     there = {}
     for document in app.ids():
@@ -106,7 +106,7 @@ def meet(ours: Database, theirs: Database) -> None:
     wire.cut()
 
 
-# Ways
+# Directions
 
 
 def test_what_is_pushed_arrives_as_it_is(log: Database, app: App, listener: ListenerThread) -> None:

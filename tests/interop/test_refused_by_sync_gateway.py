@@ -1,4 +1,4 @@
-"""Documents that a real Sync Gateway refuses are kept, shown, never reported as ashore, and offered again."""
+"""Documents that a real Sync Gateway refuses are kept, shown, not counted as forwarded, and offered again."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 from tests.services.syncing import SyncProcess
 from tests.services.test_command_db_sync import LOGBOAT, Done, put, run
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 NUMBERS = itertools.count()
 ROUTES = "channel(doc.channels);"
 TAKES_ALL = f"function (doc) {{ {ROUTES} }}"
@@ -42,7 +42,7 @@ def office(gateway: Gateway, tmp_path: Path) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def argo(tmp_path: Path, office: GatewayDatabase) -> Iterator[SyncProcess]:
-    """Yield a vessel with five readings and an alarm, whose gateway is the office."""
+    """Yield a vessel with five readings and an alarm, whose gateway is the office's Sync Gateway."""
     toml = (
         f'[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "{office.url}"\n'
         'user = "argo"\npassword_file = "office.password"\n'
@@ -109,7 +109,7 @@ def test_refused_document_is_not_called_ashore_and_is_offered_again_after_a_rest
     assert argo.stop() == 0
     assert bounds(argo) == {"argo:main:qwerty": 2}
     argo.start()
-    argo.until(is_told)  # it is still refused, and that is still known
+    argo.until(is_told)  # it is still refused, and the daemon still knows that
     assert argo.stop() == 0
     office.set_sync_function(TAKES_ALL)
     argo.start()

@@ -1,4 +1,4 @@
-"""Our replicator with a real Sync Gateway, in the role of a vessel's gateway."""
+"""Our replicator with a real Sync Gateway, as in a vessel's Couchbase gateway."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from sync.store import Database
 from tests.gateway import builders
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 ARGO = BasicAuthenticator("argo", "secret")
 NUMBERS = itertools.count()
 PATIENCE_S = 60.0
@@ -42,7 +42,7 @@ def ours(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Iterator[Database]:
-    """Yield the database of another vessel with the same gateway."""
+    """Yield the database of another vessel that uses the same gateway."""
     with Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as database:
         yield database
 
@@ -276,7 +276,7 @@ def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
 def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
-    """The conflicting document ashore is in a channel that the vessel may not read."""
+    """The conflicting document at the gateway is in a channel that the vessel must not read."""
     ashore.add_user("argo", "secret", channels=["notes"])
     ashore.put("note", {"channels": ["office"]})
     change(ours, "note", text="here")
@@ -372,13 +372,13 @@ def test_deletion_goes_through_although_another_branch_ended_above_it(
     assert body_ashore(ashore, "note") == {"channels": ["notes"], "n": 2}
 
 
-# As the gateway of a configuration
+# As a gateway in the configuration
 
 
 async def forward(
     database: Database, ashore: GatewayDatabase, vessel: str, is_done: Callable[[], bool]
 ) -> int:
-    """Run a gateway until `is_done` returns True, and return the bytes that it sent."""
+    """Run a gateway until `is_done` returns True, and return the number of bytes that it sent."""
     configuration = CouchbaseGatewayConfiguration("office", ashore.url, authenticator=ARGO)
     gateway = CouchbaseGateway(database, configuration, vessel=vessel, look_every=0.3)
     gateway.start()

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def edited(path: Path, *names: str, times: int) -> dict[str, str]:
-    """Edit documents this many times, and return their revisions."""
+    """Edit each of the documents this many times, and return their revisions."""
     with Database.open(path) as database, database.transaction():
         for name in names:
             for number in range(times):
@@ -38,7 +38,7 @@ def edited(path: Path, *names: str, times: int) -> dict[str, str]:
 
 
 def replicate(verb: str, path: Path, server: LiteCoreServer) -> tuple[int, dict[str, Any], str]:
-    """Run the command once, and return its status, its output, and its messages."""
+    """Run the command once, and return its status, its output and its messages."""
     words = [LOGBOAT, "db", verb, str(path), server.url, "--attempts", "1", "--json"]
     done = processes.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
@@ -97,7 +97,7 @@ def test_edit_that_cannot_be_pushed_is_a_failed_document_at_every_run(
 ) -> None:
     litecore = server.litecore
     litecore.put("bad", "2-cc", "1-cc")
-    litecore.tells = verb == "push"  # otherwise its feed is silent, like one that is limited to some channels
+    litecore.tells = verb == "push"  # otherwise its feed is silent, like one limited to some channels
     revisions = edited(path, "bad", "good", times=2)
     for _ in range(2):
         status, _, said = replicate(verb, path, server)

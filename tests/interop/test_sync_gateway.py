@@ -1,4 +1,4 @@
-"""Behaviour of a real Sync Gateway that the replicator relies on; see `sync_gateway/README.md`."""
+"""The behaviour of a real Sync Gateway on which the replicator relies; see `sync_gateway/README.md`."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from tests.interop.sync_gateway.conversation import Conversation, RefusedError, password, talking
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 ARGO = password("argo", "secret")
 NUMBERS = itertools.count()
 
@@ -102,7 +102,7 @@ def test_a_revision_upon_any_but_the_current_one_is_a_conflict(log: GatewayDatab
         await talker.push("note:argo:1", "2-b", "1-a")
         assert await talker.propose("note:argo:1", "2-b", "1-a") == 304
         assert await talker.propose("note:argo:1", "2-c", "1-a") == 409
-        assert await talker.propose("note:argo:1", "1-a") == 409  # even one that the gateway has
+        assert await talker.propose("note:argo:1", "1-a") == 409  # even for a revision that the gateway has
         with pytest.raises(RefusedError, match="409"):
             await talker.push("note:argo:1", "2-c", "1-a")
         with pytest.raises(RefusedError, match="409"):
@@ -125,7 +125,7 @@ def test_over_a_tombstone_another_branch_goes_in_only_without_the_history_they_s
         with pytest.raises(RefusedError, match="409"):
             await talker.push("note:argo:1", "3-c", "2-c", "1-a")
         await talker.push("note:argo:1", "3-c", "2-c")
-        # Only the newest ancestor that the gateway has counts, and it has that one already.
+        # Only the newest ancestor that the gateway has matters, and it already has that one.
         await talker.push("note:argo:1", "4-d", "3-c", "2-c", "1-a")
 
     talk(log, conversation)

@@ -13,7 +13,7 @@ from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.store import Database
 from tests.interop.sync_gateway.gateway import HOST, Gateway, GatewayDatabase, running
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 SCOPES: dict[str, Any] = {
     "mixed": {"_default": {"collections": {"_default": {}, "notes": {}}}},
     "named": {"fleet": {"collections": {"notes": {}}}},

@@ -1,6 +1,6 @@
 """A real Sync Gateway as active peer of our listener, with collections (`getCollections`) and without.
 
-Its replication between gateways is the second real active peer, beside Couchbase Lite, and the only one
+Replication between gateways makes it the second real active peer, beside Couchbase Lite. It is the only one
 available that has collections.
 """
 
@@ -16,7 +16,7 @@ from sync.store import Database
 from tests.interop.couchbase_lite.listening import ListenerThread
 from tests.interop.sync_gateway.gateway import Gateway, GatewayDatabase, eventually
 
-pytestmark = pytest.mark.timeout(600)  # the first one builds the gateway
+pytestmark = pytest.mark.timeout(600)  # the first test builds the gateway
 NUMBERS = itertools.count()
 DEFAULT = "_default._default"
 AT_MOST = 5
@@ -46,7 +46,7 @@ def listener(ours: Database) -> Iterator[ListenerThread]:
 
 @pytest.fixture(params=[False, True], ids=["no collections", "collections"])
 def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the options of one of the gateway's replications."""
+    """Return the options for one of the gateway's replications."""
     if request.param:
         return {**CREDENTIALS, "collections_enabled": True, "collections_local": [DEFAULT]}
     return CREDENTIALS
@@ -61,7 +61,7 @@ def push(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, A
 
 
 def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]) -> None:
-    """Pull, then push, so that the gateway resolves conflicts before it pushes."""
+    """Pull and then push, so that the gateway resolves conflicts before it pushes."""
     for status in (pull(ashore, listener, options), push(ashore, listener, options)):
         assert status["status"] == "stopped", status
 
@@ -69,10 +69,10 @@ def replicate(ashore: GatewayDatabase, listener: ListenerThread, options: dict[s
 def settle(
     ours: Database, ashore: GatewayDatabase, listener: ListenerThread, options: dict[str, Any]
 ) -> None:
-    """Replicate until both have the same documents.
+    """Replicate until both sides have the same documents.
 
-    The gateway does not see at once what it has just stored itself: a feed that begins meanwhile ends before
-    it.
+    The gateway does not see at once what it has itself just stored: a feed that begins in that moment ends
+    before it.
     """
     for _ in range(AT_MOST):
         replicate(ashore, listener, options)

@@ -1,4 +1,4 @@
-"""Couchbase Lite by remote control: the commands of `Harness.java` as methods.
+"""Remote control for Couchbase Lite: the commands of `Harness.java` as methods.
 
     with CouchbaseLite(prepare(), directory) as couchbase_lite:
         app = couchbase_lite.open("app")
@@ -7,8 +7,8 @@
         replicator.start()
         assert replicator.wait("stopped").error is None
 
-One JVM serves any number of databases and replicators. A failure in the program is a CouchbaseLiteError with
-its domain and code; a timeout is a TimeoutError that says what happened instead.
+One JVM serves any number of databases and replicators. A failure in the program raises a CouchbaseLiteError
+with its domain and code. A timeout raises a TimeoutError that says what happened instead.
 """
 
 import base64
@@ -28,7 +28,7 @@ from typing import Any, Final, Literal, Self
 from tests.interop.couchbase_lite.runtime import Runtime
 
 WAIT: Final = 60.0
-"""Timeout in seconds for any event."""
+"""Timeout in seconds for waiting for any event."""
 
 Level = Literal["stopped", "offline", "connecting", "idle", "busy"]
 LOG_FILE: Final = "couchbase-lite.log"
@@ -46,14 +46,14 @@ PUSH, PULL, BOTH = Kind.PUSH, Kind.PULL, Kind.BOTH
 
 
 class Resolver(StrEnum):
-    """Rule by which a conflict is resolved."""
+    """Rule by which conflicts are resolved."""
 
     DEFAULT = "default"
     """A deletion wins, then the higher generation, then the higher revision id."""
     LOCAL = "local"
     REMOTE = "remote"
     MERGE = "merge"
-    """The result has the keys of both revisions, and the local value where both have one."""
+    """The result has the keys of both revisions, and the local value for a key that both have."""
     DELETE = "delete"
 
 
@@ -76,7 +76,7 @@ class CouchbaseLiteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as the program's database has it."""
+    """A document in the program's database."""
 
     rev: str
     body: dict[str, Any]
@@ -84,7 +84,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob; `data` is None if only its reference is there."""
+    """A blob; `data` is None if only the reference to the blob is there."""
 
     type: str
     digest: str
@@ -94,7 +94,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Status that a replicator reports."""
+    """Status that a replicator has reported."""
 
     level: Level
     completed: int
@@ -115,7 +115,7 @@ class Ended:
 
 @dataclass
 class Replicator:
-    """A replicator with the reports to its listeners in `statuses` and `documents`, oldest first."""
+    """A replicator, with the reports to its listeners in `statuses` and `documents`, oldest first."""
 
     harness: "CouchbaseLite"
     number: int
@@ -135,10 +135,10 @@ class Replicator:
         return self.wait("stopped")
 
     def run(self, *, reset: bool = False, left: Callable[[], None] | None = None) -> Status:
-        """Run a replicator that is not continuous, until it has stopped.
+        """Run a replicator that is not continuous until it has stopped.
 
-        `left` waits until no one is connected to the other side, and raises if someone stays. With it, a
-        report of `stopped` at any time is sufficient: a replicator that resolves conflicts has been seen to
+        `left` waits until nobody is connected to the other side, and raises if someone stays. If it is given,
+        a report of `stopped` at any time is sufficient: replicators that resolve conflicts have been seen to
         report `stopped`, and then `busy` indefinitely.
         """
         self.start(reset=reset)
@@ -159,7 +159,7 @@ class Replicator:
         return _status(self.harness.ask("status", replicator=self.number))
 
     def pending(self) -> set[str]:
-        """Return the ids of the documents that it has yet to push."""
+        """Return the ids of the documents that the replicator has yet to push."""
         return set(self.harness.ask("pending", replicator=self.number))
 
     def certificates(self) -> list[bytes]:
@@ -172,8 +172,8 @@ class Replicator:
         try:
             self._wait(f"to be {' or '.join(levels)}", lambda: self._at(levels))
         except TimeoutError:
-            # While conflicts are resolved it may report its end, then again that it is busy: its answer to a
-            # query is its real state.
+            # While conflicts are resolved it may report that it has stopped, then that it is busy: its
+            # answer to a query is its real state.
             now = self.status()
             if now.level not in levels:
                 raise
@@ -182,20 +182,20 @@ class Replicator:
             return self.statuses[-1]
 
     def wait_pushed(self, *ids: str) -> None:
-        """Wait until these documents have been pushed, without an error, since it was started."""
+        """Wait until these documents have been pushed without an error since the replicator was started."""
         self._wait(f"to push {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=True))
 
     def wait_pulled(self, *ids: str) -> None:
-        """Wait until these documents have been pulled, without an error, since it was started."""
+        """Wait until these documents have been pulled without an error since the replicator was started."""
         self._wait(f"to pull {', '.join(ids)}", lambda: set(ids) <= self._ended(pushed=False))
 
     def forget(self) -> None:
-        """Forget which documents ended, so that they can be waited for again."""
+        """Forget which documents were transferred, so that they can be waited for again."""
         with self.harness.told:
             self.documents.clear()
 
     def failed(self) -> dict[str, Failure]:
-        """Return the documents that could not be transferred, with the reasons."""
+        """Return the documents that could not be transferred, each with the reason."""
         with self.harness.told:
             return {ended.id: ended.error for ended in self.documents if ended.error is not None}
 
@@ -216,7 +216,7 @@ class Replicator:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database in the program."""
+    """A database in the running program."""
 
     harness: "CouchbaseLite"
     name: str
@@ -226,7 +226,7 @@ class Database:
         self._ask("close")
 
     def put(self, document: str, body: Mapping[str, Any]) -> str:
-        """Store a document or its next revision, and return the revision id."""
+        """Store a document, or the next revision of it, and return the revision id."""
         rev: str = self._ask("put", document=document, body=json.dumps(body))
         return rev
 
@@ -259,7 +259,7 @@ class Database:
         return rev
 
     def get_blob(self, document: str, name: str) -> Blob | None:
-        """Return the blob that is the value of this property, or None."""
+        """Return the blob that is the value of this property, or None if there is none."""
         found = self._ask("get_blob", document=document, property=name)
         if found is None:
             return None
@@ -287,22 +287,22 @@ class Database:
         max_attempts: int | None = 1,
         max_attempt_wait_time: int | None = None,
     ) -> Replicator:
-        """Set up a replicator with the database at a URL (`ws` or `wss`), not yet started.
+        """Set up a replicator with the database at a URL (`ws` or `wss`), without starting it.
 
         Args:
             url: address of the database, without `/_blipsync`.
             kind: direction of replication.
-            continuous: True to continue until stopped.
-            user: name for Basic authentication.
-            password: password of this user.
+            continuous: True to continue until the replicator is stopped.
+            user: user name for Basic authentication.
+            password: password of the user.
             session: id of a session, sent as the cookie SyncGatewaySession.
-            certificate: the only one that the server may present, in PEM; else the JVM's trust store decides.
+            certificate: the only certificate to accept, in PEM; by default the JVM's trust store decides.
             channels: the only channels whose documents are pulled.
             document_ids: the only documents to replicate.
             headers: additional headers for the HTTP request.
             resolver: rule by which conflicts are resolved.
-            max_attempts: most attempts to connect, including the first; None for Couchbase Lite's default.
-            max_attempt_wait_time: most seconds between attempts.
+            max_attempts: largest number of attempts to connect; None for Couchbase Lite's default.
+            max_attempt_wait_time: longest wait between two attempts, in seconds.
         """
         options: dict[str, Any] = {
             "user": user,
@@ -326,7 +326,7 @@ class Database:
 
 
 class CouchbaseLite:
-    """The running program, which ends when the context is left."""
+    """The running program, which ends when its context is left."""
 
     def __init__(self, runtime: Runtime, directory: Path, *, log_level: str = "INFO") -> None:
         """Start the program, with its databases and its log in `directory`.
@@ -335,7 +335,7 @@ class CouchbaseLite:
         """
         self.log: Final = directory / LOG_FILE
         self.told: Final = threading.Condition()
-        """Condition that is notified of all output of the program."""
+        """Condition that is notified of all output from the program."""
         self.is_over: bool = False
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
@@ -363,7 +363,7 @@ class CouchbaseLite:
         self.close()
 
     def close(self) -> None:
-        """End the program and its listener thread."""
+        """End the program, and the thread that reads its output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -375,7 +375,7 @@ class CouchbaseLite:
             self._process.stdout.close()
 
     def open(self, name: str) -> Database:
-        """Open a database, made if it is missing."""
+        """Open a database, which is created if it does not exist."""
         self.ask("open", database=name)
         return Database(self, name)
 
@@ -389,7 +389,7 @@ class CouchbaseLite:
 
         Raises:
             CouchbaseLiteError: the command failed in the program.
-            TimeoutError: no answer came in time.
+            TimeoutError: there was no answer in time.
             EOFError: the program has ended.
         """
         assert self._process.stdin is not None

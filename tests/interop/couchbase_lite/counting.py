@@ -1,4 +1,4 @@
-"""A relay between a client and a port of this machine that counts the bytes, and can break connections."""
+"""A relay between clients and a port of this machine that counts bytes and can break connections."""
 
 import asyncio
 import threading
@@ -7,13 +7,13 @@ from typing import Self
 
 
 class CountingRelay:
-    """Relay from a free port of 127.0.0.1 to `port`, while its context is entered."""
+    """Relay from a free port of 127.0.0.1 to `port` while its context is entered."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self.port = 0
         self.there = 0
-        """Number of bytes from clients to the port, over all connections."""
+        """Number of bytes from clients to the port, on all connections together."""
         self.back = 0
 
     def __enter__(self) -> Self:
@@ -80,6 +80,6 @@ class CountingRelay:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            pass  # One side broke the connection; the other is closed below.
+            pass  # One side has broken the connection; the other side is closed below.
         finally:
             writer.close()

@@ -1,4 +1,4 @@
-"""Our listener in a thread with an event loop of its own, for external programs that connect to it.
+"""Our listener in a thread with an event loop of its own, to which external programs connect.
 
 with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
     app.replicator(listener.url, user="bridge", password="secret", certificate=listener.certificate).run()
@@ -36,9 +36,9 @@ def make_listener(
     quota: Quota | None = None,
     on_disconnected: Callable[[PeerConnection, Problem | None], None],
 ) -> URLEndpointListener:
-    """Return a listener on 127.0.0.1 with one database.
+    """Return a listener on 127.0.0.1 that serves one database.
 
-    `users` maps names to passwords, None admits anyone.
+    `users` maps names to passwords; None admits everyone.
     """
     authenticator = None
     if users is not None:
@@ -60,7 +60,7 @@ def make_listener(
 
 
 class ListenerThread:
-    """Listener that can be started and stopped repeatedly on the same port; a context manager."""
+    """Listener that can be started and stopped repeatedly, always on the same port; a context manager."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class ListenerThread:
         self._thread: threading.Thread | None = None
         self.port = free_port()
         self.certificate: str | None = None
-        """Certificate that the listener presents, in PEM; None without TLS; a new one after each start."""
+        """Certificate of the listener in PEM, which changes with each start; None without TLS."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,7 +94,7 @@ class ListenerThread:
         return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}/{NAME}"
 
     def start(self) -> None:
-        """Start to listen; raise any exception from starting the listener."""
+        """Start to listen; raise any exception that starting the listener raises."""
         started: Future[None] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(started,), name="listener")
@@ -107,7 +107,7 @@ class ListenerThread:
             raise
 
     def wait_until_left(self) -> None:
-        """Wait until no one is connected; raise TimeoutError if someone stays."""
+        """Wait until nobody is connected; raise TimeoutError if someone stays."""
         asyncio.run_coroutine_threadsafe(self._left(), self._loop).result(WAIT)
 
     async def _left(self) -> None:

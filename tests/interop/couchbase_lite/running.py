@@ -1,4 +1,4 @@
-"""Couchbase Lite, running while a module's tests need it; they are skipped where it cannot run."""
+"""Couchbase Lite, which runs while the tests of a module need it; they are skipped where it cannot run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from tests.interop.couchbase_lite.runtime import prepare
 
 @contextmanager
 def running(directory: Path) -> Iterator[CouchbaseLite]:
-    """Yield the running program, with its databases in `directory`.
+    """Yield the running program, whose databases are in `directory`.
 
-    Where a run may skip nothing, a missing program fails the test.
+    If a run may not skip tests, a missing program fails the test.
     """
     with CouchbaseLite(or_skip(prepare), directory) as couchbase_lite:
         yield couchbase_lite

@@ -1,7 +1,7 @@
-"""The requirements of Couchbase Lite: its jars from Maven, its ICU, and our compiled program for it.
+"""The requirements for running Couchbase Lite: jars from Maven, its ICU, and our compiled program.
 
-It needs a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: the library does not exist for
-other machines.
+This requires a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: the library is not available
+for other machines.
 """
 
 import ctypes.util
@@ -28,7 +28,7 @@ JARS: Final = {
 """Jars that Maven fetches for pom.xml, with their SHA-256."""
 
 ICU_WANTED: Final = 54
-"""Version of ICU that `readelf -d libLiteCore.so` shows for the jar above."""
+"""Version of ICU that the library in the jar above requires, according to `readelf -d libLiteCore.so`."""
 ICU_LIBRARIES: Final = ("libicuuc", "libicui18n", "libicudata")
 
 FETCH_SECONDS: Final = 300
@@ -37,17 +37,17 @@ BUILD_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Command and library path that start the program."""
+    """Command and library path for starting the program."""
 
     command: tuple[str, ...]
     library_path: Path
 
 
 def prepare(cache: Path = builds.CACHE) -> Runtime:
-    """Fetch and build everything that is not there yet.
+    """Fetch and build everything that does not exist yet.
 
     Raises:
-        MissingError: a tool, the network or the right processor is missing.
+        MissingError: a tool, the network or a suitable processor is missing.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise MissingError("Couchbase Lite's Java edition has a library for Linux on x86-64 only")
@@ -66,7 +66,7 @@ def _fetch(folder: Path) -> None:
     where = f"-DoutputDirectory={folder}"
     try:
         builds.run([maven, "--offline", *arguments, where], seconds=FETCH_SECONDS)
-    except MissingError:  # Some of it has not been fetched before.
+    except MissingError:  # Some of it has not been fetched yet.
         builds.run([maven, *arguments, where], seconds=FETCH_SECONDS)
     for name, digest in JARS.items():
         jar = folder / name

@@ -1,7 +1,7 @@
-"""A passive peer that knows only what a test sets, and records all requests.
+"""A passive peer that answers only as a test tells it, and records all requests.
 
-It serves to examine the messages of Couchbase Lite. In answer to pushes it requests everything; to a pull it
-sends the revisions of its script.
+It serves to examine the messages of Couchbase Lite. If documents are pushed to it, it requests all of them.
+If it is pulled from, it sends the revisions of its script.
 """
 
 import json
@@ -30,26 +30,26 @@ class Offered:
     body: JSON
     history: tuple[str, ...] = ()
     delta: tuple[str, Any] | None = None
-    """Base revision of a delta, and the delta, which is sent instead of the body if that is allowed."""
+    """Base revision of a delta, and the delta, which is sent instead of the body if the peer allows it."""
 
 
 @dataclass
 class ScriptedPeer:
-    """Server on a free port of 127.0.0.1, while its context is entered."""
+    """Server on a free port of 127.0.0.1 while its context is entered."""
 
     offers: tuple[Offered, ...] = ()
     subprotocol: str = "BLIP_3+CBMobile_3"
     deltas: bool = True
-    """True to send `deltas` in its replies and requests."""
+    """True to offer `deltas` in replies and requests."""
     blobs: bool = True
-    """True to send `blobs` there, which makes `_attachments` in bodies unnecessary."""
+    """True to offer `blobs`, which makes `_attachments` in bodies unnecessary."""
     tls: ssl.SSLContext | None = None
     path: str = ""
     headers: Headers = field(default_factory=Headers)
     requests: list[RequestReceived] = field(default_factory=list)
-    """Requests in the order of arrival, over all connections."""
+    """Requests in the order in which they arrived, on all connections."""
     replies: list[tuple[str, Event]] = field(default_factory=list)
-    """Profiles of our own requests, each with the event that answered it."""
+    """Profiles of our own requests, each with the event that answered the request."""
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """Revision and body of each checkpoint, by client."""
 
@@ -80,7 +80,7 @@ class ScriptedPeer:
         return f"{scheme}://127.0.0.1:{self._server.socket.getsockname()[1]}/log"
 
     def hang_up(self, code: int) -> None:
-        """Close all connections with a WebSocket close code."""
+        """Close all connections with this WebSocket close code."""
         for socket in self._sockets:
             socket.close(code)
 

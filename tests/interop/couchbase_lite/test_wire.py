@@ -1,9 +1,9 @@
-"""Messages of Couchbase Lite as an active peer, to a peer that follows a script.
+"""The messages that Couchbase Lite sends as an active peer, to a peer that follows a script.
 
-Observed with Couchbase Lite 3.0.0 (Java, Community Edition); a test below checks each statement:
+These statements describe Couchbase Lite 3.0.0 (Java, Community Edition); a test below checks each of them:
 
-- It requests `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and no WebSocket
-  extension. It has no collections, and no listener.
+- It requests `/log/_blipsync`, offers `BLIP_3+CBMobile_3,BLIP_3+CBMobile_2` in one header, and offers no
+WebSocket extension. It has no collections, and no listener.
 - It sends no credentials before a 401 with `WWW-Authenticate: Basic`; then it repeats the request with them,
   on a new connection. It encodes them as ISO 8859-1, whatever charset the 401 contains. HTTP statuses become
   its codes 10000 + status, and so do close codes of the WebSocket.

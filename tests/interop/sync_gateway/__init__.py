@@ -1,6 +1,6 @@
 """A real Sync Gateway, for tests and for manual trials: see README.md beside this file.
 
-- `program`: the gateway's program, built once from its published Go module
-- `gateway`: a running gateway, its databases, users, sessions and documents
+- `program`: the gateway's program, which is built once from its published Go module
+- `gateway`: a running gateway, with its databases, users, sessions and documents
 - `__main__`: a gateway for manual trials
 """

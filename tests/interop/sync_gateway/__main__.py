@@ -1,6 +1,6 @@
-"""Program that runs a gateway for trials: `python -m tests.interop.sync_gateway`.
+"""Runs a gateway for manual trials: `python -m tests.interop.sync_gateway`.
 
-It ends on Enter or at the end of input.
+It ends when Enter is pressed or the input ends.
 """
 
 import sys
@@ -11,7 +11,7 @@ from tests.interop.sync_gateway.gateway import running
 
 
 def main() -> None:
-    """Run a gateway with a database `log` and a user `argo` who sees every channel."""
+    """Run a gateway with a database `log` and a user `argo` who may see every channel."""
     with tempfile.TemporaryDirectory(prefix="sync-gateway-") as home, running(Path(home)) as gateway:
         log = gateway.database("log")
         log.add_user("argo", "secret")

@@ -1,4 +1,4 @@
-"""A conversation with the gateway, message by message, to test what the replicator relies on."""
+"""A conversation with the gateway, message by message, which tests what the replicator relies on."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ WAIT = 60
 
 
 class RefusedError(Exception):
-    """The gateway answered with an error of this status."""
+    """The gateway answered with an error that has this status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status} {text}")
@@ -29,7 +29,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Conversation(Talker):
-    """Talker that requests every change the gateway offers, and supplies the blobs it requests."""
+    """Talker that requests every change that the gateway offers, and supplies the blobs that it requests."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     """Blobs by their digest."""
@@ -39,7 +39,7 @@ class Conversation(Talker):
     """Requests from the gateway, by profile."""
 
     async def say(self, profile: str, body: Any = None, **properties: str) -> Any:
-        """Send a request, and return the JSON body of the reply, or its properties if there is no body.
+        """Send a request, and return the JSON body of the reply, or the reply's properties if it has no body.
 
         Raises RefusedError if the gateway answers with an error.
         """
@@ -50,7 +50,7 @@ class Conversation(Talker):
         return json.loads(reply.body) if reply.body else dict(reply.properties)
 
     async def push(self, doc_id: str, rev: str, *history: str, deleted: bool = False, **body: Any) -> None:
-        """Send a revision; raise RefusedError if it is refused."""
+        """Send a revision; raise RefusedError if the gateway refuses it."""
         properties = {
             "id": doc_id,
             "rev": rev,
@@ -60,7 +60,7 @@ class Conversation(Talker):
         await self.say("rev", body, **{name: value for name, value in properties.items() if value})
 
     async def propose(self, doc_id: str, rev: str, parent: str = "") -> int:
-        """Propose a revision, and return the gateway's answer: 0 if it wants the revision."""
+        """Propose a revision, and return the gateway's answer, which is 0 if it wants the revision."""
         statuses = await self.say("proposeChanges", [[doc_id, rev, parent]])
         return int(statuses[0]) if statuses else 0
 
@@ -79,7 +79,7 @@ class Conversation(Talker):
 
 
 def password(user: str, secret: str) -> dict[str, str]:
-    """Return the header of Basic authentication."""
+    """Return the header for Basic authentication with a password."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
@@ -87,7 +87,7 @@ def password(user: str, secret: str) -> dict[str, str]:
 async def talking(
     database: GatewayDatabase, headers: Mapping[str, str], *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,)
 ) -> AsyncIterator[Conversation]:
-    """Yield a connection to this database; raises websockets' InvalidStatus if the gateway refuses it."""
+    """Yield a connection to this database; raises InvalidStatus from websockets if the gateway refuses it."""
     async with (
         asyncio.timeout(WAIT),
         connect(
@@ -97,7 +97,7 @@ async def talking(
             compression=None,
             proxy=None,
         ) as socket,
-        asyncio.TaskGroup() as tasks,  # so that a fault in reading ends the conversation too
+        asyncio.TaskGroup() as tasks,  # so that an error while reading ends the conversation too
     ):
         conversation = Conversation(socket)
         tasks.create_task(conversation.run())

@@ -1,4 +1,4 @@
-"""A Sync Gateway on the loopback interface, with its buckets in its own memory.
+"""A Sync Gateway on the loopback interface that keeps its buckets in its own memory.
 
     with running(tmp_path) as gateway:
         log = gateway.database("log")
@@ -31,7 +31,7 @@ START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 ASK_SECONDS: Final = 30
 ATTEMPTS: Final = 5
-"""Number of attempts to start with ports that were free a moment ago."""
+"""Number of attempts to start the gateway on ports that were free a moment ago."""
 LOG_KEYS: Final = ("HTTP", "Sync", "SyncMsg", "WS", "CRUD")
 """Keys of the gateway's log: every message of a replication, at level `info`."""
 
@@ -42,7 +42,7 @@ _DONE: Final = frozenset({"stopped", "error"})
 
 
 class GatewayError(Exception):
-    """The gateway did not start, or answered our request with an error."""
+    """The gateway did not start, or answered a request of ours with an error."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session and the name of its cookie."""
+    """Session at the gateway, and the name of its cookie."""
 
     session_id: str
     cookie_name: str
@@ -59,26 +59,29 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class GatewayDatabase:
-    """A database of a gateway, controlled over the REST interface for administrators."""
+    """Database of a gateway, controlled over the REST interface for administrators."""
 
     gateway: "Gateway"
     name: str
 
     @property
     def url(self) -> str:
-        """URL that a replicator connects to."""
+        """URL to which a replicator connects."""
         return f"ws://{HOST}:{self.gateway.public_port}/{self.name}"
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """Return the answer of `/<database>/<path>`; raise GatewayError for a status of 400 and above."""
+        """Return the answer to a request for `/<database>/<path>`.
+
+        Raise GatewayError for a status from 400 on.
+        """
         return self.gateway.admin(method, f"/{self.name}/{path}", body)
 
     def add_user(self, name: str, password: str, *, channels: Iterable[str] = ("*",)) -> None:
-        """Add a user who sees these channels, or replace the user of that name."""
+        """Add a user who may see these channels, or replace the user with that name."""
         self.admin("PUT", f"_user/{quote(name)}", {"password": password, "admin_channels": list(channels)})
 
     def set_sync_function(self, function: str) -> None:
-        """Set the function that validates and routes documents from now on; connections are closed."""
+        """Set the function that validates and routes documents from now on; this closes connections."""
         self.admin("PUT", "_config", {**self.admin("GET", "_config"), "sync": function})
 
     def remove_user(self, name: str) -> None:
@@ -107,7 +110,10 @@ class GatewayDatabase:
         self.admin("POST", "_purge", {doc_id: ["*"]})
 
     def document(self, doc_id: str, *, rev: str | None = None) -> dict[str, Json] | None:
-        """Return a document's body with `_id`, `_rev`, `_deleted`, `_revisions`; None if there is none."""
+        """Return the body of a document with `_id`, `_rev`, `_deleted`, `_revisions`.
+
+        None if it does not exist.
+        """
         query = "?revs=true" + (f"&rev={quote(rev)}" if rev else "")
         try:
             answer = self.admin("GET", quote(doc_id, safe="") + query)
@@ -118,7 +124,7 @@ class GatewayDatabase:
         return dict(answer)
 
     def raw(self, doc_id: str) -> dict[str, Json]:
-        """Return a document as it is stored, with the whole revision tree under `_sync`."""
+        """Return a document as it is stored, with its whole revision tree under `_sync`."""
         return dict(self.admin("GET", f"_raw/{quote(doc_id, safe='')}"))
 
     def attachment(self, doc_id: str, name: str) -> bytes:
@@ -127,27 +133,27 @@ class GatewayDatabase:
         return self.gateway.bytes_of("GET", path)
 
     def start_replication(self, name: str, url: str, **options: Json) -> None:
-        """Let the gateway replicate, as active peer, with the database at `url` (ws or wss).
+        """Let the gateway replicate, as an active peer, with the database at `url` (ws or wss).
 
-        `options` are those of its replication configuration, such as `direction="push"` (`pull`,
+        `options` are those of its replication configuration, for example `direction="push"` (`pull`,
         `pushAndPull`), `continuous`, `remote_username`, `remote_password`, `collections_enabled`.
         """
         remote = url.replace("ws", "http", 1)
         self.admin("PUT", f"_replication/{name}", {"replication_id": name, "remote": remote, **options})
 
     def replication_status(self, name: str) -> dict[str, Json]:
-        """Return the status of one of the gateway's replications: `status`, `error_message`, counts."""
+        """Return the status of a replication of the gateway: `status`, `error_message`, counts."""
         return dict(self.admin("GET", f"_replicationStatus/{name}"))
 
     def set_replication(self, name: str, action: str) -> None:
-        """Apply `start`, `stop` or `reset` to one of the gateway's replications."""
+        """Apply the action `start`, `stop` or `reset` to a replication of the gateway."""
         self.admin("PUT", f"_replicationStatus/{name}?action={action}")
 
     def replicate(self, name: str, url: str, **options: Json) -> dict[str, Json]:
-        """Run a replication with a new name in one direction to its end, and return its status.
+        """Run a replication with a new name in one direction until it ends, and return its status.
 
-        With `pushAndPull` the gateway reports `stopped` when one direction is over and the other has yet to
-        begin.
+        With `pushAndPull`, the gateway reports `stopped` when one direction has ended and the other has not
+        yet begun.
         """
         self.start_replication(name, url, **options)
         return eventually(lambda: self.replication_status(name), lambda status: status["status"] in _DONE)
@@ -159,7 +165,7 @@ class GatewayDatabase:
 
 @dataclass(slots=True)
 class Gateway:
-    """A running gateway; its documents are only in its memory, so a restarted one is new."""
+    """A running gateway; its documents are only in its memory, so it has none after a restart."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -180,27 +186,27 @@ class Gateway:
         return GatewayDatabase(self, name)
 
     def drop(self, database: GatewayDatabase) -> None:
-        """Remove a database while clients may be connected to it."""
+        """Remove a database, even while clients are connected to it."""
         self.admin("DELETE", f"/{database.name}/")
         self.databases.remove(database.name)
 
     def admin(self, method: str, path: str, body: Json = None) -> Json:
-        """Return the answer of the administrators' interface.
+        """Return the answer of the administrators' interface to a request.
 
-        Raises GatewayError for a status of 400 and above.
+        Raises GatewayError for a status from 400 on.
         """
         content = self.bytes_of(method, path, body)
         return json.loads(content) if content else None
 
     def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
-        """Return the answer as in `admin`, but undecoded."""
+        """Return the same answer as `admin`, but not decoded."""
         status, content = _ask(self.admin_port, method, path, body)
         if status >= http.client.BAD_REQUEST:
             raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
         return content
 
     def stop(self) -> None:
-        """Stop the gateway, with all its connections."""
+        """Stop the gateway, which ends all its connections."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
@@ -210,7 +216,7 @@ class Gateway:
 
 
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
-    """Repeat a request until its answer meets a condition, and return the answer.
+    """Repeat a request until the answer meets a condition, and return that answer.
 
     The gateway's REST interface has no notifications. Raises GatewayError after a timeout.
     """
@@ -224,14 +230,14 @@ def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
 
 @contextmanager
 def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
-    """Yield a gateway without databases, which stops with the block; its configuration and log are in `home`.
+    """Yield a gateway without databases, which stops with the block; configuration and log are in `home`.
 
-    With `scopes`, it has databases with these names, whose scopes and collections are those of the gateway's
-    database configuration, such as `{"log": {"fleet": {"collections": {"notes": {}}}}}`; it can have no
-    others then.
+    With `scopes`, the gateway has databases with these names. Their scopes and collections are given as in
+    the gateway's database configuration, for example `{"log": {"fleet": {"collections": {"notes": {}}}}}`. It
+    can then have no other databases.
 
-    Skips the test, or under CI fails it, if the gateway cannot be built. Raises GatewayError if it does not
-    start.
+    If the gateway cannot be built, the test is skipped, or fails if CI is set. Raises GatewayError if the
+    gateway does not start.
     """
     program = or_skip(sync_gateway)
     gateway = next(filter(None, (_start(program, home, scopes or {}) for _ in range(ATTEMPTS))), None)
@@ -244,7 +250,7 @@ def running(home: Path, *, scopes: Mapping[str, Json] | None = None) -> Iterator
 
 
 def _start(program: Path, home: Path, scopes: Mapping[str, Json]) -> Gateway | None:
-    """Start a gateway, or return None if another process has taken one of the ports."""
+    """Start a gateway; return None if another process has taken one of the ports."""
     public, admin, metrics = (free_port() for _ in range(3))
     token = f"started-{secrets.token_hex(8)}"
     config = {
@@ -299,12 +305,12 @@ def _ready(gateway: Gateway, token: str) -> bool:
             and _status(gateway.public_port, f"/{token}/") == http.client.UNAUTHORIZED
         ):
             return True
-        time.sleep(0.05)  # it has no other way to show that it is listening
+        time.sleep(0.05)  # the gateway has no other way to show that it is listening
     raise GatewayError(f"Sync Gateway was not ready after {START_SECONDS} s; see {gateway.log}")
 
 
 def _status(port: int, path: str) -> int:
-    """Return the HTTP status of a request, or 0 if there is no answer."""
+    """Return the HTTP status of a request, or 0 if it was not answered."""
     try:
         return _ask(port, "GET", path)[0]
     except (OSError, http.client.HTTPException):
@@ -312,7 +318,7 @@ def _status(port: int, path: str) -> int:
 
 
 def _ask(port: int, method: str, path: str, body: Json = None) -> tuple[int, bytes]:
-    """Send a request, and return status and content."""
+    """Send a request, and return the status and the content of the answer."""
     with closing(http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)) as connection:
         sent = None if body is None else json.dumps(body).encode()
         connection.request(method, path, sent, {"Content-Type": "application/json"})
@@ -326,7 +332,7 @@ def _bucket(name: str) -> dict[str, Json]:
         "server": "walrus:",
         "bucket": name,
         "use_views": True,
-        "enable_shared_bucket_access": False,  # no extended attributes in memory
+        "enable_shared_bucket_access": False,  # there are no extended attributes in memory
         "num_index_replicas": 0,
         "allow_conflicts": False,
     }

@@ -7,15 +7,15 @@ from tests.interop import builds
 
 SOURCES: Final = Path(__file__).parent
 BUILD_SECONDS: Final = 540
-"""Time limit in seconds: two minutes of one processor, and 100 MB of modules over a slow line."""
+"""Time limit in seconds: two minutes of processor time, and 100 MB of modules over a slow line."""
 _INPUTS: Final = ("main.go", "go.mod", "go.sum")
 
 
 def sync_gateway(cache: Path = builds.CACHE) -> Path:
-    """Return the path of the program, built if it is not there yet.
+    """Return the path of the program, which is built if it does not exist yet.
 
     Raises:
-        MissingError: there is no Go, or the build failed.
+        MissingError: Go is not installed, or the build failed.
     """
     inputs = builds.contents(*(SOURCES / name for name in _INPUTS))
 
