@@ -129,6 +129,7 @@ class Recorder:
                     machine.image_epoch(),
                     previous.utc if previous is not None and previous.synced else 0.0,
                 ),
+                progress=self._notifier.progress,
             )
             measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
             self._timekeeper = Timekeeper(

@@ -49,6 +49,7 @@ def establish(
     sensors: Sequence[SensorSettings] = (),
     own: boot_signing.OwnIdentity = boot_signing.NONE,
     utc: float | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> Identity:
     """Count this start of the recorder, and begin a new log if necessary.
 
@@ -56,6 +57,7 @@ def establish(
 
     `sensors` are the configured sensors, whose totals a new log carries over. `own` is the vessel's identity
     in its fleet, if it has one. `utc` is the time in seconds since 1970, if it is not the system clock's.
+    `progress` is called often while files are read.
 
     If the samples cannot be written, the journal is kept unchanged for a later start
     (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
@@ -84,10 +86,13 @@ def establish(
         if ahead is not None:
             logger.error("%s; a new log begins", ahead)
         before, logs = _before(journal, vessel=vessel), journal.get_meta("logs")
-        known_uuid = journal.get_meta("uuid")
-        carried = _carried(journal, vessel=vessel, sensors=sensors, own=own)
+        known_uuid, notes = journal.get_meta("uuid"), journal.get_meta(carryover.NOTES)
+        carried = _carried(journal, vessel=vessel, sensors=sensors, own=own, progress=progress)
         _end_log(journal, documents, given if why is not None else None, boot_id=boot_id)
         log = choose()
+        text = carryover.words(carried, before=before, now=log, sensors=sensors)
+        if text and (before is not None or carried):  # otherwise this is the vessel's first log
+            notes = carryover.with_note(notes, vessel=vessel, text=text, utc=time.time())
         # This comes first: if a power cut keeps the name out of the journal, the next start chooses another.
         journal.witness.begin(
             vessel=vessel,
@@ -107,15 +112,15 @@ def establish(
                 "run": 0,
                 "boot_id": "",
                 totals.KEY: totals.encode(vessel, carried),
+                carryover.NOTES: notes or "",
                 "uuid": known_uuid or str(uuid.uuid4()),
                 "logs": log if logs is None else f"{logs} {log}",  # names accumulate
             }
         )
-        text = carryover.words(carried, before=before, now=log, sensors=sensors)
-        if text and (before is not None or carried):  # otherwise this is the vessel's first log
-            carryover.tell(journal.path.parent, vessel=vessel, text=text, utc=time.time())
         with contextlib.suppress(OSError):  # the note is about a log that is no longer written
             peer_ahead.forget(journal.path.parent)
+    if (notes := journal.get_meta(carryover.NOTES)) and carryover.write_notes(journal.path.parent, notes):
+        journal.set_meta({carryover.NOTES: ""})
     boot, run = int(journal.get_meta("boot")), int(journal.get_meta("run")) + 1
     if journal.get_meta("boot_id") != boot_id:
         boot += 1
@@ -200,7 +205,12 @@ def _before(journal: Journal, *, vessel: str) -> str | None:
 
 
 def _carried(
-    journal: Journal, *, vessel: str, sensors: Sequence[SensorSettings], own: boot_signing.OwnIdentity
+    journal: Journal,
+    *,
+    vessel: str,
+    sensors: Sequence[SensorSettings],
+    own: boot_signing.OwnIdentity,
+    progress: Callable[[], None],
 ) -> dict[str, totals.Total]:
     """Return the totals with which a new log of a vessel should begin."""
     witnessed = carryover.of_witness(journal.witness.found, vessel)
@@ -224,6 +234,7 @@ def _carried(
             witnessed=witnessed,
             journal_logs=str(journal.get_meta("logs") or "").split(),
             is_signed=own.has_signed,
+            progress=progress,
         )
     except Exception:
         # Whatever a document contains, recording continues, with the totals from the vessel's own files.

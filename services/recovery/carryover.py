@@ -18,6 +18,7 @@ Documents about another vessel never count, and nothing here prevents a log from
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,10 +44,16 @@ log = logging.getLogger(__name__)
 
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
 """Function that takes a document's id and body, and returns True if its vessel has signed it."""
+Progress = Callable[[], None]
+"""Function that long work calls often, to show that it makes progress."""
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
 """Author of the note about carried totals."""
+NOTES: Final = "notes"
+"""The journal's fact that holds the notes that are still to be written, as `with_note` returns them."""
+_NOTES_KEPT: Final = 8
+"""Maximum number of such notes: one for each log that begins while the document store cannot be written."""
 _LOOKED_AT: Final = 16
 """Number of a sensor's newest readings to look at, because the last ones may contain only faults."""
 
@@ -94,20 +101,21 @@ def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
     return {name: msgspec.structs.replace(total, log=log, number=0) for name, total in began.items()}
 
 
-def of_set_aside(data: Path, vessel: str) -> dict[str, Total]:
+def of_set_aside(data: Path, vessel: str, *, progress: Progress = lambda: None) -> dict[str, Total]:
     """Return a vessel's totals according to the newest journals that were set aside.
 
     They are older than any file that is in use.
     """
+
+    def of_journal(path: Path) -> dict[str, Total]:
+        journal = journal_salvage.salvage(path, progress=progress)
+        return of_salvaged(journal) if journal.meta.get("vessel") == vessel else {}
+
     by_journal = []
     for path in (data / "set-aside").glob("samples.db.*"):
         if not path.name.endswith(("-wal", "-shm")):
-            try:
-                journal = journal_salvage.salvage(path)
-            except (OSError, apsw.Error):
-                continue
-            if journal.meta.get("vessel") == vessel:
-                by_journal.append(of_salvaged(journal))
+            progress()
+            by_journal.append(_asked(path, partial(of_journal, path)) or {})
     return totals.highest(by_journal)
 
 
@@ -119,25 +127,47 @@ def of_documents(
     sensors: Sequence[SensorSettings],
     is_signed: IsSigned = lambda _, __: False,
     counts: Counts = lambda _, __: True,
+    progress: Progress = lambda: None,
 ) -> tuple[dict[str, Total], dict[str, Total]]:
     """Return two sets of totals: from readings in the vessel's last logs, and from its `equipment` documents.
 
     The readings come from copies if the document store cannot be read. `logs` are the last logs named by
     files other than the document store. Readings for which `counts` returns False are left out.
     """
+    store = data / "log.db"
+
+    def of_readings(database: Database) -> dict[str, Total]:
+        last = set(rollback.known_of(database, vessel).get("logs", "").split()[-1:]) | set(logs)
+        scales = _scales(_calibrations(database, vessel), sensors)
+        return totals.highest(
+            _of_readings(database, vessel, name, scales, counts, progress=progress) for name in last
+        )
+
+    readings: dict[str, Total] | None = None
+    equipment: dict[str, Total] | None = None
     try:
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-            last = set(rollback.known_of(database, vessel).get("logs", "").split()[-1:]) | set(logs)
-            scales = _scales(_calibrations(database, vessel), sensors)
-            readings = totals.highest(_of_readings(database, vessel, name, scales, counts) for name in last)
-            return readings, _of_equipment(database, vessel, is_signed)
+        with Database.open(store, single_writer=documents.is_single_writer) as database:
+            progress()
+            readings = _asked(store, partial(of_readings, database))
+            equipment = _asked(store, partial(_of_equipment, database, vessel, is_signed, progress))
     except StoreError as error:
-        log.warning("%s cannot be asked for totals: %s", data / "log.db", error)
+        log.warning("%s cannot be asked for totals: %s", store, error)
+    if readings is None:
+        scales = _scales({}, sensors)
+        copied = partial(_of_copies, data, vessel, set(logs), scales, counts, progress=progress)
+        readings = _asked(mirror.folder_in(data), copied)
+    return readings or {}, equipment or {}
+
+
+def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total] | None:
+    """Return what a source says. Return None if that raises anything, so that the other sources count."""
     try:
-        return _of_copies(data, vessel, set(logs), _scales({}, sensors), counts), {}
-    except OSError as error:
-        log.warning("%s cannot be asked for totals: %s", mirror.folder_in(data), error)
-        return {}, {}
+        return ask()
+    except (StoreError, OSError, apsw.Error) as error:
+        log.warning("%s cannot be asked for totals: %s", source, error)
+    except Exception:
+        log.exception("%s cannot be asked for totals", source)
+    return None
 
 
 Scale = tuple[str, str, float]
@@ -169,10 +199,17 @@ def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
 
 
 def _of_readings(
-    database: Database, vessel: str, name: str, scales: Mapping[str, Scale], counts: Counts
+    database: Database,
+    vessel: str,
+    name: str,
+    scales: Mapping[str, Scale],
+    counts: Counts,
+    *,
+    progress: Progress,
 ) -> dict[str, Total]:
     by_sensor = {}
     for sensor, scale in scales.items():
+        progress()
         prefix = documents.reading_prefix(vessel, sensor, name)
         for document in database.documents(prefix, reverse=True, limit=_LOOKED_AT):
             total = _of_reading(document.id, document.body, scale)
@@ -184,12 +221,19 @@ def _of_readings(
 
 
 def _of_copies(
-    data: Path, vessel: str, logs: set[str], scales: Mapping[str, Scale], counts: Counts
+    data: Path,
+    vessel: str,
+    logs: set[str],
+    scales: Mapping[str, Scale],
+    counts: Counts,
+    *,
+    progress: Progress,
 ) -> dict[str, Total]:
     prefixes = {documents.reading_prefix(vessel, sensor, name): sensor for sensor in scales for name in logs}
     by_copy: list[dict[str, Total]] = []
     for _, content in mirror.contents(mirror.folder_in(data)):
         for copy in content.copies():
+            progress()
             sensor = prefixes.get(copy.id.rpartition(":")[0] + ":")
             if sensor is not None:
                 total = _of_reading(copy.id, msgspec.json.decode(copy.body), scales[sensor])
@@ -226,10 +270,13 @@ def _counted(count: float) -> Totals | None:
         return None
 
 
-def _of_equipment(database: Database, vessel: str, is_signed: IsSigned) -> dict[str, Total]:
+def _of_equipment(
+    database: Database, vessel: str, is_signed: IsSigned, progress: Progress
+) -> dict[str, Total]:
     by_sensor: dict[str, Total] = {}
     for current in database.documents(f"{DocumentType.EQUIPMENT}:{vessel}:"):
         name = documents.parse_id(current.id)
+        progress()
         leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
         # stable: without signatures the current revision stays first
         leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))
@@ -262,11 +309,12 @@ def gather(
     witnessed: Collection[str] = (),
     journal_logs: Collection[str] = (),
     is_signed: IsSigned = lambda _, __: False,
+    progress: Progress = lambda: None,
 ) -> dict[str, Total]:
     """Return the best known totals of the vessel.
 
     `own` has the totals from its own files. `witnessed` are the sensors in the witness, whose readings do not
-    count. `journal_logs` are the logs known to the journal, if it knows them.
+    count. `journal_logs` are the logs known to the journal, if it knows them. `progress` is called often.
     """
     known = totals.highest(own)
 
@@ -278,12 +326,18 @@ def gather(
         return bool(journal_logs) and reading.log not in journal_logs  # the journal is of an earlier log
 
     readings, equipment = of_documents(
-        data, vessel=vessel, logs=logs, sensors=sensors, is_signed=is_signed, counts=counts
+        data,
+        vessel=vessel,
+        logs=logs,
+        sensors=sensors,
+        is_signed=is_signed,
+        counts=counts,
+        progress=progress,
     )
     known = totals.highest([known, readings])
     unknown = {sensor.id for sensor in sensors if is_counting(sensor)} - known.keys()
     if unknown - equipment.keys():
-        known = totals.highest([known, of_set_aside(data, vessel)])
+        known = totals.highest([known, of_set_aside(data, vessel, progress=progress)])
     return {**equipment, **known}
 
 
@@ -328,13 +382,47 @@ def _amount(total: Total) -> str:
     return ", ".join(amounts + ([f"count {total.count}"] if total.count else []))
 
 
-def tell(data: Path, *, vessel: str, text: str, utc: float) -> None:
-    """Report a text in the system log and in a note in the vessel's own log."""
+class _Note(msgspec.Struct, frozen=True):
+    id: str
+    vessel: str
+    text: str
+    utc: float
+
+
+_decode_notes: Final = msgspec.json.Decoder(list[_Note]).decode
+
+
+def _notes(stored: object) -> list[_Note]:
+    try:
+        return _decode_notes(str(stored or "[]"))
+    except msgspec.DecodeError:
+        return []
+
+
+def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
+    """Log what was carried over, and return the notes that are still to be written, for `NOTES`.
+
+    `stored` is what the journal has under that key.
+    """
     log.warning("%s", text)
+    fresh = _Note(documents.note_id(vessel, ulid(utc)), vessel, text, utc)
+    return msgspec.json.encode([*_notes(stored), fresh][-_NOTES_KEPT:]).decode()
+
+
+def write_notes(data: Path, stored: object) -> bool:
+    """Write the notes that are still to be written. Return True if they are, or if there were none.
+
+    It may be repeated: each note keeps its id.
+    """
+    notes = _notes(stored)
+    if not notes:
+        return True
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
-            database.put(
-                documents.note_id(vessel, ulid(utc)), builders.note(vessel, text=text, who=WHO, utc=utc)
-            )
+            for note in notes:
+                body = builders.note(note.vessel, text=note.text, who=WHO, utc=note.utc)
+                database.put_if_absent(note.id, body)
     except StoreError as error:
-        log.error("no note of that could be written: %s", error)
+        log.error("the note of carried totals waits for the next start: %s", error)
+        return False
+    return True

@@ -198,7 +198,7 @@ def replace_journal(
         f"set aside as {aside}; a new log begins"
     )
     kept: dict[str, str | int | float] = {
-        key: value for key, value in salvaged.meta.items() if key in ("uuid", "logs")
+        key: value for key, value in salvaged.meta.items() if key in ("uuid", "logs", carryover.NOTES)
     }
     vessel = salvaged.meta.get("vessel") or (None if given is None else given.vessel)
     if vessel:

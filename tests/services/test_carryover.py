@@ -13,6 +13,7 @@ from services.documents.documenter import Documenter
 from services.journal import number_witness
 from services.journal.batch import Batch, Identity
 from services.journal.journal import Journal, JournalReader
+from services.journal.totals import Total
 from services.mirror.mirror import CopyWriter, folder_in
 from services.recorder.log_identity import establish
 from services.recovery import carryover, store_check, store_repair
@@ -23,6 +24,7 @@ from sync.store import Database
 
 from .recorder_builders import UTC, row
 from .test_boot_signing import own as identity_of
+from .test_waiting_journals import make_unwritable, set_version
 
 HOURS = 3_600.0
 
@@ -297,6 +299,59 @@ def test_readings_above_the_numbers_of_an_older_journal_count(tmp_path: Path) ->
         shutil.copy(older / name, data)
     _, found = after(data)
     assert found == {"engine": Totals(7, 30 * HOURS), "bilge": Totals(10, 20.0), "flow": Totals(3_000, 0.0)}
+
+
+@pytest.mark.parametrize("cause", ["cut", "store of a later version"])
+def test_note_is_written_at_a_later_start_if_it_cannot_be_at_once(
+    tmp_path: Path, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sail(tmp_path)
+    store_check.prepare(tmp_path)
+    if cause == "cut":
+        monkeypatch.setattr(Journal, "begin_log", cut_after(Journal.begin_log))
+        with pytest.raises(KeyboardInterrupt), Journal(tmp_path / "samples.db") as opened:
+            start(opened, tmp_path, board="c")
+        monkeypatch.undo()
+    else:
+        version = make_unwritable(tmp_path)
+        with Journal(tmp_path / "samples.db") as opened:
+            start(opened, tmp_path, board="c")
+        set_version(tmp_path, version)
+    for _ in range(2):
+        store_check.prepare(tmp_path)
+        with Journal(tmp_path / "samples.db") as opened:
+            log = start(opened, tmp_path, board="c").log
+    (text,) = notes(tmp_path)
+    assert f"log {log} follows log {before.log}" in text
+
+
+def cut_after(function: Callable[..., None]) -> Callable[..., None]:
+    def cut(*given: object) -> None:
+        function(*given)
+        raise KeyboardInterrupt
+
+    return cut
+
+
+def test_source_that_cannot_be_asked_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sail(tmp_path)
+    remove(tmp_path, "samples.db*", number_witness.NAME)
+
+    def fails(*_: object) -> dict[str, Total]:
+        raise ValueError("unexpected")
+
+    monkeypatch.setattr(carryover, "_of_equipment", fails)
+    called = []
+    found = carryover.gather(
+        tmp_path, vessel="argo", own=[], logs=[], sensors=SENSORS, progress=lambda: called.append(1)
+    )
+    assert {name: total.value() for name, total in found.items()} == {
+        "engine": Totals(0, 30 * HOURS),
+        "flow": Totals(3_000, 0.0),
+    }
+    assert len(called) >= 2
 
 
 def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
