@@ -26,11 +26,10 @@ from services.clocks.clock_floor import Floor
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError, load
 from services.documents import retention
-from services.journal import number_witness
 from services.logs.setup import fatal, running
-from services.recovery import rollback, store_check
+from services.recovery import store_check
 from services.recovery.current_log import CurrentLog
-from services.state import peer_ahead, recorder_state, state_file
+from services.state import recorder_state, state_file
 from services.system import machine
 from services.system.control_socket import SYNC_SOCKET, ControlAnswer, ControlServer, Retry
 from services.system.folder_poller import FolderWatch
@@ -62,7 +61,7 @@ from sync.peer.quotas import Allowance, Quotas
 from sync.store import DamagedError, Database, StoreError
 from sync.store.checkpoints import TICK_S
 
-from . import daily_quotas, state_writer
+from . import ahead_claims, daily_quotas, state_writer
 from .gateways import GatewayResources, Gateways, office_rule
 
 log = logging.getLogger(__name__)
@@ -443,16 +442,16 @@ class SyncDaemon:
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
         """Note for the recorder that a vessel has more of our log, if its numbers are above ours."""
-        given = number_witness.read(number_witness.path_in(self._places.data))
-        if self.mesh is None or not rollback.is_beyond(claim, given, database, self.mesh.vessel):
-            return
-        ahead = self.mesh.log_ahead_reported(peer, claim)
-        if ahead is None:
-            return
-        try:
-            peer_ahead.note(self._places.data, ahead.log, str(ahead), is_signed=ahead.is_signed)
-        except OSError as error:
-            log.warning("%s", error)
+        if self.mesh is not None:
+            ahead_claims.check_claim(
+                claim,
+                peer,
+                vessel=self.mesh.vessel,
+                data=self._places.data,
+                database=database,
+                clones=self.mesh.clones,
+                report=self.mesh.log_ahead_reported,
+            )
 
     # Published state
 

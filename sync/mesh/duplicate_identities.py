@@ -106,14 +106,20 @@ class DuplicateIdentities:
         """Vessels that have more of our log than we do, one entry each."""
         return list(self._ahead.values())
 
+    def is_known(self, peer: str, claim: Claim) -> bool:
+        """Return True if evidence as good as a claim is known that a vessel has more of our current log."""
+        known = self._ahead.get(peer)
+        return known is not None and known.log == claim.log and known.is_signed >= claim.is_signed
+
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
         """Record a claim that a vessel has more of our current log.
 
         Return the entry if it is new, or the first one with our signature.
         """
         known = self._ahead.get(peer)
-        if known is not None and known.log == claim.log and known.is_signed >= claim.is_signed:
-            if known.is_signed == claim.is_signed and claim.number > known.number:
+        if known is not None and self.is_known(peer, claim):
+            # A claim about another sensor may be below our own number, which nobody has checked.
+            if known.sensor == claim.sensor and claim.number > known.number:
                 self._ahead[peer] = LogAhead(peer, claim.log, claim.sensor, claim.number, known.since)
             return None
         self._ahead[peer] = LogAhead(peer, claim.log, claim.sensor, claim.number, now)

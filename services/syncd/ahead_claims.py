@@ -1,0 +1,50 @@
+"""Checks claims that another vessel has more of this vessel's current log, and notes them for the recorder.
+
+A peer may repeat a claim with each reading that it sends. So claims that are already known cost no access to
+a file, and a store that cannot be read ends no connection.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from services.journal import number_witness
+from services.recovery import rollback
+from services.state import peer_ahead
+from sync.fleet.rights import Claim
+from sync.mesh.duplicate_identities import DuplicateIdentities, LogAhead
+from sync.store import Database, StoreError
+
+log = logging.getLogger(__name__)
+
+
+def check_claim(
+    claim: Claim,
+    peer: str,
+    *,
+    vessel: str,
+    data: Path,
+    database: Database,
+    clones: DuplicateIdentities,
+    report: Callable[[str, Claim], LogAhead | None],
+) -> None:
+    """Note for the recorder that a peer has more of our log, if its numbers are above ours.
+
+    `vessel` is our own id and `data` our data folder. `report` records the claim in `clones`, and returns the
+    entry if it is new.
+    """
+    if not clones.is_known(peer, claim):
+        given = number_witness.read(number_witness.path_in(data))
+        try:
+            if not rollback.is_beyond(claim, given, database, vessel):
+                return
+        except StoreError as error:
+            log.warning("a claim of vessel %s to log %s cannot be checked: %s", peer, claim.log, error)
+            return
+    ahead = report(peer, claim)
+    if ahead is None:
+        return
+    try:
+        peer_ahead.note(data, ahead.log, str(ahead), is_signed=ahead.is_signed)
+    except OSError as error:
+        log.warning("%s", error)
