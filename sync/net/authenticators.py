@@ -229,7 +229,8 @@ class ListenerCertificateAuthenticator:
     A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
     leads to no root is refused in the TLS handshake, before the callback is called. A callback without roots
     raises ValueError, because Python's `ssl` does not reveal a certificate that does not verify. The callback
-    runs in the event loop, so it must be quick or a coroutine function.
+    runs in the event loop, so it must be quick or a coroutine function. It is called twice for each
+    connection: right after the TLS handshake, and when the client has sent its request.
     """
 
     def __init__(

@@ -34,6 +34,9 @@ __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
 
 log = logging.getLogger(__name__)
 
+_INTERNAL_TEXT: Final = "internal error; see the log of the listener\n"
+"""Text of the answer to a client when a callback has raised an exception."""
+
 _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own close code: it stops permanently after 1001, but connects again after this."""
 _INTERNAL_ERROR: Final = 1011
@@ -384,7 +387,11 @@ class _PendingConnection(asyncio.Protocol):
         """
         if not ssl_object.getpeercert(binary_form=True):
             return False
-        verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
+        try:
+            verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
+        except Exception:
+            log.exception("%s: internal error while judging the client's certificate", self.remote)
+            verdict = Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         if isinstance(verdict, Reject):
             log.warning("%s is rejected: %s", self.remote, plain(verdict.text))
             self._respond(self._protocol.reject(verdict.status, verdict.text))
@@ -461,9 +468,7 @@ class _PendingConnection(asyncio.Protocol):
             log.exception(
                 "%s: %s: internal error while deciding about the request", self.remote, request.path
             )
-            return Reject(
-                http.HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log of the listener\n"
-            )
+            return Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         return decision
 
     def _open(self, decision: Accept, request: HttpRequest, response: Response, rest: bytes) -> None:

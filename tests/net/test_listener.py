@@ -30,6 +30,7 @@ from tests.net.certificates import CA
 from tests.net.test_replicator import IDENTITY, Followed, listening, once, settled, url
 from tests.net.wire import REQUEST, run
 from tests.peer.rig import databases
+from tests.polling import until
 
 Open = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -216,6 +217,51 @@ async def shown(port: int, identity: TLSIdentity, address: str = "127.0.0.1") ->
     """TLS is open, with a client certificate, and no request comes."""
     context = client_context(pinned=IDENTITY.fingerprint, identity=identity).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(address, 0))
+
+
+def test_callback_that_raises_is_answered_with_a_status_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def raises(_: object) -> bool:
+        raise RuntimeError("the list of members cannot be read")
+
+    async def main() -> None:
+        with databases(tmp_path) as (_, theirs):
+            fleet = CA.new()
+            authenticator = ListenerCertificateAuthenticator(raises, roots=[fleet.certificate])
+            async with listening({"log": theirs}, authenticator=authenticator) as listener:
+                assert listener.port is not None
+                reader, writer = await shown(listener.port, fleet.issue("argo"))
+                answer = await reader.read()
+                assert answer.startswith(b"HTTP/1.1 500 ")
+                assert answer.endswith(b"internal error; see the log of the listener\n")
+                writer.close()
+
+    run(main())
+    assert "internal error while judging the client's certificate" in caplog.text
+    assert "the list of members cannot be read" in caplog.text
+
+
+def test_callback_judges_a_certificate_after_the_handshake_and_again_for_the_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        with databases(tmp_path) as (_, theirs):
+            fleet = CA.new()
+            judged: list[object] = []
+
+            def admits(certificates: list[object]) -> bool:
+                judged.extend(certificates)
+                return True
+
+            authenticator = ListenerCertificateAuthenticator(admits, roots=[fleet.certificate])
+            async with listening({"log": theirs}, authenticator=authenticator) as listener:
+                assert listener.port is not None
+                _, writer = await shown(listener.port, fleet.issue("argo"))
+                await until(lambda: len(judged) == 1, "it is judged before the client asks for anything")
+                writer.write(REQUEST)
+                await until(lambda: len(judged) == 2, "it is judged for the request")
+                writer.close()
+
+    run(main())
 
 
 @pytest.mark.parametrize("has_passwords", [True, False])
