@@ -248,7 +248,7 @@ def test_callback_judges_a_certificate_after_the_handshake_and_again_for_the_req
             fleet = CA.new()
             judged: list[object] = []
 
-            def admits(certificates: list[object]) -> bool:
+            def admits(certificates: list[x509.Certificate]) -> bool:
                 judged.extend(certificates)
                 return True
 
