@@ -6,8 +6,8 @@
         argo.popen([sys.executable, "-m", "tests.mesh.discovering", …])
         quay.cut(argo)
 
-A host's interfaces are `eth0`, `eth1`, … in the order in which it joined segments. Everything is gone when
-the block ends, processes too; what a killed run left behind is removed by the next.
+A host's interfaces are `eth0`, `eth1`, … in the order in which it joined segments. Everything, including
+processes, is gone when the block ends. The next run removes what a killed run left behind.
 """
 
 import contextlib
@@ -33,10 +33,10 @@ _FAMILY: Final = "logboat"
 _numbers = itertools.count()
 
 _CLONE_NEWNET: Final = 0x40000000
-"""Value from linux/sched.h for unshare(2)."""
+"""Flag for unshare(2), from linux/sched.h."""
 
 DEADLINE: Final = 5.0
-"""Seconds for the kernel to apply a change to its network."""
+"""Seconds that the kernel may take to apply a change to its network."""
 
 
 class NamespaceError(RuntimeError):
@@ -49,7 +49,7 @@ class Network:
     def __init__(self, *, settle: bool = False) -> None:
         """Prepare a network.
 
-        With `settle`, IPv6 addresses are checked for duplicates for a second, as in reality.
+        With `settle`, a second is spent on checking IPv6 addresses for duplicates, as in reality.
         """
         self._settle = settle
         self._prefix = f"{_FAMILY}.{os.getpid()}.{_started(os.getpid())}.{next(_numbers)}"
@@ -59,7 +59,7 @@ class Network:
 
     @classmethod
     def for_test(cls, *, settle: bool = False) -> Self:
-        """Return a network, or skip the test where none is possible; fail it if `CI` is set."""
+        """Return a network; where that is not possible, skip the test, or fail it if `CI` is set."""
         if (lacking := lacks()) is not None:
             if os.environ.get("CI"):
                 pytest.fail(f"CI must run this test, and cannot: {lacking}")
@@ -93,7 +93,10 @@ class Network:
         return tuple(self.host(name) for name in names)
 
     def segment(self, name: str, *hosts: "Host", ipv4: bool = True) -> "Segment":
-        """Add an Ethernet segment with `hosts` on it; without `ipv4` they have only link-local IPv6."""
+        """Add an Ethernet segment with `hosts` on it.
+
+        Without `ipv4`, they have only link-local IPv6 addresses.
+        """
         number = next(self._subnets)
         network = ipaddress.IPv4Network(f"10.77.{number}.0/24") if ipv4 else None
         segment = Segment(self._add(f"{name}-segment"), network)
@@ -111,7 +114,7 @@ class Network:
 
 
 class Host:
-    """A network namespace with processes in it."""
+    """A network namespace and the processes in it."""
 
     def __init__(self, network: Network, name: str, namespace: str) -> None:
         self._network = network
@@ -120,17 +123,17 @@ class Host:
         self.interfaces = 0
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
-        """Start a process, which is killed at the end of the test; the caller closes its output."""
+        """Start a process that is killed at the end of the test; the caller closes its output."""
         process = processes.Popen(processes.within(self.namespace, argv), **how)
         self._network._processes.append(process)
         return process
 
     def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> str:
-        """Run a process to its end, and return its output; raise NamespaceError if it fails."""
+        """Run a process until it ends, and return its output; raise NamespaceError if it fails."""
         return _run(processes.within(self.namespace, argv), timeout=timeout)
 
     def link_local(self, interface: str) -> str:
-        """Return the link-local address of an interface once it is settled, without zone."""
+        """Return the link-local address of an interface, without its zone, as soon as it can be used."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             for address in self._show("addr", interface).get("addr_info", ()):
@@ -143,7 +146,7 @@ class Host:
         raise NamespaceError(f"{self.name}: {interface} has no link-local address after {DEADLINE:g} s")
 
     def lose(self, interface: str, percent: int) -> None:
-        """Drop a random share of the packets that arrive at an interface; 0 to 99 percent."""
+        """Drop a random share of the packets that arrive at an interface; `percent` is from 0 to 99."""
         self._nft(
             f"add table inet {_FAMILY}; delete table inet {_FAMILY}; add table inet {_FAMILY}; "
             f"add chain inet {_FAMILY} input {{ type filter hook input priority 0; }}; "
@@ -151,12 +154,12 @@ class Host:
         )
 
     def rate(self, interface: str, kilobits: int) -> None:
-        """Limit the sending rate of an interface; packets queue for 400 ms at most."""
+        """Limit the rate at which an interface sends; packets are queued for 400 ms at most."""
         limit = f"rate {kilobits}kbit burst 1540 latency 400ms"
         _run(["tc", "-n", self.namespace, *f"qdisc replace dev {interface} root tbf {limit}".split()])
 
     def set_link(self, interface: str, state: str) -> None:
-        """Set the link `up` or `down`, as the machine's owner would."""
+        """Set the link to `up` or `down`, as an administrator would."""
         _run(["ip", "-n", self.namespace, "link", "set", interface, state])
 
     def await_carrier(self, interface: str, *, is_there: bool = True) -> None:
@@ -177,7 +180,7 @@ class Host:
 
 
 class Segment:
-    """A bridge in a namespace of its own; each host is on one port, which has the host's name."""
+    """A bridge in a namespace of its own; each host is connected to a port that has the host's name."""
 
     def __init__(self, namespace: str, network: ipaddress.IPv4Network | None) -> None:
         self._namespace = namespace
@@ -191,7 +194,7 @@ class Segment:
         )
 
     def join(self, host: Host) -> str:
-        """Plug a host in, and return the name of its interface."""
+        """Connect a host, and return the name of its interface."""
         interface = f"eth{host.interfaces}"
         host.interfaces += 1
         self._ports[host.name] = interface
@@ -212,7 +215,7 @@ class Segment:
         del self._ports[host.name]
 
     def cut(self, host: Host) -> None:
-        """Pull the host's plug: its interface loses the carrier."""
+        """Unplug the host: its interface loses its carrier."""
         self._batch(f"link set {host.name} down")
         host.await_carrier(self._ports[host.name], is_there=False)
 
@@ -222,13 +225,13 @@ class Segment:
         host.await_carrier(self._ports[host.name])
 
     def flap(self, host: Host, times: int = 3) -> None:
-        """Pull the plug and put it in repeatedly; it is in at the end."""
+        """Unplug the host and plug it in again repeatedly; at the end it is plugged in."""
         for _ in range(times):
             self.cut(host)
             self.heal(host)
 
     def cut_silently(self, host: Host) -> None:
-        """Drop everything to and from the host, like a radio out of range: no interface notices."""
+        """Drop everything to and from the host, as if a radio were out of range: no interface notices it."""
         self._mute.add(host.name)
         self._drop()
 
@@ -255,7 +258,7 @@ class Segment:
 
 @functools.cache
 def lacks() -> str | None:
-    """Return what this machine lacks for a network, or None if nothing is missing."""
+    """Return a description of what this machine lacks for such a network, or None if nothing is missing."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     for tool, package in (("ip", "iproute2"), ("tc", "iproute2"), ("nft", "nftables")):
@@ -271,9 +274,9 @@ def lacks() -> str | None:
 
 @contextlib.contextmanager
 def own_loopback() -> Iterator[None]:
-    """Put this thread on a network of its own, with loopback only, which no other process uses.
+    """Put this thread on a network of its own that has only loopback and that no other process uses.
 
-    Skips or fails the test as `Network.for_test` does.
+    Where that is not possible, the test is skipped or fails, as in `Network.for_test`.
     """
     Network.for_test()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -293,12 +296,12 @@ def _remove_leftovers() -> None:
         pid, _, rest = rest.partition(".")
         started = rest.partition(".")[0]
         if family == _FAMILY and pid.isdigit() and _started(int(pid)) != started:
-            with contextlib.suppress(NamespaceError):  # Another worker may have been quicker.
+            with contextlib.suppress(NamespaceError):  # Another worker may have removed it first.
                 _run(["ip", "netns", "del", line.split()[0]])
 
 
 def _started(pid: int) -> str:
-    """Return a process's start time in the kernel's ticks; with the process id it is unique."""
+    """Return a process's start time in kernel ticks, which makes the process id unique."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,7 +1,7 @@
-"""Waits for effects of other processes and tasks, where nothing notifies of them.
+"""Waits for the effects of other processes and tasks, where there is no notification of them.
 
-A condition is checked again after a pause in proportion to the cost of checking: the check uses the
-processor, or the event loop, that has to bring the effect about.
+A condition is checked again after a pause that is proportional to the cost of checking it: the check takes
+processor time, or the event loop's time, away from what has to bring the effect about.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 60.0
-"""Seconds to wait for something that must happen, on a machine that may be busy; then the test fails."""
+"""Seconds to wait on a busy machine for something that must happen, before the test fails."""
 LEAST_PAUSE_S: Final = 0.01
 PAUSE_PER_COST: Final = 4
-"""Ratio of pause to cost, so that checking takes at most a fifth of the time."""
+"""Ratio of the pause to the cost of a check, so that checking takes at most a fifth of the time."""
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class _Waiting:
         self._what, self._within, self._began = what, within, time.monotonic()
 
     def ask(self, holds: Callable[[], T | None]) -> tuple[T | None, float]:
-        """Return the answer, and the pause before the next check; fail after the time limit."""
+        """Return the answer and the pause before the next check; fail after the time limit."""
         asked = time.monotonic()
         answer = holds()
         return answer, self.pause(answer, asked)
@@ -39,12 +39,12 @@ class _Waiting:
 def wait_until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the answer is true, and return it.
+    """Check until the answer is true, and return the answer.
 
     Args:
-        holds: the condition.
-        what: a description of the condition, or a function that describes the state after a timeout.
-        within: seconds after which the test fails if the answer has not been true.
+        holds: function that checks the condition and returns the answer.
+        what: description of the condition, or a function that returns a description of the state on timeout.
+        within: seconds after which the test fails if the answer is still not true.
     """
     waiting = _Waiting(what, within)
     while True:
@@ -57,7 +57,7 @@ def wait_until(
 async def until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the answer is true, and return it, without blocking the event loop. See `wait_until`."""
+    """Check until the answer is true, and return it, without blocking the event loop; see `wait_until`."""
     waiting = _Waiting(what, within)
     while True:
         answer, pause = waiting.ask(holds)
@@ -69,7 +69,7 @@ async def until(
 async def until_awaited(
     holds: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the awaited answer is true, and return it. See `wait_until`."""
+    """Check until the awaited answer is true, and return it; see `wait_until`."""
     waiting = _Waiting(what, within)
     while True:
         asked = time.monotonic()

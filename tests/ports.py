@@ -1,4 +1,4 @@
-"""Ports for servers in tests: each worker of a run has its own, and no outgoing connection gets one."""
+"""Ports for servers in tests: each worker of a run has its own, and no outgoing connection uses them."""
 
 import functools
 import os
@@ -9,7 +9,7 @@ from typing import Final
 from services.demo.ports import fixed_ports, free_ports
 
 _WORKERS: Final = 16
-"""Number of workers with ports of their own; further workers share them, and may meet a port in use."""
+"""Number of workers that have ports of their own; further workers share them, and may find a port in use."""
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def _ports() -> Iterator[int]:
     ports = fixed_ports()
     size = len(ports) // _WORKERS
     place = int(number[0]) % _WORKERS if number else _WORKERS - 1
-    # Concurrent runs on a machine begin at different ports; a port is reused after all others.
+    # Concurrent runs on one machine begin at different ports. A port is used again only after all others.
     return _endlessly(ports[place * size : (place + 1) * size], first=os.getpid())
 
 
@@ -33,5 +33,5 @@ def _endlessly(ports: range, *, first: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Return one of this worker's ports on which nothing listens, and which was not returned lately."""
+    """Return one of this worker's ports on which nothing listens and which was not returned recently."""
     return next(_ports())

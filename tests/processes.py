@@ -1,10 +1,10 @@
-"""`Popen` and `run` like those of `subprocess`, without the cost of starting an interpreter.
+"""`Popen` and `run`, like those of `subprocess`, but without the cost of starting an interpreter.
 
-An interpreter takes half a second to import Logboat's modules; `tests.forkserver` has imported them, and
-forks. The process is a child of this one, with its own process id, files, signals and exit status, and
+An interpreter takes half a second to import Logboat's modules. `tests.forkserver` has already imported them,
+and forks. The process is a child of this one, with its own process id, files, signals and exit status, and
 SIGKILL ends it like any other. `subprocess` starts everything that the server cannot start: other programs
-and options, an interpreter in another environment, a function before the start. A test about the start itself
-uses `subprocess`.
+and options, an interpreter in another environment, a function to call before the start. A test of the start
+itself uses `subprocess`.
 """
 
 import atexit
@@ -26,9 +26,9 @@ from tests.forkserver import LONGEST
 ROOT: Final = Path(__file__).parents[1]
 LOGBOAT: Final = str(Path(sys.executable).with_name("logboat"))
 IN_NAMESPACE: Final = ("ip", "netns", "exec", "", "setpriv", "--pdeathsig", "KILL")
-"""Prefix of a command that runs in a network namespace; the empty word is replaced with its name."""
+"""Prefix that runs a command in a network namespace; the empty word is replaced with the namespace's name."""
 _AT_START: Final = re.compile("PYTHON|LD_|LC_|LANG|MALLOC|GLIBC_|OPENSSL|SSL_|NOTIFY_SOCKET$")
-"""Variables that an interpreter or a library reads at its start, or that request a notification of it."""
+"""Variables that an interpreter or a library reads at its start, or that request a notification."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 """Option of prctl(2), from <linux/prctl.h>."""
 _IMPOSSIBLE: Final = {
@@ -42,11 +42,11 @@ _IMPOSSIBLE: Final = {
     "uid": None,
     "process_group": -1,
 }
-"""Arguments of `subprocess.Popen` that the server does not support, with their values that have no effect."""
+"""Arguments of `subprocess.Popen` that the server does not support, with the values that have no effect."""
 
 
 class _Server:
-    """Fork server of this process, started on first use."""
+    """Fork server of this process, started when it is first used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class _Server:
             raise _NotHereError
         with self._lock:
             asker = self._asker or self._served()
-            # Only for this moment: this process must not wait for the orphans of other processes.
+            # Only for this moment: this process must not adopt the orphans of other processes.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(asker, [data], files)
@@ -94,16 +94,16 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def within(namespace: str, argv: Sequence[str]) -> list[str]:
-    """Return a command that runs another in a network namespace, and ends with the process that starts it."""
+    """Return a command that runs another one in a network namespace, and ends together with its parent."""
     return [word or namespace for word in IN_NAMESPACE] + list(argv)
 
 
 class _NotHereError(Exception):
-    """The server cannot start this process; `subprocess` can."""
+    """The server cannot start this process, but `subprocess` can."""
 
 
 class Popen(subprocess.Popen[Any]):
-    """Like `subprocess.Popen`, but started by fork where that makes no difference."""
+    """A `subprocess.Popen` that starts the process by forking, where that makes no difference."""
 
     is_forked = False
 
@@ -129,7 +129,7 @@ def run(
     input: Any = None,  # noqa: A002
     **how: Any,
 ) -> "subprocess.CompletedProcess[Any]":
-    """Run a command like `subprocess.run`, but with this module's `Popen`."""
+    """Run a command as `subprocess.run` does, but with this module's `Popen`."""
     if input is not None:
         how["stdin"] = subprocess.PIPE
     if capture_output:
@@ -147,7 +147,7 @@ def run(
 
 
 def _ask(how: Mapping[str, Any]) -> int:
-    """Make the server start the process, and return its process id; raises _NotHereError."""
+    """Request the process from the server, and return its process id; raises _NotHereError."""
     environment = dict(os.environ if how["env"] is None else how["env"])
     if any(how.get(name, usual) != usual for name, usual in _IMPOSSIBLE.items()):
         raise _NotHereError

@@ -1,8 +1,9 @@
-"""Assigns tests to workers in an order: the longest first, and tests that share a peer together.
+"""Assigns tests to workers: the longest tests first, and tests that share a peer together.
 
-A run on several workers ends when its last test does. So the tests that take seconds, mostly waiting for
-other processes, begin first and are assigned one by one. The many quick ones fill the gaps afterwards, a file
-at a time, so that a file's fixtures are made once. A run without workers keeps the order of the files.
+A run on several workers ends when its last test ends. The tests that take seconds, mostly waiting for other
+processes, therefore begin first, and are assigned one by one. The many quick tests fill the gaps afterwards,
+a file at a time, so that a file's fixtures are made only once. A run without workers keeps the order of the
+files.
 """
 
 from typing import Final
@@ -53,11 +54,11 @@ APART: Final = (
     "tests/services/test_command_db_sync.py",
     "tests/net/test_proxy.py",
 )
-"""Files whose tests take seconds each, those with the longest tests first."""
+"""Files whose tests take seconds each, beginning with the files that have the longest tests."""
 
 
 def order(items: list[pytest.Item]) -> None:
-    """Sort the tests in place: files that share a peer, the long ones, the rest in their old order."""
+    """Sort the tests in place: files that share a peer, then long tests, then the rest in their old order."""
     rank = {file: place for place, file in enumerate((*TOGETHER, *APART))}
     items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
 
@@ -67,7 +68,7 @@ def _file(nodeid: str) -> str:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Scheduler that assigns single tests of `APART`, a program's tests of `TOGETHER`, or a file's tests."""
+    """Scheduler that assigns single tests of `APART`, and otherwise all tests of a program or of a file."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
@@ -76,8 +77,8 @@ class Scheduling(LoadScopeScheduling):
     def remove_node(self, node: WorkerController) -> str | None:
         """Take back the tests that an ended worker has not run; return the test that it was running, if any.
 
-        That test has failed and is not run again. A unit with no test left is dropped: a worker that got one
-        would wait, since only the end of a test makes the scheduler assign more.
+        That test has failed and is not run again. A unit of which no test is left is dropped: a worker that
+        got one would wait, because only the end of a test makes the scheduler assign more.
         """
         crashed = None
         for scope, unit in self.assigned_work.pop(node).items():
@@ -93,9 +94,9 @@ class Scheduling(LoadScopeScheduling):
         return crashed
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Assign more tests to a worker once it has reported its collection; a replacement worker is late.
+        """Assign more tests to a worker once it has reported its collection; replacements do so late.
 
-        A worker runs a test only when it knows the next one, or that there is none.
+        A worker runs a test only when it knows the next one, or knows that there is none.
         """
         if node not in self.registered_collections:
             return

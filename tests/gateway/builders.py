@@ -109,8 +109,8 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 def write_notes(database: Database, vessel: str, count: int) -> None:
     """Write notes that are newer than all other documents.
 
-    The gateway sends its last hundred documents again to a broker that has lost everything. These notes fill
-    them.
+    A broker that has lost everything is always sent the last hundred documents again. Notes keep other
+    documents out of these.
     """
     with database.transaction():
         for number in range(count):

@@ -31,7 +31,7 @@ READINGS: Final = 20
 
 
 class Appliance:
-    """Appliance of a vessel, in a folder of its own."""
+    """Appliance of one vessel, in a folder of its own."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Appliance:
         configuration: str = "",
         board: str | None = None,
     ) -> None:
-        """Prepare an appliance on `host`, or with None on this machine's own network."""
+        """Prepare an appliance on `host`; with None, it uses this machine's own network."""
         self.folder, self.vessel, self.host, self.board = folder, vessel, host, board or f"board of {vessel}"
         folder.mkdir(parents=True)
         (folder / "data").mkdir()
@@ -55,7 +55,7 @@ class Appliance:
         self._sync: subprocess.Popen[Any] | None = None
         self._output: IO[bytes] | None = None
         self.written = 0
-        """Number of readings that `write` has made."""
+        """Number of readings that `write` has written."""
 
     def start(self) -> None:
         """Start the sync daemon as a process."""
@@ -101,7 +101,7 @@ class Appliance:
 
     @property
     def log(self) -> str:
-        """Log of the sync daemon, over all its runs."""
+        """Log of the sync daemon, from all its runs."""
         return (self.folder / "sync.log").read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Appliance:
         return state_file.read(state_file.path(self.folder / "run", "sync")) or {}
 
     def peer(self, vessel: str) -> dict[str, Any]:
-        """Return the entry for a vessel in its state; empty if there is none."""
+        """Return the entry for a vessel in the daemon's live state; empty if there is none."""
         return next((peer for peer in self.state().get("peers", ()) if peer["vessel"] == vessel), {})
 
     @property
@@ -119,7 +119,7 @@ class Appliance:
 
     @contextmanager
     def store(self) -> Iterator[Database]:
-        """Open the appliance's document store, at the same time as the daemons."""
+        """Open the appliance's document store while the daemons use it."""
         with Database.open(
             self.folder / "data" / "log.db",
             single_writer=documents.is_single_writer,
@@ -128,7 +128,7 @@ class Appliance:
             yield database
 
     def write(self, count: int = READINGS) -> None:
-        """Write this many readings, then one alarm and a current value."""
+        """Write this many readings, followed by one alarm and one current value."""
         with self.store() as database, database.transaction():
             for _ in range(count):
                 self.written += 1
@@ -145,7 +145,7 @@ class Appliance:
             )
 
     def count(self) -> int:
-        """Return the number of documents in its store."""
+        """Return the number of documents in the appliance's store."""
         with self.store() as database:
             return database.count()
 
@@ -165,7 +165,7 @@ def write_identity(folder: Path, identity: TLSIdentity, *, fleet: str = builders
 
 
 def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = builders.FLEET) -> None:
-    """Write the present statement of the fleet's CA, as a card brings it."""
+    """Write the given statement of the fleet's CA, as a card brings it."""
     body = to_body(revocations, fleet=fleet, key=builders.authority(fleet).key)
     (folder / "revocations.json").write_text(json.dumps(body))
 
@@ -173,7 +173,7 @@ def write_revocations(folder: Path, revocations: Revocations, *, fleet: str = bu
 def wait_until(
     holds: Callable[[], object], what: str, appliances: Iterable[Appliance] = (), *, within: float = PATIENCE
 ) -> float:
-    """Check until the condition is true, and return the seconds that it took."""
+    """Check repeatedly until the condition is true, and return the seconds that this took."""
 
     def in_vain() -> str:
         said = "\n".join(f"== {each.vessel}: {each.log[-3000:]}" for each in appliances)
@@ -185,10 +185,10 @@ def wait_until(
 
 
 def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
-    """Wait until all stores have the same revisions, compare everything, and return the seconds it took."""
+    """Wait until all stores have the same revisions, and compare everything; return the seconds it took."""
 
     def agree() -> bool:
-        counts = {appliance.count() for appliance in appliances}  # cheaper to query
+        counts = {appliance.count() for appliance in appliances}  # counts are cheaper to query
         if len(counts) > 1 or 0 in counts:
             return False
         first, *others = (appliance.revisions() for appliance in appliances)
@@ -200,7 +200,7 @@ def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIE
 
 
 def assert_identical(appliances: Sequence[Appliance]) -> None:
-    """Assert the same ids, winning revisions and bodies everywhere, and no open conflict."""
+    """Assert that all stores have the same ids, winning revisions and bodies, and no open conflict."""
     found = []
     for appliance in appliances:
         with appliance.store() as database:
@@ -216,5 +216,5 @@ def assert_identical(appliances: Sequence[Appliance]) -> None:
 
 
 def kinds(appliance: Appliance, kind: DocumentType) -> list[str]:
-    """Return the ids of all documents of a kind."""
+    """Return the ids of all documents of a type."""
     return [document_id for document_id in appliance.revisions() if document_id.startswith(f"{kind}:")]

@@ -1,4 +1,4 @@
-"""Random numbers and networks for the tests here."""
+"""Random numbers and networks for the tests in this folder."""
 
 import os
 import random
@@ -19,6 +19,6 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """Yield a network with hosts and segments for this test alone."""
+    """Yield a network with hosts and segments that only this test uses."""
     with Network.for_test() as network:
         yield network

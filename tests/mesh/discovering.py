@@ -1,7 +1,7 @@
 """The discovery of one appliance as a process: `python -m tests.mesh.discovering argo logone …`.
 
-Prints one JSON object a line for each event. Input lines are commands: `links argo,brigid` sets the links
-that it advertises, `state` prints its state, `refresh` queries again. The end of input stops it.
+It prints one JSON object per line for each event. Input lines are commands: `links argo,brigid` sets the
+links that it advertises, `state` prints its state, `refresh` queries again. It stops at the end of the input.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def say(**what: object) -> None:
 
 
 class Warnings(logging.Handler):
-    """Handler that reports messages for the journal."""
+    """Handler that reports log messages meant for the journal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(event="warning", text=record.getMessage())

@@ -30,12 +30,12 @@ from tests.polling import until
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PATIENCE = 60.0
-"""Seconds to wait; a vessel with the higher id waits 15 to 30 s before it dials itself."""
+"""Seconds to wait; a vessel with the higher id waits 15 to 30 s before it dials."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet for this test alone, because other tests use the same loopback at the same time."""
+    """A fleet for one test alone, because other tests use the same loopback at the same time."""
 
     name: str
     authority: CA
@@ -72,7 +72,7 @@ async def vessel(
 ) -> AsyncIterator[Mesh]:
     """Yield a vessel in this process.
 
-    `knows` and `known` are others whose addresses it is configured with.
+    `knows` and `known` are other vessels whose addresses are in its configuration.
     """
     with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
         shown = identity or fleet.issue(name)
@@ -102,7 +102,7 @@ async def vessel(
 
 
 async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Let each mesh review all peers this many times more, without waiting for its timer."""
+    """Let each mesh review all its peers this many times more, without waiting for its timer."""
     for _ in range(times):
         wanted = [mesh.turns + 1 for mesh in meshes]
         for mesh in meshes:
@@ -119,11 +119,11 @@ def said_about(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """Run a test on a loopback of its own."""
+    """Run a test on a loopback interface of its own."""
     with own_loopback():
         asyncio.run(asyncio.wait_for(main, 90))
 
 
 def problem_of(mesh: Mesh) -> str:
-    """Return the problems with refused peers from its report."""
+    """Return the problems with refused peers from the mesh's report."""
     return " ".join(peer.problem or "" for peer in mesh_report(mesh).peers if peer.state is LinkState.REFUSED)

@@ -1,8 +1,8 @@
 """A fleet on one machine and one simulated clock: real stores and peers, links with latency and bandwidth.
 
-Events are in a queue, in order of time. Bytes need time to leave by a link and more to arrive; the two
-streams of a link share its bandwidth each way. `sync.mesh.link_plan` chooses the links from the sightings.
-Nothing here sleeps, so that a minute of the fleet takes as long as its work.
+Events are queued in order of time. Bytes need time to leave on a link, and more time to arrive. The two
+streams of a link share its bandwidth in each direction. `sync.mesh.link_plan` selects the links from the
+sightings. Nothing sleeps, so a simulated minute takes only as long as its work.
 """
 
 import heapq
@@ -38,7 +38,7 @@ BUFFER: Final = 64 * 1024
 MOST_EVENTS: Final = 20_000_000
 
 Sight = dict[str, set[str]]
-"""Vessels that see each other, in both directions."""
+"""Vessels that each vessel sees; sight is mutual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class Radio:
     """Properties of a link."""
 
     latency: float = 0.010
-    """Latency in seconds, one way."""
+    """Latency in seconds, in one direction."""
     bandwidth: float = 1_000_000.0
-    """Bandwidth in bytes per second, each way."""
+    """Bandwidth in bytes per second, in each direction."""
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Traffic in the whole fleet or on one link."""
+    """Traffic in the whole fleet, or on one link."""
 
     sent: Counter[str] = field(default_factory=Counter)
-    """Bytes on the wire, by the profile of the request, or `reply` for replies and acknowledgements."""
+    """Bytes on the wire, by profile of the request; `reply` stands for replies and acknowledgements."""
     told: Counter[str] = field(default_factory=Counter)
     """Number of entries in lists of changes, by document."""
     bodies: Counter[str] = field(default_factory=Counter)
@@ -88,7 +88,7 @@ class Simulation:
         heapq.heappush(self._queue, (max(when, self.now), next(self._numbers), what))
 
     def run(self, until: float, *, done: Callable[[], bool] | None = None) -> None:
-        """Process events for `until` seconds from now, or until `done` returns True."""
+        """Process events until `until` seconds from now, or until `done` returns True."""
         end = self.now + until
         for _ in range(MOST_EVENTS):
             if done is not None and done():
@@ -103,20 +103,20 @@ class Simulation:
 
 
 class Lane:
-    """Direction of a link, on which bytes leave in sequence."""
+    """Direction of a link, on which bytes leave one after another."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio
         self._free = 0.0
 
     def send(self, size: int) -> tuple[float, float]:
-        """Return the times at which this many bytes have left, and arrive."""
+        """Return the times at which this many bytes have left and have arrived."""
         self._free = max(self._free, self._simulation.now) + size / self._radio.bandwidth
         return self._free, self._free + self._radio.latency
 
 
 class Endpoint:
-    """A peer on a simulated transport, in the role of `sync.net.peer_driver`."""
+    """A peer on a simulated transport, with the role of `sync.net.peer_driver`."""
 
     def __init__(self, vessel: "Vessel", peer: PeerBase, lane: Lane, traffic: list[Traffic]) -> None:
         self.vessel, self.peer = vessel, peer
@@ -132,7 +132,7 @@ class Endpoint:
         vessel.endpoints.append(self)
 
     def run(self) -> None:
-        """Do everything that is possible now, and send as much as fits."""
+        """Do everything that is possible now, and send as much as fits into the buffer."""
         self._runs = False
         peer = self.peer
         while not peer.session.is_over:
@@ -154,7 +154,7 @@ class Endpoint:
         self.vessel.look()
 
     def soon(self) -> None:
-        """Schedule a run after the events of this instant."""
+        """Schedule a run for the end of this moment, after its other events."""
         if not self._runs:
             self._runs = True
             self._simulation.at(self._simulation.now, self.run)
@@ -204,7 +204,7 @@ class Endpoint:
         request, requested = session.request, session._requested
 
         def sending(message: EncodedMessage, *given: Any, **more: Any) -> None:
-            self._profiles[len(self._profiles) + 1] = message.properties["Profile"]  # as BLIP counts
+            self._profiles[len(self._profiles) + 1] = message.properties["Profile"]  # as BLIP numbers them
             request(message, *given, **more)
 
         def came(event: RequestReceived) -> None:
@@ -234,7 +234,7 @@ class Vessel:
         self.writes = 0
 
     def look(self) -> None:
-        """Wake all ends that wait for the store, if it has changed."""
+        """Wake all connections that wait for the store, if the store has changed."""
         if self._watcher.drain():
             for endpoint in self.endpoints:
                 endpoint.wake()
@@ -286,12 +286,12 @@ class Fleet:
     # Links
 
     def meet(self, sight: Sight, *, max_peers: int, radio: Radio) -> None:
-        """Let all vessels choose their links, and dial."""
+        """Let all vessels select their links, and dial."""
         for one, other in sorted(chosen_links(sight, max_peers)):
             self.connect(one, other, radio)
 
     def connect(self, one: str, other: str, radio: Radio) -> None:
-        """Connect two vessels with both streams; the first dials the second."""
+        """Connect two vessels on both streams; the first one dials the second."""
         dialling, listening = self.vessels[one], self.vessels[other]
         simulation, clock = self.simulation, self.simulation.clock
         there, here = Lane(simulation, radio), Lane(simulation, radio)
@@ -332,7 +332,7 @@ class Fleet:
         self.simulation.run(over)
 
     def converge(self, within: float) -> float:
-        """Run until all vessels have all documents; return the seconds that it took, in steps of 0.05."""
+        """Run until all vessels have all documents; return the seconds this took, in steps of 0.05."""
         began = self.simulation.now
         while self.simulation.now < began + within:
             if self.has_converged:
@@ -355,7 +355,7 @@ class Fleet:
 
 
 def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
-    """Return the links that vessels choose by their plan, the smaller id first."""
+    """Return the links that the vessels' plans select, each with the smaller id first."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(len(sight)):
         before = {vessel: set(others) for vessel, others in links.items()}
@@ -370,7 +370,7 @@ def chosen_links(sight: Sight, max_peers: int) -> set[tuple[str, str]]:
 
 
 def everybody(names: list[str]) -> Sight:
-    """Return sightings in which all vessels see all others."""
+    """Return sightings in which every vessel sees every other."""
     return {name: set(names) - {name} for name in names}
 
 

@@ -1,4 +1,4 @@
-"""An alarm does not wait behind a backlog of readings: two processes over loopback TLS, both streams."""
+"""An alarm does not wait behind a backlog of readings: two processes over loopback TLS, with both streams."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from sync.store import Database
 from tests.bench.serving import Other, fill, open_store, replicator, served
 
 AT_MOST: Final = 2.0
-"""Most seconds from raising an alarm until it is durable at the other vessel."""
+"""Longest time in seconds from the raising of an alarm until it is durable at the other vessel."""
 BEGUN: Final = 0.1
 """Share of the backlog that has been transferred when the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)
@@ -87,12 +87,12 @@ class Link:
         return progress.pushed + progress.pulled
 
     async def has(self, document_id: str, direction: Direction) -> float:
-        """Wait for a document, and return the time of its arrival by `time.monotonic`."""
+        """Wait for a document, and return the time of its arrival according to `time.monotonic`."""
         async with asyncio.timeout(PATIENCE):
             return await self._of(document_id, direction)
 
     async def judge(self, count: int, raised: float, arrived: float) -> None:
-        """Assert that the alarm came in time, during the backlog, which then comes to its end."""
+        """Assert that the alarm came in time and during the backlog, and that the whole backlog arrives."""
         done = self.done
         assert done < count, "the backlog was over too soon to be one"
         await self._until(count)
@@ -120,7 +120,7 @@ class Link:
 
 
 def listen(path: Path, pipe: Pipe) -> None:
-    """Run the other vessel: serve its store, and raise an alarm on request."""
+    """Run the other vessel: serve its store, and raise an alarm when it is requested."""
 
     async def main() -> None:
         with open_store(path) as database:

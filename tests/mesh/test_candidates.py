@@ -1,4 +1,4 @@
-"""A vessel is found at its own address, however many others claim to be it."""
+"""A vessel is found at its real address, however many others claim to be that vessel."""
 
 import asyncio
 import errno
@@ -37,7 +37,7 @@ from .inprocess import Fleet, run, vessel
 
 FORGED = 50
 SECONDS = 20.0
-"""Most seconds to find a vessel that has not yet been authenticated, if each forged address stays silent."""
+"""Longest time in seconds to find a vessel that was never authenticated, if forged addresses stay silent."""
 
 
 def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int = 1) -> Sighting:
@@ -56,7 +56,7 @@ def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int
 
 
 class _Clock(asyncio.SelectorEventLoop):
-    """An event loop with a simulated clock, so that waiting takes no time."""
+    """Event loop with a simulated clock, so that waiting takes no time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Clock(asyncio.SelectorEventLoop):
 
 
 def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
-    """Return the candidate that is found, and the seconds that it took on the simulated clock."""
+    """Return the candidate that is found, and the seconds that this took on the simulated clock."""
     loop = _Clock()
     try:
         return loop.run_until_complete(main), loop.now
@@ -83,18 +83,18 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Addresses of which one is real; the others stay silent until an attempt times out, or refuse."""
+    """Addresses of which one is real; the others refuse, or stay silent until the attempt times out."""
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
         self.takes = 0.05
-        """Seconds until the real one has answered."""
+        """Seconds until the real address has answered."""
         self.dialled: list[Candidate] = []
         self._begun: list[float] = []
 
     @property
     def most_at_once(self) -> int:
-        """The most attempts that were begun within the time for which each keeps others waiting."""
+        """Largest number of attempts that began within the time for which each one delays the others."""
         return max(sum(at <= each < at + HELD_FOR for each in self._begun) for at in self._begun)
 
     async def probe(self, candidate: Candidate) -> None:
@@ -183,7 +183,7 @@ def test_who_is_heard_of_meanwhile_has_his_turn_before_all_others_have_failed() 
 
 
 def test_a_link_with_round_trips_of_two_seconds_is_made_and_holds_nobody_up() -> None:
-    """TCP, TLS, and HTTP take four of them."""
+    """TCP, TLS and HTTP take four round trips."""
     every = [sighting(number) for number in range(FORGED + 1)]
     candidates = Candidates()
     candidates.see("brigid", every, 0.0)
@@ -216,7 +216,7 @@ def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
 
 
 def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another_attempt() -> None:
-    """Each address is tried once in an attempt, so an attempt must end however many are announced."""
+    """An attempt tries each address once, so it must end however many addresses are announced."""
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)
@@ -288,7 +288,7 @@ def test_a_reconnect_to_a_vessel_that_has_moved_takes_one_tls_handshake() -> Non
                     "brigid.local", 0, "db", choices=candidates.for_vessel("brigid", loop.time)
                 )
                 security = Security(roots=[fleet.certificate], judge=lambda _: None)
-                for expected in (2, 1, 1):  # the first finds it, the others know where it is
+                for expected in (2, 1, 1):  # the first attempt finds it, and the others know where it is
                     transport = await where.connect(Recorder, security, {}, 0)
                     assert len(handshakes) == expected
                     assert candidates.order("brigid")[0] == now
@@ -453,7 +453,7 @@ class TestTheTable:
 
 
 def test_forged_records_on_the_network_do_not_hold_up_a_link(tmp_path: Path) -> None:
-    """The forged records come first by name; their ports accept connections and stay silent."""
+    """The forged records come first in order of name; their ports accept connections and stay silent."""
 
     async def main() -> None:
         fleet = Fleet.new()

@@ -1,4 +1,4 @@
-"""Discovery between real processes, on networks of their own."""
+"""Discovery between real processes on networks of their own."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_link_local_addresses_alone_are_found_and_dialled() -> None:
         first = Vessel(argo, "argo", "logone", "--dial")
         Vessel(brigid, "brigid")
         address = f"{brigid.link_local('eth0')}%eth0"
-        # An address that is not settled cannot be announced yet; it may follow.
+        # An address whose uniqueness is still being checked cannot be announced yet, and may follow.
         assert first.await_("dialled")["url"] == f"wss://[{address.replace('%', '%25')}]:4984/log"
 
 
@@ -48,7 +48,7 @@ def test_a_vessel_between_two_networks_sees_both(network: Network) -> None:
     middle.await_("found", instance="argo-logone")
     middle.await_seen("cygnet-logone", "10.77.2.2", f"{cygnet.link_local('eth0')}%eth1")
     for end, nearest in zip(ends, ("10.77.1.2", "10.77.2.1"), strict=True):
-        assert end.await_("found")["addresses"][0] == nearest  # The nearer of its two networks.
+        assert end.await_("found")["addresses"][0] == nearest  # the nearer of the vessel's two networks
         assert end.state()["seen"] == ["brigid-logone"]
 
 
@@ -59,7 +59,7 @@ def test_boats_with_like_networks_at_home_find_each_other_over_the_radio(network
         host.run(["ip", "addr", "add", "192.168.1.7/24" if host is argo else "192.168.1.8/24", "dev", "eth0"])
     network.segment("radio", argo, brigid, ipv4=False)
     first, second = Vessel(argo, "argo"), Vessel(brigid, "brigid")
-    # The other is at its own quay too, but it announces over the radio, and there with one address.
+    # The other vessel is also on a quay of its own, but on the radio it announces only its address there.
     found = first.await_("found", instance=second.name)
     assert found["addresses"][0] == f"{brigid.link_local('eth1')}%eth1"
     assert [address for address in found["addresses"] if address.startswith("fe80")] == found["addresses"][:1]
@@ -94,7 +94,7 @@ def test_an_interface_that_is_replaced_by_another_leads_to_the_same_neighbours(n
 def test_what_was_missed_behind_a_flapping_plug_is_made_up(network: Network) -> None:
     argo, brigid = network.hosts("argo", "brigid")
     quay = network.segment("quay", argo, brigid)
-    slow = ("--pace", "60", "60", "60", "120")  # So that replugging makes them ask.
+    slow = ("--pace", "60", "60", "60", "120")  # so that replugging makes them ask
     first, second = Vessel(argo, "argo", "logone", *slow), Vessel(brigid, "brigid", "logone", *slow)
     first.await_("found")
     second.await_("found")
@@ -127,7 +127,7 @@ def test_who_was_silent_for_a_while_is_reported_on_speaking_again(network: Netwo
     first, second = Vessel(argo, "argo", "logone", *pace), Vessel(brigid, "brigid", "logone", *pace)
     first.await_("found")
     quay.cut_silently(brigid)
-    time.sleep(3.2)  # More than 3 s of silence, which is what is tested.
+    time.sleep(3.2)  # More than 3 s of silence are what is tested.
     assert first.state()["seen"] == [second.name]
     assert not first.has_told("again")
     quay.heal_silently(brigid)
@@ -188,7 +188,7 @@ def test_three_processes_on_one_machine_find_each_other_over_loopback(network: N
         assert {address for other in found for address in other["addresses"]} == {"127.0.0.1"}
     for vessel in vessels:
         for _ in range(2):
-            vessel.await_("dialled")  # before anyone leaves
+            vessel.await_("dialled")  # before any vessel leaves
     for vessel in vessels:
         vessel.leave()
 
@@ -311,20 +311,20 @@ for line in sys.stdin:
             print(is_whole, *sorted({question.name for question in asked.questions}), flush=True)
             break
 """
-"""Program that announces each name alone, then with records of several kinds.
+"""Program that announces each name on its own, and then with records of several kinds.
 
-`ask` sends a question that no answer can quote. `listen` prints the next questions of 10.77.1.1, and whether
-their packet can be read to its end.
+`ask` sends a question whose content no answer can quote. `listen` prints the next questions of 10.77.1.1, and
+whether their packets can be read to the end.
 """
 
 
 STRANGE_NAMES = (
     b"Gate_01:\r\n",  # zeroconf refuses control characters in names
-    b"\xff" * 63,  # not text: its replacement is longer than a name may be
-    b"x..y",  # written label by label it ends in the middle, and the rest of the packet is garbage
+    b"\xff" * 63,  # not text: the replacement is longer than a name may be
+    b"x..y",  # written label by label, it ends in the middle, and the rest of the packet is garbage
     b"argo.",
     b"\0",
-    b"brigid-logone",  # a vessel's name, with records that say nothing
+    b"brigid-logone",  # a vessel's name, with records that contain nothing
 )
 
 

@@ -1,4 +1,4 @@
-"""Vessels that meet reach the same log: complete appliances, on networks of their own."""
+"""Vessels that meet end up with the same log: complete appliances on networks of their own."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ Launch = Callable[..., Appliance]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Yield a function that starts an appliance with documents of its own; all are ended afterwards."""
+    """Yield a function that starts an appliance with documents of its own; all of them end with the test."""
     launched: list[Appliance] = []
 
     def one(host: Host, *, records: bool = False, configuration: str = "") -> Appliance:
@@ -42,7 +42,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
 
 def links(fleet: list[Appliance]) -> int:
-    """Return the number of links, each counted once."""
+    """Return the number of links in the fleet, each counted once."""
     return len({frozenset((each.vessel, other)) for each in fleet for other in each.linked})
 
 
@@ -63,7 +63,7 @@ def test_vessels_that_all_see_each_other_record_and_agree(network: Network, laun
 
 
 def samples_in(appliance: Appliance) -> set[tuple[str, str, str, int]]:
-    """Return (vessel, sensor, log, sequence) of every sample in its store's readings."""
+    """Return (vessel, sensor, log, sequence) of every sample in the readings in an appliance's store."""
     with appliance.store() as database:
         return {
             (body["vessel"], body["sensor"], body["log"], number)
@@ -139,7 +139,7 @@ def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
     told: dict[str, dict[str, Any]] = {}
 
     def are(*states: str) -> bool:
-        """Return True once each has reported the other in one of these states, even briefly."""
+        """Return True once each has reported the other in one of these states, even if only briefly."""
         for vessel, other in ((one, two), (two, one)):
             peer = vessel.peer(other.vessel)
             if peer.get("state") in states:
@@ -154,7 +154,7 @@ def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
         assert peer["problem"].startswith("no answer for ")
         assert peer["upFor"] is not None
     told.clear()
-    # No peer is refused; the other's address is still known.
+    # No peer is refused, and the other vessel's address is still known.
     wait_until(lambda: are("connecting", "in sight", "refused"), "both give up the link", fleet)
     for peer in told.values():
         assert peer["state"] != "refused"
@@ -172,7 +172,7 @@ def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
 def test_partitions_at_random_heal_within_seconds(
     network: Network, launch: Launch, rng: random.Random, rounds: int, longest: float
 ) -> None:
-    """A partition lasts up to `longest` seconds more than the others need to agree."""
+    """A partition lasts up to `longest` seconds longer than the other vessels need to agree."""
     hosts = network.hosts(*NAMES)
     roads = network.segment("roads", *hosts)
     fleet = [launch(host) for host in hosts]
@@ -187,7 +187,7 @@ def test_partitions_at_random_heal_within_seconds(
             vessel.write(5)
         stay = [vessel for vessel in fleet if vessel.host not in away]
         wait_for_agreement(stay)
-        time.sleep(rng.uniform(0, longest))  # the duration is what is varied here
+        time.sleep(rng.uniform(0, longest))  # the duration is what varies here
         for host in away:
             (roads.heal_silently if silently else roads.heal)(host)
         times.append(wait_for_agreement(fleet))
@@ -241,7 +241,7 @@ def test_peer_killed_in_mid_transfer_loses_nothing_and_doubles_nothing(
         wanted = before + rng.randrange(1, readings)
         wait_until(lambda: victim.count() >= wanted, "some of it is there", fleet)  # noqa: B023
         victim.kill()
-        landed += victim.count() < before + readings  # otherwise it had everything: not during the transfer
+        landed += victim.count() < before + readings  # otherwise it already had everything
         victim.start()
         wait_for_agreement(fleet)
     written = sum(vessel.written for vessel in fleet)

@@ -1,4 +1,4 @@
-"""Generations with which a vessel of the fleet could prevent others from ever writing a document again."""
+"""Generations that could permanently prevent others from writing a document, if one vessel used them."""
 
 import logging
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]
 
 
 def at(database: Database, document_id: str, generation: int, said: Mapping[str, Any]) -> None:
-    """Store a revision of this generation, as someone with a modified copy of Logboat could."""
+    """Store a revision of this generation, as someone with a modified Logboat could."""
     before = database.get(document_id)
     with as_before():
         database.insert(
@@ -57,12 +57,12 @@ def at(database: Database, document_id: str, generation: int, said: Mapping[str,
 
 
 async def pull(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity) -> None:
-    """Pull everything that argo has over TLS."""
+    """Pull everything that argo has, over TLS."""
     assert await push(theirs, argo, fleet, shown, pulls=True) == 0
 
 
 async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *, pulls: bool = False) -> int:
-    """Push everything to argo over TLS, or pull from it, and return the number of refused documents."""
+    """Push everything to argo over TLS, or pull from it; return the number of refused documents."""
     status = await Replicator(
         ReplicatorConfiguration(
             theirs,
@@ -79,7 +79,7 @@ async def push(theirs: Database, argo: Mesh, fleet: Fleet, shown: TLSIdentity, *
 
 
 def write(mesh: Mesh, by: TLSIdentity, **more: Any) -> dict[str, str]:
-    """Let a vessel write its documents once more, as its recorder would, and return their revisions."""
+    """Let a vessel write its documents once more, as its recorder would, and return the new revisions."""
     found = {}
     for document_id in ALL:
         current = mesh.database.get(document_id)
@@ -132,7 +132,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
 def test_what_a_vessel_of_the_fleet_may_carry_ahead_its_own_vessel_overtakes_everywhere(
     tmp_path: Path,
 ) -> None:
-    """The rule allows unsigned documents up to a generation that argo vouches for, and its signed bodies."""
+    """The rule permits argo's signed bodies, and unsigned ones up to a generation that argo vouches for."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -186,7 +186,7 @@ def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> Non
 
 
 def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Path) -> None:
-    """The vessel offers them although it did so long ago, because its link starts again."""
+    """The vessel offers them although it already did so long ago, because its link starts again."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -202,7 +202,7 @@ def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Pa
                 at(store, document_id, LAST, content(document_id, own, state="frozen"))
             marked = store.get_local("generations-looked-at")
             assert marked is not None
-            store.delete_local(marked.key, parent=marked.rev)  # an earlier version leaves it like this
+            store.delete_local(marked.key, parent=marked.rev)  # an earlier version leaves the store like this
         async with (
             vessel(tmp_path, fleet, "argo", identity=own),
             vessel(tmp_path, fleet, "brigid") as brigid,

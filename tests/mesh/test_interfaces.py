@@ -1,4 +1,4 @@
-"""Tests of usable interfaces, of announced and dialled addresses, and of the kernel's reports."""
+"""Interfaces that can be used, addresses that are announced and dialled, and reports by the kernel."""
 
 import asyncio
 import ipaddress
@@ -167,7 +167,7 @@ def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest
     def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(interface_watch, "_open_netlink", refuse)  # As in a sandbox without netlink.
+    monkeypatch.setattr(interface_watch, "_open_netlink", refuse)  # as in a sandbox without netlink
 
     async def watch() -> list[frozenset[Event]]:
         told: asyncio.Queue[frozenset[Event]] = asyncio.Queue()

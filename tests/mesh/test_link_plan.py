@@ -1,4 +1,4 @@
-"""Vessels choose enough links for documents to reach all, and no more than they may have."""
+"""Vessels select enough links for documents to reach all vessels, and no more than the limit."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sync.mesh.link_plan import MeshNode, Role, keeps_dialled, may_dial, surplus, wanted
 
 Sight = dict[str, set[str]]
-"""Vessels that see each other, in both directions."""
+"""Vessels that each vessel sees; sight is mutual."""
 
 
 def names(count: int) -> list[str]:
@@ -21,7 +21,7 @@ def everybody(vessels: list[str]) -> Sight:
 
 @st.composite
 def sights(draw: st.DrawFn) -> Sight:
-    """Draw sightings in which every vessel can be reached through others."""
+    """Draw sightings in which every vessel is reachable through others."""
     vessels = draw(st.permutations(names(draw(st.integers(2, 24)))))
     sight: Sight = {vessel: set() for vessel in vessels}
     for number, vessel in enumerate(vessels[1:], start=1):
@@ -45,7 +45,7 @@ def seen_by(vessel: str, sight: Sight, links: Sight) -> dict[str, frozenset[str]
 
 
 def meet(sight: Sight, most: int) -> Sight:
-    """Let all vessels look, dial, and look again, until nothing changes."""
+    """Let all vessels look, dial, and look again, until nothing changes any more."""
     links: Sight = {vessel: set() for vessel in sight}
     for _ in range(40):
         before = {vessel: set(others) for vessel, others in links.items()}

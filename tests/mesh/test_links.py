@@ -1,4 +1,4 @@
-"""Each pair of vessels gets one link, whichever side dials, according to the configured roles."""
+"""Each pair of vessels gets one link, according to the configured roles, whichever side dials."""
 
 import asyncio
 import errno
@@ -23,14 +23,14 @@ PORTS = (4101, 4102)
 
 
 def links_of(mesh: Mesh, other: str) -> int:
-    """Return the number of links with a vessel, whichever side dialled."""
+    """Return the number of links with another vessel, whichever side dialled."""
     dialled = sum(link.is_up and link.vessel == other for link in mesh.outward.values())
     return dialled + sum(link.is_up and link.vessel == other for link in mesh.inward)
 
 
 @asynccontextmanager
 async def dialled_unseen(folder: Path) -> AsyncIterator[tuple[Mesh, Mesh]]:
-    """Yield argo, which no one sees, dialling brigid at a configured address."""
+    """Yield argo, which nobody sees, while it dials brigid at a configured address."""
     fleet, alone = Fleet.new(), MeshNode("argo", role=Role.ACTIVE_ONLY)
     async with (
         vessel(folder, fleet, "brigid") as brigid,
@@ -53,7 +53,7 @@ def test_two_that_are_seen_and_configured_both_ways_settle_on_one_link(tmp_path:
             )
             wanted = {
                 mesh: mesh.turns + 3 for mesh in (argo, brigid)
-            }  # in their own time: a link may still come
+            }  # both at their own pace: a link may still come
             await until(
                 lambda: all(mesh.turns >= turns for mesh, turns in wanted.items()), "they looked again"
             )
@@ -177,7 +177,7 @@ def test_link_that_is_given_up_while_it_is_being_made_leaves_nothing_behind(tmp_
         ):
             link = argo._make(vessel_endpoint.endpoint_of_url(f"wss://127.0.0.1:{brigid.port}"), "brigid")
             link.start()
-            await asyncio.sleep(0)  # it is connecting
+            await asyncio.sleep(0)  # the vessel is connecting
             await link.stop()
             assert {status.activity for status in link.statuses.values()} == {Activity.STOPPED}
             await until(lambda: not brigid.linked, "the other sees it go")

@@ -1,4 +1,4 @@
-"""The test network itself cuts what it should, and leaves nothing behind."""
+"""The test network cuts exactly what it should, and leaves nothing behind."""
 
 import signal
 import subprocess
@@ -99,9 +99,9 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(network: Network) 
     killed = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     left, child = killed.stdout.split()
-    assert not Path(f"/proc/{child}/fd/0").exists()  # Processes die with the run, at once.
+    assert not Path(f"/proc/{child}/fd/0").exists()  # Processes end together with the run, at once.
     assert left in namespaces()
     own = network.host("own")
     with Network():
         assert left not in namespaces()
-        assert own.namespace in namespaces()  # Namespaces of a run in progress stay.
+        assert own.namespace in namespaces()  # The namespaces of a run in progress stay.

@@ -1,4 +1,4 @@
-"""The route by which documents came is known, whichever vessel carried them."""
+"""The route by which documents came is known, whichever vessels carried them."""
 
 from hypothesis import given
 from hypothesis import strategies as st

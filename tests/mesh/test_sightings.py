@@ -1,4 +1,4 @@
-"""Advertisements of vessels survive the wire, and invalid records are rejected."""
+"""Advertisements of vessels survive the wire unchanged, and invalid records are rejected."""
 
 import string
 import uuid

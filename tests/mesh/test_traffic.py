@@ -1,4 +1,4 @@
-"""Over simulated links, each document comes to each vessel once, with few or many links."""
+"""On simulated links, each document comes to each vessel once, whether links are few or many."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path)
             if not again:
                 vessels.write_all(8, over=1.0)
             vessels.converge(10)
-            vessels.simulation.run(10.0)  # for the vessels' checkpoints
+            vessels.simulation.run(10.0)  # time for the vessels' checkpoints
             for vessel in vessels.vessels.values():
                 for endpoint in list(vessel.endpoints):
                     endpoint.close()
@@ -56,6 +56,6 @@ def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path)
 
 
 def assert_lean(found: Measured) -> None:
-    """Assert that everything has come, and little of it twice."""
+    """Assert that everything has arrived, and little of it twice."""
     assert found.copies <= 1.1
     assert found.told_per_link <= 2.0, "at worst each tells the other"

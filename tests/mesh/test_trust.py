@@ -1,4 +1,4 @@
-"""Vessels that are admitted and refused: each refusal has its reason on both ends."""
+"""Vessels that are admitted, and vessels that are refused: both ends know the reason for each refusal."""
 
 import asyncio
 import logging
@@ -204,7 +204,7 @@ def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_stream
 def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """The rule includes any number of connections from programs that select no stream."""
+    """The rule includes any number of connections by programs that select no stream."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

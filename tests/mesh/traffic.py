@@ -14,19 +14,19 @@ VESSELS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Traffic of a fleet that has written documents."""
+    """Traffic of a fleet whose vessels have written documents."""
 
     links: int
     written: int
-    """Number of documents, or revisions of them."""
+    """Number of documents written, including further revisions of them."""
     bytes: int
-    """Bytes on the wire, in BLIP's frames."""
+    """Bytes on the wire in BLIP's frames."""
     bytes_telling: int
-    """Share of these bytes for lists of changes."""
+    """Number of these bytes that belong to lists of changes."""
     copies: float
-    """Bodies received for each vessel that needed one; not all revisions of a value go everywhere."""
+    """Bodies received for each vessel that needed one; not every revision of a value goes everywhere."""
     told_per_link: float
-    """Entries in lists of changes, by document and link."""
+    """Entries in lists of changes, per document and link."""
     seconds: float
     """Seconds from the last write until all vessels had everything."""
 
@@ -34,14 +34,14 @@ class Measured:
 def measure(
     folder: Path, sight: Sight, *, max_peers: int, each: int = EACH, radio: Radio | None = None
 ) -> Measured:
-    """Let vessels meet and write `each` documents, and assert that all stores end up the same."""
+    """Let vessels meet and write `each` documents, and assert that all stores are the same in the end."""
     with fleet(folder, len(sight)) as vessels:
         vessels.meet(sight, max_peers=max_peers, radio=radio or Radio())
         vessels.simulation.run(1.0)
         before = vessels.traffic.bytes
         vessels.write_all(each, over=each / 10)
         seconds = vessels.converge(60)
-        vessels.simulation.run(6.0)  # for the vessels' checkpoints
+        vessels.simulation.run(6.0)  # time for the vessels' checkpoints
         vessels.assert_same()
         traffic, written = vessels.traffic, each * len(sight)
         return Measured(
@@ -56,7 +56,7 @@ def measure(
 
 
 def main(count: int = VESSELS, *, each: int = EACH) -> None:
-    """Print the table for a fleet of this many vessels."""
+    """Print the table for a fleet with this many vessels."""
     names = [f"v{number:02d}" for number in range(count)]
     print(f"a fleet of {count} vessels, {each} documents by each, simulated links of 10 ms and 1 MB/s")
     print(

@@ -1,4 +1,4 @@
-"""Runs `tests.mesh.discovering` on hosts of a test network, and waits for its reports."""
+"""Runs `tests.mesh.discovering` on hosts in a test network, and waits for its reports."""
 
 import json
 import queue
@@ -12,17 +12,17 @@ from typing import Any, Final
 from tests.namespaces import Host
 
 PATIENCE: Final = 15.0
-"""Seconds to wait for any event, on a machine with other work; it usually takes a second or two."""
+"""Seconds to wait for any event on a busy machine; it usually takes a second or two."""
 
 ANNOUNCING: Final = 0.7
-"""Seconds for which zeroconf announces a new name: three times, 225 ms apart.
+"""Seconds for which zeroconf announces a new name: three times, at intervals of 225 ms.
 
-There is no event for the end.
+No event shows the end of this time.
 """
 
 
 class Vessel:
-    """A discovering process; `await_` takes its reports in order."""
+    """Process that runs discovery; `await_` takes its reports in order."""
 
     def __init__(self, host: Host, vessel: str, log: str = "logone", *arguments: str) -> None:
         self.name = f"{vessel}-{log}"
@@ -42,7 +42,7 @@ class Vessel:
     def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
         """Wait until the vessel sees this instance at exactly these addresses.
 
-        On a busy machine a packet's copy over IPv6 may be processed after the one over IPv4.
+        On a busy machine, the copy of a packet over IPv6 may be processed after the one over IPv4.
         """
         found = self.await_("found", instance=instance)
         while found["addresses"] != list(addresses):
@@ -50,7 +50,7 @@ class Vessel:
         return found
 
     def await_(self, event: str, *, within: float = PATIENCE, **fields: object) -> dict[str, Any]:
-        """Return the first report of this kind with these fields that was not taken before."""
+        """Return the first report of this kind with these fields that has not been taken before."""
         deadline = time.monotonic() + within
         for told in self._untaken:
             if _fits(told, event, fields):
@@ -75,7 +75,7 @@ class Vessel:
         return any(told["event"] == event for told in self._heard)
 
     def ask(self, line: str) -> None:
-        """Send a line to its input."""
+        """Send a line to the process's input."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
@@ -94,12 +94,12 @@ class Vessel:
         return state
 
     def await_announced(self) -> None:
-        """Wait until the vessel has announced its name, after which it sends only answers."""
+        """Wait until the vessel has announced its name; after that it sends only answers."""
         self.await_state(lambda state: state["instance"] == self.name)
         time.sleep(ANNOUNCING)
 
     def leave(self) -> None:
-        """Let the vessel say goodbye and end."""
+        """Let the vessel say goodbye on the network, and end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self._reader.join()

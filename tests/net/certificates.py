@@ -1,4 +1,4 @@
-"""Certificates for tests: CAs and their certificates, valid or not, and connections that present them."""
+"""Certificates for tests: CAs, the certificates they issue, valid or not, and connections using them."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ PURPOSES = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
 @dataclass(frozen=True)
 class CA:
-    """A certificate authority of a fleet."""
+    """Certificate authority of a fleet."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -72,7 +72,7 @@ def _builder(
 
 
 def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
-    """Return an identity whose extensions `cryptography` refuses to read, although OpenSSL accepts them."""
+    """Return an identity with extensions that `cryptography` refuses to read, but OpenSSL accepts."""
     x400 = bytes.fromhex("3004a3023000")  # a subject alternative name of the form x400Address
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(name, key, BEGIN, END, ca).add_extension(
@@ -82,7 +82,7 @@ def with_unreadable_extensions(name: str, ca: CA) -> TLSIdentity:
 
 
 def of_unknown_version(certificate: x509.Certificate) -> bytes:
-    """Return the certificate in DER format with version 10, which makes its signature wrong."""
+    """Return the certificate in DER format with version 10, which also makes its signature wrong."""
     third, tenth = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
     return certificate.public_bytes(Encoding.DER).replace(third, tenth, 1)
 
@@ -98,7 +98,7 @@ class Meeting:
     echoed: bytes | Exception
     """Data that the client received back, or its exception."""
     seen: x509.Certificate | Exception | None
-    """Client certificate that the server saw, or the exception that ended its handshake."""
+    """Client certificate that the server saw, or the exception that ended the server's handshake."""
     received: bytes
     """Data that the server's application received from the client."""
 
@@ -114,7 +114,7 @@ async def meet(
     *,
     host: str = "localhost",
 ) -> Meeting:
-    """Connect over loopback as a transport does: handshake, check, then bytes, which are echoed."""
+    """Connect over loopback as a transport does: handshake, check, then bytes, which the server echoes."""
     seen: asyncio.Future[x509.Certificate | Exception | None] = asyncio.get_running_loop().create_future()
     received = bytearray()
     done = asyncio.Event()
@@ -163,16 +163,16 @@ async def _call(
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(OSError):  # The connection may already be over.
+    with contextlib.suppress(OSError):  # The connection may already have ended.
         await writer.wait_closed()
 
 
 def shake_hands(
     server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[ssl.SSLObject, ssl.SSLObject, dict[str, ssl.SSLError]]:
-    """Perform a handshake in memory, and return client, server, and each side's error.
+    """Perform a handshake in memory, and return client, server, and the error of each side.
 
-    Every alert arrives, which is not so in asyncio before https://github.com/python/cpython/issues/98078 was
+    Every alert arrives. In asyncio that is so only since https://github.com/python/cpython/issues/98078 was
     fixed.
     """
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -182,7 +182,7 @@ def shake_hands(
     for side, name in ((here, "client"), (there, "server")) * 4:
         try:
             side.do_handshake()
-            side.read(1)  # In TLS 1.3 a refused client completes its handshake; the alert comes afterwards.
+            side.read(1)  # In TLS 1.3 a refused client completes its handshake; the alert comes later.
         except ssl.SSLWantReadError:
             continue
         except ssl.SSLError as error:

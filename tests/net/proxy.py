@@ -20,7 +20,7 @@ class Way(Enum):
 
 
 class Place(Enum):
-    """Position in a stream of WebSocket frames, each with one of BLIP's, that end in a checksum."""
+    """Position in a stream of WebSocket frames, each with a BLIP frame that ends in a checksum."""
 
     IN_HANDSHAKE = "in the handshake"
     AFTER_HANDSHAKE = "after the handshake"
@@ -37,9 +37,9 @@ class How(Enum):
     RESET = "reset"
     CLOSE = "close"
     HALF_OPEN = "half open"
-    """The client is cut off, and the server does not notice it.
+    """The client is cut off, and the server does not notice.
 
-    Other data of the client reaches the server later, while there is a new connection.
+    Other data from the client reaches the server later, while there is a new connection.
     """
     STALL = "stall"
     """No data is passed on until `Proxy.resume`."""
@@ -47,7 +47,7 @@ class How(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault of one connection."""
+    """The fault of one connection."""
 
     how: How
     way: Way
@@ -57,11 +57,11 @@ class Fault:
 
 @dataclass
 class Stream:
-    """Division of the bytes of one direction into a handshake and frames."""
+    """Division of the bytes in one direction into a handshake and frames."""
 
     buffer: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int, int]] = field(default_factory=list)
-    """Start, end of the header, and end of each frame, as far as they are known."""
+    """Start, end of the header, and end of each frame that is known so far."""
     handshake_end: int | None = None
 
     def feed(self, data: bytes) -> None:
@@ -81,7 +81,7 @@ class Stream:
         return self.frames[-1][2] if self.frames else self.handshake_end
 
     def offset(self, place: Place, number: int) -> int | None:
-        """Return the offset of a position, or None while it is unknown."""
+        """Return the offset of a position, or None while it is not known."""
         if place is Place.IN_HANDSHAKE:
             return 20
         if self.handshake_end is None:
@@ -116,18 +116,18 @@ class Stream:
 
 @dataclass
 class _Passing:
-    """Connection through the proxy."""
+    """Connection that passes through the proxy."""
 
     fault: Fault | None
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     held: bytearray = field(default_factory=bytearray)
-    """Bytes for the server that are to be delivered late."""
+    """Bytes for the server that must be delivered late."""
     is_cut: bool = False
 
 
 class Proxy:
-    """Relay from a port of 127.0.0.1 to another; a context manager."""
+    """Relay from one port of 127.0.0.1 to another; a context manager."""
 
     def __init__(
         self,
@@ -137,10 +137,10 @@ class Proxy:
         slow: random.Random | None = None,
         most: int = _CHUNK,
     ) -> None:
-        """Set up the faults of the connections, in turn; later connections have none.
+        """Set up the faults of the first connections, in order; later connections have none.
 
-        `slow` is the random generator for delays of up to some milliseconds. `most` is the number of bytes
-        that are passed on at a time.
+        `slow` is the random generator for delays of up to some milliseconds. `most` is the largest number of
+        bytes that are passed on at a time.
         """
         self._target, self._slow, self._most = port, slow, most
         self._faults = list(faults)
@@ -167,11 +167,11 @@ class Proxy:
         await asyncio.sleep(0)  # allow transports to close their sockets
 
     def resume(self) -> None:
-        """Pass on the stalled data."""
+        """Pass the stalled data on."""
         self._resumed.set()
 
     def drop_half_open(self) -> None:
-        """Let the server notice the ends of all connections."""
+        """Let the server notice that all half-open connections have ended."""
         for passing in self._half_open:
             passing.server.transport.abort()
 
@@ -234,7 +234,7 @@ class Proxy:
             writer.write(data[start : start + self._most])
             await writer.drain()
             if self._most < _CHUNK:
-                await asyncio.sleep(0)  # so that the other end reads exactly these
+                await asyncio.sleep(0)  # so that the other side reads exactly these bytes
 
     def _cut(self, passing: _Passing, fault: Fault, rest: bytes) -> None:
         passing.is_cut = True
@@ -251,7 +251,7 @@ class Proxy:
                 writer.close()
 
     def _deliver_late(self) -> None:
-        """Deliver the data of old connections, which stay open, now that there is a new one."""
+        """Deliver the data of old connections, which stay open, now that there is a new connection."""
         for passing in self._half_open:
             self.late_bytes += len(passing.held)
             if passing.held and not passing.server.is_closing():

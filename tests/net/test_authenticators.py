@@ -1,4 +1,4 @@
-"""Credentials that clients present, and clients that a listener admits."""
+"""Credentials that clients present, and the clients that a listener admits."""
 
 import asyncio
 import base64
@@ -212,7 +212,7 @@ def test_slow_password_callback_does_not_hold_up_the_event_loop() -> None:
         authenticators = listener(password=ListenerPasswordAuthenticator(slow))
         task = asyncio.create_task(authenticators.authenticate(basic("bridge", "x"), None))
         await asyncio.sleep(0)
-        release.set()  # This would never be reached if the callback ran here.
+        release.set()  # This line would never be reached if the callback ran in this thread.
         return await task
 
     assert asyncio.run(main()) == User("bridge")

@@ -1,4 +1,4 @@
-"""Allocation of a listener's places: who gets one, and who is dropped for whom."""
+"""Allocation of a listener's places: who gets one, and whose connection is dropped for it."""
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_where_all_places_are_taken_whoever_has_most_gives_way() -> None:
     places.arrive("f", "quay")
     assert places.enter("f", "bridge") == "A"
     places.arrive("g", "quay")
-    with pytest.raises(NoFreeSlotError):  # it would have as many as the others
+    with pytest.raises(NoFreeSlotError):  # the new client would have as many as the others
         places.enter("g", "bridge")
 
 

@@ -1,4 +1,4 @@
-"""The card's firewall, loaded unchanged into a host of its own, limits the connections of an address."""
+"""The card's firewall, loaded unchanged on a host of its own, limits the connections from one address."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def hosts() -> Iterator[tuple[Host, Host, Host]]:
-    """Yield argo with its firewall and a listener, and two neighbours."""
+    """Yield argo with its firewall and a listener, and two neighbouring hosts."""
     with Network.for_test() as network:
         argo, greedy, modest = network.hosts("argo", "greedy", "modest")
         network.segment("quay", argo, greedy, modest)
@@ -63,7 +63,7 @@ def test_an_address_has_so_many_connections_and_others_are_not_hindered(
     assert call(greedy, "10.77.1.1", MOST + 8) == MOST
     assert call(modest, "10.77.1.1", 2) == 2
     address = argo.link_local("eth0")
-    assert call(greedy, f"{address}%eth0", 2) == 2  # it has another address with IPv6
+    assert call(greedy, f"{address}%eth0", 2) == 2  # with IPv6 the host has another address
 
 
 def test_whoever_has_gone_is_not_counted(hosts: tuple[Host, Host, Host]) -> None:

@@ -1,4 +1,4 @@
-"""The time after which the other side is considered lost, by a simulated clock."""
+"""The time after which the other side is considered lost, on a simulated clock."""
 
 import asyncio
 from collections.abc import Callable

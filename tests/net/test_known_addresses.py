@@ -1,4 +1,4 @@
-"""Users' addresses are remembered for a limited time."""
+"""The addresses of users are remembered for a limited time."""
 
 import json
 

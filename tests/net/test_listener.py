@@ -1,4 +1,4 @@
-"""Answers of a listener to clients, and clients that it admits."""
+"""A listener's answers to clients, and the clients that it admits."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ Open = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def ask(listener: URLEndpointListener, path: str, *, password: str | None = None) -> tuple[int, str]:
-    """Send a plain HTTP request, and return the status and the body."""
+    """Send a plain HTTP request, and return status and body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     credentials = "" if password is None else base64.b64encode(f"shore:{password}".encode()).decode()
     authorization = f"Authorization: Basic {credentials}\r\n" if credentials else ""
@@ -125,7 +125,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """Open TLS half: the listener has answered, and waits for the client in vain."""
+    """Begin a TLS handshake: the listener has answered, and waits for the client in vain."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -143,13 +143,13 @@ async def began_to_say_hello(port: int) -> Open:
 
 
 async def shook_hands(port: int) -> Open:
-    """Open TLS, and send no request."""
+    """Complete a TLS handshake, and send no request."""
     context = client_context(pinned=IDENTITY.fingerprint).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
 
 async def was_refused(port: int) -> Open:
-    """Send a bad request, after which the listener waits for TLS to be closed."""
+    """Send a bad request, after which the listener waits for the client to close TLS."""
     reader, writer = await shook_hands(port)
     writer.write(b"GET /other HTTP/1.1\r\nHost: boat\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
@@ -158,7 +158,7 @@ async def was_refused(port: int) -> Open:
 
 
 async def opened(port: int) -> Open:
-    """Open a WebSocket whose client answers nothing."""
+    """Open a WebSocket on which the client answers nothing."""
     reader, writer = await shook_hands(port)
     writer.write(REQUEST.replace(b"/db/", b"/log/"))
     await reader.readuntil(b"\r\n\r\n")
@@ -176,7 +176,7 @@ def test_listener_stops_promptly_however_far_a_silent_client_has_come(
             async with listening({"log": store}) as listener:
                 assert listener.port is not None
                 _, writer = await client(listener.port)
-                async with asyncio.timeout(5):  # A handshake has ten seconds, and so has a goodbye.
+                async with asyncio.timeout(5):  # A handshake has ten seconds, and so has a closing handshake.
                     await listener.stop(grace=0.1)
                 writer.transport.abort()
 
@@ -214,7 +214,7 @@ def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
 
 
 async def shown(port: int, identity: TLSIdentity, address: str = "127.0.0.1") -> Open:
-    """TLS is open, with a client certificate, and no request comes."""
+    """Complete a TLS handshake with a client certificate, and send no request."""
     context = client_context(pinned=IDENTITY.fingerprint, identity=identity).context
     return await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(address, 0))
 
@@ -410,7 +410,7 @@ def test_a_connection_that_asks_for_nothing_is_ended(tmp_path: Path) -> None:
                 followed = Followed(ours, url(listener), continuous=True)
                 followed.replicator.start()
                 await settled(lambda: store.get("a") is not None)
-                await asyncio.sleep(0.3)  # the time that the other one had
+                await asyncio.sleep(0.3)  # as long as the other one took
                 assert listener.status.connection_count == 1
                 await followed.replicator.stop()
 

@@ -1,4 +1,4 @@
-"""All connections share one budget of memory: the one that uses most is closed, and no other."""
+"""All connections share one memory budget: the connection that uses most is closed, and no other."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A peer on a transport: woken by the store, held back by a full buffer, ended alone by a fault of ours."""
+"""A peer on a transport: woken by the store, paused by a full buffer, ended alone by an error of ours."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from tests.peer.rig import databases
 
 
 class Memory:
-    """A transport in memory, connected to another one."""
+    """Transport in memory that is connected to another one."""
 
     remote = "memory"
     silence = 0.0
@@ -82,7 +82,7 @@ class Memory:
 
 
 class Pair:
-    """An active and a passive peer, linked."""
+    """An active and a passive peer, connected to each other."""
 
     def __init__(self, ours: Database, theirs: Database, *, continuous: bool = True) -> None:
         clock = asyncio.get_running_loop().time
@@ -114,7 +114,7 @@ class Pair:
 
 
 async def until(database: Database, condition: Callable[[], bool]) -> None:
-    """Wait until a change of the store makes the condition true."""
+    """Wait until a change in the store makes the condition true."""
     changed = asyncio.Event()
     end = watch(database, changed, changed.set)
     try:
@@ -298,7 +298,7 @@ def test_deadline_timer_is_cancelled_at_the_end(tmp_path: Path) -> None:
             pair.start()
             ours.put("d", {})
             await until(theirs, lambda: theirs.get("d") is not None)
-            for _ in range(1000):  # turns of the event loop, until the reply has come
+            for _ in range(1000):  # turns of the event loop, until the reply has arrived
                 if pair.link._timer is not None:
                     break
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A replicator and a listener with a bad network between them end with the same documents."""
+"""A replicator and a listener connected by a bad network end up with the same documents."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ def contents(database: Database) -> dict[str, tuple[str, bool]]:
 
 @dataclass
 class Pair:
-    """Two stores, and the proxy through which one replicates with the other continuously."""
+    """Two stores, and the proxy through which one replicates continuously with the other."""
 
     ours: Database
     theirs: Database

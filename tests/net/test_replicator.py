@@ -87,7 +87,7 @@ async def once(database: Database, endpoint: Any, **options: Any) -> Status:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Wait for an action of the other side of a socket that nothing notifies of."""
+    """Wait for an action on the other side of a socket, of which there is no notification."""
     for _ in range(5000):
         if condition():
             return
@@ -167,7 +167,7 @@ def test_wrong_password_stops_at_once(tmp_path: Path) -> None:
 def test_refused_connection_is_tried_as_often_as_was_said(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path, "ours") as (ours,), socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))  # and does not listen
+            bound.bind(("127.0.0.1", 0))  # the socket is bound, but does not listen
             endpoint = URLEndpoint(f"wss://127.0.0.1:{bound.getsockname()[1]}/log")
             followed = Followed(ours, endpoint, continuous=True, max_attempts=2, max_attempt_wait_time=0.01)
             status = await followed.replicator.run()
@@ -208,7 +208,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
                 await followed.replicator.stop()
                 again = await once(ours, url(listener), continuous=False)
                 assert (again.progress.pushed, again.progress.pulled, again.progress.failed) == (0, 0, 0)
-                assert again.progress.total <= 1  # the last one that we sent, so that our checkpoint moves on
+                assert again.progress.total <= 1  # the last one that we sent, so that our checkpoint advances
                 anew = Followed(ours, url(listener))
                 await anew.replicator.run(reset_checkpoint=True)
                 assert anew.replicator.status.progress.total > 0
@@ -488,7 +488,7 @@ def test_store_that_fails_while_connecting_is_tried_again(
 def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # it has the request, and is silent
+    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # the peer has the request, and is silent
 
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):

@@ -1,4 +1,4 @@
-"""Problems that pass by themselves, and the time to wait for that."""
+"""Problems that pass without help, and how long to wait for that."""
 
 import errno
 import random
@@ -28,14 +28,14 @@ def problem(domain: Domain, code: int = 0) -> Problem:
 
 
 class Highest(random.Random):
-    """Random generator that always yields the end at which waits are shortest."""
+    """Random generator that always yields the end of the range at which waits are shortest."""
 
     def random(self) -> float:
         return 1 - 2**-53
 
 
 class Lowest(random.Random):
-    """Random generator that always yields the end at which waits are longest."""
+    """Random generator that always yields the end of the range at which waits are longest."""
 
     def random(self) -> float:
         return 0.0

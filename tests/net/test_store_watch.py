@@ -1,4 +1,4 @@
-"""A process has one watcher of a store for all its replicators."""
+"""A process has one watcher for each store, shared by all its replicators."""
 
 import asyncio
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_last_who_leaves_ends_the_watcher(store: Database) -> None:
         assert one.times == 0
         end_two()
         assert store not in store_watch._watches
-        end_two()  # more than once does no harm
+        end_two()  # calling it more than once does no harm
         again = Woken()
         end_again = watch(store, again, again)
         end_two()

@@ -85,7 +85,7 @@ def test_self_signed_means_signed_by_the_very_key_it_is_for() -> None:
     certificates.check_self_signed(self_signed().certificate)
     certificates.check_self_signed(CA.new().certificate)
     ca = CA.new("fleet")
-    for impostor in (ca.issue("argo"), ca.issue("fleet")):  # The latter has its issuer's name.
+    for impostor in (ca.issue("argo"), ca.issue("fleet")):  # The latter has the name of its issuer.
         with pytest.raises(ProblemError, match="is not self-signed"):
             certificates.check_self_signed(impostor.certificate)
 

@@ -23,7 +23,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 @dataclass(frozen=True)
 class Told:
-    """Reports of both sides on a connection that failed."""
+    """The two sides' reports about a connection that failed."""
 
     client: Problem
     listener: str
@@ -102,7 +102,7 @@ def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
 
 def test_end_without_an_alert_is_explained_and_tried_again() -> None:
     async def main() -> None:
-        shown = listener(required=True)  # Only our listener sends its alerts.
+        shown = listener(required=True)  # Only our own listener sends its alerts.
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=shown)
         async with server:
             port = server.sockets[0].getsockname()[1]

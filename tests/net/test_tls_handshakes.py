@@ -1,4 +1,4 @@
-"""Real handshakes over loopback: clients that are admitted or refused, and the messages on both sides."""
+"""Real handshakes over loopback: clients that are admitted or refused, and each side's messages."""
 
 import asyncio
 import ssl
@@ -28,7 +28,7 @@ def connect(server: ssl.SSLContext, client: ClientTLS, host: str = "localhost") 
 
 
 def refusal(meeting: Meeting) -> str:
-    """Return the reason why the client's `check` refused, before anything was sent."""
+    """Return the reason for which the client's `check` refused, before anything was sent."""
     assert isinstance(meeting.echoed, ProblemError), meeting
     assert meeting.echoed.problem.domain is Domain.TLS
     assert meeting.received == b""
@@ -36,7 +36,7 @@ def refusal(meeting: Meeting) -> str:
 
 
 def failure(error: object) -> str:
-    """Return the reason why a handshake failed, in our words."""
+    """Return our description of why a handshake failed."""
     assert isinstance(error, ssl.SSLError), error
     return certificates.explain(error)
 

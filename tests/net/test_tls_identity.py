@@ -1,4 +1,4 @@
-"""Identities are made, saved and loaded, and faulty ones are explained."""
+"""Identities are created, saved and loaded, and the faults of bad ones are explained."""
 
 import hashlib
 import logging

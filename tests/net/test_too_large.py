@@ -1,4 +1,4 @@
-"""Documents that are too large for a small machine are refused individually; all others pass."""
+"""Documents that are too large for a small machine are refused one by one; all others pass."""
 
 import json
 from pathlib import Path

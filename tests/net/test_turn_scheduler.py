@@ -71,7 +71,7 @@ def test_the_event_loop_looks_around_after_each_turn() -> None:
         while worker.left:
             looked.append(len(done))
             await asyncio.sleep(0)
-        assert looked == sorted(set(looked))  # no two tasks without a check between them
+        assert looked == sorted(set(looked))  # there is a check between any two tasks
 
     run(main())
 

@@ -163,7 +163,7 @@ def test_a_receiver_that_pauses_stops_the_sender_and_nothing_is_lost(tls: Tls) -
                     sent += 1
                 here.transport.flush()
                 await asyncio.sleep(0)
-            # The system's buffers and ours are full. Ours is bounded, and no peer has received more than was
+            # The system's buffers and ours are full. Ours are bounded, and no peer has received more than was
             # in flight.
             assert here.transport._pipe.get_write_buffer_size() <= HASTE.buffer_bytes + 20 * 620
             taken = len(guest.recorder.got)

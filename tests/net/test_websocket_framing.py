@@ -1,4 +1,4 @@
-"""Our framing and the package's yield the same messages and close codes, for any input in any pieces."""
+"""Our framing and the package's give the same messages and close codes, for any input in any pieces."""
 
 import importlib
 import itertools
@@ -48,7 +48,7 @@ bad_frames = st.sampled_from(
         [Frame(Opcode.CLOSE, b"\x03")],
     ]
 )
-# Frames that the package would not write: reserved bits, unknown opcodes, long or split control frames.
+# Frames that the package itself would not write: reserved bits, unknown opcodes, bad control frames.
 odd_bytes = st.one_of(
     st.binary(min_size=1, max_size=40),
     st.builds(
@@ -59,7 +59,7 @@ odd_bytes = st.one_of(
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[Side, bytes, list[int]]:
-    """Draw a receiving side, the data for it, and the positions where the data is split."""
+    """Draw a receiving side, data for it, and the positions at which the data is split."""
     side = draw(sides)
     masks = side is Side.SERVER
     frames = [f for group in draw(st.lists(good_frames, max_size=8)) for f in group]
@@ -80,7 +80,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def by_package(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
-    """Return the messages and the end, as the package alone sees them; a text ends it with 1003."""
+    """Return the messages and the end as the package alone sees them; a text message ends it with 1003."""
     protocol = Protocol(side, max_size=LIMIT)
     messages: list[bytes] = []
     current = bytearray()

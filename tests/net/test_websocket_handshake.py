@@ -1,4 +1,4 @@
-"""Opening a WebSocket: the client's errors, and the strangers' requests that the listener refuses."""
+"""Opening a WebSocket: the client's errors, and the requests from strangers that the listener refuses."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from tests.ports import free_port
 
 
 async def refused(url: str, **options: Any) -> Problem:
-    """Return the problem with which a connection fails."""
+    """Return the problem that makes a connection fail."""
     with pytest.raises(ProblemError) as caught:
         await dial(url, **options)
     return caught.value.problem
@@ -223,7 +223,7 @@ def test_nobody_listening_is_told_with_errno_and_address() -> None:
 
 def test_a_name_that_does_not_exist_is_told_as_a_name() -> None:
     async def main() -> None:
-        # Longer than a label may be: no resolver is queried.
+        # The label is too long, so no resolver is queried.
         problem = await refused(f"ws://{'x' * 64}.invalid/db")
         assert problem.domain is Domain.DNS
 
@@ -286,7 +286,7 @@ def test_frames_that_come_in_one_piece_with_the_answer_are_received() -> None:
 def test_an_address_on_which_nobody_listens_does_not_hinder_the_next() -> None:
     async def main() -> None:
         async with host() as there:
-            # Where localhost is ::1 first, that address refuses; the listener is on 127.0.0.1 only.
+            # Where localhost is ::1 first, that address refuses, because the listener is only on 127.0.0.1.
             here = await dial(there.url.replace("127.0.0.1", "localhost"))
             here.transport.close()
             await here.recorder.over()
@@ -430,7 +430,7 @@ def test_a_request_that_is_no_upgrade_is_answered_and_nobody_is_asked(
             raw = await Raw.dial(there.server.port)
             raw.writer.write(request_bytes)
             answer = await raw.rest()
-            assert answer[9:12] == status or answer == b""  # A reset may overtake an answer.
+            assert answer[9:12] == status or answer == b""  # A reset may arrive before an answer.
             assert there.requests == []
             await raw.close()
 

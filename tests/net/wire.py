@@ -1,4 +1,4 @@
-"""Helpers for tests of transports: a recording receiver, a certificate, a listener that admits all."""
+"""Helpers for tests of transports: a recording receiver, a certificate, a listener that admits everyone."""
 
 import asyncio
 import datetime
@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Recorder:
-    """A receiver that records its calls."""
+    """Receiver that records its calls."""
 
     transport: Transport
     is_echoing: bool = False
@@ -68,7 +68,7 @@ class Recorder:
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a call makes the condition true."""
+        """Wait until one of the calls makes the condition true."""
         while not condition():
             self._changed.clear()
             await self._changed.wait()
@@ -92,7 +92,7 @@ class Side:
 
 @dataclass
 class Host:
-    """A listener with its connected clients."""
+    """Listener with the clients that are connected to it."""
 
     server: Server
     url: str
@@ -156,7 +156,7 @@ async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **
 
 
 class Raw:
-    """A peer that writes and reads bytes by hand."""
+    """Peer that writes and reads hand-made bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -167,7 +167,7 @@ class Raw:
 
     @classmethod
     async def shaken(cls, port: int, behind: bytes = b"") -> "Raw":
-        """Return a client that has completed the handshake, and sent bytes directly after it."""
+        """Return a client that has completed the handshake and sent the bytes `behind` directly after it."""
         raw = await cls.dial(port)
         raw.writer.write(REQUEST + behind)
         head = await raw.reader.readuntil(b"\r\n\r\n")
@@ -175,7 +175,7 @@ class Raw:
         return raw
 
     async def rest(self) -> bytes:
-        """Read everything until the end."""
+        """Read everything up to the end of the connection."""
         try:
             return await self.reader.read()
         except OSError:
@@ -192,7 +192,7 @@ REQUEST = (
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: " + ", ".join(SUBPROTOCOLS).encode() + b"\r\n\r\n"
 )
-"""Valid request to upgrade to a WebSocket."""
+"""A valid request to upgrade to a WebSocket."""
 
 
 @asynccontextmanager

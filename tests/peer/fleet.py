@@ -1,4 +1,4 @@
-"""Several stores that are edited separately and meet in pairs, and the conditions when all have met."""
+"""Several stores that are edited separately and meet in pairs, and the conditions after all have met."""
 
 import random
 import shutil
@@ -21,7 +21,7 @@ LOG = "abcdef"
 
 
 class CountingWire(Wire):
-    """Wire that counts the requests of each profile that either side receives."""
+    """Wire that counts, for each profile, the requests that either side receives."""
 
     def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
         """Connect two stores, with `per_frame` seconds for each frame."""
@@ -34,12 +34,12 @@ class CountingWire(Wire):
 
     @property
     def moved(self) -> int:
-        """Number of revisions that were new to their receiver."""
+        """Number of revisions that were new to the side that received them."""
         return sum(peer.ledger.progress.pulled for peer in self.peers)
 
     @property
     def revisions_sent(self) -> int:
-        """Number of revisions received, new or not."""
+        """Number of revisions received, whether new or not."""
         return self.requests["rev"]
 
     def step(self) -> bool:
@@ -67,7 +67,7 @@ class Fleet:
         self._folder, self._deltas = folder, deltas
         self.stores = [open_database(self._path(number)) for number in range(count)]
         self.acks: dict[str, set[str]] = {}
-        """Every acknowledgement that was ever stored, by alarm."""
+        """Every acknowledgement that was ever stored, by the alarm it belongs to."""
         self._edits = 0
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Fleet:
         quota: Quota | None = None,
         pull_quota: Quota | None = None,
     ) -> CountingWire:
-        """Connect `first` to `second`, to the end unless the connection is cut."""
+        """Connect `first` to `second`, and run to the end unless the connection is cut."""
         theirs = self.stores[second]
         wire = CountingWire(
             self.stores[first],
@@ -117,14 +117,17 @@ class Fleet:
         return wire
 
     def full_round(self) -> int:
-        """Connect every vessel to every other once; return the number of revisions new to their receiver."""
+        """Connect every vessel to every other once.
+
+        Return the number of revisions that were new to the receiver.
+        """
         count = len(self.stores)
         pairs = [(first, second) for first in range(count) for second in range(count) if first != second]
         self.rng.shuffle(pairs)
         return sum(self.meet(first, second).moved for first, second in pairs)
 
     def converge(self, *, most: int = 6) -> int:
-        """Run full rounds until one transfers nothing; return the number of the others."""
+        """Run full rounds until one of them transfers nothing; return the number of rounds before it."""
         for number in range(most + 1):
             if self.full_round() == 0:
                 self.assert_converged()
@@ -149,16 +152,16 @@ class Fleet:
             if len({found.get(name) for found in everything}) > 1
         }
 
-    # A store that is restored
+    # Restoring a store
 
     def copy(self, number: int, name: str = "aside") -> None:
-        """Copy a store's files as they are now."""
+        """Copy the files of a store as they are now."""
         self.stores[number].close()
         _copy(self._path(number), self._folder / name)
         self.stores[number] = open_database(self._path(number))
 
     def restore(self, number: int, name: str = "aside") -> None:
-        """Replace a store's files with the copy."""
+        """Replace the files of a store with the copy."""
         self.stores[number].close()
         for file in self._folder.glob(self._path(number).name + "*"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
@@ -170,7 +173,7 @@ class Fleet:
     # Edits
 
     def write(self, number: int, document_id: str, body: dict[str, Any] | None = None) -> None:
-        """Store a new body over the present one; by default a body of the vessel's own."""
+        """Store a new body for a document; by default it is a body of the vessel's own."""
         self._edits += 1
         store = self.stores[number]
         found = store.get(document_id)
@@ -185,7 +188,7 @@ class Fleet:
             self.stores[number].delete(document_id, parent=found.rev, body=body)
 
     def acknowledge(self, number: int, alarm: str) -> None:
-        """Raise an alarm, or add an acknowledgement to one; do nothing to one that is not visible now."""
+        """Raise an alarm or acknowledge it; do nothing if the alarm is not visible now."""
         store = self.stores[number]
         found = store.get(alarm)
         if found is not None and found.deleted:
@@ -198,9 +201,9 @@ class Fleet:
         self.acks.setdefault(alarm, set()).add(by)
 
     def edit_anything(self, number: int, choice: int, *, deletes_shared: bool = False) -> None:
-        """Make one of the possible edits by a vessel.
+        """Make one of the edits that a vessel can make.
 
-        With `deletes_shared`, these include deletions of documents that others write too.
+        With `deletes_shared`, the edits include deletions of documents that others write too.
         """
         name, which = self.names[number], choice // 6 % 3
         own, shared = f"own-{name}", f"plain-{which}"

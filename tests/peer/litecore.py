@@ -1,15 +1,15 @@
 """A passive peer that behaves like Couchbase Lite's core (LiteCore 3.2 to 4) with revision trees.
 
-Its behaviour is taken from LiteCore's sources and from observation on the wire:
+Its behaviour is taken from LiteCore's sources and from observation of the wire:
 
-- It answers 400 to every message without a collection. getCollections comes first.
-- It accepts a proposal (0) that follows its current revision, and one without a parent if it has no document
-  or a deleted one. It answers 304 to its current revision, and 409 to all others, with its own revision if
-  that is requested (`conflictIncludesRev`); this is empty if it has no document.
+- It answers every message without a collection with 400; getCollections comes first.
+- It accepts a proposal (with 0) that follows its current revision, and one without a parent if it has no
+document or a deleted one. It answers a proposal of its current revision with 304, and all others with 409. If
+`conflictIncludesRev` is set, 409 includes its own revision, which is empty if it has no document.
 - A `rev` or `norev` that it did not request makes it close the connection with 4002.
 - It permanently refuses a history in which a generation is missing, unless that is at the depth of its trees.
   It answers a refused revision with `LiteCore` 28 (history) or 8 (conflict).
-- It does not know getRev, and ignores `deleted_branch`.
+- It does not know getRev, and it ignores `deleted_branch`.
 """
 
 import json
@@ -32,7 +32,7 @@ CONFLICT: Final = 8
 
 
 class RefusedError(Exception):
-    """A revision cannot be inserted; `code` is LiteCore's."""
+    """A revision cannot be inserted; `code` is LiteCore's error code."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -77,7 +77,7 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert a revision with its ancestors, newest first, itself included; return True if it was new."""
+        """Insert a revision with its ancestors, newest first, including itself; return True if it was new."""
         parent, above = None, 0
         for index, revision in enumerate(history):
             generation = key(revision)[0]
@@ -101,7 +101,7 @@ class Tree:
 
 @dataclass
 class LiteCore:
-    """A LiteCore database, and the requests made to it."""
+    """A LiteCore database, and the requests that it received."""
 
     requires_collections: bool = True
     knows_collections: bool = True
@@ -111,9 +111,9 @@ class LiteCore:
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     requests: list[RequestReceived] = field(default_factory=list)
-    """Requests in the order of arrival, over all connections."""
+    """Requests in the order in which they arrived, on all connections."""
     refusals: list[str] = field(default_factory=list)
-    """Explanations of its refusals, in order."""
+    """Explanations of why it refused, in order."""
     closes: list[int] = field(default_factory=list)
     """Codes with which the server closed connections."""
 
@@ -123,12 +123,12 @@ class LiteCore:
         tree.insert(list(history), body or {}, deleted=deleted, allow_conflict=True)
 
     def current(self, document_id: str) -> tuple[str, bool] | None:
-        """Return the current revision of a document, and True if it is a deletion."""
+        """Return the current revision of a document, and True if that is a deletion."""
         tree = self.documents.get(document_id)
         return None if tree is None else (tree.current, tree.deleted)
 
     def answer(self, document_id: str, revision: str) -> tuple[str, ...] | int:
-        """Return the answer to a change: possible ancestors that it has, or 0."""
+        """Return the answer to an announced change: ancestors that it has, or 0."""
         tree = self.documents.get(document_id)
         if tree is None:
             return ()
@@ -146,12 +146,12 @@ class LiteCore:
         return [request for request in self.requests if request.profile == profile]
 
     def proposed(self) -> list[list[Any]]:
-        """Return all proposals in their order."""
+        """Return all proposals in the order in which they arrived."""
         return [item for request in self.asked("proposeChanges") for item in json.loads(request.body)]
 
 
 class Conversation:
-    """A connection to a LiteCore."""
+    """Single connection to a LiteCore."""
 
     def __init__(self, litecore: LiteCore) -> None:
         self.connection = BlipConnection()
@@ -163,13 +163,13 @@ class Conversation:
         self._sent: dict[int, list[tuple[str, str]]] = {}
 
     def receive(self, frame: bytes) -> None:
-        """Receive a frame, and answer the requests that it completes."""
+        """Receive a frame, and answer the requests that the frame completes."""
         for event in self.connection.receive(frame):
             if self.closed is None:
                 self._happened(event)
 
     def frames(self) -> list[bytes]:
-        """Return the frames to be written."""
+        """Return the frames that are to be written."""
         found = []
         while (frame := self.connection.next_frame()) is not None:
             found.append(frame)
@@ -307,7 +307,7 @@ class Conversation:
 
 
 def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None, **options: Any) -> "Run":
-    """Replicate once with a LiteCore, to the end."""
+    """Replicate once with a LiteCore, until the end."""
     given = {"peer": PeerName.address("litecore"), "names_collection": True, **options}
     run = Run(ours, litecore, clock or Clock(), ActiveOptions(**given))
     run.settle()
@@ -315,7 +315,7 @@ def replicate(ours: Database, litecore: LiteCore, *, clock: Clock | None = None,
 
 
 class Run:
-    """An active peer of ours and a LiteCore, on a wire of their own."""
+    """An active peer of ours and a LiteCore, connected to each other."""
 
     def __init__(self, ours: Database, litecore: LiteCore, clock: Clock, options: ActiveOptions) -> None:
         self.clock = clock
@@ -326,11 +326,11 @@ class Run:
 
     @property
     def failed(self) -> dict[str, int]:
-        """Codes of the documents that failed, by id."""
+        """Error codes of the documents that failed, by id."""
         return {ended.id: ended.problem.code for ended in self.told if ended.problem is not None}
 
     def settle(self, seconds: float = 3600.0) -> None:
-        """Run until the replication is over, LiteCore closes the connection, or nothing more happens."""
+        """Run until the replication has ended, LiteCore closes the connection, or nothing more happens."""
         until = self.clock.now + seconds
         while not self.peer.session.is_over and self.conversation.closed is None:
             if self._step():

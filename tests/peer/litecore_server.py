@@ -1,4 +1,4 @@
-"""The LiteCore of `litecore`, behind a real WebSocket, for commands that connect from outside."""
+"""The LiteCore of the module `litecore` behind a real WebSocket, for commands that connect from outside."""
 
 import threading
 from types import TracebackType
@@ -12,7 +12,7 @@ from .litecore import Conversation, LiteCore
 
 
 class LiteCoreServer:
-    """Server of one LiteCore on a free port of 127.0.0.1, while its context is entered."""
+    """Server of one LiteCore on a free port of 127.0.0.1 while its context is entered."""
 
     def __init__(self, litecore: LiteCore | None = None, *, subprotocol: str = "BLIP_3+CBMobile_3") -> None:
         self.litecore = litecore or LiteCore()

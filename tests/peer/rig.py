@@ -1,4 +1,4 @@
-"""Two peers on a wire of their own, in one thread and on one simulated clock."""
+"""Two peers connected to each other, in one thread and on one simulated clock."""
 
 import random
 from collections.abc import Iterator
@@ -56,10 +56,10 @@ class Wire:
         rng: random.Random | None = None,
         cut_after: int | None = None,
     ) -> None:
-        """Connect two stores; `active` and `passive` override the default options.
+        """Connect two stores; `active` and `passive` override the default options of the peers.
 
-        With `rng`, frames are delivered in groups of random size instead of all at once. After `cut_after`
-        frames the connection breaks.
+        With `rng`, frames are delivered in groups of random size, not all at once. The connection breaks
+        after `cut_after` frames.
         """
         self.clock = clock or Clock()
         self._rng, self._left = rng, cut_after
@@ -79,7 +79,10 @@ class Wire:
         self.active.start()
 
     def step(self) -> bool:
-        """Give each peer a turn, and deliver what the other has sent; return True if anything moved."""
+        """Give each peer a turn, and deliver what the other one has sent.
+
+        Return True if anything was carried.
+        """
         moved = False
         for peer, out in ((self.active, self._there), (self.passive, self._here)):
             peer.turn()
@@ -116,7 +119,7 @@ class Wire:
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Run until only time could move anything, and process the events that time brings."""
+        """Run until nothing happens without time passing, and process the events that time brings."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break
@@ -153,7 +156,7 @@ def replicate(ours: Database, theirs: Database, **options: Any) -> Wire:
 
 
 def contents(database: Database) -> dict[str, tuple[str, bool, bytes]]:
-    """Return every document by id: winning revision, deletion flag, body."""
+    """Return every document by its id: winning revision, deletion flag, body."""
     return {
         document.id: (document.rev, document.deleted, _canonical(document.body))
         for document in database.documents(deleted=True)

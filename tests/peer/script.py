@@ -1,4 +1,4 @@
-"""A peer that follows a script: a plain BLIP connection with messages made by hand, connected to our peer."""
+"""A peer that follows a script: a plain BLIP connection to our peer, with messages made by hand."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -36,13 +36,13 @@ M = TypeVar("M")
 
 
 class Script:
-    """A peer of ours, and the other end of its connection."""
+    """Peer of ours, and the scripted other end of its connection."""
 
     def __init__(self, peer: PeerBase, clock: Clock, told: list[DocumentEnded]) -> None:
         self.peer, self.clock, self.told = peer, clock, told
         self.connection = BlipConnection()
         self.requests: list[RequestReceived] = []
-        """Requests from our peer that have not been taken yet."""
+        """Requests from our peer that the test has not taken yet."""
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
@@ -50,7 +50,7 @@ class Script:
         self.bytes_there = 0
 
     def pump(self) -> None:
-        """Carry frames until only time could move anything."""
+        """Carry frames until nothing happens without time passing."""
         moved = True
         while moved:
             moved = False
@@ -69,7 +69,7 @@ class Script:
                 self.peer.receive(frames)
 
     def rest(self, seconds: float = 10.0) -> None:
-        """Carry frames, and let time pass where our peer waits for it, for at most `seconds`."""
+        """Carry frames, and let time pass if our peer waits for it, for at most `seconds`."""
         until = self.clock.now + seconds
         self.pump()
         while (due := self.peer.deadline) is not None and due <= until:
@@ -97,13 +97,13 @@ class Script:
         return self.replies.pop(number)
 
     def refusal(self, message: EncodedMessage | Mapping[str, str], body: bytes = b"") -> tuple[str, int]:
-        """Send a request that is refused, and return domain and code of the error."""
+        """Send a request that must be refused, and return domain and code of the error."""
         reply = self.ask(message, body)
         assert isinstance(reply, ErrorReceived), reply
         return reply.domain, reply.code
 
     def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
-        """Return the next request of this kind from our peer."""
+        """Take and return the next request of this kind from our peer."""
         for at, event in enumerate(self.requests):
             message = messages.decode(event)
             if isinstance(message, kind):
@@ -112,7 +112,7 @@ class Script:
         raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
 
     def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
-        """Return all requests of this kind from our peer."""
+        """Take and return all requests of this kind from our peer."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
     def answer(
@@ -138,7 +138,7 @@ class Script:
 
     @property
     def is_idle(self) -> bool:
-        """True if an active peer waits only for changes."""
+        """True if an active peer waits for nothing but changes."""
         return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:
@@ -149,7 +149,7 @@ class Script:
         elif isinstance(event, ResponsePart):
             self.parts[event.number] = self.parts.get(event.number, b"") + event.data
 
-    # In short
+    # Shortcuts
 
     def propose(self, *proposals: tuple[str, str] | tuple[str, str, str], tells: bool = False) -> Reply:
         items = tuple(Proposal(*proposal) for proposal in proposals)
@@ -179,7 +179,7 @@ class Script:
 def passive(
     database: Database, *, limits: ConnectionLimits | None = None, clock: Clock | None = None, **options: Any
 ) -> Script:
-    """Return a client of our passive peer; all that share a store must share a `clock`."""
+    """Return a client of our passive peer; all clients of one store must share a `clock`."""
     clock, told = clock or Clock(), list[DocumentEnded]()
     session = Session(clock=clock, limits=limits)
     return Script(PassivePeer(session, database, PassiveOptions(**options), Ledger(told.extend)), clock, told)
@@ -208,7 +208,7 @@ def active(
 
 
 def begun(database: Database, **options: Any) -> Script:
-    """Return a script as in `active`, without a checkpoint, and with the subscription accepted."""
+    """Return a script as `active` does, without a checkpoint, and with the subscription accepted."""
     script = active(database, **options)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     if options.get("pull", True):
@@ -232,7 +232,7 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Report to an active peer that these were all changes, as Sync Gateway does."""
+    """Tell an active peer that these were all changes, as Sync Gateway does."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 

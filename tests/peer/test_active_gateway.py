@@ -1,7 +1,7 @@
-"""Answers of a passive peer to a Sync Gateway that replicates with it as active peer, message by message.
+"""A passive peer's answers to a Sync Gateway that replicates with it as active peer, message by message.
 
-The gateway pushes with `changes` that insist, pulls only such, and disconnects when it learns that these were
-all.
+The gateway pushes with `changes` that insist, pulls in the same way, and disconnects when it learns that
+these were all the changes.
 """
 
 from collections.abc import Iterator

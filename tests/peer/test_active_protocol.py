@@ -1,4 +1,4 @@
-"""Requests of an active peer to a gateway, and its reactions to the answers, message by message."""
+"""An active peer's requests to a gateway, and its reactions to the answers, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_checkpoint_names_the_revision_that_it_replaces(store: Database) -> None
     first, event = script.take(SetCheckpoint)
     assert first.revision is None
     script.answer(event, None, b"")
-    assert script.is_over  # the reply contains no revision, so it has no meaning
+    assert script.is_over  # the reply contains no revision, so it is meaningless
     again = active(store, continuous=True)
     again.answer(again.take(GetCheckpoint)[1], GetCheckpointReply("0-5", b"{}").encode())
     tell(again, ("1", "d", "1-a", 2))
@@ -491,7 +491,7 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
     script.rest(60)
-    assert script.taken(Rev) == []  # not without a request
+    assert script.taken(Rev) == []  # it sends nothing without a request
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
     _, event = script.take(Rev)
     script.answer(event)
@@ -707,7 +707,7 @@ def test_conflict_is_left_to_the_pull_of_the_same_replication(store: Database) -
 
 
 def refused(store: Database, **options: Any) -> Script:
-    """Return a script whose gateway has `1-ff`, without announcing it, when `30-aa` is proposed."""
+    """Return a script whose gateway has `1-ff`, which it does not announce, when `30-aa` is proposed."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, **options)
     proposed(script, ProposalAnswer(409, "1-ff"))
@@ -748,7 +748,7 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
     proposed(script, ProposalAnswer(304))
     assert script.is_idle
-    assert script.clock.now < began + 5  # as long as the feed would have had if it had brought nothing
+    assert script.clock.now < began + 5  # no longer than if the feed had brought nothing
     assert script.taken(GetRev) == []
 
 
@@ -848,13 +848,13 @@ def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Da
     assert script.peer.activity is Activity.BUSY  # type: ignore[attr-defined]
 
 
-# Documents deleted here that have changed at the peer
+# Documents that were deleted here and changed at the peer
 
 
 def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
-    """Return a script whose peer refuses a deletion because of its own revision.
+    """Return a script whose peer refuses a deletion because it has a revision of its own.
 
-    Nothing is pulled from it.
+    Nothing is pulled from this peer.
     """
     deletion = store.delete("d", parent=store.put("d", {}))
     script = begun(store, pull=False, **options)
@@ -888,7 +888,7 @@ def test_peer_that_says_no_more_lets_a_deletion_without_parent_come_if_its_docum
     assert rev.deleted
     if takes:
         script.answer(event)
-    else:  # LiteCore, in conflict-free mode
+    else:  # as LiteCore does in conflict-free mode
         script.refuse(event, 8, domain="LiteCore")
     assert is_pushed(store_checkpoint(script), store.last_sequence)
     assert (script.is_over, failed(script)) == (True, [])
@@ -911,11 +911,11 @@ def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-# A conflict that was resolved here, while the gateway is still on the other branch
+# A conflict that was resolved here while the gateway is still on the other branch
 
 
 def resolved(store: Database) -> str:
-    """Resolve a conflict of `3-ee` with `2-bb`, and return the tombstone that closed `2-bb`."""
+    """Resolve the conflict between `3-ee` and `2-bb`, and return the tombstone that closed `2-bb`."""
     store.insert("d", "1-aa", [], b"{}", allow_conflict=True)
     store.insert("d", "3-ee", ["2-ee", "1-aa"], b'{"n":3}', allow_conflict=True)
     store.insert("d", "2-bb", ["1-aa"], b'{"n":2}', allow_conflict=True)
@@ -1056,7 +1056,7 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script)) == 4
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
-    if again:  # the peer announces it again, and it has come from elsewhere
+    if again:  # the peer announces it again, and it has come from somewhere else
         store.insert("d", "1-a")
         assert tell(script, ("7", "d", "1-a")) == [0]
     else:  # the peer sends it again, as ours does after a while

@@ -1,4 +1,4 @@
-"""The record of attempts never allows one to be repeated, and does not grow without limit."""
+"""The record of attempts never permits the same attempt twice, and does not grow without limit."""
 
 from sync.peer.attempts import Attempts
 

@@ -1,4 +1,4 @@
-"""A blob, or a proof of it, is sent only to a peer that may see a document which refers to it."""
+"""A blob, or a proof of it, goes only to a peer that may see a document which refers to the blob."""
 
 import json
 import logging
@@ -121,7 +121,7 @@ def test_proof_of_a_blob_of_ones_own_channel_is_given_for_its_document(store: Da
 def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_the_way(
     store: Database, secret: str
 ) -> None:
-    """An active Sync Gateway that has the blob makes this request before it answers for the revision."""
+    """An active Sync Gateway that has the blob requests the proof before it answers for the revision."""
     store.put("shared", photo(secret, "notes"))
     script = passive(store, readable=NOTES)
     script.ask(SubChanges().encode())
@@ -138,7 +138,7 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_th
 
 
 def test_nobody_gets_a_proof_while_it_is_asked_for_on_another_connection(store: Database) -> None:
-    """Otherwise the answer would return to the asker through a peer that has both connections."""
+    """Otherwise the answer could go back to the asker, through a peer that is connected to both."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))
@@ -220,7 +220,7 @@ def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(st
     other = passive(store, clock=script.clock)
     assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
 
-    # An answer that comes now may be our own.
+    # An answer that arrives now may be our own.
     again = script.post(Rev("d0", "1-a", raw(digest)).encode())
     script.rest(1.0)
     script.answer(late, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
@@ -304,7 +304,7 @@ def test_proof_that_is_wrong_holds_for_no_document(store: Database) -> None:
 
 
 def test_tombstone_gives_nobody_a_blob_that_it_names(store: Database, secret: str) -> None:
-    """A tombstone is stored without requesting its blobs, so it must give no access to them."""
+    """A tombstone is stored without requesting its blobs, so it must not give access to them."""
     script = passive(store, readable=NOTES)
     first = script.push("mine", "1-a", b'{"channels":["notes"]}')
     assert isinstance(first, ResponseReceived)

@@ -1,4 +1,4 @@
-"""Announcements of documents that leave a reader's channels, by deletions and by edits."""
+"""Announcements of documents that leave a reader's channels through deletions or edits."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def delete(database: Database, name: str) -> None:
 
 
 def told(script: Script) -> list[tuple[str, int]]:
-    """Return every change that was announced to a subscriber, each answered as not wanted."""
+    """Return every change announced to a subscriber, which answers that it wants none of them."""
     found: list[AnnouncedChange] = []
     while lists := script.taken(Changes):
         for message, event in lists:
@@ -91,7 +91,7 @@ def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the
 
 
 class ReadOnlyFiles(apsw.VFS):
-    """VFS that opens databases for reading only, as from a card that cannot be written."""
+    """VFS that opens databases for reading only, as on a card that cannot be written."""
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
@@ -116,7 +116,7 @@ def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel
         script = subscribed(theirs, options={"readable": Selection(within=NOTES)})
         assert [name for name, _ in told(script)] == ["n1"]
         assert script.peer.session.problem is None
-    connection.close()  # kept until now, so that the store is not the last to close, which would write
+    connection.close()  # kept open until now: the last connection to close would write
     files.unregister()
 
 

@@ -1,4 +1,4 @@
-"""Conflicts are resolved to the same revision everywhere, whichever peer resolves, and in any order."""
+"""Conflicts are resolved to the same revision everywhere, whichever peer resolves them, and in any order."""
 
 import itertools
 import json
@@ -63,7 +63,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
 
 
 def conflict(store: Database, document_id: str, *branches: dict[str, Any]) -> list[str]:
-    """Store a document with these bodies as branches of rising generation, and return their revisions."""
+    """Store a document with these bodies on branches of increasing generation, and return their revisions."""
     made = []
     for number, body in enumerate(branches, 2):
         digest = chr(ord("a") + number)
@@ -78,7 +78,7 @@ def canonical(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def concatenate(conflict: Conflict) -> Resolution:
-    """Return the union of two lists: a merge as an application could make it."""
+    """Return the union of two lists, which is a merge that an application could make."""
     return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
 
 
@@ -420,7 +420,7 @@ _documents = itertools.count()
 
 
 def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Insert the current revision of `there` into `here`, and resolve a conflict, as replication does."""
+    """Insert the current revision of `there` into `here`, and resolve any conflict, as replication does."""
     current = there.get(document_id)
     if current is None or here.missing([(document_id, current.rev)]) == [None]:
         return
@@ -434,9 +434,9 @@ def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers
 
 
 def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Do the same as `pull` from the sending side.
+    """Do the same as `pull`, but from the sending side.
 
-    The other side refuses a conflicting revision, unless its branch is closed first by the deletion that
+    The other side refuses a conflicting revision unless its own branch is closed first, by the deletion that
     ended the conflict here.
     """
     current, other = here.get(document_id), there.get(document_id)

@@ -1,4 +1,4 @@
-"""All stores reach the same state, for any edits, any order of meetings, and any interruptions."""
+"""All stores reach the same state after any edits, any order of meetings, and any interruptions."""
 
 import os
 import random
@@ -208,7 +208,7 @@ def test_deletion_comes_through_where_a_deleted_branch_outranks_it(
             vessels.delete(0, "plain")
         else:
             vessels.stores[0].insert("plain", "3-gone", ["2-live", "1-first"], {"why": "old"}, deleted=True)
-        for first, second in ((0, 1), (1, 2)):  # a chain: the last one receives only what was passed on
+        for first, second in ((0, 1), (1, 2)):  # a chain: the last vessel receives only what was passed on
             vessels.meet(*((first, second) if active == 0 else (second, first)))
         assert vessels.stores[2].get("plain").deleted  # type: ignore[union-attr]
         assert vessels.converge() == 0
@@ -234,16 +234,16 @@ def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
 @pytest.mark.parametrize("active", [0, 1])
 @pytest.mark.parametrize("met_before", [False, True])
 def test_each_holds_what_has_ended_at_the_other(tmp_path: Path, active: int, met_before: bool) -> None:
-    """The first store has a deletion of the other's winner.
+    """The first store has a deletion of the other store's winner.
 
-    The other has a revision that outranks the first one's branch.
+    The other store has a revision that outranks the first store's branch.
     """
     with fleet(tmp_path) as vessels:
         one, other = vessels.stores
         for store in vessels.stores:
             store.insert("plain", "3-bb", ["2-bb", "1-aa"], {"by": "one"})
         one.insert("plain", "4-gone", ["3-cc", "2-cc", "1-aa"], {"why": "old"}, deleted=True)
-        if met_before:  # then the first has already announced what is current there
+        if met_before:  # then the first vessel has already announced what is current there
             vessels.meet(active, 1 - active)
         other.insert("plain", "3-cc", ["2-cc", "1-aa"], {"by": "other"})
         conflicts.resolve(other, "plain")

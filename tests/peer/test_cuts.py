@@ -1,4 +1,4 @@
-"""After a connection breaks anywhere, the next one continues, reaches the same end, and repeats little."""
+"""After a connection breaks anywhere, the next one continues, reaches the same state, and repeats little."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def blob_of(store: Database, content: bytes) -> dict[str, Any]:
 
 
 def part_of_everything(vessels: Fleet) -> None:
-    """Prepare two stores that know each other, with documents, a blob, a delta, conflicts and deletions."""
+    """Prepare two stores that know each other: documents, a blob, a delta, conflicts and deletions."""
     filler = ["the quick brown fox"] * 40
     for name in ("changed", "gone"):
         vessels.write(0, name, {"filler": filler, "n": 0})
@@ -61,7 +61,7 @@ def test_cut_after_any_number_of_frames_comes_to_the_same_end(tmp_path: Path) ->
         with fleet(folder) as vessels:
             part_of_everything(vessels)
             first = vessels.meet(0, 1, cut_after=cut_after, lots=cut_after % 2 == 0)
-            # An acknowledgement may be lost with the connection, so this much may come again.
+            # An acknowledgement may be lost together with the connection, so this much may be sent again.
             second = vessels.meet(0, 1)
             assert vessels.meet(0, 1).revisions_sent == 0
             ends.append(end_of(vessels))
@@ -75,7 +75,7 @@ def test_cut_after_any_number_of_frames_comes_to_the_same_end(tmp_path: Path) ->
 
 
 def _said(end: dict[str, Any]) -> dict[str, Any]:
-    """Return everything except the revisions' ids: which branch a merge follows depends on the order."""
+    """Return everything except revision ids, because the branch that a merge follows depends on the order."""
     return {name: found[1:] for name, found in end.items()}
 
 
@@ -117,7 +117,7 @@ def test_revision_that_is_stored_is_not_sent_again(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Copy:
-    """Copy of a checkpoint: the active peer's own, or the one kept for it."""
+    """A copy of the checkpoint: the active peer's own, or the one that the passive peer keeps for it."""
 
     store: Database
     name: str
@@ -160,7 +160,7 @@ def overwrite(body: bytes) -> Meddling:
 
 
 def meddle_with(vessels: Fleet, name: str, copy: int) -> None:
-    """Alter one of the copies of the checkpoint that the first vessel uses with the second."""
+    """Alter one of the copies of the checkpoint that the first vessel uses with the second one."""
     ours, theirs = vessels.stores
     peer = PeerName.vessel(vessels.names[1], theirs.uuid)
     checkpoint = checkpoint_id(Replication(database=ours.uuid, peer=peer, push=True, pull=True))
@@ -196,7 +196,7 @@ def test_checkpoint_copy_that_is_not_as_it_was_costs_no_document(
         meddle_with(vessels, name, copy)
         wire = vessels.meet(0, 1)
         assert_same(*vessels.stores)
-        # Revisions that were there are checked again, and not sent.
+        # Revisions that were already there are checked again, but not sent.
         assert wire.revisions_sent <= 8
         assert sum(vessels.meet(0, 1).frames.values()) < 12
         assert vessels.converge() == 0

@@ -1,4 +1,4 @@
-"""An update is sent as a delta where both sides support it, and always arrives."""
+"""An update is sent as a delta if both sides support deltas, and it always arrives."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from .rig import Wire, assert_same, databases, replicate
 
 EQUIPMENT = documents.equipment_id("argo", "main-rpm")
 SMALL_UPDATE_BYTES = 300
-"""Bytes of proposal, revision and both replies that are the design's aim."""
+"""Design goal for an update: bytes of proposal, revision and both replies together."""
 
 
 def equipment(value: float) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_updates_of_one_field_are_small_on_the_wire(tmp_path: Path, way: str, de
         costs = []
         for number in range(12):
             wire.clock.now += 30
-            wire.settle()  # a checkpoint is stored
+            wire.settle()  # until a checkpoint is stored
             before = sum(wire.bytes.values())
             update(source, EQUIPMENT, value=number + 0.5)
             wire.wake()
@@ -75,7 +75,7 @@ def test_delta_of_a_revision_that_is_gone_is_answered_with_422_and_the_whole_com
         update(ours, EQUIPMENT, value=2.0)
         wire = Wire(ours, theirs, active={"pull": False})
         original = theirs.get
-        with monkeypatch.context() as patch:  # the base is no longer kept there
+        with monkeypatch.context() as patch:  # the peer no longer keeps the base
             patch.setattr(theirs, "get", lambda name, *, rev=None: None if rev else original(name))
             wire.settle()
         assert wire.active.ledger.progress.deltas_pushed == 1

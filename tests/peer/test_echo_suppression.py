@@ -1,4 +1,4 @@
-"""A peer is not told of revisions that it has sent or offered itself, but its place in the feed advances."""
+"""A peer is not told of revisions that it has sent or offered, but its position in the feed advances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def script(store: Database) -> Script:
 
 
 def told(script: Script) -> list[str]:
-    """Return the documents that our peer has announced since the last call."""
+    """Return the documents that our peer has announced since this was last called."""
     found: list[tuple[Changes, RequestReceived]] = script.taken(Changes)
     for message, event in found:
         if event.no_reply:
@@ -42,7 +42,7 @@ def told(script: Script) -> list[str]:
 
 
 def changed(script: Script) -> list[str]:
-    """Return the documents that are announced at once when the store has changed."""
+    """Return the documents that are announced at once after a change in the store."""
     script.peer.wake()
     script.pump()
     return told(script)

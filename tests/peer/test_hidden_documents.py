@@ -1,6 +1,6 @@
-"""A peer that may not see a document gets the same answers as if it did not exist, to every request.
+"""To a peer that must not see a document, every answer is the same as if the document did not exist.
 
-Each test makes the same requests to two stores, one with a document of another channel and one without it,
+Each test makes the same requests to two stores, one with a document in another channel and one without it,
 and compares everything that the peer receives.
 """
 
@@ -35,7 +35,7 @@ from .script import Script, assert_sound, passive
 NOTES = Selection(within=frozenset({"notes"}))
 SECRET = {"channels": ["officers"], "crew": ["anna", "bo"], "plan": "to sail at dawn " * 10}
 FOREIGN = ["theirs", "equipment:argo:main-rpm", "note:argo:01JZZZZZZZZZZZZZZZZZZZZZZZ"]
-"""An application's own document, and two of Logboat's types, whose ids alone imply their channels."""
+"""A document of an application, and two of Logboat's types, whose ids alone imply their channels."""
 ALARMS = Selection(within=frozenset({"alarms"}))
 
 
@@ -49,7 +49,7 @@ def stores(tmp_path: Path) -> Iterator[tuple[Database, Database]]:
 
 
 def fill(store: Database, document_id: str) -> list[str]:
-    """Store a document of three revisions that the peer may not see; return them, oldest first."""
+    """Store a document with three revisions that the peer must not see; return them, oldest first."""
     revisions = [store.put(document_id, SECRET)]
     for number in range(2):
         body = SECRET | {"edit": number}
@@ -58,7 +58,7 @@ def fill(store: Database, document_id: str) -> list[str]:
 
 
 def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
-    """Edit `d`, whose older body is kept because a vessel still has it; return both revisions."""
+    """Edit `d`, whose older body is kept because another vessel still has it; return both revisions."""
     old = store.put("d", before)
     store.set_remote_revision("d", "vessel:brigid", old)
     new = store.put("d", after, parent=old)
@@ -74,7 +74,7 @@ def answers(reply: Any) -> tuple[Any, ...]:
 
 
 def both(stores: tuple[Database, Database], ask: Callable[[Script], Any], **options: Any) -> list[Any]:
-    """Return the result of `ask` for each store."""
+    """Return the results of `ask` for the two stores."""
     given = {"readable": ALARMS, **options}
     return [ask(passive(store, **given)) for store in stores]
 
@@ -86,7 +86,7 @@ def proposed(script: Script, message: ProposeChanges) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("insists", [True, False])
 def test_lists_of_changes_tell_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
-    """Neither the existence, nor known ancestors, nor the conflicting revision may be revealed."""
+    """Neither the document's existence, nor known ancestors, nor the conflicting revision may be revealed."""
     known = fill(stores[0], name)
     for number, revision in enumerate([*known, "1-ff", "4-ff", "90-ff"]):
 
@@ -161,7 +161,7 @@ def test_delta_of_a_foreign_document_tells_nothing(
 def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
     stores: tuple[Database, Database], what: str
 ) -> None:
-    """The first store has the old revision, of another channel; the other store never had it."""
+    """The first store has the old revision, which is in another channel. The other store never had it."""
     shown = {"channels": ["alarms"], "text": "for all"}
     old, new = edited(stores[0], SECRET, shown)
     stores[1].insert("d", new, [old], shown)
@@ -176,7 +176,7 @@ def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
 
 
 def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Database]) -> None:
-    """The rule includes documents that the peer may see: it knows what it has."""
+    """The rule includes documents that the peer may see, because it already knows what it has."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -190,7 +190,10 @@ def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Dat
 
 
 def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Database, Database]) -> None:
-    """A reader states which revision it has; a delta from one that it never had would reveal it."""
+    """A reader states which revision it has.
+
+    A delta from a revision that it never had would reveal that one.
+    """
     store = stores[0]
     shown = {"channels": ["alarms"], "text": "for all " * 40}
     old, _ = edited(store, SECRET | {"text": shown["text"]}, shown)
@@ -231,7 +234,7 @@ def test_subscription_to_foreign_documents_tells_nothing(stores: tuple[Database,
 def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """A conflict cannot be hidden, because no one may overwrite it; nothing more is revealed."""
+    """A conflict cannot be hidden, because nobody may overwrite the document; nothing more is revealed."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):
@@ -248,7 +251,7 @@ def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
 def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
     stores: tuple[Database, Database],
 ) -> None:
-    """A peer uses the document as a drop box: what it has put there can be put there again, edited."""
+    """The peer uses the document as a drop box: it can edit what it has put there and put it there again."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]
@@ -264,7 +267,7 @@ def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
 def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
     stores: tuple[Database, Database],
 ) -> None:
-    """A list that waits for another peer's revision is answered later, which would also be an answer."""
+    """A list that waits for another peer's revision is answered later, which would also reveal something."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

@@ -1,4 +1,4 @@
-"""Peers that send nonsense, or far too much, end their own session or are refused; nothing else happens."""
+"""Peers that send nonsense, or far too much, end their own session or are refused. Nothing else happens."""
 
 import os
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ DIGEST = "sha1-" + "A" * 27 + "="
 def a_store() -> Iterator[Database]:
     """Yield a store with documents that no message mentions.
 
-    At the end they are unchanged, and the store sound.
+    At the end these documents are unchanged, and the store is sound.
     """
     with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
         for name, body in KEPT.items():
@@ -46,7 +46,7 @@ def store() -> Iterator[Database]:
 
 
 def rest(script: Script) -> None:
-    """Carry frames and let ten seconds pass, until our peer is idle or its session is over."""
+    """Carry frames and let ten seconds pass, until our peer is idle or its session has ended."""
     until = script.clock.now + 10
     for _ in range(1000):
         script.pump()
@@ -58,7 +58,7 @@ def rest(script: Script) -> None:
 
 
 def assert_ends_by_name(script: Script) -> None:
-    """Assert that the session continues, or has a stated reason for its end."""
+    """Assert that the session continues, or has ended for a stated reason."""
     if script.is_over:
         assert script.peer.session.problem is not None
         assert script.peer.session.problem.text
@@ -143,7 +143,7 @@ def converse(script: Script, sent: list[tuple[str, dict[str, str], bytes, bool]]
 
 
 def answer_all(script: Script, answers: list[tuple[int, dict[str, str], bytes]]) -> None:
-    """Reply to our peer's requests, as long as there are answers."""
+    """Reply to our peer's requests, until no answers are left."""
     for code, properties, body in answers:
         waiting = [event for event in script.requests if not event.no_reply]
         if not waiting or script.is_over:
@@ -241,7 +241,7 @@ def open_files() -> int:
 
 
 def frames_of(script: Script) -> list[bytes]:
-    """Return all queued frames of the script, which our peer has not received."""
+    """Return all frames that the script has queued and our peer has not received."""
     frames = []
     while (frame := script.connection.next_frame()) is not None:
         frames.append(frame)

@@ -1,4 +1,4 @@
-"""Our active peer and a passive one that behaves like LiteCore."""
+"""Our active peer and a passive peer that behaves like LiteCore."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,7 +171,7 @@ def test_document_edited_many_times_before_the_first_push_is_taken(store: Databa
 
 
 def pull(phone: LiteCore, boat: Database) -> None:
-    """Let a phone with LiteCore pull everything from one of our passive peers, as it does."""
+    """Let a phone with LiteCore pull everything from one of our passive peers, in LiteCore's way."""
     script = passive(boat)
     script.ask(SubChanges().encode())
     message, event = script.take(Changes)
@@ -206,7 +206,7 @@ def test_document_edited_many_times_between_two_pushes_reaches_a_phone(
 def test_document_edited_offline_and_passed_on_by_another_vessel_reaches_a_phone(
     store: Database, tmp_path: Path, knew: int
 ) -> None:
-    """The phone had an early revision, or a late one, or none."""
+    """The phone had an early revision of the document, a late one, or none."""
     phone = LiteCore()
     with databases(tmp_path, "other") as (other,):
         if knew:
@@ -229,12 +229,12 @@ def test_state_of_one_writer_that_another_vessel_passes_on_follows_an_older_one_
         edit(store, name, 30)
         pull(phone, store)
         last = edit(store, name, 100)
-        meet(store, other)  # which never had the phone's revision
+        meet(store, other)  # this store never had the phone's revision
         pull(phone, other)
     assert phone.documents[name].leaves == [last]
 
 
-# A conflict resolved by a phone that has replicated with both boats
+# A conflict that is resolved by a phone which has replicated with both boats
 
 
 def test_two_boats_and_a_phone_that_resolved_their_conflict_end_alike(
@@ -245,7 +245,7 @@ def test_two_boats_and_a_phone_that_resolved_their_conflict_end_alike(
         meet(store, other)
         here = store.put("d", {"by": "here"}, parent=first)
         there = other.put("d", {"by": "there"}, parent=first)
-        # The phone has put its resolution on the other boat's branch, and ended this one's.
+        # The phone has put its resolution on the other boat's branch, and has ended this boat's branch.
         won, ended = "3-" + "a" * 32, "3-" + "b" * 32
         body = b'{"by":"phone"}'
         assert isinstance(passive(other).push("d", won, body, history=(there, first)), ResponseReceived)

@@ -14,7 +14,10 @@ LONG = [
 
 
 def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
-    """Send our peer a long list without its end, and shorter ones completely; return the remaining frames."""
+    """Send our peer a long list except for its end, and then complete shorter ones.
+
+    Return the remaining frames.
+    """
     script.post(Changes(tuple(LONG)).encode())
     for message in shorter:
         script.post(message.encode())

@@ -1,4 +1,4 @@
-"""The answers of a passive peer, message by message."""
+"""A passive peer's answers, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def wanted(script: Script, answers: tuple[Any, ...], terms: DeliveryTerms | None = None) -> None:
-    """Answer the next list of changes."""
+    """Answer our peer's next list of changes."""
     _, event = script.take(Changes)
     script.answer(event, ChangesReply(answers, terms or DeliveryTerms(blobs=True)).encode())
 
@@ -86,7 +86,7 @@ def test_checkpoint_that_is_too_large_is_refused_and_the_connection_goes_on(stor
 
 
 def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Database) -> None:
-    """A guest could fill the card otherwise; a peer whose checkpoint was dropped starts again."""
+    """Otherwise a guest could fill the card. A peer whose checkpoint was dropped starts again."""
     bridge, guest = passive(store, owner="user:bridge"), passive(store, owner="user:guest")
     bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
     for number in range(3 * MOST):
@@ -104,7 +104,7 @@ def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Dat
 
 
 def test_checkpoints_that_come_one_after_the_other_are_stored_at_a_pace(store: Database) -> None:
-    """Each one costs the card a write, and a user who may only read can have them stored too."""
+    """Each one costs the card a write, and even a user who may only read can have checkpoints stored."""
     clock = Clock()
     guests = [passive(store, clock=clock, owner="user:guest") for _ in range(3)]
     bridge = passive(store, clock=clock, owner="user:bridge")
@@ -398,7 +398,7 @@ def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, re
     script = passive(store)
     script.ask(SubChanges().encode())
     second = store.put("d", {"n": 2}, parent=first)
-    for number in range(40):  # until the first revision's body is no longer kept
+    for number in range(40):  # until the body of the first revision is no longer kept
         second = store.put("d", {"n": number}, parent=second)
     assert store.get("d", rev=first) is None
     wanted(script, ((),), DeliveryTerms(send_replacements=replaces))
@@ -565,12 +565,12 @@ BAD = {
 }
 
 
-# A conflict resolved by the peer: the tombstone of the branch that is visible here, then its replacement
+# A conflict that the peer resolved: the tombstone of the branch visible here, then its replacement
 
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
 PHONES = "3-by.a.phone"
-"""A phone's own tombstone of `2-live`, which does not close a branch of ours."""
+"""A phone's own tombstone of `2-live`, which closes no branch of ours."""
 
 
 @pytest.mark.parametrize("tombstone", [ENDS, PHONES])
@@ -589,7 +589,7 @@ def test_branch_that_the_peer_says_has_ended_makes_way_for_the_revision_that_say
     )
     assert isinstance(reply, ResponseReceived)
     assert shown(store) == ("3-won", False)
-    # The tombstone has the same id as on any other vessel, so that it is not taken for a deletion.
+    # The tombstone has the same id as on every other vessel, so that it is not mistaken for a deletion.
     assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
     assert_sound(store)
 
@@ -640,7 +640,7 @@ def test_deleted_branch_that_is_none_is_refused_and_an_empty_one_passed_over(
 
 @pytest.fixture
 def contested(store: Database) -> Script:
-    """Return a script with `2-live` here, to which `3-won` of another branch was proposed in vain."""
+    """Return a script with `2-live` in our store, to which `3-won` on another branch was proposed in vain."""
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store)
     assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]
@@ -699,7 +699,7 @@ def test_rule_that_refuses_the_end_of_a_branch_refuses_what_takes_its_place(stor
 @pytest.mark.parametrize(
     ("proposed", "deletion", "history"),
     [
-        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # it is what is now proposed
+        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # this is what is proposed now
         ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # the refused revision is no longer proposed
         ([], "3-meant", ("2-live",)),  # someone wants it
     ],

@@ -1,4 +1,4 @@
-"""A revision that several peers offer is requested from one; a silent one does not delay it for long."""
+"""A revision that several peers offer is requested from one of them; a silent peer delays it only briefly."""
 
 import random
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 
 class Pusher:
-    """A vessel that proposes to ours."""
+    """A vessel that proposes documents to ours."""
 
     def __init__(self, store: Database, clock: Clock) -> None:
         self.script = passive(store, clock=clock)
@@ -79,7 +79,7 @@ class Pusher:
 
 
 def tell(script: Script, *changes: AnnouncedChange) -> int:
-    """Offer changes to our subscribed peer, and return the number of the request."""
+    """Offer changes to our peer, which has subscribed, and return the number of the request."""
     number = script.post(Changes(changes).encode())
     script.pump()
     return number

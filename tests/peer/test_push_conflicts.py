@@ -1,4 +1,4 @@
-"""A change that the peer refuses as a conflict fails with an error and is retried, never lost silently."""
+"""A change that the peer refuses as a conflict fails with an error and is retried, never silently lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def failures(script: Script) -> list[tuple[str, int]]:
-    """Return the documents that were reported as failed, except for transient errors."""
+    """Return the documents that were reported as failed with a permanent error."""
     return [(e.id, e.problem.code) for e in script.told if e.problem is not None and not e.is_transient]
 
 
@@ -48,7 +48,7 @@ def problems(script: Script) -> list[DocumentEnded]:
 
 
 def stuck(store: Database, **options: bool) -> Script:
-    """Return a continuous replication that pushes `d`, which the peer refuses because of its own revision."""
+    """Return a continuous replication that pushes `d`; the peer refuses it because of its own revision."""
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, **options)
     proposed(script, CONFLICT)
@@ -61,7 +61,7 @@ def behind(script: Script) -> int:
     return script.peer.sender.behind
 
 
-# Repeated on the same connection
+# Repeating on the same connection
 
 
 def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: Database) -> None:
@@ -108,7 +108,7 @@ def test_conflict_that_becomes_another_failure_is_told_again(store: Database) ->
 
 
 def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
-    """The way here is to send a parent again, which the peer has only lost."""
+    """In this case the solution is to send a parent again that the peer has merely lost."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -189,7 +189,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
 
 
 def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Database) -> None:
-    """A peer like ours closes the connection of one that sends many lists without waiting for the answers."""
+    """A peer like ours closes the connection to a peer that sends many lists without waiting for answers."""
     names = [f"d-{number:03}" for number in range(1000)]
     with store.transaction():
         for name in names:
@@ -203,7 +203,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
             for message, event in lists:
                 for item in message.proposals:
                     proposals[item.id] += 1
-                # It has neither the parent nor another revision: each is proposed once more, without a
+                # It has neither the parent nor another revision, so each is proposed once more, without a
                 # parent.
                 script.answer(
                     event, ProposeChangesReply((ProposalAnswer(409),) * len(message.proposals)).encode()
@@ -214,11 +214,11 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
         script.pump()
 
 
-# A peer with another revision each time
+# A peer with a different revision each time
 
 
 def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
-    """Any older revision of a document with a single writer can be replaced: each answer opens a new way."""
+    """Any older revision of a document with a single writer can be replaced, so it could go on forever."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)
@@ -238,7 +238,7 @@ def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(
 
 
 def waiting(store: Database) -> Script:
-    """Return a script in which `d` waits for the conflicting revision, with `e` behind it."""
+    """Return a script in which `d` waits for the conflicting revision, and `e` waits behind `d`."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = active(store, continuous=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)

@@ -1,4 +1,4 @@
-"""Limits on data from a peer: what is too large, or exceeds a day's allowance, is refused but not lost."""
+"""Limits on data from a peer: what is too large or exceeds the daily allowance is refused, but not lost."""
 
 import base64
 import gc
@@ -42,7 +42,7 @@ def blob_digest(content: bytes) -> str:
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
-    """Push a note of this size; return the error's code and text, with 0 if it was accepted."""
+    """Push a note of this size; return the error's code and text, or code 0 if the note was accepted."""
     body = json.dumps({"type": "note", "text": "x" * size}).encode()
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     reply = script.ask(message, body)
@@ -140,7 +140,7 @@ def test_a_blob_that_is_more_than_is_left_is_not_asked_for(store: Database) -> N
 
 
 def untold(number: int, content: bytes) -> tuple[dict[str, str], bytes]:
-    """Return a revision that leads to a blob and does not state its length."""
+    """Return a revision that refers to a blob without stating the blob's length."""
     blob = {"@type": "blob", "digest": blob_digest(content)}
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     return message, json.dumps({"photo": blob}).encode()
@@ -246,7 +246,10 @@ def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
 
 
 def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
-    """Both are our own peers: the failure is transient, so the checkpoint does not pass it."""
+    """Both are our own peers.
+
+    The failure is transient, so the checkpoint does not advance past the document.
+    """
     with fleet(tmp_path) as vessels:
         quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
         with vessels.stores[0].transaction():
@@ -287,7 +290,7 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
-    """There are 20 vessels with 50 sensors each, whose values change every 10 s, after a month apart."""
+    """There are 20 vessels with 50 sensors each, whose values change every 10 s. They meet after a month."""
     sensors = 20 * 50
     current = sensors * 86_400 // 10
     windows = sensors * 86_400 // 300 * 30

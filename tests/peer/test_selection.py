@@ -1,4 +1,4 @@
-"""Selection of a replication's documents, and protection of all others."""
+"""Selection of the documents that are replicated, and protection of all others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Differences between bodies in the store and on the wire: blobs, attachments, reserved keys."""
+"""Differences between a body in the store and on the wire: blobs, attachments, reserved keys."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Work is done in slices, and no faster than a connection may cause it."""
+"""Work is done in slices, and a connection cannot cause more than its share of it."""
 
 from collections.abc import Generator
 
@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Yield `cost` at each of the steps, and note the end."""
+    """Yield `cost` at each of the steps, and record the end."""
     try:
         for _ in range(steps):
             yield cost

@@ -28,7 +28,7 @@ AVOID: Final = {
 """Words and phrases to avoid, as regular expressions, with what to write instead."""
 
 MIN_WORDS: Final = 4
-"""A docstring of fewer words is a fragment that repeats the name."""
+"""Smallest number of words in a docstring; a shorter one only repeats the name."""
 
 _OPENINGS: Final = re.compile(
     r"(What|Whether|How|Who|Which|Where|When|Why|Whose|It|They|This|That|One|Those|These|Its|He|She)\b"
@@ -50,9 +50,9 @@ class Fault:
 
 
 def faults_of_python(text: str, *, checks_strings: bool = True) -> Iterator[Fault]:
-    """Yield the faults of a Python source: its docstrings, comments and strings.
+    """Yield the faults in a Python source: in its docstrings, comments and strings.
 
-    Without `checks_strings` only docstrings and comments are checked: strings of tests are often inputs.
+    Without `checks_strings`, only docstrings and comments are checked: strings in tests are often inputs.
     """
     tree = ast.parse(text)
     docstrings = set[int]()
@@ -68,7 +68,7 @@ def faults_of_python(text: str, *, checks_strings: bool = True) -> Iterator[Faul
 
 
 def faults_of_text(text: str) -> Iterator[Fault]:
-    """Yield the faults of a text for people, such as Markdown."""
+    """Yield the faults in a text for people, such as a Markdown file."""
     yield from _words(text, first=1)
 
 
@@ -94,7 +94,7 @@ def _opening(node: ast.AST, docstring: ast.Constant) -> Iterator[Fault]:
 
 
 def _is_attribute_docstring(lines: list[str], token: tokenize.TokenInfo) -> bool:
-    """Return True if a string stands alone as a statement."""
+    """Return True if a string stands alone, as a statement."""
     return token.string.startswith('"""') and not lines[token.start[0] - 1][: token.start[1]].strip()
 
 

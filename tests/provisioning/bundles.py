@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and bundles for them, for tests; keys are made once."""
+"""A fleet with two vessels, and bundles for them, for tests; keys are made only once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,9 +31,9 @@ def bundle(
     number: int = 1,
     valid_for: timedelta = timedelta(days=1000),
 ) -> Mapping[str, bytes]:
-    """Return the files of a bundle by name, as the fleet's folder makes them.
+    """Return the files of a bundle by name, as they are made from the fleet's folder.
 
-    Another `number` makes another key.
+    Another `number` gives the vessel another key.
     """
     del number
     with TemporaryDirectory() as place:
@@ -45,19 +45,19 @@ def bundle(
 
 
 def put(folder: Path, found: Mapping[str, bytes]) -> None:
-    """Write the files of a bundle to a folder."""
+    """Write the files of a bundle into a folder."""
     for name, content in found.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Return the content of every file below a folder, by its path in the folder."""
+    """Return the content of every file below a folder, by its path relative to the folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Card:
-    """Folders of an appliance, with a method that starts it."""
+    """Folders of an appliance, and a method that starts it."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in force, without the module's own records."""
+        """Active files, without the module's own records."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -101,7 +101,7 @@ STEPS = ("write", "write_on_fat", "rename", "remove", "overwrite")
 
 
 class Cut(BaseException):
-    """The power fails at this point."""
+    """The power is cut at this point."""
 
 
 class Cutter:

@@ -1,12 +1,12 @@
-"""Test of radios without hardware: run as root in a guest with five radios of mac80211_hwsim.
+"""Test of radios without hardware; runs as root in a guest with five radios of mac80211_hwsim.
 
 The guest's card is made from `NETWORK`. The crew's own network and the mesh come up although nobody else is
-there. Another vessel's radio with the fleet's key reaches us over the mesh, and documents go both ways; one
-with another key reaches nobody. The test needs the appliance's services, including OpenSSH, and prints each
-step; its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3` (crew), `wlan4` (mesh), and
-`wlan1`, `wlan2` for the other computers.
+present. The radio of another vessel with the fleet's key reaches us over the mesh, and documents go both
+ways. A radio with another key reaches nobody. The test needs the appliance's services, including OpenSSH. It
+prints each step, and its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3` (crew), `wlan4`
+(mesh), and `wlan1` and `wlan2` for the other computers.
 
-Its argument is the folder of the other vessel's identity; that vessel is `OTHER`.
+Its argument is the folder of the other vessel's identity; the id of that vessel is `OTHER`.
 """
 
 import re
@@ -51,7 +51,7 @@ def said(*command: str) -> str:
 
 
 def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S) -> None:
-    """Poll a condition until it is true; fail after `within` seconds."""
+    """Check a condition until it is true; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -61,7 +61,7 @@ def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S)
 
 
 def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
-    """Let another computer join, in a network namespace of its own."""
+    """Let another computer join a network, in a network namespace of its own."""
     path = Path(f"/run/{interface}.conf")
     path.write_text(configuration)
     return subprocess.Popen(
@@ -80,7 +80,7 @@ def reaches(address: str, *, within: float) -> bool:
 
 
 def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]]":
-    """Start another vessel's daemons with the card's identity and default settings."""
+    """Start the daemons of another vessel with the given identity and default settings."""
     place.mkdir()
     (place / "logboat.toml").write_text(f'[vessel]\nid = "{OTHER}"\n')
     (place / "sensors.toml").write_text(SENSORS)

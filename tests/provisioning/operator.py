@@ -1,4 +1,4 @@
-"""Makes cards as an operator ashore does, by the command line only, for tests that boot them."""
+"""Makes cards as an operator ashore does, using only the command line, for tests that boot them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ def cards(
     configurations: Mapping[str, str] | None = None,
     sensors: str = "",
 ) -> Mapping[str, Path]:
-    """Make a fleet `north` in `root`, and return a card for each vessel, made from an image: files by vessel.
+    """Make a fleet `north` in `root`, and a card for each vessel from an image; return the cards by vessel.
 
-    `configurations` has a whole `vessel.toml` for vessels that need more than their id; `sensors` is every
-    vessel's `sensors.toml`. Each card is as it comes out of the operator's reader: never booted.
+    `configurations` has a complete `vessel.toml` for each vessel that needs more than its id. `sensors` is
+    the `sensors.toml` of every vessel. The cards are as they come out of the operator's reader: never booted.
     """
     (root / "passphrase").write_text(f"{PASSPHRASE}\n")
     secret = ["--passphrase-file", str(root / "passphrase")]
@@ -40,7 +40,7 @@ def cards(
 
 
 def assert_gone_from_fat(image: Path, fleet: Path, vessel: str) -> None:
-    """Assert that no secret of a vessel's bundle is on the FAT partition, not even in deleted files."""
+    """Assert that no secret from a vessel's bundle is on the FAT partition, not even in deleted files."""
     with image.open("rb") as file:
         fat, _ = partitions.ours(partitions.at(file.fileno()), str(image))
         file.seek(fat.start)

@@ -1,4 +1,4 @@
-"""Certificates and statements of a fleet's authority, and their use by TLS."""
+"""Certificates and statements that a fleet's authority issues, and their use in TLS."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A fleet's folder is packed into one encrypted file, and restored from it."""
+"""A fleet's folder is packed into one encrypted file, and is restored from that file."""
 
 import shutil
 import tarfile

@@ -1,4 +1,4 @@
-"""Cards: which targets may be overwritten, what is written, and that half a card does not boot."""
+"""Cards: the targets that may be overwritten, what is written, and that half a card does not boot."""
 
 import hashlib
 import json
@@ -141,7 +141,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) 
 
 
 class UsedCard:
-    """A file that stands in for a device: it has a fixed size, and is full of an older card's data."""
+    """File that stands in for a device: it has a fixed size, and is full of the data of an older card."""
 
     def __init__(self, path: Path, size: int = images.SIZE) -> None:
         self.path = path
@@ -194,7 +194,7 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
 
 
 def test_a_card_that_keeps_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counterfeit card accepts everything, and returns something else."""
+    """A counterfeit card accepts all data, but returns something else."""
     used = UsedCard(tmp_path / "used")
     monkeypatch.setattr(image_writing, "_write_at", lambda *_: None)
     with pytest.raises(CardError, match="differs from what was written; use another card"):

@@ -1,6 +1,6 @@
 """Cards with too much data, too many files or too deep folders are refused with a message, at little cost.
 
-Everything in force stays.
+All active files stay active.
 """
 
 import math
@@ -22,9 +22,9 @@ from sensors.toml.toml_file import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000
-"""Bytes of memory; a board has 512 MB, and daemons that keep running."""
+"""Limit for memory in bytes: a board has 512 MB, and its daemons keep running."""
 LONG_S = 20.0
-"""Generous limit in seconds; without the limits, a fast machine takes most of a minute."""
+"""Generous time limit in seconds; without the limits on cards, a fast machine takes most of a minute."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The image's own rules, in the kernel, open SSH and the listener where the configuration says."""
+"""The image's own rules, loaded into the kernel, open SSH and the listener where the configuration says."""
 
 import sys
 from pathlib import Path
@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Return the ports that are open to a guest on the segment of an interface."""
+    """Return the ports that are open to a guest on the segment of this interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()

@@ -172,7 +172,7 @@ def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, autho
 
 
 def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
-    """Return the keys in a vessel's own identity folder."""
+    """Return the keys in the identity folder of a vessel."""
     identity = identity_files.load(folder.identity(vessel))
     found = identity_files.load_radio_key(folder.identity(vessel), folder.root)
     if found is None:
@@ -222,7 +222,7 @@ def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_c
 def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
     folder: FleetFolder, authority: Authority
 ) -> None:
-    """A vessel that already has the new key is stolen."""
+    """A vessel that already has the new key has been stolen."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()
@@ -293,7 +293,7 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
         except KeyboardInterrupt:
             continue
         except FolderError as error:
-            assert "already" in str(error)  # noqa: PT017  # the previous one had done all but copying
+            assert "already" in str(error)  # noqa: PT017  # the interrupted command had done everything but copying
         finally:
             monkeypatch.setattr(files, "write", write)
             for vessel in folder.vessels():

@@ -1,4 +1,4 @@
-"""The plain functions of the image's pipeline; `tests/image` tests that the result boots."""
+"""Functions that build an image, one by one; `tests/image` tests that the result boots."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Path:
-    """Return a package with an archive's keys."""
+    """Return a package that contains an archive's keys."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not here (Debian's dpkg)")
     tree, package = tmp_path / "tree", tmp_path / "keyring.deb"
@@ -220,7 +220,7 @@ KERNEL = bytes(56) + b"ARM\x64"
 
 
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
-    """Return partitions as the firmware requires them."""
+    """Return the files of both partitions in a form that the firmware accepts."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
     names = [
         "start.elf",
@@ -359,7 +359,7 @@ def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) 
 def test_digests_come_from_the_index_and_files_are_compared_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The test runs real dpkg and apt, on an archive of one package."""
+    """The test runs the real dpkg and apt on an archive with one package."""
     for tool in ("dpkg-deb", "dpkg-query", "apt-get"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed on this machine")

@@ -1,4 +1,4 @@
-"""All three formats that Raspberry Pi Imager leaves on a card are understood."""
+"""All three formats of the files that Raspberry Pi Imager leaves on a card are understood."""
 
 from collections.abc import Mapping
 
@@ -155,7 +155,7 @@ network:
 
 
 def read(files: Mapping[str, str]) -> ImagerReading:
-    """Read the files as an appliance whose system has two names of its own would."""
+    """Read the files as an appliance would whose system has two users of its own."""
     return read_files({name: text.encode() for name, text in files.items()}, checks({"root", "skipper"}))
 
 
@@ -164,7 +164,7 @@ def told(files: Mapping[str, str]) -> list[str]:
 
 
 def points(text: str) -> str:
-    """Return a network-config with these lines as its access points."""
+    """Return a network-config that has these lines as its access points."""
     below = "".join(f"        {line}\n" for line in text.splitlines())
     return f"network:\n  version: 2\n  wifis:\n    wlan0:\n      access-points:\n{below}"
 

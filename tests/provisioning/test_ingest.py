@@ -109,7 +109,7 @@ def test_nothing_is_written_when_nothing_has_changed(card: Card) -> None:
 
 @pytest.fixture
 def argo(card: Card) -> Card:
-    """Return Argo's card after its first start."""
+    """Return argo's card after its first start."""
     put(card.inbox, bundle())
     card.start()
     return card
@@ -324,7 +324,7 @@ def test_two_bundles_are_one_too_many(card: Card) -> None:
 
 
 def test_a_bundle_on_the_card_goes_before_one_of_the_same_vessel_in_the_inbox(card: Card) -> None:
-    """The bundle in the inbox may be one that the appliance has refused."""
+    """The bundle in the inbox may be one that the appliance has already refused."""
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     assert card.start().generated
     assert "logboat fleet renew" in card.problems
@@ -440,7 +440,7 @@ def test_revocations_that_cannot_be_read_are_told_and_stay(argo: Card) -> None:
 
 
 def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
-    """The raw file of a mounted file system is searched."""
+    """The raw file behind a mounted file system is searched."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -471,7 +471,10 @@ def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip fsync: a cut is between two steps here, and what the medium has stored by then is not tested."""
+    """Skip fsync: here a power cut happens between two steps.
+
+    What the medium has stored then is not tested.
+    """
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -484,7 +487,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Replace everything: configuration, sensors, and a radio key."""
+    """Replace everything: the configuration, the sensors, and a radio key."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))
@@ -523,7 +526,7 @@ def test_power_may_go_at_each_step(
             break
         cutter.left = None
         held = {**content(card.fat), **card.force, **content(card.etc), **content(root)}
-        assert any(KEY in each for each in held.values())  # somewhere, always
+        assert any(KEY in each for each in held.values())  # somewhere, at all times
         outcome = card.start()
         assert outcome.problems == ()
         assert card.force == new, f"cut at step {steps}"
@@ -534,7 +537,7 @@ def test_power_may_go_at_each_step(
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After recovery there is never one old file together with one new file."""
+    """After recovery, old files and new files are never mixed."""
     old = argo.force
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))

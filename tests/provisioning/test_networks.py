@@ -1,4 +1,4 @@
-"""NetworkManager's profiles, as NetworkManager itself reads them, and the roles of adapters."""
+"""Profiles as NetworkManager itself reads them, and the roles of adapters."""
 
 import os
 import shutil
@@ -97,7 +97,7 @@ UNPACKED = Path(__file__).parents[2] / "build/nmcli"
 
 
 def tool() -> tuple[str, str]:
-    """Return the paths of nmcli and its libraries: this machine's, or those from `make test`."""
+    """Return the paths of nmcli and its libraries: this machine's, or those that `make test` fetched."""
     if (installed := shutil.which("nmcli")) is not None:
         return installed, os.environ.get("LD_LIBRARY_PATH", "")
     unpacked = UNPACKED / "usr/bin/nmcli"
@@ -111,7 +111,7 @@ def tool() -> tuple[str, str]:
 
 
 def reads(profile: profiles.Profile, *fields: str) -> list[str]:
-    """Return fields of a keyfile as NetworkManager's own tool reads it, without a daemon."""
+    """Return fields of a keyfile as NetworkManager's own tool reads them, without a daemon."""
     nmcli, libraries = tool()
     command = [nmcli, "--offline", "connection", "modify", "connection.lldp", "disable"]
     done = subprocess.run(
@@ -172,7 +172,7 @@ def test_any_password_arrives_as_it_is(password: str) -> None:
     found = profiles.join(ssid="marina", password=password, priority=1, interface=None)
     again = profiles.join(ssid="marina", password="x" * 8, priority=1, interface=None)
     [psk] = reads(found, "psk")
-    assert psk == profiles.escaped(password)  # written in NetworkManager's way, and read back
+    assert psk == profiles.escaped(password)  # written in NetworkManager's own way, and read back
     assert found.sections["connection"]["uuid"] == again.sections["connection"]["uuid"]
 
 

@@ -1,4 +1,4 @@
-"""Lines of config.txt for the wiring cause one restart, and never a loop."""
+"""Lines of config.txt that the wiring needs cause one restart, and never a loop of restarts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Builders for the replication tests: messages as they arrive, and hypothesis' strategies for their parts."""
+"""Builders for the replication tests: messages as they arrive, and Hypothesis strategies for their parts."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Any input from a peer is a message or a MessageError that says what is wrong."""
+"""Any input from a peer gives a message, or a MessageError that says what is wrong."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The estimated number of values in a JSON text is never less than the real one."""
+"""The estimated number of values in a JSON text is never smaller than the real number."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ VALUES = st.recursive(
 
 
 def count(value: Any) -> int:
-    """Return the number of values and keys."""
+    """Return the number of values and keys in a JSON value."""
     if isinstance(value, dict):
         return 1 + sum(1 + count(inner) for inner in value.values())
     if isinstance(value, list):

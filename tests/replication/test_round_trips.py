@@ -1,4 +1,4 @@
-"""Every message that we send is decoded with its meaning unchanged."""
+"""Every message that we encode is decoded to the same meaning."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Exact bytes of messages, as in the protocol's document, Couchbase Lite and Sync Gateway."""
+"""The exact bytes of messages, as in the protocol's documentation, Couchbase Lite and Sync Gateway."""
 
 import base64
 import hashlib
