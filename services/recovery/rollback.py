@@ -1,16 +1,18 @@
-"""Detection of a vessel's files that lag behind the others: journal, documents, witness, copies.
+"""Detects which of a vessel's files lags behind the others: journal, documents, witness or copies.
 
-A file that has lost its end, or is an older copy, is sound in itself: only the others show it. They are
-written in this order, each after the one before is durable: numbers are reserved (`number_witness`), a batch
-is committed (`journal`) and noted by the witness, its documents are written, and then copied (`mirror`). So:
+A file that has lost its end, or is an older copy, is valid in itself: only the others reveal it. They are
+written in a fixed order, each after the previous one is durable. Numbers are reserved (`number_witness`), a
+batch is committed (`journal`) and recorded by the witness, its documents are written, and then these are
+copied (`mirror`). So:
 
 - The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
-  own. It must not continue, or it would give numbers twice: a new log begins.
-- Documents are behind if they lack numbers that the journal knows to have been in them, or if copies were
-  made of more than there is. They are restored from the copies and the journal's ring.
+  own. It must not continue, or it would assign numbers twice: a new log begins.
+- Documents are behind if they lack numbers that, according to the journal, were in them, or if there are
+  copies of more documents than exist. They are restored from the copies and the journal's ring.
 - The witness is behind if the journal has numbers that the witness has not reserved. It is written again.
 
-If all files of a vessel are restored together to an earlier day, they agree. That cannot be seen from within.
+If all files of a vessel are restored together to an earlier state, they agree, and nothing in them reveals
+it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,23 +33,23 @@ from sync.store import Database
 from . import rebuild
 
 if TYPE_CHECKING:
-    from sync.fleet.rights import Claim  # the recorder needs none of it
+    from sync.fleet.rights import Claim  # not needed by the recorder
 
 WITNESSED: Final = "witness"
-"""Key of the journal's note that a witness exists.
+"""Key of the journal's record that a witness exists.
 
-A witness that is missing in spite of it is damage, and not a file of an older version.
+If the witness is missing although this is set, that is damage, and not a file from an older version.
 """
 _BOOTS: Final = 3
-"""Number of boots after the journal's last one whose documents are looked up."""
+"""Number of boots after the journal's last boot for which to look up documents."""
 Progress = Callable[[], None]
-"""Function that long work calls often, to show that it makes progress."""
+"""Function that long operations call often, to show that they make progress."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were given"
 
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """The content of a journal, as far as it is compared with other files."""
+    """The contents of a journal that are compared with other files."""
 
     vessel: str
     log: str
@@ -55,16 +57,16 @@ class JournalState:
     batch: int
     """Number of the last batch; 0 if there is none."""
     last: Mapping[str, int]
-    """Last number given, by sensor."""
+    """Last assigned number, by sensor."""
     closed: Mapping[str, int]
-    """Last number that is known to be in documents, by sensor."""
+    """Last number known to be in documents, by sensor."""
     has_witness: bool
     before: tuple[str, ...] = ()
-    """Logs of this vessel before this one, as far as the journal knows them."""
+    """Logs of this vessel before this one, if the journal knows them."""
 
 
 def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
-    """Return the state of a journal; None if no log has begun in it. Raise JournalError if it is damaged."""
+    """Return the state of a journal; None if it contains no log. Raise JournalError if it is damaged."""
     connection = connect(journal)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -101,11 +103,12 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason why the journal must not continue according to the witness; None if it may."""
+    """Return the reason why, according to the witness, the journal must not continue; None if it can."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
-        return None  # an earlier version, which writes no witness, began this log: the witness is older
+        # this log was begun by an earlier version, which writes no witness, so the witness is older
+        return None
     if (given.vessel, given.log) != (state.vessel, state.log):
         return f"it is of log {state.log}, but the last numbers were given in log {given.log}"
     if given.batch > state.batch:
@@ -119,14 +122,17 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
 
 
 def journal_lost(given: GivenNumbers | None) -> str | None:
-    """Return the problem of a journal in which no log has begun; None if none had before."""
+    """Return the problem of a journal that contains no log although the witness knows one.
+
+    Return None if the journal has lost nothing.
+    """
     if given is None or not (given.batch or any(last for last, _ in given.numbers.values())):
         return None
     return f"it has lost log {given.log}, in which numbers were given"
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
-    """Return the reason why the journal must not continue according to documents; None if it may.
+    """Return the reason why, according to documents, the journal must not continue; None if it can.
 
     Raise StoreError if the documents cannot be read.
     """
@@ -145,9 +151,9 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield each sensor with a number of the journal's log that was given according to documents.
+    """Yield each sensor with a number in the journal's log that has been assigned according to documents.
 
-    Current values do not count: any vessel of the fleet may write one, and could force a new log to begin
+    Current values do not count: any vessel of the fleet may write one, and could so force a new log to begin
     here.
     """
     for name in sorted(state.last):
@@ -172,10 +178,10 @@ def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | Non
 def documents_behind(
     state: JournalState, database: Database, *, deep: bool, progress: Progress = lambda: None
 ) -> str | None:
-    """Return what documents lack although it was in them according to the journal; None if nothing.
+    """Return what documents lack although they had it according to the journal; None if nothing.
 
-    `deep` checks the whole log, else only the newest document of each sensor. Raise StoreError if documents
-    cannot be read.
+    If `deep` is True, the whole log is checked, else only the newest document of each sensor. Raise
+    StoreError if documents cannot be read.
     """
     if deep:
         held = rebuild.documented(database, state.vessel, log=state.log, progress=progress)
@@ -192,9 +198,9 @@ def documents_behind(
 
 
 def newest_mark(folder: Path) -> Mark | None:
-    """Return the last mark of the newest segment of copies; None if it has none.
+    """Return the last mark in the newest segment of the copies; None if there is no mark.
 
-    Raise OSError if it cannot be read.
+    Raise OSError if the segment cannot be read.
     """
     mark: Mark | None = None
     for _, content in mirror.contents(folder, newest=True):
@@ -209,9 +215,9 @@ def store_behind_copies(
     *,
     progress: Progress = lambda: None,
 ) -> str | None:
-    """Return what the document store lacks although copies contain it; None if nothing.
+    """Return what is missing from the document store although copies contain it; None if nothing is.
 
-    `mark` is the newest one; `there` has the id and revision of the copies to look for. Raise StoreError if
+    `mark` is the newest mark; `there` has the id and revision of each copy to look for. Raise StoreError if
     the store cannot be read.
     """
     if mark is not None and mark.store == database.uuid and mark.through > database.last_sequence:
@@ -223,9 +229,9 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer's claim is about numbers or boots after ours in the log that is written now.
+    """Return True if a peer claims numbers or boots after ours in the log that is being written here.
 
-    `given` is what the witness says now. Raise StoreError if the store cannot be read.
+    `given` is the current content of the witness. Raise StoreError if the store cannot be read.
     """
     if claim.contradicts:
         return True
@@ -241,7 +247,7 @@ def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, ve
 
 
 def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
-    """Return the last number of a sensor that a document contains or explains.
+    """Return the last number of a sensor in a log that a document contains or explains.
 
     Raise StoreError if documents cannot be read.
     """
@@ -256,7 +262,7 @@ def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
 
 
 def known_of(database: Database, vessel: str) -> dict[str, str]:
-    """Return the `uuid` and `logs` of a vessel from its document, as far as it contains them.
+    """Return the `uuid` and `logs` in a vessel's document, if they are there.
 
     Raise StoreError if the document cannot be read.
     """

@@ -1,18 +1,18 @@
-"""The check of the stores before anything opens them: `logboat store check`, and each start of the recorder.
+"""Checks the stores before anything opens them: `logboat store check`, and each start of the recorder.
 
-Broken files are set aside, their readable content is saved, and recording continues:
+Damaged files are set aside, their readable content is saved, and recording continues:
 
-- The document store: its sound rows are written into a new file. Documents that it has lost are restored from
+- The document store: its valid rows are written to a new file. Documents that it has lost are restored from
   the copies (`services.mirror.restore`). Samples that are still in the journal's ring are documented again.
   The rest, if any, is explained by `gap` documents.
-- The journal: its samples, from rows or their copies, become documents. A new log begins, since it is not
-  certain which numbers had been given.
+- The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
+  certain which numbers had been assigned.
 - A write-ahead log that is cut off before its end: see `wal_tail`.
-- Copies: damaged ones are copied again from the document store, and nothing is lost.
+- Copies: documents with damaged copies are copied again from the document store, and nothing is lost.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
-or if damage was found (the mark); otherwise only what SQLite reads at opening, and its newest rows. Copies
-are checked whenever the store is checked completely.
+or if damage was found (the mark); otherwise only what SQLite reads when opening it, and its newest rows.
+Copies are checked whenever the store is checked completely.
 """
 
 import contextlib
@@ -65,9 +65,9 @@ from .store_repair import LostNumbers
 log = logging.getLogger(__name__)
 
 DEEP_BELOW: Final = 64_000_000
-"""Maximum bytes of a document store that is checked completely at each start: some seconds on a Pi Zero 2."""
+"""Maximum size in bytes of a store that is checked completely at each start: a few seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
-"""Seconds to wait for daemons, which look for the mark once a second, and then end within two seconds."""
+"""Seconds to wait for daemons: they look for the mark once a second, and then end within two seconds."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are missing"
@@ -76,15 +76,18 @@ BEHEADED: Final = "it is empty, although its write-ahead log is not"
 
 
 def is_marked(data: Path) -> bool:
-    """Return True if a process has found damage that was not checked since.
+    """Return True if a process has found damage that has not been checked since.
 
-    Processes that have the stores open must then end, because they prevent a repair.
+    Processes that have the stores open must then exit, because they prevent a repair.
     """
     return (data / "damaged").exists()
 
 
 def mark_damaged(data: Path, reason: str) -> None:
-    """Leave a mark for the next start that something is damaged. A write error is only logged."""
+    """Leave a mark that tells the next start of damage; `reason` describes it.
+
+    A write error is only logged.
+    """
     try:
         with open(data / "damaged", "w", opener=opener()) as file:
             file.write(reason + "\n")
@@ -96,7 +99,7 @@ def mark_damaged(data: Path, reason: str) -> None:
 def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Prevent other processes from repairing the stores while a daemon has them open.
 
-    Wait for a check in progress, and call `progress` meanwhile. Raise OSError if the lock cannot be opened.
+    Wait for any check in progress, and call `progress` meanwhile. Raise OSError if the lock cannot be opened.
     """
     handle = _lock_file(data)
     try:
@@ -119,9 +122,9 @@ def prepare(
     patience: float = PATIENCE_S,
     progress: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Check the stores, and repair what is broken. Raise OSError if the folder cannot be used at all.
+    """Check the stores, and repair what is damaged. Raise OSError if the folder cannot be used at all.
 
-    `patience` is the number of seconds to wait for other daemons to end, if damage was found. `progress` is
+    `patience` is the number of seconds to wait for other daemons to exit if damage was found. `progress` is
     called after each step.
     """
     report = Report(progress=progress)
@@ -143,7 +146,7 @@ def prepare(
 
 
 def _look_in_passing(data: Path) -> list[str]:
-    """Return the problems of the journal while other daemons use the document store.
+    """Return the problems found in the journal while other daemons use the document store.
 
     The result is empty if the journal is in use, too.
     """
@@ -162,32 +165,32 @@ def _look_in_passing(data: Path) -> list[str]:
 
 @dataclass(slots=True)
 class _Damage:
-    """Problems, by the action that they require."""
+    """Problems found, grouped by the action that they require."""
 
     store: list[str] = field(default_factory=list)
-    """Damage of the document store."""
+    """Damage to the document store."""
     journal: list[str] = field(default_factory=list)
-    """Damage of the journal, or reasons why it must not continue."""
+    """Damage to the journal, or reasons why it must not continue."""
     lacking: list[str] = field(default_factory=list)
-    """Documents that are missing in a sound document store."""
+    """Documents that are missing from an undamaged document store."""
     witness: list[str] = field(default_factory=list)
-    """Reasons to write the witness again."""
+    """Reasons why the witness must be written again."""
     copies: Survey | None = None
-    """Result of reading the copies, which is done once; None if they were not read."""
+    """Result of reading all copies, which is done once; None if they have not been read."""
     given: GivenNumbers | None = None
     state: rollback.JournalState | None = None
     in_doubt: bool = False
 
     @property
     def vessel(self) -> str | None:
-        """The vessel that the files name; None if none does."""
+        """The vessel that the files belong to; None if no file says."""
         if self.state is not None:
             return self.state.vessel
         return None if self.given is None else self.given.vessel
 
     @property
     def all(self) -> list[str]:
-        """All problems, in words."""
+        """Descriptions of all problems."""
         return self.store + self.journal + self.lacking + self.witness
 
 
@@ -214,7 +217,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     try:
         with open(data / "last-repair.json", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
-    except OSError as error:  # a full card: recording continues anyway
+    except OSError as error:  # the card is full: recording continues anyway
         log.error("%s: cannot save the repair report: %s", data / "last-repair.json", error)
     if not is_left:
         mark.unlink(missing_ok=True)
@@ -224,9 +227,9 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
 
 
 def _repair(data: Path, damage: _Damage, report: Report) -> bool:
-    """Repair what can be; return whether that was all.
+    """Repair what can be repaired; return True if that was everything.
 
-    A document store that cannot be written does not keep a log from beginning: the journal waits then.
+    A document store that cannot be written does not prevent a log from beginning: the journal then waits.
     """
     journal, store = data / "samples.db", data / "log.db"
     for path in (journal, store):
@@ -246,8 +249,9 @@ def _repair(data: Path, damage: _Damage, report: Report) -> bool:
         report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
     report.progress()
     if damage.journal or gone:
-        # A log ends when numbers are lost: others may have them, and nobody else may continue a log.
-        is_sound = damage.state is not None  # otherwise it was not compared with other files
+        # If numbers are lost, the log must end: other vessels may have them, and nobody else may continue a
+        # log.
+        is_sound = damage.state is not None  # otherwise it was not compared with the other files
         store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits, is_sound=is_sound)
     elif damage.witness and damage.given is not None and damage.state is not None:
         store_repair.renew_witness(
@@ -268,7 +272,10 @@ def _put_waiting_away(store: Path, report: Report) -> None:
 
 
 def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _Damage:
-    """Look for problems; `stores` includes the document store. Raise JournalError if the journal fails."""
+    """Look for problems; `stores` includes the document store.
+
+    Raise JournalError if the journal cannot be read.
+    """
     journal, store = data / "samples.db", data / "log.db"
     damage = _Damage(given=witness.read(witness.path_in(data)))
     cut_off = UnreadFrames.NOTHING
@@ -292,7 +299,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None:
-    """Find the file that is behind the others (`rollback`), without those that are broken."""
+    """Find files that are behind the others (`rollback`), ignoring those that are damaged."""
     journal, store = data / "samples.db", data / "log.db"
     state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
     damage.state = state
@@ -326,7 +333,7 @@ def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None
 def _behind_copies(
     data: Path, database: Database, damage: _Damage, report: Report, *, deep: bool
 ) -> str | None:
-    """Return what the document store lacks that copies have; `deep` reads all of them."""
+    """Return what is missing from the document store although copies have it; `deep` reads all copies."""
     folder = folder_in(data)
     if not deep:
         return rollback.store_behind_copies(database, rollback.newest_mark(folder), ())
@@ -337,7 +344,7 @@ def _behind_copies(
 
 
 def _is_beheaded(path: Path) -> bool:
-    """Return True if only the write-ahead log of a database is left, which opening it would delete."""
+    """Return True if only the write-ahead log of a database is left; opening the database would delete it."""
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
@@ -345,7 +352,7 @@ def _unseen(store: Path) -> UnreadFrames:
     try:
         return wal_tail.read_tail(store)
     except JournalError:
-        return UnreadFrames.NOTHING  # the next process that opens it reports the problem
+        return UnreadFrames.NOTHING  # the next process that opens the database reports the problem
 
 
 def _broken_log(path: Path, unread: UnreadFrames) -> list[str]:
@@ -382,7 +389,7 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
     if results != ["ok"]:
         return results
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        return []  # power was cut before anything was written
+        return []  # the power failed before anything was written
     if wrong := _schema_faults(connection):
         return wrong
     try:
@@ -418,7 +425,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
-        # Locked, full or newer: a repair would not help, and recording need not wait for it.
+        # Locked, full, or of a newer version: a repair would not help, and recording need not wait for it.
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []
@@ -433,7 +440,7 @@ def _check_copies(
 ) -> None:
     """Check all copies, and copy damaged or missing documents again.
 
-    `there` is the result of reading them, if that has just been done.
+    `there` is the result of reading the copies, if that has already been done.
     """
     folder = folder_in(store.parent)
     try:
@@ -472,7 +479,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
     copies = CopyWriter(folder)
     for number, _ in damaged:
         report.progress()
-        # The newest may only have been cut short: then it is complete by now.
+        # The newest segment may only have been cut short: then it is complete by now.
         if number in numbers(folder)[:-1] or number in copies.damaged:
             retired = copies.retire(number, database)
             healed = 0 if retired is None else retired.healed
@@ -481,7 +488,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
 
 
 def _locked(handle: int, *, patience: float) -> bool:
-    """Return True if no other process has the stores open, or stops within `patience` seconds."""
+    """Return True if no other process has the stores open, or if all close them within `patience` seconds."""
     deadline = time.monotonic() + patience
     while not _try_lock(handle, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
@@ -491,7 +498,7 @@ def _locked(handle: int, *, patience: float) -> bool:
 
 
 def _try_lock(handle: int, kind: int) -> bool:
-    """Take a lock; return False if another process has one that excludes it."""
+    """Take a lock; return False if another process holds one that excludes it."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -504,15 +511,17 @@ def _lock_file(data: Path) -> int:
 
 
 def run(args: Namespace) -> int:
-    """Run `logboat store check [--repair]`. Return 0 if sound or repaired, 1 if broken and not repaired.
+    """Run `logboat store check [--repair]`.
 
-    If a daemon has the stores open and no damage was found, there is nothing to repair. That is the case when
-    the second of two daemons starts, and is no failure.
+    Return 0 if the stores are undamaged or were repaired, and 1 if they are damaged and were not repaired.
+
+    If a daemon has the stores open and no damage was found, there is nothing to repair. This happens when the
+    second of two daemons starts, and is not an error.
     """
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: no such folder", file=sys.stderr)
         return 1
-    # Only a repair is work of the appliance; a person's check reports on the screen.
+    # Only a repair is logged, because it is the appliance's work; a person's check reports to the terminal.
     with running("store", args.data if args.repair else None):
         return _run(args)
 

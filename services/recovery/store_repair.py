@@ -1,6 +1,6 @@
-"""Repair of the stores: saves what is readable into new files, and documents what is lost.
+"""Repairs the stores: saves what is readable in new files, and documents what is lost.
 
-It does not look for damage: that is `store_check`. Each step may be repeated after a power cut at any
+It does not look for damage, which `store_check` does. Each step may be repeated after a power cut at any
 instant.
 """
 
@@ -36,16 +36,16 @@ from .report import Report
 log = logging.getLogger(__name__)
 
 WAITING: Final = "waiting"
-"""Folder of journals whose log has ended, and whose samples could not be put into documents."""
+"""Folder of journals whose log has ended, and whose samples could not be written to documents yet."""
 KEPT_ASIDE: Final = 3
-"""Number of broken files of each kind that are kept for later examination."""
+"""Number of damaged files of each kind to keep for later examination."""
 
 
 def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "LostNumbers") -> int:
-    """Replace a broken store by a new one, and return the number of the log's samples that are lost.
+    """Replace a damaged store with a new one, and return the number of samples in the log that are lost.
 
-    The new store is complete before it replaces the broken one. A power cut at any instant leaves either the
-    broken store, which is found again, or none and the complete one beside it (`adopt`).
+    The new store is complete before it replaces the damaged one. A power cut at any instant leaves either the
+    damaged store, which will be found again, or no store and the complete one beside it (`adopt`).
     """
     fresh = _salvaged(path)
     _remove(fresh)
@@ -71,30 +71,30 @@ def _salvaged(path: Path) -> Path:
 
 
 def adopt(path: Path) -> None:
-    """Move the repaired store to its place, if it exists and the place is free."""
+    """Move the repaired store to the store's place, if there is a repaired store and the place is free."""
     fresh = _salvaged(path)
     if not fresh.exists() or path.exists():
         return
     for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)  # of the broken one: its last pages, if power was cut
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # left over from the damaged store after a power cut
     fresh.replace(path)
     _remove(fresh)
 
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Facts about numbers that the journal itself may have lost."""
+    """Knowledge about numbers that the journal itself may have lost."""
 
     given: GivenNumbers | None = None
-    """Content of the witness, for whichever log."""
+    """Contents of the witness, whichever log they are about."""
     in_doubt: bool = False
-    """True if the journal was behind, so that more numbers may have been given than are known."""
+    """True if the journal was behind, so that more numbers may have been assigned than are known."""
 
 
 def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
-    """Restore what a store lacks, from copies and then from the journal, and document what is in neither.
+    """Restore what a store lacks from copies, then from the journal, and explain by gaps what is in neither.
 
-    `name` is the path of the store for messages. Return the number of samples that are lost.
+    `name` is the path to use for the store in messages. Return the number of samples that are lost.
     """
     _put_back(store, report, name=name)
     report.progress()
@@ -116,14 +116,14 @@ def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNum
             gone += rebuild.name_lost(
                 database, lost.given, start=machine.boot_id(), utc=time.time(), in_doubt=lost.in_doubt
             )
-        database.checkpoint()  # everything is in the file itself, which may be moved
+        database.checkpoint()  # so that everything is in the file itself, which may be moved
     if identity is not None or gone:
         report.done.append(f"{name}: {samples} samples restored from the journal, {gone} lost (see gaps)")
     return gone
 
 
 def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report: Report) -> dict[str, int]:
-    """Return the last number that each sensor of a salvaged journal is known to have been given."""
+    """Return the last number known to have been assigned to each sensor of a salvaged journal."""
     last: dict[str, int] = {}
     for batch in batches(salvaged):
         report.progress()
@@ -131,17 +131,17 @@ def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report:
             last[sensor] = max(number, last.get(sensor, 0))
     is_known = given is not None and given.log == salvaged.meta.get("log")
     for _, sensor, closed, _, _ in salvaged.sensors:
-        # These rows may be damaged: no number is higher than what was reserved.
+        # These rows may be damaged, but no real number is higher than the reserved one.
         most = max(given.reserved(sensor), last.get(sensor, 0)) if given is not None and is_known else closed
         last[sensor] = max(last.get(sensor, 0), min(closed, most))
     return last
 
 
 def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
-    """Restore what a sound store has lost or never had, as `refill` does.
+    """Restore what an undamaged store has lost or never had, as `refill` does.
 
-    It gets another identity, because what other vessels know of its sequences applies to a store with more in
-    it.
+    The store gets a new identity, because other vessels know its sequence numbers from when it contained
+    more.
     """
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         database.renew_identity()
@@ -180,9 +180,10 @@ def replace_journal(
     waits: bool = False,
     is_sound: bool = False,
 ) -> None:
-    """Set aside a journal whose log must not continue. The next start begins a new one.
+    """Set aside a journal whose log must not continue. The next start begins a new log.
 
-    `waits`: its samples are not in documents yet (`put_waiting_away`). `is_sound`: it is not damaged.
+    `waits` is True if the journal's samples are not in documents yet (`put_waiting_away`). `is_sound` is True
+    if the journal is not damaged.
     """
     given = lost.given
     if waits:
@@ -202,7 +203,7 @@ def replace_journal(
     }
     vessel = salvaged.meta.get("vessel") or (None if given is None else given.vessel)
     if vessel:
-        # The next start asks documents, too, and tells what it carries over.
+        # The next start also consults documents, and reports what it carries over.
         counted = totals.highest([carryover.of_salvaged(salvaged), carryover.of_witness(given, vessel)])
         kept |= {totals.KEY: totals.encode(str(vessel), counted)} if counted else {}
     try:
@@ -213,7 +214,7 @@ def replace_journal(
             with Journal(path) as fresh:
                 fresh.set_meta(kept)
         if is_kept:
-            # Last of all: its content is in documents now, or waits with the journal.
+            # This comes last: the contents of the witness are now in documents, or wait with the journal.
             number_witness.path_in(path.parent).unlink(missing_ok=True)
         sync_directory(path.parent)
     except (JournalError, StoreError) as error:
@@ -221,9 +222,9 @@ def replace_journal(
 
 
 def _empty_write_ahead_log(journal: Path) -> None:
-    """Move the content of the write-ahead log into the journal, so that a power cut cannot separate them.
+    """Checkpoint the write-ahead log into the journal, so that a power cut cannot separate them.
 
-    If that fails, on a full card for example, nothing has changed.
+    If that fails, for example on a full card, nothing has changed.
     """
     try:
         connection = connect(journal)
@@ -238,7 +239,7 @@ def _empty_write_ahead_log(journal: Path) -> None:
 def renew_witness(
     path: Path, report: Report, given: GivenNumbers, batch: int, last: Mapping[str, int]
 ) -> None:
-    """Rewrite a witness that is behind the journal."""
+    """Rewrite a witness that is behind the journal, with the journal's last batch and numbers."""
     fresh = NumberWitness(path)
     fresh.begin(vessel=given.vessel, log=given.log, start=given.start, batch=batch, last=last)
     fresh.close()
@@ -246,9 +247,9 @@ def renew_witness(
 
 
 def set_aside(path: Path, *, origin: Path | None = None) -> Path:
-    """Move a broken database out of the way, complete; only the newest few are kept.
+    """Move a damaged database out of the way, with its write-ahead log; only the newest few are kept.
 
-    `origin` is where it was in use, if it has been moved since.
+    `origin` is the path at which it was in use, if it has been moved since. Return its new path.
     """
     origin = path if origin is None else origin
     folder = origin.parent / "set-aside"
@@ -270,9 +271,9 @@ def set_aside(path: Path, *, origin: Path | None = None) -> Path:
 
 
 def waiting_place(journal: Path) -> Path:
-    """Return where a journal is to wait until it can be put into documents.
+    """Return the path at which a journal should wait until it can be written to documents.
 
-    If a power cut has left the journal's write-ahead log there alone, the place is the same again.
+    If a power cut left only the journal's write-ahead log there, the same path is returned again.
     """
     folder = journal.parent / WAITING
     make_folder(folder)
@@ -281,10 +282,10 @@ def waiting_place(journal: Path) -> Path:
 
 
 def reunite(journal: Path, report: Report) -> None:
-    """Return a write-ahead log to its journal, if a power cut has separated them during a move to `WAITING`.
+    """Return a write-ahead log to its journal if a power cut separated them during a move to `WAITING`.
 
-    Call this before anything opens the journal. A log that belongs to another journal is set aside. Raises
-    OSError.
+    Call this before anything opens the journal. A log that belongs to another journal is set aside. Raise
+    OSError if that fails.
     """
     for log_alone in sorted((journal.parent / WAITING).glob(f"{journal.name}.*-wal")):
         place = log_alone.with_name(log_alone.name.removesuffix("-wal"))
@@ -306,7 +307,7 @@ def reunite(journal: Path, report: Report) -> None:
 
 
 def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
-    """Return False if a write-ahead log names another log than a journal, whose own is empty."""
+    """Return False if a write-ahead log names another log than the journal, whose own one is empty."""
     facts = salvage(journal).meta
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "journal"
@@ -317,15 +318,19 @@ def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
 
 
 def _waiting(folder: Path) -> set[Path]:
-    """Return the places of journals that wait; of a lost one, there is nothing but the word of it."""
+    """Return the paths of waiting journals.
+
+    For a journal that was lost, only a note exists beside its path.
+    """
     words = {path.with_suffix("") for path in folder.glob("*.lost")}
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
 
 
 def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
-    """Note what is known of numbers that a waiting journal has lost. Return False if that fails.
+    """Record what is known about numbers that a waiting journal has lost. Return False if that fails.
 
-    Only after the journal was moved: by that word alone, all its numbers would be named as lost.
+    Call this only after the journal was moved: on the basis of the note alone, all its numbers would count as
+    lost.
     """
     if lost.given is None:
         return True
@@ -334,14 +339,17 @@ def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
             file.write(msgspec.json.encode(lost))
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:  # a full card: recording goes on all the same
+    except OSError as error:  # the card is full: recording continues anyway
         log.error("%s.lost cannot be written: %s", waiting, error.strerror)
         return False
     return True
 
 
 def put_waiting_away(store: Path, report: Report) -> None:
-    """Put the journals that wait into documents; those that cannot be yet wait on. Raises OSError."""
+    """Write the samples of waiting journals to documents, and leave those that cannot be written yet.
+
+    Raise OSError if files cannot be moved.
+    """
     for path in sorted(_waiting(store.parent / WAITING), key=lambda path: int(path.suffix[1:])):
         report.progress()
         lost = _word(path)
@@ -352,7 +360,7 @@ def put_waiting_away(store: Path, report: Report) -> None:
             report.done.append(f"{path}: not yet written to documents: {error}")
             return
         Path(f"{path}.lost").unlink(missing_ok=True)
-        # it is not just empty
+        # the folder is not merely empty
         if path.exists() and not salvaged.batches and (salvaged.sensors or not salvaged.meta):
             aside = set_aside(path, origin=store.parent / path.stem)
             report.done.append(f"{path}: no batch in it can be read; set aside as {aside}")
@@ -369,7 +377,7 @@ def _word(waiting: Path) -> LostNumbers:
 
 
 def delete_set_aside(data: Path) -> None:
-    """Delete broken files that were kept for examination, on a card without space, before any history."""
+    """Delete damaged files kept for examination; on a full card they go before any history."""
     for old in (data / "set-aside").glob("*"):
         log.warning("removed %s to free space", old)
         old.unlink(missing_ok=True)

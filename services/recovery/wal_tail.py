@@ -1,9 +1,10 @@
-"""The content of a write-ahead log after the frame at which SQLite stops.
+"""Reads the part of a write-ahead log after the frame at which SQLite stops.
 
-It is examined before any process opens the files, because the next writer overwrites it. If durable commits
-follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit may just as
-well be one that a power cut left incomplete, as happens every day. So it is applied if it is the journal's,
-and restored from the journal if it is the document store's; nothing is set aside for it.
+It is read before any process opens the database, because the next writer overwrites it. If durable commits
+follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit, however, may
+just as well have been left incomplete by a power cut, which happens every day. So a single commit is applied
+if it is the journal's. If it is the document store's, its content is restored from the journal. In neither
+case is anything set aside.
 """
 
 from pathlib import Path
@@ -29,7 +30,10 @@ BROKEN: Final = "its write-ahead log is damaged before durable commits"
 
 
 def read_tail(path: Path) -> UnreadFrames:
-    """Return what follows in a database's log. Raise JournalError if SQLite cannot open it."""
+    """Return the frames that SQLite leaves unread in a database's log.
+
+    Raise JournalError if SQLite cannot open it.
+    """
     if not path.exists():
         return UnreadFrames.NOTHING
     try:
@@ -39,9 +43,9 @@ def read_tail(path: Path) -> UnreadFrames:
 
 
 def apply_tail(path: Path) -> str | None:
-    """Apply the journal's single commit if its batch is complete; return a sentence about it, or None.
+    """Apply the journal's single unread commit if its batch is complete; return a sentence about it, or None.
 
-    Raise JournalDamagedError if more follows than that.
+    Raise JournalDamagedError if more than one commit follows.
     """
     salvaged = salvage(path)
     connection = connect(path)

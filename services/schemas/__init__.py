@@ -1,7 +1,7 @@
-"""JSON Schemas (draft 2020-12) of the output with `--json`: one file beside this one for each shape.
+"""JSON Schemas (draft 2020-12) for output with `--json`: one file beside this one for each shape.
 
-Every output has a member `format` with its shape and version. A new member leaves the version as it is;
-removing a member, or changing its meaning, requires a new one.
+Every output has a member `format` with the name and version of its shape. Adding a member does not change the
+version; removing a member, or changing its meaning, requires a new version.
 """
 
 import json
@@ -51,7 +51,7 @@ VERSIONS: Final = {
 }
 """Version of every shape."""
 COMMON: Final = "common"
-"""The file of definitions that several shapes share; no output has this shape itself."""
+"""Name of the file with definitions that several shapes share; no output has this shape."""
 
 
 def format_of(shape: str) -> str:
@@ -60,8 +60,8 @@ def format_of(shape: str) -> str:
 
 
 def read(shape: str) -> dict[str, Any]:
-    """Return the schema of a shape, or the shared definitions."""
-    from importlib.resources import files  # no daemon needs it
+    """Return the schema for a shape, or the shared definitions."""
+    from importlib.resources import files  # not needed by any daemon
 
     schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{shape}.json").read_bytes())
     return schema

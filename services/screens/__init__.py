@@ -1,1 +1,1 @@
-"""Text for screens: the lines of `status`, the troubleshooting guide, `logboat top`."""
+"""Text for terminals: the lines of `status`, the troubleshooting guide, `logboat top`."""

@@ -1,4 +1,4 @@
-"""The list of alarms as text and as JSON, and the words of an acknowledgement."""
+"""The list of alarms as text and as JSON, and the acknowledgement of an alarm with its messages."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ NONE_OPEN: Final = "no active alarms, none to acknowledge"
 
 
 def lines(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], where: Screen) -> Iterator[str]:
-    """Yield the lines of the table of alarms, then what to do about those that nobody has acknowledged."""
+    """Yield the lines of the table of alarms, then advice about those that nobody has acknowledged."""
     head = ("id", "severity", "what", "sensor", "since", "until", "acknowledged")
     rows = [_row(episode, names, where.zone) for episode in shown]
     heads, blocks = fitted([head, *rows], plain=(1, 2, 3), width=where.width)
@@ -54,7 +54,7 @@ def _row(episode: "AlarmEpisode", names: Mapping[str, str], place: tzinfo) -> tu
 
 
 def words(episode: "AlarmEpisode") -> str:
-    """Return the text and reason of an alarm: `Overspeed (above 63, at 3840 rpm)`."""
+    """Return the text of an alarm and the reason for it, such as `Overspeed (above 63, at 3840 rpm)`."""
     alarm = episode.alarm
     value = "" if alarm.value is None else f"at {format_value(alarm.value, alarm.unit, path=alarm.path)}"
     reason = ", ".join(part for part in (alarm.condition, value) if part)
@@ -64,7 +64,7 @@ def words(episode: "AlarmEpisode") -> str:
 def as_json(
     shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the alarms as JSON facts.
+    """Return the alarms as a dictionary for JSON.
 
     `names` maps ids to short ids; `faults` describes the documents that were skipped.
     """
@@ -98,9 +98,9 @@ def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) -> tuple[str, bool]:
-    """Acknowledge the alarm that `name` identifies, by its id or a unique ending of it.
+    """Acknowledge an alarm; `name` is its id or a unique suffix of its id.
 
-    Return its id, and whether the acknowledgement is new. Raise CommandError if there is no such alarm, or if
+    Return the id, and True if the acknowledgement is new. Raise CommandError if there is no such alarm, or if
     the store cannot be read or written.
     """
     from services.history.alarms import AlarmIdError, acknowledge, find
@@ -114,7 +114,7 @@ def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) ->
 
 
 def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
-    """Return a sentence about the acknowledgement."""
+    """Return a sentence that confirms the acknowledgement, or says that it already existed."""
     if added:
         return clean(f"{document_id}: acknowledged by {who}")
     return clean(f"{document_id}: already acknowledged by {who}")

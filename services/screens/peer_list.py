@@ -13,21 +13,21 @@ from services.terminal.present import Screen, Style, StyledLine, count, paint, t
 from services.terminal.table import fitted
 
 UNKNOWN: Final = "?"
-"""Mark of a part of a route that no vessel has reported (`sync.mesh.routes`)."""
+"""Placeholder in a route for a section that no vessel has reported (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
 _STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
 _SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
 _ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
 """Order of the states: those that need attention first, vessels out of range last."""
 _STATE_WORDS: Final = {"in sight": "in range", NOT_NEAR: "out of range"}
-"""Words for the states whose names, as JSON has them, are not plain; all others stand as they are."""
+"""Display text for states whose names in JSON are not plain; all other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Lines of a screen that stay free for the prompt and for the remark that there is more."""
+"""Number of lines of a screen left free for the prompt and for the remark that there is more."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A vessel in the list, near or far."""
+    """A vessel in the list, whether nearby or not."""
 
     vessel: str
     peer: LivePeer | None
@@ -35,17 +35,17 @@ class PeerRow:
 
     @property
     def state(self) -> str:
-        """The state of the link to the vessel."""
+        """State of the link to the vessel."""
         return NOT_NEAR if self.peer is None else self.peer.state
 
     @property
     def words(self) -> str:
-        """The state in words for people."""
+        """State of the link in words for people."""
         return _STATE_WORDS.get(self.state, self.state)
 
 
 def why_not(sight: Sight) -> str | None:
-    """Return the reason why there is no mesh, and what to do; None if there is one."""
+    """Return the reason why there is no mesh, and what to do; None if there is a mesh."""
     if not sight.is_live or sight.state is None:
         start = (
             "to start it: systemctl restart logboat-sync; to see why it stopped: journalctl -u logboat-sync"
@@ -57,7 +57,10 @@ def why_not(sight: Sight) -> str | None:
 
 
 def rows(state: LiveMesh) -> list[PeerRow]:
-    """Return all vessels that are near or whose documents have arrived, those that need attention first."""
+    """Return all vessels that are nearby or whose documents have arrived.
+
+    Those that need attention come first.
+    """
     near = {peer.vessel: peer for peer in state.peers}
     peers = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
     return sorted(peers, key=_rank)
@@ -69,7 +72,7 @@ def _rank(row: PeerRow) -> tuple[int, int, str]:
 
 
 def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
-    """Return the row of a vessel. Raise UsageError if it is not in the list."""
+    """Return the row for a vessel. Raise UsageError if the vessel is not in the list."""
     for row in peers:
         if row.vessel == vessel:
             return row
@@ -77,11 +80,11 @@ def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
     raise UsageError(f"unknown vessel {vessel!r}; known vessels: {known}")
 
 
-# One screen
+# Overview on one screen
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """Return the problems, then a line for each vessel, as many as fit on the screen."""
+    """Return lines with the problems, then one for each vessel, as many as fit on the screen."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -89,7 +92,7 @@ def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = F
 
 
 def all_lines(state: LiveMesh, width: int, utc: float) -> list[StyledLine]:
-    """Return the same as `overview` for all vessels, in lines of at most `width` columns."""
+    """Return the same lines as `overview`, but for all vessels, each at most `width` columns wide."""
     return [*_top(state, width, utc), *_table(rows(state), width, utc, None)]
 
 
@@ -124,7 +127,7 @@ def _styled(text: str, style: Style | None, width: int) -> list[StyledLine]:
 
 
 def shore_line(gateway: LiveGateway, utc: float) -> str:
-    """Return words such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
+    """Return a line such as `shore office (couchbase): connected, all is ashore, last 3 s ago`."""
     parts = [gateway.state]
     if gateway.backlog_documents:
         parts.append(f"{count(gateway.backlog_documents, 'document')} to send")
@@ -142,7 +145,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
 
 
 def headline(state: LiveMesh) -> str:
-    """Return words such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
+    """Return a line such as `argo of fleet north: linked with 2 of 3 nearby, port 4984`."""
     where = "outgoing connections only" if state.port is None else f"port {state.port}"
     return (
         f"{state.vessel} (fleet {state.fleet}): linked to {len(state.linked)} of {len(state.nearby)} "
@@ -188,7 +191,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
 
 
 def describe_route(route: LiveRoute) -> str:
-    """Return `direct`, or the vessels that relay the documents, in the order in which they pass them."""
+    """Return `direct`, or the vessels that relay the documents, in the order in which they pass them on."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 
@@ -199,15 +202,15 @@ def _shortened(way: str) -> str:
 
 
 def _ago(route: LiveRoute, utc: float) -> str:
-    # To the second: a finer age would show the jumps of the other vessel's clock.
+    # Rounded to the second: a finer age would show the jumps of the other vessel's clock.
     return format_duration(max(round(utc - route.utc), 0))
 
 
-# One vessel
+# Details of one vessel
 
 
 def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Iterator[str]:
-    """Yield all that is known of one vessel."""
+    """Yield lines with everything known about one vessel."""
     peer, route = row.peer, row.route
     for line in wrap(f"{row.vessel}: {row.words}", where.width):
         yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
@@ -251,7 +254,7 @@ def _link_words(peer: LivePeer) -> str:
 
 
 def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, Any]:
-    """Return the mesh as JSON facts; `vessel` limits them to one vessel."""
+    """Return the mesh as a dictionary for JSON; `vessel` limits it to one vessel."""
     state = sight.state
     facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
     if state is None:

@@ -20,19 +20,19 @@ HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
 
 @dataclass(frozen=True, slots=True)
 class SensorList:
-    """All sensors of a vessel at one moment."""
+    """All sensors of a vessel at one point in time."""
 
     vessel: str
     sensors: Sequence[CurrentValue]
     why_not: str
-    """The reason, as a clause, why these are not current values; '' if they are."""
+    """The reason, as a clause, why the values are not current; '' if they are."""
     faults: Sequence[str] = ()
 
 
 def view(args: Namespace, world: Environment) -> SensorList:
-    """Return the current values of the sensors, or the last ones that were recorded.
+    """Return the current values of the sensors, or else the last recorded ones.
 
-    Raise FailedError if there is neither a recorder nor a store.
+    Raise FailedError if there is neither a running recorder nor a store.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
@@ -49,7 +49,7 @@ def view(args: Namespace, world: Environment) -> SensorList:
 
 
 def lines(listed: SensorList, where: Screen) -> list[str]:
-    """Return the lines of the table, after the remarks that a reader needs."""
+    """Return the lines of the table, preceded by any remarks that a reader needs."""
     rows = [cells(current) for current in listed.sensors]
     title = wrap(f"{listed.vessel}: {count(len(rows), 'sensor')}", where.width)
     shown = [paint(line, Style.TITLE, where) for line in title]
@@ -72,7 +72,7 @@ def _style(current: CurrentValue) -> Style | None:
 
 
 def cells(current: CurrentValue) -> tuple[str, ...]:
-    """Return the cells of a sensor's row, in the order of `HEAD`."""
+    """Return the cells of a sensor's row, in the order of the columns in `HEAD`."""
     return (
         current.sensor,
         format_value(current.value, current.unit, path=current.path),
@@ -88,14 +88,14 @@ def _rate(rate: float) -> str:
 
 
 def old_words(listed: SensorList, place: tzinfo) -> str:
-    """Say why these are not current values, and when the newest was recorded."""
+    """Return a remark that says why the values are not current, and when the newest was recorded."""
     newest = max((s.moment for s in listed.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
     return f"{listed.why_not}; showing the last values in documents{until}"
 
 
 def state_words(current: CurrentValue) -> str:
-    """Describe the fault and the alarm of a sensor."""
+    """Return a description of a sensor's fault and alarm."""
     parts = []
     if current.state is None:
         parts.append("no data yet")
@@ -107,7 +107,7 @@ def state_words(current: CurrentValue) -> str:
 
 
 def as_json(listed: SensorList) -> dict[str, Any]:
-    """Return the view as JSON facts."""
+    """Return the list as a dictionary for JSON."""
     return {
         "vessel": listed.vessel,
         "live": not listed.why_not,

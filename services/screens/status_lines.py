@@ -1,7 +1,7 @@
-"""The text of `logboat status`, from facts gathered elsewhere. Pure.
+"""The text of `logboat status`, from facts gathered elsewhere.
 
-There is one line for each question that a person has, and one piece of advice: the most urgent. Lines and
-advice are tables, so that another one is another row.
+There is one line for each question that a person may have, and one piece of advice: the most urgent. Lines
+and advice are defined in tables, so that adding one means adding a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,12 @@ from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
 from services.terminal.present import count, moment_text, thousands, time_text
 
 NAMED: Final = 4
-"""Number of names in a line before the rest is counted; `logboat sensors` and `logboat peers` list all."""
+"""Number of names to list in a line before counting the rest.
+
+`logboat sensors` and `logboat peers` list all.
+"""
 NAMED_GATEWAYS: Final = 2
-"""Maximum number of gateways that are described one by one; `logboat peers` describes all."""
+"""Maximum number of gateways to describe individually; `logboat peers` describes all."""
 
 SOURCES: Final = {
     "gnss": "set by GNSS",
@@ -35,20 +38,20 @@ SOURCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """Facts about the document store that are known without reading it through."""
+    """Facts about the document store that can be found without reading all of it."""
 
     bytes: int
-    """Size on the card, in bytes."""
+    """Size of the store on the card, in bytes."""
     last_sequence: int
     """Number of changes since the store was created."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """All facts from which the status is written."""
+    """All facts needed to write the status."""
 
     vessel: str
-    """The vessel's id, or '' if it is not known."""
+    """The vessel's id; '' if unknown."""
     sight: Sight
     mesh_sight: sync_state.Sight
     lights_sight: lights_state.Sight
@@ -57,10 +60,10 @@ class StatusFacts:
     """Current time, in seconds since 1970."""
     store: StoreFacts | None
     store_fault: str = ""
-    """The reason why `store` is None."""
+    """The reason why `store` is None; '' if it is not."""
     sensors: Sequence[CurrentValue] = ()
     alarms: Sequence[AlarmEpisode] = ()
-    """Alarms that are active or not acknowledged, the most severe first."""
+    """Alarms that are active or not acknowledged, most severe first."""
     problems: Sequence[str] = ()
     """Problems in the configuration files."""
     restless: Sequence[CrashLoop] = ()
@@ -68,7 +71,7 @@ class StatusFacts:
     failed_units: Sequence[str] = ()
     """Units that systemd lists as failed and does not restart."""
     boot: BootState = field(default_factory=BootState)
-    """Results of reading the card's files and of the set-up at boot."""
+    """Result of the last boot: what was read from the card and set up."""
     zone: tzinfo = UTC
 
     @property
@@ -78,30 +81,30 @@ class StatusFacts:
 
     @property
     def gateways(self) -> Sequence[LiveGateway]:
-        """The gateways in their current state; empty if the sync daemon's state is not current."""
+        """The gateways' current states; empty if the sync daemon's state is not current."""
         state = self.mesh_sight.state
         return state.gateways if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def quotas(self) -> Sequence[LiveQuota]:
-        """The daily allowances that are used up."""
+        """The daily allowances that have been used up; empty if the sync daemon's state is not current."""
         state = self.mesh_sight.state
         return state.quotas if self.mesh_sight.is_live and state is not None else ()
 
     @property
     def mesh(self) -> LiveMesh | None:
-        """The mesh's state if it is current and without a fault, else None."""
+        """The mesh's state if it is current and reports no fault, else None."""
         state = self.mesh_sight.state
         return state if self.mesh_sight.is_live and state is not None and state.fault is None else None
 
     @property
     def is_recording(self) -> bool:
-        """True if samples are being made durable now."""
+        """True if samples are becoming durable now."""
         return is_recording(self.sight, boottime=self.boottime)
 
 
 def committed(facts: StatusFacts) -> str:
-    """Say whether samples are being recorded, as the last durable write shows, and if not, why."""
+    """Say whether samples are being recorded, judged by the last durable write, and if not, why."""
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
@@ -117,7 +120,7 @@ def committed(facts: StatusFacts) -> str:
 
 
 def recording(facts: StatusFacts) -> str:
-    """Say the same as `committed`, with the number of samples since the recorder started."""
+    """Say the same as `committed`, and add the number of samples since the recorder started."""
     state = facts.live
     durable = None if state is None else state.last_durable
     if state is None or durable is None or not facts.is_recording:
@@ -128,7 +131,7 @@ def recording(facts: StatusFacts) -> str:
 
 
 def clock(facts: StatusFacts) -> str:
-    """Describe the source and the uncertainty of the machine's clock."""
+    """Describe the source and uncertainty of the system clock."""
     if facts.live is None:
         return "unknown: the recorder is not running"
     source, give = facts.live.clock.source, facts.live.clock.uncertainty
@@ -150,7 +153,7 @@ def store(facts: StatusFacts) -> str:
 
 
 def card(facts: StatusFacts) -> str:
-    """Describe the space for history on the card."""
+    """Describe the space available for history on the card."""
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
         return "unknown" if facts.live is not None else "unknown: the recorder is not running"
@@ -162,7 +165,7 @@ def card(facts: StatusFacts) -> str:
 
 
 def sensors(facts: StatusFacts) -> str:
-    """Say how many sensors there are, and which are faulty."""
+    """Say how many sensors there are, and which of them have faults."""
     if not facts.sensors:
         return "none"
     faulty = [f"{sensor.sensor} ({sensor.state})" for sensor in facts.sensors if sensor.is_faulty]
@@ -175,7 +178,7 @@ def sensors(facts: StatusFacts) -> str:
 
 
 def alarms(facts: StatusFacts) -> str:
-    """Count the alarms and describe the most severe."""
+    """Count the alarms, and describe the most severe one."""
     if not facts.alarms:
         return "none"
     worst = facts.alarms[0]
@@ -195,7 +198,7 @@ def configuration(facts: StatusFacts) -> str:
 
 
 def identity(facts: StatusFacts) -> str:
-    """Say which fleet the vessel belongs to."""
+    """Say to which fleet the vessel belongs."""
     if facts.live is None:
         return "unknown: the recorder is not running"
     own = facts.live.identity
@@ -210,7 +213,7 @@ def identity(facts: StatusFacts) -> str:
 
 
 def daemons(facts: StatusFacts) -> str:
-    """Say whether the daemons for recording, sharing and display keep running."""
+    """Say whether the daemons for recording, synchronisation and lights keep running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
@@ -224,7 +227,7 @@ def daemons(facts: StatusFacts) -> str:
 
 
 def mesh(facts: StatusFacts) -> str:
-    """Say which vessels share the log at present."""
+    """Say which vessels are sharing the log now."""
     sight, state = facts.mesh_sight, facts.mesh_sight.state
     if not sight.is_live or state is None:
         return f"NO: {sight.why_not}"
@@ -247,12 +250,12 @@ def mesh(facts: StatusFacts) -> str:
 
 
 def radio_key_words(change: LiveRadioKey) -> str:
-    """Return words such as `the radio's key changes on 2026-05-15 12:00:00Z`."""
+    """Return a clause such as `the radio key changes on 2026-05-15 12:00:00Z`."""
     return f"the radio key changes on {time_text(change.begins, UTC)}"
 
 
 def shore(facts: StatusFacts) -> str:
-    """Describe the transfer of documents to the shore, by gateway."""
+    """Describe the transfer of documents to the shore, for each gateway."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"
@@ -292,7 +295,7 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Return words such as `a, b, c and 4 more`."""
+    """Return a list such as `a, b, c and 4 more`."""
     if len(names) <= NAMED + 1:
         return ", ".join(names)
     return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
@@ -473,7 +476,7 @@ def _mesh_problem(facts: StatusFacts) -> str | None:
 
 
 def quota_words(quota: LiveQuota, utc: float) -> str:
-    """Return words such as `user guest has brought its 4.0 MB for a day: 17 refused, …`.
+    """Return a sentence such as `user guest has brought its 4.0 MB for a day: 17 refused, …`.
 
     `utc` is the current time.
     """
@@ -541,9 +544,9 @@ ADVICE: Final[tuple[Callable[[StatusFacts], str | None], ...]] = (
     _network,
     _membership,
 )
-"""Rules for advice, the most urgent first."""
+"""Rules for advice, most urgent first."""
 
 
 def advice(facts: StatusFacts) -> str | None:
-    """Return the most urgent advice; None if all is well."""
+    """Return the most urgent advice; None if there is nothing to do."""
     return next((words for rule in ADVICE if (words := rule(facts)) is not None), None)

@@ -1,4 +1,4 @@
-"""The facts of `logboat status`, gathered from state files and stores, and the lines made of them."""
+"""Gathers the facts for `logboat status` from state files and stores, and formats them as lines."""
 
 import re
 from argparse import Namespace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 ROOMY: Final = 60
-"""Minimum columns at which the words stand in a column of their own beside the labels."""
+"""Minimum screen width at which the text has a column of its own beside the labels."""
 LABEL: Final = max(len(label) for label, _ in LINES) + 2
 MARKS: Final = (
     (re.compile(r"^(NO|WRONG|NOT YET|FAILING|FAILED)\b|^[1-9][0-9]* active"), Style.BAD),
@@ -36,7 +36,7 @@ MARKS: Final = (
     ),
     (re.compile(r"^yes;"), Style.GOOD),
 )
-"""Styles of a line by its words; the first match applies."""
+"""Styles for lines, by patterns in their text; the first match applies."""
 
 
 def title(facts: StatusFacts, name: str) -> str:
@@ -51,9 +51,9 @@ def title(facts: StatusFacts, name: str) -> str:
 
 
 def styled_lines(label: str, words: str, where: Screen) -> list[str]:
-    """Return lines such as `  clock          set by the network`.
+    """Return a label and its text as lines such as ` clock set by the network`.
 
-    If the screen is wide enough, continuation lines are indented to the first one's words.
+    If the screen is wide enough, continuation lines are aligned with the start of the text.
     """
     style = next((style for mark, style in MARKS if mark.search(words)), None)
     if where.width >= ROOMY:
@@ -75,9 +75,9 @@ class FromStore:
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
-    """Gather everything that the summary needs; what cannot be read becomes a fact, too.
+    """Gather everything that the status needs; a source that cannot be read is itself reported as a fact.
 
-    `configured` is the vessel of the configuration.
+    `configured` is the vessel in the configuration.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     mesh_sight = sync_state.read(args.run, boottime=world.boottime, alive=world.alive)
@@ -111,9 +111,9 @@ def compose(
     failed_units: Sequence[str],
     place: tzinfo,
 ) -> StatusFacts:
-    """Build the facts from what was read.
+    """Build the facts from data that has already been read.
 
-    `problems` are those of the configuration, used if no recorder reports any; `failed_units` come from
+    `problems` are the configuration's problems, used if no recorder reports any. `failed_units` come from
     systemd.
     """
     state = sight.state
@@ -161,14 +161,17 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """Return the size of the store, as far as it is known without reading it through."""
+    """Return the size of the store, which can be found without reading all of it."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )
 
 
 def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
-    """Return the id of this vessel; '' if it is not known which of several it is."""
+    """Return the id of this vessel.
+
+    '' if the store has several vessels and it is unknown which one this is.
+    """
     try:
         return sight.state.vessel if sight.state is not None else own_vessel(args, database)
     except CommandError:
@@ -176,7 +179,7 @@ def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
 
 
 def problems_of(args: Namespace) -> tuple[str, ...]:
-    """Return the problems in the configuration files, for use while no recorder reports them."""
+    """Return the problems in the configuration files, for when no recorder reports them."""
     from services.config.check import check
 
     return tuple(
@@ -188,7 +191,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
 
 
 def as_json(facts: StatusFacts, todo: str | None) -> dict[str, Any]:
-    """Return the status as JSON facts."""
+    """Return the status as a dictionary for JSON; `todo` is the most urgent advice."""
     store = facts.store
     return {
         "vessel": facts.vessel,

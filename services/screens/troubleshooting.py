@@ -1,7 +1,7 @@
-"""The table of common faults: what lights, `status` and doctor show, and what to do. Pure.
+"""The table of common faults: what the lights, `status` and the doctor show, and what to do.
 
-The README's guide and `logboat doctor --guide` are made from it. A test causes each fault on real daemons and
-waits for these very words. `…` stands for any text: a name, a figure or a path.
+The guide in the README and `logboat doctor --guide` are generated from it. A test causes each fault with real
+daemons, and waits for exactly these texts. `…` stands for any text: a name, a figure or a path.
 """
 
 import re
@@ -12,32 +12,32 @@ from typing import Final
 from services.lights.patterns import FAST, SLOW, Pattern, flashes
 
 TOLD_WITHIN_S: Final = 10.0
-"""Maximum seconds from the event until lights, `status` and doctor report it."""
+"""Maximum seconds from a fault until the lights, `status` and the doctor report it."""
 ANYTHING: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class CommonFault:
-    """A row of the table."""
+    """A common fault, as a row of the table."""
 
     name: str
     what: str
-    """A description of the event, for people."""
+    """Description of what happened, for people."""
     lights: Mapping[str, Pattern]
-    """The pattern of each light concerned; empty if the lights themselves cannot be trusted."""
+    """Pattern of each light that the fault affects; empty if the lights themselves cannot be trusted."""
     status: tuple[str, str]
-    """The name of a line of `logboat status`, and its words."""
+    """Label of a line of `logboat status`, and the text in it."""
     doctor: tuple[str, str]
-    """The name of a check of `logboat doctor`, and its words."""
+    """Name of a check of `logboat doctor`, and its text."""
     do: str
     to_do: str = ""
-    """The advice that `status` gives; '' if none."""
+    """Advice that `status` gives; '' if there is none."""
     seen: str = ""
-    """A description of the lights where they show none of their patterns."""
+    """Description of the lights if they show none of their patterns; '' otherwise."""
 
 
 def matches(words: str, text: str) -> bool:
-    """Return True if `text` contains `words`, with anything in place of `…`."""
+    """Return True if `text` contains `words`, where `…` in `words` matches any text."""
     return re.search(".*".join(map(re.escape, words.split(ANYTHING))), text, re.DOTALL) is not None
 
 
@@ -219,7 +219,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
 
 
 def markdown() -> str:
-    """Return the table in Markdown, as the README contains it."""
+    """Return the table as Markdown, in the form used in the README."""
     lines = [
         "| problem | lights | `logboat status` | `logboat doctor` | what to do |",
         "| --- | --- | --- | --- | --- |",
@@ -231,5 +231,5 @@ def markdown() -> str:
 
 
 def lights_of(trouble: CommonFault) -> str:
-    """Describe what the lights show for this fault."""
+    """Return a description of what the lights show for this fault."""
     return trouble.seen or ", ".join(f"{light}: {pattern}" for light, pattern in trouble.lights.items())

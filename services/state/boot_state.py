@@ -1,7 +1,7 @@
 """`boot.json` in the run directory: the result of the boot, for lights and status.
 
-It exists from one boot to the next. Its `problems` are what the fault light shows: each is one line that
-includes what to do.
+It is kept until the next boot. The fault light shows its `problems`. Each of them is one line that includes
+what to do.
 """
 
 import contextlib
@@ -22,30 +22,31 @@ DAEMONS: Final = "logboat"
 
 
 class BootState(Shape, frozen=True, kw_only=True):
-    """Results of the boot."""
+    """Result of a boot."""
 
     problems: tuple[str, ...] = ()
-    """Failures to apply files or to set something up, shown by the fault light."""
+    """Failures to apply files or to set something up; the fault light shows them."""
     generated: bool = False
     """True if the vessel is not configured yet, and records under a generated name."""
     taken: tuple[str, ...] = ()
-    """Files that were new, and are in force now."""
+    """Files that were new, and have been put in force."""
     networks: tuple[str, ...] = ()
-    """Networks that are configured but not possible, and what to do."""
+    """Networks that are configured but cannot be set up, each with what to do."""
     radio_key: str = ""
-    """The key that the radio was set up with; empty for the identity's own key.
+    """The key with which the radio was set up; empty for the identity's own key.
 
-    `3 after` means the later of the two keys in statement number 3 of the fleet's CA.
+    `3 after` means the later of the two keys in statement number 3 from the fleet's CA.
     """
     restarts: bool = False
-    """True if the machine is about to restart, so that the kernel reads the wiring."""
+    """True if the machine is about to restart, so that the kernel reads the new wiring."""
 
 
 def write(run: Path, state: BootState) -> None:
-    """Replace the file, and create the folder in the same way as the daemons. Raise OSError if that fails."""
+    """Replace the file; create the folder, if missing, as the daemons would. Raise OSError if that fails."""
     if not run.exists():
         make_folder(run)
-        with contextlib.suppress(LookupError, PermissionError):  # no such user: not an appliance
+        # there is no such user, so this is not an appliance
+        with contextlib.suppress(LookupError, PermissionError):
             shutil.chown(run, DAEMONS, DAEMONS)
             run.chmod(0o2770)
     path = state_file.path(run, NAME)
@@ -55,7 +56,7 @@ def write(run: Path, state: BootState) -> None:
 
 
 def read(run: Path) -> BootState:
-    """Return the results of the last boot; the defaults if there are none."""
+    """Return the result of the last boot; all defaults if there is none."""
     content = state_file.read(state_file.path(run, NAME))
     try:
         return BootState() if content is None else msgspec.convert(content, BootState)

@@ -1,9 +1,9 @@
-"""Recent exits of daemons: recorded by `units/ended`, which systemd runs; read by views and lights.
+"""Recent exits of daemons, which `units/ended` records (run by systemd), and which views and lights read.
 
-systemd restarts a daemon indefinitely, ever more slowly. A daemon that exits repeatedly must not do so
-unnoticed: its first exits are kept in `errors.log`, and from the fifth within ten minutes on it is a fault,
-until the daemon has run for a while. A file for each daemon in the run directory, `ended-recorder`, has a
-line for each exit: the boot clock in seconds, a mark of what was kept, and how it ended.
+systemd restarts a daemon indefinitely, at increasing intervals. A daemon that exits repeatedly must not do so
+unnoticed. Its first exits are saved in `errors.log`. The fifth exit within ten minutes counts as a fault,
+until the daemon has run for a while. Each daemon has a file in the run directory, such as `ended-recorder`,
+with a line for each exit: the boot clock in seconds, whether the exit was saved, and how the daemon ended.
 """
 
 import math
@@ -17,22 +17,25 @@ from sync.folders import opener
 
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
-"""The script that systemd runs; it uses the same numbers."""
+"""The script that systemd runs; it uses the same values for these limits."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Number of exits within that time that make a fault."""
+"""Number of exits within the period that count as a fault."""
 OVER_AFTER_S: Final = 120.0
-"""Seconds without an exit after which a daemon counts as running; systemd delays a restart at most 30 s."""
+"""Seconds without an exit after which a daemon counts as running.
+
+Systemd delays a restart by at most 30 s.
+"""
 KEPT_EVERY_S: Final = 3_600.0
-"""Minimum seconds between exits that are kept in `errors.log`, for a daemon that exits repeatedly."""
+"""Minimum seconds between the exits of one daemon that are saved in `errors.log`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonExit:
-    """An exit of a daemon that was not requested."""
+    """An unrequested exit of a daemon."""
 
     clock: float
-    """Boot clock, in seconds."""
+    """Boot clock at the exit, in seconds."""
     how: str
 
 
@@ -43,7 +46,7 @@ class CrashLoop:
     daemon: str
     count: int
     how: str
-    """Description of the last exit."""
+    """Description of how the daemon exited last."""
 
     def __str__(self) -> str:
         within = f"{WITHIN_S / 60:g} min"
@@ -51,9 +54,9 @@ class CrashLoop:
 
 
 def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> CrashLoop | None:
-    """Return a fault if a daemon exits repeatedly at this moment, else None.
+    """Return a crash loop if a daemon is exiting repeatedly at this time, else None.
 
-    `ends` are its recorded exits, the oldest first; `clock` is the boot clock in seconds.
+    `ends` are its recorded exits, oldest first; `clock` is the boot clock in seconds.
     """
     recent = [end for end in ends if 0 <= clock - end.clock < WITHIN_S]
     if len(recent) < MANY or clock - recent[-1].clock >= OVER_AFTER_S:
@@ -62,14 +65,14 @@ def crash_loop_in(daemon: str, ends: Sequence[DaemonExit], *, clock: float) -> C
 
 
 def record_exit(run: Path, daemon: str, how: str, *, clock: float) -> None:
-    """Record an exit, where no systemd does. Raise OSError if that fails."""
+    """Record an exit, for use without systemd. Raise OSError if that fails."""
     with open(_path(run, daemon), "a", opener=opener()) as file:
-        # Rounded down: an exit that seems to lie in the future would not count.
+        # Rounded down, because an exit that seems to be in the future would not count.
         file.write(f"{math.floor(clock * 100) / 100:.2f} once {how}\n")
 
 
 def recorded_exits(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
-    """Return the recorded exits of a daemon, the oldest first."""
+    """Return the recorded exits of a daemon, oldest first."""
     try:
         text = _path(run, daemon).read_text(errors="replace")
     except OSError:
@@ -78,7 +81,7 @@ def recorded_exits(run: Path, daemon: str) -> tuple[DaemonExit, ...]:
 
 
 def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
-    """Return the names of the files with recorded exits, and when each was last changed, in nanoseconds."""
+    """Return the names of the files with recorded exits, and their modification times in nanoseconds."""
     changes = []
     for path in sorted(run.glob("ended-*")):
         with suppress(OSError):
@@ -87,7 +90,7 @@ def last_changes(run: Path) -> tuple[tuple[str, int], ...]:
 
 
 def find_crash_loops(run: Path, *, clock: float) -> list[CrashLoop]:
-    """Return the daemons that exit repeatedly at this moment, the most important first."""
+    """Return the daemons that are exiting repeatedly at this time, most important first."""
     loops = (crash_loop_in(daemon, recorded_exits(run, daemon), clock=clock) for daemon in DAEMONS)
     return [each for each in loops if each is not None]
 

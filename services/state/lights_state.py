@@ -1,6 +1,6 @@
 """The live state of the lights' daemon as `status` and the doctor read it.
 
-It says what is shown, and whether that is current.
+It says what the lights show, and whether that is current.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from .liveness import DaemonState, Shape
 
 
 class LiveLight(Shape, frozen=True, kw_only=True):
-    """The state that one light shows."""
+    """The state that a light shows."""
 
     pattern: str
     means: str
@@ -24,7 +24,7 @@ class LiveLights(DaemonState, frozen=True, kw_only=True):
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
     why_dark: str | None = None
-    """The reason why the LEDs cannot be used, or None."""
+    """The reason why the LEDs cannot be used; None if they can."""
 
 
 Sight = liveness.ObservedState[LiveLights]
@@ -32,7 +32,10 @@ Sight = liveness.ObservedState[LiveLights]
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
+    """Read and check the file in the run directory.
+
+    `boottime` is the boot clock's current time, in seconds.
+    """
     return liveness.read_checked(
         state_file.path(run, "lights"), LiveLights, "the lights daemon", boottime=boottime, alive=alive
     )

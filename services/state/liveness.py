@@ -1,6 +1,6 @@
-"""Liveness of daemons, and their last states: the files of `state_file`, typed and checked.
+"""Liveness of daemons, and their last states: reads the files of `state_file`, typed and checked.
 
-A state that is old, or whose process is gone, never counts as current.
+A state that is old, or whose process no longer exists, never counts as current.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ from . import state_file
 FRESH_S: Final = 8.0
 """Age in seconds up to which a state is current.
 
-It is written once a second, and a machine under load may be late. A program that looks once a second reports
-a daemon that hangs within 10 s.
+It is written once a second, and a machine under load may be late. With this limit, a program that reads the
+state once a second reports a hanging daemon within 10 s.
 """
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for structures whose fields have camel-case names in the file."""
+    """Base class for state types, whose fields have camel-case names in the file."""
 
 
 class Stamp(Shape, frozen=True, kw_only=True):
-    """A moment on both clocks."""
+    """A moment by the boot clock and in UTC."""
 
     clock: float
     utc: float
     samples: int | None = None
-    """Number of samples that the recorder accepted since its start."""
+    """Number of samples that the recorder has accepted since it started."""
 
 
 class DaemonState(Shape, frozen=True, kw_only=True):
@@ -50,13 +50,13 @@ class ObservedState(Generic[State]):
     """A daemon's state, and whether it is current."""
 
     state: State | None
-    """The last known state, even if it is old."""
+    """The last known state, even if it is old; None if there is none."""
     why_not: str
-    """The reason why it is not current, as a clause; '' if it is."""
+    """The reason why the state is not current, as a clause; '' if it is current."""
 
     @property
     def is_live(self) -> bool:
-        """True if the daemon runs, and `state` is current."""
+        """True if the daemon is running and `state` is current."""
         return not self.why_not
 
 
@@ -65,7 +65,7 @@ def read_checked(
 ) -> ObservedState[State]:
     """Read and check a daemon's file.
 
-    `who` is the daemon in words, and `boottime` is the boot clock now, in seconds.
+    `who` is the daemon's name for messages. `boottime` is the boot clock's current time, in seconds.
     """
     content = state_file.read(path)
     if content is None:

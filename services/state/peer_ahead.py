@@ -1,10 +1,10 @@
-"""A note from the sync daemon to the recorder: another vessel has more of the log that is written here.
+"""A note from the sync daemon to the recorder: another vessel has more of the log that is being written here.
 
-That happens after a card was restored as a whole from an earlier copy: its files agree with one another, and
+This happens after a card was restored as a whole from an earlier copy. Its files agree with one another, and
 only other vessels know better. The next start of the recorder then begins a new log.
 
 A boot with this vessel's own signature proves it. A reading has no signature, and any vessel of the fleet may
-invent one. So without a signature a log ends only once a day, over all restarts.
+invent one. So without a signature a log ends at most once a day, even across restarts.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from sync.store.schema import sync_directory
 
 NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
-"""Name of the file with the time at which a log last ended by an unsigned note, and with that log."""
+"""Name of the file that records when a log last ended because of an unsigned note, and which log."""
 AGAIN_S: Final = 86_400.0
 """Seconds after which an unsigned note may end a log again."""
 _SIGNED: Final = "signed"
@@ -27,14 +27,14 @@ _SIGNED: Final = "signed"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note about a log."""
+    """A note that a log continues elsewhere."""
 
     words: str
     is_signed: bool
 
 
 def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
-    """Note that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails.
+    """Record that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails.
 
     A note that a signature proves is not replaced by one without.
     """
@@ -46,7 +46,7 @@ def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
 
 
 def read(data: Path, log: str) -> Note | None:
-    """Return the note if this log continues elsewhere, else None."""
+    """Return the note if there is one about this log, else None."""
     try:
         first, *rest = (data / NAME).read_text(errors="replace").splitlines()
     except (OSError, ValueError):
@@ -58,10 +58,10 @@ def read(data: Path, log: str) -> Note | None:
 
 
 def may_believe(data: Path, log: str, utc: float) -> bool:
-    """Return True if `log` may end by an unsigned note at `utc`, in seconds since 1970.
+    """Return True if an unsigned note may end `log` at `utc`, in seconds since 1970.
 
-    It may if no other log ended that way within a day. If the end of `log` itself was interrupted, it may end
-    now. A clock that was wrong by more than a day, either way, is no reason to wait longer.
+    It may if no other log ended that way within a day. It also may if ending `log` itself was interrupted. A
+    clock that was wrong by more than a day, in either direction, is no reason to wait longer.
     """
     try:
         when, *names = (data / BELIEVED).read_text().split()
@@ -72,13 +72,13 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
         last, names = math.nan, []
     if math.isfinite(last):
         return names == [log] or abs(utc - last) >= AGAIN_S
-    with contextlib.suppress(OSError):  # the day begins again with a file that can be read
+    with contextlib.suppress(OSError):  # the day starts again, with a file that can be read
         remember(data, "", utc)
     return False
 
 
 def remember(data: Path, log: str, utc: float) -> None:
-    """Record durably that `log` ends now by an unsigned note. Raise OSError if that fails."""
+    """Record durably that `log` ends now because of an unsigned note. Raise OSError if that fails."""
     fresh = data / f".{BELIEVED}.new"
     with open(fresh, "w", opener=opener()) as file:
         file.write(f"{utc:.3f} {log}\n")
@@ -89,5 +89,5 @@ def remember(data: Path, log: str, utc: float) -> None:
 
 
 def forget(data: Path) -> None:
-    """Remove the note, after another log has begun. Raise OSError if that fails."""
+    """Remove the note, once another log has begun. Raise OSError if that fails."""
     (data / NAME).unlink(missing_ok=True)

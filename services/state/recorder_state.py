@@ -1,6 +1,6 @@
 """The recorder's live state as `status` and `sensors` read it: typed, with a check that it is current.
 
-The content and format of the file are in `services.recorder.state_writer` and `state_file`.
+`services.recorder.state_writer` defines the contents of the file, and `state_file` its format.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from .thresholds import DURABLE_WITHIN_S
 
 
 class LiveSensor(Shape, frozen=True, kw_only=True):
-    """A sensor's last sample, recorded or not."""
+    """A sensor's last sample, whether recorded or not."""
 
     name: str = ""
     path: str = ""
@@ -24,32 +24,32 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
     kind: str = ""
     value: Value = None
     state: str | None = None
-    """State of the last sample; None if there was none yet."""
+    """State of the last sample; None if there is no sample yet."""
     detail: str = ""
     clock: float | None = None
-    """Boot clock, in seconds."""
+    """Boot clock at the last sample, in seconds."""
     utc: float | None = None
     sequence: int = 0
     rate: float = 0.0
     """Number of samples per second."""
     alarm: str | None = None
-    """Severity of the active alarm, or None."""
+    """Severity of the active alarm; None if there is none."""
 
 
 class LiveClock(Shape, frozen=True, kw_only=True):
-    """Source and uncertainty of the machine's clock."""
+    """Source and uncertainty of the system clock."""
 
     source: str
     uncertainty: float
 
 
 class LiveBacklog(Shape, frozen=True, kw_only=True):
-    """Data on its way into documents."""
+    """Data that is not in documents yet."""
 
     samples: int = 0
     """Number of samples that are not yet durable."""
     batches: int = 0
-    """Number of batches that are durable, but not yet completely in documents."""
+    """Number of batches that are durable, but whose samples are not all in documents yet."""
     open: int = 0
     """Number of samples in windows that are still open."""
 
@@ -64,7 +64,7 @@ class LiveStorage(Shape, frozen=True, kw_only=True):
 
 
 class LiveIdentity(Shape, frozen=True, kw_only=True):
-    """The identity that signs the vessel's boots."""
+    """The identity with which the recorder signs the vessel's boots."""
 
     fleet: str | None = None
     fault: str | None = None
@@ -81,9 +81,9 @@ class LiveState(DaemonState, frozen=True, kw_only=True):
     recording: bool
     fault: str | None = None
     documents: str | None = None
-    """The reason why documents cannot be written now, or None."""
+    """The reason why documents cannot be written now; None if they can."""
     copies: str | None = None
-    """The reason why their copies cannot be written now, or None."""
+    """The reason why second copies cannot be written now; None if they can."""
     problems: list[str] = field(default_factory=list)
     """Problems in the configuration."""
     identity: LiveIdentity = LiveIdentity()
@@ -98,7 +98,7 @@ Sight = liveness.ObservedState[LiveState]
 
 
 def is_recording(sight: Sight, *, boottime: float) -> bool:
-    """Return True if samples are becoming durable now, whatever the recorder claims."""
+    """Return True if samples are becoming durable now, regardless of what the recorder claims."""
     state = sight.state
     return (
         sight.is_live
@@ -111,7 +111,10 @@ def is_recording(sight: Sight, *, boottime: float) -> bool:
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds."""
+    """Read and check the file in the run directory.
+
+    `boottime` is the boot clock's current time, in seconds.
+    """
     return liveness.read_checked(
         state_file.path(run), LiveState, "the recorder", boottime=boottime, alive=alive
     )

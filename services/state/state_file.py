@@ -1,7 +1,7 @@
-"""Live state: `recorder.json` and `sync.json` in the run directory, which lights and commands read.
+"""Live state: files such as `recorder.json` in the run directory, which lights and commands read.
 
-A file is written as a whole once a second to memory (`/run`) and renamed, so that a reader never sees half of
-it.
+Once a second the whole file is written in memory (`/run`) and renamed, so that a reader never sees a partial
+one.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The sync daemon's live state as `peers` and `status` read it: typed, with a check that it is current.
 
-The content of the file is in `services.syncd.state_writer`.
+`services.syncd.state_writer` defines the contents of the file.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from .liveness import DaemonState, Shape
 
 
 class LivePeer(Shape, frozen=True, kw_only=True):
-    """A vessel nearby, or an address that is dialled."""
+    """A vessel nearby, or an address to which the sync daemon tries to connect."""
 
     vessel: str
     state: str
@@ -22,21 +22,21 @@ class LivePeer(Shape, frozen=True, kw_only=True):
     address: str = ""
     dialled: bool = False
     up_for: float | None = None
-    """Seconds since the link was made."""
+    """Seconds since the link was established; None without a link."""
     behind: int = 0
-    """Number of changes that it may not have yet."""
+    """Number of changes that the peer may not have yet."""
     receiving: int = 0
-    """Number of documents that it has offered and that are not here yet."""
+    """Number of documents that the peer has offered and that have not arrived yet."""
     sent: int = 0
     received: int = 0
-    """Number of bytes received."""
+    """Number of bytes received from the peer."""
     log: str = ""
     version: str = ""
     problem: str | None = None
 
     @property
     def has_link(self) -> bool:
-        """True if there is a link, even one without answers."""
+        """True if there is a link, even if the peer does not answer."""
         return self.state in ("linked", "silent")
 
 
@@ -44,21 +44,21 @@ class LiveRoute(Shape, frozen=True, kw_only=True):
     """The route by which a vessel's documents arrive."""
 
     path: list[str]
-    """Vessels from the neighbour that sends them to the one that wrote them."""
+    """Vessels on the route, from the neighbour that sends the documents to the vessel that wrote them."""
     hops: int
     utc: float
-    """Time at which the last one arrived, in seconds since 1970."""
+    """Time at which the last document arrived, in seconds since 1970."""
 
 
 class LiveCrew(Shape, frozen=True, kw_only=True):
-    """A user who is connected."""
+    """A user of the crew who is connected."""
 
     user: str
     address: str
 
 
 class LiveRefused(Shape, frozen=True, kw_only=True):
-    """A document that a gateway refuses, as in `sync.gateway.report.RefusedDocument`."""
+    """A document that a gateway has refused, as in `sync.gateway.report.RefusedDocument`."""
 
     id: str
     reason: str
@@ -67,7 +67,7 @@ class LiveRefused(Shape, frozen=True, kw_only=True):
 
 
 class LiveGateway(Shape, frozen=True, kw_only=True):
-    """A gateway, as in `sync.gateway.report.GatewayReport`."""
+    """State of a gateway, as in `sync.gateway.report.GatewayReport`."""
 
     name: str
     kind: str
@@ -81,25 +81,25 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
     backlog_bytes: int = 0
     refused_documents: int = 0
     refused: list[LiveRefused] = field(default_factory=list)
-    """The last of the refused documents."""
+    """The most recently refused documents."""
     rate: float | None = None
     problem: str | None = None
     estimated_seconds: float | None = None
 
 
 class LiveQuota(Shape, frozen=True, kw_only=True):
-    """An allowance that is used up, as in `sync.peer.quotas.ExhaustedAllowance`."""
+    """An allowance that has been used up, as in `sync.peer.quotas.ExhaustedAllowance`."""
 
     owner: str
     """Owner of the allowance: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""
     measure: str
-    """Measure of the allowance: `bytes` or `revisions`."""
+    """What the allowance limits: `bytes` or `revisions`."""
     limit: int
-    """Allowance for one day."""
+    """The limit for one day."""
     refused: int
-    """Number of refusals because of it."""
+    """Number of documents refused because of it."""
     until: float
-    """End of the refusals, in seconds since 1970."""
+    """Time until which documents are refused, in seconds since 1970."""
 
     @property
     def whose(self) -> str:
@@ -108,18 +108,18 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
 
 class LiveRadioKey(Shape, frozen=True, kw_only=True):
-    """A change of the radio's key."""
+    """A change of the radio key."""
 
     number: int
     begins: float
     """Time from which the radio uses the next key, in seconds since 1970."""
     has_part: bool
-    """True if this vessel gets the next key."""
+    """True if this vessel receives the next key."""
     has_begun: bool
 
     @property
     def is_ahead(self) -> bool:
-        """True if this vessel's radio will change its key."""
+        """True if this vessel's radio has yet to change its key."""
         return self.has_part and not self.has_begun
 
 
@@ -129,45 +129,45 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
     vessel: str
     fleet: str | None = None
     fault: str | None = None
-    """The reason why there is no mesh, or None."""
+    """The reason why there is no mesh; None if there is one."""
     waits_for_identity: bool = False
     """True if the reason is that this vessel has no identity yet."""
     port: int | None = None
     fingerprint: str | None = None
-    """Fingerprint of our certificate."""
+    """Fingerprint of our certificate; None without a mesh."""
     expires: float | None = None
-    """Expiry of our certificate, in seconds since 1970."""
+    """Expiry of our certificate, in seconds since 1970; None without a mesh."""
     problems: list[str] = field(default_factory=list)
     peers: list[LivePeer] = field(default_factory=list)
     crew: list[LiveCrew] = field(default_factory=list)
     routes: dict[str, LiveRoute] = field(default_factory=dict)
     clones: list[str] = field(default_factory=list)
     radio_key: LiveRadioKey | None = None
-    """Change of the radio's key; None if there never was one."""
+    """The latest change of the radio key; None if the key has never changed."""
     gateways: list[LiveGateway] = field(default_factory=list)
-    """Gateways, with or without a mesh."""
+    """The gateways, which work with or without a mesh."""
     quotas: list[LiveQuota] = field(default_factory=list)
-    """Allowances that are used up."""
+    """Allowances that have been used up."""
 
     @property
     def nearby(self) -> list[LivePeer]:
-        """Vessels known to be nearby, without configured addresses at which nobody has answered."""
+        """Vessels known to be nearby, excluding configured addresses at which nobody has answered."""
         return [peer for peer in self.peers if ":" not in peer.vessel]
 
     @property
     def linked(self) -> list[LivePeer]:
-        """Vessels with a link that answer."""
+        """Vessels that have a link and answer."""
         return [peer for peer in self.peers if peer.state == "linked"]
 
     @property
     def unreached(self) -> list[LivePeer]:
-        """Vessels nearby that do not answer for now; their `problem` says why, if known."""
+        """Vessels nearby that do not answer at present; their `problem` says why, if known."""
         at_hand = ("silent", "connecting", "in sight")
         return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
 
     @property
     def refused(self) -> list[LivePeer]:
-        """Peers to which no link is possible; their `problem` says why."""
+        """Peers with which no link is possible; their `problem` says why."""
         return [peer for peer in self.peers if peer.state == "refused"]
 
 
@@ -176,9 +176,9 @@ Sight = liveness.ObservedState[LiveMesh]
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
-    """Read and check the file in the run directory; `boottime` is the boot clock now, in seconds.
+    """Read and check the file in the run directory; `boottime` is the boot clock's current time, in seconds.
 
-    If the daemon has ended for a reason, its last state contains that.
+    If the daemon gave a reason when it ended, `why_not` includes it.
     """
     observed = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive

@@ -1,13 +1,13 @@
-"""Limits at which conditions are reported, shared by lights, `status` and doctor so that they agree."""
+"""Limits at which conditions are reported; lights, `status` and doctor share them so that they agree."""
 
 from typing import Final
 
 DURABLE_WITHIN_S: Final = 8.0
-"""Maximum age of the last durable write while recording, in seconds.
+"""Maximum age in seconds of the last durable write while recording.
 
-A recorder commits every second, and without samples every 5 s (`group_commit.HEARTBEAT_MS`).
+A recorder commits every second, or every 5 s if there are no samples (`group_commit.HEARTBEAT_MS`).
 """
 NEARLY_FULL: Final = 0.05
-"""Share of the card below which free space is short; retention leaves more, unless others take it."""
+"""Fraction of the card below which free space is low; retention leaves more, unless other data takes it."""
 EXPIRES_SOON_S: Final = 30 * 86_400.0
-"""Seconds before a certificate's expiry from which it is reported."""
+"""Seconds before a certificate's expiry from which the expiry is reported."""

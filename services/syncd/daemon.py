@@ -1,7 +1,7 @@
-"""The sync daemon: runs the mesh of this vessel from its files, and publishes its state.
+"""The sync daemon: runs this vessel's mesh and gateways as configured, and publishes their state.
 
-It uses the network and no GPIO. Without an identity it waits for one, because recording does not depend on
-it. When the identity's files change, the mesh restarts with them.
+It uses the network but no GPIO. Without an identity it waits for one, because recording does not depend on an
+identity. When the identity's files change, the mesh restarts with the new ones.
 """
 
 import asyncio
@@ -70,9 +70,9 @@ WRITE_EVERY: Final = 1.0
 """Seconds between two writes of the state."""
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 KEEP_TIME_EVERY: Final = 600.0
-"""Seconds between stored notes of the time, for a boot without a clock."""
+"""Seconds between storing the current time, for a later boot without a clock."""
 _ANSWER_S: Final = 10.0
-"""Maximum seconds that a person's request may wait for the event loop."""
+"""Maximum seconds that a person's request waits for the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class SyncPaths:
 
 
 class SyncDaemon:
-    """A run of the sync daemon."""
+    """The sync daemon, for one run."""
 
     def __init__(
         self,
@@ -116,41 +116,44 @@ class SyncDaemon:
         self._words = ""
         self._gateways: Gateways | None = None
         self._own: FleetIdentity | None = None
-        """The identity with which this vessel signs; None while there is none."""
+        """The identity with which this vessel signs; None if there is none yet."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=daily_quotas.largest)
-        """Daily limits for what each user, vessel and gateway may send."""
+        """Daily limits on what each user, vessel and gateway may send."""
         self._radio_key: RadioKeyWatch | None = None
         self.mesh: Mesh | None = None
         self.damaged: str | None = None
-        """Damage that was found: then `run` returns 1, and the next check repairs it."""
+        """Description of damage that was found.
+
+        If set, `run` returns 1, and the next check repairs the damage.
+        """
 
     def _allowance(self, owner: str) -> Allowance:
         budget = retention.budget_bytes(self._configuration.retention.budget, self._places.data)
         return daily_quotas.allowance(owner, budget)
 
     def stop(self) -> None:
-        """Request the end of the run."""
+        """Request that the run end."""
         self._is_stopping = True
         self._called.set()
 
     def reload(self) -> None:
-        """Load the identity again, now."""
+        """Request that the identity be loaded again now."""
         self._must_reload = True
         self._called.set()
 
     async def run(self) -> int:
-        """Run until stopped; return 0 after a clean stop, 1 if something needs repair.
+        """Run until stopped; return 0 after a clean stop, 1 if something needs to be repaired.
 
-        Raise StoreError, FleetError, OSError or ProblemError if the daemon cannot work; the last state says
-        why.
+        Raise StoreError, FleetError, OSError or ProblemError if the daemon cannot work; the last published
+        state says why.
         """
         places = self._places
         try:
             make_folder(places.run)
             make_folder(places.data)
             with store_check.using(places.data, progress=self._notifier.progress):
-                # Damage that was known and could not be repaired before is no reason to share nothing.
+                # Damage that was already known and could not be repaired is no reason to stop sharing.
                 self._knows_of_damage = store_check.is_marked(places.data)
                 await self._run()
         except DamagedError as error:
@@ -192,7 +195,7 @@ class SyncDaemon:
                 await gateways.stop()
 
     def _listen(self) -> ControlServer[Retry] | None:
-        """Accept requests of people. A failure is only logged, because nothing else needs the socket."""
+        """Accept requests from people. A failure is only logged, because nothing else needs the socket."""
         try:
             return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
         except OSError as error:
@@ -200,7 +203,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> ControlAnswer:
-        """Answer a request, in a thread of its own."""
+        """Answer a request; runs on a thread of its own."""
         assert self._loop is not None
         answer: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
@@ -239,12 +242,12 @@ class SyncDaemon:
         return Gateways(configuration, means)
 
     def _loaded(self) -> FleetIdentity:
-        """Load the identity, and sign with it from now on. Raise IdentityError if it cannot be used."""
+        """Load the identity, and use it for signing from now on. Raise IdentityError if it cannot be used."""
         self._own = identity_files.load(self._places.identity)
         return self._own
 
     def _sign(self, document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Sign a document of this vessel, if it has an identity of its own."""
+        """Return this vessel's document with a signature added, or unchanged if there is no identity."""
         name = documents.parse_id(document_id)
         if self._own is None or name is None or name.vessel != self._own.vessel:
             return body
@@ -263,7 +266,7 @@ class SyncDaemon:
         return None if self.mesh is None else self.mesh.membership.trust
 
     def _is_over(self, database: Database) -> bool:
-        """Return True if the daemon should end, on request or because the store must be checked."""
+        """Return True if the daemon should end, because of a request or because the store must be checked."""
         if self.damaged is None and database.damage is not None:
             self.damaged = str(database.damage)
         elif self.damaged is None and not self._knows_of_damage and store_check.is_marked(self._places.data):
@@ -280,7 +283,10 @@ class SyncDaemon:
     # Identity
 
     async def _identity(self, database: Database) -> FleetIdentity | None:
-        """Wait for this vessel's identity and return it; None if the daemon should end before."""
+        """Wait for this vessel's identity and return it.
+
+        Return None if the daemon should end before there is one.
+        """
         reported = ""
         while not self._is_over(database):
             self._must_reload = False
@@ -317,7 +323,7 @@ class SyncDaemon:
     # The mesh
 
     async def _run_mesh(self, database: Database, identity: FleetIdentity) -> None:
-        """Run the mesh until the daemon should end, or the identity changes."""
+        """Run the mesh until the daemon should end or the identity changes."""
         configuration, mesh_settings = self._configuration, self._configuration.mesh
         problems = list(self._problems)
         if configuration.vessel.id not in (identity.vessel, "vessel"):
@@ -388,7 +394,7 @@ class SyncDaemon:
             self.mesh = self._radio_key = None
 
     async def _attend(self, mesh: Mesh, database: Database, floor: Floor, problems: list[str]) -> None:
-        """Publish the mesh's state and check its work until the daemon should end or the identity changes."""
+        """Publish the mesh's state and do periodic work until the daemon ends or the identity changes."""
         loop = asyncio.get_running_loop()
         keep_at, look_at = loop.time(), loop.time() + LOOK_AT_IDENTITY_EVERY
         tick_at = loop.time() + TICK_S
@@ -415,15 +421,15 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time by which a boot chooses the radio's key: both must choose the same one."""
+        """Return the time by which a boot selects the radio key: both must select the same key."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:
-        """Apply the users of a configuration file that has changed; all other changes wait for a restart."""
+        """Apply changes to the users in the configuration file; all other changes wait for a restart."""
         self._file.accept()
         path = self._places.config
         try:
-            if path.stat().st_size:  # a file emptied by a power cut must not remove users
+            if path.stat().st_size:  # a file emptied by a power cut must not remove all users
                 crew = _crew(load(path))
                 mesh.set_crew(crew)
                 self._crew = crew
@@ -431,7 +437,7 @@ class SyncDaemon:
             log.warning("users were not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """Feed the watchdog only if the mesh has done some work, not if only this loop runs."""
+        """Feed the watchdog if the mesh has done work; that this loop runs is not enough."""
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()
@@ -441,7 +447,7 @@ class SyncDaemon:
             self.mesh.own_identity_connected(board)
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
-        """Note for the recorder that a vessel has more of our log, if its numbers are above ours."""
+        """Leave a note for the recorder if another vessel has higher numbers in our log than we do."""
         if self.mesh is not None:
             ahead_claims.check_claim(
                 claim,
@@ -500,7 +506,7 @@ class SyncDaemon:
 
 
 def _service_clock() -> float:
-    """Return the seconds since the machine's start, which only increase."""
+    """Return the seconds since the machine started, a clock that never goes back."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -517,7 +523,10 @@ def _status(mesh: MeshReport) -> str:
 
 
 def run(args: Namespace) -> int:
-    """Run `logboat sync`. Return 0 if stopped, 1 if failed or in need of repair, 2 if wrongly configured."""
+    """Run `logboat sync`.
+
+    Return 0 if stopped, 1 if it failed or needs a repair, and 2 if the configuration is invalid.
+    """
     with running("sync", args.data):
         return _serve(args)
 

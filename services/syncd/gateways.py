@@ -1,7 +1,7 @@
-"""The gateways of `logboat.toml`, created and run as part of the sync daemon.
+"""Creates the gateways configured in `logboat.toml`, and runs them as part of the sync daemon.
 
-They need no identity of a fleet: a vessel on its own forwards, too. A gateway with a problem, such as a
-missing file, is reported, and does not stop the others.
+They do not need a fleet identity: a vessel without a fleet forwards its documents, too. A gateway with a
+problem, such as a missing file, is reported, and does not affect the others.
 """
 
 import asyncio
@@ -49,30 +49,30 @@ from sync.store import Database, Document
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 5.0
-"""Seconds between looks at this machine's interfaces."""
+"""Seconds between checks of this machine's network interfaces."""
 WAY_EVERY: Final = 60.0
-"""Seconds between queries of the route to a gateway, while interfaces do not change."""
+"""Seconds between queries of the route to a gateway, if the interfaces do not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayResources:
-    """Everything that gateways need from the daemon."""
+    """Everything that the gateways need from the daemon."""
 
     database: Database
     vessel: str
     folder: Path
-    """Folder of `logboat.toml`, and of the files that it refers to."""
+    """Folder that contains `logboat.toml` and the files to which it refers."""
     now: Callable[[], datetime]
-    """Function that returns the time by which certificates are checked, with a time zone."""
+    """Function that returns the current time, with a time zone, for checking certificates."""
     rule: Rule
-    """Function that returns the reason not to accept a document that an office sends, or None."""
+    """Function that returns the reason to reject a document that an office sends, or None to accept it."""
     rng: random.Random
     is_recording: Callable[[], bool] = lambda: True
     """Function that returns True while this vessel's recorder makes samples durable."""
     quotas: Quotas | None = None
-    """Daily limits for what an office may send; None for no limit."""
+    """Daily limits on what an office may send; None if there are none."""
     sign: Sign = unsigned
-    """Function that signs documents about what is ashore."""
+    """Function that signs documents about data that is ashore."""
 
 
 class Gateways:
@@ -104,18 +104,19 @@ class Gateways:
                 )
 
     def start(self) -> None:
-        """Start all gateways, in the running event loop."""
+        """Start all gateways in the running event loop."""
         for keeper in self._keepers:
             keeper.gateway.start()
 
     async def stop(self) -> None:
-        """Stop all gateways, and store what was acknowledged."""
+        """Stop all gateways, and store which documents were acknowledged."""
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
     def retry(self, name: str) -> int:
-        """Connect to a gateway now, offer it again what it has refused, and return the number of documents.
+        """Connect to a gateway now, offer it again the documents that it refused, and return their number.
 
-        Raise LookupError, in words, if there is no such gateway, StoreError if documents cannot be read.
+        Raise LookupError with a message if there is no such gateway, and StoreError if documents cannot be
+        read.
         """
         for keeper in self._keepers:
             if keeper.name == name:
@@ -127,7 +128,7 @@ class Gateways:
         raise LookupError(f"unknown gateway {name!r}; configured gateways: {', '.join(known) or 'none'}")
 
     def attend(self) -> None:
-        """Do periodic work; to be called about every second."""
+        """Do periodic work; call it about once a second."""
         now = time.monotonic()
         if self._keepers and now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
@@ -151,14 +152,14 @@ class Gateways:
 
 
 class _RunningGateway:
-    """A gateway, and the facts about this machine that it needs."""
+    """A gateway, together with the facts about this machine that it needs."""
 
     def __init__(
         self, given: model.GatewaySection, means: GatewayResources, minute: Callable[[], int]
     ) -> None:
         """Create the gateway and its connection settings.
 
-        Raise OSError for files of a broker that are missing, ValueError for settings that are not possible.
+        Raise OSError if a broker's files are missing, and ValueError for invalid settings.
         """
         self.name: Final = given.name
         self._minute = minute
@@ -179,7 +180,7 @@ class _RunningGateway:
         )
 
     async def stop(self) -> None:
-        """Stop the gateway and the query of its route."""
+        """Stop the gateway, and any query of its route."""
         if self._question is not None:
             self._question.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -187,11 +188,11 @@ class _RunningGateway:
         await self.gateway.stop()
 
     def situation(self) -> Situation:
-        """Return the interface and the time of day that policies are checked against."""
+        """Return the network interface and time of day against which policies are checked."""
         return Situation(self._interface, self._minute())
 
     def update_route(self, now: float, *, has_changed: bool) -> None:
-        """React to a change of interfaces; query the route, if the policy depends on it."""
+        """React to a change of interfaces, and query the route if the policy depends on it."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now
@@ -238,7 +239,8 @@ class _RunningGateway:
 
         for each in (given.ca, given.certificate, given.key):
             if each is not None:
-                (means.folder / each).read_bytes()  # raise OSError with its name now, not at the first try
+                # raise OSError with the file's name now, rather than at the first attempt to connect
+                (means.folder / each).read_bytes()
         configuration = MqttGatewayConfiguration(
             given.name,
             given.url,
@@ -275,11 +277,11 @@ def office_rule(
     log_now: Callable[[], str | None],
     trust: Callable[[], FleetTrust | None],
 ) -> Rule:
-    """Return the rule for what an office may write here.
+    """Return the rule about which documents an office may write here.
 
-    As one of the crew ashore, it may write notes, acknowledgements and documents of its own types, and also
-    what the fleet's CA has signed. The log comes from vessels only. `name` is this vessel's; `trust` returns
-    None while this vessel belongs to no fleet.
+    Like a member of the crew, it may write notes, acknowledgements and documents of its own types. It may
+    also write what the fleet's CA has signed. Logs are accepted from vessels only. `name` is this vessel's
+    id. `trust` returns None while this vessel belongs to no fleet.
     """
 
     def needed() -> FleetTrust:
@@ -308,9 +310,9 @@ def _entry(policy: model.Policy) -> PolicyEntry:
 
 
 def _credentials(given: model.GatewaySection, folder: Path) -> Credentials:
-    """Read the files that a gateway's entry refers to.
+    """Read the files to which a gateway's section refers.
 
-    Raise ProblemError, in words, if one cannot be used.
+    Raise ProblemError, with a message, if a file cannot be used.
     """
     try:
         roots = None if given.ca is None else tuple(certificates.load_certificates(folder / given.ca))
@@ -332,9 +334,9 @@ def _authenticator(given: model.GatewaySection, folder: Path) -> Authenticator |
 
 
 def _secret(folder: Path, name: str | None) -> str | None:
-    """Return the first line of a file.
+    """Return the first line of a file; None if no file is given.
 
-    Raise OSError if the file cannot be read, ValueError if the line is empty.
+    Raise OSError if the file cannot be read, and ValueError if the line is empty.
     """
     if name is None:
         return None

@@ -44,7 +44,7 @@ def state(
     gateways: Sequence[GatewayReport] = (),
     quotas: Sequence[ExhaustedAllowance] = (),
 ) -> dict[str, Any]:
-    """Return the contents of the file while there is no mesh."""
+    """Return the contents of the state file for when there is no mesh."""
     return {
         "pid": os.getpid(),
         "started": started,
@@ -81,7 +81,7 @@ def of_mesh(
     problems: list[str],
     radio_key: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a mesh adds to the contents; `problems` are the daemon's own."""
+    """Return the members that a running mesh adds to the contents; `problems` are the daemon's own."""
     return {
         "vessel": report.vessel,
         "fleet": report.fleet,

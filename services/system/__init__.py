@@ -1,7 +1,7 @@
-"""Interfaces of the services to the machine that they run on.
+"""Interfaces from the services to the machine on which they run.
 
-`systemd` reports a service's state to systemd. `machine` identifies the board and its present boot.
-`processes` and `maintenance` look at running processes and at the appliance's writable root.
-`folder_poller` notices changed files, `control_socket` carries a person's request to a daemon, and
-`ulid`, `version` and `module_loading` are small helpers that import nothing of Logboat.
+`systemd` reports a service's state to systemd. `machine` identifies the board and its current boot.
+`processes` checks whether a process is alive, and `maintenance` makes the appliance's root file system
+writable. `folder_poller` detects changed files, and `control_socket` carries a person's request to a daemon.
+`ulid`, `version` and `module_loading` are small helpers that import nothing from Logboat.
 """

@@ -8,8 +8,8 @@ line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.
     {"op":"retry","gateway":"office"}
     {"ok":true,"offered":3}                    or   {"ok":false,"error":"…"}
 
-This module owns the wire format and both ends. What a request means is up to the daemon. The socket's mode
-(owner and group) decides who may connect.
+This module defines the wire format and implements both ends. The daemon decides what a request does. The
+socket's mode, owner and group determine who may connect.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ import msgspec
 log = logging.getLogger(__name__)
 
 SOCKET: Final = "recorder.sock"
-"""File name of the recorder's socket in the run directory."""
+"""File name of the recorder's socket, in the run directory."""
 SYNC_SOCKET: Final = "sync.sock"
-"""File name of the sync daemon's socket in the run directory."""
+"""File name of the sync daemon's socket, in the run directory."""
 LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
-"""Seconds after which a client that has not sent its line is disconnected."""
+"""Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
-"""Seconds that a client waits for the answer; the recorder gives up at 10 s and says so."""
+"""Seconds that a client waits for the answer; the recorder gives up at 10 s and reports that."""
 LONGEST_PATH: Final = 107
-"""Maximum bytes of a path in `sun_path`, without its closing zero (unix(7))."""
+"""Maximum length in bytes of a path in `sun_path`, without the terminating zero (unix(7))."""
 
 
 class ControlError(Exception):
-    """Failure to reach the daemon; the text says why and what to do."""
+    """The daemon cannot be reached; the text says why and what to do."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to record a value that a person read, for a sensor of kind `manual`."""
+    """A request to record a value that a person has read, for a sensor of kind `manual`."""
 
     sensor: str
     value: bool | int | float
@@ -53,10 +53,10 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to connect to a gateway now, and to offer it again what it has refused."""
+    """A request to connect to a gateway now, and to offer it again the documents that it refused."""
 
     gateway: str
-    """Name of the gateway."""
+    """Name of the gateway in the configuration."""
     op: Literal["retry"] = "retry"
 
 
@@ -67,17 +67,17 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     log: str | None = None
     sequence: int | None = None
     offered: int | None = None
-    """Number of documents that are offered again, after a retry."""
+    """Number of documents offered again, in the answer to a retry."""
     error: str | None = None
 
     @classmethod
     def stored(cls, *, log: str, sequence: int) -> Self:
-        """Return the answer that the sample is durable."""
+        """Return an answer that says that the sample is durable."""
         return cls(ok=True, log=log, sequence=sequence)
 
     @classmethod
     def refused(cls, error: str) -> Self:
-        """Return the answer that the request failed; `error` says why."""
+        """Return an answer that says that the request failed; `error` says why."""
         return cls(ok=False, error=error)
 
 
@@ -89,7 +89,7 @@ _decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
 
 def ask(run: Path, request: Addition | Retry, *, timeout: float = ANSWER_S) -> ControlAnswer:
-    """Send a request to its daemon and return the answer. Raise ControlError if there is none."""
+    """Send a request to its daemon and return the answer. Raise ControlError if no answer arrives."""
     is_addition = isinstance(request, Addition)
     path, who = (run / SOCKET, "recorder") if is_addition else (run / SYNC_SOCKET, "sync daemon")
     try:
@@ -127,7 +127,7 @@ def _connected(path: Path, timeout: float) -> socket.socket:
 
 
 class ControlServer(Generic[Asked]):
-    """The daemon's end, a context manager. A slow or faulty client does not affect others."""
+    """The daemon's end, as a context manager. A slow or faulty client does not affect others."""
 
     def __init__(
         self,
@@ -137,10 +137,9 @@ class ControlServer(Generic[Asked]):
         asked: type[Asked],
         patience: float = PATIENCE_S,
     ) -> None:
-        """Listen at `path`, and replace the socket that a killed daemon left there.
+        """Listen at `path`, and replace any socket that a killed daemon left there.
 
-        `asked` is the type of the requests that `handler` takes. Raise OSError if the socket cannot be
-        created.
+        `asked` is the type of request that `handler` accepts. Raise OSError if the socket cannot be created.
         """
         if len(os.fsencode(path)) > LONGEST_PATH:
             raise OSError(f"{path}: too long for a socket path (at most {LONGEST_PATH} bytes)")
@@ -186,7 +185,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.connection.settimeout(self.server.patience)
-        # If a client leaves or is too slow, there is nobody left to inform.
+        # If a client has left or is too slow, there is nobody left to inform.
         with contextlib.suppress(OSError):
             line = self.rfile.readline(LONGEST_LINE)
             if line:

@@ -1,36 +1,36 @@
-"""Detection of changes in a folder or file by comparing dates; there are no events to miss."""
+"""Detects changes in a folder or file by comparing timestamps, so that there are no events to miss."""
 
 from pathlib import Path
 
 
 class FolderWatch:
-    """A folder that somebody copies files into at run time, or one file that somebody edits."""
+    """A folder into which somebody copies files at run time, or a single file that somebody edits."""
 
     def __init__(self, folder: Path) -> None:
-        """Remember the present state; `folder` is the path of the folder or of the file."""
+        """Accept the current state; `folder` is the path of the folder or of the file."""
         self._folder = folder
         self._known = self._last = _stamp(folder)
 
     def has_changed(self) -> bool:
-        """Return True if it differs from the accepted state, and is the same as at the last call.
+        """Return True if the state differs from the accepted one, and has not changed since the last call.
 
-        Copying several files has then finished.
+        The second condition ensures that copying several files has finished.
         """
         before, self._last = self._last, _stamp(self._folder)
         return self._last == before != self._known
 
     def accept(self) -> None:
-        """Accept the present state."""
+        """Accept the current state as unchanged."""
         self._known = self._last = _stamp(self._folder)
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Return the name, date, size and inode of each file; empty if nothing can be read."""
+    """Return the name, modification time, size and inode of each file; empty if nothing can be read."""
     stamps = []
     try:
         for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
             state = path.stat()
             stamps.append((path.name, state.st_mtime_ns, state.st_size, state.st_ino))
-    except OSError:  # missing, or not readable: loading it reports that
+    except OSError:  # missing or unreadable, which loading it will report
         return ()
     return tuple(stamps)

@@ -7,11 +7,11 @@ from typing import Final
 from .version import VERSION
 
 _BOARD_FACTS: Final = ("proc/device-tree/serial-number", "sys/class/dmi/id/product_uuid", "etc/machine-id")
-"""Files that identify the board, in order: a Pi's serial number, a PC's, else the installation."""
+"""Files that identify the board, in order of preference: a Pi's serial number, a PC's, the installation's."""
 
 
 def board(root: Path = Path("/")) -> str:
-    """Return an id that distinguishes this board from others; "unknown" if there is none."""
+    """Return an id that distinguishes this board from others; "unknown" if none can be read."""
     for fact in _BOARD_FACTS:
         text = _read(root / fact)
         if text:
@@ -25,7 +25,10 @@ def boot_id(root: Path = Path("/")) -> str:
 
 
 def image_epoch() -> float:
-    """Return the date of the image, in seconds since 1970: it cannot be earlier now. 0 if unknown."""
+    """Return the date of the image in seconds since 1970, before which the current time cannot be.
+
+    Return 0 if the date is unknown.
+    """
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     return float(text) if text.isdigit() else 0.0
 

@@ -1,8 +1,8 @@
-"""Maintenance: an appliance's root, made writable for a while and closed again by a timer.
+"""Maintenance: makes an appliance's root file system writable until a timer makes it read-only again.
 
-The state is a file in the run directory for lights and status. It exists from before the root is opened until
-after it is closed, so that a light never shows a closed root while it is open. A restart also closes it,
-because the boot mounts it read-only.
+The state is a file in the run directory, for lights and status. It exists from before the root becomes
+writable until after it is read-only again, so that the lights never claim that a writable root is read-only.
+A restart also ends maintenance, because the boot mounts the root read-only.
 """
 
 import json
@@ -16,7 +16,7 @@ from provisioning import files
 
 STATE: Final = "maintenance.json"
 APPLIANCE: Final = Path("usr/lib/logboat/image.json")
-"""File below the root that marks an appliance."""
+"""File below the root whose presence identifies an appliance."""
 TIMER: Final = "logboat-maintenance-end"
 LONGEST_S: Final = 12 * 3600
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -25,11 +25,14 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """Failure to open or close the root; the text says what to do."""
+    """The root could not be made writable or read-only; the text says what to do."""
 
 
 def seconds(text: str) -> int:
-    """Return the seconds of a duration such as `30m`, `90 s` or `2h`. Raise ValueError if it is not valid."""
+    """Return the number of seconds in a duration such as `30m`, `90 s` or `2h`.
+
+    Raise ValueError if it is invalid.
+    """
     match = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
     wanted = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < wanted <= LONGEST_S:
@@ -51,7 +54,7 @@ def run(command: Sequence[str]) -> None:
 
 
 def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), tool: Run = run) -> None:
-    """Open the root for `duration` seconds from now, also if it is open already.
+    """Make the root writable for `duration` seconds from now, even if it already is writable.
 
     Raise MaintenanceError or OSError if that fails.
     """
@@ -60,7 +63,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
     state = {"since": utc, "until": utc + duration}
     files.write(place / STATE, json.dumps(state).encode() + b"\n")
     _forget_timer(tool)
-    # Arrange the end before the beginning, so that it comes whatever happens to this process.
+    # Arrange the end before the beginning, so that it happens whatever becomes of this process.
     tool(
         [
             *("systemd-run", "--quiet", f"--unit={TIMER}", f"--on-active={duration}s"),
@@ -71,7 +74,10 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
 
 
 def end(place: Path, *, tool: Run = run) -> None:
-    """Close the root. Raise MaintenanceError if a process still writes there; then the root stays open."""
+    """Make the root read-only.
+
+    Raise MaintenanceError, and leave it writable, if a process still writes to it.
+    """
     tool(["sync", "-f", "/"])
     try:
         tool(["mount", "-o", "remount,ro", "/"])
@@ -86,7 +92,7 @@ def end(place: Path, *, tool: Run = run) -> None:
 
 
 def until(place: Path) -> float | None:
-    """Return the end of the maintenance, in seconds since 1970; None if the root is closed."""
+    """Return the end of maintenance in seconds since 1970; None if there is none in progress."""
     try:
         return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Import of modules: thousands of permanent objects that the garbage collector need not examine."""
+"""Importing modules without garbage collection: they create thousands of objects that are never freed."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import modules without collecting garbage, which saves a slow board a tenth of its start."""
+    """Import modules without garbage collection, which saves a slow board a tenth of its startup time."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()  # imported objects stay: no later collection examines them either
+        gc.freeze()  # imported objects are permanent, so no later collection needs to examine them
         gc.enable()

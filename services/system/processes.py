@@ -1,10 +1,10 @@
-"""Check whether a process of this machine is alive."""
+"""Check whether a process on this machine is alive."""
 
 import os
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if a process with this number exists."""
+    """Return True if a process with this id exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,6 +1,6 @@
-"""Messages of a service to systemd (sd_notify(3)), and the list of failed units.
+"""Messages from a service to systemd (sd_notify(3)), and the list of failed units.
 
-The messages are ready, alive, starting and stopping. Without systemd, nothing happens.
+The messages are: ready, alive, starting and stopping. Without systemd, nothing happens.
 """
 
 import logging
@@ -16,21 +16,21 @@ from sensors.plaintext import clean
 log = logging.getLogger(__name__)
 
 MORE_S: Final = 120.0
-"""Seconds that a start gets with each message of progress.
+"""Seconds that a start gets with each progress message.
 
-The slowest step between two of them (importing a large library, making a key) takes a busy, slow board a
-tenth of that.
+On a busy, slow board, the slowest step between two messages (importing a large library, creating a key) takes
+a tenth of that.
 """
 _PROGRESS_EVERY_S: Final = 5.0
 
 
 class Notifier:
-    """Sender of messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
+    """Sends messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
 
     def __init__(
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Take the address from the environment unless given; a leading `@` means the abstract namespace."""
+        """Set the address, by default from the environment; a leading `@` means the abstract namespace."""
         name = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + name[1:] if name.startswith("@") else name
         self._is_heard = True
@@ -38,15 +38,15 @@ class Notifier:
         self._progress_at = float("-inf")
 
     def ready(self) -> None:
-        """Report that the daemon now does its work."""
+        """Report that the daemon is now working."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Feed the watchdog of the unit."""
+        """Feed the unit's watchdog."""
         self._send("WATCHDOG=1")
 
     def progress(self) -> None:
-        """Report that a start makes progress, so that it has `MORE_S` from now on, whatever its unit's limit.
+        """Report that startup is progressing, so that it has `MORE_S` from now on, whatever its unit's limit.
 
         It may be called often: most calls do nothing.
         """
@@ -70,7 +70,7 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.sendto(text.encode(), self._address)
         except OSError as error:
-            # A daemon does its work whether anybody listens or not.
+            # A daemon does its work whether anyone listens or not.
             if self._is_heard:
                 log.warning("cannot reach systemd at %s: %s", self._address, error.strerror or error)
             self._is_heard = False
@@ -79,9 +79,9 @@ class Notifier:
 
 
 class ImportProgress:
-    """Import hook that reports progress to systemd: on a slow board, imports take most of a start.
+    """Import hook that reports progress to systemd, because on a slow board imports take most of the startup.
 
-    It must be the first of `sys.meta_path`, and finds no module itself.
+    It must be first in `sys.meta_path`, and never finds a module itself.
     """
 
     def __init__(self, notifier: Notifier) -> None:
@@ -93,12 +93,12 @@ class ImportProgress:
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> None:
-        """Report that one more module is about to be imported."""
+        """Report that another module is about to be imported."""
         self._notifier.progress()
 
 
 def failed_units(ask: Callable[[], str] | None = None) -> tuple[str, ...]:
-    """Return the names of Logboat's units that have failed; none without systemd.
+    """Return the names of Logboat's units that have failed; empty without systemd.
 
     `ask` returns systemd's list; None runs systemctl.
     """

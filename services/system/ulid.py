@@ -1,4 +1,4 @@
-"""ULIDs: ids for documents that have no number, sorted by the time of their creation.
+"""ULIDs: ids for documents that have no number, which sort by time of creation.
 
 They have 26 characters of Crockford's base 32: 48 bits of milliseconds since 1970, then 80 random bits
 (https://github.com/ulid/spec).
@@ -14,7 +14,7 @@ LENGTH: Final = 26
 def ulid(utc: float, *, random: bytes | None = None) -> str:
     """Return a new id.
 
-    `utc` is in seconds since 1970; `random` are ten bytes, by default from the system.
+    `utc` is the time in seconds since 1970. `random` has ten bytes, by default from the operating system.
     """
     moment = min(max(round(utc * 1000), 0), 2**48 - 1)
     number = moment << 80 | int.from_bytes(os.urandom(10) if random is None else random)

@@ -1,6 +1,6 @@
-"""Logboat's version, for programs that have no time to read the installed package's metadata."""
+"""Logboat's version, for programs that cannot spend time on reading the installed package's metadata."""
 
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""The same version as in `pyproject.toml`."""
+"""The version, which must be the same as in `pyproject.toml`."""

@@ -1,7 +1,7 @@
-"""Formatting for terminals: tables, times, sparklines. Pure text.
+"""Formatting for terminals: tables, times, sparklines.
 
-Values and durations are formatted by `sensors.units`. Text from documents is shown through `clean`, so
-that another vessel's words cannot control this terminal.
+Values and durations are formatted by `sensors.units`. Text from documents is shown through `clean`, so that
+text from another vessel cannot control this terminal.
 """
 
 import enum
@@ -23,24 +23,27 @@ from services.history.timeline import Moment, TimeTrust
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 PLAIN_BARS: Final = "_.:-=+*#"
-"""Bars for output without the Unicode ones, as on a serial console."""
+"""Bars for output without Unicode, as on a serial console."""
 EXACT_S: Final = 1.0
-"""Seconds of uncertainty below which a time is shown without it."""
+"""Uncertainty in seconds below which a time is shown without its uncertainty."""
 ENDLESS: Final = sys.maxsize
-"""Width in columns if output is no terminal, so that a program that reads it gets each fact on one line."""
+"""Width in columns if output is not a terminal.
+
+So a program that reads the output gets each fact on one line.
+"""
 NARROWEST: Final = 20
-"""Minimum number of columns that is assumed."""
+"""Minimum width in columns that is assumed."""
 _KEPT: Final = "\N{NO-BREAK SPACE}"
-"""Mark of a space at which no line may end; `clean` leaves none in a text, since it is not printable."""
+"""Placeholder for a space at which no line may break; not printable, so `clean` leaves none in a text."""
 _WITHIN: Final = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
     r"|(?<=-\d\d) (?=\d\d:\d\d)"
 )
-"""Spaces within a number or a time, between a number and its unit, and around an uncertainty."""
+"""Pattern of spaces within a number or time, between a number and its unit, and around an uncertainty."""
 
 
 class Style(enum.Enum):
-    """Style of a line (ECMA-48, SGR). It adds no information to the words."""
+    """Style of a line (ECMA-48, SGR). It conveys nothing that the text does not."""
 
     TITLE = "1"
     GOOD = "32"
@@ -78,7 +81,7 @@ def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
 
 @dataclass(frozen=True, slots=True)
 class StyledLine:
-    """A clean line and its style."""
+    """A line without control characters, and its style."""
 
     text: str
     style: Style | None = None
@@ -88,39 +91,42 @@ _ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?
 
 
 def spelt(text: str, *, unicode: bool) -> str:
-    """Return the text, with symbols replaced by ASCII if there is no Unicode."""
+    """Return a text; unless `unicode` is True, symbols are replaced with ASCII."""
     return text if unicode else text.translate(_ASCII)
 
 
 def paint(text: str, style: Style | None, where: Screen) -> str:
-    """Return the text in a style, if the screen has colours."""
+    """Return a text in a style, if the screen has colours."""
     if style is None or not text or not where.is_coloured:
         return text
     return f"\x1b[{style.value}m{text}\x1b[0m"
 
 
 def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]:
-    """Return the text, cleaned, in lines of at most `width` columns.
+    """Return a text as lines of at most `width` columns, without control characters.
 
-    Lines after the first are indented by `hang` more than `indent`.
+    Lines after the first are indented by `hang` columns more than `indent`.
     """
     room = max(width, NARROWEST)
     return broken(whole(clean(text)), room, first=indent, rest=indent + " " * hang)
 
 
 def whole(text: str) -> str:
-    """Return the text with those spaces marked at which no line may end: `12 345 kB`, `± 2 s`."""
+    """Return a text in which the spaces where no line may break are marked: `12 345 kB`, `± 2 s`."""
     return _WITHIN.sub(_KEPT, text)
 
 
 def broken(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """Return a text from `whole` in lines of at most `width`; only a longer word is broken."""
+    """Return a text from `whole` as lines of at most `width` columns.
+
+    Only words longer than that are broken.
+    """
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace(_KEPT, " ") for line in lines]
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> str:
-    """Return rows in columns, under their heads; the columns in `right` are aligned to the right."""
+    """Return rows in columns below their headings; the columns in `right` are aligned to the right."""
     lines = [[clean(cell) for cell in row] for row in ([head] if head else [])]
     lines += [[clean(cell) for cell in row] for row in rows]
     if not lines:
@@ -147,7 +153,7 @@ def thousands(number: int) -> str:
 
 
 def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """Return a time such as `2025-10-09 10:53:20 CEST`, in UTC with a Z.
+    """Return a time such as `2025-10-09 10:53:20 CEST`; UTC is marked with a Z.
 
     A time outside the calendar is shown in seconds.
     """
@@ -163,7 +169,7 @@ def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
 
 
 def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """Return a moment with its uncertainty."""
+    """Return a moment as a text, with its uncertainty."""
     if moment.utc is None:
         return "time unknown"
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S
@@ -179,16 +185,16 @@ def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> 
 
 
 class Curve:
-    """Values over a range of unknown length: their extremes, and a line of bars."""
+    """A graph of values over a range of unknown length: their extremes, and a line of bars."""
 
     CELLS: Final = 1024
-    """Maximum number of cells: if they do not suffice, each two become one."""
+    """Maximum number of cells; when more are needed, pairs of cells are merged."""
     MOST: Final = 1e300
-    """Limit for values: far beyond any measurement, and far enough below the largest float to be summed."""
+    """Limit for values, far beyond any measurement and low enough that sums do not overflow."""
 
     def __init__(self) -> None:
         self.values = 0
-        """Count of the numbers that were added."""
+        """Number of values that have been added."""
         self.total = 0.0
         self.lowest = math.inf
         self.highest = -math.inf
@@ -197,7 +203,10 @@ class Curve:
         self._cells: list[tuple[float, int]] = []
 
     def add(self, place: float, value: float | None) -> None:
-        """Add a value at a place not before the last one's; None and values out of range leave a gap."""
+        """Add a value at a place that is not before the last one.
+
+        None and values out of range leave a gap.
+        """
         self._end = place
         if value is None or not abs(value) < self.MOST:
             return
@@ -218,7 +227,10 @@ class Curve:
         self._cells[cell] = (total + value, number + 1)
 
     def line(self, *, width: int, unicode: bool = True) -> str:
-        """Return bars, each the mean of the values in one of `width` equal parts; blank without a value."""
+        """Return a line of bars, each the mean of the values in one of `width` equal parts.
+
+        Blank for an empty part.
+        """
         sums, counts = [0.0] * width, [0] * width
         span = max(self._end, self._step)
         for cell, (total, number) in enumerate(self._cells):
@@ -231,7 +243,7 @@ class Curve:
 
 
 def bars(values: Sequence[float | None], *, unicode: bool = True) -> str:
-    """Return a bar for each value, scaled between the lowest and the highest; blank for None."""
+    """Return a bar for each value, scaled from the lowest value to the highest; blank for None."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     shapes = BARS if unicode else PLAIN_BARS

@@ -1,7 +1,7 @@
-"""Rows in columns on a screen of any width. Pure.
+"""Rows in columns on a screen of any width.
 
-Where columns do not fit, cells are wrapped at words. Where that would take more lines than sentences, each
-row becomes a sentence. Nothing is left out.
+If the columns do not fit, cells are wrapped at words. If that would take more lines than sentences would,
+each row becomes a sentence. Nothing is left out.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +13,7 @@ from sensors.plaintext import clean
 from .present import broken, whole, wrap
 
 GAP: Final = 2
-"""Number of spaces between columns."""
+"""Number of spaces between two columns."""
 
 Lines = list[str]
 
@@ -21,10 +21,10 @@ Lines = list[str]
 def fitted(
     rows: Sequence[Sequence[str]], *, right: Collection[int] = (), plain: Collection[int] = (), width: int
 ) -> tuple[Lines, list[Lines]]:
-    """Return the lines of the heads, and the lines of each row, none longer than `width`.
+    """Return the lines of the headings, and the lines of each row, none longer than `width`.
 
-    The first of `rows` contains the heads. `right` are the columns that are aligned to the right and never
-    wrapped. The columns in `plain` need no head in a sentence.
+    The first of `rows` contains the headings. `right` are the columns that are aligned to the right and never
+    wrapped. The columns in `plain` need no heading in a sentence.
     """
     cells = [[whole(clean(cell)) for cell in row] for row in rows]
     widths = _widths(cells, right, width)
@@ -39,7 +39,7 @@ def fitted(
 
 
 def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:
-    """Return the width of each column, so that no word is broken; None if there is not enough space."""
+    """Return the width of each column, such that no word is broken; None if there is not enough space."""
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     least = [

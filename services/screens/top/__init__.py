@@ -1,16 +1,16 @@
-"""`logboat top`: the whole state at a glance, updated continuously.
+"""`logboat top`: a continuously updated overview of the whole state.
 
-It reads what `status`, `sensors`, `alarms`, `peers` and `lights` read, with their code, and shows it in their
-words. The live states are read at each look. Files are read only when they have changed, on a separate
-thread, so that a store that is slow, locked or broken delays nothing. No connection to the store is kept, so
-that it does not prevent a repair.
+It reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, using their code, and shows
+them in the same words. The live states are read for each update. Files are read only when they have changed,
+on a separate thread, so that a store that is slow, locked or damaged delays nothing. No connection to the
+store is kept open, because that would prevent a repair.
 
-- `recent`: a sensor's values of the last minutes, as a line of bars (pure)
+- `recent`: a sensor's values from the last minutes, as a line of bars
 - `stored_facts`: alarms, past values, configuration: facts read from files, and when they are read again
-- `background`: one piece of work at a time, on a thread
-- `facts`: all facts of one moment
-- `page`: parts of the screen as lines (pure), and the space that each gets
-- `widgets`, `dialogs`, `app`: the full screen, with Textual
-- `fact_sentences`: the facts as sentences, and which of them are new (pure)
+- `background`: runs one piece of work at a time on a thread
+- `facts`: all facts for one update
+- `page`: the parts of the screen as lines, and the space that each part gets
+- `widgets`, `dialogs`, `app`: the full-screen view, which uses Textual
+- `fact_sentences`: the facts as sentences, and which of them are new
 - `plain`: sentences, line by line, at the speed of a serial line
 """

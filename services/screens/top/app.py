@@ -1,4 +1,4 @@
-"""The full-screen view: parts from top to bottom, keys at the bottom."""
+"""The full-screen view: its parts from top to bottom, with the keys at the bottom."""
 
 import asyncio
 import signal
@@ -25,18 +25,18 @@ from .facts import TopFacts, TopFactsCollector
 from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Minimum lines of each part with its head, if there is enough space."""
+"""Minimum number of lines of each part, including its heading, if there is enough space."""
 _TALL: Final = 30
-"""Minimum lines of a screen that has space for the meaning of the lights."""
+"""Minimum height of a screen, in lines, at which the meaning of the lights is shown."""
 _DIALOG_WIDTH: Final = 86
 _PATIENCE_S: Final = 2.0
-"""Seconds to wait until the store has been read again after an acknowledgement."""
+"""Seconds to wait for the store to be read again after an acknowledgement."""
 
 
 class _Whole(Screen[None], inherit_bindings=False):
-    """The screen with all parts.
+    """The screen that contains all parts.
 
-    Its keys are shown at the bottom in this order; a phone may not show the last ones.
+    Its keys are listed at the bottom in this order; on a phone, the last ones may not fit.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,7 +72,10 @@ class Top(App[None]):
         who: Callable[[], str],
         unicode: bool = True,
     ) -> None:
-        """Show the look `first`, and then a new one every `every` seconds; `who` returns who acknowledges."""
+        """Show the facts in `first`, and then new ones every `every` seconds.
+
+        `who` returns the name of the person who acknowledges alarms.
+        """
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self._looker, self._look, self._every, self._who = looker, first, every, who
@@ -83,11 +86,11 @@ class Top(App[None]):
         self._said: tuple[str, Style | None] = ("", None)
 
     def get_default_screen(self) -> Screen[None]:
-        """Return the main screen to Textual."""
+        """Return the main screen, for Textual."""
         return _Whole(id="_default")
 
     def compose(self) -> ComposeResult:
-        """Yield the widgets of the screen to Textual."""
+        """Yield the widgets of the screen, for Textual."""
         yield Lines(id="header", unicode=self._unicode)
         for name in ("alarms", "sensors", "peers", "lights"):
             yield ScreenPartView(id=name, unicode=self._unicode)
@@ -95,22 +98,22 @@ class Top(App[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Draw the first look, and start the timer."""
+        """Draw the first facts, and start the timer."""
         self._is_ready = True
         self._view("alarms").focus()
         self.draw()
         self.set_interval(self._every, self.look_again)
 
     def on_resize(self) -> None:
-        """Redraw for another size of the terminal."""
+        """Redraw for the terminal's new size."""
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """Redraw, so that a focused part without space gets some."""
+        """Redraw, so that a focused part that had no space gets some."""
         self.draw()
 
     def look_again(self) -> None:
-        """Look again and draw the result. On an error, show it and keep the last look."""
+        """Collect the facts again and draw them. On an error, show the error and keep the previous facts."""
         try:
             self._look = self._looker.collect()
         except OSError as error:
@@ -122,7 +125,7 @@ class Top(App[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Draw the last look in the space that is available."""
+        """Draw the latest facts in the space that is available."""
         width, height = self.size
         if not width or not self._is_ready:
             return
@@ -156,7 +159,7 @@ class Top(App[None]):
             view.show_part(part)
 
     def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
-        """Return the height of each part: the focused one comes first; the sensors take what is left."""
+        """Return the height of each part: the focused one has priority, the sensors get what is left."""
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
@@ -166,11 +169,11 @@ class Top(App[None]):
         return heights
 
     def _view(self, name: str) -> ScreenPartView:
-        # From the main screen, even if a dialog is open.
+        # Measure the main screen, even if a dialog is open.
         return self.screen_stack[0].query_one(f"#{name}", ScreenPartView)
 
     def show(self) -> int:
-        """Run the view on this terminal until somebody quits or a signal arrives; return the exit status.
+        """Run the view on this terminal until a person quits or a signal arrives; return the exit status.
 
         Raise FailedError if the screen cannot be shown.
         """
@@ -187,11 +190,11 @@ class Top(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Exit cleanly, so that the terminal is restored.
             loop.add_signal_handler(number, self.exit)
-        # Without the mouse, the terminal's own selection works, and mouse movements cost nothing.
+        # Without mouse support, the terminal's own selection works, and mouse movements cost nothing.
         await self.run_async(mouse=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Keep an exception for a sentence, where Textual would print pages of a traceback."""
+        """Store an exception to report in a sentence, where Textual would print pages of traceback."""
         if self.is_headless:
             super()._handle_exception(error)
             return
@@ -201,12 +204,12 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend to the shell, but not while the store is read, since an open reader lets its log grow."""
+        """Suspend to the shell, after any reading of the store: an open reader lets its log grow."""
         self._looker.wait_for_reading(_PATIENCE_S)
         super().action_suspend_process()
 
     def say(self, text: str, style: Style | None = None) -> None:
-        """Show a message above the keys, until the next key is pressed."""
+        """Show a message above the keys until the next key is pressed."""
         self._said = (text, style)
         self.draw()
 
@@ -220,16 +223,16 @@ class Top(App[None]):
         return min(self.size.width - 6, _DIALOG_WIDTH)
 
     def action_help(self) -> None:
-        """Show what the keys do."""
+        """Show an explanation of the keys."""
         self.push_screen(Tell(help_text(self._dialog_width)))
 
     def action_lights(self) -> None:
-        """Show the lights, their meaning and what to do."""
+        """Show what the lights show, what it means, and what to do."""
         lines = explain.now(self._look.lights, Terminal(width=self._dialog_width))
         self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
     def action_acknowledge(self) -> None:
-        """Ask for confirmation, and acknowledge the chosen alarm."""
+        """Ask for confirmation, then acknowledge the selected alarm."""
         key = self._view("alarms").chosen
         words = None if key is None else page.alarm_words(self._look, key)
         if key is None or words is None:
@@ -258,7 +261,7 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        if self.is_running:  # else somebody has quit, and it is done anyway
+        if self.is_running:  # otherwise the person has quit, and the acknowledgement is done anyway
             self._looker.read_again(_PATIENCE_S)
             self.call_from_thread(self._acknowledged, words, style)
 

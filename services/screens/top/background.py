@@ -1,4 +1,4 @@
-"""Execution of work on a thread, one piece at a time, for work that may take long where nobody may wait."""
+"""Runs work on a thread, one piece at a time, for work that may be slow where the caller must not wait."""
 
 import threading
 from collections.abc import Callable
@@ -8,36 +8,37 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runner of a piece of work, which starts it unless it is running, and keeps the last result."""
+    """Runs a piece of work in the background, once at a time, and keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
-        """Set the work, which must raise nothing; `clock` returns the seconds of a monotonic clock."""
+        """Set the work, which must not raise; `clock` returns the seconds of a monotonic clock."""
         self._work, self._clock = work, clock
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._since = 0.0
         self.result: Result | None = None
-        """Result of the last run that has finished; None before the first."""
+        """Result of the last completed run; None before the first."""
 
     @property
     def busy_for(self) -> float | None:
-        """Number of seconds for which the work has been running; None if it is not."""
+        """Number of seconds for which the work has been running; None if it is not running."""
         thread = self._thread
         return self._clock() - self._since if thread is not None and thread.is_alive() else None
 
     def start(self) -> None:
-        """Start the work, unless it is running."""
+        """Start the work, unless it is already running."""
         with self._starting:
             if self.busy_for is not None:
                 return
             self._since = self._clock()
-            # A daemon thread, so that work that hangs on a broken card does not prevent the exit.
+            # A daemon thread, so that work that hangs on a faulty card does not prevent the program from
+            # exiting.
             thread = threading.Thread(target=self._run, name="files", daemon=True)
             thread.start()
             self._thread = thread
 
     def wait(self, patience: float) -> None:
-        """Wait until the work is done, at most `patience` seconds."""
+        """Wait until the work is done, but no longer than `patience` seconds."""
         if self._thread is not None:
             self._thread.join(patience)
 

@@ -1,4 +1,4 @@
-"""Dialogs that ask or explain, shown over the whole screen until a key is pressed."""
+"""Dialogs that ask or explain something, shown over the whole screen until a key is pressed."""
 
 from typing import ClassVar, Final
 
@@ -30,7 +30,7 @@ WORDS: Final = (
 
 
 def help_text(width: int) -> str:
-    """Return the explanation of the keys and of the screen."""
+    """Return an explanation of the keys and of the screen."""
     lines = [line for key, words in KEYS for line in wrap(f"{key}: {words}", width)]
     for words in WORDS:
         lines += ["", *wrap(words, width)]
@@ -54,18 +54,18 @@ class _Dialog(ModalScreen[bool]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Yield the widgets of the dialog to Textual."""
+        """Yield the widgets of the dialog, for Textual."""
         with VerticalScroll():
             yield Static(self._text, markup=False)
         yield Footer(show_command_palette=False, compact=True)
 
     def action_answer(self, answer: str) -> None:
-        """Close the dialog with the answer."""
+        """Close the dialog, with an answer."""
         self.dismiss(answer == "yes")
 
 
 class Ask(_Dialog):
-    """A question, to which the answer is yes or no."""
+    """A dialog with a question whose answer is yes or no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y,enter", "answer('yes')", "Yes", key_display="y"),
@@ -74,7 +74,7 @@ class Ask(_Dialog):
 
 
 class Tell(_Dialog):
-    """A text without a question."""
+    """A dialog with a text that asks nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "answer('no')", "Back", key_display="esc"),

@@ -1,6 +1,6 @@
-"""The facts of a look as sentences, and which of them are new. Pure.
+"""The current facts as sentences, and which of them are new.
 
-Whether a fact is new does not depend on ages: "3 s ago" that has become "4 s ago" is not.
+Ages do not make a fact new: "3 s ago" that has become "4 s ago" is still the same fact.
 """
 
 import re
@@ -20,37 +20,37 @@ from .facts import TopFacts
 
 _AGE: Final = re.compile(r"\d[\d.]* (?:us|ms|s|min|h|d)\b")
 RECORDING: Final = "recording"
-"""Subject of the fact that is repeated at intervals."""
+"""Subject of the fact that is repeated at intervals even if it is not new."""
 
 
 class Rank(IntEnum):
-    """Priority of a fact, where not all can be printed."""
+    """Priority of a fact, for when not all facts can be printed."""
 
     ALARM = 0
     RECORDING = 1
     STATE = 2
-    """A new state of a sensor, a vessel, a gateway or a light."""
+    """A new state of a sensor, vessel, gateway or light."""
     VALUE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class FactSentence:
-    """A fact as a sentence."""
+    """A fact expressed as a sentence."""
 
     subject: str
     """Subject of the sentence."""
     words: str
-    """A sentence, without its full stop."""
+    """The sentence, without its full stop."""
     news: str
-    """Text that differs when the fact has changed."""
+    """Text that changes if and only if the fact has changed."""
     rank: Rank
     gone: str = ""
-    """Sentence for when the fact has disappeared; '' for none."""
+    """Sentence to print when the fact has disappeared; '' for none."""
     is_gone: bool = False
 
 
 def facts(look: TopFacts) -> list[FactSentence]:
-    """Return all facts of a look."""
+    """Return all facts as sentences."""
     return [*_alarms(look), *_machine(look), *_shared(look), *_sensors(look)]
 
 
@@ -87,7 +87,7 @@ def _machine(look: TopFacts) -> Iterator[FactSentence]:
     facts = look.facts
     yield _told(RECORDING, f"Recording: {committed(facts)}", Rank.RECORDING)
     yield _told("clock", f"Clock: {clock(facts)}", Rank.STATE)
-    # The free space changes with each commit; the advice says when it is short.
+    # The free space changes with each commit; the advice reports it when it is low.
     yield _told("card", f"Card: {card(facts)}", Rank.STATE, news="known" if facts.live else "")
     yield _told("daemons", f"Daemons: {daemons(facts)}", Rank.STATE)
     yield _told("configuration", f"Configuration: {configuration(facts)}", Rank.STATE)
@@ -140,16 +140,16 @@ def _ago(seconds: float) -> str:
 
 
 class NewsSelector:
-    """Selection of the facts to print: those that are new, the most important first.
+    """Selects the facts to print: those that are new, most important first.
 
-    It remembers what was printed, and limits the lines to what the serial line can carry.
+    It remembers what was printed, and limits the output to what the serial line can carry.
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between statements whether it records, repeated because silence could mean a broken line."""
+    """Seconds between statements that recording works; repeated because silence could mean a broken line."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
-        """Limit the lines of one turn to `bytes_each` bytes, but at least one line."""
+        """Limit the output of one turn to `bytes_each` bytes, but to at least one line."""
         self._most, self._unicode = bytes_each, unicode
         self._said: dict[str, FactSentence] = {}
         self._turn = 0
@@ -159,7 +159,8 @@ class NewsSelector:
     def turn(self, now: float, stamp: str, facts: list[FactSentence]) -> list[str]:
         """Return the lines to print now.
 
-        `now` is in seconds of a monotonic clock, `stamp` the time for people, and `facts` all present facts.
+        `now` is the time of a monotonic clock in seconds. `stamp` is the time for people. `facts` has all
+        current facts.
         """
         self._turn += 1
         news = self._news(facts, now)
@@ -196,7 +197,7 @@ class NewsSelector:
             or before.news != fact.news
             or (fact.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
-        # A value that has waited longest comes first, so that frequent changes cannot hide one.
+        # The value that has waited longest comes first, so that frequent changes cannot hide others.
         news = [fact for fact in gone if fact.words] + new
         return sorted(news, key=lambda fact: (self._rank(fact), self._said_in.get(fact.subject, 0)))
 

@@ -1,4 +1,4 @@
-"""All facts of one moment: the daemons' current live states, and files as they were last read."""
+"""All facts for one update: the daemons' current live states, and files as they were last read."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -28,54 +28,54 @@ if TYPE_CHECKING:
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
-"""Seconds after which the reading of files is reported as slow."""
+"""Seconds after which reading the files is reported as slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopFacts:
-    """All facts that the view shows."""
+    """All facts that the view can show."""
 
     facts: StatusFacts
     """The facts of `logboat status`."""
     name: str
-    """Configured name of the vessel."""
+    """Configured name of the vessel, for people."""
     sensors: SensorList
     recent: Mapping[str, Recent]
-    """Recent values by sensor; up to now if the sensors are live, else up to their last value."""
+    """Recent values by sensor: up to now if the recorder is live, else up to the last value."""
     alarms: "tuple[AlarmEpisode, ...]"
-    """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
+    """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     more_alarms: int
-    """Number of further alarms: nobody reads so long a list."""
+    """Number of further alarms, which are left out because nobody reads so long a list."""
     names: Mapping[str, str]
     """Short ids of the alarms."""
     alarms_age: float | None
-    """Seconds since the alarms were read; None if they never were."""
+    """Seconds since the alarms were read; None if they have not been read."""
     lights: Mapping[str, LightState]
     utc: float
     passed_over: tuple[str, ...] = ()
 
     @property
     def todo(self) -> str | None:
-        """The most urgent advice, or None."""
+        """The most urgent advice; None if there is nothing to do."""
         return advice(self.facts)
 
     @property
     def title(self) -> str:
-        """Title with vessel, log and boot."""
+        """Title that names the vessel, log and boot."""
         return status_view.title(self.facts, self.name)
 
 
 class TopFactsCollector:
-    """Collector of all facts for repeated looks."""
+    """Collects all facts, repeatedly."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
     ) -> None:
-        """Prepare to look at the paths in `args`, which are those of every command and `identity`."""
+        """Prepare to read from the paths in `args`: the ones that every command has, and `identity`."""
         self._args, self._world = args, world
         self._files = FactsReader(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
-        # It uses the list of units that was read already.
+        # This uses the list of units that has already been read.
         self._machine = Machine(
             args.run, args.identity, ask_units=lambda: self._on_file().units, units_every=0.0
         )
@@ -84,20 +84,19 @@ class TopFactsCollector:
         self._followed: set[str] = set()
 
     def read_again(self, patience: float) -> None:
-        """Read files again for the next look, waiting at most `patience` seconds. Call it from any thread."""
+        """Read the files again, waiting at most `patience` seconds. May be called from any thread."""
         self._background.wait(patience)
         self._background.start()
         self._background.wait(patience)
 
     def wait_for_reading(self, patience: float) -> None:
-        """Wait until no file is being read, at most `patience` seconds."""
+        """Wait until no file is being read, but no longer than `patience` seconds."""
         self._background.wait(patience)
 
     def collect(self, *, patience: float = 0.0) -> TopFacts:
         """Return the current facts.
 
-        Never wait for files longer than `patience` seconds. Raise OSError if the run directory cannot be
-        read.
+        Wait for files at most `patience` seconds. Raise OSError if the run directory cannot be read.
         """
         args, world = self._args, self._world
         now, utc = world.boottime, world.utc
@@ -158,7 +157,7 @@ class TopFactsCollector:
         return alarm_list.acknowledged_words(document_id, who, added=added)
 
     def as_json(self, look: TopFacts) -> dict[str, Any]:
-        """Return the JSON facts of each command."""
+        """Return the facts as dictionaries for JSON, by command."""
         return {
             "status": shaped("status", status_view.as_json(look.facts, look.todo)),
             "sensors": shaped("sensors", sensor_list.as_json(look.sensors)),

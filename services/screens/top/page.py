@@ -1,4 +1,4 @@
-"""The screen's text, line by line, for a width; and the space that each part of it gets. Pure."""
+"""The text of the screen, line by line, for a given width, and the space that each part gets."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
 
 NARROW: Final = 60
-"""Columns below which (on a phone) a sensor's state has a line of its own, and no head line is indented."""
+"""Width below which (on a phone) a sensor's state has its own line, and headings are not indented."""
 WIDE: Final = 100
 _CURVE: Final = (8, 60)
-"""Minimum and maximum columns of a curve."""
+"""Minimum and maximum width of a graph, in columns."""
 _GRAVE: Final = 5
-"""Severity of a light from which it is shown as bad; below, it is a warning."""
+"""Severity from which a light is shown as bad; below it, the light is shown as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Lines that belong together, and can be chosen if they have a key."""
+    """Lines that belong together; they can be selected if the item has a key."""
 
     lines: tuple[StyledLine, ...]
     key: str | None = None
@@ -37,21 +37,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ScreenPart:
-    """A part of the screen: its head, and the items that scroll below it."""
+    """A part of the screen: a heading, and the items that scroll below it."""
 
     head: str
     items: tuple[Item, ...]
 
     @property
     def height(self) -> int:
-        """Number of lines, with the head."""
+        """Number of lines, including the heading."""
         return 1 + sum(len(item.lines) for item in self.items)
 
 
 def header(look: TopFacts, width: int) -> list[StyledLine]:
-    """Return the lines of the header.
+    """Return the lines at the top of the screen.
 
-    They show which vessel it is, whether it records, by which clock, and the most urgent advice.
+    They show the vessel, whether it records, the time source, and the most urgent advice.
     """
     facts = look.facts
     moment = time_text(look.utc, facts.zone)
@@ -73,7 +73,7 @@ def header(look: TopFacts, width: int) -> list[StyledLine]:
 
 
 def alarms_part(look: TopFacts, width: int) -> ScreenPart:
-    """Return the part with the alarms that are active or not acknowledged."""
+    """Return the part that shows the alarms that are active or not acknowledged."""
     holding = sum(episode.cleared is None for episode in look.alarms)
     waiting = sum(not episode.is_acknowledged for episode in look.alarms)
     more = " of the most severe" if look.more_alarms else ""
@@ -92,7 +92,7 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
 
 
 def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
-    """Yield an item for each alarm: of one line if all fit, else of two or more."""
+    """Yield an item for each alarm: a single line if all alarms fit that way, else two or more lines."""
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
     is_roomy = max(map(len, rows)) <= width - 2
@@ -123,7 +123,7 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
 
 
 def alarm_words(look: TopFacts, key: str) -> str | None:
-    """Return all about one alarm, for the person who acknowledges it; None if it is gone."""
+    """Return everything about an alarm, for the person who acknowledges it; None if the alarm is gone."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, acknowledgement, where, words = map(
@@ -140,9 +140,9 @@ def _alarm_style(episode: "AlarmEpisode") -> Style | None:
 
 
 def sensors_part(look: TopFacts, width: int, *, unicode: bool = True) -> ScreenPart:
-    """Return the part with the sensors, those with problems first.
+    """Return the part that shows the sensors, with those that have problems first.
 
-    Each is shown with its value, age, state and the curve of its last ten minutes.
+    Each is shown with its value, age and state, and a graph of its last ten minutes.
     """
     listed = look.sensors
     live = look.facts.live
@@ -185,10 +185,10 @@ def _sensor_items(look: TopFacts, width: int, *, unicode: bool) -> Iterator[Item
 def _fitting(
     rows: Sequence[Sequence[str]], *, right: Collection[int], drop: Collection[int], width: int
 ) -> list[str]:
-    """Return each row on one line, which suits repeated looks.
+    """Return each row as a single line, so that rows stay in place from update to update.
 
-    Where that is too wide, the columns in `drop` are removed one after the other. In the end, lines that are
-    too long are cut.
+    If lines are too wide, the columns in `drop` are removed one by one. After that, lines that are still too
+    long are truncated.
     """
     kept = list(range(len(rows[0])))
     going = list(drop)
@@ -205,7 +205,7 @@ def _is_well(current: CurrentValue) -> bool:
 
 
 def _in_short(current: CurrentValue) -> str:
-    """Return the state without details."""
+    """Return the state of a sensor without details."""
     words = sensor_list.state_words(current)
     if current.is_faulty and current.detail and current.state is not None:
         return current.state.upper()
@@ -221,7 +221,7 @@ def _curve(look: TopFacts, sensor: str, columns: int, *, unicode: bool) -> str:
 
 
 def peers_part(look: TopFacts, width: int) -> ScreenPart:
-    """Return the part with the vessels nearby and the gateways."""
+    """Return the part that shows the vessels nearby and the gateways."""
     sight = look.facts.mesh_sight
     head, lines = "peers and shore", []
     if sight.is_live and sight.state is not None:
@@ -238,9 +238,9 @@ def peers_part(look: TopFacts, width: int) -> ScreenPart:
 
 
 def lights_part(look: TopFacts, width: int, *, in_short: bool) -> ScreenPart:
-    """Return the part with the five lights and their meaning.
+    """Return the part that shows the five lights and their meaning.
 
-    `in_short` leaves only their patterns, on one line if that suffices.
+    `in_short` leaves only the patterns, on a single line if they fit.
     """
     head = "lights"
     states = [(light, look.lights[light]) for light in LIGHTS]
@@ -268,7 +268,7 @@ def _light_style(state: LightState) -> Style:
 
 
 def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen: bool, unicode: bool) -> str:
-    """Return the head line of a part, which shows whether it has the focus and which lines are visible."""
+    """Return a part's heading, which shows whether the part has the focus and which lines are visible."""
     total = part.height - 1
     mark = ">" if is_chosen else ("─" if unicode else "-")
     more = "" if total <= room else f" [{first + 1}-{min(first + room, total)} of {total}]"
@@ -279,10 +279,10 @@ def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen:
 
 
 def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
-    """Return heights of parts, which sum up to at most `room` lines.
+    """Return the heights of all parts, which add up to at most `room` lines.
 
-    Each part first gets its least, as long as there is space; then, in order, what it wants up to its most;
-    then the rest.
+    Each part first gets its minimum while there is space. Then each in turn gets what it wants, up to its
+    maximum. Then the rest is distributed.
     """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):

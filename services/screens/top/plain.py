@@ -1,4 +1,4 @@
-"""`logboat top --plain`: sentences, a line for each change, for a serial console, screen reader or file."""
+"""`logboat top --plain`: a sentence for each change, for a serial console, screen reader or file."""
 
 from argparse import Namespace
 from datetime import datetime
@@ -13,7 +13,7 @@ from .fact_sentences import NewsSelector, facts
 from .facts import TopFacts, TopFactsCollector
 
 BYTES_A_SECOND: Final = 960
-"""Speed of a serial line at 9600 baud: 8 data bits, no parity, one stop bit, so ten bits a character."""
+"""Bytes per second on a serial line at 9600 baud: ten bits per character (8 data bits, one stop bit)."""
 
 
 def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Screen) -> int:
@@ -29,7 +29,7 @@ def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Scre
 def follow(
     looker: TopFactsCollector, look: TopFacts, args: Namespace, world: Environment, where: Screen
 ) -> int:
-    """Print all facts, then each change, until Ctrl-C. Return 0."""
+    """Print all facts, then each change, until interrupted. Return 0."""
     teller = NewsSelector(bytes_each=int(BYTES_A_SECOND * args.every), unicode=where.unicode)
     trouble = ""
     try:

@@ -1,4 +1,4 @@
-"""A sensor's values of the last minutes, as a line of bars. Pure; moments are seconds of the boot clock."""
+"""A sensor's values from the last minutes, as a line of bars. Times are in seconds of the boot clock."""
 
 from typing import Final
 
@@ -15,17 +15,17 @@ class Recent:
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
-        """Sum and count of values, by the cell's number since the boot clock's zero."""
+        """Sum and count of the values in each cell; cells are numbered from the boot clock's zero."""
         self.last = float("-inf")
-        """Boot clock of the newest value, in seconds."""
+        """Boot clock at the newest value, in seconds."""
 
     @property
     def is_empty(self) -> bool:
-        """True if there is no value."""
+        """True if there are no values."""
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:
-        """Add a value, unless it is not newer than the last one; None leaves a gap."""
+        """Add a value, but ignore one that is not newer than the last; None leaves a gap."""
         if clock <= self.last:
             return
         self.last = clock
@@ -38,14 +38,17 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Add past values, from before the first value that was added."""
+        """Add past values from before the first value that is already present."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])
         self.last = max(self.last, past.last)
 
     def line(self, now: float, *, width: int, unicode: bool = True) -> str:
-        """Return at most `width` bars up to `now`, each of a fixed time span; blank without values."""
+        """Return at most `width` bars, ending at `now`, each for a fixed period.
+
+        Blank where there are no values.
+        """
         each = -(-_CELLS // width)
         last = int(now // _CELL_S) // each
         first = last - _CELLS // each + 1

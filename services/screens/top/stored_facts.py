@@ -1,7 +1,7 @@
-"""Facts from files: alarms and past values from the store, the configuration, systemd's failed units.
+"""Facts read from files: alarms and past values from the store, the configuration, systemd's failed units.
 
-All of these may be slow, locked, damaged or missing. Facts stay until they can be read again, with their age.
-The store is opened for each reading and closed again, as by any other command.
+Any of these may be slow, locked, damaged or missing. Old facts are kept, with their age, until they can be
+read again. The store is opened for each reading and then closed, as by any other command.
 """
 
 import subprocess
@@ -33,56 +33,56 @@ if TYPE_CHECKING:
 AT_MOST_EVERY_S: Final = 2.0
 """Minimum seconds between readings.
 
-A recorder may change the store every second, but its content is not that urgent: a sensor's alarm is in its
-live state at once.
+A recorder may change the store every second, but its content is not that urgent: an alarm appears in a
+sensor's live state at once.
 """
 AT_LEAST_EVERY_S: Final = 30.0
-"""Maximum seconds between readings, in case a change was missed: a file may differ only in its time."""
+"""Maximum seconds between readings, in case a change was missed because only a file's time differs."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
-"""Maximum number of windows that are read of each sensor, once.
+"""Maximum number of windows to read for each sensor, once.
 
-That is ten minutes of usual ones, and more than a minute of the fastest.
+This is ten minutes of windows of the usual length, and more than a minute of the shortest.
 """
 BEING_CHECKED: Final = "damaged; it is read again after `logboat store check` has repaired it"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFacts:
-    """Facts from files, as of the last reading."""
+    """Facts from files, as last read."""
 
     vessel: str = ""
-    """Id of the vessel; '' if it is not known."""
+    """Id of the vessel; '' if unknown."""
     name: str = ""
-    """Configured name of the vessel."""
+    """Configured name of the vessel, for people."""
     zone: tzinfo = UTC
     problems: tuple[str, ...] = ()
-    """Problems in the configuration, for use while no recorder reports them."""
+    """Problems in the configuration, for when no recorder reports them."""
     units: str = ""
     """Systemd's list of failed units."""
     fault: str = ""
-    """The reason why the store could not be read this time; '' if it could."""
+    """The reason why the store could not be read the last time; '' if it could."""
     read_at: float | None = None
-    """Boot clock of the last successful reading, in seconds."""
+    """Boot clock at the last successful reading, in seconds; None before it."""
     store: StoreFacts | None = None
     alarms: "tuple[AlarmEpisode, ...]" = ()
-    """Alarms of all vessels on record that are active or not acknowledged, the most severe first."""
+    """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Short ids of the alarms."""
     passed_over: tuple[str, ...] = ()
     sensors: tuple[CurrentValue, ...] = ()
-    """Sensors from documents, while no recorder reports them; their ages are as of `sensors_at`."""
+    """Sensors from documents, for when no recorder reports them; their ages are as of `sensors_at`."""
     sensors_at: float = 0.0
-    """Boot clock of the reading, in seconds."""
+    """Boot clock when `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
     past: Mapping[str, Recent] = field(default_factory=dict)
-    """Recorded values by sensor, of the log and boot of `past_of`."""
+    """Recorded values by sensor, from the log and boot in `past_of`."""
     past_of: tuple[str, int] | None = None
 
 
 class FactsReader:
-    """Reader of the files, which remembers what need not be read again."""
+    """Reads the files, and remembers what need not be read again."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -97,9 +97,9 @@ class FactsReader:
         self._sensors_of: tuple[str, int] | None = None
 
     def is_due(self, *, is_live: bool) -> bool:
-        """Return True if files should be read because something has changed, or might have.
+        """Return True if files should be read because something has changed, or may have.
 
-        `is_live` is True if the recorder's state is current: then sensors are not read from files.
+        `is_live` is True if the recorder's state is current; sensors are then not read from files.
         """
         if is_live != self._was_live:
             return True
@@ -109,7 +109,7 @@ class FactsReader:
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
     def read(self) -> StoredFacts:
-        """Read what may have changed. Never raise: what cannot be read becomes a fact, too."""
+        """Read what may have changed. Never raise: a failure to read is reported as a fact."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:
@@ -129,7 +129,7 @@ class FactsReader:
         """Return a value that changes with each commit, and when another file replaces the store."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
-        # An empty log is created and removed by any process that opens the store alone.
+        # An empty log is created and removed by any process that has the store open alone.
         written = log if log is not None and log[2] else None
         return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
 
@@ -158,7 +158,7 @@ class FactsReader:
         self._asked_at = self._world.boottime
         try:
             return replace(kept, units=self._ask_units())
-        except (OSError, subprocess.SubprocessError):  # no systemd here, or it does not answer
+        except (OSError, subprocess.SubprocessError):  # there is no systemd here, or it does not answer
             return replace(kept, units="")
 
     def _store(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
@@ -219,7 +219,7 @@ def _alarms(kept: StoredFacts, database: "Database") -> StoredFacts:
 
 
 def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
-    """Return its sensors with their present ages; `now` is the boot clock in seconds."""
+    """Return the stored sensors with their current ages; `now` is the boot clock in seconds."""
     passed = max(now - kept.sensors_at, 0.0)
     return tuple(
         sensor if sensor.age is None else replace(sensor, age=sensor.age + passed) for sensor in kept.sensors
@@ -227,7 +227,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Add values that were recorded before the view started, read once for each sensor."""
+    """Add values recorded before the view started, which are read once for each sensor."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)
@@ -247,15 +247,15 @@ def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> 
 def _recorded(
     database: "Database", prefix: str, *, boot: int | None = None, since: float | None = None
 ) -> Recent:
-    """Return the values of the last windows.
+    """Return the values in a sensor's last windows.
 
-    With `boot`, they are those of that boot since a moment of its clock, else those of the last boot.
+    If `boot` is given, they are those of that boot since `since` on its clock, else those of the last boot.
     """
     windows = []
     for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
         try:
             reading = models.read(document, models.ReadingDocument)
-        except models.ShapeError:  # `logboat verify` reports it; a curve can do without
+        except models.ShapeError:  # `logboat verify` reports this; a graph can do without
             continue
         boot = reading.boot if boot is None else boot
         since = reading.end - SPAN_S if since is None else since

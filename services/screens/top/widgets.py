@@ -1,6 +1,6 @@
-"""Parts of the screen as Textual's widgets, which draw line by line, and only what has changed.
+"""The parts of the screen as Textual widgets, which draw line by line, and only what has changed.
 
-Textual's own tables render every cell again, which takes a small machine some milliseconds each second.
+Textual's own tables render every cell again, which takes a small machine a few milliseconds each second.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from services.terminal.present import Style, StyledLine, spelt
 
 from .page import ScreenPart, head_line
 
-# The terminal's own colours fit its background, and a console with 8 colours has them.
+# The terminal's own colours suit its background, and exist even on a console with 8 colours.
 STYLES: Final = {
     None: RichStyle(),
     Style.TITLE: RichStyle(bold=True),
@@ -31,7 +31,7 @@ CHOSEN: Final = "> "
 
 
 class Lines(Widget):
-    """Lines from the top, as many as fit."""
+    """A widget that shows lines from the top, as many as fit."""
 
     def __init__(self, *, id: str, unicode: bool) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
@@ -41,12 +41,12 @@ class Lines(Widget):
         self._base: RichStyle | None = None
 
     def show(self, lines: Sequence[StyledLine]) -> None:
-        """Show these lines instead of the present ones."""
+        """Replace the lines with these."""
         self._lines = list(lines)
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw the lines that have changed on the screen."""
+        """Draw those lines on the screen that have changed."""
         drawn, before = self.visible_lines(), self._drawn
         self._drawn = drawn
         for y in range(max(len(drawn), len(before))):
@@ -54,11 +54,11 @@ class Lines(Widget):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def visible_lines(self) -> list[StyledLine]:
-        """Return the lines that are visible now."""
+        """Return the lines that are currently visible."""
         return self._lines[: self.size.height]
 
     def on_resize(self, event: events.Resize) -> None:
-        """Redraw for another size."""
+        """Redraw for the new size."""
         del event
         self._drawn = self.visible_lines()
         self.refresh()
@@ -67,7 +67,7 @@ class Lines(Widget):
         """Return one line in the form that Textual draws."""
         width = self.size.width
         if self._base is None:
-            self._base = self.rich_style  # Textual computes it again each time
+            self._base = self.rich_style  # stored because Textual computes it again each time
         if y >= len(self._drawn):
             return Strip.blank(width, self._base)
         line = self._drawn[y]
@@ -76,7 +76,7 @@ class Lines(Widget):
 
 
 class ScreenPartView(Lines, can_focus=True):
-    """A head, and lines that scroll below it; items with a key can be chosen."""
+    """A heading, and lines that scroll below it; items with a key can be selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -92,10 +92,10 @@ class ScreenPartView(Lines, can_focus=True):
         self._part = ScreenPart("", ())
         self._top = 0
         self.chosen: str | None = None
-        """Key of the chosen item, or None."""
+        """Key of the selected item; None if none is selected."""
 
     def show_part(self, part: ScreenPart) -> None:
-        """Show this part instead; the chosen item stays chosen, wherever it is now."""
+        """Show `part` instead of the previous one; the selected item stays selected, wherever it is now."""
         keys = [item.key for item in part.items if item.key is not None]
         if self.chosen not in keys:
             before = [item.key for item in self._part.items if item.key is not None]
@@ -105,7 +105,7 @@ class ScreenPartView(Lines, can_focus=True):
         self.show([line for item in part.items for line in item.lines])
 
     def visible_lines(self) -> list[StyledLine]:
-        """Return the head, and the lines at the scroll position."""
+        """Return the heading, and the lines at the scroll position."""
         room = max(self.size.height - 1, 0)
         self._top = max(min(self._top, len(self._lines) - room), 0)
         head = head_line(
@@ -124,7 +124,7 @@ class ScreenPartView(Lines, can_focus=True):
         return [StyledLine(head, Style.TITLE), *shown][: self.size.height]
 
     def action_move(self, by: int) -> None:
-        """Choose the next item, or scroll where nothing can be chosen."""
+        """Select the next item in direction `by`, or scroll if nothing can be selected."""
         keys = [item.key for item in self._part.items if item.key is not None]
         if self.chosen in keys:
             self.chosen = keys[max(min(keys.index(self.chosen) + by, len(keys) - 1), 0)]
@@ -136,7 +136,7 @@ class ScreenPartView(Lines, can_focus=True):
         self.redraw()
 
     def action_page(self, by: int) -> None:
-        """Move or scroll by a page."""
+        """Move the selection or scroll by a page."""
         self.action_move(by * max(self.size.height - 2, 1))
 
     def on_focus(self) -> None:
