@@ -1,7 +1,7 @@
 """Checks claims that another vessel has more of this vessel's current log, and notes them for the recorder.
 
-A peer may repeat a claim with each reading that it sends. So claims that are already known cost no access to
-a file, and a store that cannot be read ends no connection.
+A peer may repeat a claim with each reading that it sends. So a claim that is already known causes no file
+access, and a store that cannot be read does not end the connection.
 """
 
 import logging
@@ -28,9 +28,9 @@ def check_claim(
     clones: DuplicateIdentities,
     report: Callable[[str, Claim], LogAhead | None],
 ) -> None:
-    """Note for the recorder that a peer has more of our log, if its numbers are above ours.
+    """Leave a note for the recorder if a peer has higher numbers in our log than we do.
 
-    `vessel` is our own id and `data` our data folder. `report` records the claim in `clones`, and returns the
+    `vessel` is our id and `data` our data folder. `report` records the claim in `clones`, and returns the
     entry if it is new.
     """
     if not clones.is_known(peer, claim):
