@@ -1,10 +1,10 @@
-"""The network shells of replication: sockets, TLS and time.
+"""The network layer of replication: sockets, TLS and timers.
 
-Applications use `replicator` (active side) with `endpoints`, `listener` (passive side), `authenticators` for
-both sides, `tls_identity`, and `message_endpoint` with `byte_streams` (transports that are not IP networks).
-They are built on:
+Applications use `replicator` with `endpoints` for the active side, `listener` for the passive side, and
+`authenticators` and `tls_identity` for both. Over transports that are not IP networks, they use
+`message_endpoint` with `byte_streams`. These modules are built on:
 
-- `peer_driver`: connects a peer to a transport; `store_watch`: wakes it when its store changes
+- `peer_driver`: connects a peer to a transport; `store_watch`: wakes the peer when its store changes
 - `backoff`: which problems are temporary, and how long to wait
 - `transport`: the interface between sockets and everything else
 - `ws_client`, `ws_server`, `handshake`, `happy_eyeballs`, `upgrade_handlers`: opening a WebSocket
@@ -12,5 +12,5 @@ They are built on:
 - `login_rate_limit`: limits on guessing passwords
 - `known_addresses`: the addresses from which users have logged in before
 - `certificates`, `tls_contexts`: checks of certificates; `tls_alerts`: reporting failures to the other side
-- `error_mapping`: errors of the operating system in words
+- `error_mapping`: conversion of errors from the operating system to problems
 """

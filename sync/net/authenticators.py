@@ -1,14 +1,15 @@
-"""Authentication: the credentials a client presents, and how a listener checks them.
+"""Authentication: the credentials that a client presents, and their checks by a listener.
 
 A client has one authenticator, which supplies HTTP headers for the WebSocket handshake, a TLS identity, or
 both:
 
     BasicAuthenticator("bridge", "…").headers()   # {"Authorization": "Basic …"}
 
-A listener has `ListenerAuthenticators`: by password, by client certificate, or by either. They identify a
-client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal` to answer with.
+A listener has `ListenerAuthenticators`, which authenticate clients by password, by client certificate, or by
+either. They identify a client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal` with
+which to answer it.
 
-Passwords and session ids appear in no repr, no error text and no log line.
+No repr, error text or log message contains a password or a session id.
 """
 
 import base64
@@ -35,11 +36,11 @@ from . import certificates
 from .login_rate_limit import LoginAttempts
 
 LONGEST_CREDENTIALS: Final = 4096
-"""Maximum length in characters of an Authorization header; more than any user name and password need."""
+"""Maximum length of an Authorization header in characters, more than any user name and password need."""
 PASSWORDS_AT_ONCE: Final = 2
 """Maximum number of passwords checked at the same time.
 
-A good password hash takes 50 ms and more, and much memory. A crowd of clients must not use all of it.
+A good password hash takes at least 50 ms and much memory. Many clients at once must not use up all memory.
 """
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -69,18 +70,18 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A client's credentials and trusted roots, as read before one attempt to connect."""
+    """A client's credentials and trusted roots for one attempt to connect."""
 
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The CAs that the server's certificate may lead to; None for the system's."""
+    """The trusted CAs for the server's certificate; None for the system's."""
 
 
 @dataclass(frozen=True, slots=True)
 class BasicAuthenticator:
-    """A user name and password (RFC 7617). Use it over TLS only, as both are sent in clear text.
+    """A user name and password (RFC 7617). Use it only over TLS, because both are sent in clear text.
 
-    Raises ValueError if the name contains a colon, or if either contains control characters.
+    Raises ValueError if the name contains a colon, or if the name or password contains control characters.
     """
 
     user: str
@@ -102,7 +103,7 @@ class BasicAuthenticator:
 
     @property
     def identity(self) -> None:
-        """The TLS identity, which a password does not have."""
+        """None, because there is no TLS identity with a password."""
         return
 
 
@@ -130,7 +131,7 @@ class SessionAuthenticator:
 
     @property
     def identity(self) -> None:
-        """The TLS identity, which a session does not have."""
+        """None, because there is no TLS identity with a session."""
         return
 
 
@@ -150,14 +151,14 @@ class ClientCertificateAuthenticator:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A client that gave this user name with the right password."""
+    """A client that has given a user name and the right password."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateHolder:
-    """A client that has the private key of this accepted certificate."""
+    """A client that has the private key of an accepted certificate."""
 
     certificate: x509.Certificate
 
@@ -173,7 +174,7 @@ class Refusal:
 
     status: int
     text: str
-    """The reason, for people. It reveals nothing useful to a stranger."""
+    """The reason, for people. It must not reveal anything useful to a stranger."""
     headers: dict[str, str]
 
 
@@ -183,21 +184,22 @@ Client = User | CertificateHolder | Anonymous
 # Listener side: checking
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
-"""Function that returns True if this user has this password."""
+"""Function that is called with a user name and a password, and returns True if the password is right."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
 """Function that returns True if the holder of the first certificate may connect.
 
-The other certificates in the list are its issuers, if known. A returned text is a refusal that is reported to
-both sides, such as "the certificate of vessel argo was revoked on 2026-11-01".
+The other certificates in the list are its issuers, if known. The function may return a text instead, which is
+the reason for a refusal, such as "the certificate of vessel argo was revoked on 2026-11-01". Both sides see
+it.
 """
 
 
 class ListenerPasswordAuthenticator:
     """Authentication of users by name and password.
 
-    A callback that is not a coroutine function runs in a separate thread, since a good password hash is slow.
-    At most `at_once` callbacks run at the same time; the others wait. `ok` raises whatever the callback
-    raises.
+    A callback that is not a coroutine function runs in a separate thread, because a good password hash is
+    slow. At most `at_once` callbacks run at the same time; other attempts wait. `ok` raises any exception
+    that the callback raises.
     """
 
     def __init__(
@@ -209,13 +211,13 @@ class ListenerPasswordAuthenticator:
     ) -> None:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
-        """Limits on the wrong passwords accepted for each address and user."""
-        # Threads of our own rather than a semaphore around asyncio's: a client that disconnects does not stop
-        # a thread that has started, so it must not free its place either.
+        """The record of attempts, with the limits on wrong passwords for each address and user."""
+        # A pool of our own threads limits the number of callbacks. A semaphore would not do: when a client
+        # disconnects, the semaphore is released, but the thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
 
     async def ok(self, user: str, password: str) -> bool:
-        """Return True if this user has this password."""
+        """Return True if the password of the user is right."""
         judge = partial(self._callback, user, password)
         if inspect.iscoroutinefunction(self._callback):
             return await _awaited(judge())
@@ -224,13 +226,13 @@ class ListenerPasswordAuthenticator:
 
 
 class ListenerCertificateAuthenticator:
-    """Authentication of clients by certificate: one that leads to `roots` and that `callback` accepts.
+    """Authentication of clients by certificates that lead to one of `roots` and that `callback` accepts.
 
     A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
-    leads to no root is refused in the TLS handshake, before the callback is called. A callback without roots
-    raises ValueError, because Python's `ssl` does not reveal a certificate that does not verify. The callback
-    runs in the event loop, so it must be quick or a coroutine function. It is called twice for each
-    connection: right after the TLS handshake, and when the client has sent its request.
+    leads to no root is refused in the TLS handshake, before the callback is called. Roots are required,
+    because Python's `ssl` does not reveal a certificate that it has not verified; without them, ValueError is
+    raised. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
+    twice for each connection: right after the TLS handshake, and when the client has sent its request.
     """
 
     def __init__(
@@ -242,23 +244,30 @@ class ListenerCertificateAuthenticator:
     ) -> None:
         """Create the authenticator.
 
-        `revoked` returns why a certificate was revoked, or None. The holder of such a certificate is refused
-        right after the TLS handshake, and not asked for a password.
+        Args:
+            callback: decides whether a client may connect; None to accept each certificate that leads to a
+                root.
+            roots: trusted certificates, at least one.
+            revoked: returns why a certificate was revoked, or None. A client with such a certificate is
+                refused right after the TLS handshake, and is not asked for a password.
         """
         if not roots:
             msg = "no roots given; pass the CAs, or the clients' own certificates, that are trusted"
             raise ValueError(msg)
         self.roots = tuple(roots)
-        """Trusted certificates, with which the listener's TLS context verifies clients."""
+        """Trusted certificates, with which the listener's TLS context verifies the clients' certificates."""
         self.revoked = revoked
         self._callback = callback
 
     async def ok(self, certificates: list[x509.Certificate]) -> bool:
-        """Return True to admit the holder of the first certificate, which the handshake has verified."""
+        """Return True if the holder of the first certificate may connect. The handshake has verified it."""
         return await self.objection(certificates) is None
 
     async def objection(self, certificates: list[x509.Certificate]) -> str | None:
-        """Return the reason to refuse that holder, to be shown to both sides, or None to admit it."""
+        """Return why the holder of the first certificate is refused; None if it is admitted.
+
+        Both sides see the reason.
+        """
         verdict = True if self._callback is None else self._callback(certificates)
         if inspect.isawaitable(verdict):
             verdict = await verdict
@@ -272,7 +281,10 @@ def _clock() -> datetime:
 
 
 class ListenerAuthenticators:
-    """The authenticators of a listener. Any one of them suffices; without any, every client is admitted."""
+    """The authenticators of a listener.
+
+    A client is admitted if one of them accepts it. Without any authenticators, every client is admitted.
+    """
 
     def __init__(
         self,
@@ -283,8 +295,11 @@ class ListenerAuthenticators:
     ) -> None:
         """Create the authenticators.
 
-        `now` returns an aware time for checking the dates of certificates, never earlier than a time known to
-        have passed.
+        Args:
+            password: authenticates users by password; None if passwords are not used.
+            certificate: authenticates clients by certificate; None if certificates are not used.
+            now: returns the aware time for checking the dates of certificates. It must not be earlier than a
+                time that is known to have passed.
         """
         self.password = password
         self.certificate = certificate
@@ -301,10 +316,10 @@ class ListenerAuthenticators:
         return self.certificate is not None and self.password is None
 
     async def judge(self, certificate: x509.Certificate) -> bool | Refusal:
-        """Judge a certificate that the TLS handshake verified, before the client has asked for anything.
+        """Judge a certificate that the TLS handshake has verified, before the client has sent a request.
 
         Returns:
-            True if its holder is admitted, False if a password may still admit it, or how to refuse it.
+            True if its holder is admitted. False if a password may still admit it. Otherwise, the refusal.
         """
         if self.certificate is None:
             return False
@@ -321,16 +336,17 @@ class ListenerAuthenticators:
         peer_certificate: x509.Certificate | None,
         address: str | None = None,
     ) -> Client | Refusal:
-        """Identify a client, or return how to refuse it.
+        """Return the identity of a client, or the refusal with which to answer it.
 
-        A valid certificate is preferred to a password, which is then not checked. After an invalid
-        certificate, the password is checked. An exception from a callback is passed on, and the client is not
-        admitted.
+        If the client has a valid certificate, its password is not checked. If its certificate is not
+        accepted, the password is checked. An exception raised by a callback is passed on, and the client must
+        not be admitted.
 
         Args:
-            authorization: the client's Authorization header, if any.
-            peer_certificate: the certificate that the TLS handshake verified against `client_roots`, if any.
-            address: the client's IP address. Without it, guessing passwords is not limited.
+            authorization: the client's Authorization header; None if it has sent none.
+            peer_certificate: the certificate that the TLS handshake has verified against `client_roots`, or
+                None.
+            address: the client's IP address. If it is None, guessing passwords is not limited.
         """
         if self.password is None and self.certificate is None:
             return Anonymous()
@@ -356,9 +372,9 @@ class ListenerAuthenticators:
 
 
 def parse_basic(authorization: str) -> tuple[str, str]:
-    """Parse the user name and password from an Authorization header.
+    """Return the user name and the password from an Authorization header.
 
-    Raises ValueError with a description of the fault that does not quote the header.
+    Raises ValueError if the header is malformed. The error's text does not quote the header.
     """
     if len(authorization) > LONGEST_CREDENTIALS:
         msg = f"the Authorization header is longer than {LONGEST_CREDENTIALS} characters"
@@ -372,7 +388,7 @@ def parse_basic(authorization: str) -> tuple[str, str]:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            text = content.decode("latin-1")  # the encoding that Couchbase Lite for Java uses where possible
+            text = content.decode("latin-1")  # Couchbase Lite for Java uses this encoding where possible
     except (binascii.Error, ValueError):
         msg = "the credentials of the Authorization header are not base64"
         raise ValueError(msg) from None

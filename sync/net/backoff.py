@@ -1,7 +1,8 @@
 """Retry policy: which problems are temporary, and how long to wait.
 
-The classification follows Couchbase Lite, with a little more patience where an appliance must continue
-unattended: a peer that is restarting or was killed, and our own store while the card is full.
+The classification follows Couchbase Lite, except that two more problems count as temporary, because an
+appliance runs unattended: a peer that is restarting or was killed, and an error of our own store, such as a
+full card.
 """
 
 import errno
@@ -13,10 +14,10 @@ from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 
 ONE_SHOT_ATTEMPTS: Final = 10
-"""Attempts of a one-shot replication, including the first. A continuous one retries indefinitely."""
+"""Maximum number of attempts of a one-shot replication, with the first; a continuous one has no limit."""
 MAX_WAIT_S: Final = 300.0
 BASE_S: Final = 2.0
-"""Nominal seconds to wait after the first failure; doubled after each further failure."""
+"""Nominal seconds to wait after the first failure. The nominal wait doubles with each further failure."""
 JITTER: Final = 0.5
 """Fraction of the nominal wait by which the actual wait may be shorter."""
 
@@ -65,7 +66,7 @@ _UNKNOWN_HOST: Final = frozenset(
 
 
 def is_transient(problem: Problem) -> bool:
-    """Return True if the same attempt may succeed a little later, with nothing changed here."""
+    """Return True if another attempt may succeed soon without any change on this machine."""
     if problem.domain is Domain.STORE:
         return True
     if problem.domain is Domain.DNS:
@@ -74,14 +75,14 @@ def is_transient(problem: Problem) -> bool:
 
 
 def may_be_network_dependent(problem: Problem) -> bool:
-    """Return True if the problem may disappear once this machine is on another network."""
+    """Return True if the problem may disappear when this machine joins another network."""
     return problem.domain is Domain.DNS or (problem.domain is Domain.POSIX and problem.code in _NETWORK)
 
 
 def is_worth_retrying(problem: Problem, *, continuous: bool) -> bool:
-    """Return True if a replication continues after this problem.
+    """Return True if a replication must try to connect again after this problem.
 
-    A continuous replication also waits for another network.
+    A continuous replication also retries after problems that may disappear on another network.
     """
     return is_transient(problem) or (continuous and may_be_network_dependent(problem))
 
@@ -129,7 +130,7 @@ class Backoff:
         return self._failures
 
     def next_delay(self) -> float | None:
-        """Record a failed attempt. Return the seconds to wait before the next, or None to give up."""
+        """Record a failed attempt. Return the seconds to wait before the next one, or None to give up."""
         self._failures += 1
         at_once, self._at_once = self._at_once, False
         if self._max_attempts is not None and self._failures >= self._max_attempts:
@@ -141,15 +142,15 @@ class Backoff:
         return nominal * (1 - JITTER * self._rng.random())
 
     def succeeded(self) -> None:
-        """Record that a connection was made, so that later failures are counted from zero."""
+        """Reset the count of failures, because a connection was made."""
         self._failures = 0
         self._at_once = False
 
     def reachability_changed(self) -> None:
-        """Reset the count of failures, and skip the wait before the next attempt, as the network has changed.
+        """Reset the count of failures, because the network has changed.
 
-        A caller that is already waiting should try now. If that fails, the next attempt follows at once too,
-        since a network that has just come up is often not quite ready.
+        A caller that is waiting should try now. If that attempt fails, the next one follows without a wait
+        too, because a network that has just come up is often not ready yet.
         """
         self._failures = 0
         self._at_once = True

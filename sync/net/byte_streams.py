@@ -1,4 +1,4 @@
-"""Byte streams for `ProtocolType.BYTE_STREAM`: asyncio streams, and file descriptors (serial lines, ptys)."""
+"""Connections for `ProtocolType.BYTE_STREAM` over asyncio's streams and over file descriptors."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ _READ_BYTES: Final = 64 * 1024
 
 
 class StreamConnection:
-    """A connection over asyncio's reader and writer, both of which it then owns."""
+    """A connection over an asyncio reader and writer, which it owns and closes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -25,7 +25,7 @@ class StreamConnection:
         self._task = asyncio.create_task(self._read(connection))
 
     async def send(self, data: bytes) -> None:
-        """Write, and wait while the writer's buffer is full."""
+        """Write the data, and wait until the writer's buffer has room."""
         self._writer.write(data)
         await self._writer.drain()
 
@@ -36,7 +36,7 @@ class StreamConnection:
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # The stream was already broken, which was reported where it was detected.
+        with suppress(OSError):  # The stream was broken before, which was reported when it was detected.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:
@@ -82,7 +82,7 @@ class DescriptorConnection:
                 await _wait(loop.add_writer, loop.remove_writer, self._write_fd)
 
     async def close(self, error: Exception | None) -> None:  # noqa: ARG002 -- the other end cannot be informed
-        """Close the descriptors. A device may still be sending data that was written."""
+        """Close the descriptors. Data that is still in a device's output buffer may be sent or lost."""
         if self._is_closed:
             return
         self._is_closed = True

@@ -1,13 +1,12 @@
-"""Checks of certificates: fingerprints, pins, dates and names, with error messages for people.
+"""Reading and checking of certificates: fingerprints, pins, dates and names, with error messages for people.
 
-The functions are pure, except for reading the certificate of a connection after its handshake. Dates are not
-checked in the handshake (`tls_contexts`): a Raspberry Pi may boot with its clock in 1970, and must not refuse
-what it cannot know. `check_dates` checks them afterwards, against the best known time.
+Dates are not checked in the TLS handshake (see `tls_contexts`). A Raspberry Pi may boot with its clock in
+1970, and must not refuse a certificate because of that. `check_dates` checks them afterwards, against the
+best known time.
 
-A failed check raises ProblemError with Domain.TLS. Certificates come from other people, and `cryptography`
-raises exceptions of many types for them (`x509.InvalidVersion`, `UnsupportedGeneralNameType`,
-`UnsupportedAlgorithm`, `ValueError`), some only when a field is read. So any exception counts as a fault of
-the certificate.
+A failed check raises ProblemError with Domain.TLS. For malformed certificates, `cryptography` raises
+exceptions of many types (`x509.InvalidVersion`, `UnsupportedGeneralNameType`, `UnsupportedAlgorithm`,
+`ValueError`), some only when a field is read. So any exception means that the certificate is invalid.
 """
 
 import re
@@ -26,14 +25,14 @@ from sync.peer.problems import Domain, Problem, ProblemError
 _FINGERPRINT: Final = re.compile(
     r"(?:sha-?256(?:\s*fingerprint)?\s*[=:]\s*)?([0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){31})", re.IGNORECASE
 )
-"""Pattern of a SHA-256 fingerprint with the prefixes that tools add.
+"""Pattern of a SHA-256 fingerprint, with the prefixes that tools print before it.
 
 For example, `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:BB:…`.
 """
 
 
 def tls_error(text: str) -> ProblemError:
-    """Return a TLS problem with this text as an exception."""
+    """Return the exception for a TLS problem with this text."""
     return ProblemError(Problem(Domain.TLS, 0, text))
 
 
@@ -49,7 +48,10 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def parse_fingerprint(text: str) -> str:
-    """Normalise a SHA-256 fingerprint, with or without colons and in either case, as `fingerprint` does."""
+    """Return a SHA-256 fingerprint in the form of `fingerprint`, given with or without colons, in any case.
+
+    Raises ValueError if the text is not a fingerprint.
+    """
     if match := _FINGERPRINT.fullmatch(text.strip()):
         return bytes.fromhex(re.sub("[: -]", "", match[1])).hex(":").upper()
     msg = (
@@ -62,12 +64,18 @@ def parse_fingerprint(text: str) -> str:
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:
-    """Return all certificates of a PEM file, at least one. Raises ProblemError with the file's path."""
+    """Return all certificates in a PEM file, at least one.
+
+    Raises ProblemError, whose text names the file, if it cannot be read or contains no valid certificate.
+    """
     return parse_certificates(read_file(path, "certificate"), path)
 
 
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
-    """Return all certificates in the content of the PEM file `path`. Raises ProblemError with the path."""
+    """Return all certificates in the content of a PEM file, at least one.
+
+    Raises ProblemError, whose text names the file `path`, if it contains no valid certificate.
+    """
     if b"-----BEGIN CERTIFICATE-----" not in content:
         text = f"{path} contains no certificate in PEM format (beginning with -----BEGIN CERTIFICATE-----)"
         raise tls_error(text)
@@ -79,7 +87,7 @@ def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
 
 
 def parse_der(encoded: bytes) -> x509.Certificate:
-    """Return the certificate in DER form. Raises ValueError if it cannot be read."""
+    """Return a certificate from its DER encoding. Raises ValueError if it is malformed."""
     try:
         return x509.load_der_x509_certificate(encoded)
     except Exception as error:
@@ -87,7 +95,7 @@ def parse_der(encoded: bytes) -> x509.Certificate:
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """Return the content of a file. `what` says in errors what the file contains.
+    """Return the content of a file. `what` describes the file in error messages, such as "certificate".
 
     Raises ProblemError if the file cannot be read.
     """
@@ -111,9 +119,9 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def subject_uris(certificate: x509.Certificate) -> list[str]:
-    """Return the URIs among the subject's alternative names, by which vessels identify each other.
+    """Return the URIs in the subject's alternative names, by which vessels identify each other.
 
-    The result is empty if there are none, or if the extensions cannot be read.
+    The result is empty if there are none, or if the extensions are malformed.
     """
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -123,9 +131,9 @@ def subject_uris(certificate: x509.Certificate) -> list[str]:
 
 
 def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket) -> x509.Certificate | None:
-    """Return the certificate that the other side presented in the handshake, or None.
+    """Return the certificate that the other side has presented in the handshake; None if there is none.
 
-    Raises ProblemError if it cannot be read.
+    Raises ProblemError if the certificate is malformed.
     """
     encoded = connection.getpeercert(binary_form=True)
     if not encoded:
@@ -148,7 +156,7 @@ def check_pin(certificate: x509.Certificate, pinned: str) -> None:
 
 
 def check_self_signed(certificate: x509.Certificate) -> None:
-    """Raise ProblemError unless the certificate is issued and signed by itself."""
+    """Raise ProblemError unless the certificate is self-signed."""
     try:
         certificate.verify_directly_issued_by(certificate)
     except Exception as error:
@@ -160,7 +168,7 @@ def check_self_signed(certificate: x509.Certificate) -> None:
 
 
 def check_uri(certificate: x509.Certificate, expected: str) -> None:
-    """Raise ProblemError unless the certificate was issued to this URI."""
+    """Raise ProblemError unless the certificate contains the URI `expected`."""
     uris = subject_uris(certificate)
     if expected not in uris:
         issued_to = ", ".join(map(repr, uris)) or "no URI"
@@ -204,15 +212,15 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Endings of OpenSSL's reasons (their beginnings differ by TLS version), and the meaning of each."""
+"""Ends of OpenSSL's reason strings, whose beginnings differ by TLS version, and the meaning of each."""
 
 
 def explain(error: ssl.SSLError) -> str:
-    """Describe a failed TLS handshake, or the TLS error that ended a connection later.
+    """Return a description of the TLS error that made a handshake fail or ended a connection later.
 
-    In TLS 1.3 a server checks the client's certificate after the client has finished its handshake, so the
-    client learns of a refusal from its first read. If the server sends no alert with the reason (see
-    `tls_alerts`), that is a reset or an end of the stream, and not an SSLError.
+    In TLS 1.3, a server checks the client's certificate after the client has finished its handshake. So the
+    client learns of a refusal only at its first read. If the server sends no alert with the reason (see
+    `tls_alerts`), that read fails with a reset or an end of the stream, and not with an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"cannot verify the peer's certificate: {error.verify_message}"

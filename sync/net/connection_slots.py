@@ -1,12 +1,13 @@
-"""The places of a listener: a limit of connections, places reserved for certificates, few for strangers.
+"""The limits of a listener's connections: in total, for strangers, and for clients without a certificate.
 
-A stranger is a client that has connected and is not admitted yet. Anyone can be one at no cost, so each
-address gets few places. When strangers fill all their places, the one that has taken longest is dropped. A
-client with a certificate that was judged to be good finds a place even if users have taken all of theirs.
-Until then it is a stranger like any other, since a certificate that leads to one of our roots may be revoked.
-When all places for users are taken, the oldest connection of the user with the most connections is dropped.
+A stranger is a client that has connected and is not admitted yet. Anyone can connect at no cost, so each
+address has few slots for strangers. When the slots for strangers are full, the longest-waiting stranger from
+the address with the most strangers is dropped. Some slots for admitted connections are reserved for clients
+whose certificate was accepted, so that users cannot take all slots. Before its certificate is accepted, such
+a client is an ordinary stranger, because a certificate that leads to one of our roots may be revoked. When
+the slots for users are full, the oldest connection of the user with the most connections is dropped.
 
-This is a policy without sockets or a clock: it returns the connections to drop.
+This module does no I/O: it returns the connections to drop.
 """
 
 from collections import Counter
@@ -15,31 +16,31 @@ from typing import Final, Generic, TypeVar
 PER_ADDRESS: Final = 8
 """Maximum number of strangers from one address, or one IPv6 /64, at the same time.
 
-A vessel makes two connections, and a handshake takes a second over a poor radio link.
+A vessel makes two connections, and a handshake over a poor radio link takes a second.
 """
 STRANGERS: Final = 40
 """Maximum number of strangers in total."""
 KEPT: Final = 40
-"""Number of places reserved for holders of certificates."""
+"""Number of slots reserved for clients with a certificate."""
 
 K = TypeVar("K")
 
 
 class NoFreeSlotError(Exception):
-    """No place is free; the text says which limit was reached."""
+    """No slot is free. The text says which limit was reached."""
 
 
 class ConnectionSlots(Generic[K]):
-    """The places of one listener. The caller chooses the keys that identify connections."""
+    """The slots of one listener. The caller chooses the keys that identify connections."""
 
     def __init__(
         self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
-        """Create empty places.
+        """Create a set of free slots.
 
         Args:
             most: maximum number of admitted connections.
-            reserved: how many of them are reserved for holders of certificates.
+            reserved: how many of these slots are reserved for clients with a certificate.
             per_address: maximum number of strangers from one address.
             strangers: maximum number of strangers in total.
         """
@@ -48,7 +49,7 @@ class ConnectionSlots(Generic[K]):
         self._strangers: dict[K, str] = {}
         """The address of each stranger, the longest-waiting first."""
         self._known: set[K] = set()
-        """The strangers that have presented a good certificate."""
+        """The strangers whose certificates were accepted."""
         self._members: dict[K, None] = {}
         self._others: dict[K, str] = {}
         """The owner of each admitted connection without a certificate."""
@@ -57,10 +58,10 @@ class ConnectionSlots(Generic[K]):
         return len(self._strangers) + len(self._members) + len(self._others)
 
     def arrive(self, who: K, site: str) -> K | None:
-        """Add a stranger from address `site`. Return another stranger to drop for it, or None.
+        """Add a stranger from the address or IPv6 /64 `site`. Return another stranger to drop, or None.
 
         Raises:
-            NoFreeSlotError: there is no place for it.
+            NoFreeSlotError: there is no slot for the stranger.
         """
         if len(self._members) + (0 if self._reserved else len(self._others)) >= self.most:
             raise NoFreeSlotError(f"{self.most} connections are open, which is the limit")
@@ -84,15 +85,15 @@ class ConnectionSlots(Generic[K]):
         return dropped
 
     def show(self, who: K) -> None:
-        """Record that a stranger has presented a certificate that was judged to be good."""
+        """Record that a stranger's certificate was accepted."""
         if who in self._strangers:
             self._known.add(who)
 
     def enter(self, stranger: K, owner: str = "") -> K | None:
-        """Admit a stranger that belongs to `owner`. Return another connection to drop for it, or None.
+        """Admit a stranger that belongs to `owner`. Return another connection to drop, or None.
 
         Raises:
-            NoFreeSlotError: there is no place for it.
+            NoFreeSlotError: there is no slot for the connection.
         """
         is_member = stranger in self._known
         is_full = len(self._members) + len(self._others) >= self.most
@@ -112,7 +113,11 @@ class ConnectionSlots(Generic[K]):
         return dropped
 
     def _most_of_one(self, newcomer: str | None) -> K | None:
-        """Return the oldest connection of the owner with the most, if the newcomer would still have fewer."""
+        """Return the oldest connection of the owner with the most connections.
+
+        Return None if the newcomer would then have at least as many as that owner had. A newcomer of None has
+        a certificate, and always gets a slot.
+        """
         by_owner = Counter(self._others.values())
         if not by_owner:
             return None
@@ -122,7 +127,7 @@ class ConnectionSlots(Generic[K]):
         return next(key for key, owner in self._others.items() if owner == greediest)
 
     def rename(self, before: K, after: K) -> None:
-        """Replace the key of an admitted connection."""
+        """Identify an admitted connection by another key from now on."""
         if before in self._members:
             del self._members[before]
             self._members[after] = None
@@ -130,7 +135,7 @@ class ConnectionSlots(Generic[K]):
             self._others[after] = self._others.pop(before)
 
     def leave(self, who: K) -> None:
-        """Free the place of a connection that has ended."""
+        """Free the slot of a connection that has ended."""
         self._strangers.pop(who, None)
         self._known.discard(who)
         self._members.pop(who, None)

@@ -12,18 +12,18 @@ log = logging.getLogger(__name__)
 _PIECE: Final = 16 * 1024
 """Maximum bytes passed to the connection at once where boundaries do not matter.
 
-A slow line needs seconds for this many bytes, and over TLS this is one record.
+A slow line takes seconds to send this many bytes. Over TLS, they are one record.
 """
 _READY_BYTES: Final = 64 * 1024
 """Number of received bytes not yet delivered above which `ready` waits."""
 _MOST_BYTES: Final = 1024 * 1024
-"""Number of undelivered received bytes above which the connection is closed, since it ignored `ready`."""
+"""Number of received bytes not yet delivered above which the connection is closed for ignoring `ready`."""
 
 
 class EndpointPipe(asyncio.Transport):
     """An asyncio transport over an application's connection.
 
-    Reading begins with the first `resume_reading`.
+    Received bytes are delivered after the first call of `resume_reading`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EndpointPipe(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
-        """Function that receives the pieces that have arrived; by default the protocol's `data_received`."""
+        """Function called with the received pieces. By default they are passed to the protocol, joined."""
         self._send = send
         self._close = close
         self._close_timeout = close_timeout
@@ -71,11 +71,11 @@ class EndpointPipe(asyncio.Transport):
         self._look_if_ready()
 
     async def ready(self) -> None:
-        """Wait until there is room for more, or the connection is closed."""
+        """Wait until more bytes may be received, or the connection is closed."""
         await self._ready.wait()
 
     def ended(self, error: Exception | None) -> None:
-        """Deliver the buffered bytes and close, or close at once if there was an error."""
+        """Handle the end of the connection: deliver the buffered bytes first, unless there was an error."""
         if error is not None:
             self._finish(error)
             return
@@ -103,12 +103,12 @@ class EndpointPipe(asyncio.Transport):
         return self._out_bytes
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write bytes whose boundaries do not matter."""
+        """Write bytes, in pieces of any size."""
         view = memoryview(data)
         self.writelines(bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Write pieces, each passed to the connection separately."""
+        """Write pieces, each of which is passed to the connection separately."""
         if self._is_closing:
             return
         for piece in list_of_data:
@@ -197,7 +197,12 @@ class EndpointPipe(asyncio.Transport):
             self._finish(None)
 
     def _finish(self, error: Exception | None, reported: Exception | None = None) -> None:
-        """Close the connection with `reported` or else `error`, then report its loss to the protocol."""
+        """Close the connection, then report its loss to the protocol.
+
+        Args:
+            error: the error to report to the protocol; None for a normal end.
+            reported: the error to pass to the application's connection, instead of `error`.
+        """
         if self._finisher is not None:
             return
         self._is_closing = True

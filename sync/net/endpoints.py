@@ -34,7 +34,7 @@ class Security:
     expected_uri: str | None = None
     """URI that the server's certificate must contain, instead of the host in the URL."""
     judge: Judge | None = None
-    """Additional check of a certificate that leads to `roots`. It then also decides about the dates."""
+    """Function that checks a certificate that leads to `roots`, instead of the checks of dates and host."""
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
 
@@ -48,7 +48,7 @@ class Endpoint(Protocol):
 
     @property
     def peer(self) -> Peer:
-        """Identity of the peer for the checkpoint, unless the application supplies a better one."""
+        """Identity of the peer for the checkpoint, unless the application supplies one."""
 
     async def connect(
         self,
@@ -62,7 +62,7 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class URLEndpoint:
-    """A database of a listener or a gateway, as `wss://host:port/<name>` or `ws://…`.
+    """The URL of a database at a listener or a gateway, such as `wss://host:port/<name>` or `ws://…`.
 
     Raises ValueError if the URL does not have this form.
     """
@@ -104,7 +104,7 @@ class URLEndpoint:
         headers: dict[str, str],
         heartbeat: float,
     ) -> Transport:
-        """Connect, with TLS if the URL asks for it, and return the transport.
+        """Connect, with TLS if the URL begins with `wss:`, and return the transport.
 
         Raises ProblemError if that fails.
         """
@@ -145,7 +145,7 @@ class MessageEndpoint:
     uid: str
     """Unique id of the peer, which also identifies its checkpoint."""
     open: Callable[[], MessageEndpointConnection]
-    """Function that makes a new connection for each attempt."""
+    """Function that creates a connection; called for each attempt."""
     protocol_type: ProtocolType
 
     @property

@@ -1,4 +1,4 @@
-"""Conversion of errors from the system, TLS and the resolver to problems."""
+"""Conversion of errors from the operating system, TLS and name resolution to problems."""
 
 import os
 import socket
@@ -16,8 +16,8 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
     """Convert an error to a problem.
 
     Args:
-        error: the error; None for a connection that ended without one.
-        doing: what failed and where, such as "connecting to boat.local:4984".
+        error: the error; None for a connection that has ended without an error.
+        doing: the action that failed, and where, such as "connecting to boat.local:4984".
     """
     if error is None:
         return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a close message")

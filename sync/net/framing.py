@@ -1,10 +1,11 @@
 """WebSocket framing (RFC 6455) without I/O: bytes in, complete binary messages out, and vice versa.
 
-Nearly all traffic consists of unfragmented binary frames within the size limit, and these are parsed and
-built here. Replication sends very many of 300 bytes, for each of which the generator-based parser of the
-`websockets` package takes 5 µs, and this one 0.7. The package's protocol handles everything else. Other
-frames are passed to it byte by byte as they arrive, so that it is always at the beginning of a frame when
-this parser takes over again. Both produce the same messages and the same close codes.
+Nearly all traffic consists of unfragmented binary frames within the size limit. This module parses and builds
+these itself, because replication sends very many frames of 300 bytes. For each one, the generator-based
+parser of the `websockets` package takes 5 µs, and this one 0.7 µs. All other frames are passed to the
+package's protocol as their bytes arrive, and no bytes beyond their end. So the package is always at the
+beginning of a frame when this parser continues. Both parsers produce the same messages and the same close
+codes.
 """
 
 import logging
@@ -27,7 +28,8 @@ package_log: Final = logging.getLogger(f"{__name__}.websockets")
 """Logger for the package's protocols. Our own log has better messages about each connection."""
 package_log.setLevel(logging.WARNING)
 
-# RFC 6455, 5.2: FIN and an opcode; MASK and a length, 126 or 127 standing for one of two or eight bytes.
+# RFC 6455, 5.2. The first byte has FIN and the opcode. The second has MASK and the length; 126 and 127 mean
+# that the length follows in two or eight bytes.
 _WHOLE_BINARY: Final = 0x82
 _KNOWN: Final = frozenset(fin | opcode for fin in (0, 0x80) for opcode in (0, 1, 2, 8, 9, 10))
 _MASK: Final = 0x80
@@ -60,9 +62,9 @@ class Framing:
         self._max_size = protocol.max_message_size
         self._out: list[bytes] = []
         self._pong: list[bytes] = []
-        """The answer to the last ping.
+        """The pong for the last ping.
 
-        Earlier pings need no answer (RFC 6455, 5.5.3), so a flood of them cannot fill the memory.
+        Earlier pings need no pong (RFC 6455, 5.5.3), so a flood of pings cannot fill the memory.
         """
         self._masks_in = _MASK if protocol.side is Side.SERVER else 0
         self._masks_out = _MASK if protocol.side is Side.CLIENT else 0
@@ -73,18 +75,18 @@ class Framing:
         self._needed = 0
         """Length in bytes that `_tail` must reach before parsing can continue."""
         self._lent = 0
-        """Number of bytes still to come of a frame that is being passed to the package."""
+        """Number of bytes that are still missing from a frame that is being passed to the package."""
         self._message: bytearray | None = None
         """The payload received so far of a fragmented message."""
         self.is_open = protocol.state is OPEN
         """True until one of the sides has sent a close frame."""
         self.failure: CloseReason | None = None
-        """The peer's violation of the protocol.
+        """The peer's violation of the protocol; None if there was none.
 
-        It has been reported to the peer, whose data is now ignored.
+        A close frame that reports it to the peer is queued, and all further data is ignored.
         """
         self.peer_goodbye: CloseReason | None = None
-        """The peer's close frame. It has been answered, and nothing follows it."""
+        """The peer's close frame; None if none has arrived. The answer is queued, and nothing follows it."""
 
     @property
     def has_output(self) -> bool:
@@ -121,7 +123,7 @@ class Framing:
         self._collect(self._out)
 
     def close(self, code: int, reason: str) -> None:
-        """Queue a close frame, after which nothing can be sent. Call only while the connection is open."""
+        """Queue a close frame; nothing can be sent after it. Call only while the connection is open."""
         short = reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore")
         self._protocol.send_close(code, short)
         self.is_open = False
@@ -131,7 +133,7 @@ class Framing:
         """Return all queued bytes, and empty the queue."""
         out = self._out
         if self._pong:
-            # A close frame, if there is one, must be last, after the answer to a ping.
+            # A close frame must come last, after a pong.
             out = self._pong + out
             self._pong = []
         self._out = []
@@ -140,7 +142,7 @@ class Framing:
     # Receiving
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Return the messages that are now complete.
+        """Process received bytes, and return the messages that they complete.
 
         Check `failure`, `peer_goodbye` and `has_output` after each call.
         """
@@ -168,10 +170,10 @@ class Framing:
         return self.failure is not None or self.peer_goodbye is not None
 
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
-        """Append the complete binary frames to `frames`. Return the position after them.
+        """Append the payload of each complete, unfragmented binary frame to `frames`.
 
-        At that position the data ends, or another frame begins. `_lent` is the length of a frame for the
-        package. `_needed` is the number of bytes required to continue with an incomplete frame.
+        Returns the position after these frames. If another kind of frame follows, this sets `_lent` to its
+        length. If an incomplete frame follows, it sets `_needed` to the number of bytes required to continue.
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
         key_bytes = _KEY_BYTES if masks else 0
@@ -184,7 +186,7 @@ class Framing:
                 break
             first, length = data[position], data[position + 1] ^ masks
             if length >= _MASK or first not in _KNOWN:
-                lent = end - position  # invalid, as the package will find at once
+                lent = end - position  # the frame is invalid, which the package will report
                 break
             if length >= 126:
                 is_short = length == 126
@@ -214,7 +216,7 @@ class Framing:
         return position
 
     def _lend(self, data: bytes, position: int, frames: list[bytes]) -> int:
-        """Pass the received part of a frame to the package. Return the end of the frame or of the data."""
+        """Pass the received part of a frame to the package. Return the position after that part."""
         piece = data[position : position + self._lent]
         self._lent -= len(piece)
         protocol = self._protocol

@@ -1,4 +1,4 @@
-"""Parts of the WebSocket opening handshake that both sides use: addresses, and the end of an HTTP head."""
+"""Parts of the WebSocket opening handshake that both sides use: addresses, headers, and a buffer."""
 
 import ipaddress
 from typing import Final
@@ -12,16 +12,16 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.errors import LiteCoreCode
 
 HEAD_BYTES: Final = 32 * 1024
-"""Maximum size of an HTTP head in bytes: room for a few cookies and a token.
+"""Maximum size of an HTTP head (the first line and the headers) in bytes: room for cookies and a token.
 
-The package limits lines to 8 KiB.
+The `websockets` package limits each line to 8 KiB.
 """
 
 _END: Final = b"\r\n\r\n"
 
 
 class Head:
-    """A buffer that collects bytes until an HTTP head is complete, without losing bytes after it."""
+    """A buffer that collects an HTTP head, and the bytes that arrive after it."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -37,11 +37,11 @@ class Head:
 
     @property
     def first(self) -> int | None:
-        """The first byte, or None if none has arrived."""
+        """The first byte; None if no byte has arrived."""
         return self._bytes[0] if self._bytes else None
 
     def add(self, data: bytes) -> None:
-        """Append received bytes, of the head or of what follows it."""
+        """Append received bytes, which may go beyond the end of the head."""
         self._bytes += data
 
     def take(self) -> bytes:
@@ -61,10 +61,10 @@ class Head:
 
 
 def joined(headers: Headers) -> Headers:
-    """Return the headers with each name once, the values of a repeated one separated by commas.
+    """Return the headers with each name once. Values of a repeated header are joined with commas.
 
-    Looking up a repeated name raises an exception that no reader of headers expects. `Set-Cookie` stays
-    unchanged, because it is the one header whose values must not be joined (RFC 9110, 5.3).
+    In `Headers`, looking up a repeated name raises an exception that callers do not expect. Only the values
+    of `Set-Cookie` are not joined, because that would change their meaning (RFC 9110, 5.3).
     """
     combined = Headers()
     for name in headers:
@@ -75,9 +75,14 @@ def joined(headers: Headers) -> Headers:
 
 
 def parse_address(url: str) -> tuple[WebSocketURI, str]:
-    """Parse a WebSocket URL. Return it and the host to connect to, with the zone of a link-local address.
+    """Parse a WebSocket URL.
 
-    Raises ProblemError. User information is refused and not quoted, because it would end up in logs.
+    Returns:
+        The parsed URL, and the host to connect to, which has the zone of a link-local address.
+
+    Raises:
+        ProblemError: the URL is not valid, or contains user information. The text does not quote user
+            information, because the text will be logged.
     """
     shown = repr(url) if "@" not in url else "the given address"
     try:
@@ -95,15 +100,15 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
         raise _refused(f"{shown} is not the address of a database: it contains spaces or control characters")
     host, is_scoped, zone = uri.host.partition("%")
     if is_scoped:
-        # RFC 6874: the percent sign before the zone should be escaped, but many write it bare.
+        # RFC 6874 requires the percent sign before the zone to be escaped, but many people do not do that.
         zone = _as_written(url, zone.removeprefix("25") or zone)
-        uri.host = host  # The zone means nothing to the server, nor to its certificate.
+        uri.host = host  # The zone is local: the server and its certificate do not know it.
         return uri, f"{host}%{zone}"
     return uri, host
 
 
 def _as_written(url: str, zone: str) -> str:
-    """Return the zone in its original case, since interface names are case-sensitive."""
+    """Return the zone as written in the URL, because interface names are case-sensitive."""
     at = url.lower().find(zone.lower() + "]")
     return url[at : at + len(zone)] if at >= 0 else zone
 
@@ -113,7 +118,7 @@ def _refused(text: str) -> ProblemError:
 
 
 def spell_remote(address: object) -> str:
-    """Format a socket's address for people: `192.0.2.7:4984`, `[fe80::1%eth0]:4984`."""
+    """Format a socket's address for people, such as `192.0.2.7:4984` or `[fe80::1%eth0]:4984`."""
     match address:
         case (str() as host, int() as port, *_):
             bare, is_scoped, zone = host.partition("%")

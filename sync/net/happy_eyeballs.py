@@ -1,4 +1,4 @@
-"""Connecting a TCP socket to a host, through the first of its addresses that answers (RFC 8305)."""
+"""Connecting a TCP socket to the first of a host's addresses that answers (RFC 8305)."""
 
 import asyncio
 import errno
@@ -17,7 +17,7 @@ STAGGER: Final = 0.25
 """Seconds before the next address is tried in parallel with the last one (RFC 8305, section 5)."""
 
 _UNTELLING: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
-"""Errors of an address family that this network does not have; the error of another address says more."""
+"""Errors for an address family that this network lacks. Errors for other addresses are reported first."""
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
@@ -42,7 +42,7 @@ async def dial(
     for one in addresses or (host,):
         try:
             targets += await _resolved(one, port)
-        except OSError as error:  # one address whose interface is down says nothing about the others
+        except OSError as error:  # the interface of this address may be down; others may still work
             failures.append(error)
         except UnicodeError as error:
             text = f"{doing}: not a valid host name: {error}"
@@ -68,7 +68,7 @@ def _spelt(host: str) -> str:
 
 
 def _interleaved(addresses: Sequence[_Address]) -> deque[_Address]:
-    """Order addresses by alternating families, so that an unusable family costs only one wait."""
+    """Return the addresses with alternating families, so that an unusable family costs only one wait."""
     first = addresses[0][0]
     same = [address for address in addresses if address[0] == first]
     other = [address for address in addresses if address[0] != first]
@@ -130,6 +130,6 @@ def _bind(sock: socket.socket, interface: str) -> None:
         entries = socket.getaddrinfo(
             interface, 0, sock.family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
-    except socket.gaierror as error:  # It belongs to the other family.
+    except socket.gaierror as error:  # The interface's address belongs to the other family.
         raise OSError(errno.EADDRNOTAVAIL, f"{interface} is an address of a different family") from error
     sock.bind(entries[0][4])

@@ -1,4 +1,4 @@
-"""Detection of a lost connection that reports no error: a cable pulled, a vessel out of range."""
+"""Detection of a connection that is lost without an error: a pulled cable, or a vessel out of range."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,10 +9,11 @@ _NEAR: Final = 0.001
 
 
 class Heartbeat:
-    """A timer that pings every `interval`, and calls `lost` once if nothing arrives within `grace` of a ping.
+    """A timer that pings regularly, and reports a connection on which nothing arrives after a ping.
 
-    Both are in seconds. The owner sets `heard` whenever anything arrives, even one byte, and `is_deaf` while
-    it does not read.
+    It calls `ping` every `interval` seconds, and `lost` once if nothing arrives within `grace` seconds of a
+    ping. The owner sets `heard` whenever anything arrives, even one byte. It sets `is_deaf` while it has
+    paused reading, when silence means nothing.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Heartbeat:
 
     @property
     def silence(self) -> float:
-        """Seconds since a ping after which nothing has arrived; 0 if something has."""
+        """Seconds since the last ping if nothing has arrived since; otherwise 0."""
         return 0.0 if self.heard or self.is_deaf else self._loop.time() - self._pinged_at
 
     def stop(self) -> None:
@@ -52,8 +53,8 @@ class Heartbeat:
     def _judge(self) -> None:
         since = self._loop.time() - self._pinged_at
         if self.heard or self.is_deaf:
-            # The next ping is due one interval after the last ping, not after its check. So a peer that falls
-            # silent just after an answer is detected within `interval` plus `grace`.
+            # The next ping is due one interval after the last ping, not after this check. So a peer that
+            # falls silent just after an answer is detected within `interval` plus `grace`.
             self._next = self._loop.call_later(max(0.0, self._interval - since), self._beat)
         elif since < self._grace - _NEAR:
             self._next = self._loop.call_later(self._grace - since, self._judge)

@@ -1,7 +1,7 @@
 """Addresses from which users have logged in before, so that guesses by strangers do not lock users out.
 
-A few addresses are kept for each user, for some weeks after their last use. The class has no clock or files:
-the caller supplies the time, and stores `as_json` between two runs.
+A few addresses are kept for each user, for 90 days after their last use. This module does no I/O: the caller
+passes in a clock, and stores the result of `as_json` between two runs.
 
     addresses = KnownAddresses(utc=time.time, stored=stored)
     if addresses.note("anna", "192.0.2.7"):    # worth storing
@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 ADDRESSES: Final = 8
-"""Maximum number of addresses for each user: a phone and a tablet, aboard, ashore, and in harbour."""
+"""Maximum number of addresses of each user: those of a phone and a tablet aboard, ashore, and in harbour."""
 USERS: Final = 128
-"""Maximum number of users: more than a crew, and only users who knew their password count."""
+"""Maximum number of users: more than any crew has. Only users who gave the right password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds after its last use until an address is forgotten: a winter ashore."""
+"""Seconds after its last use until an address is forgotten: as long as a vessel may be laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
-"""Minimum seconds between two records of the same address, each of which is a write to the card."""
+"""Minimum seconds between two updates of the same address, each of which is a write to the card."""
 
 _IPV6_SITE: Final = 64
 _LONGEST: Final = 100
-"""Maximum characters used of a user name or an address, since strangers may send long ones."""
+"""Number of characters of a user name or an address that are used, because strangers may send long ones."""
 
 
 def exact(address: str) -> str:
@@ -35,8 +35,8 @@ def exact(address: str) -> str:
 def site_of(address: str) -> str:
     """Return the site of an address: the address itself, or the /64 of an IPv6 address.
 
-    All neighbours on a radio or a cable share the /64 of link-local addresses, so each of those counts by
-    itself. An invalid address is returned unchanged.
+    A link-local address is its own site, because all neighbours on a network share the /64 of link-local
+    addresses. An invalid address is returned unchanged.
     """
     parsed = _parsed(address)
     if parsed is None:
@@ -57,7 +57,7 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 class KnownAddresses:
-    """The addresses from which all users have logged in."""
+    """The addresses from which each user has logged in."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class KnownAddresses:
 
         Args:
             utc: returns seconds since 1970.
-            stored: the stored result of `as_json`. Malformed entries are ignored, and a time in the future,
-                from a clock that was wrong, counts as now.
+            stored: the stored result of `as_json`. Malformed entries are ignored. A time in the future, which
+                a wrong clock has recorded, is replaced by the present time.
             expires_s: seconds after its last use until an address is forgotten.
             users: maximum number of users.
         """
@@ -96,7 +96,7 @@ class KnownAddresses:
         return any(site_of(known) == site for known in self._fresh(user))
 
     def note(self, user: str, address: str) -> bool:
-        """Record that this user has logged in. Return True if the change is worth storing."""
+        """Record that this user has logged in from an address. Return True if the change must be stored."""
         now = self._utc()
         before = self._fresh(user).get(exact(address))
         if before is not None and 0 <= now - before < NOTE_EVERY_S:
@@ -105,7 +105,7 @@ class KnownAddresses:
         return True
 
     def forget(self, users: Iterable[str]) -> bool:
-        """Forget the addresses of users, as after a change of password. Return True if there were any."""
+        """Forget the addresses of users whose passwords have changed. Return True if there were any."""
         known = {user[:_LONGEST] for user in users} & self._users.keys()
         for user in known:
             del self._users[user]

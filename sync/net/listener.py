@@ -1,4 +1,4 @@
-"""The passive side: accepts connections from peers over the network and replicates with local databases.
+"""The passive side of replication: a listener that accepts connections and serves local databases.
 
     listener = URLEndpointListener(URLEndpointListenerConfiguration({"log": database}, port=4984))
     await listener.start()
@@ -6,7 +6,8 @@
     …
     await listener.stop()
 
-Without a TLS identity, the listener makes a self-signed one, which clients pin by its fingerprint.
+If no TLS identity is configured, the listener creates a self-signed one, which clients pin by its
+fingerprint.
 """
 
 import asyncio
@@ -57,20 +58,20 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 """Supported subprotocols, in order of preference."""
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
-"""Seconds that a stop waits for close frames. A peer out of reach never answers, and loses nothing by it."""
+"""Seconds for which `stop` waits for peers to close their connections. A peer out of reach never does."""
 PER_CLIENT: Final = 16
-"""Maximum number of connections of one client. A device makes one or two, and several may share a user."""
+"""Maximum number of connections of one client. A device makes one or two; several may share a user name."""
 FIRST_MESSAGE_S: Final = 60.0
 """Seconds within which a peer's first request must arrive.
 
-It is sent at the end of the handshake, and a satellite link may lose it twice.
+The peer sends it right after the handshake, but a satellite link may lose it twice.
 """
 _ENDPOINT: Final = "_blipsync"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A client that asks to enter a database."""
+    """An authenticated client that requests access to a database."""
 
     client: Client
     database: str
@@ -82,7 +83,7 @@ class Visitor:
 
 
 Authorizer = Callable[[Visitor], PassiveOptions | Refusal | None]
-"""Function that returns the options for a visitor, a refusal, or None to refuse it without a reason."""
+"""Function that returns what a visitor may do, or a refusal, or None to refuse it without a reason."""
 Authenticator = ListenerPasswordAuthenticator | ListenerCertificateAuthenticator | ListenerAuthenticators
 
 
@@ -91,29 +92,29 @@ class URLEndpointListenerConfiguration:
     """Configuration of a listener."""
 
     databases: Mapping[str, Database]
-    """The databases by the name that each has in URLs: `wss://host:port/<name>`."""
+    """The databases to serve, each by its name in URLs: `wss://host:port/<name>`."""
     port: int = DEFAULT_PORT
     """TCP port to listen on; 0 for any free port."""
     network_interface: str | None = None
     """Name or address of the only interface to listen on; None for all."""
     welcomes: Callable[[str], bool] | None = None
-    """Function that returns True to accept a connection that arrived at this local address.
+    """Function that returns True to accept a connection that arrived at a local address; None accepts all.
 
-    It serves listeners on all interfaces that may not accept connections on every one. None accepts all.
+    It allows a listener on all interfaces to accept connections on some of them only.
     """
     disable_tls: bool = False
     tls_identity: TLSIdentity | None = None
-    """TLS identity of the listener; None to make a self-signed one at the start."""
+    """TLS identity of the listener; None to create a self-signed one at each start."""
     authenticator: Authenticator | None = None
     """Authenticator of clients; None to admit everyone."""
     authorize: Authorizer | None = None
-    """Function that decides what each admitted client may do; None to allow all that `read_only` allows."""
+    """Function that decides what each client may do; None to allow all, except writing with `read_only`."""
     read_only: bool = False
     enable_delta_sync: bool = True
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
-    """Seconds without any data after a ping until the connection counts as lost."""
+    """Seconds without any data after a ping, after which the connection counts as lost."""
     max_connections: int = 100
     strangers_per_address: int = PER_ADDRESS
     """Maximum number of connections from one address that are not admitted yet."""
@@ -124,19 +125,20 @@ class URLEndpointListenerConfiguration:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Additional headers in the response to an admitted client."""
     on_connected: "Callable[[PeerConnection], None] | None" = None
+    """Called at the beginning of each connection."""
     on_disconnected: "Callable[[PeerConnection, Problem | None], None] | None" = None
-    """Called at the beginning and at the end of each connection, with the problem that ended it."""
+    """Called at the end of each connection, with the problem that ended it, or None."""
     on_documents: "Callable[[PeerConnection, Sequence[DocumentEnded]], None] | None" = None
-    """Called with batches of documents that were replicated, or that failed."""
+    """Called with batches of documents that were replicated or failed."""
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
     common_name: str = "logboat"
-    """Common name of a self-signed identity."""
+    """Common name of the self-signed identity, if one is created."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PeerConnection:
-    """The connection of one peer."""
+    """An open connection of an admitted peer."""
 
     remote: str
     client: Client
@@ -148,7 +150,7 @@ class PeerConnection:
 
     @property
     def progress(self) -> Progress:
-        """Progress of the replication so far."""
+        """Progress of the replication on this connection."""
         return self.link.peer.ledger.progress
 
     @property
@@ -159,7 +161,7 @@ class PeerConnection:
 
 
 class _Admitted(NamedTuple):
-    """An admitted client, the database, and what the client may do there."""
+    """An admitted client, the database that it has requested, and what it may do there."""
 
     client: Client
     name: str
@@ -169,7 +171,7 @@ class _Admitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """Numbers of connected peers, and of those that are replicating now."""
+    """Number of connected peers, and number of these that are replicating now."""
 
     connection_count: int
     active_connection_count: int
@@ -181,7 +183,7 @@ class URLEndpointListener:
     def __init__(self, configuration: URLEndpointListenerConfiguration) -> None:
         self.configuration: Final = configuration
         self.tls_identity: TLSIdentity | None = None
-        """The identity presented to clients; None before the start, or without TLS."""
+        """The identity presented to clients; None before `start`, or without TLS."""
         self._server: Server | None = None
         self._connections: dict[PeerConnection, None] = {}
         """The connections, oldest first."""
@@ -189,7 +191,7 @@ class URLEndpointListener:
         self._authenticators = _combined(configuration.authenticator)
 
     async def start(self) -> None:
-        """Start listening. Raises ProblemError if that is not possible."""
+        """Start listening. Raises ProblemError if the port cannot be opened."""
         if self._server is not None:
             return
         configuration = self.configuration
@@ -220,7 +222,7 @@ class URLEndpointListener:
         )
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> None:
-        """Stop listening, and close every connection. Those still open after `grace` seconds are aborted."""
+        """Stop listening, and close all connections. Those still open after `grace` seconds are aborted."""
         server, self._server = self._server, None
         if server is not None:
             for connection in list(self._connections):
@@ -235,7 +237,7 @@ class URLEndpointListener:
 
     @property
     def urls(self) -> list[str]:
-        """URL of each database at each address of this machine, loopback last."""
+        """URLs of each database, one for each address of this machine, loopback last."""
         if self._server is None:
             return []
         scheme = "ws" if self.configuration.disable_tls else "wss"
@@ -249,12 +251,12 @@ class URLEndpointListener:
 
     @property
     def connections(self) -> list[PeerConnection]:
-        """The connections of admitted peers."""
+        """The open connections, oldest first."""
         return list(self._connections)
 
     @property
     def status(self) -> ConnectionStatus:
-        """Numbers of connected and of busy peers."""
+        """Number of connected peers, and number of these that are replicating now."""
         return ConnectionStatus(
             len(self._connections), sum(connection.is_busy for connection in self._connections)
         )
@@ -285,9 +287,9 @@ class URLEndpointListener:
         return _Admitted(client, name, database, options)
 
     async def _look(self, request: Request) -> Reject:
-        """Answer a request that asks for no WebSocket.
+        """Answer an HTTP request that is not a WebSocket upgrade.
 
-        Sync Gateway sends such a request to check that the database exists.
+        Sync Gateway sends such a request to check whether the database exists.
         """
         if _database_name(request.path) is not None:
             return Reject(426, "this address is only for WebSocket connections", (("Upgrade", "websocket"),))
@@ -341,7 +343,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """End the oldest connection of a client that has too many. It may be a dead one."""
+        """Close the oldest connection of a client that has too many, as it is probably no longer alive."""
         theirs = [
             connection
             for connection in self._connections
@@ -353,7 +355,7 @@ class URLEndpointListener:
             oldest.link.shed("the same client has opened newer connections")
 
     def _owner(self, client: Client, remote: str) -> ConnectionOwner:
-        """Return the owner whose processor time a client's connections use together."""
+        """Return the owner to whom the processor time of all the client's connections is charged."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:
@@ -373,7 +375,7 @@ class URLEndpointListener:
 
 
 def _account(client: Client, remote: str) -> str:
-    """Return a client's identity: its certificate, its user name, or its address."""
+    """Return the key by which a client's connections are counted: certificate, user name, or address."""
     if isinstance(client, CertificateHolder):
         return certificates.fingerprint(client.certificate)
     return f"user {client.name}" if isinstance(client, User) else site_of(remote.rpartition(":")[0])
@@ -424,7 +426,7 @@ def _database_name(path: str) -> str | None:
 
 
 def _address(interface: str | None) -> str:
-    """Return the address to bind: an interface's, the given one, or empty for all interfaces."""
+    """Return the address to bind: that of the named interface, the given address, or empty for all."""
     if interface is None:
         return ""
     try:

@@ -1,13 +1,14 @@
-"""Limits on guessing passwords: a policy without sockets, hashes or a clock of its own.
+"""Limits on guessing passwords.
 
-Each attempt is counted when it begins, so that parallel attempts gain nothing, and is uncounted if the
-password was right. Wrong passwords count for a while against the address they come from and against the user
-they name. An IPv6 address counts as its /64, since a host that has one address of it has them all. A client
-over a limit must wait, and no hash is computed for it.
+This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
+attempts gain nothing. If the password was right, the attempt is no longer counted. A wrong password counts
+for some minutes against the address that it came from, and against the user that it was for. An IPv6 address
+counts as its /64, because a host with one address in a /64 can use all of them. A client over a limit must
+wait, and no hash is computed for it.
 
-The user's limit does not apply to addresses from which that user has logged in before. Otherwise anyone could
-lock out a user. At exactly such an address, guesses from the rest of its /64 do not count either: there, only
-wrong passwords for this user from this address count.
+The limit for a user does not apply at addresses from which that user has logged in before. Otherwise anyone
+could lock out the user. The limit for the /64 does not apply at exactly such an address either: only this
+user's wrong passwords from this address count there.
 """
 
 import math
@@ -21,21 +22,24 @@ from .known_addresses import USERS, KnownAddresses, exact, site_of
 WINDOW_S: Final = 300.0
 """Seconds for which a wrong password counts."""
 PER_ADDRESS: Final = 10
-"""Limit of wrong passwords from one address within `WINDOW_S`: more than mistyping causes, 3,000 a day."""
+"""Limit of wrong passwords from one address within `WINDOW_S`.
+
+People do not mistype more often, and an attacker gets about 3,000 attempts a day.
+"""
 PER_USER: Final = 50
 """Limit of wrong passwords for one user within `WINDOW_S`, from all addresses together."""
 KEPT: Final = 1024
-"""Maximum number of addresses, of users, and of pairs of them that are remembered: 2 MB at most.
+"""Maximum number of addresses, of users, and of pairs of the two that are remembered: 2 MB at most.
 
-To displace an entry, an attacker needs as many wrong passwords for other entries, each of which costs a hash.
+To displace an entry, an attacker must try wrong passwords for this many other entries.
 """
 
 _NAME_CHARACTERS: Final = 100
-"""Number of characters of a user name that are used, since a stranger may send long ones."""
+"""Number of characters of a user name that are used, because strangers may send long ones."""
 
 
 class LoginAttempts:
-    """A memory of wrong passwords for `window_s` seconds, for at most `capacity` addresses and users."""
+    """The record of attempts to log in, and the limits on them."""
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class LoginAttempts:
         welcome: KnownAddresses | None = None,
         on_welcome: Callable[[], None] = lambda: None,
     ) -> None:
-        """Create an empty memory of guesses.
+        """Create an empty record.
 
         Args:
             clock: returns monotonic seconds.
@@ -57,7 +61,7 @@ class LoginAttempts:
             window_s: seconds for which a wrong password counts.
             capacity: maximum number of addresses and of users to remember.
             welcome: the addresses from which users have logged in before.
-            on_welcome: called when `welcome` has changed and should be saved.
+            on_welcome: called when `welcome` has changed and must be stored.
 
         Raises:
             ValueError: a limit is not positive.
@@ -71,13 +75,15 @@ class LoginAttempts:
         self._by_user = _Counts(per_user, capacity)
         self._by_pair = _Counts(per_address, capacity)
         self.welcome: Final = welcome or KnownAddresses(utc=time.time, users=min(capacity, USERS))
-        """The addresses from which users have logged in."""
+        """The addresses from which users have logged in before."""
         self._on_welcome = on_welcome
 
     def attempt(self, address: str, user: str) -> float:
-        """Count an attempt before its password is checked. Return 0.0 to proceed, else the seconds to wait.
+        """Count an attempt, before its password is checked.
 
-        An attempt that must wait is not counted.
+        Returns:
+            0.0 if the password may be checked. Otherwise the seconds to wait; the attempt is then not
+            counted.
         """
         now, site, user = self._clock(), site_of(address), user[:_NAME_CHARACTERS]
         since = now - self._window_s
@@ -96,14 +102,14 @@ class LoginAttempts:
         return 0.0
 
     def take_back(self, address: str, user: str) -> None:
-        """Uncount the last attempt of this address and user, because its password could not be checked."""
+        """Uncount the last attempt for a user from an address, because the password could not be checked."""
         user = user[:_NAME_CHARACTERS]
         self._by_pair.take_back(_pair(address, user))
         self._by_address.take_back(site_of(address))
         self._by_user.take_back(user)
 
     def succeeded(self, address: str, user: str) -> None:
-        """Record that the last attempt of this address and user was right."""
+        """Record that the last attempt for a user from an address had the right password."""
         self.take_back(address, user)
         if self.welcome.note(user[:_NAME_CHARACTERS], address):
             self._on_welcome()
@@ -114,14 +120,17 @@ def _pair(address: str, user: str) -> str:
 
 
 class _Counts:
-    """Times of the last `most` attempts for each name, kept for the `capacity` names used most recently."""
+    """The times of the last `most` attempts for each name, for the `capacity` most recent names."""
 
     def __init__(self, most: int, capacity: int) -> None:
         self._most, self._capacity = most, capacity
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
-        """Return the time of the attempt that must expire first, or minus infinity if there is room."""
+        """Return the time of the attempt that must expire before the next; minus infinity for none.
+
+        Attempts at or before the time `since` have expired.
+        """
         times = self._times.get(name)
         while times and times[0] <= since:
             times.popleft()

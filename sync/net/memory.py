@@ -1,12 +1,12 @@
 """A memory budget for all connections of a process, which closes connections that exceed it.
 
-Each connection is bounded by itself (`sync.blip.limits`), but there may be a hundred of them. So the bytes
-they hold are added up by owner. Beyond the budget, the largest connection of the owner that holds most is
-closed. That peer is told to try again, and no other notices.
+The memory of each connection is limited (`sync.blip.limits`), but there may be a hundred connections. So the
+bytes that they hold are added up. When the total exceeds the budget, the largest connection of the owner that
+holds the most bytes is closed, with a code after which the peer connects again. Other peers are not affected.
 
     memory().report(link, bytes)      after each turn
     memory().departed()               when a connection is over, even if it was never admitted
-    memory().most = …                 a small machine's budget
+    memory().most = …                 to set the budget of a small machine
 """
 
 import asyncio
@@ -26,31 +26,31 @@ from .turn_scheduler import ConnectionOwner
 log = logging.getLogger(__name__)
 
 MOST: Final = 512 * MIB
-"""Default limit of the bytes that connections may hold together."""
+"""Default limit of the bytes that all connections may hold together."""
 APPLIANCE_MOST: Final = 28 * MIB
-"""The limit on a machine of 512 MiB.
+"""Limit of the bytes that all connections may hold together on a machine with 512 MiB.
 
-Besides it, the process has 60 MiB for itself, 16 MiB for two passwords being checked, and about 15 MiB for a
-message being read. Together these are below the 120 MiB that the process may ever use.
+In addition, the process needs 60 MiB for itself, 16 MiB to check two passwords at once, and about 15 MiB for
+a message that is being decoded. The sum is below the 120 MiB to which the process is limited.
 """
 CONNECTION: Final = 220 * KIB
-"""Bytes that each open connection takes for TLS buffers and objects, as measured."""
+"""Bytes that each open connection takes for TLS buffers and objects (measured)."""
 _READ: Final = 64 * KIB
-"""Size in bytes of the read buffer of asyncio's TLS for each connection; 256 KiB by default."""
+"""Size in bytes of the buffer into which asyncio's TLS reads on each connection; by default 256 KiB."""
 _TRIM_FROM: Final = 4 * MIB
 """Number of freed bytes after which free memory is returned to the system."""
 _DEPARTED: Final = 16
 """Number of ended connections after which garbage is collected.
 
-asyncio's TLS leaves cycles of objects, with their buffers. The collector counts objects and not bytes, so it
-would leave hundreds of them.
+asyncio's TLS leaves objects that refer to each other in cycles, with their buffers. Python's collector counts
+objects, not bytes, so by itself it would leave hundreds of these buffers.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Minimum number of seconds between two such collections, each of which takes about 20 ms."""
+"""Seconds by which such a collection is delayed, to do it less often; each takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
-"""Size of a block in bytes from which it is returned to the system as soon as it is freed.
+"""Size in bytes from which a block of memory is returned to the system as soon as it is freed.
 
-This is glibc's own default, which grows unless it is set.
+This is glibc's default, but glibc raises its default automatically unless the value is set.
 """
 # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -74,14 +74,14 @@ class MemoryBudget:
         self.total = 0
         self._held: dict[MemoryHolder, int] = {}
         self._peak = 0
-        """Maximum of `total` since memory was last returned to the system."""
+        """Highest `total` since memory was last returned to the system."""
         self._departed = 0
         self._collection: asyncio.TimerHandle | None = None
 
     def report(self, holder: MemoryHolder, held: int) -> None:
         """Record how many bytes a connection holds now.
 
-        Close connections while the total exceeds the budget.
+        If the total then exceeds the budget, close connections until it does not.
         """
         self.total += held - self._held.get(holder, 0)
         self._held[holder] = held
@@ -136,7 +136,7 @@ def memory() -> MemoryBudget:
 
 
 def economise() -> None:
-    """Configure this process to use little memory and to return it early. Call it at the start."""
+    """Configure this process to use little memory, and to return it early. Call this at the start."""
     sslproto.SSLProtocol.max_size = _READ
     with suppress(OSError, AttributeError):  # a C library other than glibc has its own ways
         libc = ctypes.CDLL(None)
@@ -145,6 +145,6 @@ def economise() -> None:
 
 
 def release_free_memory() -> None:
-    """Return free memory to the system if the C library supports that. Takes some milliseconds."""
+    """Return free memory to the system if the C library supports that. This takes some milliseconds."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,9 +1,10 @@
 """Replication over transports that are not IP networks, such as a serial line, Bluetooth or a radio.
 
-The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`, and receives a
-`ReplicatorConnection` to which it passes the data it receives. If its connection keeps the boundaries of
-messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If it carries bytes (`BYTE_STREAM`),
-frames are wrapped as WebSocket frames without an HTTP handshake, with the active side as the client.
+The interface follows Couchbase Lite. The application implements a `MessageEndpointConnection`. It gets a
+`ReplicatorConnection`, to which it passes the received data. If the application's connection preserves the
+boundaries of messages (`ProtocolType.MESSAGE_STREAM`), each message is one BLIP frame. If it carries a stream
+of bytes (`BYTE_STREAM`), each BLIP frame is wrapped in a WebSocket frame, without an HTTP handshake. The
+active side is the WebSocket client.
 
 `sync.net.byte_streams` has connections for asyncio's streams and for file descriptors.
 """
@@ -40,20 +41,20 @@ class ProtocolType(Enum):
 
 
 class Side(Enum):
-    """The role of this side: the active side starts the replication."""
+    """The role of this side. The active side starts the replication."""
 
     ACTIVE = auto()
     PASSIVE = auto()
 
 
 class MessagingError(Exception):
-    """A failure of the application's connection; raised by it, or passed to `ReplicatorConnection.close`."""
+    """A failure of the application's connection, which raises it or passes it to `close`."""
 
     def __init__(self, error: Exception, *, is_recoverable: bool = True) -> None:
         super().__init__(str(error) or type(error).__name__)
         self.error = error
         self.is_recoverable = is_recoverable
-        """True if another attempt soon may succeed."""
+        """True if another attempt may succeed soon."""
 
 
 class ReplicatorConnection:
@@ -66,18 +67,19 @@ class ReplicatorConnection:
         self._pipe = pipe
 
     def receive(self, data: bytes) -> None:
-        """Pass on a message, or some bytes.
+        """Process a received message or received bytes.
 
-        A connection that passes on more than a buffer's worth without waiting for `ready` is closed.
+        If more data is passed than fits into a buffer, without waiting for `ready`, the connection is closed.
         """
         self._pipe.received(data)
 
     async def ready(self) -> None:
-        """Wait until more may be received.
+        """Wait until more data may be received.
 
-        Awaiting this before each read puts back-pressure on the other side.
+        Await this before each read, so that back-pressure reaches the other side.
 
-        Do not await it within `MessageEndpointConnection.open`: no data is processed before that returns.
+        Do not await it within `MessageEndpointConnection.open`, because no data is processed before `open`
+        returns.
         """
         await self._pipe.ready()
 
@@ -93,10 +95,10 @@ class MessageEndpointConnection(Protocol):
         """Connect, and pass all data received from now on to `connection`."""
 
     async def send(self, data: bytes) -> None:
-        """Send a message, or bytes, to the other side. Return when more can be accepted."""
+        """Send a message, or bytes, to the other side. Return when the connection can accept more."""
 
     async def close(self, error: Exception | None) -> None:
-        """Disconnect after all pending data was sent. `error` is the cause, or None for a normal close."""
+        """Disconnect after sending all pending data. `error` is the cause; None for a normal close."""
 
 
 async def open_endpoint(
@@ -109,11 +111,11 @@ async def open_endpoint(
     timeout: float = 15.0,  # noqa: ASYNC109 -- to distinguish it from a TimeoutError of the connection
     tuning: Tuning | None = None,
 ) -> Transport:
-    """Open an application's connection, and attach the receiver that `receiver` makes.
+    """Open an application's connection, and return a transport over it.
 
     Args:
-        connection: the application's connection, not yet open.
-        receiver: makes the receiver of the transport's frames.
+        connection: the application's connection, which is not open yet.
+        receiver: called with the transport; returns the receiver of its frames.
         protocol_type: the kind of data that the connection carries.
         side: the role of this side.
         remote: name of the other side, for people.
@@ -159,8 +161,8 @@ def _problem(error: Exception, remote: str, timed_out: float | None) -> Problem:
 class MessageTransport(asyncio.Protocol):
     """A transport that carries each frame as one message; see `sync.net.transport.Transport` for the methods.
 
-    There is no closing handshake. A close code other than 1000 and 1001 is known only locally, and the end of
-    the connection counts as normal if no error comes with it.
+    There is no closing handshake, so close codes are not sent to the other side. The end of the connection is
+    normal if the application's connection reports no error.
     """
 
     def __init__(self, pipe: EndpointPipe, *, remote: str, tuning: Tuning) -> None:
@@ -168,7 +170,7 @@ class MessageTransport(asyncio.Protocol):
         self.bytes_received = 0
         self.bytes_sent = 0
         self.silence = 0.0
-        """Always 0: a message connection has no pings, and the application knows when it ends."""
+        """Always 0, because there are no pings: the application itself detects a lost connection."""
         self._pipe = pipe
         self._tuning = tuning
         self._receiver: FrameReceiver | None = None
@@ -218,7 +220,7 @@ class MessageTransport(asyncio.Protocol):
         self._pipe.resume_reading()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send the queued frames, and close. Frames that still arrive are dropped."""
+        """Send the queued frames, and close. Frames that arrive afterwards are dropped."""
         if self._is_closing:
             return
         self.flush()

@@ -5,7 +5,7 @@
     …
     listener.close_all()
 
-The application finds its peers and decides which to accept. This module authenticates nobody.
+The application finds its peers, and decides which of them to accept. This module does not authenticate them.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageEndpointListener:
-    """A listener that serves one database to every peer whose connection it is given."""
+    """A listener that serves one database over every connection passed to `accept`."""
 
     def __init__(
         self,
@@ -37,7 +37,14 @@ class MessageEndpointListener:
         options: PassiveOptions | None = None,
         heartbeat: float = 300.0,
     ) -> None:
-        """Create a listener. `options` limits what peers may do; None allows everything."""
+        """Create a listener.
+
+        Args:
+            database: the database to serve.
+            protocol_type: the kind of data that the connections carry.
+            options: limits on what peers may do; None to allow everything.
+            heartbeat: seconds between pings.
+        """
         self._database, self._protocol_type = database, protocol_type
         self._options = options or PassiveOptions(
             keeps=lambda document_id: not documents.is_immutable(document_id)
@@ -53,9 +60,10 @@ class MessageEndpointListener:
     async def accept(
         self, connection: MessageEndpointConnection, *, remote: str = "a peer of the application's"
     ) -> PeerDriver:
-        """Open `connection`, and serve it until it ends. `remote` is its name in the log.
+        """Open `connection`, and serve the peer at its other end. `remote` is the peer's name in the log.
 
-        Returns once the connection is open. Raises ProblemError if it does not open.
+        Returns when the connection is open; serving continues until it ends. Raises ProblemError if it does
+        not open.
         """
         drivers: list[PeerDriver] = []
 

@@ -1,6 +1,6 @@
-"""The connection between a peer and a transport: carries frames and runs the peer's timers.
+"""The driver of a peer: it carries frames between the peer and a transport, and runs the peer's timers.
 
-The peer is sans-I/O. This is the thin shell around it, the same for both roles and every transport.
+The peer does no I/O itself. The driver is the same for both roles and for every transport.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from .turn_scheduler import TURN_S, ConnectionOwner, turn_scheduler
 log = logging.getLogger(__name__)
 
 _FLUSH_EVERY: Final = 64 * 1024
-"""Bytes queued before they are written: one system call and one set of TLS records for many frames."""
+"""Number of bytes that are queued before they are written, so that one system call writes many frames."""
 _FRAMES_AT_ONCE: Final = 100
-"""Number of frames processed before the peer is answered: half of a transaction of small documents."""
+"""Number of frames processed before replies are sent: half of a transaction of small documents."""
 INBOUND_MOST: Final = 256 * 1024
 """Number of received but unprocessed bytes above which reading stops."""
 INBOUND_LEAST: Final = 64 * 1024
@@ -32,7 +32,7 @@ INBOUND_LEAST: Final = 64 * 1024
 INFLATED_A_SECOND: Final = 32 * 1024 * 1024
 """Bytes to which a connection's compressed frames may inflate in a second, and at once after a pause.
 
-The fastest replication measured brings 15 MiB, and text over Wi-Fi half of that.
+The fastest replication measured inflates 15 MiB in a second, and text over Wi-Fi half of that.
 """
 _NORMAL: Final = 1000
 _POLICY: Final = 1008
@@ -42,7 +42,7 @@ _INTERNAL: Final = 1011
 
 
 class PeerDriver:
-    """The driver of one peer: a `sync.net.transport.FrameReceiver` that takes turns with other links."""
+    """The driver of one peer: a `sync.net.transport.FrameReceiver` that takes turns with other drivers."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class PeerDriver:
             transport: the transport that carries its frames.
             over: called once when the transport is closed, with the problem that ended it.
             turned: called whenever the peer has no more work for now.
-            owner: the owner whose processor time this link uses; None for a new one.
+            owner: the owner to whom the processor time of this connection is charged; None for a new owner.
         """
         self.peer, self.transport = peer, transport
         self.owner = owner or ConnectionOwner(transport.remote)
@@ -70,26 +70,26 @@ class PeerDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._inbound: deque[bytes] = deque()
-        """Received frames that are not yet processed."""
+        """Received frames that are not processed yet."""
         self._inbound_bytes = 0
         self._has_paused = False
-        """True while reading is paused until fewer bytes are inbound."""
+        """True while reading is paused because too many received bytes are unprocessed."""
         self._inflation = TokenBucket(INFLATED_A_SECOND, now=self._loop.time())
         self._inflated = 0
-        """Total bytes of inflated frames at the end of the last turn."""
+        """Total bytes of inflated frames that are already charged to `_inflation`."""
         self._is_closing = False
         self._wake_is_due = self._run_is_due = False
         self._ending: tuple[Problem | None] | None = None
-        """The problem that ended the transport, once it is closed while frames are still inbound."""
+        """The problem with which the transport was closed, as a tuple; None while the transport is open."""
         self.is_closed = False
         peer.session.nudge = self._schedule_turn
-        self._loop.call_soon(self._report)  # The peer may never send anything.
+        self._loop.call_soon(self._report)  # Otherwise a peer that never sends anything is not counted.
         self._unwatch = watch(peer.database, self, self._changed)
 
     # Calls from the transport
 
     def frames(self, frames: list[bytes]) -> None:
-        """Process received frames. Answers to the first are sent before the last are read."""
+        """Queue received frames, and request a turn to process them."""
         if self.is_closed or self.peer.session.is_over:
             return
         self._inbound += frames
@@ -129,7 +129,7 @@ class PeerDriver:
         try:
             self.peer.ledger.keep()
         except StoreError as error:
-            # The checkpoint has not passed these documents either, so they are sent again, and fail again.
+            # The checkpoint has not passed these documents either, so they will be sent and fail again.
             log.warning("%s: the list of failed documents cannot be stored: %s", self.transport.remote, error)
         self.peer.ledger.flush()
         if self._over is not None:
@@ -147,14 +147,14 @@ class PeerDriver:
             self._memory.report(self, self.bytes_held)
 
     def shed(self, why: str = "too much memory is used for this peer") -> None:
-        """Close the connection to free memory for others. The peer may try again."""
+        """Close the connection to free memory for others, with a code after which the peer connects again."""
         if self.is_closed:
             return
         self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))
         if self.transport.is_writable:
             self._turns.request(self)
         else:
-            self.transport.abort()  # A close frame would wait behind everything that the peer does not read.
+            self.transport.abort()  # A close frame would wait behind data that the peer does not read.
 
     # Turns
 
@@ -170,9 +170,9 @@ class PeerDriver:
             self.take_turn(self._loop.time())
 
     def take_turn(self, until: float) -> bool:
-        """Work until the time `until`. Return True if there is more work.
+        """Work until the time `until` of the event loop's clock. Return True if there is more work.
 
-        An internal error ends this connection and no other.
+        An internal error ends only this connection.
         """
         if self.is_closed:
             return False
@@ -198,14 +198,13 @@ class PeerDriver:
         return has_more
 
     def _work(self) -> bool:
-        """Process frames until none are left or the time is up. Return True in the latter case."""
+        """Process frames, and send replies and changes. Return True if the time was up before the end."""
         session = self.peer.session
         until = session.until
         while True:
             if self._may_take_in():
                 self._take_in()
-                # Answering gets time of its own, since otherwise a peer that keeps sending would never be
-                # answered.
+                # Reserve time for sending. Otherwise a peer that sends all the time would get no replies.
                 session.until = max(until, self._loop.time() + TURN_S / 2)
             session.is_interrupted = False
             self._run()
@@ -223,7 +222,7 @@ class PeerDriver:
         return bool(self._inbound) or self.peer.session.connection.is_amid
 
     def _may_take_in(self) -> bool:
-        """Return True if frames may be processed now. They wait after much data was inflated."""
+        """Return True if received frames may be processed now. After much data was inflated, they wait."""
         if not self._has_inbound:
             return False
         now = self._loop.time()
@@ -283,7 +282,7 @@ class PeerDriver:
     def _set_timer(self, deadline: float | None) -> None:
         if self._timer is not None:
             if deadline is not None and self._due <= deadline:
-                return  # the timer fires earlier, and this is decided again then
+                return  # the timer fires earlier, and the next deadline is determined then
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
@@ -295,7 +294,7 @@ class PeerDriver:
         self.run()
 
     def _schedule_turn(self) -> None:
-        """Schedule a turn, because something the peer waits for has happened in another session."""
+        """Schedule a turn, because the peer may continue after an event in another session."""
         if not (self._run_is_due or self._wake_is_due or self.is_closed):
             self._run_is_due = True
             self._loop.call_soon(self._run_soon)
@@ -305,7 +304,7 @@ class PeerDriver:
         self.run()
 
     def _changed(self) -> None:
-        """Schedule waking the peer after a change of the store, once per turn of the event loop."""
+        """Schedule waking the peer after a change of the store, at most once per pass of the event loop."""
         if not self._wake_is_due and not self.is_closed:
             self._wake_is_due = True
             self._loop.call_soon(self._wake)

@@ -1,10 +1,10 @@
-"""The active side: replicates a local database with a remote one, reconnecting as often as needed.
+"""The active side of a replication between a local database and a remote one, with reconnection.
 
     replicator = Replicator(ReplicatorConfiguration(database, URLEndpoint("wss://10.1.2.3:4984/log")))
     status = await replicator.run()
 
-The work on one connection is done by `sync.peer.active`. This module makes connections, and decides when to
-make another.
+`sync.peer.active` does the work on one connection. This module makes connections, and decides when to make
+the next one.
 """
 
 import asyncio
@@ -52,9 +52,9 @@ _INTERNAL: Final = 1011
 
 
 STOP_GRACE_S: Final = 10.0
-"""Seconds that a stop waits for a peer to store the checkpoint: a few round trips by satellite.
+"""Seconds for which `stop` waits for the peer to store the checkpoint: a few round trips by satellite.
 
-Without the checkpoint, some work is repeated at the next meeting.
+Without the checkpoint, some work is repeated on the next connection.
 """
 _CONNECTED: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -84,34 +84,35 @@ class ReplicatorConfiguration:
     document_ids: frozenset[str] = frozenset()
     """Ids of the documents to replicate in both directions; empty for all."""
     push_filter: DocumentFilter | None = None
-    """Function that returns True to push a document. It is called for each change and must be quick."""
+    """Function that returns True to push a document. It is called for each change, so it must be fast."""
     pull_filter: DocumentFilter | None = None
     """Function that returns True to accept a pulled document."""
     pull_rule: Rule | None = None
-    """Function that returns the reason for rejecting a pulled document, or None; replaces `pull_filter`."""
+    """Function that returns why a pulled document is rejected, or None; used instead of `pull_filter`."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for pulled documents; None for no limit."""
     filter_name: str | None = None
-    """Name of the filters, which is part of the checkpoint's identity.
+    """Name of the filters, which is part of the checkpoint's name.
 
-    If a filter changes and its name does not, documents that the old filter rejected are not offered again.
+    Change it when a filter changes. Otherwise documents that the old filter rejected are not offered again.
     """
     conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
-    """Conflict resolvers by type of document, or one function for documents without a rule of Logboat's."""
+    """Resolvers by type of document, or one function for all types without a resolver of Logboat's own."""
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
     roots: tuple[x509.Certificate, ...] | None = None
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, instead of `authenticator` and `roots`.
+    """Function called before each attempt to connect, used instead of `authenticator` and `roots`.
 
-    It serves credentials in files that may change. Raises ProblemError.
+    It is for credentials in files that may change. It may raise ProblemError.
     """
     expected_uri: str | None = None
+    """URI that the server's certificate must contain, instead of the host in the URL."""
     now: Callable[[], datetime] | None = None
-    """Function that returns the aware time for checking the server's certificate; None for the clock."""
+    """Function that returns the aware time for checking certificates; None for the system clock."""
     judge: Judge | None = None
-    """Additional check of a server's certificate that leads to `roots`."""
+    """Function that checks a certificate that leads to `roots`, instead of the checks of dates and host."""
     headers: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int | None = None
     """Maximum number of attempts to connect, including the first.
@@ -123,33 +124,33 @@ class ReplicatorConfiguration:
     """Seconds between pings."""
     enable_delta_sync: bool = True
     enable_auto_purge: bool = False
-    """True to purge a local document that may no longer be read at the peer.
+    """True to purge a local document that we may no longer read at the peer.
 
-    That is the case when it has left the pulled channels, or when access to them was lost. By default the
-    document stays, because a log keeps its content. A deletion is not a loss of access and is always pulled.
+    This happens when it has left the pulled channels, or when access to them was lost. By default, the
+    document is kept. A deletion is not a loss of access, and is always pulled.
     """
     stream: Stream | None = None
-    """Part of the database to replicate, which the peer must support too; used instead of `channels`."""
+    """Stream to replicate in both directions, which the peer must also have; used instead of `channels`."""
     push_stream: Stream | None = None
-    """Part of the database to push, which the peer does not know about; `channels` selects what is pulled."""
+    """Stream to push, which the peer need not have; `channels` selects the documents to pull."""
     acknowledged: Acknowledged | None = None
-    """Called for each local change that the peer has confirmed, whether it was new there or known before."""
+    """Called for each local change that the peer has confirmed, even if the peer had it already."""
     begun: Callable[[PushProgress], None] | None = None
-    """Called on each connection, before anything is pushed, with the progress from which pushing starts.
+    """Called on each connection before anything is pushed, with the progress from which pushing continues.
 
-    `local` is 0 if everything is pushed.
+    The progress's `local` is 0 if the whole feed is to be pushed.
     """
     failed: FailedDocuments | None = None
-    """Store for documents that fail permanently, kept beyond this run.
+    """List in which to record documents that fail permanently.
 
-    With None they are kept under the checkpoint's name, if the peer is known before the connection.
+    If it is None, a list with the checkpoint's name is used, provided that the peer is known in advance.
     """
     bandwidth: TokenBucket | None = None
     """Limit of the sending rate; None for no limit."""
     peer: Peer | Callable[[Transport], Peer] | None = None
-    """Identity of the peer, for peers whose addresses change at every meeting.
+    """Identity of the peer, for a peer whose address changes; None to derive it from the endpoint.
 
-    A function derives the identity from the connection, for example from the certificate of the other side.
+    A function is called with the open connection, and may derive the identity from the peer's certificate.
     """
     limits: blip.ConnectionLimits = field(default_factory=blip.ConnectionLimits)
     message_limits: messages.MessageLimits = messages.DEFAULT
@@ -176,14 +177,14 @@ class Status:
     activity: Activity
     progress: Progress
     problem: Problem | None = None
-    """Reason why it stopped, is not connected, or does only part of its work; None if there is none."""
+    """Reason why the replicator has stopped, is not connected, or does not pull; None if there is none."""
 
 
 StatusListener = Callable[[Status], None]
 
 
 class Replicator:
-    """A replication that runs from `start` or `run` until it is complete, stopped, or cannot continue."""
+    """A replication that runs from `start` until it is complete, is stopped, or fails permanently."""
 
     def __init__(
         self,
@@ -196,10 +197,10 @@ class Replicator:
         """Create a replicator.
 
         Args:
-            configuration: what to replicate, and with whom.
-            on_status: called with each change of the status.
-            on_documents: called with batches of documents that were replicated, or that failed.
-            rng: source of the jitter in waiting times.
+            configuration: the configuration of the replication.
+            on_status: called with the new status whenever it changes.
+            on_documents: called with batches of documents that were replicated or failed.
+            rng: source of the jitter in waiting times; None for a new one.
         """
         self.configuration: Final = configuration
         self._on_status = on_status
@@ -220,14 +221,14 @@ class Replicator:
         self._resets = False
         self._failed = configuration.failed
         self._has_offered = False
-        """True once the documents that failed in earlier runs were offered again."""
+        """True once the documents that failed in earlier runs are offered again."""
         self.bytes_sent = self.bytes_received = 0
-        """Payload bytes of all connections that have ended; see `transferred` for the current totals."""
+        """Payload bytes on all connections that have ended; `transferred` includes the open connection."""
 
     # Public methods
 
     def start(self, *, reset_checkpoint: bool = False) -> None:
-        """Start in the running event loop. With `reset_checkpoint`, compare all documents again."""
+        """Start in the running event loop. With `reset_checkpoint`, start from the beginning of the feeds."""
         if self._task is None or self._task.done():
             self._stopping, self._resets = False, reset_checkpoint
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -251,9 +252,9 @@ class Replicator:
             raise
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> Status:
-        """Stop after finishing the documents in flight and storing the checkpoint. Return the final status.
+        """Stop when the checkpoint is stored. Return the final status.
 
-        After `grace` seconds the replication is ended in any case, since a peer may be alive and not answer.
+        After `grace` seconds, the connection is closed in any case, because the peer may not answer.
         """
         self._stopping = True
         self._nudge.set()
@@ -267,16 +268,16 @@ class Replicator:
             late.cancel()
 
     def cut(self, problem: Problem | None = None) -> None:
-        """Stop immediately, even with documents in flight."""
+        """Stop immediately, without storing the checkpoint. `problem` is reported as the cause."""
         self._stopping = True
         self._nudge.set()
         if self._link is not None and not self._link.is_closed:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push documents again that failed before: now, or on the next connection.
+        """Push documents again that failed before, now or on the next connection. Raises StoreError.
 
-        All failed documents are offered automatically on the first connection. Raises StoreError.
+        On the first connection, all documents that failed before are pushed again automatically.
         """
         failed, offered = self.failed, list(document_ids)
         if failed is None:
@@ -299,19 +300,20 @@ class Replicator:
 
     @property
     def peer(self) -> ActivePeer | None:
-        """The peer that works on the open connection; None while there is none."""
+        """The active peer on the open connection; None without a connection."""
         return None if self._peer is None or self._peer.session.is_over else self._peer
 
     @property
     def failures(self) -> Mapping[str, Problem]:
-        """The last problem of each document that had one, for the thousand most recent."""
+        """The last problem of each failed document, for the 1000 documents that failed last."""
         return self._ledger.failures
 
     @property
     def failed(self) -> FailedDocuments | None:
-        """The documents that fail permanently, including earlier runs; None if they are not stored.
+        """The list of documents that have failed permanently in this run or earlier ones.
 
-        Raises StoreError.
+        It is None if the peer is known only once there is a connection, and none is configured. Raises
+        StoreError.
         """
         configuration = self.configuration
         peer = configuration.peer or configuration.endpoint.peer
@@ -322,12 +324,12 @@ class Replicator:
 
     @property
     def must_be_repeated(self) -> int:
-        """Number of documents that failed temporarily, which the next run will try again."""
+        """Number of documents that failed temporarily, and which the next run will retry."""
         return 0 if self._peer is None else self._peer.must_be_repeated
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received so far on all connections."""
+        """Payload bytes sent and received so far, on all connections."""
         sent, received = self.bytes_sent, self.bytes_received
         if self._link is not None and not self._link.is_closed:
             sent += self._link.transport.bytes_sent
@@ -336,14 +338,14 @@ class Replicator:
 
     @property
     def silence(self) -> float | None:
-        """Seconds since an unanswered ping, 0 if there is none; None without a connection."""
+        """Seconds since the last ping if nothing has arrived since, else 0; None without a connection."""
         return None if self._link is None or self._link.is_closed else self._link.transport.silence
 
     def pending_document_ids(self) -> set[str]:
-        """Return the ids of documents whose last change is not known to be at the peer.
+        """Return the ids of selected documents whose last change is not known to be at the peer.
 
-        Before the first connection, this is derived from the stored checkpoint. Documents that are not to be
-        pushed are not included. Reads the feed of changes from the first change not pushed.
+        Before the first connection, this is derived from the stored checkpoint. The feed of changes is read
+        from the first change that is not pushed.
         """
         if not self.configuration.push:
             return set()
@@ -357,14 +359,14 @@ class Replicator:
 
     @property
     def pushed(self) -> PushProgress:
-        """Local changes already pushed, from the stored checkpoint until there is a connection.
+        """Progress of pushing, which comes from the stored checkpoint until there is a connection.
 
         The caller must not modify it.
         """
         return self._pushed()
 
     def is_document_pending(self, document_id: str) -> bool:
-        """Return True if a document is to be pushed, and its last change is not known to be at the peer."""
+        """Return True if a document is selected, and its last change is not known to be at the peer."""
         database = self.configuration.database
         document = database.get(document_id)
         return (
@@ -376,7 +378,7 @@ class Replicator:
 
     @property
     def stored(self) -> PushProgress:
-        """Local changes pushed according to our own copy of the checkpoint, whatever the peer's copy says.
+        """Progress of pushing according to our own copy of the checkpoint, even if the peer's copy differs.
 
         The caller must not modify it.
         """
@@ -390,7 +392,7 @@ class Replicator:
     def _stored(self) -> PushProgress:
         configuration, checkpoint = self.configuration, None
         peer = configuration.peer or configuration.endpoint.peer
-        if not (self._resets or callable(peer)):  # The peer is known only once there is a connection.
+        if not (self._resets or callable(peer)):  # A callable needs a connection to identify the peer.
             options = self._options(peer, is_gateway=False)
             checkpoint = stored(configuration.database, options.checkpoint_of(configuration.database))
         return PushProgress(None if checkpoint is None else checkpoint.completed)
@@ -432,7 +434,7 @@ class Replicator:
             return
 
     async def _once(self) -> Problem | None:
-        """Make one connection, and wait for its end. Return the problem that ended it."""
+        """Make one connection, and wait for its end. Return the problem that prevented or ended it."""
         configuration = self.configuration
         self._over = asyncio.get_running_loop().create_future()
         try:
@@ -504,16 +506,17 @@ class Replicator:
         return self._link
 
     def _begun(self, progress: PushProgress) -> None:
-        """Offer the documents that failed before, and report from where pushing starts."""
+        """Offer the documents that failed before, and call the configured `begun`."""
         if self._failed is not None and self._peer is not None:
             self._peer.offer(self._failed.unanswered)
         if self.configuration.begun is not None:
             self.configuration.begun(progress)
 
     def _remember(self) -> None:
-        """Load the documents that failed before.
+        """Load the list of documents that failed before.
 
-        If more failed than could be stored by id, all documents are compared again.
+        If more documents failed than can be listed, and the list has room again, the whole feed is read
+        again.
         """
         failed = self._ledger.failed = self.failed
         if failed is None:
@@ -565,7 +568,7 @@ class Replicator:
             self._over.set_result(problem)
 
     def _turned(self) -> None:
-        """Report the change when the peer becomes idle or busy."""
+        """Report the status if the peer has become idle or busy."""
         if self._peer is not None and self._status.activity in _CONNECTED:
             activity = self._peer.activity
             if activity in _CONNECTED and activity is not self._status.activity:

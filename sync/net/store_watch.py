@@ -1,4 +1,4 @@
-"""Notification of changes to a store: one watcher for everything in this process that replicates it."""
+"""Notification of changes to a store, with one watcher for all replications of the store in this process."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 from sync.store import Database, StoreError
 
 ASK_EVERY: Final = 0.5
-"""Seconds between polls of SQLite, for changes by processes that announce nothing."""
+"""Seconds between polls of SQLite, to detect changes by processes that send no hints."""
 
 
 class StoreWatch:
-    """A watcher that calls callbacks when a store has changed. Use `watch`."""
+    """A watcher that calls callbacks when a store has changed. Applications use `watch`."""
 
     def __init__(self, database: Database) -> None:
         self._watcher = database.watch()
@@ -26,7 +26,7 @@ class StoreWatch:
         self._callbacks[key] = callback
 
     def remove(self, key: object) -> bool:
-        """Remove a callback. Return True if none is left."""
+        """Remove the callback added with `key`. Return True if no callback is left."""
         self._callbacks.pop(key, None)
         return not self._callbacks
 
@@ -45,7 +45,7 @@ class StoreWatch:
         try:
             changed = self._watcher.ask()
         except StoreError:
-            changed = True  # the next reader gets the same error, and handles it
+            changed = True  # the callbacks will read the store, get the same error, and handle it
         if changed:
             self._tell()
 
@@ -58,7 +58,7 @@ _watches: WeakKeyDictionary[Database, StoreWatch] = WeakKeyDictionary()
 
 
 def watch(database: Database, key: object, callback: Callable[[], None]) -> Callable[[], None]:
-    """Call `callback` in this event loop whenever the store has changed. Return a function that ends this."""
+    """Call `callback` in this event loop after each change of the store. Return a function to stop that."""
     store_watch = _watches.get(database)
     if store_watch is None:
         store_watch = _watches[database] = StoreWatch(database)

@@ -1,7 +1,7 @@
-"""Limits on the sending rate: a token bucket, and a transport that waits for it.
+"""Limits on the sending rate: a token bucket, and a transport that obeys it.
 
-Data that is held back stays in the peer's queues, not in the kernel's, so that more urgent data still goes
-first.
+Data that must wait stays in the peer's queues, not in the kernel's buffers, so that more urgent data can
+still overtake it.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from sync.net.transport import Transport
 BURST_S: Final = 1.0
 """Seconds' worth of data that may be sent at once after a pause."""
 LEAST_BURST: Final = 4096
-"""Minimum burst in bytes, so that a list of changes or a revision can be sent whole."""
+"""Minimum burst in bytes, so that a list of changes or a revision can be sent at once."""
 
 
 class TokenBucket:
-    """A budget of bytes that may be sent now, which grows with time. The caller supplies the time.
+    """A budget of bytes that may be sent now, which grows with time. The caller passes in the time.
 
-    A frame may be sent whole as soon as the budget is not negative, and may make it negative. So the mean
-    rate over any period is at most `rate`, apart from one burst and one frame.
+    A frame of any size may be sent when the budget is not negative, and may make it negative. So over any
+    period, at most `rate` bytes per second are sent, plus one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")
@@ -31,8 +31,8 @@ class TokenBucket:
         Args:
             rate: bytes per second, above 0.
             now: the time in seconds of any monotonic clock.
-            lower: a bucket of lower priority, from which everything spent here is also spent. So its senders
-                wait for those of this bucket, but not vice versa.
+            lower: a bucket of lower priority, to which all bytes sent through this bucket are charged too. So
+                its senders wait for the senders of this bucket, but not vice versa.
         """
         if not rate > 0:
             raise ValueError(f"{rate} bytes per second is not a valid rate")
@@ -41,7 +41,7 @@ class TokenBucket:
         self._level, self._at = self._burst, now
 
     def wait(self, now: float) -> float:
-        """Return the seconds until something may be sent; 0 for now."""
+        """Return the seconds until a frame may be sent; 0 if it may be sent now."""
         self._fill(now)
         return max(0.0, -self._level / self.rate)
 
@@ -62,7 +62,7 @@ class ThrottledTransport:
     """A transport that sends no faster than a bucket allows. Close frames and pings are not counted."""
 
     def __init__(self, transport: Transport, bucket: TokenBucket) -> None:
-        """Wrap an open transport. Set `has_room` before anything is sent."""
+        """Wrap an open transport. The caller must set `has_room` before it sends anything."""
         self._transport, self._bucket = transport, bucket
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -70,7 +70,7 @@ class ThrottledTransport:
         self.remote = transport.remote
         self.headers = getattr(transport, "headers", None)
         self.has_room: Callable[[], None] = lambda: None
-        """Called when there is room to send again."""
+        """Function called when frames may be sent again; set by the caller."""
 
     @property
     def bytes_received(self) -> int:
@@ -94,9 +94,9 @@ class ThrottledTransport:
 
     @property
     def is_writable(self) -> bool:
-        """True if the transport has room and the bucket is not overdrawn.
+        """True if the transport has room and the bucket's budget is not negative.
 
-        If the bucket is overdrawn, `has_room` is called once it has recovered.
+        If the budget is negative, `has_room` is called when it no longer is.
         """
         wait = self._bucket.wait(self._loop.time())
         if wait > 0 and self._timer is None and not self._is_over:

@@ -1,8 +1,8 @@
 """TLS contexts that send the alert for a failed handshake to the other side.
 
-OpenSSL writes an alert ("unknown CA"), but asyncio closes the connection without sending it
-(https://github.com/python/cpython/issues/98078; so up to Python 3.13 at least), and the other side sees a
-bare reset. The context here sends it, through the extension points that `ssl` documents.
+When a handshake fails, OpenSSL produces an alert such as "unknown CA", but asyncio closes the connection
+without sending it (https://github.com/python/cpython/issues/98078, still so in Python 3.13). The other side
+sees only a reset. The context in this module sends the alert, using extension points that `ssl` documents.
 """
 
 import ssl
@@ -18,7 +18,7 @@ _send: ContextVar[Send | None] = ContextVar("_send", default=None)
 
 @contextmanager
 def alerts_by(send: Send) -> Iterator[None]:
-    """Use `send` for the alerts of handshakes that begin in the block with an `AlertingContext`."""
+    """Use `send` for the alerts of handshakes that begin in the `with` block with an `AlertingContext`."""
     token = _send.set(send)
     try:
         yield
@@ -43,7 +43,7 @@ class _AlertingObject(ssl.SSLObject):
 
 
 class AlertingContext(ssl.SSLContext):
-    """A context whose connections, if made within `alerts_by`, send their alert when a handshake fails."""
+    """A TLS context whose connections, if made within `alerts_by`, send an alert when a handshake fails."""
 
     sslobject_class = _AlertingObject
 

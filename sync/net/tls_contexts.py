@@ -1,12 +1,13 @@
-"""TLS contexts for asyncio, and the checks of a connection before the first byte is sent on it.
+"""TLS contexts for asyncio, and the checks of the other side's certificate after the handshake.
 
-The handshake proves that the other side has its certificate's key. It also proves that the certificate leads
-to a root, unless a pin or a self-signed certificate is asked for. It ignores dates; see `certificates`.
+The handshake proves that the other side has the private key of its certificate. It also verifies that the
+certificate leads to a root, unless the server's certificate is pinned or must be self-signed. It ignores
+dates; see `certificates`.
 
-Client certificates: Python's `ssl` asks a client for its certificate only if it also verifies it against
-roots in the handshake. It does not let an application check a certificate that leads to no root. So a server
-asks for certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted by
-itself, even a client's self-signed one, so certificates can be admitted individually.
+A server with Python's `ssl` can request client certificates only if it also verifies them against roots in
+the handshake. An application cannot accept a certificate that leads to no root. So a server requests
+certificates only if it has roots. A root need not be a CA: any certificate in the list is trusted, even a
+client's own self-signed one, so certificates can be accepted individually.
 """
 
 import os
@@ -29,16 +30,19 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 
 
 Judge = Callable[[x509.Certificate], str | None]
-"""Function that returns an objection to a certificate in words, or None if there is none."""
+"""Function that returns why a certificate is not accepted, as a text, or None if it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTLS:
-    """A TLS context for connecting to a server, and the check that must follow the handshake."""
+    """A TLS context for connecting to a server, and the check to make after the handshake."""
 
     context: ssl.SSLContext
     check: Callable[[ssl.SSLObject], None]
-    """Function to call after the handshake, before any byte is sent. It raises ProblemError."""
+    """Function to call after the handshake, before any byte is sent.
+
+    It raises ProblemError if the server's certificate is not accepted.
+    """
 
 
 def server_context(
@@ -47,21 +51,27 @@ def server_context(
     client_roots: Sequence[x509.Certificate] | None = None,
     client_certificate_required: bool = False,
 ) -> ssl.SSLContext:
-    """Return a context for a listener: TLS 1.2 or later, presenting `identity`.
+    """Return a context for a listener with TLS 1.2 or later, which presents `identity`.
 
-    With `client_roots`, clients are asked for a certificate. A certificate that leads to no root is refused
-    in the handshake, and so is a client without one if it is required. Without roots, clients are not asked.
-    When the roots change, make a new context: no session of an old one is resumed in it.
+    When the roots change, create a new context. No session of another context is resumed in it.
 
-    Raises ValueError if a certificate is required and there are no roots, and ProblemError if OpenSSL rejects
-    `identity` (because its key is too weak, for example).
+    Args:
+        identity: the listener's identity.
+        client_roots: the roots for clients' certificates. A client whose certificate leads to none of them is
+            refused in the handshake. If there are no roots, clients are not asked for a certificate.
+        client_certificate_required: whether a client without a certificate is refused in the handshake.
+
+    Raises:
+        ValueError: a certificate is required, but there are no roots.
+        ProblemError: OpenSSL rejects `identity`, for example because its key is too weak.
     """
     if client_certificate_required and not client_roots:
         msg = "a client certificate is required, but no roots are given to verify it"
         raise ValueError(msg)
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
-    # TLS 1.3 then resumes no session. `ssl` cannot forbid resumption in TLS 1.2. Its tickets stay, since
-    # without them OpenSSL keeps each session in memory. A resumed session has its client's certificate too.
+    # So no session is resumed in TLS 1.3. `ssl` cannot disable resumption in TLS 1.2. There, tickets remain
+    # enabled, because without them OpenSSL keeps each session in memory. A resumed session includes its
+    # client's certificate.
     context.num_tickets = 0
     if client_roots:
         _trust(context, client_roots)
@@ -79,17 +89,18 @@ def client_context(
     identity: TLSIdentity | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> ClientTLS:
-    """Return a context for connecting to a server: TLS 1.2 or later, with `identity` as client certificate.
+    """Return a context for connecting to a server with TLS 1.2 or later, which can present `identity`.
 
-    The server's certificate must satisfy one of:
+    The server's certificate is checked in one of three ways:
 
-    - `pinned`: it is the certificate with this SHA-256 fingerprint (in any usual form), or this certificate.
-      It must be the server's own, not that of an issuer. Nothing else is checked.
-    - `accept_only_self_signed`: it is signed by itself. Nothing else is checked, since nobody vouches for the
-      rest of its content.
-    - otherwise: it leads to `roots` (the system's, if None), is valid at `now` (aware, by default the system
-      clock), and is issued to `expected_uri`, or if that is None, to the `server_hostname` of the connection.
-      With `judge`, that function decides instead of dates and names.
+    - With `pinned`, it must be this certificate, or the one with this SHA-256 fingerprint (in any usual
+      form). This must be the server's own certificate, not that of an issuer. Nothing else is checked.
+    - With `accept_only_self_signed`, it must be self-signed. Nothing else is checked, because nobody vouches
+      for the rest of its content.
+    - Otherwise it must lead to `roots` (the system's, if None), and be valid at the aware time returned by
+      `now` (by default the system clock). It must be issued to `expected_uri`, or if that is None, to the
+      `server_hostname` of the connection. With `judge`, that function is called instead of the checks of
+      dates and host name.
 
     Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
     if OpenSSL rejects `identity`.
@@ -142,7 +153,7 @@ def _context(protocol: int, identity: TLSIdentity | None) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
-    # `ssl` reads keys from files only. This file is in memory, so that no key is left on a disk.
+    # `ssl` can read keys only from files. This file is in memory, so the key is not written to a disk.
     descriptor = os.memfd_create("identity")
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -157,7 +168,7 @@ def _show(context: ssl.SSLContext, identity: TLSIdentity) -> None:
 
 def _trust(context: ssl.SSLContext, roots: Sequence[x509.Certificate]) -> None:
     context.load_verify_locations(cadata=b"".join(root.public_bytes(Encoding.DER) for root in roots))
-    # Trust each listed certificate even if it did not issue itself: an intermediate CA, or a client's own.
+    # Trust each listed certificate even if it is not self-signed, such as that of an intermediate CA.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 

@@ -1,4 +1,4 @@
-"""Our identity in TLS: a certificate, its chain of issuers, and its private key."""
+"""A TLS identity: a certificate, its chain of issuers, and its private key."""
 
 import ipaddress
 import logging
@@ -25,9 +25,9 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Types of private keys that TLS can sign with."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Margin by which a clock at sea may be behind the clock that issued a certificate."""
+"""Time by which a certificate is dated back, because a vessel's clock may be behind the issuer's."""
 VALID_FOR: Final = timedelta(days=20 * 365)
-"""Validity of a self-signed certificate, long because anyone who pins it must replace it by hand."""
+"""Validity of a self-signed certificate. It is long, because people must replace a pinned one by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TLSIdentity:
     """A certificate chain and the private key of its first certificate, for servers and clients."""
 
     certificates: tuple[x509.Certificate, ...]
-    """Our own certificate first, then each one's issuer; the root may be left out."""
+    """The identity's own certificate, followed by its issuer, and so on. The root may be left out."""
     private_key: Key = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -55,15 +55,15 @@ class TLSIdentity:
         valid_for: timedelta = VALID_FOR,
         hosts: Sequence[str] = (),
     ) -> Self:
-        """Make a new key (ECDSA P-256) and a certificate signed by it.
+        """Return an identity with a new key (ECDSA P-256) and a self-signed certificate.
 
-        The certificate is valid from 30 days before `now`.
+        The certificate's validity begins 30 days before `now`.
 
         Args:
             common_name: the subject's name, of 1 to 64 characters.
             now: the aware time; None for the system clock.
             valid_for: time from `now` until the certificate expires.
-            hosts: host names and IP addresses by which clients may address this machine.
+            hosts: host names and IP addresses by which clients address this machine.
 
         Raises:
             ValueError: a name is not allowed in a certificate.
@@ -103,13 +103,13 @@ class TLSIdentity:
 
     @classmethod
     def load(cls, cert_file: Path | str, key_file: Path | str, password: str | bytes | None = None) -> Self:
-        """Load an identity from two PEM files, or from one that contains both.
+        """Load an identity from two PEM files, or from one file that contains both.
 
-        The leaf certificate comes first.
+        The identity's own certificate must come first. If all users of this machine can read the key, it is
+        loaded, and a warning is logged: the vessel must not go offline because of that.
 
-        Raises ProblemError with the file's path and its fault. A key that everybody on this machine may read
-        is loaded all the same, with a warning in the log, so that the vessel does not go offline because of
-        it.
+        Raises:
+            ProblemError: a file cannot be read or used; the text names the file and the reason.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         certificates = tls.load_certificates(cert_path)
@@ -122,11 +122,12 @@ class TLSIdentity:
         return cls(tuple(certificates), key)
 
     def save(self, cert_file: Path | str, key_file: Path | str) -> None:
-        """Write both as PEM, the key unencrypted and readable by its owner only.
+        """Write the certificates and the key to PEM files.
 
-        Each file is replaced atomically and durably, but not both at the same instant. After a power cut in
-        between they do not match, and `load` reports that. With the same path for both there is no such
-        instant. Raises OSError.
+        The key is not encrypted, and only the owner of its file can read it.
+
+        Each file is replaced atomically and durably, one after the other. After a power cut in between, the
+        two do not match, and `load` reports that. To avoid this, use the same path for both. Raises OSError.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         if cert_path == key_path:
@@ -148,27 +149,27 @@ class TLSIdentity:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """Our own certificate, the first of the chain."""
+        """The identity's own certificate, which is the first in the chain."""
         return self.certificates[0]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of our certificate for pinning, as `openssl x509 -fingerprint -sha256` prints it."""
+        """SHA-256 fingerprint of the certificate, as printed by `openssl x509 -fingerprint -sha256`."""
         return tls.fingerprint(self.certificate)
 
     @property
     def common_name(self) -> str:
-        """Common name of our certificate's subject; empty if it has none."""
+        """Common name of the certificate's subject; empty if it has none."""
         return tls.common_name(self.certificate)
 
     @property
     def not_before(self) -> datetime:
-        """Start of our certificate's validity, in UTC."""
+        """Start of the certificate's validity, in UTC."""
         return self.certificate.not_valid_before_utc
 
     @property
     def not_after(self) -> datetime:
-        """End of our certificate's validity, in UTC."""
+        """End of the certificate's validity, in UTC."""
         return self.certificate.not_valid_after_utc
 
 
@@ -214,7 +215,10 @@ def _load_key(path: Path, password: str | bytes | None) -> Key:
 
 
 def _replace(files: Sequence[tuple[Path, bytes, int]]) -> None:
-    """Replace files in this order. Each is durable before it is renamed, and so is the renaming."""
+    """Replace files atomically and durably, in the given order.
+
+    `files` contains the path, the content and the mode of each file.
+    """
     written: list[tuple[Path, Path]] = []
     try:
         for path, content, mode in files:

@@ -1,4 +1,4 @@
-"""The interface between sockets and everything else: transports of BLIP frames, and their receivers."""
+"""The interface between sockets and peers: transports of BLIP frames, and the receivers of frames."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from sync.peer.problems import Problem
 
 
 class FrameReceiver(Protocol):
-    """The user of a transport. All calls come from the event loop, in order, with `closed` last and once."""
+    """The user of a transport. All calls come from the event loop, in order; `closed` is the last one."""
 
     def frames(self, frames: list[bytes]) -> None:
-        """Receive all complete frames of one read, in order."""
+        """Receive all frames that one read has completed, in order."""
 
     def writable(self) -> None:
         """Continue sending, because a transport that was not writable has room again."""
@@ -17,7 +17,7 @@ class FrameReceiver(Protocol):
     def closed(self, problem: Problem | None) -> None:
         """Handle the end of the transport.
 
-        `problem` is None after a normal close, such as one of ours with code 1000 or 1001.
+        `problem` is None after a normal close, for example by us with code 1000 or 1001.
         """
 
 
@@ -25,15 +25,15 @@ class Transport(Protocol):
     """A connection that carries complete frames both ways, in order."""
 
     remote: str
-    """The other side for people: an address and port, or a name."""
+    """Address and port, or name, of the other side, for people."""
 
     @property
     def bytes_received(self) -> int:
-        """Payload bytes of all frames received, without framing, TLS and TCP."""
+        """Payload bytes of all frames received, without the overhead of framing, TLS and TCP."""
 
     @property
     def bytes_sent(self) -> int:
-        """Payload bytes of all frames sent, without framing, TLS and TCP."""
+        """Payload bytes of all frames sent, without the overhead of framing, TLS and TCP."""
 
     @property
     def is_writable(self) -> bool:
@@ -45,10 +45,10 @@ class Transport(Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since a ping after which no byte has arrived; 0 if none is unanswered, or without pings."""
+        """Seconds since the last ping if no byte has arrived since; otherwise 0, and always without pings."""
 
     def send(self, frame: bytes) -> None:
-        """Queue one frame. Nothing is written before `flush`. A transport that is over ignores it."""
+        """Queue one frame. Nothing is written before `flush`. A closed transport ignores the frame."""
 
     def flush(self) -> None:
         """Write all queued frames."""

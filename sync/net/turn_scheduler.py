@@ -1,9 +1,9 @@
 """A fair scheduler: the connections of an event loop take turns of a few milliseconds each.
 
-Processing a peer's data can cost much more than sending it. So a connection works until its time is up, then
-the event loop handles all other events, and then the connection runs whose owner has used the least time
-recently. An owner that asks for little waits for one turn of another at most, however many others ask for
-much.
+Processing a peer's data can take much more time than the peer needs to send it. So a connection works until
+its turn is over. The event loop then handles all other events. The next turn goes to the connection whose
+owner has used the least time recently. So an owner with little work waits for one turn of another owner at
+most, however many others have much work.
 
     turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: it wants another
 """
@@ -14,13 +14,13 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Seconds of one turn: the wait for everyone else, and hundreds of times the cost of switching."""
+"""Seconds of one turn, for which all others wait. Switching costs hundreds of times less."""
 HALF_LIFE_S: Final = 2.0
-"""Seconds after which half of an owner's used time is forgotten."""
+"""Seconds after which the time that an owner has used counts half."""
 
 
 class ConnectionOwner:
-    """The owner of connections, to whom their time is charged: a user, a vessel, or a single connection."""
+    """The party to whom the time of its connections is charged: a user, a vessel, or a single connection."""
 
     __slots__ = ("__weakref__", "_at", "_spent", "name")
 
@@ -30,7 +30,7 @@ class ConnectionOwner:
         self._spent, self._at = 0.0, 0.0
 
     def spent(self, now: float) -> float:
-        """Return the seconds of processor time used recently."""
+        """Return the seconds of processor time used recently, as of the time `now`."""
         if now > self._at:
             self._spent *= math.exp2((self._at - now) / HALF_LIFE_S) if self._spent > 1e-6 else 0.0
             self._at = now
@@ -59,11 +59,11 @@ class TurnScheduler:
         self._until = 0.0
         """Time at which the event loop must handle other events."""
         self._is_due = False
-        """True while `_next` is scheduled, as a worker has run since the event loop last did other work."""
+        """True while `_next` is scheduled, which limits the workers' time in this pass of the event loop."""
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Let a worker run: at once if nobody waits and there is time, otherwise when its turn comes."""
+        """Give a worker a turn: at once if no other waits and there is time, otherwise later."""
         if worker in self._ready:
             return
         now = self._loop.time()
@@ -75,7 +75,7 @@ class TurnScheduler:
             self._give(worker)
 
     def forget(self, worker: Worker) -> None:
-        """Remove a worker that has no more work."""
+        """Cancel the request of a worker that has no more work."""
         self._ready.pop(worker, None)
 
     def _begin(self, now: float) -> None:
@@ -88,7 +88,7 @@ class TurnScheduler:
         if self._ready:
             self._begin(now)
         while self._ready and now < self._until:
-            # Among equals, take the one that has waited longest: a dictionary keeps its order.
+            # Among equals, `min` takes the first: the one that has waited longest.
             worker = min(self._ready, key=self._spent)
             del self._ready[worker]
             self._give(worker)

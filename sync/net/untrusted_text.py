@@ -1,13 +1,13 @@
-"""Text from strangers on the network, made safe for a problem's text or a log line."""
+"""Conversion of untrusted text from the network to text that is safe in error messages and logs."""
 
 from typing import Final
 
 MOST_SHOWN: Final = 200
-"""Maximum number of characters; a reader of the log does not want a whole portal page."""
+"""Maximum number of characters shown, because the text may be a whole web page of a login portal."""
 
 
 def plain(text: str) -> str:
-    """Return the printable words of a text on one line, truncated to `MOST_SHOWN` characters."""
+    """Return the printable characters of a text on one line, truncated to `MOST_SHOWN` characters."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 4 * MOST_SHOWN])
     words = " ".join(shown.split())
     return words if len(words) <= MOST_SHOWN else words[: MOST_SHOWN - 1] + "…"

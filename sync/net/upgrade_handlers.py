@@ -1,4 +1,4 @@
-"""The requests about which a listener must decide, and its possible answers."""
+"""The requests that a listener must accept or reject, and its possible answers."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ class Request:
     """A client's request to connect. For `Decide`, it is a valid WebSocket upgrade."""
 
     path: str
-    """The path with its query, still escaped."""
+    """The path and query, still percent-encoded."""
     headers: Headers
     subprotocols: tuple[str, ...]
     """The subprotocols that the client offers, in its order of preference."""
@@ -29,31 +29,31 @@ class Accept:
     """Acceptance of the request."""
 
     receiver: Callable[[WebSocketTransport], FrameReceiver]
-    """Function that makes the transport's receiver. Frames may be sent once it is called."""
+    """Function that is called with the open transport, and returns the receiver of its frames."""
     subprotocol: str = ""
-    """Subprotocol chosen from those offered; empty for none."""
+    """Subprotocol selected from the offered ones; empty for none."""
     headers: tuple[tuple[str, str], ...] = ()
     owner: str = ""
-    """The owner of the connection. When places are scarce, the owner with the most connections loses one."""
+    """Owner of the connection. When all slots are taken, the owner with the most connections loses one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A rejection with an HTTP status, or an answer to a plain HTTP request, possibly with 200."""
+    """An HTTP response without a WebSocket: a rejection, or an answer (even 200) to a plain HTTP request."""
 
     status: int
     text: str = ""
     """Body of the response, for people."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Headers such as `WWW-Authenticate` and `Retry-After`, or `Content-Type` if it is not plain text."""
+    """Additional headers, such as `WWW-Authenticate`, or `Content-Type` if `text` is not plain text."""
 
 
 Decide = Callable[[Request], Awaitable[Accept | Reject]]
 Judge = Callable[[tls.SSLObject], Awaitable[bool | Reject]]
-"""Function that judges a client's certificate, which leads to a root, right after the TLS handshake.
+"""Function that judges a client's certificate right after the TLS handshake, which has verified its issuer.
 
-It returns True if the holder is to be admitted, False if that depends on the request, or how to refuse it at
-once.
+It returns True if the certificate is accepted, False if admission depends on the request, or a rejection to
+be sent at once.
 """
 Look = Callable[[Request], Awaitable[Reject]]
-"""Function that answers a request that asks for no WebSocket."""
+"""Function that answers an HTTP request that is not a WebSocket upgrade."""

@@ -1,8 +1,8 @@
-"""A WebSocket after its handshake, as a `Transport`, made for very many small frames.
+"""A WebSocket after its handshake, as a `Transport` that is efficient for very many small frames.
 
-One read passes all its frames to the receiver in one call. `send` only queues, and `flush` writes once.
-`ws_client` and `ws_server` perform handshakes and create these transports. `message_endpoint` creates one
-over an application's byte stream, where there is no handshake.
+All frames of one read are passed to the receiver in one call. `send` only queues a frame, and `flush` writes
+all queued frames at once. `ws_client` and `ws_server` perform handshakes and create these transports.
+`message_endpoint` creates one over an application's byte stream, without a handshake.
 """
 
 import asyncio
@@ -30,26 +30,26 @@ _ORDINARY: Final = frozenset({_NORMAL, _GOING_AWAY, _TRY_AGAIN})
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Timings in seconds, and sizes in bytes."""
+    """Timings in seconds, and sizes in bytes, of a connection."""
 
     heartbeat: float | None = 300.0
-    """Interval of pings, by default that of Couchbase Lite; None or 0 for no pings."""
+    """Interval of pings, by default the same as in Couchbase Lite; None or 0 for no pings."""
     grace: float = 30.0
-    """Time without any data after a ping until the connection is lost; a slow link delays pings."""
+    """Time without any data after a ping, after which the connection counts as lost."""
     close_timeout: float = 10.0
-    """Time that a close may take before the connection is aborted."""
+    """Time after which a connection that is being closed is aborted."""
     frame_bytes: int = DEFAULT_FRAME_BYTES
     """Maximum size of a message from the peer."""
     buffer_bytes: int = 256 * 1024
-    """Number of bytes waiting to be written at which `is_writable` becomes False, until a quarter is left."""
+    """Number of unwritten bytes at which `is_writable` becomes False, until a quarter of them is left."""
 
 
 class WebSocketTransport(asyncio.Protocol):
     """An open WebSocket; see `sync.net.transport.Transport` for the methods.
 
-    `closed` receives None if we closed with 1000, 1001 or 4001 and the peer answered or disconnected, or if
-    the peer closed with 1000. Otherwise it receives a problem with the close code of either side, the
-    socket's `errno`, or 1006.
+    `FrameReceiver.closed` is called with None if we closed with 1000, 1001 or 4001 and the peer answered or
+    disconnected, or if the peer closed with 1000. Otherwise it is called with a problem. Its code is the
+    close code of either side, the socket's `errno`, or 1006.
     """
 
     def __init__(
@@ -63,14 +63,21 @@ class WebSocketTransport(asyncio.Protocol):
         tuning: Tuning | None = None,
         ended: Callable[["WebSocketTransport"], None] | None = None,
     ) -> None:
-        """Create a transport over the open `pipe`.
+        """Create a transport, which does nothing before `start`.
 
-        Nothing happens before `start`. `ended` follows `closed`.
+        Args:
+            framing: the framing of the connection.
+            pipe: the open connection.
+            remote: the other side's address and port, or name, for people.
+            subprotocol: the selected subprotocol; empty for none.
+            headers: headers of the other side's half of the handshake.
+            tuning: limits and timings; None for the defaults.
+            ended: called after `FrameReceiver.closed`.
         """
         self.remote = remote
         self.subprotocol = subprotocol
         self.headers = headers if headers is not None else Headers()
-        """Headers of the other side's half of the handshake, such as cookies and `Server`."""
+        """Headers from the other side's half of the handshake, such as cookies and `Server`."""
         self.bytes_received = 0
         self.bytes_sent = 0
         self._framing = framing
@@ -81,18 +88,18 @@ class WebSocketTransport(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._is_paused = False
         self._is_stuffed = False
-        """True while too many bytes wait to be written."""
+        """True while too many bytes are waiting to be written."""
         self._has_sent_close = False
         self._is_hung_up = False
         self._is_over = False
         self._problem: Problem | None = None
         self._is_settled = False
-        """True once `_problem`, or its absence, is final: the first cause is reported."""
+        """True once `_problem` is final, even if it is None: only the first cause is reported."""
         self._heartbeat: Heartbeat | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def start(self, receiver: FrameReceiver, rest: bytes = b"") -> None:
-        """Start receiving. `rest` are bytes that arrived after the handshake."""
+        """Start receiving. `rest` contains the bytes that have arrived after the handshake."""
         self._receiver = receiver
         pipe, tuning = self._pipe, self._tuning
         pipe.set_protocol(self)
@@ -153,14 +160,14 @@ class WebSocketTransport(asyncio.Protocol):
             self._is_paused = False
             if self._heartbeat is not None:
                 self._heartbeat.is_deaf = False
-                self._heartbeat.heard = True  # Whatever arrived in the meantime was not read.
+                self._heartbeat.heard = True  # Data may have arrived in the meantime without being read.
             self._pipe.resume_reading()
 
     def close(self, code: int = _NORMAL, reason: str = "") -> None:
-        """Send the queued frames and a close frame. Frames that still arrive are dropped."""
+        """Send the queued frames and a close frame. Frames that arrive afterwards are dropped."""
         if not self._framing.is_open or self._is_hung_up:
             return
-        self.resume()  # The answer must be read.
+        self.resume()  # The peer's close frame must be read.
         self._has_sent_close = True
         if code not in _ORDINARY:
             self._settle(Problem(Domain.WEBSOCKET, code, reason or f"closed with code {code}"))
@@ -191,7 +198,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """React to a close, a failure or a ping in the data of a read."""
+        """React to a close frame, a protocol violation or a ping in the received data."""
         framing = self._framing
         if self._is_hung_up:
             return
@@ -247,7 +254,7 @@ class WebSocketTransport(asyncio.Protocol):
             self._problem = problem
 
     def _failed(self, code: int, reason: str) -> None:
-        """Close after a protocol violation by the peer, which gets some time to read the reason."""
+        """Close after a protocol violation by the peer, giving it some time to read the close frame."""
         self._settle(
             Problem(Domain.WEBSOCKET, code, f"{self.remote} violated the WebSocket protocol: {reason}")
         )

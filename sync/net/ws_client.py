@@ -1,4 +1,4 @@
-"""The active side of a WebSocket: from an address to an open `WebSocketTransport`."""
+"""The client side of a WebSocket: connecting to a URL, and the opening handshake."""
 
 import asyncio
 import errno
@@ -44,12 +44,12 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(.*)")
 
 
 class UpgradeRefusedError(ProblemError):
-    """The server answered with an HTTP status other than 101."""
+    """The server has answered the upgrade request with an HTTP status other than 101."""
 
     def __init__(self, problem: Problem, headers: Headers) -> None:
         super().__init__(problem)
         self.headers = headers
-        """Headers of the answer: `WWW-Authenticate`, `Retry-After`, `Location`, cookies."""
+        """Headers of the response, such as `WWW-Authenticate`, `Retry-After`, `Location` and cookies."""
 
 
 async def connect(
@@ -69,10 +69,10 @@ async def connect(
 
     Args:
         url: the address of the database.
-        receiver: called with the transport; makes the receiver of its frames.
-        ssl: the TLS context, which determines whom to trust; None for the system's.
-        check: called after the TLS handshake, before anything is sent over it. It raises ProblemError to
-            refuse the server.
+        receiver: called with the transport; returns the receiver of its frames.
+        ssl: the TLS context, which determines the trusted servers; None for the system's default.
+        check: called after the TLS handshake, before anything is sent. It raises ProblemError to reject the
+            server.
         headers: additional headers of the request.
         subprotocols: the subprotocols to offer, in order of preference.
         timeout: seconds for name resolution, TCP, TLS and HTTP together.
@@ -81,10 +81,10 @@ async def connect(
         tuning: limits and timings; None for the defaults.
 
     Raises:
-        ProblemError: the address is invalid; DNS; POSIX (refused, unreachable, timed out); TLS with the fault
-            of the certificate; WebSocket 403 if the server accepts none of `subprotocols`; WebSocket 1002 if
-            it does not speak the protocol.
-        UpgradeRefusedError: the server answered with another HTTP status.
+        ProblemError: the connection cannot be made. The domain is LiteCore for an invalid URL, DNS, POSIX
+            (refused, unreachable, timed out) or TLS. It is WebSocket with code 403 if the server accepts none
+            of `subprotocols`, and with code 1002 if the server does not speak the protocol.
+        UpgradeRefusedError: the server has answered with an HTTP status other than 101.
     """
     uri, host = parse_address(url)
     where = f"{host}:{uri.port}" if ":" not in host else f"[{host}]:{uri.port}"
@@ -132,9 +132,9 @@ async def probe(
     addresses: Sequence[str],
     timeout: float,  # noqa: ASYNC109 -- as for `connect`
 ) -> None:
-    """Connect, and return once the server has presented a certificate that `check` accepts.
+    """Connect with TLS, check that `check` accepts the server's certificate, and disconnect.
 
-    Raises ProblemError if it does not.
+    Raises ProblemError if the server does not answer, or if its certificate is not accepted.
     """
     where = f"{host}:{port}"
     try:
@@ -171,7 +171,7 @@ def _of_tls(error: OSError, doing: str) -> Problem:
 
 
 class _Handshake(asyncio.Protocol):
-    """The phase from an open connection to the server's answer; then `WebSocketTransport` takes over."""
+    """The opening handshake on an open connection, until `WebSocketTransport` takes the connection over."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class _Handshake(asyncio.Protocol):
         self._done: asyncio.Future[WebSocketTransport] = asyncio.get_running_loop().create_future()
 
     async def result(self) -> WebSocketTransport:
-        """Wait for the transport, which is then started. Raises ProblemError after closing the connection."""
+        """Return the started transport. If the handshake fails, close the connection and raise the error."""
         try:
             return await asyncio.shield(self._done)
         except BaseException:
@@ -218,7 +218,7 @@ class _Handshake(asyncio.Protocol):
             raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request after TCP, and TLS if used, are established."""
+        """Check the server's certificate, if TLS is used, and send the request."""
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         ssl_object = transport.get_extra_info("ssl_object")
@@ -232,10 +232,10 @@ class _Handshake(asyncio.Protocol):
         transport.write(b"".join(self._protocol.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """Process the answer, of which this may be a part, or which may be followed by frames."""
+        """Process a part of the server's answer, or the answer and frames that follow it."""
         if self._done.done():
             return
-        if self._head is None:  # The body of a refusal is arriving.
+        if self._head is None:  # The head is complete, so this is the body of a refusal.
             self._protocol.receive_data(data)
             self._judge(b"")
             return
@@ -255,13 +255,13 @@ class _Handshake(asyncio.Protocol):
             self._judge(parts[1])
 
     def eof_received(self) -> None:
-        """Process the end of the stream, which may end the body of a refusal."""
+        """Process the end of the stream, which may be the end of a refusal's body."""
         if not self._done.done() and self._head is None:
             self._protocol.receive_eof()
             self._judge(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail if the connection ended before the answer."""
+        """Fail if the connection has ended before the answer was complete."""
         self._gone.set_result(None)
         if not self._done.done():
             problem = problem_of(exc, f"{self._where}: while waiting for the server's answer")
@@ -273,8 +273,8 @@ class _Handshake(asyncio.Protocol):
     def _may_be_for_our_certificate(self) -> bool:
         """True if the connection may have ended because the server refused our certificate.
 
-        In TLS 1.3 a server checks it after our side of the handshake is complete, and not every server sends
-        an alert.
+        In TLS 1.3, a server checks the client's certificate after the client has completed its handshake, and
+        not every server sends an alert.
         """
         assert self._pipe is not None
         ssl_object = self._pipe.get_extra_info("ssl_object")
@@ -282,7 +282,10 @@ class _Handshake(asyncio.Protocol):
         return ssl_object is not None and ssl_object.version() == "TLSv1.3" and not has_answered
 
     def _judge(self, rest: bytes) -> None:
-        """Check whether the package has reached a result about the answer."""
+        """Succeed or fail if the `websockets` package has finished processing the answer.
+
+        `rest` contains the bytes after the head of the answer.
+        """
         protocol = self._protocol
         events = protocol.events_received()
         if events:
@@ -320,7 +323,7 @@ class _Handshake(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self._done.done():
             self._done.set_exception(error)
-            self._done.exception()  # Mark as retrieved, since a cancelled caller will not ask for it.
+            self._done.exception()  # Mark the exception as retrieved, because the caller may be cancelled.
         assert self._pipe is not None
         self._pipe.abort()
 
@@ -342,7 +345,7 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """Return the error for an answer that the package rejects, with its status if it can be read."""
+        """Return the error for an answer that the package cannot parse, with its status if readable."""
         match = _STATUS.fullmatch(self._status_line)
         if match is None or int(match[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)

@@ -1,4 +1,4 @@
-"""The passive side of a WebSocket: listens, limits handshakes, and asks `decide` about each client."""
+"""The server side of a WebSocket: listening, limits on pending connections, and the opening handshake."""
 
 import asyncio
 import errno
@@ -38,12 +38,12 @@ _INTERNAL_TEXT: Final = "internal error; see the log of the listener\n"
 """Text of the answer to a client when a callback has raised an exception."""
 
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code: it stops permanently after 1001, but connects again after this."""
+"""Couchbase Lite's own close code, after which it connects again; after 1001 it stops permanently."""
 _INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "it may not accept our certificate; see its log"
 _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
-"""Statuses that the listener has already logged, or that only tell a client to open a WebSocket."""
+"""Statuses that the listener has already logged, and 426, which only asks a client to open a WebSocket."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -69,22 +69,22 @@ async def serve(
     Args:
         host: the address to bind; empty for all addresses, IPv4 and IPv6.
         port: the TCP port; 0 for any free port.
-        decide: decides about each WebSocket request, within another `handshake_timeout`.
+        decide: accepts or rejects each WebSocket request, within a further `handshake_timeout` seconds.
         ssl: the TLS context; None for no TLS.
         check: called after each TLS handshake; raises ProblemError to drop the client.
-        judge: judges each certificate within the `handshake_timeout`; without it, any that leads to a root is
-            good.
-        look: answers requests that ask for no WebSocket; without it they get 426.
-        welcomes: returns True to accept a connection that arrived at this local address.
+        judge: judges each client certificate, within `handshake_timeout`. None accepts each certificate that
+            leads to a root.
+        look: answers HTTP requests that are not WebSocket upgrades. None answers them with 426.
+        welcomes: returns True to accept a connection that arrived at a local address; None accepts all.
         max_connections: maximum number of admitted connections.
-        reserved_for_certificates: how many of them are reserved for clients with a certificate; see
+        reserved_for_certificates: how many of these are reserved for clients with a certificate; see
             `sync.net.connection_slots`.
         strangers_per_address: maximum number of connections from one address that are not admitted yet.
         handshake_timeout: seconds for the handshakes of TLS and HTTP.
         tuning: limits and timings of connections; None for the defaults.
 
     Raises:
-        ProblemError: it is not possible to listen there.
+        ProblemError: the server cannot listen on this host and port.
     """
     server = Server(
         decide,
@@ -143,7 +143,7 @@ class Server:
         return frozenset(self._transports)
 
     async def listen(self, host: str, port: int) -> None:
-        """Start listening. Raises ProblemError if that is not possible."""
+        """Start listening. Raises ProblemError if the address cannot be bound."""
         loop = asyncio.get_running_loop()
         sockets: list[socket.socket] = []
         try:
@@ -170,7 +170,10 @@ class Server:
         self.port = sockets[0].getsockname()[1]
 
     def close(self, *, connections: bool = True) -> None:
-        """Stop listening, drop handshakes, and by default close all connections so that peers try again."""
+        """Stop listening, and drop pending connections.
+
+        By default, also close all connections, with a code after which the peers connect again.
+        """
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -181,7 +184,7 @@ class Server:
                 transport.close(_TRY_AGAIN, "the listener is stopping")
 
     async def wait_closed(self, grace: float | None = None) -> None:
-        """Wait until no connection is left. Those left after `grace` seconds are aborted."""
+        """Wait until no connection is left. Connections that are open after `grace` seconds are aborted."""
         try:
             async with asyncio.timeout(grace):
                 await self._empty.wait()
@@ -193,7 +196,7 @@ class Server:
     # Calls from guests
 
     def admit(self, guest: "_PendingConnection") -> bool:
-        """Reserve a place for a new connection. Return False if there is none."""
+        """Assign a slot to a new connection. Return False if there is none."""
         if not self._listeners:
             return False
         try:
@@ -215,24 +218,24 @@ class Server:
         return True
 
     def show(self, guest: "_PendingConnection") -> None:
-        """Record that a guest has presented a certificate that was judged to be good."""
+        """Record that a pending connection's certificate was accepted."""
         self._places.show(guest)
 
     def enter(self, guest: "_PendingConnection", owner: str) -> None:
-        """Admit a guest that belongs to `owner`. Raises NoFreeSlotError if there is no place for it."""
+        """Admit a pending connection of `owner`. Raises NoFreeSlotError if there is no slot for it."""
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another connection", dropped.remote)
             dropped.close(_TRY_AGAIN, "the place is needed for another connection")
 
     def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
-        """Replace an admitted guest with its open connection."""
+        """Replace an admitted pending connection with its open transport."""
         self._places.rename(guest, transport)
         self._transports.add(transport)
         self._guests.discard(guest)
 
     def forget(self, which: "_PendingConnection | WebSocketTransport") -> None:
-        """Free the place of a guest or connection that has ended."""
+        """Free the slot of a pending or open connection that has ended."""
         self._places.leave(which)
         memory().departed()
         if isinstance(which, _PendingConnection):
@@ -250,7 +253,7 @@ def _listening(family: int, address: tuple[object, ...], *, dualstack: bool = Fa
 
 
 class _PendingConnection(asyncio.Protocol):
-    """A connection whose handshake is not complete."""
+    """A connection whose opening handshake is not complete."""
 
     def __init__(self, server: Server) -> None:
         self.remote = "an unknown address"
@@ -266,7 +269,7 @@ class _PendingConnection(asyncio.Protocol):
     # Methods of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the handshake on the new TCP connection, if there is a place for it."""
+        """Start the handshake on the new TCP connection, if there is a slot for it."""
         assert isinstance(transport, asyncio.Transport)
         self._pipe = transport
         self.remote = spell_remote(transport.get_extra_info("peername"))
@@ -282,7 +285,7 @@ class _PendingConnection(asyncio.Protocol):
         try:
             if welcomes is None or welcomes(came_by):
                 return True
-        except OSError as error:  # otherwise nobody would handle the connection, nor ever end it
+        except OSError as error:  # if this were raised, the connection would never be closed
             log.warning(
                 "%s: dropped: the interface it came in on cannot be determined: %s", self.remote, error
             )
@@ -291,7 +294,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Buffer data of the request, or frames after it."""
+        """Buffer the data of the request, and of frames after it."""
         self._has_spoken = True
         self._head.add(data)
         self._has_come.set()
@@ -306,7 +309,7 @@ class _PendingConnection(asyncio.Protocol):
             self._task.cancel()
         self._server.forget(self)
         if self._transport is not None:
-            # asyncio's TLS reported the end before it knew the protocol that took over.
+            # The connection has ended before asyncio's TLS switched to the transport as its protocol.
             self._transport.connection_lost(exc)
 
     def drop(self) -> None:
@@ -371,7 +374,7 @@ class _PendingConnection(asyncio.Protocol):
             if secured is None:
                 raise ConnectionResetError(errno.ECONNRESET, "gone")
         except BaseException:
-            self._server.forget(self)  # No other event reports the end of this connection.
+            self._server.forget(self)  # asyncio does not call `connection_lost` in this case.
             raise
         self._pipe = secured
         self._is_secured = True
@@ -381,9 +384,10 @@ class _PendingConnection(asyncio.Protocol):
         return ssl_object
 
     async def _is_turned_away(self, ssl_object: tls.SSLObject) -> bool:
-        """Check the certificate, if there is one. Return True if the client was refused because of it.
+        """Judge the client's certificate, if it has sent one. Return True if the client was rejected.
 
-        Until then the client is a stranger like any other: a certificate that leads to a root may be revoked.
+        Before this, the client is an ordinary stranger, because a certificate that leads to a root may be
+        revoked.
         """
         if not ssl_object.getpeercert(binary_form=True):
             return False
@@ -401,7 +405,7 @@ class _PendingConnection(asyncio.Protocol):
         return False
 
     async def _read_head(self) -> tuple[HttpRequest, bytes] | None:
-        """Return the request and the bytes after it, or None if it was invalid and has been answered."""
+        """Return the request and the bytes after it; None if it was invalid and is answered with an error."""
         head = self._head
         while (parts := head.split()) is None:
             if head.is_too_long:
@@ -419,7 +423,7 @@ class _PendingConnection(asyncio.Protocol):
         self._head = Head()
         self._protocol.receive_data(parts[0])
         events = self._protocol.events_received()
-        if not events:  # The package has refused it, with or without an answer.
+        if not events:  # The package has rejected the request, and may have queued a response.
             cause = self._protocol.handshake_exc and self._protocol.handshake_exc.__cause__
             log.info("%s: refused: invalid request: %s", self.remote, plain(str(cause or "")))
             self._write_out()
@@ -513,7 +517,7 @@ class _PendingConnection(asyncio.Protocol):
         self._respond(response)
 
     def _tell_refused(self, status: int, why: str, asked: Request) -> None:
-        """Log a refused handshake, with what was requested and offered, to show which side is at fault."""
+        """Log a refused handshake, with the requested path and subprotocols to help find the cause."""
         log.log(
             logging.INFO if status in _TOLD_ELSEWHERE else logging.WARNING,
             "%s: the WebSocket is refused with %d: %s; it requested %s and offered %s",
@@ -537,7 +541,7 @@ class _PendingConnection(asyncio.Protocol):
 
 
 def _offered(headers: Headers) -> tuple[str, ...]:
-    """Return the subprotocols that a client offers. Malformed values are returned unchanged."""
+    """Return the subprotocols that a client offers. Malformed header values are included unchanged."""
     protocols: list[str] = []
     for value in headers.get_all("Sec-WebSocket-Protocol"):
         try:
