@@ -1,4 +1,4 @@
-"""The time at boot, on a machine whose clock may be wrong."""
+"""The current time at boot, on a machine whose clock may be wrong."""
 
 import contextlib
 from datetime import UTC, datetime

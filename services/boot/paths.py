@@ -10,7 +10,7 @@ FIRMWARE: Final = Path("/boot/firmware")
 """Mount point of the card's first partition, which is FAT so that any computer can write to it."""
 
 PARTITION: Final = Path("/data")
-"""Mount point of the card's data partition, whose folders are bound to the paths where they are used."""
+"""Mount point of the card's data partition; its folders are bind-mounted where they are used."""
 
 
 @dataclass(frozen=True, slots=True)

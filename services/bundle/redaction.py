@@ -152,7 +152,7 @@ _PLAIN: Final = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-f_xo
 _QUOTED: Final = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 _TRIPLE: Final = ('"""', "'''")
 _LONGEST: Final = 2_000
-"""Maximum characters of a line; no setting is longer."""
+"""Maximum length of a line in characters; no real setting is longer."""
 
 
 @dataclass(slots=True)

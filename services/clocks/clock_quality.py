@@ -22,7 +22,7 @@ STA_UNSYNC: Final = 0x0040
 RTC_UNCERTAINTY_S: Final = 20.0
 """Uncertainty of a clock chip, in seconds.
 
-A DS3231 is accurate to 2 ppm, a cheaper chip to 20 ppm: 20 s is ten days of the latter.
+A DS3231 is accurate to 2 ppm, a cheaper chip to 20 ppm: 20 s is the error of the latter after about ten days.
 """
 REANCHOR_S: Final = 6 * 3600.0
 """Seconds between anchors in a long boot, so that the crystal's drift between two anchors is known."""

@@ -32,9 +32,9 @@ def free_ports(among: range | None = None, *, first: int | None = None) -> Itera
     """Yield ports on which nobody listens, each once, starting at position `first` of a range.
 
     Args:
-        among: the ports to choose from; `fixed_ports` by default.
-        first: a position in the range, taken modulo its length; random by default, since two programs that
-            look for ports at the same time should not both find the same.
+        among: the ports to select from; `fixed_ports` by default.
+        first: a position in the range, taken modulo its length. The default is random, because two programs
+            that look for ports at the same time should not both find the same port.
     """
     ports = among or fixed_ports()
     start = random.randrange(len(ports)) if first is None else first  # noqa: S311 - spreads, hides nothing

@@ -20,7 +20,7 @@ class Summary:
 
     lines: tuple[str, ...]
     is_good: bool
-    """True if nothing is missing anywhere."""
+    """True if no data is missing from any store."""
 
 
 def summarise(

@@ -214,7 +214,7 @@ class _Pass:
         self._alarms: list[str] = []
 
     def run(self) -> RemovedCounts:
-        """Remove what must be removed, and return the counts."""
+        """Remove as many documents as necessary, and return the counts."""
         database, vessel = self._database, self._vessel
         safe = safe_ashore(database)
         self._surplus(safe)

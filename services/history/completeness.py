@@ -283,7 +283,7 @@ class _Walk:
         """Boot number and boot clock of the last sample."""
 
     def take(self, record: _Record) -> None:
-        """Process the next document."""
+        """Process the next reading or gap document."""
         try:
             if record.kind is DocumentType.GAP:
                 self._gap(record, models.read(record.document, GapDocument))

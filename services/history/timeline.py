@@ -6,16 +6,16 @@ from here.
 
 A boot's clock is converted to UTC as follows:
 
-1. Only anchors of the best source count (gnss and network alike, else rtc). If two cannot both be right,
-   the more certain one stays, or the later one if both are equally certain.
-2. Between two anchors UTC runs evenly (the crystal's drift); beyond the ends it runs at the clock's own
-   rate.
-3. A boot whose anchors contradict those of most sure boots around it is not believed (`boot_order`), so
-   that one wrong answer of a time server does not outlast its boot.
+1. Only anchors from the best source count: GNSS and network alike, or else a clock chip. If two anchors
+   contradict each other, the more certain one counts, or the later one if they are equally certain.
+2. Between two anchors UTC is interpolated, which corrects the crystal's drift. Before the first anchor and
+   after the last, it runs at the clock's own rate.
+3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`).
+   So one wrong answer from a time server affects only its own boot.
 4. A clock chip that contradicts the boots around it, or the floor, is not believed.
-5. A boot without a believable anchor lies after the boot before it and its floors, and before the boot
-   after it: in the middle, with half of that span as the uncertainty. If nothing bounds it above, only "not
-   before" is known.
+5. A boot without a believable anchor took place after the previous boot and after its own floors, and before
+   the next boot. The estimate is the middle of that period, with half its length as the uncertainty. If
+   there is no upper bound, only "not before" is known.
 
 Samples are in order by log and number; times never reorder them.
 """

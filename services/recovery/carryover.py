@@ -171,7 +171,7 @@ def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total
 
 
 Scale = tuple[str, str, float]
-"""Path and unit of readings whose value is a total, and its pulses per unit; 0 where it is seconds."""
+"""Path and unit of readings whose value is a total, and its pulses per unit; 0 if it is in seconds."""
 
 
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:

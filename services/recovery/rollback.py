@@ -166,7 +166,7 @@ def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tu
 
 
 def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason why the witness must be written again; None if it is not behind the journal."""
+    """Return the reason why the witness must be rewritten; None if it is not behind the journal."""
     if given is None or (given.vessel, given.log) != (state.vessel, state.log):
         return None
     for name, number in state.last.items():

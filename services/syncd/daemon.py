@@ -274,7 +274,7 @@ class SyncDaemon:
         return self._is_stopping or self.damaged is not None
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for this many seconds, or until a request arrives."""
+        """Wait for this many seconds, or until `stop` or `reload` is called."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._called.wait()

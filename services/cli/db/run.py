@@ -77,7 +77,7 @@ class _Run:
         self._has_line = False
 
     async def run(self) -> int:
-        """Replicate until the end, and return the exit status."""
+        """Replicate until the replication ends, and return the exit status."""
         replicator = self._replicator
         asked = asyncio.Event()
         with signals(asked.set):
