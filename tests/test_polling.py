@@ -1,4 +1,4 @@
-"""A condition is checked until it is true, rarely if checking is expensive, and not indefinitely."""
+"""A condition is checked until it is true, rarely if the check is expensive, and not indefinitely."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests import polling
 
 
 class Clock:
-    """Clock that advances while a condition is checked, and during pauses."""
+    """Clock that advances while a condition is checked and during pauses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, cost: float) -> None:
         self.now, self.cost, self.pauses = 0.0, cost, list[float]()

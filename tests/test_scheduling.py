@@ -1,4 +1,4 @@
-"""The tables of the scheduler stay true when tests move."""
+"""The scheduler's tables stay true when tests are moved."""
 
 import subprocess
 import sys

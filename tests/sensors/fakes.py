@@ -23,7 +23,7 @@ class FakeClock:
         return self.utc
 
     def advance(self, seconds: float) -> int:
-        """Advance both clocks, and return the boot clock in nanoseconds."""
+        """Advance both clocks, and return the boot clock's time in nanoseconds."""
         step = round(seconds * SECOND)
         self.now_ns += step
         self.utc += step
@@ -31,13 +31,13 @@ class FakeClock:
 
 
 def sensor(options: Options, *, kind: str = "simulated", unit: str = "", **more: object) -> SensorSettings:
-    """Return the settings of one sensor; values that a test does not set do not matter to it."""
+    """Return the settings of one sensor; values that a test does not set are irrelevant to it."""
     named: dict[str, object] = {"id": "probe", "name": "Probe", "path": "test.probe"} | more
     return SensorSettings(kind=kind, unit=unit, options=options, **named)  # type: ignore[arg-type]
 
 
 class Collector(list[Sample]):
-    """An `Emit` callback that collects its samples."""
+    """Callback for a driver's samples that collects them."""
 
     def __call__(self, sample: Sample) -> None:
         self.append(sample)
@@ -64,4 +64,4 @@ def read_once(driver: Driver, now_ns: int = 0) -> Sample:
 
 
 RECORDING = Path(__file__).parents[2] / "sensors/recordings/yacht-2014-08-15.csv"
-"""Path of the real recording that Logboat ships."""
+"""Path of the real recording that is part of Logboat."""

@@ -1,8 +1,9 @@
-"""A machine with GPIO chips, as gpiod shows it: fakes of `gpiod.Chip` and `gpiod.LineRequest`.
+"""A machine with GPIO chips, as gpiod presents it: fakes of `gpiod.Chip` and `gpiod.LineRequest`.
 
-The lines behave as the kernel's `drivers/gpio/gpiolib-cdev.c`: numbers are given before an event is buffered,
-a full buffer drops its oldest event, debounce reports a level that has been stable for its time (counted in
-ticks, rounded up), and a debounced line reads as what was last reported. Time is the test's own.
+The lines behave as in the kernel's `drivers/gpio/gpiolib-cdev.c`. Edges get their numbers before they are
+buffered. A full buffer drops its oldest event. Debounce reports a level that has been stable for the debounce
+time (counted in ticks, rounded up). A debounced line reads as the level that was last reported. The test
+controls time.
 """
 
 import errno
@@ -27,15 +28,15 @@ from tests.sensors.fakes import SECOND, Collector
 
 MS = 1_000_000
 TICK = 4 * MS
-"""Length of a tick on a kernel with 250 ticks a second, such as Raspberry Pi OS's, in nanoseconds."""
+"""Length in nanoseconds of a tick in a kernel with 250 ticks a second, such as that of Raspberry Pi OS."""
 BOOT_OFFSET = 7 * SECOND
-"""Time in nanoseconds for which the machine was suspended."""
+"""Time in nanoseconds for which the machine has been suspended."""
 
 RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
 
 
 class Kernel:
-    """Simulated time with a queue of future events; also the sensors' clock."""
+    """Simulated time with a queue of future events, which is also the sensors' clock."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * SECOND
@@ -68,21 +69,21 @@ class Kernel:
 
 
 class Line:
-    """Line of a chip, with the wire that is connected to it."""
+    """Line of a chip, and the wire that is connected to it."""
 
     def __init__(self, kernel: Kernel, offset: int) -> None:
         self.kernel = kernel
         self.offset = offset
         self.holder = ""
-        """Name of another user who has taken the line; empty if there is none."""
+        """Name of another user who has taken the line; empty if nobody has."""
         self.refuses: OSError | None = None
         """Error that configuring the line raises; None if it succeeds."""
         self.interrupts = True
         """True if the chip supports interrupts for this line."""
         self.deaf = False
-        """True if the line's interrupt is lost."""
+        """True if interrupts of this line are lost."""
         self.writes: list[bool] = []
-        """Levels to which the line was driven as an output."""
+        """Levels to which the line was driven while it was an output."""
         self.settings = gpiod.LineSettings(direction=Direction.INPUT)
         self.request: FakeRequest | None = None
         self._wire: bool | None = None
@@ -93,7 +94,7 @@ class Line:
 
     @property
     def level(self) -> bool:
-        """Level that a voltmeter would show."""
+        """Level that a voltmeter would show at the line."""
         if self.settings.direction is Direction.OUTPUT:
             return bool(self.settings.output_value)
         if self._wire is not None:
@@ -101,7 +102,7 @@ class Line:
         return self.settings.bias is Bias.PULL_UP
 
     def drive(self, level: bool | None) -> None:
-        """Put a voltage on the wire; None leaves it open."""
+        """Put a voltage on the wire; None leaves the wire open."""
         self._wire = level
         self._interrupt()
 
@@ -109,7 +110,7 @@ class Line:
         self.drive(not self.level)
 
     def start_numbering_at(self, number: int) -> None:
-        """Set the number of the last edge, as if the line had already had that many."""
+        """Set the number of the last edge, as if the line had already had that many edges."""
         self._number = number
 
     def configure(self, settings: gpiod.LineSettings) -> None:
@@ -179,20 +180,20 @@ class Line:
 
 
 def _as_the_bindings_do(number: int) -> int:
-    """Return the kernel's 32-bit number as gpiod's Python bindings do, which treat it as signed."""
+    """Return the kernel's unsigned 32-bit number as gpiod's Python bindings do, which treat it as signed."""
     number %= 1 << 32
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
 class FakeRequest(gpiod.LineRequest):
-    """Request for a line that has been taken."""
+    """Request for a line, after the line has been taken."""
 
     def __init__(self, line: Line, room: int) -> None:
         self.line = line
         self.room = room
         self.reads = 0
         self.gone: OSError | None = None
-        """Error that reading raises, once the chip is gone."""
+        """Error that reading raises once the chip has been removed."""
         self._lock = threading.RLock()
         self._events: deque[gpiod.EdgeEvent] = deque(maxlen=room)
         self._fd: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -200,7 +201,7 @@ class FakeRequest(gpiod.LineRequest):
     def put(self, event: gpiod.EdgeEvent) -> None:
         with self._lock:
             if self._fd is None:
-                return  # released by another thread just now
+                return  # another thread has just released it
             if not self._events:
                 os.eventfd_write(self._fd, 1)
             self._events.append(event)
@@ -264,7 +265,7 @@ class FakeRequest(gpiod.LineRequest):
 
 
 class FakeChip(gpiod.Chip):
-    """Chip with a number of lines."""
+    """Chip with a given number of lines."""
 
     def __init__(self, kernel: Kernel, name: str, label: str, lines: int) -> None:
         self.name = name
@@ -325,7 +326,7 @@ class FakeChip(gpiod.Chip):
 
 
 class Machine:
-    """Chips, and the folder with their devices."""
+    """The chips of a machine, and the folder with their devices."""
 
     def __init__(self, devices: Path) -> None:
         self.kernel = Kernel()
@@ -351,7 +352,7 @@ class Machine:
 
 
 class HandCranked(EdgeWatcher):
-    """Watcher whose rounds the test runs."""
+    """Watcher whose rounds are run by the test."""
 
     def start(self) -> None:
         return None
@@ -366,7 +367,7 @@ def not_a_pi() -> int:
 
 @dataclass(slots=True)
 class Board:
-    """Machine with a header, its pin factory, and a watcher that the test runs."""
+    """Machine with a header, its pin factory, and a watcher that is run by the test."""
 
     machine: Machine
     chip: FakeChip
@@ -393,7 +394,7 @@ class Board:
         return request
 
     def advance(self, seconds: float) -> None:
-        """Advance time, and run the watcher when its thread would have run."""
+        """Advance time, and run the watcher at the times when its thread would have run."""
         end_ns = self.kernel.now_ns + round(seconds * SECOND)
         self.watcher.step(0)
         while True:
@@ -421,7 +422,7 @@ class Board:
         driver.poll(self.kernel.boottime_ns())
 
     def run(self, driver: Driver, seconds: float, *, every: float = 1.0) -> None:
-        """Advance time, and poll the driver at each interval."""
+        """Advance time, and poll the driver at regular intervals."""
         for _ in range(round(seconds / every)):
             self.advance(every)
             self.poll(driver)
@@ -430,7 +431,7 @@ class Board:
 def board(
     devices: Path, label: str = "pinctrl-bcm2711", *, watcher: type[EdgeWatcher] = HandCranked
 ) -> Board:
-    """Return a simulated Pi with an open pin factory."""
+    """Return a simulated Pi whose pin factory is open."""
     machine = Machine(devices)
     chip = machine.chip(label)
     factory = GpiodFactory(

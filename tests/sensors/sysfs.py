@@ -1,4 +1,4 @@
-"""Builds sysfs trees as the kernel lays them out, links and all, below any folder."""
+"""Builds sysfs trees as the kernel lays them out, including links, in any folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 Attributes = Mapping[str, object]
-"""Content of each attribute by name; a `Path` makes it a link."""
+"""Content of each attribute by its name; a `Path` makes the attribute a link."""
 NONE: Attributes = MappingProxyType({})
 
 UNREADABLE = Path("/proc/self/mem")
-"""File whose first byte fails to be read with EIO, like a chip that does not answer."""
+"""File whose first byte cannot be read (EIO), like an attribute of a chip that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sysfs:
-    """Root folder that contains `sys`."""
+    """Root folder that contains the folder `sys`."""
 
     root: Path
 

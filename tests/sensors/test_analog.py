@@ -1,4 +1,4 @@
-"""Volts at an ADC become values inside the electrical range, and `open` or `short` outside it."""
+"""The voltage at an ADC becomes a value inside the electrical range, and `open` or `short` outside it."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tests of `sensors.toml`: each rule broken and kept, and every mistake reported with its line."""
+"""Each rule of `sensors.toml`, broken and kept; every mistake is reported with its line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ def switch(name: str = "float", pin: int = 17) -> str:
 
 
 def sensors(*tables: str) -> str:
-    """Return a file with these tables; the first line of the first table is line 2."""
+    """Return a file that contains these tables; the first line of the first table is line 2."""
     return "\n".join(f"[[sensor]]\n{table}" for table in tables)
 
 
@@ -73,7 +73,7 @@ def load(tmp_path: Path) -> Load:
 
 @pytest.fixture
 def problems(load: Load) -> Problems:
-    """Return a function that lists every problem of a text, as `line: …`."""
+    """Return a function that lists every problem in a text, as `line: …`."""
 
     def finder(text: str) -> list[str]:
         try:
@@ -306,7 +306,7 @@ def test_ten_mistakes_are_ten_useful_lines(problems: Problems) -> None:
         ("[sensor]\nid = 'a'\n", "1: sensor: [[sensor]] is written without two brackets"),
         ("[[sensors]]\nid = 'a'\n", 'sensors: this key is not known. Did you mean "sensor"?'),
         ("[vessel]\nid = 'a'\n", "1: vessel: this section belongs in logboat.toml"),
-        # what every sensor has
+        # keys that every sensor has
         (sensors(switch("Float")), '2: sensor "Float", id: "Float" is not a valid id'),
         (sensors(switch("x" * 33)), "id: "),
         (sensors('kind = "manual"\npath = "a.b"\nunit = ""\n'), "1: sensor 1, id: this key is missing"),
@@ -562,7 +562,7 @@ def test_a_mistake_is_told_once_with_its_line_and_remedy(problems: Problems, wro
     "text",
     [
         sensors(switch("a", pin=17), switch("b", pin=18)),
-        sensors(switch(pin=2)),  # no sensor uses I2C
+        sensors(switch(pin=2)),  # without a sensor on I2C
         sensors(switch(pin=8), switch("b", pin=4), CLIMATE),
         sensors(switch(pin=14)),
         sensors(switch("x" * 32)),

@@ -1,4 +1,4 @@
-"""Switches and running hours derived from a contact on a pin."""
+"""Switches and running hours, based on a contact on a pin."""
 
 import errno
 import itertools
@@ -21,7 +21,7 @@ from tests.sensors.gpio import Board, board, last, last_totals, opened
 
 PIN = 17
 CLOSED, OPEN = False, True
-"""Levels of a pin that is pulled up, with a contact to ground closed and open."""
+"""Levels of a pulled-up pin whose contact to ground is closed, and open."""
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_change_whose_edge_never_came_is_found_by_the_next_poll(pi: Board) -> 
 
 
 def test_a_change_that_the_kernel_s_debounce_missed_is_found_within_ten_seconds(pi: Board) -> None:
-    """A debounced line reads as its interrupts last reported, so the kernel has to read it again."""
+    """A debounced line reads as its interrupts last reported, so the kernel must be made to read it again."""
     driver = switch(pi, debounce_s=0.05)
     said = opened(driver)
     pi.line(PIN).deaf = True
@@ -366,7 +366,7 @@ def test_a_pin_in_use_fails_with_who_holds_it_and_works_once_it_is_free(pi: Boar
     for _ in range(2):
         with pytest.raises(DriverError, match="GPIO17 on pinctrl-bcm2711 is in use by w1-gpio") as caught:
             driver.open(Collector(), resume=Totals())
-        kept.append(caught.value)  # with its traceback, as a log keeps it
+        kept.append(caught.value)  # kept with its traceback, as a log keeps it
     pi.line(PIN).holder = ""
     assert opened(driver).values == [False]
 
@@ -433,7 +433,7 @@ def test_options_of_another_kind_are_refused(pi: Board) -> None:
 
 
 def test_sampled_with_others_it_fails_alone_and_recovers(pi: Board) -> None:
-    """The sensors run through a lane, as in the recorder, but without a thread."""
+    """The sensors run in a lane, as in the recorder, but without a thread."""
     said = Collector()
     busy, well = switch(pi, pin=27), switch(pi)
     pi.line(27).holder = "pps"

@@ -1,4 +1,4 @@
-"""Results derived from edges: counts that survive a lost edge, states, rates."""
+"""Results based on edges: counts that stay right when edges are lost, states, and rates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def said(contact: ContactTracker) -> tuple[SensorState, str]:
 
 
 def chatter(contact: ContactTracker, hz: float, seconds: float, *, start_ns: int = 0) -> int:
-    """Change the contact at this rate, and return the time of the end."""
+    """Change the contact at this rate, and return the time when the changes end."""
     at_ns = start_ns
     for _ in range(round(hz * seconds)):
         at_ns += round(SECOND / hz)
@@ -86,7 +86,7 @@ def test_an_observation_that_comes_late_takes_no_time_back() -> None:
 
 @given(st.lists(st.integers(0, 9), max_size=30))
 def test_lost_edges_are_counted_as_if_they_had_been_seen(lost_before_each: list[int]) -> None:
-    """The edges come in runs, of which only the last edge of each is seen."""
+    """The edges come in runs, and only the last edge of each run is seen."""
     contact, level, truth, lost = tracker(), False, 0, 0
     for gap in lost_before_each:
         for _ in range(gap + 1):

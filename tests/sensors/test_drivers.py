@@ -1,4 +1,4 @@
-"""Tests of the table from kinds of sensors to drivers."""
+"""The table of the driver for each kind of sensor."""
 
 import subprocess
 import sys
@@ -48,11 +48,11 @@ EXAMPLES: dict[str, tuple[str, type[Driver]]] = {
     "simulated": ('model = "engine"\npath = "propulsion.main.revolutions"', SimulatedDriver),
     "replay": ('file = "yacht.csv"\npath = "electrical.batteries.1.voltage"', ReplayDriver),
 }
-"""Rest of a `[[sensor]]` table and the resulting driver, by the key `kind`."""
+"""Rest of a `[[sensor]]` table, and the driver that it leads to, by the key `kind`."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:
-    """Return the settings of one sensor of this kind, read from `sensors.toml`."""
+    """Return the settings of one sensor of this kind, as read from `sensors.toml`."""
     (folder / "yacht.csv").write_text("time,path,value\n0,electrical.batteries.1.voltage,12.8\n")
     table, _ = EXAMPLES[kind]
     (folder / "sensors.toml").write_text(f'[[sensor]]\nid = "probe"\nkind = "{kind}"\n{table}\n')

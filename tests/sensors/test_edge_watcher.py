@@ -1,4 +1,4 @@
-"""A single thread serves all lines: each is called when it has an event, or at a requested time."""
+"""A single thread serves all lines: it calls a line when the line has an event, or at the requested time."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from tests.sensors.gpio import HandCranked, Kernel
 
 
 class Probe:
-    """Line that records its calls, and answers as the test has set."""
+    """Line that records its calls and answers as the test tells it."""
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

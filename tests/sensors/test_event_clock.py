@@ -1,4 +1,4 @@
-"""The kernel's event clock and the boot clock."""
+"""The kernel's event clock and its relation to the boot clock."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Tests of the context that drivers of pins share."""
+"""The GPIO context that the drivers of sensors on pins share."""
 
 from pathlib import Path
 

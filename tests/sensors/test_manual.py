@@ -1,4 +1,4 @@
-"""Tests of values that people type in."""
+"""Sensors whose values people type in."""
 
 import pytest
 

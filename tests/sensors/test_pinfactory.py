@@ -1,4 +1,4 @@
-"""gpiozero's devices on our factory have the kernel's times, debounce and losses."""
+"""gpiozero's devices on our pin factory have the kernel's times, its debounce, and its counts of losses."""
 
 import errno
 import gc
@@ -233,7 +233,7 @@ def test_a_glitch_shorter_than_the_bounce_time_is_no_change(pi: Board) -> None:
 
 
 def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
-    """The release comes while the debounce of the press is still running, and must not be missed."""
+    """The release happens while the press is still being debounced, and must not be missed."""
     with Button(PIN, bounce_time=0.05, pin_factory=pi.factory) as button:
         pi.line(PIN).drive(False)
         pi.advance(0.056)
@@ -250,7 +250,7 @@ def test_a_release_inside_the_bounce_time_is_still_delivered(pi: Board) -> None:
 
 
 def test_a_release_whose_edge_never_came_is_delivered_after_the_quiet_period(pi: Board) -> None:
-    """The edge may be lost to a debounce in hardware, or to a missed interrupt."""
+    """The edge may be lost because of debouncing in hardware, or because of a missed interrupt."""
     _, heard = watched(pi, bounce=None)
     line = pi.line(PIN)
     line.drive(False)
@@ -558,7 +558,7 @@ def test_a_forgotten_device_that_the_garbage_collector_closes_in_the_midst_of_th
         Forgotten()
         with DigitalInputDevice(PIN, pin_factory=pi.factory):
             assert pi.line(27).request is not None
-            with pytest.raises(GPIOPinInUse):  # while gpiozero holds the lock of its reservations
+            with pytest.raises(GPIOPinInUse):  # while gpiozero holds the lock on its reservations
                 Collecting(PIN, pin_factory=pi.factory)
             assert pi.line(27).request is None
     finally:

@@ -1,4 +1,4 @@
-"""Pulses are counted by the kernel's numbers and timed by its time stamps."""
+"""Pulses are counted by the kernel's edge numbers and timed by its time stamps."""
 
 import threading
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def pulse(pi: Board, **options: Any) -> PulseDriver:
 
 
 def spin(pi: Board, driver: PulseDriver, hz: float, seconds: int) -> int:
-    """Make pulses for some seconds, poll every second, and return the number of pulses."""
+    """Make pulses for some seconds, poll once a second, and return the number of pulses."""
     made = 0
     for _ in range(seconds):
         made += pi.square(PIN, hz, 1.0)
@@ -64,7 +64,7 @@ def test_the_rate_comes_from_the_kernel_s_stamps_however_late_the_poll(pi: Board
         pi.stall(late_s)
         pi.poll(driver)
     assert said.values[:2] == pytest.approx([50.0, 50.0])
-    assert said.values[2] == pytest.approx(50 / 1.3)  # the pulses did pause
+    assert said.values[2] == pytest.approx(50 / 1.3)  # there was indeed a pause in the pulses
 
 
 def test_slow_pulses_are_measured_from_one_poll_to_the_next(pi: Board) -> None:
@@ -226,7 +226,7 @@ def test_a_rate_that_the_equipment_may_have_is_not(pi: Board) -> None:
 
 
 def ring(pi: Board, pulses: int, *, gap_s: float) -> None:
-    """Make pulses that ring: each is followed by two glitches."""
+    """Make pulses that ring: two glitches follow each pulse."""
     line = pi.line(PIN)
     for _ in range(pulses):
         for _ in range(6):
@@ -314,7 +314,7 @@ def test_a_chip_that_goes_away_fails_the_poll_and_does_not_keep_the_thread_busy(
     pi.request(PIN).lose_chip()
     pi.advance(1.0)
     assert pi.watcher.next_ns() is None
-    pi.request(PIN).gone = None  # even if it comes back, the watcher does not wait for this line again
+    pi.request(PIN).gone = None  # the watcher does not wait for this line again, even if it comes back
     with pytest.raises(DriverError, match="GPIO27 on pinctrl-bcm2711 cannot be used: the chip is gone"):
         pi.poll(driver)
     driver.close()

@@ -1,4 +1,4 @@
-"""A recording is played with every row once, in order, at the recording's own pace."""
+"""A recording is played so that every row comes once, in order, and at the recording's own pace."""
 
 import csv
 from datetime import datetime
@@ -36,7 +36,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 class Player:
-    """A replay driver under a simulated clock."""
+    """A replay driver on a simulated clock."""
 
     def __init__(
         self, file: Path, path: str = "a", *, speed: float = 1.0, repeat: bool = False, unit: str = "V"
@@ -54,7 +54,7 @@ class Player:
 
     @property
     def seconds(self) -> list[float]:
-        """Time in seconds at which each sample was due, since the beginning."""
+        """Due time of each sample in seconds since the beginning."""
         return [(sample.boottime_ns - self.began_ns) / SECOND for sample in self.said]
 
 

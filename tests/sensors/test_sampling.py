@@ -1,4 +1,4 @@
-"""Tests of lanes, cadence and retries, and that no sensor disturbs another."""
+"""Lanes, cadence and retries; no sensor disturbs another."""
 
 import logging
 import queue
@@ -63,7 +63,7 @@ class ScriptedDriver(Driver):
 
 
 def fails(*errors: Exception | None) -> Callable[..., None]:
-    """Return a function that raises these errors in turn (None for no error), and repeats the last one."""
+    """Return a function that raises these errors in turn (None for no error), and then repeats the last."""
     left = list(errors)
 
     def call(*_: object) -> None:
@@ -75,7 +75,7 @@ def fails(*errors: Exception | None) -> Callable[..., None]:
 
 
 class Bench:
-    """Lanes of a sampler under a simulated clock, without threads."""
+    """Lanes of a sampler on a simulated clock, without threads."""
 
     def __init__(self, *drivers: Driver) -> None:
         self.clock = FakeClock()
@@ -85,7 +85,7 @@ class Bench:
             lane.begin()
 
     def run(self, seconds: float, *, step_s: float = 0.25) -> None:
-        """Let time pass, with every lane called at each step."""
+        """Let time pass, and call every lane at each step."""
         for _ in range(round(seconds / step_s)):
             for lane in self.sampler.lanes:
                 lane.step()
@@ -283,7 +283,7 @@ class TestOrder:
 
 
 class TestOverdue:
-    """Tests of a hung lane, which is simulated by not calling it."""
+    """Tests of a lane that hangs, which is simulated by not calling it."""
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -298,7 +298,7 @@ class TestOverdue:
         return bench
 
     def leave(self, bench: Bench, seconds: int) -> list[tuple[str, ...]]:
-        """Let the 1-wire lane hang for a while, and return the sensors that became overdue at each second."""
+        """Let the 1-wire lane hang for a while, and return the newly overdue sensors for each second."""
         found = []
         lanes = [lane for lane in bench.sampler.lanes if lane.name != "w1"]
         for _ in range(seconds):
@@ -442,11 +442,11 @@ class TestOverdue:
 
 
 class TestThreads:
-    """Tests with real threads and the machine's clock."""
+    """Tests with real threads and the machine's own clock."""
 
     @pytest.fixture
     def release(self) -> Iterator[threading.Event]:
-        """Release, at the end of the test, any driver that hangs."""
+        """Release any driver that still hangs at the end of the test."""
         event = threading.Event()
         yield event
         event.set()

@@ -1,4 +1,4 @@
-"""Tests of Signal K's paths and ours."""
+"""Signal K's own paths, and the ones that Logboat adds."""
 
 import pytest
 from hypothesis import given

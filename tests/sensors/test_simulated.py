@@ -1,4 +1,4 @@
-"""Simulated machinery is reproducible from its seed, and behaves like a real boat's."""
+"""Simulated machinery is reproducible from its seed, and behaves like the machinery of a real boat."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def play(
     seconds: float = 120.0,
     rate_hz: float = 2.0,
 ) -> Collector:
-    """Return all samples of a simulated sensor over a period."""
+    """Return all samples that a simulated sensor emits in a period."""
     unit = UNITS[model] if unit is None else unit
     options = SimulatedOptions(model, seed, faults, wire)
     driver = SimulatedDriver(sensor(options, unit=unit, id=sensor_id))

@@ -1,4 +1,4 @@
-"""Chips with a kernel driver are found in sysfs and read in SI units; faults never become numbers."""
+"""Chips with a kernel driver are found in sysfs and read in SI units; a fault never becomes a number."""
 
 import errno
 from pathlib import Path
@@ -29,7 +29,7 @@ from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
 
 ADDRESS = "28-0316a2f9b1ff"
 ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
-"""Scratchpad of a data wire that is held low, whose CRC is right."""
+"""Scratchpad that is read while the data wire is held low; its CRC is right."""
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ class TestReading:
 
 
 class Bench:
-    """A thermometer that is polled once a second under a simulated clock."""
+    """A thermometer that is polled once a second on a simulated clock."""
 
     def __init__(self, driver: KernelDriver) -> None:
         self.clock = FakeClock()
@@ -335,7 +335,7 @@ class TestThermometer:
 
 
 class TestManyThermometers:
-    """Tests of a 1-wire bus with many sensors, each read of which takes as long as a conversion."""
+    """Tests of a 1-wire bus with many sensors; reading one of them takes as long as a conversion."""
 
     @pytest.mark.parametrize(
         ("count", "interval_s", "conversion_s"),
@@ -352,7 +352,7 @@ class TestManyThermometers:
 
         class Slow(ThermometerDriver):
             def read(self, directory: Path, now_ns: int) -> BusReading | None:
-                for _ in range(3):  # the recorder looks for hung buses meanwhile
+                for _ in range(3):  # in between, the recorder looks for buses that hang
                     sampler.overdue(clock.advance(conversion_s / 3))
                 if clock.now_ns >= end_ns:
                     lane.stopping.set()
@@ -410,7 +410,7 @@ class TestThermocouple:
     def test_the_fault_bit_of_a_max31855_is_open(self, sysfs: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
         sysfs.iio("maxim_thermocouple", "spi0/spi0.0", self.ATTRIBUTES | {"in_temp_raw": 0})
 
-        def refuse(attribute: Path) -> str:  # no file of this machine's answers a read with EINVAL
+        def refuse(attribute: Path) -> str:  # no file on this machine answers a read with EINVAL
             raise reader.UnreadableError(f"{attribute.name} cannot be read", errno.EINVAL)
 
         driver = thermocouple(sysfs)

@@ -28,7 +28,7 @@ def parsed(text: str) -> TomlFile:
 
 
 def problems(text: str) -> list[str]:
-    """Return the problems of a text that is not TOML."""
+    """Return the problems in a text that is not valid TOML."""
     try:
         found = parsed(text).problems
     except ConfigurationError as error:
@@ -136,7 +136,7 @@ def test_whatever_tomllib_accepts_is_located_whole(text: str) -> None:
 
 
 class Writer:
-    """Writer of a document in every style of TOML, with each key's name on one line only."""
+    """Writer of a document in every style of TOML, in which each key's name is on one line only."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw

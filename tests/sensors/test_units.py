@@ -188,7 +188,7 @@ def test_a_value_is_shown_the_way_sailors_read_it(
 )
 def test_a_shown_value_reads_back_within_its_last_digit(unit: str, value: float, path: str) -> None:
     number, shown_unit = display(value, unit, path=path)
-    assume(unit not in ("s", "B", "B/s"))  # shown by functions of their own
+    assume(unit not in ("s", "B", "B/s"))  # these are shown by functions of their own
     last_digit = 10.0 ** -len(number.partition(".")[2]) if "e" not in number else abs(float(number)) * 1e-5
     step = abs(parse(f"{last_digit} {shown_unit}", unit) - parse(f"0 {shown_unit}", unit))
     assert parse(f"{number} {shown_unit}", unit) == pytest.approx(value, rel=1e-5, abs=step)

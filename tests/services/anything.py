@@ -37,7 +37,7 @@ SENSORS: Final[Sequence[Table]] = (
     },
     {"kind": "replay", "path": PATH, "file": RECORDING, "speed": 1.0, "repeat": True},
 )
-"""A valid sensor of each kind, without its id."""
+"""A valid table for each kind of sensor, without its id."""
 SECTIONS: Final[Mapping[str, Table]] = {
     "vessel": {"id": "argo", "name": "SY Argo", "mmsi": 211234560, "timezone": "Europe/Berlin"},
     "network": {
@@ -65,7 +65,7 @@ SECTIONS: Final[Mapping[str, Table]] = {
     "lights": {"power": 5, "record": 6, "active": "low", "single": "ACT", "night": "22:00-06:00"},
     "clock": {"rtc": "ds3231", "pps": 18},
 }
-"""Every key of `logboat.toml`, with a valid value."""
+"""Every key of `logboat.toml`, each with a valid value."""
 
 _MORE_KEYS: Final = {
     "gateway": (
@@ -118,7 +118,7 @@ VALUES: Final = st.recursive(
 
 
 def toml(value: Any) -> str:
-    """Return a value as TOML, on one line."""
+    """Return a value as TOML on one line."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -130,7 +130,7 @@ def toml(value: Any) -> str:
             return "{ " + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + " }"
         case datetime() | date() | time():
             return value.isoformat()
-    return str(value)  # also for floats: inf and nan are TOML
+    return str(value)  # also for floats: inf and nan are valid TOML
 
 
 def _escaped(character: str) -> str:
@@ -147,7 +147,7 @@ def _rows(table: Table) -> str:
 
 @st.composite
 def _spoilt(draw: st.DrawFn, table: Table, keys: Sequence[str]) -> Table:
-    """Draw a valid table with a few values replaced, keys left out, and other tables' keys added."""
+    """Draw a valid table in which a few values are replaced, keys left out, and other tables' keys added."""
     found = dict(table)
     for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
         if draw(st.integers(0, 3)) == 0:
@@ -212,7 +212,7 @@ def csv(draw: st.DrawFn) -> str:
 
 
 def _one_of(nearly_right: st.SearchStrategy[str], other: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Return a strategy for mostly nearly valid files, because these are refused last."""
+    """Return a strategy that mostly gives nearly valid files: they get furthest before they are refused."""
     texts = st.one_of(nearly_right, nearly_right, nearly_right, other)
     return st.one_of(texts.map(str.encode), texts.map(str.encode), texts.map(str.encode), _BYTES)
 

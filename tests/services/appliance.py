@@ -17,7 +17,7 @@ from . import documents as build
 
 @dataclass(slots=True)
 class StoppedClock:
-    """Clock that stands still at the time at which `live_state` was written."""
+    """Clock that stands still at the time at which `live_state` claims to be written."""
 
     boottime: float = 100_000.2
     utc: float = build.UTC + 100_000.2
@@ -50,21 +50,21 @@ class Outcome:
 
 @dataclass(slots=True)
 class Appliance:
-    """An appliance: folders, clocks and the people on board."""
+    """An appliance: its folders, its clocks, and the people on board."""
 
     root: Path
     capture: pytest.CaptureFixture[str]
     clock: StoppedClock = field(default_factory=StoppedClock)
     living: set[int] = field(default_factory=lambda: {4711, 4712})
     failed: list[str] = field(default_factory=list)
-    """Units that systemd would report as failed."""
+    """Units that systemd reports as failed."""
     sleep: Callable[[float], None] = lambda _: None
     user: str = "anna"
     secrets: list[str] = field(default_factory=list)
-    """Input when a command asks for a secret; empty if there is no terminal."""
+    """Answers to requests for a secret; empty if there is no terminal."""
 
     answers: list[str] = field(default_factory=list)
-    """Input when a command asks for confirmation; empty if there is no terminal."""
+    """Answers to requests for confirmation; empty if there is no terminal."""
 
     def __post_init__(self) -> None:
         for folder in (self.data, self.run_folder):
@@ -85,7 +85,7 @@ class Appliance:
 
     @property
     def places(self) -> list[str]:
-        """Options for the folders, which every command accepts."""
+        """Options that name the folders, which every command accepts."""
         return [
             *("--config", str(self.root / "logboat.toml")),
             *("--sensors", str(self.root / "sensors.toml")),
@@ -101,7 +101,7 @@ class Appliance:
         build.store(self.store, *built)
 
     def live(self, **changes: Any) -> None:
-        """Write the daemons' live states; the changes apply to the recorder's."""
+        """Write the live states of the daemons; `changes` apply to the recorder's."""
         state_file.write(state_file.path(self.run_folder), build.live_state(**changes))
         self.mesh()
 
@@ -130,5 +130,5 @@ class Appliance:
 
 @pytest.fixture
 def logboat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Appliance:
-    """Return an appliance of the vessel `argo`, without a store, with the command to run on it."""
+    """Return an appliance of the vessel `argo`, without a store, on which to run the command."""
     return Appliance(tmp_path, capsys)

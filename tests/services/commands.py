@@ -1,4 +1,4 @@
-"""The `logboat` command in the test's own process, which saves the start of Python."""
+"""The `logboat` command run in the test's own process, which saves starting Python."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Builders of documents, made by the recorder's own code, and of stores that contain them."""
+"""Builders of documents, using the recorder's own code, and of stores that contain them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ SENSOR = "rpm"
 LOG = "abcdef"
 PATH = "propulsion.main.revolutions"
 UTC = 1_760_000_000.0
-"""The time 2025-10-09T08:53:20Z, which by default is the zero of the first boot's clock."""
+"""The time 2025-10-09T08:53:20Z, which is by default the zero of the first boot's clock."""
 
 Built = tuple[str, dict[str, Any]]
 
@@ -41,9 +41,9 @@ def reading(
     states: Mapping[int, SensorState] | None = None,
     **changes: Any,
 ) -> Built:
-    """Return a window of consecutive samples, `step` seconds apart.
+    """Return a reading with a window of consecutive samples, `step` seconds apart.
 
-    `states` is by the sample's index; `changes` apply to the body.
+    `states` maps a sample's index to its state; `changes` apply to the body.
     """
     window = ReadingWindow(WindowOrigin(vessel, sensor, log, path, unit, 300.0), run=1, boot=boot)
     for place, value in enumerate(values):
@@ -69,7 +69,7 @@ def gap(
 
 
 def network(clock: float, utc: float, uncertainty: float = 0.01) -> Anchor:
-    """Return an anchor from the network."""
+    """Return an anchor whose source is the network."""
     return Anchor(clock, utc, TimeSource.NETWORK, uncertainty)
 
 
@@ -142,7 +142,7 @@ def alarm(
     unit: str = "Hz",
     acks: Iterable[Mapping[str, str]] = (),
 ) -> Built:
-    """Return an alarm, raised and cleared on the first boot's clock."""
+    """Return an alarm that is raised and cleared at times on the first boot's clock."""
     episode = AlarmRecord(
         sequence=sequence,
         severity=severity,
@@ -165,7 +165,7 @@ def alarm(
 def vessel(
     vessel_id: str = VESSEL, *, logs: Iterable[str] = (LOG,), sensors: Iterable[SensorSettings] = ()
 ) -> Built:
-    """Return the document of a vessel and its sensors."""
+    """Return the document that describes a vessel and its sensors."""
     body = builders.vessel(
         vessel_id,
         name=f"SY {vessel_id.title()}",
@@ -187,7 +187,7 @@ def store(path: Path, *built: Built) -> Path:
 
 
 def write(database: Database, *built: Built) -> None:
-    """Put documents into an open store in one transaction, and replace existing ones."""
+    """Put documents into an open store in one transaction; existing ones are replaced."""
     with database.transaction():
         for document_id, body in built:
             current = database.get(document_id)
@@ -195,9 +195,9 @@ def write(database: Database, *built: Built) -> None:
 
 
 def live_state(**changes: Any) -> dict[str, Any]:
-    """Return the recorder's live state without faults.
+    """Return a live state of the recorder that shows no faults.
 
-    It is an hour after the recorder's start, and 100,000 s on the boot clock.
+    It is written an hour after the recorder's start, at 100,000 s on the boot clock.
     """
     return {
         "pid": 4711,
@@ -219,7 +219,7 @@ def live_state(**changes: Any) -> dict[str, Any]:
 
 
 def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
-    """Return one sensor of the live state, read half a second before."""
+    """Return one sensor of the live state, which was read half a second earlier."""
     return {
         "name": "Main engine",
         "path": PATH,
@@ -237,7 +237,7 @@ def live_sensor(value: Value = 30.0, **changes: Any) -> dict[str, Any]:
 
 
 def mesh_state(**changes: Any) -> dict[str, Any]:
-    """Return the sync daemon's live state at the same moment, with no vessel nearby."""
+    """Return the sync daemon's live state at the same time, with no vessel nearby."""
     return {
         "pid": 4712,
         "vessel": VESSEL,
@@ -258,7 +258,7 @@ def mesh_state(**changes: Any) -> dict[str, Any]:
 
 
 def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any]:
-    """Return the entry of a vessel nearby, linked for a minute."""
+    """Return the entry for a vessel nearby that has been linked for a minute."""
     return {
         "vessel": vessel_id,
         "state": state,
@@ -276,8 +276,8 @@ def peer(vessel_id: str, state: str = "linked", **changes: Any) -> dict[str, Any
 
 
 def route(*path: str, ago: float = 10.0) -> dict[str, Any]:
-    """Return the route of a vessel's documents, from the neighbour on.
+    """Return the route of a vessel's documents, beginning with the neighbour.
 
-    The last one came `ago` seconds before.
+    The last document came `ago` seconds ago.
     """
     return {"path": list(path), "hops": len(path), "utc": UTC + 100_000.2 - ago}

@@ -1,4 +1,4 @@
-"""Documents as others may have written them: of every type, wrong in one field after the other."""
+"""Documents that others may have written: of every type, with one wrong field in each."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ WRONG: Final[tuple[Any, ...]] = (
     "",
     "x",
     "\x1b[2J\x00",
-    "0001-01-01T00:00:00",  # without zone: before the first moment of some calendars
+    "0001-01-01T00:00:00",  # without a zone, before the first moment of some calendars
     "9999-12-31T23:59:59-14:00",
     [],
     [None],
@@ -30,7 +30,7 @@ WRONG: Final[tuple[Any, ...]] = (
     {},
     {"": {"a": [1]}},
 )
-"""Wrong values that replace the right ones."""
+"""Wrong values, which replace the right ones."""
 ODD_IDS: Final = (
     "reading:argo:rpm:abcdef:!",
     "reading:argo:rpm:abcdef:zzz",
@@ -49,7 +49,7 @@ ODD_IDS: Final = (
 
 
 def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
-    """Yield a document for each possible error; those that belong to a log belong to `log`."""
+    """Yield one document for each possible error; those that belong to a log belong to `log`."""
     place = 1
     for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _forwarded):
         for wrong in _wrongs(make(vessel, log, 0)[1]):
@@ -61,7 +61,7 @@ def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
 
 
 def _wrongs(body: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
-    """Yield functions that put one wrong value into a body of this form, or remove one key."""
+    """Yield functions that replace one value in a body of this form with a wrong one, or remove one key."""
     for path in _paths(body):
         for value in (*WRONG, _MISSING):
             yield partial(_changed, path=path, value=value)

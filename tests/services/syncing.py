@@ -26,7 +26,7 @@ from . import commands
 
 @dataclass
 class Fleet:
-    """A CA, and the identities that it issues; names are unique because other tests use loopback too."""
+    """A CA and the identities that it issues; names are unique, because other tests use loopback too."""
 
     name: str = field(default_factory=lambda: f"test-{secrets.token_hex(4)}")
 
@@ -35,7 +35,7 @@ class Fleet:
         return CA.new(self.name)
 
     def identity(self, folder: Path, vessel: str = "argo", *, number: int = 1) -> TLSIdentity:
-        """Put a vessel's identity into a folder, with a new certificate each time."""
+        """Put an identity of a vessel into a folder, each time with a new certificate."""
         folder.mkdir(parents=True, exist_ok=True)
         made = self.ca.issue(vessel, hosts=[names.host(vessel)], uri=names.uri(self.name, vessel))
         made.save(folder / "vessel.pem", folder / "vessel.key")
@@ -44,7 +44,7 @@ class Fleet:
         return made
 
     def revoke(self, folder: Path, *revoked: TLSIdentity, number: int) -> None:
-        """Write the CA's statement of revoked certificates into a vessel's folder."""
+        """Write the CA's statement that these certificates are revoked into a vessel's folder."""
         entries = tuple(
             Revoked(serial_text(each.certificate.serial_number), "ferry", "stolen", NOW) for each in revoked
         )
@@ -53,7 +53,7 @@ class Fleet:
 
 
 class SyncProcess:
-    """Sync daemon of a vessel; a context manager that ends it if it is still running."""
+    """Sync daemon of one vessel; a context manager that ends the daemon if it is still running."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class SyncProcess:
         toml: str = "",
         popen: "type[subprocess.Popen[Any]]" = processes.Popen,
     ) -> None:
-        """Prepare a process that `popen` starts.
+        """Prepare a daemon, whose process `popen` starts.
 
-        `popen` is `subprocess.Popen` in a test that measures the cost of a start or of the process itself.
+        `popen` is `subprocess.Popen` if a test measures the cost of a start, or of the process itself.
         """
         self._popen = popen
         self.folder, self.vessel, self.port = folder, vessel, free_port()
@@ -126,7 +126,7 @@ class SyncProcess:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill the daemon with SIGKILL, which has the effect of a power cut."""
+        """Kill the daemon with SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE_S)
@@ -138,7 +138,7 @@ class SyncProcess:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait until the daemon ends by itself, and return the exit status."""
+        """Wait until the daemon ends without being told to, and return its exit status."""
         assert self._process is not None
         status = self._process.wait(PATIENCE_S)
         self._process = None
@@ -160,5 +160,5 @@ class SyncProcess:
         return state
 
     def logboat(self, *arguments: str, places: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Run the command on this vessel, in this process."""
+        """Run a command on this vessel, in the test's process."""
         return commands.logboat(*arguments, *(self.places if places else ()))

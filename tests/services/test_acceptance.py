@@ -1,4 +1,4 @@
-"""Intake decides which samples are recorded, and under which number."""
+"""The rules by which samples are recorded, and the number that each sample gets."""
 
 from dataclasses import replace
 

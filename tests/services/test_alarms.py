@@ -1,4 +1,4 @@
-"""Alarm rules: conditions for raising and for clearing."""
+"""Alarm rules: the conditions for raising an alarm and for clearing it."""
 
 from hypothesis import given
 from hypothesis import strategies as st

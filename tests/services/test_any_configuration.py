@@ -1,4 +1,4 @@
-"""Any content of a configuration's files leads to a decision, never a traceback, and recording continues."""
+"""Any content of the configuration files leads to a decision, never a traceback, and recording continues."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ NOBODY_FORESAW = "please report"
 
 
 class Ship:
-    """Folders of an appliance, with a valid configuration in force that is also kept as the last good one."""
+    """Folders of an appliance whose active configuration is valid and is also kept as the last good one."""
 
     def __init__(self, root: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.places = AppliancePaths(
@@ -70,13 +70,13 @@ class Ship:
 
 @contextmanager
 def ship(capture: pytest.CaptureFixture[str]) -> Iterator[Ship]:
-    memory = Path("/dev/shm")  # nothing here is about power cuts, and a card is slow
+    memory = Path("/dev/shm")  # this is not about power cuts, and a card is slow
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         yield Ship(Path(place), capture)
 
 
 def check_a_decision_is_made(aboard: Ship, files: Mapping[str, bytes]) -> None:
-    """Check that files are taken in or refused as a whole, and, in force, obeyed or replaced."""
+    """Check that files are accepted or refused as a whole, and active files obeyed or replaced."""
     places = aboard.places
     before = {name: (places.etc / name).read_bytes() for name in ("logboat.toml", "sensors.toml")}
     offered = {"vessel.toml" if name == "logboat.toml" else name: text for name, text in files.items()}

@@ -1,4 +1,4 @@
-"""A start takes in what is on the card and sets up the system, and nothing stops it."""
+"""A start takes in what is on the card and sets up the system, and nothing can prevent it."""
 
 import json
 import os
@@ -43,7 +43,7 @@ vessel_radio = { mode = "mesh", channel = 6 }
 
 
 class Pi:
-    """Folders, slots and radios of an appliance; its tools are recorded, and ssh-keygen is the real one."""
+    """Folders, slots and radios of an appliance; its tools are recorded, except ssh-keygen, which is real."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -153,7 +153,7 @@ def test_the_card_is_taken_up_without_network_and_the_networks_follow(pi: Pi) ->
     assert "iw reg set DE" in pi.ran
     assert list(pi.places.profiles.iterdir())
     assert (found.taken, found.problems) == (taken.taken, ())
-    assert len(found.networks) == 1  # one adapter cannot also serve the vessels' radio
+    assert len(found.networks) == 1  # one adapter cannot also serve the radio link between vessels
     pi.broken.add("iw")
     for _ in range(2):
         failed = pi.boot().join()
@@ -277,8 +277,8 @@ def test_a_configuration_damaged_since_is_the_last_good_one(pi: Pi) -> None:
     pi.start()
     pi.places.config.write_text("[vessel\n")
     found = pi.start()
-    assert found.problems == ()  # the recorder reports it from its own check
-    assert not (pi.places.data / "last-good").exists()  # belongs to the daemons, so root does not make it
+    assert found.problems == ()  # the recorder reports it after its own check
+    assert not (pi.places.data / "last-good").exists()  # it belongs to the daemons, so root does not make it
 
 
 def test_a_folder_that_a_daemon_has_put_in_its_place_is_not_believed(pi: Pi) -> None:
@@ -310,7 +310,7 @@ def test_what_imager_was_asked_for_is_honoured_and_wiped_from_the_card(pi: Pi, w
         put(pi.places.inbox, bundle())
     (pi.places.firmware / "firstrun.sh").write_text(SCRIPT)
     pi.radio("wlan0", "phy0")
-    for _ in range(2):  # it stays the same
+    for _ in range(2):  # the second start changes nothing
         assert pi.start().problems == ()
         assert "hostname dinghy" in pi.ran
         assert "iw reg set DE" in pi.ran

@@ -1,4 +1,4 @@
-"""Raspberry Pi Imager's settings on a card are in force after a start, or reported in PROBLEMS.txt."""
+"""Raspberry Pi Imager's settings on a card are active after a start, or are reported in PROBLEMS.txt."""
 
 import json
 import os
@@ -41,7 +41,7 @@ users:
 
 @pytest.fixture
 def board(pi: Pi) -> Pi:
-    """Return an appliance with a radio, a vessel, and the image's own users and their homes."""
+    """Return an appliance with a radio, a vessel's identity, and the image's own users and their homes."""
     put(pi.places.inbox, bundle())
     pi.radio("wlan0", "phy0")
     pi.file("etc/passwd", "root:x:0:0::/root:/bin/sh\nskipper:x:1000:1000::/home/skipper:/bin/bash\n")
@@ -61,7 +61,7 @@ def problems(pi: Pi) -> str:
 
 
 def joined(pi: Pi) -> dict[str, str]:
-    """Return the keyfiles of networks to join, by the networks' names."""
+    """Return the keyfiles of the networks to join, by the names of the networks."""
     found = {}
     for path in pi.places.profiles.glob("logboat-join-*"):
         text = path.read_text()
@@ -72,7 +72,7 @@ def joined(pi: Pi) -> dict[str, str]:
 
 def test_a_network_with_an_accent_is_joined_hidden_or_not_and_by_its_own_password(board: Pi) -> None:
     path = left(board, "network-config", NETWORK_CONFIG)
-    for _ in range(2):  # it stays the same, without the file
+    for _ in range(2):  # the second time, without the file, nothing changes
         assert board.start().problems == ()
         found = joined(board)
         assert found.keys() == {"Hafenbüro", "bare name"}
@@ -97,7 +97,7 @@ def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(
         assert len(found.problems) == 2
         assert "user-data, line 8, write_files" in problems(board)
         assert "network-config, line 12, band" in problems(board)
-        assert "hostname dinghy" in board.ran  # what is understood is in force
+        assert "hostname dinghy" in board.ran  # the settings that are understood are active
         assert (board.places.users / "anna.user").exists()
         assert joined(board).keys() == {"Hafenbüro", "bare name"}
     users.write_text(USER_DATA.format("anna"))
@@ -198,7 +198,7 @@ def test_a_file_that_windows_saved_as_utf_16_is_no_half_wiped_one(board: Pi) -> 
 )
 @pytest.mark.parametrize("file", ["user-data", "custom.toml", "firstrun.sh", ".imager.json"])
 def test_no_name_of_a_user_leads_out_of_its_folder(board: Pi, name: str, file: str) -> None:
-    """Every file is checked, also an older release's record, because root makes and gives away folders."""
+    """Every file is checked, even an older release's record, because root makes and gives away folders."""
     board.start()
     around = [*board.root.parents, *board.root.rglob("*")]
     before = {path: path.lstat().st_uid for path in around}

@@ -1,4 +1,4 @@
-"""Signatures of a recorder with its vessel's identity, which no identity can stop."""
+"""Signatures that a recorder makes with its vessel's identity; no identity can stop the recorder."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

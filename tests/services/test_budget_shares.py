@@ -1,4 +1,4 @@
-"""Order of removal by owner: the vessel's own documents only when no one else has more than a share."""
+"""Order of removal by owner: the vessel's own documents go only if nobody else has more than a share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +81,7 @@ def own_readings(database: Database) -> int:
 
 
 def bring(database: Database, what: str, number: int, size: int) -> None:
-    """Store one document of `size` bytes, of this kind."""
+    """Store one document of this kind with `size` bytes."""
     text = "x" * size
     if what == "own":
         document_id, body = build.reading(1.0, first=number + 1)
@@ -215,7 +215,7 @@ def test_no_own_reading_goes_while_others_hold_more_than_their_share(
         if own_readings(database) < before:
             left = retention.bytes_by_owner(database, "argo", LOGS)
             room = max(left.total, budget)
-            page = 4096 * 12  # the allowance for pages that are not full
+            page = 4096 * 12  # allowance for pages that are not full
             kept = database.checkpoints.size()
             assert left.vessels <= max(room * budget_shares.VESSELS, budget_shares.LEAST) + page
             assert left.crew <= max(room * budget_shares.CREW, budget_shares.LEAST, kept) + page

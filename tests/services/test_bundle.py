@@ -1,4 +1,4 @@
-"""The archive for support contains much, but no secret, and can be made when much is broken."""
+"""The archive for support contains much but no secret, and can be made even when much is broken."""
 
 import io
 import json
@@ -177,7 +177,7 @@ password = \"\"\"
 
 
 def test_no_secret_of_a_broken_file_leaves_the_vessel(rig: Rig) -> None:
-    """The rule includes quotations of secrets in other parts' messages, as JSON, or truncated."""
+    """The rule includes secrets that messages in other files quote, as JSON, or truncated."""
     escaped = HIDDEN["with escapes"]
     rig.put("fw/logboat/vessel.toml", BROKEN)
     rig.put("etc/logboat.toml", BROKEN)

@@ -1,4 +1,4 @@
-"""Totals of counting sensors go on in a new log, from the best source there is, and that is told."""
+"""Totals of counting sensors continue in a new log, from the best available source, which is reported."""
 
 import shutil
 from collections.abc import Callable
@@ -46,7 +46,7 @@ SENSORS = (
     counting("flow", "pulse", "m3"),
 )
 FINAL = {"engine": Totals(7, 40 * HOURS), "bilge": Totals(40, 80.0), "flow": Totals(4_000, 0.0)}
-"""What `sail` ends with."""
+"""Totals with which `sail` ends."""
 
 
 def start(
@@ -71,7 +71,7 @@ def start(
 
 
 def sail(data: Path, *, older: Path | None = None) -> Identity:
-    """Make forty commits, with documents and copies of the first 30; `older` is a copy made after ten."""
+    """Make forty commits, with documents and copies of the first 30; `older` gets a copy made after ten."""
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data)
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
@@ -111,7 +111,7 @@ def sail(data: Path, *, older: Path | None = None) -> Identity:
 
 
 def commit(number: int) -> Batch:
-    """Hour `number` of the engine."""
+    """Return the batch for hour `number` of the engine."""
     clock_ms = 100_000 + number * 1_000
     return Batch(
         run=1,
@@ -133,7 +133,7 @@ def commit(number: int) -> Batch:
 
 
 def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
-    """Return the next start's identity, and its totals; see that they are the same after a kill."""
+    """Return the identity and the totals of the next start; check that they are the same after a kill."""
     store_check.prepare(data)
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data, **how)  # type: ignore[arg-type]
@@ -197,7 +197,7 @@ def test_new_log_goes_on_from_the_totals_of_the_last_commit(
 def test_without_journal_and_witness_documents_tell(tmp_path: Path) -> None:
     before = sail(tmp_path)
     remove(tmp_path, "samples.db*", number_witness.NAME)
-    # Readings of the hour meter and the flow meter, `equipment` for the switch.
+    # From readings for the hour meter and the flow meter, and from `equipment` for the switch.
     _, found = after(tmp_path)
     assert found == {"engine": Totals(0, 30 * HOURS), "bilge": Totals(30, 60.0), "flow": Totals(3_000, 0.0)}
     (text,) = notes(tmp_path)

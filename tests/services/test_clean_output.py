@@ -1,4 +1,4 @@
-"""Text from others cannot control a terminal, forge a line of a log, or run in a spreadsheet."""
+"""Text from others cannot control a terminal, forge a line in a log, or run in a spreadsheet."""
 
 import base64
 import csv
@@ -35,13 +35,13 @@ HARMLESS_ENDS = "\n\t"
 
 
 def steering(text: str) -> set[str]:
-    """Return the characters of the output that are neither printable nor end a line."""
+    """Return the characters in the output that are neither printable nor line ends."""
     return {c for c in text if not c.isprintable() and c not in HARMLESS_ENDS}
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return a vessel's data in which every text of a stranger is hostile."""
+    """Return a vessel's data in which every text that comes from others is hostile."""
     folder = tmp_path / "data"
     path = build.store(
         folder / "log.db",
@@ -117,7 +117,7 @@ def test_a_document_is_printed_as_json_with_escapes_and_the_same_values(
 
 
 def test_half_a_surrogate_pair_is_no_fault_of_a_command(data: Path, tmp_path: Path) -> None:
-    """A file's name whose bytes are not text appears as half a surrogate pair."""
+    """A file name whose bytes are not valid text appears with half a surrogate pair."""
     place = tmp_path / "a\udc9b.tar.gz"
     done = logboat("bundle", str(place), "--data", str(data), "--run", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
@@ -145,7 +145,7 @@ def head(headers: dict[str, str]) -> list[str]:
 
 
 def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
-    """Text that comes before any login reaches the log too."""
+    """Even text that arrives before any login reaches the log."""
     secret = tmp_path / "password"
     secret.write_text("ahoy\n")
     words = ("serve", tmp_path / "a.db", "--port", 0, "--no-tls", "--json", "--user", "skipper")
@@ -194,7 +194,7 @@ def test_a_stranger_writes_no_line_of_a_servers_log(tmp_path: Path) -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """Yield the port of a listener that gives every client the same answer."""
+    """Yield the port of a listener that gives the same answer to every client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

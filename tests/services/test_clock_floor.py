@@ -1,4 +1,4 @@
-"""The earliest possible time, when the clock cannot be trusted, or could not in the past."""
+"""The earliest possible time, used when the clock cannot be trusted now or could not in the past."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
 
 
 class Clock:
-    """The machine's clock, with its quality."""
+    """The machine's clock, and how far it can be trusted."""
 
     def __init__(self) -> None:
         self.utc, self.monotonic, self.source = NOW, 0.0, TimeSource.NETWORK

@@ -1,4 +1,4 @@
-"""The `logboat` command: requests, answers, and the exit status."""
+"""The `logboat` command: its arguments, its answers, and its exit status."""
 
 import os
 import pty
@@ -169,7 +169,7 @@ class TestConsoleScript:
     def test_ctrl_c_ends_following_quietly(self, tmp_path: Path) -> None:
         store = build.store(tmp_path / "log.db", build.reading(1))
         with subprocess.Popen(
-            # A test run in the background of a shell has SIGINT ignored, and children would inherit that.
+            # If a shell runs the tests in the background, SIGINT is ignored, and children would inherit that.
             ["env", "--default-signal=INT", SCRIPT, "db", "changes", str(store), "--follow"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -210,7 +210,7 @@ class TestConsoleScript:
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 4096)
-    except OSError:  # Linux: the other end of a pseudo-terminal has been closed
+    except OSError:  # on Linux: the other end of a pseudo-terminal has been closed
         return b""
 
 

@@ -1,4 +1,4 @@
-"""The command `logboat db` on a document store by its path."""
+"""The command `logboat db` on a document store that is given by its path."""
 
 import io
 import json

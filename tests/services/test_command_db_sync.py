@@ -19,7 +19,7 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
-"""Time limit in seconds, which is reached only because of a fault."""
+"""Time limit in seconds, which is reached only if there is a bug."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ REPLICATES = frozenset({"push", "pull", "sync", "serve"})
 
 
 def run(*arguments: object) -> Done:
-    """Run a command that replicates as a process, and any other command in this process."""
+    """Run a command that replicates as a process, and any other command in the test's process."""
     words = ["db", *map(str, arguments)]
     if words[1] in REPLICATES:
         ended = processes.run([LOGBOAT, *words], capture_output=True, text=True, timeout=LONG_S, check=False)
@@ -56,7 +56,7 @@ class Running:
         )
 
     def until(self, wanted: Callable[[Any], bool]) -> Any:
-        """Return the first line that meets the condition."""
+        """Return the first output line that meets the condition."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if wanted(facts := json.loads(line)):
@@ -272,7 +272,7 @@ class TestContinuous:
         running.until(lambda facts: facts["activity"] == "idle" and facts["pulled"]["documents"] == 1)
         assert running.end() == 0
         assert ids(here) == ids(there) == ["mine", "theirs"]
-        # The checkpoint was stored, so nothing is checked twice.
+        # The checkpoint was stored, so nothing is examined twice.
         again = run("sync", here, served.url, "--json").json
         assert (again["pushed"]["documents"], again["pulled"]["documents"]) == (0, 0)
 

@@ -20,7 +20,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def north(logboat: Appliance) -> Path:
-    """Return a fleet's folder, with the passphrase in a file beside it."""
+    """Return a fleet's folder; the passphrase is in a file beside it."""
     (logboat.root / "passphrase").write_text(PASSPHRASE + "\n")
     folder = logboat.root / "north"
     assert run(logboat, "init", folder, "--name", "north").status == 0

@@ -1,4 +1,4 @@
-"""The command `logboat fleet card` as an operator runs it for the first time, with possible failures."""
+"""The command `logboat fleet card`, as an operator runs it for the first time, and how it can fail."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ __all__ = ["logboat", "north"]  # fixtures
 
 
 def first_start(root: Path, image: Path) -> tuple[Card, TakenIn]:
-    """Return a card's data partition, read without mounting, and the result of its first start."""
+    """Return a card's data partition, read without mounting it, and the result of the card's first start."""
     root.mkdir()
     card = Card(root)
     images.in_data(image, f"rdump /inbox {root}")

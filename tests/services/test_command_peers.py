@@ -1,4 +1,4 @@
-"""Output on the mesh for people and programs: `logboat peers`, and its part of `logboat status`."""
+"""Information on the mesh for people and programs: `logboat peers`, and its part of `logboat status`."""
 
 from pathlib import Path
 

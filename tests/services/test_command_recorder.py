@@ -1,4 +1,4 @@
-"""The commands on a vessel that records: real processes, from the first sample to the proof."""
+"""The commands on a vessel that is recording: real processes, from the first sample to the proof."""
 
 import csv
 import fcntl
@@ -63,7 +63,7 @@ class Vessel:
 
 @pytest.fixture
 def vessel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vessel]:
-    """Yield a vessel that records, once its ledger shows that the first sample is durable."""
+    """Yield a vessel that is recording, once its ledger shows that the first sample is durable."""
     root = tmp_path_factory.mktemp("v")
     (root / "logboat.toml").write_text('[vessel]\nid = "argo"\nname = "SY Argo"\n')
     (root / "sensors.toml").write_text(SENSORS)
@@ -136,7 +136,7 @@ def test_a_recorder_opens_nothing_while_another_process_checks_the_stores(vessel
     journal = data / "samples.db"
     with (data / "in-use.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        journal.rename(data / "aside")  # as in a repair
+        journal.rename(data / "aside")  # as a repair does
         recorder = subprocess.Popen([SCRIPT, "record", *vessel.places], stderr=subprocess.PIPE)
         try:
             assert recorder.stderr is not None

@@ -1,4 +1,4 @@
-"""Output on the sensors, the readings, the alarms and the proof, for people and programs."""
+"""Sensors, readings, alarms and the proof, as shown to people and programs."""
 
 import csv
 import json
@@ -246,7 +246,7 @@ class TestLog:
         assert [row["value"] for row in rows] == ["1", "0"]
 
     def test_order_is_by_number_whatever_the_clock_said(self, logboat: Appliance) -> None:
-        """Readings are from 1970, then at the right time, then from 1970 again; the anchors came later."""
+        """Readings are from 1970, then from the right time, then from 1970 again; the anchors came later."""
         logboat.put(
             build.boot(1, network(5_000, UTC + 5_000)),
             build.boot(2, network(0, UTC + 6_000), previous_end=(1, 5_000)),
@@ -272,7 +272,7 @@ class TestLog:
             build.reading(*range(10), first=1 + 10 * n, start=3_600 * n, utc=0.0, synced=False)
             for n in range(20)
         )
-        logboat.put(build.boot(1, network(0, UTC)), *hours)  # 08:53:20Z, an hour between windows
+        logboat.put(build.boot(1, network(0, UTC)), *hours)  # 08:53:20Z, with an hour between windows
         done = logboat(
             "log", "rpm", "--csv", "--since", "2025-10-09T10:53:25Z", "--until", "2025-10-09T12:53:22Z"
         )

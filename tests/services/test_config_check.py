@@ -1,4 +1,4 @@
-"""Tests of `logboat config check FILE`."""
+"""The command `logboat config check FILE`."""
 
 from pathlib import Path
 

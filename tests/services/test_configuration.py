@@ -1,4 +1,4 @@
-"""Tests of `logboat.toml` and `vessel.toml`: defaults, and each rule broken and kept."""
+"""The files `logboat.toml` and `vessel.toml`: defaults, and each rule broken and kept."""
 
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -90,9 +90,9 @@ Problems = Callable[[str], list[str]]
 
 @pytest.fixture(autouse=True)
 def zones(tmp_path: Path) -> Iterator[None]:
-    """Set up a machine with three time zones, whatever this one has."""
+    """Set up a machine that has three time zones, whatever this machine has."""
     folder = tmp_path / "zoneinfo"
-    # RFC 8536: header with one type and four characters of names, then UTC's
+    # RFC 8536: a header with one type and four characters of names, followed by UTC's
     tzif = b"TZif" + bytes(16) + bytes(16) + (1).to_bytes(4) + (4).to_bytes(4) + bytes(6) + b"UTC\0"
     for name in ("Europe/Berlin", "Atlantic/Azores", "UTC"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def zones(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def problems(tmp_path: Path) -> Problems:
-    """Return a function that lists every problem of a text, as `line: …`."""
+    """Return a function that lists every problem in a text, as `line: …`."""
 
     def finder(text: str) -> list[str]:
         path = tmp_path / "logboat.toml"

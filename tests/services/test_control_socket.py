@@ -1,4 +1,4 @@
-"""The control socket transmits a person's entry to the recorder."""
+"""The control socket passes a person's entries on to the recorder."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ STORED = ControlAnswer.stored(log="abcdef", sequence=7)
 
 @pytest.fixture
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with a short name, because a socket's path is limited to 107 bytes."""
+    """Return a directory with a short name, because the path of a socket is limited to 107 bytes."""
     return tmp_path_factory.mktemp("c")
 
 

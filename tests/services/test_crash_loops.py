@@ -1,4 +1,4 @@
-"""A daemon that ends repeatedly is noted, counted and reported until it runs again."""
+"""A daemon that ends repeatedly is noted, counted and reported until it runs normally again."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ HOW = "exit status 1"
 
 @dataclass
 class Systemd:
-    """Runner of the units' ExecStopPost=, with a simulated clock and without Python in its path."""
+    """Runner of the units' ExecStopPost=, on a simulated clock and with no Python in its path."""
 
     folder: Path
     told: dict[str, str] = field(default_factory=lambda: {"SERVICE_RESULT": "exit-code", "EXIT_STATUS": "1"})
@@ -28,7 +28,7 @@ class Systemd:
             (self.folder / name).mkdir()
 
     def ends(self, *clocks: float) -> None:
-        """Let a service end at these seconds of the boot clock."""
+        """Let a service end at these times, in seconds on the boot clock."""
         for clock in clocks:
             (self.folder / "uptime").write_text(f"{clock:.2f} 1.00\n")
             done = subprocess.run(
@@ -41,7 +41,7 @@ class Systemd:
             assert done.returncode == 0, done.stderr
 
     def judge(self, clock: float) -> str | None:
-        """Return the report of status, doctor and lights, or None."""
+        """Return what status, doctor and lights report, or None."""
         found = crash_loops.find_crash_loops(self.folder / "run", clock=clock)
         return str(found[0]) if found else None
 

@@ -1,4 +1,4 @@
-"""Crew's apps: users of `logboat.toml` replicate with a vessel's sync daemon, by password over TLS."""
+"""Apps of the crew: users in `logboat.toml` replicate with a vessel's sync daemon, by password over TLS."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def user(name: str, *more: str) -> str:
 
 @pytest.fixture(scope="module")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncProcess]:
-    """Yield argo, with an alarm, a reading and three users."""
+    """Yield argo, which has an alarm, a reading and three users."""
     folder = tmp_path_factory.mktemp("argo")
     toml = user("bridge") + user("guest", "access = 'read-only'", "channels = ['alarms']")
     fleet = Fleet()
@@ -102,7 +102,7 @@ def test_a_wrong_password_and_a_stranger_are_refused_alike(argo: SyncProcess, tm
 
 
 def test_by_address_the_fleets_ca_alone_does_not_prove_the_vessel(argo: SyncProcess, tmp_path: Path) -> None:
-    """The certificate is for logboat-argo.local, so a client that uses the address pins its fingerprint."""
+    """The certificate is for logboat-argo.local, so a client that uses the address pins the fingerprint."""
     said = sync(argo, tmp_path / "app.db", "bridge", "--ca", str(argo.identity / "fleet.pem"))
     assert said.startswith("1\n")
     assert "127.0.0.1" in said

@@ -1,4 +1,4 @@
-"""The demo's verdict: agreement of the stores, result of the proof, text of the summary."""
+"""The demo's verdict: whether the stores agree, the result of the proof, and the text of the summary."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ NOW = datetime.fromtimestamp(build.UTC, UTC)
 RPM = "reading:argo:rpm:abcdef:000000000001"
 HISTORY = (build.reading(1.0, 2.0, 3.0), build.reading(4.0, 5.0, first=4, start=103.0))
 ARGO = ExpectedSamples("argo", frozenset({"rpm"}), {("rpm", "abcdef"): {1, 2, 3, 4, 5}})
-"""The vessel argo, for which HISTORY is complete."""
+"""The samples of the vessel argo; HISTORY is complete for them."""
 
 Standings = st.dictionaries(
     st.sampled_from("abcde"), st.sampled_from(["1-a", "1-b", "2-a", "9-f", "10-a"]), max_size=5
@@ -68,7 +68,7 @@ class TestStandings:
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Iterator[Callable[..., Database]]:
-    """Yield a function that makes stores with the given documents."""
+    """Yield a function that makes stores which contain the given documents."""
     opened: list[Database] = []
 
     def made(*built: Built) -> Database:

@@ -67,7 +67,7 @@ def test_a_fleet_loses_nothing_and_what_is_lost_after_all_is_named(
 
 @pytest.mark.torture
 def test_without_mdns_the_vessels_are_told_their_addresses() -> None:
-    """The demo runs on a network of its own, where another program uses port 5353 exclusively."""
+    """The demo runs on a network of its own, on which another program uses port 5353 exclusively."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
         pytest.skip("needs unshare, and leave for network namespaces")
     script = (

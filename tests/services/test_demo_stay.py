@@ -1,4 +1,4 @@
-"""The command `logboat demo --stay`: a fleet for trials, whose daemons are restarted as systemd does it."""
+"""The command `logboat demo --stay`: a fleet for trials, whose daemons are restarted as systemd would."""
 
 import json
 import os
@@ -24,7 +24,7 @@ UNITS = Path(__file__).parents[2] / "services" / "units"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
-    """Yield the fleet's folder and the process of the demo."""
+    """Yield the fleet's folder and the process that runs the demo."""
     folder = tmp_path / "a fleet's"
     command = [sys.executable, "-m", "services", "demo", "--vessels", "2", "--stay", str(folder)]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

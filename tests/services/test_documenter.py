@@ -1,4 +1,4 @@
-"""The documenter puts every accepted sample into a document, once, whatever happens in between."""
+"""The documenter puts every accepted sample into a document exactly once, whatever happens in between."""
 
 import random
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ IDENTITY = Identity(vessel="argo", log="abcdef", boot=1, run=1)
 
 
 class Vessel:
-    """A journal, a store, and a documenter between them that can be killed."""
+    """A journal, a store, and the documenter between them, which can be killed."""
 
     def __init__(self, folder: Path, *sensors: SensorSettings, run: int = 1) -> None:
         self.folder, self.sensors = folder, sensors or (settings(window_s=10.0),)
@@ -120,7 +120,10 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
-    """Any content is overwritten, even without news since; so is an old boot presented as a newer one."""
+    """Any content is overwritten, even if there is no news.
+
+    So is an old boot that claims to be a newer one.
+    """
     vessel.documenter.set_vessel(builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"})
     boot = builders.header(documents.DocumentType.BOOT, "argo") | {"log": "abcdef", "number": 1}
     vessel.documenter.set_boot(boot | {"anchors": [[1, 2, "network", 0.1]]})
@@ -232,7 +235,7 @@ def test_store_that_fails_in_the_middle_loses_and_repeats_nothing(
 
 
 def test_failed_transaction_releases_nothing(vessel: Vessel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store takes the document, but the commit fails: the sample must stay in the journal."""
+    """The store accepts the document, but the commit fails, so the sample must stay in the journal."""
     vessel.journal.commit(batch(row(1)))
     vessel.documenter.step(102_000)
     real = builders.upsert
@@ -481,7 +484,7 @@ def test_numbers_that_a_gap_explains_are_not_given_again_after_a_restart(tmp_pat
     made = Vessel(tmp_path)
     made.journal.commit(batch(row(1), row(2)))
     made.journal.commit(replace(batch(), gaps=(NumberGap("rpm", 3, 5, "not recorded"),)))
-    for _ in range(2):  # the gap's batch is no longer the newest
+    for _ in range(2):  # the batch of the gap is no longer the newest
         made.journal.commit(batch())
     made.documenter.finish(200_000)
     made.journal.settle()
@@ -521,7 +524,7 @@ def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vesse
     windows = vessel.documenter._windows
 
     class Arriving(ReadingWindow):
-        """A window during whose examination the other thread begins another one."""
+        """Window that the other thread replaces with another one while it is being examined."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

@@ -1,4 +1,4 @@
-"""The ledger delivers every line that its reader takes, and no reader can stall the recorder."""
+"""The ledger delivers every line that its reader can take, and no reader can stall the recorder."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ LINES = [("rpm", "abcdef", number) for number in range(1, 20_001)]
 
 
 def filled() -> tuple[int, int, int]:
-    """Return both ends of a full pipe, and the number of bytes in it."""
+    """Return both ends of a full pipe, and the number of bytes in the pipe."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     size = 0

@@ -1,4 +1,4 @@
-"""Connections with a vessel's sync daemon: a real process, TLS, addresses of loopback."""
+"""Connections to a vessel's sync daemon: a real process, TLS, and different loopback addresses."""
 
 import base64
 import http.client
@@ -93,7 +93,7 @@ def test_a_user_who_is_changed_in_the_file_is_sent_away_at_once(
 ) -> None:
     changed = {
         "removed": "",
-        "another password": user("anna"),  # another salt, so another hash
+        "another password": user("anna"),  # another salt gives another hash
         "may read only": user("anna", "access = 'read-only'"),
     }
     text = argo.config.read_text()

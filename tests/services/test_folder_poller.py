@@ -1,4 +1,4 @@
-"""A folder into which someone copies files is noticed once the copying is done."""
+"""A folder into which someone copies files is noticed as soon as the copying has ended."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ def test_a_change_is_told_at_the_look_after_the_last_file_came(tmp_path: Path) -
     watch = FolderWatch(tmp_path)
     assert not watch.has_changed()
     (tmp_path / "vessel.pem").write_text("newer")
-    assert not watch.has_changed()  # there may be more to come
+    assert not watch.has_changed()  # more files may follow
     (tmp_path / "vessel.key").write_text("key")
     assert not watch.has_changed()
     assert watch.has_changed()

@@ -1,7 +1,8 @@
 """Documents from others stop nothing: no command, no removal, no repair, no forwarding.
 
-A store takes documents from other vessels, the crew's apps, gateways and older versions. Here it contains
-thousands that are wrong, each in one place, beside a few that are right. Each bad one affects only itself.
+A store accepts documents from other vessels, the crew's apps, gateways and older versions. In this test it
+contains thousands of documents with one wrong field each, and a few valid ones. Each wrong one affects only
+itself.
 """
 
 import shutil
@@ -32,7 +33,7 @@ __all__ = ["logboat"]
 
 @pytest.fixture(scope="module")
 def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store of argo with valid documents of argo and brigid, and wrong ones of both."""
+    """Return argo's store with valid documents from argo and brigid, and wrong ones from both."""
     right = [
         document
         for vessel in ("argo", "brigid")
@@ -98,7 +99,7 @@ def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) ->
         explained = database.get("gap:argo:rpm:abcdef:000000000001")
         assert explained is not None
         assert (explained.body["first"], explained.body["last"]) == (1, 2)
-        # One that claims more numbers than it has room for takes away none that are still to come.
+        # A document that claims more numbers than it can hold takes none away from those still to come.
         assert not database.floor("reading:argo:rpm:foreig:900000000000")
 
 

@@ -1,4 +1,4 @@
-"""Gateways of the sync daemon: real processes, a real listener and a real mosquitto ashore."""
+"""Gateways of the sync daemon: real processes, with a real listener and a real mosquitto as servers."""
 
 import ipaddress
 import json
@@ -216,7 +216,7 @@ def test_gateway_that_cannot_be_used_is_told_and_stops_no_other(tmp_path: Path, 
         assert argo.stop() == 0
 
 
-# Rights of an office
+# The rights of an office
 
 
 def objection(database: Database, found: Document) -> str | None:

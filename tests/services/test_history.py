@@ -1,4 +1,4 @@
-"""Tests of reading a sensor's history."""
+"""Reading the history of a sensor."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ anchors = st.lists(
     ),
     max_size=2,
 )
-"""Anchors, including some that contradict each other and the boots around them."""
+"""Anchors, some of which contradict each other and the boots around them."""
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_a_range_has_the_samples_whose_times_are_in_it_and_they_are_in_order(
         chosen = list(history.samples(since=begin, until=end))
     assert [sample.sequence for sample in every] == list(range(1, number))
     wanted = [sample for sample in every if sample.moment.is_within(begin, end)]
-    # Windows older than some that are over are not examined: only a boot without a document, whose samples
-    # have their own time, may contradict later boots unnoticed.
+    # Windows older than some complete ones are not examined. Only a boot without a document, whose samples
+    # have a time of their own, can contradict later boots unnoticed.
     left_out = [sample for sample in wanted if sample not in chosen]
     assert chosen == [sample for sample in wanted if sample not in left_out]
     assert all(sample.moment.trust is TimeTrust.RECORDED for sample in left_out)

@@ -1,4 +1,4 @@
-"""The journal: the promise of a commit, and the state that a start finds."""
+"""The journal: what a commit promises, and the state that a start finds."""
 
 import sqlite3
 import zlib
@@ -175,7 +175,7 @@ def frames(path: Path) -> list[int]:
 
 
 def copies(path: Path, made: Batch) -> set[int]:
-    """Return the positions in the log of the pages that contain the batch."""
+    """Return the positions, in the write-ahead log, of the pages that contain the batch."""
     data, log = pack(made, {"rpm": 1}), Path(f"{path}-wal").read_bytes()
     return {at for at in frames(path) if data in log[at : at + PAGE]}
 
@@ -244,7 +244,7 @@ def as_without_given(data: bytes) -> bytes:
 def as_of_the_first_version(data: bytes, *, telling: bool = True) -> bytes:
     """Return a batch as the first version wrote it, with rows instead of columns.
 
-    Before batches had last numbers (`telling`), they ended there.
+    Batches ended there before they had last numbers (`telling`).
     """
     array = msgspec.msgpack.decode(plain(data))
     *head, in_rows, _, _, _, given, (numbers, sequences, before, values, states) = array
@@ -274,7 +274,7 @@ def test_batch_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> Non
     with pytest.raises(JournalDamagedError, match="batch 1"):
         Journal(path)
     with pytest.raises(JournalDamagedError, match="batch 1"):
-        Journal(path)  # the lock was released
+        Journal(path)  # this works because the lock was released
 
 
 def test_file_that_is_no_database_is_damage(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The last good configuration is kept completely, used when the files are wrong, and never a hindrance."""
+"""The last good configuration is kept as a whole, used when files are wrong, and never an obstacle."""
 
 import errno
 import os
@@ -144,11 +144,11 @@ def test_a_changed_recording_is_kept_anew(appliance: Appliance) -> None:
 def test_files_that_were_never_there_are_all_defaults(appliance: Appliance) -> None:
     appliance.config.unlink()
     appliance.sensors.unlink()
-    for _ in range(2):  # there are no files for the kept one either
+    for _ in range(2):  # the kept configuration has no files either
         loaded = appliance.load()
         assert (loaded.sensors, loaded.is_last_good) == ((), False)
         assert loaded.configuration.vessel.id == "vessel"
-        [problem] = loaded.problems  # it records nothing, and that is reported
+        [problem] = loaded.problems  # the vessel records nothing, and reports that
         assert str(problem).startswith("sensors.toml: the file does not exist, so nothing is recorded.")
 
 

@@ -1,4 +1,4 @@
-"""The root can be made writable temporarily; the effect itself is tested on the image."""
+"""The root file system can be made writable for a while; the real effect is tested on the image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def appliance(tmp_path: Path) -> Path:
 
 
 class Tools:
-    """Recorder of commands, one of which may fail."""
+    """Recorder of the commands that are run, one of which may fail."""
 
     def __init__(self, *, fails: str = "") -> None:
         self.run: list[str] = []

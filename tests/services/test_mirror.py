@@ -1,4 +1,4 @@
-"""Copies: the content of a segment after any damage, and its agreement with the store."""
+"""Copies: the content of a segment after any damage, and whether copies agree with the store."""
 
 import os
 import random
@@ -60,7 +60,7 @@ def follow_once(data: Path, database: Database, *, segment_bytes: int = 8_000_00
 
 
 def held(data: Path) -> dict[str, str]:
-    """Return the revision of each document in the copies, by id."""
+    """Return the revision of each document in the copies, by its id."""
     return {c.id: c.rev for _, content in contents(data / "copies") for c in content.copies()}
 
 
@@ -192,7 +192,7 @@ def test_what_did_not_become_durable_is_copied_again(tmp_path: Path) -> None:
         for cut in range(40):
             torn = bytearray(whole[: rng.randrange(size, len(whole))])
             start = rng.randrange(size, len(torn) + 1)
-            if cut % 2:  # a page that was not written, before ones that were
+            if cut % 2:  # a page that was not written, before pages that were
                 torn[start : start + PAGE] = bytes(len(torn[start : start + PAGE]))
             folder = tmp_path / "copies"
             shutil.rmtree(folder)
@@ -253,7 +253,7 @@ def test_changes_that_took_the_place_of_lost_ones_are_copied(tmp_path: Path) -> 
         copies = CopyWriter(tmp_path / "copies")
         follow(copies, database)
         assert copies._mark is not None
-        # As if the store's log had continued while it was copied.
+        # As if the store's write-ahead log had continued while it was copied.
         copies._settle(msgspec.structs.replace(copies._mark, through=500))
         copies.close()
         follow_once(tmp_path, database)
@@ -280,7 +280,7 @@ def test_any_bad_page_of_copies_is_made_good_from_the_store(tmp_path: Path, segm
             damage(file, rng.randrange(max(file.stat().st_size // PAGE, 1)))
             copies = CopyWriter(folder, segment_bytes=segment_bytes)
             if not any(content.damaged for _, content in contents(folder)):
-                assert number == copies._number  # truncated, and copied by the next one
+                assert number == copies._number  # truncated, and copied again by the next one
             for which in numbers(folder)[:-1]:
                 if not copies.is_sound(which):
                     copies.retire(which, database)
@@ -334,7 +334,7 @@ def test_what_was_removed_to_make_room_stays_away_even_if_the_store_forgot_it(tm
     with store(tmp_path) as database:
         for number in range(1, 20):
             put_reading(database, number)
-        put_gap(database, 1, 9)  # retention's record of the first nine
+        put_gap(database, 1, 9)  # retention's record of the first nine samples
         alarms = [documents.alarm_id(VESSEL, "rpm", LOG, number) for number in (1, 2)]
         for name in alarms:
             database.put(name, {"acks": []})

@@ -47,7 +47,7 @@ path = "tanks.freshWater.main.currentLevel"
 
 
 class Vessel:
-    """Both daemons of a vessel, in folders of their own."""
+    """The two daemons of a vessel, in folders of their own."""
 
     def __init__(self, folder: Path, broker: Broker) -> None:
         self.broker = broker

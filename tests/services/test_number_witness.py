@@ -1,4 +1,4 @@
-"""The witness reserves numbers before they are given, and a journal that is behind starts a new log."""
+"""The witness reserves numbers before they are given, so a journal that is behind starts a new log."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def test_commit_synchronises_nothing_more_and_every_number_is_reserved_before(tm
             opened.commit(batch(row(number)))
             if number % 10 == 0:
                 opened.witness.work()
-        # One when half of a block is used, which is ten minutes at the previous rate.
+        # One each time half of a block is used, which takes ten minutes at the previous rate.
         assert 3 <= len(synchronised) - before <= 20
 
 
@@ -81,7 +81,7 @@ def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path)
 def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lost(
     tmp_path: Path, boot_id: str
 ) -> None:
-    """The recorder finds it so when another process prevents the check of the stores."""
+    """The recorder finds this itself if another process prevents the check of the stores."""
     older = tmp_path / "older"
     older.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -98,7 +98,7 @@ def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lo
         assert after.log != before.log
         assert opened.sensors["rpm"].last == 0
     lost = (before.log, 26, 40, "lost")
-    if boot_id == "b1":  # the machine was not restarted: the witness's last note is there
+    if boot_id == "b1":  # the machine was not restarted, so the witness's last note is there
         assert gaps(tmp_path) == [lost]
     else:
         assert gaps(tmp_path) == [lost, (before.log, 41, 1_000, "in doubt")]
@@ -123,7 +123,7 @@ def test_journal_is_looked_at_while_the_sync_daemon_has_the_stores_open(tmp_path
     (tmp_path / "samples.db").unlink()
     with store_check.using(tmp_path):
         assert store_check.prepare(tmp_path, patience=0.0).in_use
-        # A process that has them open ends on this error, and the next start repairs.
+        # A process that has them open ends on this error, and the next start repairs them.
         assert store_check.is_marked(tmp_path)
     assert store_check.prepare(tmp_path).repaired
 
@@ -186,10 +186,10 @@ def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: 
 def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
     tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any vessel of the fleet may invent a reading."""
+    """Any vessel in the fleet may invent a reading."""
 
     def after(hours: float) -> bool:
-        """Return True if the log at hand ended at a start at this time."""
+        """Return True if the present log ended at a start that many hours later."""
         with Journal(tmp_path / "samples.db") as opened:
             before = str(opened.get_meta("log"))
         peer_ahead.note(tmp_path, before, "vessel brigid holds more", is_signed=signed)
@@ -216,7 +216,7 @@ def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
 def test_log_whose_end_by_an_unsigned_note_was_interrupted_ends_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The note is used up for the day only when another log has begun."""
+    """The note counts for that day only if another log has begun."""
     with Journal(tmp_path / "samples.db") as opened:
         before = start(opened, tmp_path).log
     peer_ahead.note(tmp_path, before, "vessel brigid holds more")
@@ -263,7 +263,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
             return Claim(log=made.log, sensor="rpm", number=number)
 
         assert [is_beyond(of_rpm(number)) for number in (30, 40, 41)] == [False, False, True]
-        # Without the witness, documents tell.
+        # Without the witness, the documents show it.
         assert [is_beyond(of_rpm(number), None) for number in (30, 31)] == [False, True]
         assert [is_beyond(Claim(log=made.log, number=number, is_signed=True)) for number in (2, 3)] == [
             False,
@@ -273,7 +273,10 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
 
 
 def test_log_that_an_earlier_logboat_began_continues_after_the_update(tmp_path: Path) -> None:
-    """An update is undone, and done again: the earlier version begins a log, and writes no witness of it."""
+    """An update is undone and installed again.
+
+    In between, the earlier version begins a log without a witness.
+    """
     with Journal(tmp_path / "samples.db") as opened:
         start(opened, tmp_path)
         opened.commit(batch(row(1)))

@@ -1,4 +1,4 @@
-"""Tests of the presentation on a terminal."""
+"""Presentation of results on a terminal."""
 
 import math
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""The radio's next key travels from the operator's folder through the mesh to the entitled radios."""
+"""The next radio key travels from the operator's folder through the mesh to the radios that may have it."""
 
 import json
 import os
@@ -37,10 +37,10 @@ OVERLAP = timedelta(days=14)
 
 
 class Operator:
-    """A fleet's folder, and its authority."""
+    """The folder of a fleet, and its authority."""
 
     def __init__(self, path: Path, now: datetime) -> None:
-        name = f"test-{secrets.token_hex(4)}"  # other tests use loopback, too
+        name = f"test-{secrets.token_hex(4)}"  # other tests use loopback too
         self.folder = FleetFolder.create(path, fleet=name, passphrase=PASSPHRASE, now=now)
         self.authority: Authority = self.folder.unlock(PASSPHRASE)
         self.now = now
@@ -50,14 +50,14 @@ class Operator:
             self.folder.add(self.authority, vessel, now=self.now)
 
     def rekey(self, begins: datetime) -> str:
-        """Change the radio's key, and return the new one."""
+        """Change the radio key, and return the new one."""
         self.folder.change_radio_key(self.authority, now=self.now, begins=begins)
         statement = self.folder.radio_key
         assert statement is not None
         return (self.folder.path / f"radio-{statement.number}.key").read_text().strip()
 
     def give(self, vessel: str, to: Path) -> None:
-        """Copy the present identity folder of a vessel."""
+        """Copy a vessel's current identity folder to the path `to`."""
         shutil.copytree(self.folder.identity(vessel), to, dirs_exist_ok=True)
 
     @property
@@ -79,7 +79,7 @@ def operator(tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProcess]]:
-    """Yield argo, brigid and careen, whose identities are from before any change."""
+    """Yield argo, brigid and careen, whose identities are older than any change of the key."""
     names = ("argo", "brigid", "careen")
     operator.add(*names)
     with (
@@ -94,14 +94,14 @@ def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProces
 
 
 def has(process: SyncProcess, number: int) -> dict[str, object]:
-    """Wait until a vessel knows a statement with this number, and return its report of it."""
+    """Wait until a vessel knows the statement with this number, and return the vessel's report of it."""
     told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
     assert isinstance(told, dict)
     return told
 
 
 def choice(process: SyncProcess, now: datetime) -> RadioKeyChoice | None:
-    """Return the choice of the radio's key that a start at this time would make."""
+    """Return the choice of radio key that a start at this time would make."""
     identity = identity_files.load(process.identity)
     return in_force(identity, process.identity, process.folder / "data", now)
 
@@ -138,7 +138,7 @@ def test_a_statement_put_on_one_vessel_reaches_the_others_and_each_opens_its_own
         kept = process.folder / "data" / RADIO_STATEMENT
         assert after not in kept.read_text()
         assert kept.stat().st_mode & 0o007 == 0
-    # The revoked vessel gets the file by hand, but no part of it is for that vessel.
+    # The revoked vessel gets the file by hand, but no part of the file is encrypted for it.
     shutil.copy(operator.statement, careen.identity)
     assert choice(careen, operator.now + OVERLAP) is None
     whole = identity_files.load_radio_key(careen.identity, operator.folder.root)
@@ -176,10 +176,10 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     old = operator.statement.read_bytes()
     now = operator.now
     operator.give("brigid", brigid.identity)
-    second = operator.rekey(now)  # effective at once: argo is away all the time
+    second = operator.rekey(now)  # effective at once, while argo is away
     operator.give("brigid", brigid.identity)
     assert (brigid.identity / "radio.key").read_text().strip() == second
-    assert choice(argo, now) is None  # the file that it has always had
+    assert choice(argo, now) is None  # it uses the file that it has always had
     assert (argo.identity / "radio.key").read_text().strip() == first
     for process in (argo, brigid):
         process.start()
@@ -190,7 +190,7 @@ def test_an_absent_vessel_gets_it_over_another_network_and_changes_at_once_and_n
     assert choice(argo, long_ago) == RadioKeyChoice(second, "2 before"), (
         "no clock is needed for what holds at once"
     )
-    # An earlier statement comes again, by a file, and is not passed on.
+    # An earlier statement arrives again, in a file, and is not passed on.
     (argo.identity / RADIO_STATEMENT).write_bytes(old)
     argo.stop()
     argo.start()
@@ -301,7 +301,7 @@ def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_whi
 
 
 class Aboard:
-    """The appliance of argo, and the fleet's folder ashore."""
+    """The appliance argo, and the fleet's folder ashore."""
 
     def __init__(self, root: Path) -> None:
         self.pi = Pi(root / "pi")
@@ -317,7 +317,7 @@ class Aboard:
         return dict(compose(self.operator.folder, "argo", now=NOW))
 
     def networks(self, now: datetime = NOW) -> tuple[str, str]:
-        """Run `logboat boot networks` at a time, and return the radio's key and its description."""
+        """Run `logboat boot networks` at this time, and return the radio key and its description."""
         boot = self.pi.boot()
         boot.now = now
         found = boot.join()
@@ -325,9 +325,9 @@ class Aboard:
         return self.key, found.radio_key
 
     def rekey(self, now: datetime = NOW) -> tuple[list[str], tuple[str, str]]:
-        """Run `logboat boot radio` at a time.
+        """Run `logboat boot radio` at this time.
 
-        Returns its commands, and the radio's key and its description.
+        Returns the commands that it runs, and the radio key and its description.
         """
         boot = self.pi.boot()
         boot.now = now
@@ -417,7 +417,7 @@ def test_without_a_radio_or_an_identity_there_is_nothing_to_change(aboard: Aboar
     assert (found.problems, aboard.pi.ran) == ((), [])
 
 
-# Systemd's part
+# The part that systemd plays
 
 SYSTEM = Path(__file__).parents[2] / "image/files/usr/lib/systemd/system"
 
@@ -479,7 +479,7 @@ def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
 def test_whatever_is_in_its_place_in_the_data_folder_the_radio_is_set_up(
     aboard: Aboard, what: str, tmp_path: Path
 ) -> None:
-    """The daemons may write there, and root reads it."""
+    """The daemons may write to that folder, and root reads it."""
     path = aboard.pi.places.data / RADIO_STATEMENT
     if what == "damaged":
         path.write_bytes(b"\xff{")

@@ -1,4 +1,4 @@
-"""Windows decide which samples share a document, and what it contains."""
+"""The rules by which samples share a document, and the content of that document."""
 
 from sensors.state import SensorState
 from services.documents.reading_window import (

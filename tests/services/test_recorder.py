@@ -1,4 +1,4 @@
-"""The complete recorder in this process: real files, real threads, simulated and manual sensors."""
+"""The complete recorder in the test's process: real files, real threads, simulated and manual sensors."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ rate = "20 Hz"
 
 
 class Heard(Notifier):
-    """Notifier that records the messages to systemd, and wakes threads that wait for them."""
+    """Notifier that records the messages to systemd, and wakes the threads that wait for them."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -188,7 +188,7 @@ def test_five_boots_in_a_row_at_1970_keep_every_reading_in_order_and_none_collid
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Boot1970:
-        """Clock of a machine that has just started, and believes that it is 1970."""
+        """Clock of a machine that has just started and shows 1970."""
 
         def __init__(self) -> None:
             self._began = time.monotonic_ns()
@@ -284,7 +284,7 @@ def test_a_vessel_of_a_fleet_signs_what_it_writes_of_itself_and_its_boots(tmp_pa
             assert signing.signer(document_id, found.body, trust()) == "argo"
         about = database.get("vessel:argo")
         assert about is not None
-        assert about.rev.startswith("2-")  # signed once; the second start had nothing to add
+        assert about.rev.startswith("2-")  # signed once: the second start had nothing to add
 
 
 def test_a_broken_identity_is_told_and_stops_nothing(tmp_path: Path) -> None:

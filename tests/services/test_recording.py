@@ -23,7 +23,7 @@ class Ledger:
 
 
 class FullNow(Journal):
-    """A journal on a card that is full while `full` is set."""
+    """A journal on a card that is full as long as `full` is set."""
 
     full = False
 
@@ -228,7 +228,7 @@ def test_numbers_that_are_declined_are_in_one_piece(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(recording_module, "MOST_PENDING", 3)
 
     class Landing(FullNow):
-        """A journal whose first batch turns out to have reached the file."""
+        """A journal whose first batch turns out to have reached the file after all."""
 
         landed: tuple[Batch, ...] = ()
 
@@ -245,7 +245,7 @@ def test_numbers_that_are_declined_are_in_one_piece(tmp_path: Path, monkeypatch:
         for value in range(5):
             made.accept(sample(float(value), clock.ms))
         assert not made.commit()
-        assert not made.commit()  # the first row is known to be there: two wait, and there is space for one
+        assert not made.commit()  # the first row is known to be there; two wait, and there is space for one
         made.accept(sample(9.0, clock.ms))
         opened.full = False
         assert made.commit()

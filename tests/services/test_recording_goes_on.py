@@ -43,7 +43,7 @@ RECORDING = f"time,path,value\n0,{PATH},12.6\n1,{PATH},12.5\n"
 
 
 def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | None = None) -> str:
-    """Record until these sensors have a durable sample, and return the recorder's log."""
+    """Record until each of these sensors has a durable sample, and return the recorder's log."""
     reading, writing = os.pipe()
     with (vessel.root / "recorder.log").open("wb") as log:
         recorder = processes.Popen(
@@ -75,7 +75,7 @@ def record(vessel: Appliance, *wanted: str, environment: Mapping[str, str] | Non
 
 @pytest.fixture
 def vessel(logboat: Appliance) -> Appliance:
-    """Return a vessel whose configuration is valid, and kept as the last good one."""
+    """Return a vessel whose configuration is valid, and is also kept as the last good one."""
     (logboat.root / "sensors.toml").write_text(SENSORS)
     (logboat.root / "yacht.csv").write_text(RECORDING)
     loaded = load_or_last_good(logboat.root / "logboat.toml", logboat.root / "sensors.toml", logboat.data)

@@ -1,4 +1,4 @@
-"""A secret in a configuration file is never shown, however wrong the file is."""
+"""A secret in a configuration file is never shown, whatever is wrong with the file."""
 
 import tomllib
 from typing import Any
@@ -14,7 +14,7 @@ from services.bundle.redaction import HARMLESS, SECRET, SECTIONS, redact
 from services.config import loader as keys
 
 LEAST_SHOWN = 6
-"""Consecutive characters of a secret that count as shown: fewer are in many words by chance."""
+"""Number of consecutive characters of a secret that count as shown; fewer occur in many words by chance."""
 UNITS = (
     'password = "{s}"',
     "password = '{s}'",
@@ -94,7 +94,7 @@ JUNK = (
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, str]:
-    """Draw a file with possible errors, and the secret in it."""
+    """Draw a file that may have errors, and the secret in it."""
     secret = draw(st.text("QXZKJVWY7384-", min_size=12, max_size=60))
     written = draw(st.sampled_from([secret, "".join(f"\\u{ord(c):04x}" for c in secret), secret + '\\"']))
     parts = draw(st.lists(st.sampled_from(UNITS), min_size=1, max_size=4))
@@ -129,7 +129,7 @@ def _check(text: str, secret: str) -> None:
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
 def test_what_was_left_out_is_known_to_the_rest_of_the_archive(made: tuple[str, str]) -> None:
-    """Messages may quote a value; it is removed there in its decoded form."""
+    """Messages may quote a value, which is removed from them in its decoded form."""
     text, secret = made
     try:
         values = list(_texts(tomllib.loads(text)))
@@ -196,7 +196,7 @@ def test_it_goes_on_after_a_slip() -> None:
 
 
 def test_each_key_of_a_configuration_is_judged() -> None:
-    """A new key is left out until someone states that its values are harmless."""
+    """A new key is left out until a developer states that its values are harmless."""
     known: set[str] = set(sensor_keys.COMMON)
     for module in (keys, sensor_keys, kinds):
         for schema in vars(module).values():

@@ -1,4 +1,4 @@
-"""A vessel whose card died gets another one, and finds its own history in the fleet."""
+"""A vessel whose card has died gets another card, and finds its own history in the fleet."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def until(what: str, holds: Callable[[], object], *vessels: DemoVessel) -> None:
 
 
 def aboard(root: Path, folder: FleetFolder, name: str) -> DemoVessel:
-    """Perform a new card's first start: the vessel's bundle is taken in, and nothing is recorded yet."""
+    """Start a new card for the first time: the bundle is taken in, and nothing has been recorded yet."""
     root.mkdir()
     card = Card(root)
     put(card.inbox, compose(folder, name, now=datetime.now(UTC)))
@@ -91,7 +91,7 @@ def test_a_dead_cards_history_comes_back_and_the_new_log_stands_beside_it(tmp_pa
         argo.kill()
         argo.close()
         known = readings(brigid, "argo")
-        shutil.rmtree(argo.folder)  # the card died, with its store and its key
+        shutil.rmtree(argo.folder)  # the card has died, with its store and its key
 
         before = identity_files.load(argo.identity)
         folder.renew(authority, "argo", now=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Retention: the order of removal on a full card, and the gap documents that remain."""
+"""Retention: the order in which documents are removed from a full card, and the gap documents that remain."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +95,10 @@ def test_upper_bounds_of_several_vessels_add_up_to_the_highest(database: Databas
 
 
 def test_what_a_gateway_has_lost_since_is_not_safe_ashore(database: Database) -> None:
-    """Here a vessel has seen the gateway start from nothing; another, out of reach, has not learned of it."""
+    """In this test a vessel has seen the gateway start from nothing.
+
+    Another one, out of reach, does not know.
+    """
     key, old = f"argo:rpm:{LOG}", put_reading(database, 1)
     for name in ("office:brigid", "club:argo"):
         database.put(f"forwarded:{name}", {"bounds": {f"argo:fuel:{LOG}" if "club" in name else key: 30}})

@@ -53,7 +53,7 @@ SILENT = {
     "db get": "prints the document itself",
     "db export": "prints documents themselves",
 }
-"""Commands that print nothing of ours for programs, with the reason."""
+"""Commands that print nothing of ours for programs, each with the reason."""
 
 SCHEMAS = {shape: schemas.read(shape) for shape in schemas.VERSIONS}
 REGISTRY: Registry[Any] = Registry().with_resources(
@@ -64,20 +64,20 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 
 @dataclass(frozen=True)
 class Stage:
-    """Resources of an example."""
+    """Resources that an example uses."""
 
     logboat: Appliance
     request: pytest.FixtureRequest
     monkeypatch: pytest.MonkeyPatch
 
     def told(self, *arguments: str) -> str:
-        """Return a command's output for programs."""
+        """Return the output of a command for programs."""
         done = self.logboat(*arguments, "--json")
         assert done.out, done.err
         return done.out
 
     def rig(self) -> Rig:
-        """Return a healthy appliance of its own for the doctor."""
+        """Return a healthy appliance for the doctor, which only this example uses."""
         folder = self.logboat.root / "rig"
         folder.mkdir()
         return healthy(folder, self.monkeypatch)
@@ -88,7 +88,7 @@ EXAMPLES: dict[str, tuple[frozenset[str], Example]] = {}
 
 
 def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
-    """Register the command that the example runs, and all shapes that it prints."""
+    """Register the command that the example runs, and all shapes that its output has."""
 
     def note(example: Example) -> Example:
         EXAMPLES[command] = (frozenset(shapes), example)
@@ -98,7 +98,7 @@ def prints(command: str, *shapes: str) -> Callable[[Example], Example]:
 
 
 def objects(text: str) -> Iterator[Any]:
-    """Yield all JSON values in a text, one after the other."""
+    """Yield all JSON values in a text, one after another."""
     decoder, text = json.JSONDecoder(), text.strip()
     while text:
         found, end = decoder.raw_decode(text)
@@ -107,7 +107,7 @@ def objects(text: str) -> Iterator[Any]:
 
 
 def validate(found: Any) -> str:
-    """Check a value against the schema that it refers to, and return the shape."""
+    """Validate a value against the schema that it refers to, and return the name of its shape."""
     shape = found["format"].removeprefix("logboat.").partition("/")[0]
     errors = Draft202012Validator(SCHEMAS[shape], registry=REGISTRY).iter_errors(found)
     assert [f"{error.json_path}: {error.message[:300]}" for error in errors] == []
@@ -173,7 +173,7 @@ FAULTY: dict[str, Any] = {
 
 
 def record(appliance: Appliance) -> None:
-    """Write a history with every possible content: gaps, faults, a boot without time, foreign words."""
+    """Write a history with every possible content: gaps, faults, a boot without a time, texts from others."""
     floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),
@@ -197,7 +197,7 @@ def record(appliance: Appliance) -> None:
 
 @prints("status", "status")
 def _status(stage: Stage) -> Iterator[str]:
-    yield stage.told("status")  # nothing is there
+    yield stage.told("status")  # there is nothing yet
     record(stage.logboat)
     yield stage.told("status")  # no recorder is running
     stage.logboat.live()
@@ -230,7 +230,7 @@ def _peers(stage: Stage) -> Iterator[str]:
 
 @prints("top", "top")
 def _top(stage: Stage) -> Iterator[str]:
-    yield stage.told("top")  # nothing is there
+    yield stage.told("top")  # there is nothing yet
     record(stage.logboat)
     yield stage.told("top")
     stage.logboat.live(**FAULTY)
@@ -597,7 +597,7 @@ def test_a_schema_is_one_and_says_what_everything_is(shape: str) -> None:
 
 
 def parts(schema: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every member and every object of a schema, with its place."""
+    """Yield every member and every object of a schema, each with its place."""
     if isinstance(schema, dict):
         if "properties" in schema and where and ".if" not in f".{where}":
             yield where, schema

@@ -1,4 +1,4 @@
-"""The screens have no cut line, no line that is too wide, and no missing fact, also in a pipe."""
+"""The screens have no truncated line, no line that is too wide, and no missing fact, even in a pipe."""
 
 import fcntl
 import io
@@ -60,7 +60,7 @@ Show = Callable[..., str]
 
 @pytest.fixture
 def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """Return a function that shows a command's output on a terminal, with its colours."""
+    """Return a function that returns a command's output on a terminal, with its colours."""
 
     def shown(width: int, *arguments: str, lines: int = 24) -> str:
         for name, value in (("COLUMNS", str(width)), ("LINES", str(lines)), ("TERM", "xterm")):
@@ -76,14 +76,14 @@ def show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @dataclass(frozen=True)
 class Case:
-    """An appliance, and the command that a person types there."""
+    """An appliance, and the command that a person types on it."""
 
     prepare: Callable[[Appliance, pytest.MonkeyPatch], None]
     commands: Sequence[str] = ("status", "sensors", "peers --all", "alarms", "lights explain", "doctor")
 
 
 def usual(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up six vessels, twelve sensors, two gateways, a broken wire, an alarm, and a refused vessel."""
+    """Set up six vessels, twelve sensors, two gateways, a broken wire, an alarm and a refused vessel."""
     sensors = {name: build.live_sensor(name=name.replace("-", " ").title()) for name in SENSORS}
     sensors["fuel-level"] |= {
         "value": None,
@@ -204,7 +204,7 @@ def ugly(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the doctor see an appliance with two faults."""
+    """Let the doctor examine an appliance with two faults."""
     (appliance.root / "rig").mkdir()
     rig = healthy(appliance.root / "rig", monkeypatch)
     rig.recorder(problems=["sensors.toml:3: bad pin"])
@@ -213,7 +213,7 @@ def doctor(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def silent(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up an appliance without daemons, with only a few values on record."""
+    """Set up an appliance without daemons, with only a few recorded values."""
     del monkeypatch
     appliance.put(build.equipment(30.0), build.equipment(None, sensor="fuel", state=SensorState.STALE))
 
@@ -250,7 +250,7 @@ def test_no_line_is_too_long_and_no_fact_is_lost(
         assert squeezed(told) == squeezed(piped)
     else:
         lost = {word for word in piped.split() if word.strip(":;,") not in squeezed(shown)}
-        assert lost <= HEADS  # a row that is a sentence shows no column that it has no value for
+        assert lost <= HEADS  # a row that is a sentence does not show a column for which it has no value
     whole = re.compile(r"\d$|±$")
     unit = re.compile(r"\s*(\d{3}|kB|MB|GB|ms|s|min|h|d|V|%|±)\b")
     lines = COLOUR.sub("", shown).splitlines()
@@ -315,7 +315,7 @@ def test_a_real_terminal_of_that_size_shows_it_whole(width: int, more: int, logb
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 4096)
-    except OSError:  # Linux: the other end of a pseudo-terminal has been closed
+    except OSError:  # on Linux: the other end of a pseudo-terminal has been closed
         return b""
 
 

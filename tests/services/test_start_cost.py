@@ -25,12 +25,12 @@ HEAVY = {
     "zeroconf",
     "zoneinfo",
 }
-"""Modules that each take a slow board longer than Python itself."""
+"""Modules each of which takes a slow board longer to import than Python takes to start."""
 
 
 @contextmanager
 def systemd(folder: Path) -> Iterator[socket.socket]:
-    """Yield a socket that listens as systemd does."""
+    """Yield a socket on which the test listens as systemd does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(folder / "notify"))
         listener.setblocking(False)

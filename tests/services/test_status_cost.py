@@ -1,4 +1,4 @@
-"""The command `logboat status` costs the same with little and with much on record, and misses nothing."""
+"""The command `logboat status` costs the same with few and with many documents, and misses nothing."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ class Steps:
 
 
 def fill(appliance: Appliance, total: int) -> None:
-    """Fill a store: of 20 documents one is an alarm and one a boot; few of the alarms are open."""
+    """Fill a store: of every 20 documents, one is an alarm and one a boot; few of the alarms are open."""
     seen = [{"who": "anna", "when": "2025-10-09T10:00:00Z"}]
     built = []
     for number in range(total // 20):
@@ -77,7 +77,7 @@ def test_with_twenty_times_as_much_on_record_it_takes_as_many_steps(
         fill(logboat, total)
         if is_live:
             logboat.live()
-        logboat("status")  # the first search for alarms
+        logboat("status")  # this is the first search for alarms
         steps.taken = 0
         done = logboat("status")
         assert "0 active, 4 not acknowledged" in done.out
@@ -97,7 +97,7 @@ def test_after_changes_it_reads_what_changed(logboat: Appliance, monkeypatch: py
 
 class TestOpenAlarms:
     def look(self, database: Database, run: Path) -> list[str]:
-        """Assert that the remembered alarms equal those from a complete search, and return their numbers."""
+        """Assert that the remembered alarms are those that a complete search finds; return their numbers."""
         found = open_alarms(database, build.VESSEL, run)
         assert found == [episode for episode in episodes(database, build.VESSEL)[0] if episode.is_open]
         return [episode.id.rpartition(":")[2].lstrip("0") for episode in found]
@@ -206,7 +206,7 @@ def test_times_are_those_that_all_boots_together_give(
 
 
 def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
-    """Most of a person's waiting time is spent on imports."""
+    """Most of the time that a person waits is spent on imports."""
     fill(logboat, 20)
     logboat.live(
         pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}

@@ -1,4 +1,4 @@
-"""The check of the stores finds damage, keeps what can be read, and makes the rest a gap."""
+"""The check of the stores finds damage, keeps what can be read, and records the rest as a gap."""
 
 import random
 import shutil
@@ -32,13 +32,13 @@ NAMES = ("coolant", "rpm")
 
 
 class Recorded:
-    """Data folders of vessels that recorded and lost power, each made once and copied for every test."""
+    """Data folders of vessels that recorded and lost power; each is made once, and copied for every test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(self, data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
-        """Fill a data folder, with documents up to `documented_to`; return each sensor's last number."""
+        """Fill a data folder, with documents up to `documented_to`; return the last number of each sensor."""
         original = self._folder / f"{commits}-{documented_to}"
         if not original.exists():
             original.mkdir()
@@ -69,7 +69,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
             )
             for number in range(1, commits + 1):
                 if number == commits - 70:
-                    # As on a card: everything before a checkpoint is in the file, the rest in the log.
+                    # As on a card: everything before a checkpoint is in the file, and the rest is in the log.
                     opened._connection.wal_checkpoint()
                 opened.commit(
                     batch(*(row(number, random.Random(number).random(), sensor=name) for name in NAMES))
@@ -82,7 +82,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
 
 
 def cut(data: Path) -> None:
-    """Simulate a power cut: keep the files as they are now, with their write-ahead logs."""
+    """Simulate a power cut: keep the files as they are now, including their write-ahead logs."""
     for name in ("samples.db", "samples.db-wal", "log.db", "log.db-wal"):
         if (data / name).exists():
             shutil.copy(data / name, data / f"{name}.cut")
@@ -104,7 +104,7 @@ def pages(path: Path) -> int:
 
 
 def is_in_log(path: Path, page: int) -> bool:
-    """Return True if the write-ahead log contains the page, so that the file's page is not used."""
+    """Return True if the write-ahead log contains the page, so that the page in the file is not used."""
     with Pages(path) as found:
         return page + 1 in found._in_log
 
@@ -305,7 +305,7 @@ def test_one_bad_page_of_the_document_store_loses_no_sample_that_the_ring_still_
     assert pages(tmp_path / "log.db") >= 24
     damage(tmp_path / "log.db", page)
     report = store_check.prepare(tmp_path)
-    if not report.findings:  # a free page: there was nothing to be damaged
+    if not report.findings:  # a free page, on which nothing can be damaged
         assert not store_check.prepare(tmp_path).findings
     for name, number in last.items():
         assert set(range(1, number - 10)) <= set(samples(tmp_path)[name])
@@ -464,7 +464,7 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
     target, name = (store_repair, "adopt") if moment.startswith("between") else (rebuild, "refill")
     with monkeypatch.context() as patch:
         if moment.startswith("between"):
-            # Also the first thing that a check does; then there is nothing to adopt.
+            # This is also the first thing that a check does; there is then nothing to adopt.
             steps = iter((store_repair.adopt, cut_power))
 
             def adopt(path: Path) -> None:
@@ -538,7 +538,7 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
     assert after == before
     there = copied(tmp_path)
     copy_all(tmp_path)
-    assert copied(tmp_path) == there  # documents from copies are not copied again
+    assert copied(tmp_path) == there  # documents that come from copies are not copied again
 
 
 def test_store_that_is_not_there_comes_back_from_copies(tmp_path: Path, record: Recorded) -> None:
@@ -577,7 +577,7 @@ def test_damaged_copies_are_told_and_made_good_from_the_store(
 
 
 def write_crews_readings(database: Database, log: str, count: int) -> None:
-    """Write readings of a manual sensor, numbered by an app of the crew in a log of its own."""
+    """Write readings of a manual sensor that an app of the crew numbered, in a log of its own."""
     for first in range(1, 10 * count, 10):
         found = {"type": "reading", "vessel": "argo", "sensor": "fuel", "log": log, "first": first}
         found |= {"last": first + 9, "startUtc": "2026-01-01T00:00:00.000Z", "text": "x" * 4_000}
@@ -662,7 +662,7 @@ def test_check_reads_each_segment_of_copies_once(
 def test_check_and_repair_show_progress_all_the_while(
     tmp_path: Path, record: Recorded, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Systemd gives a start two minutes from each sign of progress: no step may be longer, on any board."""
+    """From systemd, a start gets two minutes after each sign of progress: no step may be longer."""
     record(tmp_path, commits=200, documented_to=150)
     monkeypatch.setattr("services.mirror.mirror.BLOCK_BYTES", 1_000)
     copy_all(tmp_path, segment_bytes=2_000)

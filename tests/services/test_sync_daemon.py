@@ -1,4 +1,4 @@
-"""The sync daemon as a process: reasons for its end, conditions of its start, changes while it runs."""
+"""The sync daemon as a process: reasons for its end, conditions for its start, changes while it runs."""
 
 import asyncio
 import json
@@ -111,14 +111,14 @@ def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProce
     argo.start()
     assert argo.until(lambda state: state.get("port"))["fingerprint"] == first.fingerprint
 
-    # Half of a new identity: operation continues, and it is reported.
+    # With half of a new identity the daemon continues, and reports it.
     (argo.identity / "vessel.key").write_bytes(fleet.ca.issue("argo").key_pem())
     argo.send(signal.SIGHUP)
     found = argo.until(lambda state: state["problems"])
     assert "so the previous one stays in use" in found["problems"][0]
     assert found["fingerprint"] == first.fingerprint
 
-    second = fleet.identity(argo.identity, number=2)  # no signal: it notices by itself
+    second = fleet.identity(argo.identity, number=2)  # without a signal: it notices by itself
     found = argo.until(lambda state: state.get("fingerprint") == second.fingerprint)
     assert found["problems"] == []
 
@@ -181,7 +181,7 @@ def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_k
         there = brigid.until(lambda state: [peer["state"] for peer in state["peers"]] == ["linked"])["peers"][
             0
         ]
-        assert (there["vessel"], there["dialled"]) == ("argo", False)  # the smaller id dials
+        assert (there["vessel"], there["dialled"]) == ("argo", False)  # the vessel with the smaller id dials
         build.store(theirs, build.equipment(31.0, sequence=2, vessel="brigid"))
         found = argo.until(lambda state: state["routes"]["brigid"]["utc"] > found["routes"]["brigid"]["utc"])
         assert brigid.stop() == 0
@@ -213,7 +213,7 @@ class Heard(Notifier):
 def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
     tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A manager that stands still stops the notifications, although the daemon still writes its state."""
+    """If the mesh's manager stands still, the notifications stop, although the daemon still writes state."""
     fleet.identity(tmp_path / "identity")
     heard = Heard()
 
@@ -245,7 +245,7 @@ def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
         fed = heard.fed
         await until(lambda: told(tmp_path) > clock + 3, "it still does")
         assert heard.fed == fed
-        monkeypatch.undo()  # the cause of the fault is gone
+        monkeypatch.undo()  # the cause of the error is gone
         await until(lambda: heard.fed > fed, "the watchdog is fed again")
         daemon.stop()
         assert await running == 0

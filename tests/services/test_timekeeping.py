@@ -1,4 +1,4 @@
-"""Anchors: when a boot gets one, and how much a wrong clock is trusted."""
+"""Anchors: when a boot gets one, and how far a wrong clock is trusted."""
 
 from hypothesis import given
 from hypothesis import strategies as st

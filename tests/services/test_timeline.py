@@ -1,4 +1,4 @@
-"""The timeline converts boot clocks to UTC."""
+"""The timeline converts times on boot clocks to UTC."""
 
 import math
 from itertools import pairwise
@@ -129,7 +129,7 @@ class TestNeighbours:
         assert found.utc == pytest.approx(UTC - 50, abs=0.2)
 
     def test_a_moment_later_than_any_told_of_its_boot_is_still_before_the_next_one(self) -> None:
-        """The document of the boot between, which would show it, has not come."""
+        """The document of the boot in between, which would show it, has not arrived."""
         found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
         assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC, abs=0.2)
@@ -179,7 +179,7 @@ class TestNeighbours:
     def test_the_truth_is_never_outside_what_is_claimed(
         self, data: st.DataObject, drift: float, truth: list[tuple[float, float]]
     ) -> None:
-        """There are boots of given lengths, a drifting clock, and anchors that are honest, or floors."""
+        """There are boots of given lengths, a drifting clock, and anchors that are honest or only floors."""
         boots, begins, now, before = [], [], UTC, None
         for number, (length, pause) in enumerate(truth, start=1):
             begins.append(now)
@@ -201,18 +201,18 @@ class TestNeighbours:
             clock = data.draw(st.floats(0, length))
             real = begins[number - 1] + clock * (1 + drift)
             found = timeline.at(LOG, number, clock)
-            # Bounds from other boots' lengths include the drift of those clocks, too.
+            # Limits that come from the lengths of other boots include the drift of those boots' clocks.
             slack = 1e-3 + 50e-6 * sum(length for length, _ in truth)
             assert found.earliest - slack <= real <= found.latest + slack
 
 
 class TestWrongServer:
-    """Tests of trusted clocks that contradict each other, because a time server was wrong or forged."""
+    """Tests of trusted clocks that contradict each other, because a time server was wrong or was forged."""
 
     FAR = 3_485_000_000.0
 
     def boots(self, *begins: float) -> list[RecordedBoot]:
-        """Return boots of 1,000 s that begin when their time servers say so."""
+        """Return boots of 1,000 s that began at the times that their time servers reported."""
         return [
             boot(number, network(5.0, begin + 5), after=(number - 1, 1_000.0) if number > 1 else None)
             for number, begin in enumerate(begins, start=1)
@@ -265,7 +265,7 @@ class TestWrongServer:
         for pause in pauses:
             begins.append(begins[-1] + 1_000 + pause)
         wrong %= len(begins)
-        # If the second boot's clock is behind, it contradicts the first boot's: either may be right.
+        # If the second boot's clock is behind, it contradicts the first boot's, and either may be right.
         assume(not (wrong == 1 and error < 0))
         told = [begin + (error if place == wrong else 0.0) for place, begin in enumerate(begins)]
         boots = self.boots(*told)

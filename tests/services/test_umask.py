@@ -1,6 +1,6 @@
-"""Under a umask that forbids nothing, others cannot write any file that is made, or read a secret.
+"""Under a umask that forbids nothing, others cannot write any new file, or read one that is secret.
 
-The modes are those at creation: later changes have no effect here.
+The modes are those at creation; later changes have no effect in these tests.
 """
 
 import contextlib
@@ -46,7 +46,10 @@ def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def open_to_others(root: Path) -> list[str]:
-    """Return what others may write, or read although it is secret; a closed folder protects its content."""
+    """Return what others may write, or may read although it is secret.
+
+    A closed folder protects its content.
+    """
     found = []
     for folder, folders, files in os.walk(root):
         for name in [*folders, *files]:
@@ -62,7 +65,7 @@ def open_to_others(root: Path) -> list[str]:
 
 
 def in_full(root: Path) -> list[str]:
-    """Return the same for the content of closed folders too, because a folder may be opened later."""
+    """Return the same for the content of closed folders as well, because a folder may be opened later."""
     return [
         str(path.relative_to(root))
         for path in root.rglob("*")

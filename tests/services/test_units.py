@@ -1,4 +1,4 @@
-"""The systemd units are valid, and confined as tightly as they promise."""
+"""The systemd units are valid, and as tightly confined as they promise."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from services.system.systemd import MORE_S
 
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
-"""Exposure in tenths of systemd's own scale, on which 2.0 and less is OK or SAFE."""
+"""Exposure in tenths on systemd's own scale, on which 2.0 and less is OK or SAFE."""
 ALL = sorted(UNITS.glob("*.service"))
 OF_ROOT = ("logboat-boot.service", "logboat-networks.service")
 RADIO = "logboat-radio.service"
@@ -41,7 +41,7 @@ def test_unit_is_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
             text = text.replace(program, "/bin/true")
         (tmp_path / file.name).write_text(text)
     done = analyze("verify", "--man=no", str(tmp_path / unit.name))
-    # Keys of systemd 254, which the card has (257); a build machine on Debian 12 has 252.
+    # Keys that systemd 254 introduced. The card has 257; a build machine with Debian 12 has 252.
     newer = ("RestartSteps", "RestartMaxDelaySec")
     said = [line for line in done.stderr.splitlines() if not any(key in line for key in newer)]
     assert [line for line in said if unit.name in line] == []
@@ -110,7 +110,7 @@ def test_recording_comes_first_when_the_machine_starts() -> None:
         unit: int(values(f"logboat-{unit}.service", "Nice")[0]) for unit in ("recorder", "sync", "lights")
     }
     assert nice["recorder"] < 0 < nice["sync"] == nice["lights"]
-    # Where services compete with each other, niceness counts within a service only; 100 is the default.
+    # Where services compete with each other, niceness counts only within one service; 100 is the default.
     weight = {unit: int(values(f"logboat-{unit}.service", "CPUWeight")[0]) for unit in nice}
     assert weight["recorder"] > 100 > weight["sync"] == weight["lights"]
 
@@ -150,7 +150,7 @@ def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
-    """Under a limit of starts systemd would give up silently; instead, frequent ends are reported."""
+    """If starts were limited, systemd would give up silently; instead, frequent ends are reported."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
     assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
     assert unit.stem.removeprefix("logboat-") in crash_loops.DAEMONS
@@ -166,7 +166,7 @@ def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_nothing_can_hang_for_ever(unit: Path) -> None:
-    """A start has a time limit, and a daemon a watchdog; the radio's program has neither."""
+    """A start has a time limit, and a daemon has a watchdog; the radio's program has neither."""
     if unit.name != RADIO:
         assert values(unit.name, "TimeoutStartSec")
         assert values(unit.name, "WatchdogSec") or values(unit.name, "Type") == ["oneshot"]
@@ -183,7 +183,7 @@ def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
-    """If it is late, systemd treats that as a failure of the service."""
+    """If the program is late, systemd counts that as a failure of the service."""
     first, *others = values(unit.name, "ExecStopPost")
     assert "python" not in crash_loops.SCRIPT.read_text().splitlines()[0]
     assert "/usr/bin/logboat" not in first

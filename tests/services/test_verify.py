@@ -1,4 +1,4 @@
-"""Completeness is proved from documents alone."""
+"""Completeness is proved using only documents."""
 
 import json
 import tracemalloc
@@ -148,7 +148,7 @@ class TestGaps:
         assert (found.explained.samples, found.missing.samples) == (4, 3)
 
     def test_a_gap_document_beside_readings_that_are_here_explains_nothing(self, database: Database) -> None:
-        """Another vessel may have removed readings that are still here."""
+        """Another vessel may have removed readings that are still in this store."""
         found = only(database, build.gap(1, 2), build.reading(1, 2, 3))
         assert found.is_complete
         assert found.explained.samples == 0
@@ -319,12 +319,12 @@ class TestProperties:
             assert found.sensors[0].samples == windows * 10
             return most
 
-        peak(10)  # objects that are made once
+        peak(10)  # objects that are made only once
         assert peak(2_000) < 1.5 * peak(200)
 
 
 class _Endless:
-    """A source of windows that are made as they are read."""
+    """A source of windows that are made while they are read."""
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
@@ -344,7 +344,7 @@ class _Endless:
 
 
 def _runs(numbers: set[int], cuts: set[int]) -> list[list[int]]:
-    """Return runs of consecutive numbers, also split before each number in `cuts`."""
+    """Return runs of consecutive numbers, which also end before each number in `cuts`."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][-1] + 1 and number not in cuts:

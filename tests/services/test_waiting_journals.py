@@ -1,4 +1,4 @@
-"""A document store that cannot be written keeps no log from beginning: the old journal waits for it."""
+"""A document store that cannot be written does not prevent a new log; the old journal waits for the store."""
 
 import contextlib
 import errno
@@ -24,7 +24,7 @@ from sync.store import Database, StoreError, UnsupportedError, meta
 from .recorder_builders import batch, row
 
 NEWER = 9_999
-"""A schema that only a later Logboat knows."""
+"""Number of a schema that only a later Logboat knows."""
 
 
 def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
@@ -34,7 +34,7 @@ def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
 
 
 def sail(data: Path) -> Identity:
-    """Forty samples, of which no document tells yet, and an older copy of the journal."""
+    """Record forty samples that no document contains yet, and make an older copy of the journal."""
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         database.put("a", {})
     with Journal(data / "samples.db") as opened:
@@ -49,7 +49,7 @@ def sail(data: Path) -> Identity:
 
 
 def make_unwritable(data: Path) -> int:
-    """Make the document store one of a later version; return the version that it had."""
+    """Turn the document store into one from a later version; return the version that it had."""
     version = set_version(data, NEWER)
     with pytest.raises(UnsupportedError):
         Database.open(data / "log.db").close()
@@ -108,7 +108,7 @@ def test_log_begins_and_the_old_journal_is_documented_once_the_store_can_be_writ
         after = start(opened, tmp_path, board=board)
         assert after.log != before.log
         opened.commit(batch(row(1)))
-    store_check.prepare(tmp_path)  # once more in vain
+    store_check.prepare(tmp_path)  # once more, in vain
     assert "written to documents" in caplog.text
     set_version(tmp_path, version)
     assert store_check.prepare(tmp_path).findings == []
@@ -256,7 +256,7 @@ def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_pa
 
 
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
-    """The store breaks after the check: the journal goes on, and the next start tries again."""
+    """The store breaks after the check. The journal continues, and the next start tries again."""
     before = sail(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         opened.release(40, {"rpm": 40})

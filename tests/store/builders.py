@@ -1,4 +1,4 @@
-"""Shared builders of the store's tests: revision ids, histories, bodies, processes."""
+"""Builders that the store's tests share: revision ids, histories, bodies, processes."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rev(generation: int, digest: str = "a") -> str:
-    """Return a revision id as another implementation may write it."""
+    """Return a revision id such as another implementation may write."""
     return f"{generation}-{digest}"
 
 
@@ -30,7 +30,7 @@ def note(number: int) -> dict[str, Any]:
 
 
 def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
-    """Store documents of very different sizes: some share a page, some need overflow pages."""
+    """Store documents of very different sizes: some share a page, and some need overflow pages."""
     sizes = random.Random(seed)
     with store.transaction():
         for number in range(count):
@@ -39,7 +39,7 @@ def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:
 
 
 def everything(store: Database) -> dict[str, tuple[str, bytes]]:
-    """Return revision and body of every document, by id."""
+    """Return the revision and the body of every document, by its id."""
     return {document.id: (document.rev, document.raw) for document in store.documents(deleted=True)}
 
 

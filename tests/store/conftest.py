@@ -1,4 +1,4 @@
-"""Stores in a temporary folder, for the tests of the store."""
+"""Stores in a temporary folder for the tests of the store."""
 
 from collections.abc import Iterator
 from pathlib import Path

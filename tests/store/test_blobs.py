@@ -1,4 +1,4 @@
-"""Blobs are complete or absent, and have the properties that they claim."""
+"""Blobs are either complete or absent, and have the properties that they claim to have."""
 
 import base64
 import fcntl

@@ -1,4 +1,4 @@
-"""Bodies that may be stored, and their canonical form."""
+"""Bodies that can be stored, and their canonical form."""
 
 import json
 import math

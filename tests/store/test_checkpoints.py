@@ -1,4 +1,4 @@
-"""Checkpoints that peers keep here are limited for each owner, and dropped when they are no longer used."""
+"""Checkpoints that peers keep in the store are limited per owner, and dropped when no longer used."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_one_that_is_too_large_is_not_kept(store: Database) -> None:
 def test_an_owner_has_so_many_and_the_oldest_go_first(store: Database) -> None:
     fill(store, 1, owner="user:bridge")
     fill(store, MOST)
-    store.checkpoints.put(GUEST, "cp-0", BODY, parent="0-1")  # it is used
+    store.checkpoints.put(GUEST, "cp-0", BODY, parent="0-1")  # the checkpoint is used
     fill(store, 1, owner="")
     store.checkpoints.put(GUEST, "new", BODY, parent=None)
     assert names(store) == [*(f"cp-{number}" for number in range(2, MOST)), "cp-0", "new"]

@@ -1,4 +1,4 @@
-"""Damaged pages are found, and every document that is not on one is saved."""
+"""Damaged pages are found, and every document that is not on a damaged page is saved."""
 
 import shutil
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def content(path: Path) -> dict[str, tuple[str, bytes]]:
 
 
 class Holed(Pages):
-    """File with one page that cannot be read."""
+    """File in which one page cannot be read."""
 
     hole = 0
 
@@ -70,7 +70,7 @@ class Holed(Pages):
 
 
 def on_page(path: Path, number: int) -> set[str]:
-    """Return the ids of the documents with their row, or a part of its overflow, on a page."""
+    """Return the ids of the documents that have their row, or some of its overflow, on a page."""
     with Holed(path) as pages:
         whole = {str(record.values[1]) for record in pages.rows() if len(record.values) == 8}
         pages.hole = number
@@ -126,7 +126,7 @@ PAGES = sorted({1, 2, 3, 4, 5, 6, *Random(20260101).sample(range(7, 215), 18)})
 @pytest.mark.parametrize("number", PAGES)
 @pytest.mark.parametrize("kind", ["noise", "zeroes"])
 def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number: int, kind: str) -> None:
-    """The page may be the first, a root, or an inner one: then SQLite itself finds little or nothing."""
+    """The page may be the first one, a root or an inner page: SQLite itself then finds little or nothing."""
     before = content(damaged)
     assert number <= damaged.stat().st_size // PAGE
     lost = on_page(damaged, number)
@@ -144,12 +144,12 @@ def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number:
         k: after[k] for k in after if k not in purged
     }
     assert lost <= set(saved.lost_ids) | purged
-    assert not purged or number == 1  # the list of free pages begins on the first
+    assert not purged or number == 1  # the list of free pages begins on the first page
     assert findings(new) == []
 
 
 def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Path) -> None:
-    """SQLite's own check does not notice it."""
+    """SQLite's own integrity check does not notice it."""
     body = b'{"n":2,"type":"note"}'
     offset = damaged.read_bytes().index(body)
     rot(damaged, offset, body.replace(b"2", b"3"))
@@ -226,7 +226,7 @@ def test_cut_off_file_gives_what_is_left(damaged: Path) -> None:
 
 
 def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> None:
-    """A power cut leaves it so: the newest commits are in the write-ahead log, the last one only begun."""
+    """A power cut leaves the store like this: the newest commits are in the log, the last one incomplete."""
     into = tmp_path / "cut"
     into.mkdir()
     with Database.open(path, checkpoint_pages=0) as store:
@@ -279,8 +279,8 @@ def test_check_reports_a_row_whose_revisions_contradict_it(store: Database) -> N
     first = store.put("y", note(1))
     store.put("y", note(2), parent=first)
     rows = [
-        ("y", "2-0", None),  # not the revision in its tree
-        ("x", "1-0", b"\x93"),  # not a tree at all
+        ("y", "2-0", None),  # not the revision in the document's tree
+        ("x", "1-0", b"\x93"),  # not a tree
     ]
     from sync.store.rows import DocumentRow
 

@@ -1,4 +1,4 @@
-"""Putting, getting, listing, deleting, exporting documents."""
+"""Putting, getting, listing, deleting and exporting documents."""
 
 import json
 import re

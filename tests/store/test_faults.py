@@ -1,4 +1,4 @@
-"""After an error of the card during work, the write fails, and older data stays."""
+"""If the card fails during work, the write fails, and older data is kept."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ KINDS = {"full": (apsw.FullError, FullError), "error": (apsw.IOError, InputOutpu
 
 
 class FailingFile(apsw.VFSFile):
-    """File whose writes and syncs fail when the card is set to fail."""
+    """File whose writes and syncs fail when its card is set to fail."""
 
     def __init__(self, card: "FailingCard", name: "str | apsw.URIFilename | None", flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -32,7 +32,7 @@ class FailingFile(apsw.VFSFile):
 
 
 class FailingCard(apsw.VFS):
-    """Card that fails each write with this probability."""
+    """Card on which each write fails with this probability."""
 
     def __init__(self, name: str, seed: int, kind: type[apsw.Error]) -> None:
         super().__init__(name, "")
@@ -58,7 +58,10 @@ def card(request: pytest.FixtureRequest) -> Iterator[FailingCard]:
 
 
 def test_failed_write_is_reported_and_harms_nothing_that_was_committed(path: Path, card: FailingCard) -> None:
-    """A write that returned is there; one that raised is absent, or complete if its commit was cut."""
+    """A write that returned is there.
+
+    One that raised is absent, or complete if its commit was interrupted.
+    """
     expected: dict[str, tuple[str, bytes]] = {}
     refused = 0
     with Database.open(path, vfs=card.name) as store:
@@ -107,7 +110,7 @@ def test_failed_checkpoint_loses_nothing_and_can_be_repeated(path: Path, card: F
 
 
 def test_store_on_a_card_that_became_read_only_says_so(path: Path) -> None:
-    """The file is opened for reading, as after a remount, because root may write to a marked file."""
+    """The file is opened for reading only, as after a remount, because root may write to a read-only file."""
     Database.open(path).close()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     engine = Engine(connection, path, committed=lambda: None)

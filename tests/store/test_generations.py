@@ -21,7 +21,7 @@ ALARM = "alarm:argo:bilge:abcdef:000000000007"
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Accept any generation, as earlier versions did."""
+    """Accept any generation inside the block, as earlier versions did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "SOUND_LIMIT", GENERATION_LIMIT)
         yield
@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
 
 @contextmanager
 def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
-    """Yield a store of an earlier version, in which someone gave these documents the last generation."""
+    """Yield a store from an earlier version, in which someone gave these documents the highest generation."""
     with Database.open(path, single_writer=is_single_writer) as store:
         with as_before():
             for document_id in ids:

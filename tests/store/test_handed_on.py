@@ -1,4 +1,4 @@
-"""Ancestors that are sent to a peer: as Couchbase Lite accepts them, down to one that the peer has."""
+"""Ancestors that are sent to a peer: in Couchbase Lite's form, down to one that the peer has."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Revisions from elsewhere: conflicts, single writers, resolution, queries of replication."""
+"""Revisions from other stores: conflicts, single writers, resolution, and queries for replication."""
 
 import itertools
 from collections.abc import Iterator
@@ -160,7 +160,7 @@ def test_nonsense_from_a_peer_is_refused(store: Database, revision: str, line: l
 
 
 def conflict(store: Database) -> tuple[str, str]:
-    """Store a document in conflict, and return the winning and the losing revision."""
+    """Store a document with a conflict, and return the winning and the losing revision."""
     first = store.put(NOTE, {"acks": []})
     store.insert(NOTE, "2-aa", [first], b'{"acks":["ann"]}')
     store.insert(NOTE, "2-bb", [first], b'{"acks":["bob"]}')
@@ -240,9 +240,9 @@ def test_resolution_on_a_branch_too_old_to_win_is_refused(store: Database) -> No
 def test_stores_that_exchange_everything_agree_whatever_the_order(
     tmp_path_factory: pytest.TempPathFactory, random: Random, deletions: list[bool]
 ) -> None:
-    """Crews edit a note separately, a little or a lot.
+    """Crews edit a note separately, some of them a little, others a lot.
 
-    Then two stores receive all edits in different orders.
+    Two stores then receive all edits, in different orders.
     """
     folder = tmp_path_factory.mktemp("s")
     told: list[tuple[str, list[str], bytes, bool]] = []

@@ -1,4 +1,4 @@
-"""Local documents: checkpoints that stay here."""
+"""Local documents: checkpoints that are never replicated."""
 
 from pathlib import Path
 

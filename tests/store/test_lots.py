@@ -1,4 +1,4 @@
-"""Documents that never change are inserted and removed in lots."""
+"""Documents that never change are inserted and removed in large batches."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_lot_with_a_document_that_is_here_is_not_stored_at_all(tmp_path: Path, p
         before = database.last_sequence
         assert not database.insert_new(made(*names))
         assert (database.count(), database.last_sequence) == (1, before)
-        with database.transaction():  # nor within a transaction that continues
+        with database.transaction():  # nor inside a transaction that continues
             database.put("z", {})
             assert not database.insert_new(made(*names))
             database.put("y", {})

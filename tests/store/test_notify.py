@@ -1,4 +1,4 @@
-"""Other processes are notified of changes."""
+"""Other processes are notified of changes to a store."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from sync.store import Database, InputOutputError, StoreError
 from .builders import note, program
 
 WAIT = 30.0
-"""Seconds after which a test fails; no test normally waits for this long."""
+"""Seconds after which a test fails; normally no test waits for this long."""
 
 WRITER = """
 import sys

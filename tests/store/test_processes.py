@@ -1,4 +1,4 @@
-"""Several real processes write one store, and some of them are killed."""
+"""Several real processes write to one store, and some of them are killed."""
 
 import fcntl
 import signal

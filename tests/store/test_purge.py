@@ -1,4 +1,4 @@
-"""Purge, expiry, and sequences that are never given twice."""
+"""Purging, expiry, and sequences that are never given twice."""
 
 from pathlib import Path
 
@@ -113,6 +113,6 @@ def test_log_of_a_connection_that_does_not_checkpoint_grows_until_one_does(path:
         grown = recorder.wal_bytes
         assert grown > 1.5 * WAL_PAGES * 4096
         recorder.checkpoint()
-        recorder.put("x", {})  # starts the log again from its beginning
+        recorder.put("x", {})  # this starts the write-ahead log again from its beginning
         fill(recorder, 100, prefix="y:")
         assert recorder.wal_bytes <= grown

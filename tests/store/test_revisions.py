@@ -1,4 +1,4 @@
-"""The identity of a revision, and the choice of the winner."""
+"""The identity of a revision, and the selection of the winner."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The file: its version, migrations, refusals, settings."""
+"""The store's file: its version, migrations, refusals and settings."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def test_sqlite_without_that_fault_is_taken(version: str) -> None:
 
 @pytest.mark.parametrize("left", [b"", None], ids=["empty file", "set up, no tables"])
 def test_file_of_version_zero_becomes_a_store(path: Path, left: bytes | None) -> None:
-    """A power cut during its creation leaves it so."""
+    """A power cut while the file is created leaves it in this state."""
     path.write_bytes(b"")
     if left is None:
         connection = apsw.Connection(str(path))

@@ -1,4 +1,4 @@
-"""A wrong bit in the text of the schema is found, though SQLite takes the file for sound."""
+"""A wrong bit in the text of the schema is found, although SQLite considers the file sound."""
 
 import os
 import random
@@ -29,7 +29,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def places(path: Path, scratch: Path) -> Iterator[int]:
-    """Yield the offset in the file of each byte of each statement of the schema."""
+    """Yield the offset in the file of each byte of every statement in the schema."""
     data = path.read_bytes()
     for text in statements(path):
         at = data.find(text)
@@ -37,7 +37,7 @@ def places(path: Path, scratch: Path) -> Iterator[int]:
             changed = bytearray(data)
             changed[at] ^= 1
             scratch.write_bytes(changed)
-            if text not in statements(scratch):  # otherwise it is what a split page left behind
+            if text not in statements(scratch):  # otherwise it is what splitting a page left behind
                 yield from range(at, at + len(text))
             at = data.find(text, at + 1)
 
@@ -45,7 +45,7 @@ def places(path: Path, scratch: Path) -> Iterator[int]:
 def statements(path: Path) -> list[bytes]:
     connection = apsw.Connection(str(path))
     try:
-        connection.execute("PRAGMA writable_schema=ON").fetchall()  # also of a schema that cannot be parsed
+        connection.execute("PRAGMA writable_schema=ON").fetchall()  # also if the schema cannot be parsed
         rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     finally:
         connection.close()
@@ -79,7 +79,7 @@ def test_any_bit_in_the_text_of_the_schema_is_found_and_no_document_is_lost(
             with Database.open(into) as store:
                 assert everything(store) == before
         else:
-            silent += 1  # a line break that became another white space, say
+            silent += 1  # for example, a line break that became another white space
             with Database.open(path) as store:
                 fill(store, 1, prefix="new:")
                 assert everything(store).keys() > before.keys()

@@ -25,7 +25,7 @@ def counted(store: Database) -> dict[str, int]:
 
 
 def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return the counts in the file, and the real ones."""
+    """Return the counts that the file keeps, and the real ones."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[tuple[Any, ...]] = connection.execute(
         "SELECT part, documents, bytes FROM sizes ORDER BY part"

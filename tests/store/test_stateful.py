@@ -1,4 +1,4 @@
-"""The store behaves like a model of a few dictionaries, through any sequence of operations and restarts."""
+"""The store behaves like a model made of dictionaries, through any sequence of operations and restarts."""
 
 import copy
 import shutil
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass
 class Model:
-    """Expected content of the store."""
+    """Content that the store is expected to have."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     sequence: int = 0
@@ -110,7 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         deleted=st.booleans(),
     )
     def receive(self, document_id: str, raw: bytes, gap: int, deleted: bool) -> None:
-        """Receive a revision that follows the present one by some generations."""
+        """Receive a revision that follows the present one after a gap of some generations."""
         entry = self.model.entries.get(document_id)
         generation = gap + (revisions.generation(entry.rev) if entry else 0)
         revision = f"{generation}-{self.model.sequence:x}"
@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Restart: uncommitted data is gone, all else is there."""
+        """Restart: uncommitted data is gone, and everything else is there."""
         if self.undo:
             self.model = self.undo[0]
         self.undo, self.scopes = [], []

@@ -12,7 +12,7 @@ from .builders import note
 
 
 class WhimError(Exception):
-    """A test raises this inside a transaction."""
+    """Exception that a test raises inside a transaction."""
 
 
 def test_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
@@ -124,12 +124,12 @@ def test_full_card_fails_the_write_and_keeps_what_was_there(store: Database) -> 
 
 
 def test_transaction_that_sqlite_gave_up_takes_nothing_more(store: Database) -> None:
-    """Otherwise later writes would be committed alone, without the earlier ones."""
+    """Otherwise later writes would be committed without the earlier ones."""
 
     def work() -> None:
         with store.transaction():
             store.put("a", {})
-            store._engine.connection.execute("ROLLBACK")  # as SQLite does by itself after some errors
+            store._engine.connection.execute("ROLLBACK")  # as SQLite itself does after some errors
             writes: list[Callable[[], object]] = [
                 lambda: store.put("b", {}),
                 lambda: store.get("a"),

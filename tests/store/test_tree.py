@@ -1,4 +1,4 @@
-"""The revision tree stays a tree under all operations, and every store picks the same winner."""
+"""The revision tree stays a tree after any operations, and every store selects the same winner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from .builders import digests, history, rev
 
 @dataclass
 class World:
-    """Complete history of a document, on all vessels together."""
+    """Complete history of one document, on all vessels together."""
 
     parents: dict[str, str | None] = field(default_factory=dict)
     deleted: dict[str, bool] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw runs of edits, each from an existing revision: branches, deletions, long lines."""
+    """Draw edits, each based on an existing revision: branches, deletions, long lines."""
     world = World()
     for _ in range(draw(st.integers(1, 6))):
         known = [None, *world.parents]
@@ -65,7 +65,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def replica(world: World, order: Sequence[str], random: Random, *, prune: bool = True) -> RevisionTree:
-    """Return the tree of a store that received these revisions in this order."""
+    """Return the tree in a store that received these revisions in this order."""
     tree = RevisionTree()
     for revision in order:
         world.deliver(tree, revision, depth=HORIZON if prune else len(world.parents))
@@ -115,7 +115,7 @@ def test_without_pruning_every_order_gives_the_true_tree(world: World, random: R
 def test_histories_with_holes_are_joined_to_the_true_ancestry(
     world: World, random: Random, kept: int
 ) -> None:
-    """Every known parent is a true ancestor, and the nearest known one."""
+    """Every known parent is a true ancestor, and the nearest one that is known."""
     tree = RevisionTree()
     order = list(world.parents)
     random.shuffle(order)

@@ -15,7 +15,7 @@ COMMITS = 12
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database with twelve commits of one page each in its log, as a kill leaves it."""
+    """Return a database whose log contains twelve commits of one page each, as a kill leaves it."""
     made, path = tmp_path / "made.db", tmp_path / "left.db"
     connection = apsw.Connection(str(made))
     connection.execute(
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def spoil(database: Path, frame: int, *, at: int = 4_000) -> None:
-    """Overwrite a part of a frame, `at` bytes from the beginning of its header."""
+    """Overwrite part of a frame, `at` bytes from the beginning of the frame's header."""
     with Path(f"{database}-wal").open("r+b") as file:
         file.seek(wal.length(frame, wal.PAGE) + at)
         file.write(b"rubbish, more than eight bytes")

@@ -1,4 +1,4 @@
-"""Every check of the doctor, with its fault present, and on a healthy appliance."""
+"""Every check of the doctor, on an appliance with the fault that it looks for, and on a healthy one."""
 
 import shutil
 import sqlite3
@@ -154,7 +154,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def healthy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    # Nothing is sent: the probe of multicast has tests of its own.
+    # Nothing is sent: the multicast probe has tests of its own.
     monkeypatch.setattr(network, "read_interfaces", lambda: (interface("eth0"),))
     monkeypatch.setattr(network, "_comes_back", lambda _index: True)
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""States for lights: without faults, and with a test's changes."""
+"""States of an appliance for the lights: without faults, or with the changes that a test makes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The daemon turns the state of the appliance into light on pins, by a simulated clock."""
+"""The daemon turns the state of the appliance into light on pins, on a simulated clock."""
 
 import itertools
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def pi(tmp_path: Path) -> Iterator[Board]:
 
 
 class Eye:
-    """Observer of the pins while time passes."""
+    """Observer of the pins, which lets time pass."""
 
     def __init__(self, pi: Board, daemon: LightsDaemon) -> None:
         self.pi, self.daemon, self.now = pi, daemon, 1_000.0
         self._due = self.now
 
     def watch(self, seconds: float, light: str) -> str:
-        """Return the states of a light, in steps of 25 ms: `#` lit, `.` dark."""
+        """Return the states of a light, in steps of 25 ms: `#` for lit, `.` for dark."""
         seen = ""
         for _ in range(round(seconds / 0.025)):
             while self._due <= self.now:

@@ -1,4 +1,4 @@
-"""Patterns, as an eye sees them."""
+"""The patterns of the lights, as an eye sees them."""
 
 import itertools
 
@@ -12,7 +12,7 @@ ALL = [OFF, ON, SLOW, FAST, *(flashes(count) for count in range(1, 7))]
 
 
 def rises(pattern: Pattern, begin: float, seconds: float) -> int:
-    """Return the number of times that a light comes on, checked a thousand times a second."""
+    """Return how many times a light comes on, checked a thousand times a second."""
     seen = [pattern.is_lit(begin + step / 1_000) for step in range(int(seconds * 1_000))]
     return sum(now and not before for before, now in itertools.pairwise(seen))
 

@@ -1,4 +1,4 @@
-"""The lights daemon as a process, without LEDs: its reports, and the condition for its watchdog."""
+"""The lights daemon as a process, without LEDs: its reports, and when it notifies its watchdog."""
 
 import contextlib
 import os
@@ -89,7 +89,7 @@ def test_without_leds_it_tells_what_they_would_show_and_takes_it_back(
 def test_the_watchdog_is_fed_by_looks_alone(
     lights: subprocess.Popen[bytes], systemd: socket.socket, tmp_path: Path
 ) -> None:
-    """A check that hangs, here at a file that no process writes, stops the notifications."""
+    """If a check hangs, here on a file that no process writes, the notifications stop."""
     until(systemd, "WATCHDOG=1")
     os.mkfifo(tmp_path / "identity/vessel.pem")
     systemd.settimeout(3.0)

@@ -1,4 +1,4 @@
-"""The patterns of the lights for each state."""
+"""The patterns that the lights show for each state."""
 
 from pathlib import Path
 from typing import Any

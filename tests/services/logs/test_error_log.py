@@ -1,4 +1,4 @@
-"""The file `errors.log` is bounded and durable, has whole lines, and makes no daemon wait."""
+"""The file `errors.log` is bounded and durable, contains whole lines, and never makes a daemon wait."""
 
 import logging
 import multiprocessing
@@ -34,7 +34,7 @@ def write(log: ErrorLog, *said: str, at: float = 0.0) -> None:
 
 
 def words(number: int) -> str:
-    """Return a text that differs for each number, although it contains no digit."""
+    """Return a text that differs for each number, although it contains no digits."""
     return "".join(chr(97 + int(digit)) for digit in f"{number:05}") * 100
 
 
@@ -64,7 +64,7 @@ def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
         each.join()
     found = texts(tmp_path)
     known = {words(begin + number) for begin in (10_000, 20_000) for number in range(300)}
-    # A process that sees another's unfinished line ends it: then there is an empty line, and nothing is lost.
+    # A process that sees another's unfinished line ends it. This leaves an empty line, and loses nothing.
     whole = [text for name in (OLDER, NAME) for text in (tmp_path / name).read_text().split("\n") if text]
     assert set(found) <= known
     assert len(whole) == len(found) > 200
@@ -134,7 +134,7 @@ def test_recent_ones_are_told_also_by_a_clock_that_was_ahead(tmp_path: Path) -> 
     assert [found.line.text for found in recent(tmp_path, utc=UTC, within_s=86_400)] == ["new", "ahead"]
 
 
-# Behaviour of daemons
+# The behaviour of daemons
 
 
 def test_errors_of_a_daemon_are_shown_and_kept_and_others_only_shown(

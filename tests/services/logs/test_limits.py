@@ -1,4 +1,4 @@
-"""Limits on repeating the same message."""
+"""The limits on how often the same message is repeated."""
 
 from hypothesis import given
 from hypothesis import strategies as st

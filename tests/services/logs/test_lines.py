@@ -1,4 +1,4 @@
-"""A record is written as a line of fields, and read again."""
+"""A log record is written as a line of fields, and can be read again."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""An appliance with something to show, the reader of its state, and the text of the screen."""
+"""An appliance that has something to show, the reader of its state, and the text of the screen."""
 
 import contextlib
 from argparse import Namespace
@@ -20,7 +20,7 @@ PATIENCE_S = 30.0
 
 
 def arguments(logboat: Appliance, **changes: Any) -> Namespace:
-    """Return the command's arguments."""
+    """Return the arguments of the command."""
     places = {
         "config": logboat.root / "logboat.toml",
         "sensors": logboat.root / "sensors.toml",
@@ -41,15 +41,15 @@ def world(logboat: Appliance) -> Environment:
 
 
 def looker(logboat: Appliance, **changes: Any) -> TopFactsCollector:
-    """Return a reader of the appliance's state, without systemd."""
+    """Return a reader of the appliance's state that does not use systemd."""
     return TopFactsCollector(arguments(logboat, **changes), world(logboat), ask_units=lambda: "")
 
 
 def busy(logboat: Appliance) -> None:
-    """Set up sensors, alarms, vessels and gateways for the screen.
+    """Set up sensors, alarms, vessels and gateways for the screen to show.
 
-    Sensors are good, faulty and alarmed; one of the alarms is over; one vessel is linked and one refused;
-    there are two gateways.
+    Some sensors are good, some are faulty, and some have alarms, one of which is over. One vessel is linked,
+    and one is refused. There are two gateways.
     """
     sensors = {f"tank-{place:02d}": _tank(place / 20) for place in range(20)}
     sensors["main-rpm"] = build.live_sensor(64.0, alarm="alarm")
@@ -109,7 +109,7 @@ async def screen(
     *,
     unicode: bool = True,
 ) -> AsyncIterator[Pilot[None]]:
-    """Run `logboat top` on a terminal of that size, which updates only on request."""
+    """Run `logboat top` on a terminal of that size; it updates only on request."""
     looks = looks or looker(logboat)
     first = looks.collect(patience=PATIENCE_S)
     app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)
@@ -119,7 +119,7 @@ async def screen(
 
 
 async def look_again(pilot: Pilot[None]) -> None:
-    """Update the screen, including what is read from files."""
+    """Update the screen, including everything that is read from files."""
     app = top(pilot)
     app._looker.read_again(PATIENCE_S)
     app.look_again()
@@ -127,14 +127,14 @@ async def look_again(pilot: Pilot[None]) -> None:
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys, one after the other."""
+    """Press these keys, one after another."""
     for key in keys:
         await pilot.press(key)
         await settled(pilot)
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """Wait until everything is drawn: parts have their final heights, and nothing moves."""
+    """Wait until everything has been drawn: parts have their final heights, and nothing moves."""
     before = None
     for _ in range(200):
         await pilot.pause()
@@ -147,7 +147,7 @@ async def settled(pilot: Pilot[None]) -> None:
 
 
 def _has_height(view: Lines) -> bool:
-    """Return True if the layout has given a part the height it requested, or less on a small screen."""
+    """Return True if a part has the height that it requested, or less on a small screen."""
     wanted = view.styles.height
     return wanted is None or view.size.height == wanted.value or view.app.size.height < 24
 

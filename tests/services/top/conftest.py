@@ -1,4 +1,4 @@
-"""Tests here may be coroutines: each has an event loop of its own."""
+"""Lets the tests in this folder be coroutines, each with an event loop of its own."""
 
 import asyncio
 import inspect

@@ -44,7 +44,7 @@ def alive(logboat: Appliance, **changes: object) -> None:
 
 
 class Terminal:
-    """A pseudo-terminal on which the command runs."""
+    """Pseudo-terminal on which the command runs."""
 
     def __init__(self, command: list[str], *, size: tuple[int, int] = (80, 24), **environment: str) -> None:
         env = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment}
@@ -64,7 +64,7 @@ class Terminal:
         self.text = ""
 
     def until(self, words: str) -> str:
-        """Read until these words have come, and return the text."""
+        """Read until this text has arrived, and return everything that was read."""
         deadline = time.monotonic() + PATIENCE_S
         while words not in self.text:
             left = deadline - time.monotonic()
@@ -98,7 +98,7 @@ def terminal(command: list[str], **more: str) -> Iterator[Terminal]:
         for end in (made.outer, made.inner):
             try:
                 os.close(end)
-            except OSError:  # a test has closed it
+            except OSError:  # a test has already closed it
                 continue
 
 
@@ -300,7 +300,7 @@ class TestOnATerminal:
             assert "Traceback" not in screen.text
 
     def test_it_ends_when_its_terminal_goes(self, logboat: Appliance) -> None:
-        """After a connection over SSH breaks, nothing may keep running, least of all at full speed."""
+        """After an SSH connection breaks, nothing may keep running, least of all at full speed."""
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)]) as screen:
             screen.until(" Quit")

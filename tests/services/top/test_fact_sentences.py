@@ -1,4 +1,4 @@
-"""The output line by line, and the choice of what is news."""
+"""The output line by line, and the selection of facts that count as news."""
 
 from hypothesis import given
 from hypothesis import strategies as st

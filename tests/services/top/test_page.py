@@ -1,4 +1,4 @@
-"""The text of the screen for a width, and the division of its height."""
+"""The text of the screen for a given width, and how its height is divided."""
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,7 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
 
 
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
-    """The screen has the texts of `status`, `sensors`, `alarms`, `peers` and `lights` at the same time."""
+    """The screen shows the same texts as `status`, `sensors`, `alarms`, `peers` and `lights` do then."""
     busy(logboat)
     look = looker(logboat).collect(patience=PATIENCE_S)
     text = {

@@ -1,4 +1,4 @@
-"""A sensor's last ten minutes as bars."""
+"""The last ten minutes of a sensor, shown as bars."""
 
 from hypothesis import given
 from hypothesis import strategies as st

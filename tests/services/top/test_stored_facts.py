@@ -1,4 +1,4 @@
-"""The times at which files are read, and the view while they cannot be read."""
+"""The times at which files are read, and what is shown while they cannot be read."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def files(logboat: Appliance) -> FactsReader:
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that records all queries of the store from now on."""
+    """Return a list that records every query of the store from now on."""
     asked: list[str] = []
     documents = Database.documents
 
@@ -218,7 +218,7 @@ class TestWhatCannotBeRead:
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
     def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:
-        """Others add and move readings while the view is updated, again and again."""
+        """Others add and move readings repeatedly while the view is updated."""
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)

@@ -1,4 +1,4 @@
-"""A board on which faults can be planted: its chips, and its clock."""
+"""A board on which faults can be simulated: its chips and its clock."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from tests.sensors.sysfs import Sysfs
 ROOT: Final = "board"
 CLOCK: Final = "clock.json"
 FULL: Final = 1023
-"""Full-scale code of an MCP3008, which a pull-up causes when the channel's wire is open."""
+"""Full-scale code of an MCP3008, which is read through a pull-up when the channel's wire is open."""
 
 
 class Board:
-    """Simulated board in a vessel's folder."""
+    """Simulated board, whose state is in a vessel's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,12 +23,12 @@ class Board:
         self.set_clock()
 
     def set_clock(self, *, slow: float = 0.0, source: str = "network") -> None:
-        """Set the clock back by `slow` seconds, with the trust that its source deserves."""
+        """Set the clock back by `slow` seconds; its source decides how far it is trusted."""
         self.slow = slow
         _replace(self._folder / CLOCK, json.dumps({"slow": slow, "source": source}))
 
     def set_channel(self, code: int) -> None:
-        """Set the code that the converter reads at its channel 0."""
+        """Set the code that the converter reads on its channel 0."""
         _replace(self._chip / "in_voltage0_raw", str(code))
 
 

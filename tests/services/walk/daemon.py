@@ -1,7 +1,8 @@
 """A real daemon or command on a simulated board: `python -m tests.services.walk.daemon FOLDER record …`.
 
-Here nothing can be unplugged, and this machine's clock cannot be set. So the kernel's view of chips is a
-folder, and the clock's time and quality are in a file; everything else is as on an appliance.
+In these tests nothing can be unplugged, and this machine's clock cannot be set. The kernel's view of the
+chips is therefore a folder, and time and quality of the clock are in a file. Everything else is as on an
+appliance.
 """
 
 import json
@@ -14,7 +15,7 @@ from .board import CLOCK, ROOT
 
 
 def put_on(board: Path) -> None:
-    """Put this process on that board, before anything that reads clocks or chips is imported."""
+    """Move this process to that board, before it imports anything that reads clocks or chips."""
     real_time, real_time_ns = time.time, time.time_ns
 
     def told() -> dict[str, Any]:

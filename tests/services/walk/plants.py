@@ -1,4 +1,4 @@
-"""The cause of each trouble in the table, and its removal."""
+"""The cause of each trouble in the table, and how it is removed."""
 
 import contextlib
 import os
@@ -23,12 +23,12 @@ from .ship import SENSORS, Ship
 
 DECADES_S: Final = 1.7e9
 USUAL: Final = 300
-"""Code that the converter reads without a fault."""
+"""Code that the converter reads when there is no fault."""
 
 
 @dataclass
 class Scene:
-    """The vessel under test, and the others around it."""
+    """The vessel under test and the vessels around it."""
 
     folder: Path
     fleet: Fleet
@@ -44,7 +44,7 @@ PLANTS: Final[dict[str, Plant]] = {}
 
 
 def plant(name: str) -> Callable[[Callable[[Scene], Iterator[None]]], Plant]:
-    """Register a function for a row of the table."""
+    """Register a function for a row in the table."""
 
     def add(make: Callable[[Scene], Iterator[None]]) -> Plant:
         PLANTS[name] = contextlib.contextmanager(make)
@@ -125,7 +125,7 @@ def sensors_broken(scene: Scene) -> Iterator[None]:
 
 @plant("certificate-expired")
 def expired(scene: Scene) -> Iterator[None]:
-    """Install an expired certificate; a renewed one comes in the same way."""
+    """Install an expired certificate; a renewed one arrives in the same way."""
     folder, kept = scene.ship.identity, scene.folder / "kept"
     shutil.copytree(folder, kept, dirs_exist_ok=True)
     made = scene.fleet.ca.issue(
@@ -153,7 +153,7 @@ def cloned(scene: Scene) -> Iterator[None]:
 
 @plant("daemon-restless")
 def restless(scene: Scene) -> Iterator[None]:
-    """Note ends as systemd does; they were a while ago, so that the trouble is soon over."""
+    """Note ends of a daemon as systemd does; they were a while ago, so that the trouble is soon over."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second
@@ -174,7 +174,7 @@ def nearly_full(scene: Scene) -> Iterator[None]:
 
 @plant("card-full")
 def full(scene: Scene) -> Iterator[None]:
-    """Fill the disk repeatedly, because the recorder has a reserve to release."""
+    """Fill the disk repeatedly, because the recorder has reserved space that it releases."""
     assert scene.disk is not None
     scene.disk.fill()
     deadline = time.monotonic() + 60

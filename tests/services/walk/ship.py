@@ -1,4 +1,4 @@
-"""A vessel with its files, its daemons as real processes, and its reports."""
+"""A vessel with its files, its daemons as real processes, and what they report."""
 
 import contextlib
 import io
@@ -42,14 +42,14 @@ path = "environment.inside.saloon.temperature"
 rate = "1 Hz"
 """
 STILL_S: Final = 3.0
-"""Seconds without an update after which the lights stand still, to the eye."""
+"""Seconds without an update after which the lights seem to stand still."""
 
 Lights = dict[str, tuple[str, str]]
-"""Pattern and meaning of each light."""
+"""Pattern and meaning of each light, by the light's name."""
 
 
 class Ship:
-    """A vessel, as a context manager that ends everything still running."""
+    """A vessel as a context manager, which ends everything that is still running."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Ship:
         gateway: str = "",
         disk: Disk | None = None,
     ) -> None:
-        """Prepare a vessel with the board `number`, a broker's address as `gateway`, and data on `disk`."""
+        """Prepare a vessel on board `number`, with a broker's address as `gateway`, and data on `disk`."""
         self.folder, self._number = folder, number
         self.data = folder / "data" if disk is None else disk.data
         self._prefix = [] if disk is None else disk.prefix
@@ -124,33 +124,36 @@ class Ship:
             self._processes.pop(daemon).wait(PATIENCE_S)
 
     def restart(self, daemon: str) -> None:
-        """Restart a daemon as systemd does it."""
+        """Restart a daemon as systemd would."""
         process = self._processes.pop(daemon)
         process.terminate()
         assert process.wait(PATIENCE_S) == 0, self.said()
         self.start(daemon)
 
     def said(self) -> str:
-        """Return the ends of its logs, for the message of a failed test."""
+        """Return the ends of the vessel's logs, for the message of a failed test."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}" for log in logs)
 
     # Its reports
 
     def lights(self) -> Lights:
-        """Return the lights as the daemon's own code shows them now; empty if it has stopped updating."""
+        """Return the lights as the daemon's own code shows them now.
+
+        Empty if it has stopped updating them.
+        """
         state = state_file.read(state_file.path(self.run, "lights"))
         if state is None or time.clock_gettime(time.CLOCK_BOOTTIME) - state["updated"]["clock"] > STILL_S:
             return {}
         return {name: (each["pattern"], each["means"]) for name, each in state["lights"].items()}
 
     def status(self) -> tuple[dict[str, str], str]:
-        """Return the lines of its status, and the instruction."""
+        """Return the lines of the vessel's status, and the instruction below them."""
         told = self._ask("status")
         return told["lines"], told["toDo"] or ""
 
     def doctor(self) -> dict[str, tuple[str, str, str]]:
-        """Return verdict, observation and remedy of the doctor's checks, by name."""
+        """Return the verdict, observation and remedy of each check of the doctor, by name."""
         checks = self._ask("doctor", "--identity", str(self.identity))["checks"]
         return {each["name"]: (each["verdict"], each["seen"], each["cure"]) for each in checks}
 

@@ -1,4 +1,4 @@
-"""Each trouble in the table, planted on real daemons, is reported by lights, `status` and doctor."""
+"""Each trouble in the table is caused on real daemons, and lights, `status` and doctor report it."""
 
 import os
 import random
@@ -44,7 +44,7 @@ AT_SEA = {
     "wires, clock, shore": ("sensor-unplugged", "sensor-shorted", "clock-wrong", "gateway-stopped"),
     "other vessels": ("peer-cut", "certificate-expired", "vessel-cloned"),
 }
-"""Groups of troubles that run in parallel, because each has a vessel of its own."""
+"""Groups of troubles that run in parallel, because each group has a vessel of its own."""
 ON_THE_CARD = ("card-nearly-full", "card-full")
 GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
@@ -53,7 +53,7 @@ GOOD_WAYS_ASHORE = ("on", "slow blink", "off")
 
 
 def allowed(seconds: float) -> float:
-    """Return the time limit, extended on a busy machine, where nothing is reported in time."""
+    """Return the time limit, which is longer on a busy machine, where nothing is reported in time."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * min(max(1.0, busy), 4.0)
 
@@ -61,7 +61,7 @@ def allowed(seconds: float) -> float:
 def until(holds: Callable[[], object], what: str, *, began: float, within: float, ship: Ship) -> None:
     """Check until the condition is true.
 
-    The time at which a check begins counts, because its cost is not the vessel's.
+    The time at which a check begins counts, because the cost of the check is not the vessel's fault.
     """
     while True:
         asked = time.monotonic()
@@ -69,14 +69,14 @@ def until(holds: Callable[[], object], what: str, *, began: float, within: float
             return
         late = asked - began > max(within, allowed(within))
         assert not late, f"not within {within:g} s: {what}\n{ship.said()}"
-        time.sleep(0.1)  # other processes' files, which notify no one
+        time.sleep(0.1)  # the condition depends on files of other processes, which notify nobody
 
 
 # Reports
 
 
 def are_lit(trouble: CommonFault, lights: Lights) -> bool:
-    """Return True if the lights show the patterns of the table, each with one of its meanings."""
+    """Return True if the lights show the patterns in the table, each with one of its meanings."""
     if not trouble.lights:
         return not lights
     meanings = {(state.light, state.pattern.name, state.means) for state in TABLE}
@@ -99,7 +99,7 @@ def is_the_doctors(trouble: CommonFault, ship: Ship) -> bool:
 
 
 def walk(names: tuple[str, ...], scene: Scene, well: Lights) -> None:
-    """Plant each trouble, wait for the reports, remove it, and wait until there is no fault."""
+    """Cause each trouble, wait for the reports, remove the trouble, and wait until there is no fault."""
     for name in names:
         plant_and_clear(BY_NAME[name], scene, well)
 
@@ -120,7 +120,7 @@ def plant_and_clear(trouble: CommonFault, scene: Scene, well: Lights) -> None:
     began = time.monotonic()
     with PLANTS[name](scene):
         if name == "card-full":
-            began = time.monotonic()  # it was not full before
+            began = time.monotonic()  # until now it was not full
         for what, holds in checks:
             until(holds, f"{name}: {what}", began=began, within=TOLD_WITHIN_S, ship=ship)
         told = time.monotonic() - began
@@ -136,7 +136,7 @@ def _is_over(holds: Callable[[], bool]) -> bool:
 
 
 def settled(ship: Ship, **wanted: str) -> Lights:
-    """Return the lights, once they show that there is no fault."""
+    """Return the lights as soon as they show that there is no fault."""
 
     def is_so() -> bool:
         found = ship.lights()
@@ -154,7 +154,7 @@ def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fleet_at_sea(tmp_path: Path) -> Iterator[tuple[Scene, Lights]]:
-    """Yield argo, with a broker ashore and brigid nearby, without faults."""
+    """Yield argo without faults, with a broker ashore and brigid nearby."""
     fleet = Fleet()
     broker = Broker(tmp_path / "broker").start()
     with ExitStack() as stack:
