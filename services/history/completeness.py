@@ -353,7 +353,7 @@ class _Walk:
                 yield replace(span, first=removed + 1)
 
     def _not_here(self, upto: int, before: Moment) -> Iterator[MissingRange]:
-        """Yield the same numbers as `_unread`, but only ranges that gap documents explain."""
+        """Yield the same numbers as `_unread`, but with reasons from gap documents only."""
         after, number = self.report.last_at, self.report.last + 1
         for gap in self._gaps:
             if gap.first > upto:

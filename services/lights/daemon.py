@@ -65,7 +65,7 @@ class LightsDaemon:
         self._test_until = now + LAMP_TEST_S
 
     def turn(self, now: float) -> float:
-        """Turn on the lights that are due now, and return the seconds until the next change."""
+        """Show the lights as they should be at `now`, and return the seconds until the next change."""
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             self._choose()

@@ -282,7 +282,7 @@ def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence
     """Return the heights of all parts, which add up to at most `room` lines.
 
     Each part first gets its minimum while there is space. Then each in turn gets what it wants, up to its
-    maximum. Then the rest is distributed.
+    maximum. Then each in turn gets the rest of what it wants.
     """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):
