@@ -162,4 +162,4 @@ def test_a_second_board_with_the_same_card_is_reported_on_both(
         for guest in (argo, copy):
             guest.wait_for("reported", partial(tells, guest, "clones"))
             assert "argo" in mesh(guest, "clones")[0]
-            assert "clone" in guest.run("logboat status")
+            assert "DUPLICATE IDENTITY" in guest.run("logboat status")
