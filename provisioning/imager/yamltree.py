@@ -3,7 +3,7 @@ r"""YAML as a tree of texts with their lines, read by PyYAML without its guesses
 Values that must not be interpreted stay text, such as a network called `no`, or a password that consists of
 digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
 
-Imager writes the name of a network byte by byte (`"Hafenb\\\\xc3\\\\xbcro"`), which YAML reads as one
+Imager writes the name of a network byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML reads as one
 character for each byte. Such a text is reassembled if its bytes are UTF-8.
 """
 

@@ -1,8 +1,8 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
 This module defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate,
-window, deadband, alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share
-in `conflicts`. It reads the recordings of `replay` sensors to check that they can be played. It touches no
+window, deadband, alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in
+`conflicts`. It reads the recordings of `replay` sensors to check that they can be played. It touches no
 hardware.
 """
 

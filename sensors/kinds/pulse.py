@@ -36,7 +36,6 @@ KERNEL_DEBOUNCE_S: Final = 0.01
 The kernel's debounce counts in ticks of up to 10 ms: with a shorter time it would swallow fast pulses
 entirely. The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows
 another too soon is not counted.
-entirely. So a shorter debounce is done here, by the time stamps: a pulse that follows another too soon is not
 """
 
 _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}

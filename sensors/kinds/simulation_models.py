@@ -1,11 +1,10 @@
 """Behaviour of simulated machinery, as pure functions of a seed and the time.
 
 The same seed, grain and time always yield the same value, in whatever order the functions are called; no
-state is kept between
-calls. The *seed* decides what happens (when the engine starts, when the door opens). Sensors with the same
-seed are consistent with each other: the battery charges while the engine runs. The *grain* decides the noise,
-so two sensors with the same seed still differ. Time is in seconds since the sensor was first opened, from 0
-up.
+state is kept between calls. The *seed* decides what happens (when the engine starts, when the door opens).
+Sensors with the same seed are consistent with each other: the battery charges while the engine runs. The
+*grain* decides the noise, so two sensors with the same seed still differ. Time is in seconds since the sensor
+was first opened, from 0 up.
 """
 
 import math

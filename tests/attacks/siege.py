@@ -47,7 +47,7 @@ class Size:
     is_full: bool
 
     def pick(self, small: T, full: T) -> T:
-        """Return the one of the two values that belongs to this size."""
+        """Return `small` or `full`, whichever belongs to this size."""
         return full if self.is_full else small
 
     @property

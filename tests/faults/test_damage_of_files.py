@@ -144,7 +144,7 @@ KINDS: dict[str, Damage] = {
 def cases(
     rng: random.Random, *, full: bool, names: tuple[str, ...] = FILES
 ) -> Iterator[tuple[str, str, Damage]]:
-    """Yield file, kind and damage: all combinations, or only as many that each file and kind occurs."""
+    """Yield file, kind and damage: all of them, or one of each kind for each file."""
     for name in names:
         for kind, damage in KINDS.items():
             for number in range(FLIPS if full and kind == "bit flipped" else 1):

@@ -81,7 +81,7 @@ def test_burst_beyond_what_is_reserved_waits_for_its_reservation(tmp_path: Path)
 def test_journal_put_back_to_an_older_copy_begins_a_new_log_and_names_what_is_lost(
     tmp_path: Path, boot_id: str
 ) -> None:
-    """The recorder finds this itself if another process prevents the check of the stores."""
+    """The recorder itself finds the older copy if another process prevents the check of the stores."""
     older = tmp_path / "older"
     older.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -189,7 +189,7 @@ def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
     """Any vessel in the fleet may invent a reading."""
 
     def after(hours: float) -> bool:
-        """Return True if the present log ended at a start that many hours later."""
+        """Return True if a start this many hours later ended the present log."""
         with Journal(tmp_path / "samples.db") as opened:
             before = str(opened.get_meta("log"))
         peer_ahead.note(tmp_path, before, "vessel brigid holds more", is_signed=signed)

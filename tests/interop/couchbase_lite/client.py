@@ -301,7 +301,7 @@ class Database:
             document_ids: the only documents to replicate.
             headers: additional headers for the HTTP request.
             resolver: rule by which conflicts are resolved.
-            max_attempts: largest number of attempts to connect; None for Couchbase Lite's default.
+            max_attempts: most attempts to connect, including the first; None for Couchbase Lite's default.
             max_attempt_wait_time: longest wait between two attempts, in seconds.
         """
         options: dict[str, Any] = {
