@@ -521,7 +521,7 @@ def run(args: Namespace) -> int:
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: no such folder", file=sys.stderr)
         return 1
-    # Only a repair, which is the appliance's work, logs to errors.log; a person's check reports to the terminal.
+    # Only a repair, the appliance's work, logs to errors.log; a person's check reports to the terminal.
     with running("store", args.data if args.repair else None):
         return _run(args)
 
