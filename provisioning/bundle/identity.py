@@ -1,4 +1,4 @@
-"""Checks whether an identity may become active: complete, valid, and of the right fleet and vessel.
+"""Checks whether an identity may be put in force: complete, valid, and of the right fleet and vessel.
 
 The library that reads certificates takes long to load, so it is loaded only if there is a certificate to
 read.
@@ -61,7 +61,7 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the active identity. `now` is the time of the clock, or the earliest possible time if the
+    `present` is the identity in force. `now` is the time of the clock, or the earliest possible time if the
     clock is earlier.
     """
     try:

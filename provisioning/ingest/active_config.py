@@ -1,4 +1,4 @@
-"""The active configuration, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
+"""The folder in force, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
 
     logboat.toml, sensors.toml, NAME.password …    as they were taken in
     identity/
@@ -37,7 +37,7 @@ class StartRecord:
     shown: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by name, of the files that were last taken in from the card or written to it."""
     forced: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256, by name, of the files that were active at that time."""
+    """SHA-256, by name, of the files that were in force at that time."""
     wipe: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by path, of secrets that were taken in and still have to be wiped."""
     generated: bool = False
@@ -50,14 +50,14 @@ def digest(content: bytes) -> str:
 
 
 class ActiveConfiguration:
-    """The active configuration's folder; any method may raise OSError."""
+    """The folder in force; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def identity(self) -> Path:
-        """Path of the active identity."""
+        """Path of the identity in force."""
         return self.folder / IDENTITY
 
     @property
@@ -72,7 +72,7 @@ class ActiveConfiguration:
         self._install()
 
     def configuration(self) -> dict[str, bytes]:
-        """Return the active files by name: both configuration files, and the files that they may refer to."""
+        """Return the files in force by name: both configurations, and files that they may refer to."""
         return {
             path.name: path.read_bytes()
             for path in sorted(self.folder.iterdir())
@@ -112,7 +112,7 @@ class ActiveConfiguration:
         return self.staged
 
     def commit(self, memory: StartRecord) -> None:
-        """Make the staged change active, and replace the record."""
+        """Put the staged change in force, and replace the record."""
         files.write(self.staged / _STATE, _text(memory))
         files.rename(self.staged, self.folder / _INSTALL)
         self._install()

@@ -1,7 +1,7 @@
-"""Takes in what is offered at a start: checks it, makes it active, reads it back, and wipes its secrets.
+"""Takes in what is offered at a start: checks it, puts it in force, reads it back, and wipes its secrets.
 
-If any of it is wrong, the active files stay active, and what was offered stays where it is. Nothing in this
-module prevents the start: a failure is reported as a problem.
+If any of it is wrong, the files in force stay in force, and what was offered stays where it is. Nothing in
+this module prevents the start: a failure is reported as a problem.
 """
 
 import json
@@ -62,7 +62,7 @@ class Outcome:
 
     problems: tuple[FileProblem, ...]
     taken: tuple[str, ...]
-    """Names, in the active configuration, of the new files that were taken in."""
+    """Names, as they are in force, of the new files that were taken in."""
     generated: bool
     """True if the vessel has only a generated id."""
 
@@ -163,7 +163,7 @@ class Intake:
         return tuple(sorted(new))
 
     def _change(self, offer: OfferedFiles, present: dict[str, bytes]) -> bool:
-        """Make the offered files active and return True, or report the problems and return False."""
+        """Put the offered files in force and return True, or report the problems and return False."""
         memory, wanted = self._force.memory, present | offer.configuration
         if offer.identity and memory.generated and CONFIG not in offer.configuration:
             wanted.pop(CONFIG, None)
@@ -247,14 +247,14 @@ class Intake:
         files.write(path, content, mode=permissions.mode(), group=permissions.group())
 
     def _with_radio_key(self, identity: dict[str, bytes]) -> dict[str, bytes]:
-        """Add the active radio key to an identity that has none, such as one in a version 1 bundle."""
+        """Add the radio key in force to an identity that has none, such as one in a version 1 bundle."""
         present = self._force.identity / RADIO_KEY
         if identity and RADIO_KEY not in identity and present.exists():
             return {**identity, RADIO_KEY: present.read_bytes()}
         return identity
 
     def _is_identity_in_force(self, offer: OfferedFiles) -> bool:
-        """Return True if the offered identity is already active.
+        """Return True if the offered identity is already in force.
 
         Only newer statements of the CA count as new.
         """
@@ -267,9 +267,9 @@ class Intake:
         )
 
     def _is_statement_in_force(self, name: str, offered: bytes) -> bool:
-        """Return True if the active statement is at least as new.
+        """Return True if the statement in force is at least as new as the offered one.
 
-        An unreadable one is left to the later check.
+        An unreadable offered statement is left to the later check.
         """
         path = self._force.identity / name
         if not path.is_file():
@@ -280,7 +280,7 @@ class Intake:
     # Wiping
 
     def _wipe(self, offer: OfferedFiles) -> None:
-        """Wipe the secrets that were offered, once their active copies have been read back."""
+        """Wipe the secrets that were offered, once their copies in force have been read back."""
         if not offer.secrets:
             return
         for name, content in offer.configuration.items():
@@ -318,7 +318,7 @@ class Intake:
             self._force.remember(replace(self._force.memory, generated=True))
 
     def _show(self) -> None:
-        """Write the active files to the card, except where the card has files that were refused."""
+        """Write the files in force to the card, except where the card has files that were refused."""
         if self._card is None:
             return
         in_force, memory = self._force.configuration(), self._force.memory

@@ -1,4 +1,4 @@
-"""Compares the offers on the card and in the operator's inbox with the active files, and finds what is new.
+"""Compares the offers on the card and in the operator's inbox with the files in force; finds what is new.
 
 The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
 is on FAT, where anyone can edit it. A file there is offered only if it differs from the file that was last
@@ -18,12 +18,12 @@ from sync.fleet.identity_names import VESSEL_CERTIFICATE
 from .active_config import CONFIG, StartRecord, digest
 
 IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
-"""Name in the active configuration, by name on the card."""
+"""Name of each file in force, by its name on the card."""
 
 
 @dataclass(slots=True)
 class OfferedFiles:
-    """All files that are offered, by their names in the active configuration."""
+    """All files that are offered, by the names that they will have in force."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
     identity: dict[str, bytes] = field(default_factory=dict)

@@ -32,7 +32,7 @@ def vessel(folder: Path) -> Path:
 
 
 def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
-    """Fill the disk repeatedly, because the recorder has reserved space that it releases."""
+    """Fill the disk repeatedly, because the recorder has a reserve to release."""
 
     def is_noticed() -> bool:
         disk.fill()

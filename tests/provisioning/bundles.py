@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Active files, without the module's own records."""
+        """Files in force, without the module's own records."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }

@@ -1,6 +1,6 @@
 """Cards with too much data, too many files or too deep folders are refused with a message, at little cost.
 
-All active files stay active.
+All files in force stay in force.
 """
 
 import math

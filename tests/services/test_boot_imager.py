@@ -1,4 +1,4 @@
-"""Raspberry Pi Imager's settings on a card are active after a start, or are reported in PROBLEMS.txt."""
+"""Raspberry Pi Imager's settings on a card are in force after a start, or are reported in PROBLEMS.txt."""
 
 import json
 import os
@@ -97,7 +97,7 @@ def test_what_is_not_understood_stays_on_the_card_and_is_named_until_it_is_gone(
         assert len(found.problems) == 2
         assert "user-data, line 8, write_files" in problems(board)
         assert "network-config, line 12, band" in problems(board)
-        assert "hostname dinghy" in board.ran  # the settings that are understood are active
+        assert "hostname dinghy" in board.ran  # the settings that are understood are in force
         assert (board.places.users / "anna.user").exists()
         assert joined(board).keys() == {"Hafenbüro", "bare name"}
     users.write_text(USER_DATA.format("anna"))
