@@ -1,18 +1,18 @@
 """The mesh: vessels that find each other, and keep one link with each neighbour.
 
 - `interfaces`, `interface_watch`: this machine's interfaces and addresses, and their changes
-- `sightings`: the advertisement of a vessel, and the table of those that were seen
+- `sightings`: the advertisement of a vessel, and the table of received advertisements
 - `mdns_sources`: the addresses from which a name was announced
-- `dns_sd_records`: received records about a name, read with suspicion
+- `dns_sd_records`: reading of untrusted DNS-SD records
 - `discovery`: DNS-SD over multicast: advertises this vessel, and finds others
-- `link_plan`: which vessels to have links with, and which side dials (pure)
+- `link_plan`: which vessels to have links with, and which side dials
 - `appliance_headers`, `membership`: the identity of a peer, and what it may do here
-- `link_streams`, `vessel_endpoint`: the two connections of a link, and where to make them
+- `link_streams`, `vessel_endpoint`: the two connections of a link, and how to connect to a vessel
 - `candidates`, `probing`: the places where a vessel may be, and finding the right one
-- `link_dialler`: when links are dialled, and when they are given up
-- `outbound_link`, `inbound_link`: links that we dial, and links that others dialled
-- `routes`, `duplicate_identities`: the routes of documents; two computers with one identity (pure)
+- `link_dialler`: when links are dialled, and when they are closed
+- `outbound_link`, `inbound_link`: links that we dial, and links that others dial
+- `routes`, `duplicate_identities`: the routes of documents, and detection of two computers with one identity
 - `traffic`: documents that arrive over links, and the routes announced to neighbours
-- `manager`: combines all this, in repeated passes over the whole state
-- `report`: the current state, for people
+- `manager`: the mesh of one vessel, which uses all of these
+- `report`: the current state of the mesh, for people
 """

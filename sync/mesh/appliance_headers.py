@@ -1,4 +1,4 @@
-"""Information about each appliance in the headers of a handshake, in addition to certificates."""
+"""The HTTP headers with which appliances describe themselves in a handshake, in addition to certificates."""
 
 import re
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ApplianceHeaders:
-    """The identity of an appliance of a vessel. The certificate proves which vessel."""
+    """The description of an appliance. Its certificate proves to which vessel it belongs."""
 
     store: str
-    """UUID of its database."""
+    """UUID of the appliance's database."""
     board: str
-    """Sixteen hexadecimal digits that identify a computer, and reveal nothing else about it."""
+    """Sixteen hexadecimal digits that identify the computer, and reveal nothing else about it."""
     log: str = ""
     """The recorder's log id; empty while there is none."""
     version: str = ""
-    """Version of its Logboat."""
+    """Version of Logboat on the appliance."""
 
     def headers(self) -> dict[str, str]:
-        """Return the greeting as headers of a request or a response."""
+        """Return the headers to send with a request or a response."""
         return {
             "Logboat-Store": self.store,
             "Logboat-Board": self.board,
@@ -37,7 +37,7 @@ class ApplianceHeaders:
     def parse(cls, headers: Mapping[str, str]) -> Self | None:
         """Parse a peer's headers.
 
-        Return None if it is not an appliance, or if a required header is malformed.
+        Returns None if the peer is not an appliance, or if a required header is malformed.
         """
         store, board = headers.get("Logboat-Store", ""), headers.get("Logboat-Board", "")
         if not _STORE.fullmatch(store) or not _BOARD.fullmatch(board):

@@ -1,11 +1,12 @@
-"""Places where a vessel may be, in the order in which they are worth dialling. Pure.
+"""The places where a vessel may be, in the order in which they are worth dialling.
 
-Anyone on the network can claim to be a vessel of the fleet. Only a certificate proves it, so each advertised
-place is tried. A place where the vessel has proved its identity comes first, and one that has failed comes
-last. Forged places can neither hide the vessel's own nor displace a proven one.
+Anyone on the network can claim to be a vessel of the fleet, and only a certificate proves it. So each
+advertised place is tried. Places where the vessel has proved its identity come first, and places that have
+failed come last. So forged places can neither hide the vessel's own place nor displace a proven one.
 
-A place is a list of addresses, which changes as networks come and go. So the single address at which the
-vessel has answered counts as well. It comes first within its place, and a new place that has it is proven.
+A place has a list of addresses, which changes as networks come and go. So the single address at which the
+vessel has answered is remembered too. It comes first within its place, and a new place with this address
+counts as proven.
 """
 
 import math
@@ -16,9 +17,9 @@ from typing import Final
 from sync.mesh.sightings import Sighting
 
 PROVEN_KEPT: Final = 4
-"""Maximum number of proven places of a vessel that are remembered when no longer advertised."""
+"""Maximum number of proven places of a vessel that are remembered after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds for which they are remembered. A vessel under way is elsewhere after that."""
+"""Seconds for which they are remembered. After that, a vessel under way is elsewhere."""
 MOST_ADDRESSES: Final = 8
 """Maximum number of addresses of one place; an appliance has no more networks."""
 VESSELS_KEPT: Final = 512
@@ -33,7 +34,7 @@ class Candidate:
     port: int
     database: str
     instance: str = field(default="", compare=False)
-    """The DNS-SD instance that advertises it."""
+    """The DNS-SD instance that advertises this place."""
 
     @classmethod
     def from_sighting(cls, sighting: Sighting) -> "Candidate":
@@ -69,7 +70,7 @@ class Candidates:
         self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
-        """Replace the sightings of a vessel by the current ones, in the order in which they appeared."""
+        """Set the current sightings of a vessel, which are in the order in which they appeared."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
@@ -83,7 +84,7 @@ class Candidates:
         known.failed = {place: at for place, at in known.failed.items() if place in there}
 
     def order(self, vessel: str) -> tuple[Candidate, ...]:
-        """Return a vessel's places, the one to try first at the front."""
+        """Return a vessel's places in the order in which to try them."""
         known = self._vessels.get(vessel, _VesselAddresses())
         numbers = {place: number for number, place in enumerate(known.seen)}
 
@@ -97,7 +98,7 @@ class Candidates:
         return tuple(sorted({**numbers, **known.proven}, key=worth))
 
     def best(self, vessel: str, sightings: Sequence[Sighting]) -> Sighting:
-        """Return the sighting to believe: the one of the place to try first."""
+        """Return the sighting of the place to try first."""
         order = {place: number for number, place in enumerate(self.order(vessel))}
         last = len(order)
         return min(sightings, key=lambda sighting: order.get(Candidate.from_sighting(sighting), last))
@@ -112,7 +113,7 @@ class Candidates:
         return tuple(sorted(place.addresses, key=worth))
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
-        """Record that the vessel's certificate was presented at a place, and at which address if known."""
+        """Record that a vessel has proved its identity at a place, and at which address if that is known."""
         known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.failed.pop(place, None)
         known.proven.pop(place, None)
@@ -127,11 +128,11 @@ class Candidates:
                 del known.answered[where]
 
     def failed(self, vessel: str, place: Candidate, now: float) -> None:
-        """Record that nobody answered at a place, or somebody else did."""
+        """Record that a vessel has not proved its identity at a place."""
         self._vessels.setdefault(vessel, _VesselAddresses()).failed[place] = now
 
     def for_vessel(self, vessel: str, clock: Callable[[], float]) -> "VesselCandidates":
-        """Return a view of one vessel's places, for the link that is dialled to it."""
+        """Return the places of one vessel, for the link that dials it."""
         return VesselCandidates(self, vessel, clock)
 
 
@@ -144,7 +145,7 @@ class VesselCandidates:
     _clock: Callable[[], float]
 
     def order(self) -> tuple[Candidate, ...]:
-        """Return the places, the one to try first at the front."""
+        """Return the places in the order in which to try them."""
         return self._all.order(self._vessel)
 
     def addresses(self, place: Candidate) -> tuple[str, ...]:
@@ -152,14 +153,14 @@ class VesselCandidates:
         return self._all.addresses(self._vessel, place)
 
     def proved(self, place: Candidate, *, address: str | None = None) -> None:
-        """Record that the vessel has answered at a place, and at which of its addresses."""
+        """Record that the vessel has proved its identity at a place, and at which address if known."""
         self._all.proved(self._vessel, place, self._clock(), address=address)
 
     def failed(self, place: Candidate) -> None:
-        """Record that the vessel has not answered at a place."""
+        """Record that the vessel has not proved its identity at a place."""
         self._all.failed(self._vessel, place, self._clock())
 
 
 def _is_same(listed: str, address: str | None) -> bool:
-    """Return True if an address is the listed one. Sockets may omit the zone of a link-local one."""
+    """Return True if an address equals the listed one. A socket may omit the zone of a link-local address."""
     return address is not None and (listed == address or listed.partition("%")[0] == address)

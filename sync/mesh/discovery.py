@@ -1,23 +1,23 @@
-"""DNS-SD over multicast (RFC 6762, 6763) with zeroconf: advertises this vessel, and finds others.
+"""DNS-SD over multicast (RFC 6762, 6763) with zeroconf: advertising this vessel, and discovering others.
 
-zeroconf provides packets, names, sockets, answers and a cache. This module makes the decisions that follow,
-because vessels meet and part without any change of an interface (a radio mesh is always up):
+zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules, because
+vessels meet and part without any change of an interface (the interface of a radio mesh is always up):
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
-  `refresh`, then every few seconds, where RFC 6762 (5.2) lets the interval grow to an hour. Except for the
-  first, a query lists the instances heard recently as known answers. So in a quiet network it costs one small
-  packet and no answer.
-- **A known instance is queried again** once it has not been heard for `QueryIntervals.stale` seconds. One
-  answer serves all who listen. If it answers after `QueryIntervals.silent` seconds, that is reported
+  `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Except the first,
+  a query lists the instances heard recently as known answers. So in a quiet network it costs one small packet
+  and no answers.
+- **A known instance is queried again** when it has not been heard for `QueryIntervals.stale` seconds. All
+  vessels receive its answer. If it answers after `QueryIntervals.silent` seconds, that is reported
   (`SightingChangeKind.AGAIN`).
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
-- **A name has one owner.** If our name is taken when we start, or if another instance with our name is met
-  later, one of the two continues as `<vessel>-<log>-2`. One or both report it, because it is a sign of a
-  cloned card.
+- **A name has one owner.** If our name is taken when we start, or if another instance with our name appears
+  later, one of the two continues as `<vessel>-<log>-2`. One or both report this, because the card may have
+  been cloned.
 
-After a partition that no interface noticed, both sides still have each other's addresses for two minutes.
-They are not reported as found again then, so the caller must continue dialling them.
+When vessels are out of reach for less than two minutes, they keep each other's addresses. They may then not
+be reported as found again, so the caller must continue to dial them.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ _QUERY: Final = 0
 _FIRST_ASKS: Final = (1.0, 2.0)
 """Seconds between the first queries after a start or a change (RFC 6762, 5.2)."""
 _START_JITTER: Final = (0.02, 0.12)
-"""Range of seconds before the first query, since vessels that start together must not all send at once.
+"""Range of seconds before the first query, because vessels that start together must not all send at once.
 
 See RFC 6762, 5.2.
 """
@@ -84,20 +84,20 @@ _NEIGHBOURS: Final = 4
 _AT_MOST: Final = 60.0
 """Maximum seconds between two queries of one vessel, however many instances there are."""
 _POINTERS: Final = 512
-"""Maximum number of names processed: twice the table's limit. Flooding the network costs us no more."""
+"""Maximum number of names processed, so that someone who floods the network causes limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""Interval, in queries, at which our own name is not listed as known, so that a clone answers."""
+"""Number of queries of which one does not list our own name as known, so that a clone answers."""
 _NAMES_ASKED: Final = 8
-"""Maximum number of instances without further records asked about in one query."""
+"""Maximum number of names without records about which one query asks."""
 _OWNER_SPEAKS: Final = 1.5
-"""Seconds until a name's owner announces it again, as caches drop older entries (RFC 6762, 10.2)."""
+"""Seconds until the owner of a contested name announces it again, as caches drop entries (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
-"""Seconds from a packet to its processing, as the same packet arrives over IPv4, IPv6 and each interface."""
+"""Seconds from a packet to its processing, because it also arrives over IPv4, IPv6 and other interfaces."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
-"""Seconds until interfaces are checked without an event, because the kernel's reports can get lost."""
+"""Seconds between checks of interfaces without an event, because the kernel's reports can get lost."""
 
 
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -110,15 +110,15 @@ class QueryIntervals:
     ask: float = 5.0
     """Interval of queries for all instances, varied randomly by a fifth."""
     stale: float = 15.0
-    """Time without a packet from an instance until it is queried."""
+    """Time without a packet from an instance after which it is queried."""
     silent: float = 30.0
-    """Time without a packet from an instance after which the next one is reported: about three queries."""
+    """Time without a packet from an instance (about three queries), after which the next one is reported."""
     forget: float = 120.0
-    """Time after our last packet until others remove us: the TTL of an address (RFC 6762, 10)."""
+    """Time after our last packet at which others remove us: the TTL of an address (RFC 6762, 10)."""
 
 
 class Discovery:
-    """An advertiser of one appliance and observer of others, from `start` to `stop`."""
+    """The advertising of one appliance, and the discovery of others, from `start` to `stop`."""
 
     def __init__(
         self,
@@ -135,8 +135,8 @@ class Discovery:
 
         Args:
             advertisement: the content to advertise.
-            interfaces: names of interfaces, with `*` for any letters; loopback only by its own name.
-            is_told: whether to advertise; a vessel that does not listen only observes.
+            interfaces: names of interfaces, with `*` for any characters; loopback only by its own name.
+            is_told: whether to advertise; False for a vessel that does not listen.
             on_change: called in the event loop with changes of `sightings`.
             on_name_taken: called with our instance name when another appliance has it, or had it first.
             pace: intervals of queries; None for the defaults.
@@ -149,7 +149,7 @@ class Discovery:
         self._pace = pace or QueryIntervals()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Suffix of our host name, which distinguishes our records from those of an identical clone."""
+        """Random suffix of our host name, which distinguishes our records from those of a clone."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -179,18 +179,18 @@ class Discovery:
         """Exception handler of the event loop before `start`."""
         self._complained_of: str | None = None
         self.problem: str | None = None
-        """Reason why nobody can be seen, and what to do; None if no problem is known."""
+        """Reason why no vessel can be discovered, and what to do; None if no problem is known."""
         self.name_taken: str | None = None
         """Our intended instance name if another appliance has it; otherwise None."""
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The current sightings, without ourselves."""
+        """The current sightings, without our own advertisement."""
         return tuple(self._table)
 
     @property
     def instance(self) -> str | None:
-        """The name under which we are advertised; None until the network was asked whether it is free."""
+        """The name under which we are advertised; None until a query has shown that the name is free."""
         return None if self._registered is None else instance_of(self._registered.name)
 
     async def start(self) -> None:
@@ -205,7 +205,7 @@ class Discovery:
         self._main = asyncio.create_task(self._keep_up(), name="discovery")
 
     async def stop(self) -> None:
-        """Send a goodbye and close, which takes about a quarter of a second."""
+        """Withdraw the advertisement and close the sockets, which takes about a quarter of a second."""
         self._watch.stop()
         self._hearing.stop()
         for timer in self._timers.values():
@@ -223,12 +223,12 @@ class Discovery:
         asyncio.get_running_loop().set_exception_handler(self._handler)
 
     async def advertise(self, new: Advertisement) -> None:
-        """Replace the advertised content. It is announced at once, so avoid frequent changes."""
+        """Replace the advertised content, which is announced at once. Avoid frequent changes."""
         self._advertisement = new
         self._wake.set()
 
     def refresh(self) -> None:
-        """Query all instances at once, for example because a link broke."""
+        """Query all instances at once, for example because a link has ended."""
         self._asks_all = True
         self._intervals = chain(_FIRST_ASKS, self._steady())
         self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
@@ -236,13 +236,14 @@ class Discovery:
     def _steady(self) -> Iterator[float]:
         """Yield the seconds between later queries.
 
-        Many vessels can query less, as one finds a stranger for all.
+        The more vessels there are, the less often each queries, because all receive the answers to each
+        query.
         """
         while True:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
 
     def _raised(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception of a callback. Some packets make zeroconf's own callbacks raise."""
+        """Handle an exception raised in a callback. Some packets make zeroconf's own callbacks raise."""
         error = context.get("exception")
         if error is not None and dns_sd_records.is_zeroconf_alone(error):
             kind = type(error).__name__
@@ -323,9 +324,9 @@ class Discovery:
         return True
 
     def _forget_zones(self, zeroconf: Zeroconf) -> None:
-        """Drop link-local addresses heard on interfaces that no longer exist.
+        """Remove link-local addresses from the cache that were heard on interfaces that no longer exist.
 
-        zeroconf keeps the first zone in which it heard an address, for as long as it hears it in any.
+        zeroconf keeps the first zone in which it heard an address, while it hears the address in any zone.
         """
         indices = {interface.index for interface in self._interfaces}
         for name in zeroconf.cache.names():
@@ -414,7 +415,7 @@ class Discovery:
     # --- querying
 
     def _ask(self) -> None:
-        """Send a query with the known answers, and check which instances have been silent for too long."""
+        """Send a query with the known answers, and check which instances have expired."""
         self._later("ask", next(self._intervals) * self._chance.uniform(0.8, 1.2), self._ask)
         if self._zeroconf is None:
             return
@@ -455,9 +456,9 @@ class Discovery:
     # --- receiving
 
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
-        """Collect the names of instances that a packet concerns, and records about their owners.
+        """Collect the names of instances that a packet concerns, and the received service records.
 
-        This runs inside zeroconf's processing of a packet, where our code must not raise an error.
+        This is called while zeroconf processes a packet, so it must not raise an exception.
         """
         if not self._heard_names:
             self._later("judge", _BUNDLE, self._judge_heard)
@@ -475,7 +476,7 @@ class Discovery:
         self._judge(names)
 
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
-        """Resolve a conflict about our name: the lower host name keeps it, as both sides can tell."""
+        """Resolve a conflict about our name: the instance with the lower host name keeps it."""
         assert self._zeroconf is not None
         name = instance_of(own.name)
         if (own.server_key or "") < other.server_key:
@@ -484,13 +485,13 @@ class Discovery:
             self._must_announce = True
             self._later("announce", _OWNER_SPEAKS, self._wake.set)
             return
-        # Without a goodbye, which would also remove the owner's records from every cache.
+        # Do not withdraw our records: that would remove the owner's records from every cache too.
         self._zeroconf.zeroconf.registry.async_remove(own)
         self._registered = None
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Keep the sighting of an instance in preference to others, as its vessel has proved its identity."""
+        """Prefer the sighting of an instance to others, because its vessel has proved its identity."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -523,7 +524,7 @@ class Discovery:
             self._on_change(changes)
 
     def _look_up(self, name: str) -> InstanceRecords | None:
-        """Return the content of the cache about an instance; log and return None if it is not a vessel's."""
+        """Return the records about an instance in the cache; None, and log it, if they are not a vessel's."""
         if self._zeroconf is None:
             return None
         try:

@@ -1,9 +1,8 @@
-"""Records about instances of our service in zeroconf's cache. Reads the cache, and keeps no state.
+"""Reading of untrusted DNS-SD records about instances of our service from zeroconf's cache.
 
-Anyone on the network decides what is in the cache. For names and records that it has itself received,
-zeroconf raises exceptions of many types, or writes a packet that nobody can read. So only names that
-`is_instance` accepts are ever put into a packet, and `answer` raises only AdvertisementError, whatever the
-records contain.
+Anyone on the network can put records into the cache. For some records that it has accepted, zeroconf later
+raises exceptions of many types, or sends a packet that nobody can parse. So only names that `is_instance`
+accepts are ever put into a packet. Whatever the records contain, `answer` raises only AdvertisementError.
 """
 
 import ipaddress
@@ -33,20 +32,20 @@ from sync.mesh.sightings import SERVICE_TYPE, AdvertisementError, Sighting, is_i
 _A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
 _IN: Final = 1
 _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
-"""Placeholder for the instance's own name, which zeroconf might reject, where only content is read."""
+"""Placeholder for an instance's name, which zeroconf might reject, where only the content is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecords:
-    """The content of the cache about one instance."""
+    """The records about one instance in the cache."""
 
     sighting: Sighting
     heard: float
-    """Time at which it was received, in zeroconf's milliseconds."""
+    """Time at which the service record was received, in zeroconf's milliseconds."""
 
 
 class RecordListener(RecordUpdateListener):
-    """A listener that converts zeroconf's records to the names of the instances they concern."""
+    """A listener that reports the names of the instances that received records concern."""
 
     def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ class RecordListener(RecordUpdateListener):
         self._services: list[DNSService] = []
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """Record the instances that a packet concerns."""
+        """Collect the names of the instances that the records of a packet concern."""
         for update in records:
             record = update.new
             if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
@@ -69,7 +68,7 @@ class RecordListener(RecordUpdateListener):
                     self._add(service.name)
 
     def async_update_records_complete(self) -> None:
-        """Report the names in the packet that was processed."""
+        """Report the collected names, after a packet was processed."""
         if self._names:
             names, self._names = self._names, set()
             services, self._services = self._services, []
@@ -81,7 +80,7 @@ class RecordListener(RecordUpdateListener):
 
 
 def is_zeroconf_alone(error: BaseException) -> bool:
-    """Return True if an exception was raised in zeroconf's own processing, without a call of our code."""
+    """Return True if an exception was raised within zeroconf, and none of our code was involved."""
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     return any(name.startswith("zeroconf") for name in modules) and not any(
         name.startswith("sync.") for name in modules
@@ -94,7 +93,7 @@ def instance_of(name: str) -> str:
 
 
 def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
-    """Return the records that name an instance of our service, without names that no vessel can have."""
+    """Return the records that name an instance of our service, except names that no vessel can have."""
     now = current_time_millis()
     return [
         record
@@ -106,7 +105,7 @@ def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
 
 
 def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSService | None:
-    """Return the newest record that says where an instance listens, or None.
+    """Return the newest record with the host and port of an instance, or None.
 
     Records whose host name ends in `but_not_from` are ignored.
     """
@@ -122,7 +121,7 @@ def answer(
     interfaces: Sequence[Interface],
     heard_from: Collection[str],
 ) -> InstanceRecords | None:
-    """Return the content of the cache about an instance, or None if it is incomplete.
+    """Return the records about an instance in the cache, or None if they are incomplete.
 
     Args:
         zeroconf: the instance whose cache is read.
@@ -132,7 +131,7 @@ def answer(
         heard_from: addresses from which the name was announced.
 
     Raises:
-        AdvertisementError: the instance is not one of ours, or cannot be understood.
+        AdvertisementError: the instance is not a vessel's, or its records are malformed.
     """
     where = service(zeroconf, name, but_not_from=but_not_from)
     text = _newest(zeroconf, name, _TXT)
@@ -144,13 +143,13 @@ def answer(
         sighting = Sighting.from_txt(instance_of(name), properties, addresses, where.port)
     except AdvertisementError:
         raise
-    except Exception as error:  # whatever a library or we fail on concerns this name only
+    except Exception as error:  # any failure concerns only this name
         raise AdvertisementError(f"its records cannot be read: {type(error).__name__}: {error}") from error
     return InstanceRecords(sighting, where.created)
 
 
 def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "") -> DNSRecord | None:
-    """Return the record that expires last, because a replaced one stays in the cache until it is removed."""
+    """Return the record that expires last, because outdated records stay in the cache for a while."""
     now = current_time_millis()
     valid = [
         record
@@ -162,7 +161,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """Return a server's addresses, with the interface's index as zone where it is known."""
+    """Return a host's addresses, with the interface's index as zone where that is known."""
     now = current_time_millis()
     addresses = []
     for kind in (_A, _AAAA):

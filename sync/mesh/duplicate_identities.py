@@ -1,7 +1,8 @@
-"""Detection of two computers with the identity of one vessel: a card was copied, or a key stolen. Pure.
+"""Detection of two computers with the identity of one vessel: a card was copied, or a key stolen.
 
-A vessel that meets its own id on another board knows at once. A third vessel knows when it hears two boards
-of one vessel alternately. A card that moves to another board is heard there, and no longer on the old one.
+A vessel that meets its own id on another board detects this at once. A third vessel detects it when it
+receives data from two boards of one vessel alternately. If a card was only moved to another board, the old
+board sends no more data.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 from sync.fleet.rights import Claim
 
 WITHIN: Final = 600.0
-"""Seconds within which a board must be heard again, after another, to show that both exist at once."""
+"""Seconds within which data must come from one board, another, and the first again: then both exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,19 @@ class DuplicateIdentity:
 
 @dataclass(frozen=True, slots=True)
 class LogAhead:
-    """A vessel that has more of this vessel's current log than this vessel itself."""
+    """Evidence that another vessel has more of this vessel's current log than this vessel itself."""
 
     peer: str
     log: str
     sensor: str | None
-    """Sensor of an offered reading that is not stored here; None for a boot that this vessel has signed."""
+    """Sensor of a reading that was offered and is not stored here; None for a boot signed by this vessel."""
     number: int
-    """Highest number of such a reading, or the number of the boot."""
+    """Highest number in such a reading, or the number of the boot."""
     since: float
 
     @property
     def is_signed(self) -> bool:
-        """Return True if this vessel's own signature proves it."""
+        """True if a signature by this vessel itself proves it."""
         return self.sensor is None
 
     def __str__(self) -> str:
@@ -68,13 +69,13 @@ class LogAhead:
 
 
 class DuplicateIdentities:
-    """The boards heard recently, and the clones detected."""
+    """The boards from which data was received recently, and the detected clones."""
 
     def __init__(self, vessel: str, board: str) -> None:
-        """Create an empty record. `vessel` and `board` are our own."""
+        """Create an empty record. `vessel` and `board` are the ids of this vessel and this board."""
         self._own = (vessel, board)
         self._heard: dict[str, dict[str, float]] = {}
-        """Time at which each board was last heard, by vessel and board."""
+        """Time at which data was last received, by vessel and board."""
         self._known: dict[str, DuplicateIdentity] = {}
         self._ahead: dict[str, LogAhead] = {}
 
@@ -84,9 +85,9 @@ class DuplicateIdentities:
         return list(self._known.values())
 
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
-        """Record that a board has proved by certificate that it is a vessel.
+        """Record that data was received from a board whose certificate identifies it as a vessel.
 
-        Return the clone if it is new.
+        Returns the clone if this shows a new one.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -103,7 +104,7 @@ class DuplicateIdentities:
 
     @property
     def ahead(self) -> list[LogAhead]:
-        """Vessels that have more of our log than we do, one entry each."""
+        """Vessels that have more of our current log than we do, one entry for each vessel."""
         return list(self._ahead.values())
 
     def is_known(self, peer: str, claim: Claim) -> bool:
@@ -112,9 +113,9 @@ class DuplicateIdentities:
         return known is not None and known.log == claim.log and known.is_signed >= claim.is_signed
 
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
-        """Record a claim that a vessel has more of our current log.
+        """Record a claim that a vessel has more of our current log than we do.
 
-        Return the entry if it is new, or the first one with our signature.
+        Returns the entry if it is new, or if it is the first one with our signature.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):
@@ -126,7 +127,7 @@ class DuplicateIdentities:
         return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:
-        """Forget clones not detected again for `after` seconds, which must have been resolved."""
+        """Forget clones that were not detected for `after` seconds, because someone has resolved them."""
         self._known = {vessel: clone for vessel, clone in self._known.items() if now - clone.since < after}
 
     def _report(

@@ -1,4 +1,4 @@
-"""Links that others dialled: a vessel's connections to our listener, by board and stream."""
+"""Links that others have dialled: the connections of each appliance to our listener."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,18 +16,18 @@ _REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected ag
 
 @dataclass(eq=False, slots=True)
 class InboundLink:
-    """An appliance that has dialled us."""
+    """The link of an appliance that has dialled us."""
 
     vessel: str
     greeting: ApplianceHeaders | None
     since: float
     """Time of the event loop at which it connected."""
     connections: dict[str, PeerConnection] = field(default_factory=dict)
-    """Connections by name of the stream."""
+    """Connections, by the name of their stream."""
     unnamed: list[PeerConnection] = field(default_factory=list)
-    """Connections of the vessel's other programs, which name no stream."""
+    """Connections of other programs of the vessel, which name no stream."""
     bytes_gone: tuple[int, int] = (0, 0)
-    """Bytes sent and received on connections that have ended."""
+    """Bytes sent and bytes received on connections that have ended."""
     _received: int = 0
 
     @property
@@ -47,7 +47,7 @@ class InboundLink:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received on all connections."""
+        """Bytes sent, and bytes received, on all connections so far."""
         sent, received = self.bytes_gone
         for connection in self.all:
             sent += connection.link.transport.bytes_sent
@@ -56,13 +56,13 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
+        """Seconds since an unanswered ping, the lowest of all connections; 0 if a connection has none."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 
 
 class InboundLinks:
-    """All links that others dialled."""
+    """All links that others have dialled."""
 
     def __init__(self, vessel_of: Callable[[PeerConnection], str | None]) -> None:
         self._vessel_of = vessel_of
@@ -77,9 +77,9 @@ class InboundLinks:
         return None if key is None else self._links.get(key)
 
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
-        """Add a connection, and close one that it replaces.
+        """Add a connection, and close the one that it replaces, if any.
 
-        Return its link, or None if it is not a vessel's.
+        Returns its link, or None if the connection does not come from a vessel.
         """
         key = self._key(connection)
         if key is None:

@@ -1,6 +1,7 @@
 """Notification of changes of this machine's interfaces and addresses.
 
-Netlink events are bundled until they pause. If netlink is refused, the callback is called every few seconds.
+Netlink events are collected until they pause, and then reported together. If netlink is not available, the
+callback is called at regular intervals.
 """
 
 import asyncio
@@ -22,29 +23,30 @@ _IFLA_WIRELESS: Final = 11
 _BUFFER: Final = 64 * 1024
 
 QUIET: Final = 0.2
-"""Seconds without a further event before the callback, as an interface comes up in several steps."""
+"""Seconds without a further event until the callback, because an interface comes up in several steps."""
 AT_LATEST: Final = 1.0
-"""Maximum seconds from the first event to the callback, as an interface may flap for minutes."""
+"""Maximum seconds from the first event to the callback, because an interface may flap for minutes."""
 POLL: Final = 10.0
-"""Seconds between two callbacks if netlink is refused."""
+"""Seconds between two callbacks if netlink is not available."""
 
 
 class Event(enum.Enum):
     """The kind of a change that the kernel reported."""
 
     LINK = "link"
-    """An interface appeared, disappeared, or changed its carrier.
+    """An interface appeared, disappeared, or gained or lost its carrier.
 
-    Even if the state is then the same as before, packets were lost.
+    Even if its state is the same again by now, packets were lost.
     """
     ADDRESS = "address"
-    """An address appeared, disappeared, or had its lifetime renewed, which is no real change."""
+    """An address appeared or disappeared, or its lifetime was renewed, which changes nothing here."""
 
 
 def parse_netlink(data: bytes) -> Iterator[Event]:
-    """Yield the events in one datagram, ignoring other messages and truncated ones.
+    """Yield the events in one datagram. Other messages and truncated ones are ignored.
 
-    Wireless drivers report scans as changes of their link. These are marked, and are ignored.
+    Wireless drivers report scans as changes of their link. Such messages have an attribute of their own, and
+    are ignored.
     """
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
@@ -69,10 +71,10 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 
 
 class InterfaceWatch:
-    """A watch that calls `on_change` with the kinds of events once they pause, from `start` to `stop`.
+    """A watch that calls `on_change` with the kinds of events after they pause, from `start` to `stop`.
 
-    If netlink is refused, it calls with Event.ADDRESS every `poll` seconds, and the caller must look for
-    changes.
+    If netlink is not available, it calls `on_change` with Event.ADDRESS every `poll` seconds, and the caller
+    must check whether anything has changed.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class InterfaceWatch:
 
     @property
     def is_polling(self) -> bool:
-        """True if netlink was refused."""
+        """True if netlink is not available."""
         return self._socket is None
 
     def start(self) -> None:

@@ -1,7 +1,4 @@
-"""The interfaces and addresses of this machine, and which of them can be used for discovery.
-
-`read_interfaces` reads them from the kernel; the other functions are pure.
-"""
+"""The interfaces and addresses of this machine, and the selection of those that discovery can use."""
 
 import fcntl
 import ipaddress
@@ -45,7 +42,7 @@ class Interface:
 
     @property
     def is_loopback(self) -> bool:
-        """True if it leads to this machine only."""
+        """True if the interface leads only to this machine."""
         return bool(self.flags & LOOPBACK)
 
 
@@ -69,7 +66,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """The interfaces as of at most a second ago, so that frequent connections cost no repeated reading."""
+    """A cache of this machine's interfaces, so that they are not read for each of many connections."""
 
     def __init__(
         self,
@@ -78,7 +75,7 @@ class RecentInterfaces:
         clock: Callable[[], float] = time.monotonic,
         lasts: float = 1.0,
     ) -> None:
-        """Create a cache in which interfaces are valid for `lasts` seconds."""
+        """Create a cache whose content is valid for `lasts` seconds."""
         self._read, self._clock, self._lasts = read, clock, lasts
         self._interfaces: tuple[Interface, ...] = ()
         self._until = float("-inf")
@@ -92,10 +89,10 @@ class RecentInterfaces:
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:
-    """Return the interfaces usable for discovery: up, with a carrier, an address and multicast.
+    """Return the interfaces that discovery can use: up, with a carrier, an address, and multicast.
 
-    `wanted` are names, with `*` for any letters. Loopback is accepted only by its own name, because it
-    carries multicast without the flag.
+    `wanted` contains names of interfaces, with `*` for any characters. Loopback must be listed by its own
+    name. It does not need the multicast flag, because it carries multicast without it.
     """
     return tuple(interface for interface in interfaces if _is_suitable(interface, wanted))
 
@@ -110,9 +107,9 @@ def _is_suitable(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def is_reached_by(local: str, interfaces: Iterable[Interface], wanted: Sequence[str]) -> bool:
-    """Return True if a local address, where a connection arrived, belongs to an interface in `wanted`.
+    """Return True if the local address at which a connection arrived belongs to an interface in `wanted`.
 
-    A link-local address may be on several interfaces. Its zone, if present, identifies the one.
+    A link-local address may be on several interfaces; then its zone identifies the interface.
     """
     bare, _, zone = local.partition("%")
     ip = ipaddress.ip_address(bare)
@@ -134,10 +131,10 @@ def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
-    """Return one IPv4 and one IPv6 address (or the index) of each interface, as zeroconf expects.
+    """Return one IPv4 address, and one IPv6 address or the index, of each interface, as zeroconf expects.
 
-    The link-local address is preferred. A packet from it tells the receiver on which interface the sender's
-    link-local addresses are.
+    The link-local IPv6 address is preferred. A packet from it shows the receiver on which interface the
+    sender's link-local addresses can be reached.
     """
     every = [address.ip for interface in interfaces for address in interface.addresses]
     chosen: list[str | int] = []
@@ -165,11 +162,11 @@ def dialable(
 ) -> tuple[str, ...]:
     """Return the addresses of a neighbour that can be dialled from here, the most likely first.
 
-    The order is: addresses from which it sends, addresses in one of our networks, link-local addresses, and
-    addresses that a router may know. `addresses` and `heard_from` have the interface's index as zone
-    (`fe80::1%2`), which is replaced by its name. A link-local address is dropped if it has no zone, or if the
-    neighbour sends from another one in that zone. Loopback addresses would lead to ourselves, so they are
-    dropped unless we use that interface.
+    The order is: addresses from which the neighbour sends, addresses in one of our networks, link-local
+    addresses, and addresses that may be reached through a router. In `addresses` and `heard_from`, the zone
+    is the interface's index (`fe80::1%2`); in the result it is the interface's name. A link-local address is
+    dropped if it has no zone, or if the neighbour sends from another address in that zone. Loopback addresses
+    are dropped unless we use that interface, because they lead to this machine.
     """
     names = {str(interface.index): interface.name for interface in interfaces}
     networks = [address.network for interface in interfaces for address in interface.addresses]

@@ -1,6 +1,6 @@
-"""The links that this vessel dials: with whom, from when, and which of them are given up.
+"""The links that this vessel dials: when they are dialled, and when they are closed.
 
-`link_plan` decides which links are wanted, and `membership` decides who belongs to the fleet.
+`link_plan` decides which links are wanted, and `membership` decides which vessels belong to the fleet.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from .vessel_endpoint import VesselEndpoint
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel is dialled again after its link ended permanently (refused, or wrong vessel)."""
+"""Seconds until a vessel is dialled again after a link that was refused, or that led to a wrong vessel."""
 SURPLUS_AFTER: Final = 20.0
-"""Seconds without change before one surplus link is given up, as others may be about to give up theirs."""
+"""Seconds after which a surplus link is closed, because other vessels may close theirs in the meantime."""
 TICK: Final = 5.0
 """Maximum seconds between two passes, even if nothing happens."""
 
@@ -43,14 +43,14 @@ class LinkDialler:
         """Create an empty set of links.
 
         Args:
-            place: this vessel's place in the fleet.
+            place: this vessel's place in the mesh.
             static: addresses from the configuration.
             rng: source of the jitter.
-            make: makes a link to a place, with the vessel that must answer there, or None for any.
-            on_ended: called with each link that is given up.
+            make: creates a link to an endpoint, given the vessel that must answer there, or None for any.
+            on_ended: called with each link that is closed.
         """
         self.links: Final[dict[str, OutboundLink]] = {}
-        """Links by vessel, or by address if it comes from the configuration."""
+        """Links, by vessel, or by address for those from the configuration."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}
@@ -64,7 +64,7 @@ class LinkDialler:
         self._ending: set[asyncio.Task[None]] = set()
 
     def process_sighting(self, sighting: Sighting, *, is_news: bool) -> None:
-        """Process a sighting. `is_news` is True if the vessel was not seen or was silent before."""
+        """Process a sighting. `is_news` is True if the vessel was not in sight before, or was silent."""
         if is_news:
             self._not_before.pop(sighting.vessel, None)
         link = self.links.get(sighting.vessel)
@@ -79,12 +79,12 @@ class LinkDialler:
         by_others: Iterable[str],
         now: float,
     ) -> float:
-        """Dial the links that are wanted, and give up surplus ones. Return the seconds until the next pass.
+        """Dial the links that are wanted, and close surplus ones. Return the seconds until the next pass.
 
         Args:
             by_vessel: the best sighting of each vessel.
-            links: for each vessel in sight or linked with us, the vessels it has links with.
-            linked: the vessels that we have a link with.
+            links: for each vessel in sight or linked with us, the vessels that it has links with.
+            linked: the vessels with which we have a link.
             by_others: the vessels that have dialled us.
             now: time of the event loop.
         """
@@ -99,14 +99,14 @@ class LinkDialler:
         return min(waits)
 
     def clear_away(self, in_sight: set[str]) -> None:
-        """Remove links that have ended, and attempts at vessels that are no longer in sight."""
+        """Close links that have ended, and attempts to connect to vessels that are no longer in sight."""
         for key, link in list(self.links.items()):
             is_static = key in self._static
             if link.has_ended or (not is_static and not link.is_up and key not in in_sight):
                 self.end(key)
 
     def end(self, key: str) -> None:
-        """Give up a link. It may be dialled again after a while."""
+        """Close a link. The vessel may be dialled again after a while."""
         link = self.links.pop(key)
         self._not_before[key] = asyncio.get_running_loop().time() + AGAIN_AFTER
         task = asyncio.create_task(link.stop())
@@ -115,7 +115,7 @@ class LinkDialler:
         self._on_ended(link)
 
     async def stop(self) -> None:
-        """End all links, and wait for that."""
+        """Close all links, and wait until they are closed."""
         await asyncio.gather(*(link.stop() for link in self.links.values()))
         await asyncio.gather(*self._ending, return_exceptions=True)
 
@@ -163,7 +163,12 @@ class LinkDialler:
         link.start()
 
     def _settle_doubles(self, by_others: set[str]) -> None:
-        """Remove duplicate links: of a mutual pair one, and of two that we dialled the configured one."""
+        """Close duplicate links.
+
+        If both vessels have dialled each other, one of the two links is kept. If we have dialled a vessel
+        both where it was discovered and at a configured address, the link to the configured address is
+        closed.
+        """
         vessels: set[str] = set()
         for key, link in sorted(self.links.items(), key=lambda item: item[0] in self._static):
             vessel = link.vessel

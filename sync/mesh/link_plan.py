@@ -1,10 +1,10 @@
-"""The plan of links: which vessels to have links with, and which side dials. Pure.
+"""The plan of links: which vessels to have links with, and which side dials.
 
-All vessels are placed on a ring, in the order of their ids. A vessel with more neighbours in sight than it
-may have links chooses those 1, 2, 4 … places away in both directions. So neighbours choose each other, and
-any two vessels are a few steps apart. Where not all see all, this may leave islands. So each vessel
-advertises its links (in its DNS-SD record), and a vessel that sees another one which no known link leads to
-makes one more.
+This module does no I/O. All vessels are placed on a ring, in the order of their ids. A vessel with more
+vessels in sight than it may have links selects those that are 1, 2, 4 … places away in both directions. So
+vessels select each other, and any two vessels are a few links apart. If not every vessel sees every other,
+this can leave separate groups. So each vessel advertises its links (in its DNS-SD record). A vessel that sees
+another one to which no known links lead makes an additional link with it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ from enum import Enum
 from typing import Final
 
 DIAL_AFTER: Final = 15.0
-"""Seconds that the vessel with the higher id waits for the other to dial, plus at most as much jitter."""
+"""Seconds for which the vessel with the higher id waits for the other to dial, plus up to as much jitter."""
 LEAST_PEERS: Final = 2
-"""Minimum limit of links, because fewer do not connect a fleet."""
+"""Minimum value of the limit of links, because a lower limit could not connect a fleet."""
 
 
 class Role(Enum):
@@ -25,24 +25,24 @@ class Role(Enum):
     HUB = "hub"
     """A vessel that has links with all vessels in sight."""
     ACTIVE_ONLY = "active-only"
-    """A vessel that dials, and does not listen."""
+    """A vessel that dials but does not listen."""
     PASSIVE_ONLY = "passive-only"
-    """A vessel that listens, and does not dial."""
+    """A vessel that listens but does not dial."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeshNode:
-    """A vessel's place in the fleet."""
+    """A vessel's role and limits in the mesh."""
 
     vessel: str
     role: Role = Role.PEER
     hubs: frozenset[str] = frozenset()
-    """Hubs; if there are any, the vessel has links with these only."""
+    """Ids of the hubs; if there are any, the vessel has links only with these."""
     max_peers: int = 8
 
 
 def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Return the vessels to have links with. `in_sight` maps each vessel to those it has links with."""
+    """Return the vessels to have links with. `in_sight` contains each vessel in sight, with its links."""
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
         return place.hubs.intersection(others)
@@ -60,9 +60,10 @@ def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[
 def surplus(
     place: MeshNode, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
 ) -> str | None:
-    """Return a link among those `dialled` by us to give up because there are too many, or None.
+    """Return a vessel whose link is to be closed because we have too many links, or None.
 
-    At most one link is returned, and only if neither side wants it and other known links lead to the vessel.
+    Only links that we have `dialled` are closed, and only if neither side wants the link and other known
+    links lead to the vessel.
     """
     links = set(linked)
     if len(links) <= max(place.max_peers, LEAST_PEERS) or place.role is Role.HUB or place.hubs:
@@ -78,15 +79,15 @@ def surplus(
 
 
 def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -> float:
-    """Return the seconds until we may dial a vessel; 0 or less for now.
+    """Return the seconds until we may dial a vessel; 0 or less if we may dial it now.
 
-    The vessel with the smaller id dials at once. A vessel that nobody can dial, or that dials a hub, does not
-    wait.
+    The vessel with the lower id dials at once. A vessel that does not listen, or that dials a hub, does not
+    wait either.
 
     Args:
-        place: our place in the fleet.
+        place: our place in the mesh.
         other: the vessel to dial.
-        wanted_for: seconds for which we have wanted the link.
+        wanted_for: seconds since the link was first wanted.
         chance: jitter from 0 to 1.
     """
     if place.role is Role.PASSIVE_ONLY:
@@ -97,12 +98,12 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Return True if our link of a mutual pair stays: the one that the smaller id dialled."""
+    """Return True if, when both vessels have dialled each other, the link that we have dialled is kept."""
     return own < other
 
 
 def _around(place: MeshNode, others: list[str]) -> set[str]:
-    """Return the vessels 1, 2, 4 … places away in both directions, nearest first, up to the limit."""
+    """Return the vessels that are 1, 2, 4 … places away on the ring in both directions, up to the limit."""
     ring = sorted([*others, place.vessel])
     at, most = ring.index(place.vessel), max(place.max_peers, LEAST_PEERS)
     chosen: dict[str, None] = {}
@@ -115,16 +116,16 @@ def _around(place: MeshNode, others: list[str]) -> set[str]:
 
 
 def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Return True if another vessel would choose us, from what we see, and would then dial again."""
+    """Return True if another vessel, according to what we see, wants a link with us and would dial again."""
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = MeshNode(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)
 
 
 def _reached(start: str, first: Iterable[str], links: Mapping[str, Iterable[str]]) -> set[str]:
-    """Return all vessels that known links lead to from `start`, which has links with `first`.
+    """Return all vessels to which known links lead from `start`, which has links with `first`.
 
-    Links are used in both directions.
+    Links lead in both directions.
     """
     both: dict[str, set[str]] = {start: set(first)}
     for vessel, others in links.items():

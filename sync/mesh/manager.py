@@ -1,8 +1,8 @@
-"""The mesh of one vessel: finds other vessels, keeps the wanted links, and admits the others.
+"""The mesh of one vessel: it finds other vessels, dials the wanted links, and accepts links from others.
 
-Every event (a sighting, a link that opens or closes, a timer) leads to one pass over the whole state,
-`_reconsider`: which links are wanted (`link_plan`), which exist (`outbound_link`, `inbound_link`), and what
-to do now.
+Every event (a sighting, a link that opens or closes, a timer) causes one pass over the whole state,
+`_reconsider`. A pass compares the links that are wanted (`link_plan`) with those that exist (`outbound_link`,
+`inbound_link`), and makes the necessary changes.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
 JUDGE_EVERY: Final = 30.0
-"""Seconds between checks that all connected peers are still acceptable, as certificates expire too."""
+"""Seconds between checks whether all connected peers may stay connected, because certificates expire."""
 PASSED_AFTER: Final = 120.0
-"""Seconds after which the problem of a broken link is forgotten, if the vessel is not dialled from here."""
+"""Seconds after which the problem of a broken link is forgotten, unless this vessel dials that link."""
 _CONFLICT: Final = 409
 _VESSELS: Final = documents.vessel_id("")
 _REVOKED: Final = 1008
@@ -62,7 +62,7 @@ class MeshSettings:
     place: MeshNode
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """Interfaces to listen on and to search for others; `*` is all but loopback."""
+    """Interfaces on which to listen and to discover others; `*` stands for all except loopback."""
     static: tuple[str, ...] = ()
     """Addresses of vessels that discovery does not reach."""
     database_name: str = "log"
@@ -79,11 +79,11 @@ class MissingLinkReason(NamedTuple):
 
     problem: Problem
     at: float
-    """Time of the event loop when it occurred."""
+    """Time of the event loop at which the problem occurred."""
 
     @property
     def passes(self) -> bool:
-        """True if the problem is temporary, as when a vessel sails away, and nobody has refused."""
+        """True if the problem is temporary, such as a vessel that has sailed away, and not a refusal."""
         return is_worth_retrying(self.problem, continuous=True)
 
 
@@ -109,7 +109,7 @@ class Mesh:
             membership: this vessel's membership in its fleet.
             rng: source of the jitter.
             utc: returns seconds since 1970.
-            push: whether documents are pushed on links that we dial; `membership` decides for others.
+            push: whether documents are pushed on links that we dial; `membership` decides for other links.
             pull: whether documents are pulled on links that we dial.
         """
         self.settings, self.database, self.membership = settings, database, membership
@@ -117,14 +117,14 @@ class Mesh:
         self.clones: Final = DuplicateIdentities(membership.identity.vessel, membership.greeting.board)
         self.inward: Final = InboundLinks(self._vessel_of)
         self.listener: URLEndpointListener | None = None
-        """The listener; None if we only dial."""
+        """The listener; None if this vessel only dials."""
         self.discovery: Discovery | None = None
         self.problems: dict[str, MissingLinkReason] = {}
-        """Reason why there is no link, by vessel or address."""
+        """Reasons why there is no link, by vessel, or by address for configured addresses."""
         self.turns = 0
-        """Number of passes that were completed, or ended by a store error."""
+        """Number of passes that were completed or ended by a store error."""
         self._stumbled_over = ""
-        """Unexpected error that ended a pass, so that it is logged once."""
+        """The last unexpected error that ended a pass, so that it is logged only once."""
         identity = membership.identity
         self._ties = LinkParameters(
             vessel=identity.vessel,
@@ -145,7 +145,7 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """Vessels whose documents have arrived, which may state up to which generation they vouch."""
+        """Vessels whose `vessel` document has arrived, which may contain a new vouched generation."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -154,7 +154,7 @@ class Mesh:
 
     @property
     def outward(self) -> dict[str, OutboundLink]:
-        """The links that we dial, by vessel, or by address if it comes from the configuration."""
+        """The links that we dial, by vessel, or by address for configured addresses."""
         return self.dialling.links
 
     @property
@@ -170,19 +170,19 @@ class Mesh:
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
-        """The vessels of our fleet in sight, without ourselves."""
+        """The sightings of vessels of our fleet, without our own advertisement."""
         sightings = () if self.discovery is None else self.discovery.sightings
         return tuple(sighting for sighting in sightings if sighting.fleet == self.membership.identity.fleet)
 
     @property
     def port(self) -> int | None:
-        """TCP port of the listener; None if we do not listen."""
+        """TCP port of the listener; None if this vessel does not listen."""
         return None if self.listener is None else self.listener.port
 
     # Start and stop
 
     async def start(self) -> None:
-        """Start the mesh. Raises ProblemError if it cannot listen, and StoreError."""
+        """Start the mesh. Raises ProblemError if the listener cannot start, and StoreError."""
         self.traffic.load()
         self.membership.refresh()
         await asyncio.to_thread(self.membership.remove_unvouched)
@@ -202,7 +202,7 @@ class Mesh:
         self._wake.set()
 
     async def stop(self) -> None:
-        """End all links in good order, and save the table of routes."""
+        """Stop the mesh: close all links, and store the table of routes."""
         if self._main is not None:
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
@@ -213,10 +213,10 @@ class Mesh:
             await self.listener.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._main is not None:
-            self.traffic.store_routes(anyway=True)  # the times of the last documents have changed, too
+            self.traffic.store_routes(anyway=True)  # even if only the times of routes have changed
 
     async def _listen(self) -> None:
-        """Listen on all addresses, since interfaces come and go, and drop connections on unwanted ones."""
+        """Listen on all addresses, because interfaces come and go, and drop connections on unwanted ones."""
         settings, membership = self.settings, self.membership
         wanted, interfaces = settings.interfaces, RecentInterfaces()
         self.listener = URLEndpointListener(
@@ -267,13 +267,13 @@ class Mesh:
     # Events
 
     def own_identity_connected(self, board: str) -> None:
-        """Record that a board with our own identity has connected."""
+        """Record that another board with our own identity has connected."""
         self._hear(self.vessel, board)
 
     def log_ahead_reported(self, peer: str, claim: Claim) -> LogAhead | None:
-        """Record that a vessel has more of our current log than we do.
+        """Record a claim that another vessel has more of our current log than we do.
 
-        Returns the entry if it is new.
+        Returns the entry if it is new, otherwise None.
         """
         ahead = self.clones.offered(peer, claim, asyncio.get_running_loop().time())
         if ahead is not None:
@@ -316,11 +316,11 @@ class Mesh:
         self._wake.set()
 
     def _changed(self, link: OutboundLink) -> None:
-        """Process a change of a link that we dialled: it opened, closed, or ended."""
+        """Process a change of a link that we dial: it has opened, closed, or ended."""
         vessel = link.vessel
         key = next((key for key, known in self.outward.items() if known is link), None)
         if key is None:
-            return  # it was ended from here, and is closing
+            return  # we have ended the link, and it is closing
         if link.is_up and vessel is not None:
             self.problems.pop(vessel, None)
             self.problems.pop(key, None)
@@ -333,7 +333,7 @@ class Mesh:
         if link.problem is not None:
             self._note(key, link.problem)
             if link.problem.code == _CONFLICT and vessel == self.vessel:
-                # The other board is named when it connects; until then its name is unknown.
+                # The id of the other board is known only after that board has connected to us.
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
                 self._hear(vessel, known[0] if known else "another")
         self._wake.set()
@@ -350,7 +350,7 @@ class Mesh:
         )
 
     def _over(self, link: OutboundLink) -> None:
-        """Process the end of a link that we dialled and gave up."""
+        """Process the end of a link that we have dialled and closed."""
         if link.vessel is not None:
             self._left(link.vessel)
 
@@ -409,9 +409,10 @@ class Mesh:
         self._mend(whole=True)
 
     def _mend(self, *, whole: bool = False) -> None:
-        """Remove revisions that their vessel no longer vouches for; then reconnect all if there were any.
+        """Remove revisions for which their vessels do not vouch. If there were any, reconnect all links.
 
-        Raises StoreError.
+        With `whole`, all documents are checked, otherwise those of vessels that have just vouched. Raises
+        StoreError.
         """
         vessels, self._vouching = self._vouching, set()
         if not (whole or vessels) or not self.membership.remove_unvouched(None if whole else vessels):
@@ -423,7 +424,7 @@ class Mesh:
             self.dialling.end(key)
 
     def _expel(self) -> None:
-        """Close all connections of peers that are no longer acceptable, whichever program uses them."""
+        """Close all connections of peers that are no longer accepted, such as those that were revoked."""
         self._judged_at = asyncio.get_running_loop().time()
         for connection in [] if self.listener is None else self.listener.connections:
             if connection.link.peer.session.is_over:
@@ -498,7 +499,7 @@ class Mesh:
         return min(waits)
 
     def _in_sight(self) -> dict[str, Sighting]:
-        """Return the best sighting of each vessel, including ours if it is another appliance's."""
+        """Return the best sighting of each vessel, including one of our own id at another appliance."""
         every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
             if sighting.addresses:
@@ -509,7 +510,7 @@ class Mesh:
         return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
-        """Forget clones and problems of vessels that are no longer there."""
+        """Forget clones and problems of vessels that are no longer in sight."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
             noted = self.problems[name]

@@ -1,10 +1,10 @@
 """The addresses from which a name was announced.
 
-A machine with two interfaces announces all its addresses on both. Two boats often have networks with the same
-address range, as routers have by default, and each would look for the other in its own network. A packet's
-source is the one address that certainly leads to its sender, on the interface where it arrived. zeroconf does
-not report it, so this module receives the same packets (Linux delivers multicast to every socket on the port,
-if one has joined).
+A machine with two interfaces announces all its addresses on both. The networks of two boats often have the
+same address range, the default of their routers, so one vessel could look for the other in its own network.
+Only the source address of a packet certainly leads to its sender, on the interface where the packet arrived.
+zeroconf does not report the source, so this module receives the same packets itself. Linux delivers multicast
+to every socket on the port if any of them has joined the group.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 PORT: Final = 5353
 NAMES: Final = 512
-"""Maximum number of names kept; the least recently heard go first."""
+"""Maximum number of names kept; the least recently announced are dropped first."""
 ADDRESSES: Final = 8
 """Maximum number of addresses of one name."""
 
@@ -29,7 +29,7 @@ _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 
 
 class MdnsSources:
-    """The sources of each name during the last `memory` seconds, from `start` to `stop`."""
+    """The source addresses of announcements of each name, in the last `memory` seconds."""
 
     def __init__(self, *, memory: float, clock: Callable[[], float]) -> None:
         self._memory = memory
@@ -61,9 +61,9 @@ class MdnsSources:
         self._transports.clear()
 
     def process_packet(self, data: bytes, source: str) -> None:
-        """Process a packet.
+        """Record the names that a packet announces.
 
-        `source` is an address, with the interface's index as zone if it is link-local.
+        `source` is the packet's source address. If it is link-local, its zone is the interface's index.
         """
         if _MARK not in data:
             return
@@ -79,7 +79,7 @@ class MdnsSources:
             del self._heard[next(iter(self._heard))]
 
     def sources(self, name: str) -> frozenset[str]:
-        """Return the addresses from which a name was heard recently."""
+        """Return the addresses from which a name was announced recently."""
         since = self._clock() - self._memory
         return frozenset(source for source, at in self._heard.get(name, {}).items() if at >= since)
 

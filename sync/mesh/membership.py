@@ -1,7 +1,7 @@
 """Membership in the fleet: certificates in both directions, passwords of the crew, and rights.
 
-Every proof of a peer is checked here, whether it dialled or was dialled. Revocations are replicated as a
-document of the store; `refresh` applies new ones.
+The credentials of every peer are checked here, whichever side has dialled. Revocations are replicated as a
+document in the store; `refresh` applies new ones.
 """
 
 import logging
@@ -86,13 +86,13 @@ class Membership:
             database: the store.
             greeting: the greeting of this appliance.
             crew: users who may connect with a password.
-            current_log: returns the recorder's current log, or None.
-            now: returns the aware time, never earlier than a time known to have passed.
+            current_log: returns the recorder's current log; None if there is none.
+            now: returns the aware time, which must not be earlier than a time that is known to have passed.
             gives: whether other vessels may pull from us.
             takes: whether other vessels may push to us.
-            on_clone: called with a board that has our own identity.
-            on_ahead: called with a vessel and its claim to have more of our current log than we do.
-            quotas: limits of what each user and vessel may send; None for no limit.
+            on_clone: called with the id of another board that has our own identity.
+            on_ahead: called with a vessel, and its claim to have more of our current log than we do.
+            quotas: limits on what each user and vessel may send; None for no limit.
 
         Raises:
             PasswordHashError: a user's hash is invalid.
@@ -103,7 +103,7 @@ class Membership:
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
         self._quotas = quotas
         self._looked_at: str | None = ""
-        """Revision of the revocations that were applied last; None if there were none."""
+        """Revision of the document with the revocations that were applied last; None if there was none."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
             vessel=identity.vessel,
@@ -123,18 +123,18 @@ class Membership:
     # Certificates
 
     def judge(self, certificate: x509.Certificate) -> str | None:
-        """Return the reason why a certificate is not acceptable as a sentence, or None if it is."""
+        """Return why a certificate is not accepted, as a sentence, or None if it is accepted."""
         return self.trust.objection(certificate, self._now())
 
     def _revocation(self, certificate: x509.Certificate) -> str | None:
         return None if self.trust.revoked(certificate) is None else self.judge(certificate)
 
     def vessel_of(self, certificate: x509.Certificate) -> str | None:
-        """Return the id of the vessel that a certificate was issued to, or None."""
+        """Return the id of the vessel to which a certificate was issued, or None."""
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
-        """Return the reason why an admitted client may not stay, as a sentence, or None if it may."""
+        """Return why an admitted client must be disconnected, as a sentence, or None if it may stay."""
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
@@ -142,7 +142,7 @@ class Membership:
         return None
 
     def set_crew(self, crew: Sequence[CrewUser]) -> set[str]:
-        """Replace the crew users. Return the names of the users who were changed.
+        """Replace the crew users. Return the names of users who were added, removed or changed.
 
         Raises PasswordHashError if a user's hash is invalid.
         """
@@ -247,13 +247,14 @@ class Membership:
 
     @property
     def removal_count(self) -> int:
-        """Number of times that documents were removed here which peers must offer again."""
+        """Number of times that unvouched revisions were removed here, which peers must offer again."""
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions that block others, of some vessels that have vouched or of all.
+        """Remove revisions for which their vessel does not vouch, and which keep others from being accepted.
 
-        Returns True if there were any. Raises StoreError.
+        `vessels` are vessels that have just vouched; None for all documents. Returns True if any revisions
+        were removed. Raises StoreError.
         """
         judge = self._rights.generations
         database = self._database
@@ -272,9 +273,9 @@ class Membership:
     # Applying revocations
 
     def refresh(self) -> bool:
-        """Apply new revocations from files and the store, and store those that only files had.
+        """Apply new revocations from files and the store. If those in files are newer, store them.
 
-        Returns True if anything changed. Raises StoreError.
+        Returns True if the revocations have changed. Raises StoreError.
         """
         if self._revision() == self._looked_at:
             return False
@@ -288,7 +289,7 @@ class Membership:
 
 
 def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
-    """Return the name under which the revisions of a vessel's store are recorded; None if it is unknown."""
+    """Return the name under which a vessel's revisions are recorded; None if its store is unknown."""
     if greeting is None:
         return None
     peer = Peer.vessel(vessel, greeting.store)

@@ -1,8 +1,8 @@
 """A link that we dial: two replications with one vessel, live and history, each on its own connection.
 
-The history connection is made once the live one is open. The vessel's certificate and the headers of its
-response are the only information about its identity: `vessel` and `greeting` are set with the first
-connection.
+The history connection is made after the live connection. The identity of the other side is known only from
+its certificate and from the headers of its response. So `greeting`, and `vessel` if it was not given, are set
+by the first connection.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ from .link_streams import HISTORY, LIVE
 from .vessel_endpoint import VesselEndpoint
 
 LONGEST_WAIT: Final = 4.0
-"""Maximum seconds between attempts: a vessel in sight is near, and an attempt costs a packet or two."""
+"""Maximum seconds between attempts for a vessel in sight, to which an attempt costs only a few packets."""
 LONGEST_WAIT_UNSEEN: Final = 30.0
-"""The same for an address from the configuration, which may be out of reach for weeks."""
+"""Maximum seconds between attempts for a configured address, which may be out of reach for weeks."""
 STREAM_HEADER: Final = "Logboat-Stream"
 
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
@@ -45,14 +45,14 @@ _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
 @dataclass(frozen=True, slots=True)
 class LinkParameters:
-    """The parameters that all links of a vessel have in common."""
+    """The parameters that all links of this vessel have in common."""
 
     vessel: str
     database: Database
     identity: TLSIdentity
     root: x509.Certificate
     judge: Callable[[x509.Certificate], str | None]
-    """Function that returns why a certificate is not acceptable, as a sentence, or None if it is."""
+    """Function that returns why a certificate is not accepted, as a sentence, or None if it is accepted."""
     vessel_of: Callable[[x509.Certificate], str | None]
     greeting: ApplianceHeaders
     """Our own greeting, sent to the peer."""
@@ -61,9 +61,9 @@ class LinkParameters:
     quota: Callable[[str], Quota | None]
     """Function that returns the quota for what a vessel may send; None for no limit."""
     era: Callable[[], int] = lambda: 0
-    """Function that returns how often documents were removed here which peers must offer again.
+    """Function that returns the store's era: how many times documents were removed for being unvouched.
 
-    Names of checkpoints depend on it.
+    The names of checkpoints depend on it.
     """
     push: bool = True
     pull: bool = True
@@ -92,17 +92,17 @@ class OutboundLink:
             rng: source of the jitter.
             on_change: called when the link opens, closes, or ends.
             on_link: called with each live connection, before anything is transferred.
-            on_documents: called with batches of documents that were transferred.
+            on_documents: called with batches of documents that were transferred or failed.
         """
         self.where, self.expected = where, expected
         self.vessel: str | None = expected
         self.greeting: ApplianceHeaders | None = None
-        """Greeting of the appliance at the other end, once it has been connected."""
+        """Greeting of the appliance at the other end; None before the first connection."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
-        """Reason why there is no connection now."""
+        """Reason why there is no connection now; None if there is one."""
         self.has_ended = False
-        """True if the link will not connect again by itself."""
+        """True if the link will not connect again automatically."""
         self.up_since: float | None = None
         """Time of the event loop when the live connection opened; None while there is none."""
         self.link: PeerDriver | None = None
@@ -129,14 +129,14 @@ class OutboundLink:
         self._replicators[LIVE].start()
 
     async def stop(self) -> None:
-        """End the link after the documents in flight."""
+        """End the link, after storing the checkpoints if the peer answers in time."""
         self.has_ended = True
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
     def cut(self, problem: Problem) -> None:
-        """End the link at once, because nothing more may be shared with the peer.
+        """End the link at once, because nothing more may be exchanged with the peer.
 
-        Call `stop` all the same.
+        `stop` must be called as well.
         """
         self.has_ended = True
         for replicator in self._replicators.values():
@@ -171,13 +171,13 @@ class OutboundLink:
 
     @property
     def transferred(self) -> tuple[int, int]:
-        """Bytes sent and received on all connections so far."""
+        """Bytes sent, and bytes received, on all connections so far."""
         both = [replicator.transferred for replicator in self._replicators.values()]
         return sum(sent for sent, _ in both), sum(received for _, received in both)
 
     @property
     def silence(self) -> float:
-        """Shortest silence of all connections in seconds, since an unanswered ping; 0 if there is none."""
+        """Seconds since an unanswered ping, the lowest of all connections; 0 if a connection has none."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
@@ -247,15 +247,15 @@ class OutboundLink:
             self._on_change(self)
 
     def _begin_history(self) -> None:
-        if not self.is_up or self.has_ended:  # nobody would ever stop what starts after the end
+        if not self.is_up or self.has_ended:  # after the end, nobody would stop the replication
             return
         if self._replicators[HISTORY].status.activity is Activity.STOPPED:
             self._replicators[HISTORY].start()
 
     def _history(self, status: Status) -> None:
-        """Restart the history replication after it has stopped.
+        """Schedule a restart of the history replication if it has stopped.
 
-        Its problems are shown in `statuses`. Only the live connection counts as the link.
+        Its problems are visible only in `statuses`, because the link's state is that of the live connection.
         """
         if status.activity is Activity.STOPPED and not self.has_ended:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self._begin_history)

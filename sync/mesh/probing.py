@@ -1,7 +1,7 @@
-"""Finding a vessel among several places by a TLS handshake with each, some in parallel.
+"""Finding the place where a vessel is, by TLS handshakes with several places, some of them in parallel.
 
-A place that does not answer does not delay others, and one with a different certificate is skipped. A probe
-may take long over a slow radio link; after a few seconds, no other probe waits for it to end.
+A place that does not answer does not delay the others, and a place with another certificate is skipped. Over
+a slow radio link, a probe may take long. After a few seconds, other probes start without waiting for it.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ MOST_AT_ONCE: Final = 16
 Each costs a small board some milliseconds.
 """
 HELD_FOR: Final = 5.0
-"""Seconds for which a probe keeps others from starting; a near vessel answers within that time.
+"""Seconds for which a probe counts towards `MOST_AT_ONCE`; a vessel nearby answers within that time.
 
-A probe that lasts longer only costs a file descriptor. There are at most as many as a vessel has known
-places, 68.
+A probe that lasts longer only costs a file descriptor. There are at most 68 of them, one for each known place
+of a vessel.
 """
 BEGIN_WITHIN: Final = 30.0
-"""Seconds from the start of an attempt after which it begins no more probes, so that it ends.
+"""Seconds from the start of an attempt after which no more probes start, so that the attempt ends.
 
-Otherwise someone who announces new addresses all the time could keep it from ending, and an address that has
-failed from being tried again. All 68 known places of a vessel are begun within 25 s.
+Otherwise an attempt would never end if someone announced new addresses all the time, and an address that has
+failed would not be tried again. Probes of all 68 known places of a vessel start within 25 s.
 """
 _LOOK_EVERY: Final = 1.0
 """Seconds until `order` is called again while nothing happens."""
 
 Probe = Callable[[Candidate], Awaitable[None]]
-"""Function that returns once the vessel has proved that it is at a place. Raises ProblemError."""
+"""Function that returns when the vessel has proved that it is at a place, or else raises ProblemError."""
 
 
 async def first_proven(
@@ -45,13 +45,13 @@ async def first_proven(
     `BEGIN_WITHIN`. Each candidate is probed once.
 
     Args:
-        order: returns the candidates, the most likely first. It is called repeatedly, as new ones may have
-            appeared.
+        order: returns the candidates, the most likely first. It is called repeatedly, because new candidates
+            may appear.
         probe: checks one candidate.
         failed: called with each candidate that fails.
 
     Raises:
-        ProblemError: no probe succeeds; this is the problem of the most likely candidate.
+        ProblemError: no probe succeeds. The problem is that of the most likely candidate.
     """
     likeliest = order()[0]
     clock = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""The current state of a mesh, for people."""
+"""The current state of a vessel's mesh, for people."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from .outbound_link import OutboundLink
 SILENT_AFTER: Final = 2.5
 """Seconds without an answer after which a vessel is reported as silent.
 
-With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is given up
-later (`sync.mesh.vessel_endpoint.GRACE`), since making it again costs more.
+With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is closed later
+(`sync.mesh.vessel_endpoint.GRACE`), because making a new one is expensive.
 """
 
 
@@ -27,15 +27,15 @@ class LinkState(Enum):
 
     LINKED = "linked"
     SILENT = "silent"
-    """A link is open, but the vessel no longer answers: out of reach, hanging, or on a bad radio link."""
+    """A link is open, but the vessel does not answer: it may be out of reach, or on a bad radio link."""
     CONNECTING = "connecting"
-    """We dial, and have had no answer yet; the problem is the reason."""
+    """We are dialling, and the vessel has not answered yet; `problem` has the reason."""
     REFUSED = "refused"
     """One side refuses the other; the vessel is dialled again after a while."""
     IN_SIGHT = "in sight"
-    """The vessel was seen within the last two minutes, but no link is wanted, or the other side dials.
+    """The vessel was seen within the last two minutes. No link is wanted, or the other side is to dial.
 
-    The problem is the reason why the last link ended.
+    `problem` has the reason why the last link ended.
     """
 
 
@@ -52,12 +52,13 @@ class PeerReport:
     up_for: float | None = None
     """Seconds since the link opened."""
     behind: int = 0
-    """Number of changes that the vessel may not have yet; 0 only if there are none."""
+    """Upper bound of the number of changes that the vessel does not have yet; 0 only if it has all."""
     receiving: int = 0
     """Number of documents that the vessel has announced and that are not stored here yet."""
     sent: int = 0
+    """Number of bytes sent."""
     received: int = 0
-    """Number of bytes received; `sent` is the number of bytes sent."""
+    """Number of bytes received."""
     log: str = ""
     version: str = ""
     problem: str | None = None
@@ -94,7 +95,7 @@ def mesh_report(mesh: Mesh) -> MeshReport:
         if not noted.passes:
             peers.setdefault(name, PeerReport(name, LinkState.REFUSED)).state = LinkState.REFUSED
         elif name not in peers:
-            continue  # it has sailed away, and refused nobody
+            continue  # the vessel is no longer in sight, and nobody has refused the link
         peers[name].problem = noted.problem.text
     for key, outward in mesh.outward.items():
         name = names[key]
@@ -148,7 +149,7 @@ def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
 
 
 def _report_open_link(report: PeerReport, silence: float) -> None:
-    """Report an open link. Of two with one vessel, which soon become one, a single answered one is enough."""
+    """Report an open link. While there are two links with a vessel, it is silent only if both are."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
     elif report.state is not LinkState.LINKED:

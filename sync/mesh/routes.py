@@ -1,7 +1,8 @@
-"""The routes by which the documents of each vessel arrive. Pure; stored in a local table, never in documents.
+"""The routes by which the documents of each vessel arrive. They are stored locally and never replicated.
 
-A neighbour announces its own routes. When a vessel's documents arrive from it, the route is that neighbour
-followed by the route it announced. So the route is that of the last document, not the shortest possible one.
+Each neighbour announces its own routes. When documents of a vessel arrive from a neighbour, their route is
+the neighbour followed by the route that it has announced. So a recorded route is that of the last document,
+not the shortest possible one.
 """
 
 from collections.abc import Mapping
@@ -19,16 +20,16 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
     """The route by which a vessel's documents arrive."""
 
     path: tuple[str, ...]
-    """The vessels they pass, from the neighbour that sent them to us to the author.
+    """The vessels that the documents pass, from our neighbour to the vessel that wrote them.
 
-    "?" stands for an unknown stretch.
+    "?" stands for an unknown part of the route.
     """
     utc: float
     """Time of the last arrival, in seconds since 1970 by the local clock."""
 
     @property
     def hops(self) -> int:
-        """Number of links, or the minimum number if a stretch is unknown."""
+        """Number of links, or the minimum number if a part of the route is unknown."""
         return len(self.path)
 
     def __str__(self) -> str:
@@ -50,7 +51,7 @@ class Routes:
 
     @property
     def all(self) -> dict[str, Route]:
-        """The routes by the vessel that wrote the documents."""
+        """The routes, by the vessel that wrote the documents."""
         return dict(self._routes)
 
     def record_announcement(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
@@ -65,7 +66,7 @@ class Routes:
                 self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
     def forget_neighbour(self, neighbour: str) -> None:
-        """Forget the announcements of a neighbour without a link. Routes of earlier documents stay."""
+        """Forget the announcements of a vessel that is no longer a neighbour. Recorded routes stay."""
         self._announced.pop(neighbour, None)
 
     def arrived(self, neighbour: str, vessel: str, utc: float) -> None:
@@ -75,7 +76,7 @@ class Routes:
         self._note(vessel, Route(self._path(neighbour, vessel), utc))
 
     def announcement(self) -> dict[str, tuple[str, ...]]:
-        """Return our routes, for announcing to neighbours."""
+        """Return our routes, to be announced to neighbours."""
         return {vessel: route.path for vessel, route in self._routes.items()}
 
     def encode(self) -> bytes:
@@ -83,7 +84,7 @@ class Routes:
         return msgspec.json.encode({"routes": self._routes})
 
     def load(self, stored: bytes) -> None:
-        """Load a stored table. An unreadable one is ignored, because it is only informational."""
+        """Load a stored table. A malformed table is ignored, because routes are only informational."""
         try:
             routes = msgspec.json.decode(stored, type=_StoredRoutes).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,12 +1,13 @@
-"""The advertisement of a vessel, and the table of those that were seen. No sockets, no clock.
+"""The advertisement of a vessel, and the table of received advertisements.
 
-DNS-SD (RFC 6763): service `_logboat._tcp`, instance `<vessel>-<log>`, and a TXT record. The record has `v`=1,
-`vessel`, `fleet`, `db`, `store` (the database's UUID) and `links`. The links are the vessels it has links
-with now, separated by commas; the rest is continued in `links2`, `links3`.
+This module does no I/O. An advertisement uses DNS-SD (RFC 6763): the service `_logboat._tcp`, an instance
+`<vessel>-<log>`, and a TXT record. The record has `v`=1, `vessel`, `fleet`, `db`, `store` (the database's
+UUID) and `links`. `links` lists the vessels with which the vessel has links now, separated by commas, and
+continues in `links2`, `links3` and so on.
 
-Nothing in the record is proven: anyone on the network can advertise anything. It only says where to connect.
-The certificate then proves who answers. Two instances with one vessel id are both kept. Whether that is a
-cloned card is decided elsewhere.
+Nothing in a record is proven: anyone on the network can advertise anything. It only shows where to connect,
+and the certificate then proves who answers. Two instances of one vessel are both kept. `duplicate_identities`
+decides whether that is a cloned card.
 """
 
 import enum
@@ -23,17 +24,20 @@ SERVICE_TYPE: Final = "_logboat._tcp.local."
 VERSION: Final = "1"
 
 STRING_BYTES: Final = 255
-"""Maximum bytes of one string in a TXT record, whose length is one byte (RFC 1035, section 3.3.14)."""
+"""Maximum bytes of a string in a TXT record, because its length is one byte (RFC 1035, section 3.3.14)."""
 
 LINKS_STRINGS: Final = 4
-"""Number of strings for links that keep a record within one packet: 30 of the longest ids, 90 usual ones."""
+"""Maximum number of strings with links, so that a record fits into one packet.
+
+They hold 30 of the longest ids, or 90 usual ones.
+"""
 
 TABLE_LIMIT: Final = 512
-"""Maximum number of instances kept: far more than vessels in reach, so that strangers cannot fill memory."""
+"""Maximum number of instances kept, far more than vessels in reach, so that strangers cannot fill memory."""
 VESSEL_LIMIT: Final = 64
-"""Maximum number of instances of one vessel.
+"""Maximum number of instances kept of one vessel.
 
-A vessel has one, and for a while two. Others are forged, and all are tried.
+A real vessel has one, and two for a short time. Any others are forged, and all of them are tried.
 """
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
@@ -54,7 +58,7 @@ class Advertisement:
 
     vessel: str
     log: str
-    """The recorder's log id of six letters, or a substitute word while there is none."""
+    """The recorder's log id of six letters, or "none" while there is no log."""
     fleet: str
     db: str
     """Name of the database in its address."""
@@ -63,7 +67,7 @@ class Advertisement:
     port: int
     """TCP port of the listener."""
     links: tuple[str, ...] = ()
-    """The vessels it has links with now, for the topology. Those beyond `LINKS_STRINGS` are left out."""
+    """The vessels with which it has links now. Those that do not fit into `LINKS_STRINGS` are left out."""
 
     def __post_init__(self) -> None:
         _check(
@@ -78,11 +82,11 @@ class Advertisement:
 
     @property
     def instance(self) -> str:
-        """The DNS-SD instance name, if nobody else has it."""
+        """The DNS-SD instance name, unless another instance already has it."""
         return f"{self.vessel}-{self.log}"
 
     def to_txt(self) -> dict[str, str]:
-        """Return the keys and values of the TXT record, none longer than a string may be."""
+        """Return the keys and values of the TXT record, each of which fits into a string."""
         return {
             "v": VERSION,
             "vessel": self.vessel,
@@ -95,7 +99,7 @@ class Advertisement:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The advertisement of an appliance on the network, with its addresses."""
+    """A received advertisement of an appliance, with the appliance's addresses."""
 
     vessel: str
     log: str
@@ -106,7 +110,7 @@ class Sighting:
     addresses: tuple[str, ...]
     """Addresses to dial, the most likely first; link-local ones with their zone (`fe80::1%eth0`).
 
-    May be empty.
+    The tuple may be empty.
     """
     port: int
     instance: str
@@ -121,7 +125,7 @@ class Sighting:
     def from_txt(
         cls, instance: str, txt: Mapping[bytes, bytes | None], addresses: Iterable[str], port: int
     ) -> Self:
-        """Parse a TXT record. Raises AdvertisementError if it is not one of ours, or is invalid."""
+        """Parse a TXT record. Raises AdvertisementError if it is not a vessel's, or is malformed."""
         if (version := _text(txt, "v")) != VERSION:
             raise AdvertisementError(f"its record has version {version!r}, but this is version {VERSION}")
         vessel = _text(txt, "vessel")
@@ -150,34 +154,34 @@ class SightingChangeKind(enum.Enum):
     CHANGED = "changed"
     """The advertisement or the address has changed."""
     AGAIN = "again"
-    """An unchanged sighting was heard again after unanswered queries: it is worth dialling at once."""
+    """An unchanged advertisement was received again after unanswered queries, so dialling may succeed now."""
     GONE = "gone"
-    """The appliance said goodbye, or its records have expired (two minutes)."""
+    """The appliance has withdrawn its advertisement, or the records have expired (two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SightingChange:
-    """A change of the table, with the current sighting, or the last one if it was lost."""
+    """A change of the table, with the current sighting, or the removed one."""
 
     kind: SightingChangeKind
     sighting: Sighting
 
 
 class Sightings:
-    """The table of appliances seen on the network, by instance."""
+    """The table of received advertisements, by instance."""
 
     def __init__(self, *, limit: int = TABLE_LIMIT, limit_of_vessel: int = VESSEL_LIMIT) -> None:
         self._limit, self._limit_of_vessel = limit, limit_of_vessel
         self._proven: dict[str, None] = {}
-        """Instances at which a vessel has presented its certificate, the latest last."""
+        """Instances at which a vessel has proved its identity, the most recent last."""
         self._sightings: dict[str, Sighting] = {}
         self.refused = 0
-        """Number of sightings rejected for lack of space."""
+        """Number of sightings that were ignored because the table was full."""
 
     def record(self, sighting: Sighting, *, was_silent: bool = False) -> SightingChange | None:
-        """Record a sighting. Return the change, or None if there is none.
+        """Record a sighting. Return the change of the table, or None if there is none.
 
-        `was_silent` is True if queries to it were unanswered before.
+        `was_silent` is True if earlier queries for this instance were not answered.
         """
         before = self._sightings.get(sighting.instance)
         if before is None and not self._has_room(sighting):
@@ -191,14 +195,14 @@ class Sightings:
         return SightingChange(SightingChangeKind.AGAIN, sighting) if was_silent else None
 
     def prove(self, instance: str) -> None:
-        """Record that a vessel has presented its certificate at an instance, to keep it in preference."""
+        """Record that a vessel has proved its identity at an instance, so that the instance is preferred."""
         self._proven.pop(instance, None)
         self._proven[instance] = None
         while len(self._proven) > self._limit:
             del self._proven[next(iter(self._proven))]
 
     def _has_room(self, sighting: Sighting) -> bool:
-        """Return True if one more may be kept. A proven instance displaces an unproven one."""
+        """Return True if a new sighting may be kept. A proven instance displaces an unproven one."""
         of_vessel = [each for each in self._sightings.values() if each.vessel == sighting.vessel]
         if len(of_vessel) >= self._limit_of_vessel:
             return self._gives_way(sighting, of_vessel)
@@ -212,7 +216,7 @@ class Sightings:
         return True
 
     def lose(self, instance: str) -> SightingChange | None:
-        """Remove the sighting of an instance. Return the change, or None if there was none."""
+        """Remove the sighting of an instance. Return the change, or None if there was no sighting."""
         before = self._sightings.pop(instance, None)
         return None if before is None else SightingChange(SightingChangeKind.GONE, before)
 
@@ -223,7 +227,8 @@ class Sightings:
     def of_vessel(self, vessel: str) -> tuple[Sighting, ...]:
         """Return all sightings of a vessel.
 
-        More than one is a cloned card, or a vessel that has just changed.
+        There is more than one if a card was cloned, if the vessel's log has just changed, or if records are
+        forged.
         """
         return tuple(sighting for sighting in self if sighting.vessel == vessel)
 
@@ -236,10 +241,10 @@ class Sightings:
 
 
 def is_instance(name: str) -> bool:
-    """Return True if a vessel can be advertised by this DNS-SD instance name.
+    """Return True if this is a DNS-SD instance name that a vessel can have.
 
-    Every other name is a stranger's, and may contain anything that fits into a packet: control characters,
-    dots, bytes that are not text.
+    Any other name comes from a stranger, and may contain anything that fits into a packet, such as control
+    characters, dots, and bytes that are not text.
     """
     return _INSTANCE.fullmatch(name) is not None
 
@@ -281,7 +286,7 @@ def _text(txt: Mapping[bytes, bytes | None], key: str) -> str:
 
 
 def _log_of(instance: str, vessel: str) -> str:
-    """Parse the log from `<vessel>-<log>`, which may end in `-<number>` if the name was taken."""
+    """Return the log in `<vessel>-<log>`, or in `<vessel>-<log>-<number>` if the name was taken."""
     if not instance.startswith(f"{vessel}-"):
         raise AdvertisementError(f"its name does not begin with the vessel's id {vessel[:40]!r}")
     log, _, number = instance[len(vessel) + 1 :].partition("-")

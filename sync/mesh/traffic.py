@@ -1,6 +1,6 @@
-"""Documents transferred over links: their routes, and those that were rejected.
+"""Records about the documents that arrive over links: their routes, and the rejected ones.
 
-Maintains the table of routes, announces it to neighbours, and receives theirs.
+This module maintains the table of routes, announces it to neighbours, and receives theirs.
 """
 
 import logging
@@ -20,19 +20,19 @@ log = logging.getLogger(__name__)
 TELL_EVERY: Final = 2.0
 """Minimum seconds between two announcements of routes."""
 REFUSALS_LOGGED: Final = 20
-"""Maximum log messages per neighbour and minute, as each names a document, and a hostile peer has many."""
+"""Maximum number of rejected documents logged per neighbour and minute, because a hostile peer has many."""
 _MINUTE: Final = 60.0
 _KEPT_AS: Final = "mesh:routes"
 
 
 class Traffic:
-    """The document traffic of one vessel."""
+    """The routes and the rejected documents of one vessel."""
 
     def __init__(self, vessel: str, database: Database, *, utc: Callable[[], float]) -> None:
-        """Create empty traffic. `utc` returns seconds since 1970."""
+        """Create empty records. `utc` returns seconds since 1970."""
         self.routes: Final = Routes(vessel)
         self.refused: Counter[str] = Counter()
-        """Number of documents that were received and rejected, by sender."""
+        """Number of rejected documents, by the vessel that sent them."""
         self._database, self._utc = database, utc
         self._told_version = self._stored_version = 0
         self._due = 0.0
@@ -49,7 +49,7 @@ class Traffic:
         self._stored_version = self.routes.version
 
     def store_routes(self, *, anyway: bool = False) -> None:
-        """Store the table if routes have changed, or in any case if `anyway`."""
+        """Store the table if routes have changed. With `anyway`, store it in any case."""
         if self.routes.version == self._stored_version and not anyway:
             return
         try:
@@ -75,7 +75,10 @@ class Traffic:
         session.request(RoutesMessage(self.routes.announcement()).encode())
 
     def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
-        """Announce all our routes if they have changed. Return the seconds to wait if it is too early."""
+        """Announce all our routes if they have changed.
+
+        Returns the seconds to wait if it is too early for that; otherwise None.
+        """
         if not self.has_news:
             return None
         if now < self._due:

@@ -1,10 +1,11 @@
-"""The endpoint of a vessel's listener, whose addresses change from meeting to meeting.
+"""The endpoint of a vessel, whose addresses may be different at each meeting.
 
-The most likely place is connected to. While it does not answer, the others that claim to be the vessel's are
-asked for their certificate, and the first that proves to be the vessel is connected to instead.
+A connection is made to the most likely place. While that does not answer, the certificates of the other
+places that claim to be the vessel's are checked. The connection is then made to the first place that proves
+to be the vessel's instead.
 
-The certificate does not cover the name of the database, which a forged record may state wrongly. If the
-vessel does not have that database, the places with other names are tried.
+The certificate does not prove the name of the database, which may be wrong in a forged record. If the vessel
+has no database of that name, the places with other names are tried.
 """
 
 import asyncio
@@ -28,40 +29,40 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
 CONNECT_WITHIN: Final = 15.0
-"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and as much again for lost packets."""
+"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and nearly as much for lost packets."""
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
-A vessel that went out of reach is detected `GRACE` after the next ping, before TCP's own timeouts (doubling,
-RFC 6298) have become long.
+A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own timeouts would
+take longer, because they double each time (RFC 6298).
 """
 GRACE: Final = 8.0
-"""Seconds to wait for an answer, on a slow radio link and behind other data."""
+"""Seconds to wait for an answer to a ping, which may wait behind other data on a slow radio link."""
 USUAL_DATABASE: Final = "log"
-"""Name of the database of every appliance, which is tried first after another one was wrong."""
+"""Default name of an appliance's database, which is tried first after another name was wrong."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
 @dataclass(slots=True)
 class VesselEndpoint:
-    """A `sync.net.endpoints.Endpoint` for a database of a vessel, at any of these addresses."""
+    """A `sync.net.endpoints.Endpoint` for a database of a vessel."""
 
     host: str
-    """Host name for certificates and people; not resolved if there are addresses."""
+    """Host name, for TLS and for people. It is not resolved if there are addresses."""
     port: int
     database: str
     addresses: tuple[str, ...] = ()
     """Addresses, the most likely first; link-local ones with their zone.
 
-    May change between two connections.
+    They may change between two connections.
     """
     choices: VesselCandidates | None = None
-    """The places where the vessel may be, as far as known from the network.
+    """The places where the vessel may be; None for the fixed place from the configuration.
 
-    If set, `port`, `database` and `addresses` are those of the last connection.
+    If set, `port`, `database` and `addresses` are those of the last attempt.
     """
     instance: str = ""
-    """The DNS-SD instance of the place where it was last reached."""
+    """The DNS-SD instance of the place of the last attempt."""
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ class VesselEndpoint:
 
     @property
     def peer(self) -> Peer:
-        """Peer of this address; not used for checkpoints, as the certificate identifies the peer."""
+        """Identity of the peer by its URL. Checkpoints do not use it: the certificate identifies a vessel."""
         return Peer.address(self._url)
 
     @property
@@ -98,7 +99,7 @@ class VesselEndpoint:
         return await _Attempt(self, tls, receiver, tuple(headers.items())).transport()
 
     def move(self, place: Candidate) -> None:
-        """Use another place for later connections."""
+        """Use the address, port and database of a place for the next connection."""
         choices = self.choices
         self.addresses = place.addresses if choices is None else choices.addresses(place)
         self.port, self.database, self.instance = place.port, place.database, place.instance
@@ -135,14 +136,14 @@ class _Attempt:
         self._where, self._tls = where, tls
         self._receiver, self._headers = receiver, headers
         self._opening: asyncio.Task[WebSocketTransport] | None = None
-        """The connection to the likeliest place."""
+        """The attempt to connect to the most likely place."""
         self._is_received = False
-        """True if that connection has succeeded, and its receiver has been made."""
+        """True if that connection has succeeded, and its receiver was created."""
         self._is_given_up = False
         self._tried: set[Candidate] = set()
         """Places that have failed in this attempt."""
         self._absent: set[str] = set()
-        """Databases that the vessel does not have."""
+        """Names of databases that the vessel does not have."""
 
     async def transport(self) -> Transport:
         """Return the connection. Raises ProblemError."""
@@ -232,12 +233,12 @@ class _Attempt:
         return probe
 
     async def _opened(self) -> None:
-        """Wait for the connection to the likeliest place, or until it is no longer needed."""
+        """Wait for the connection to the most likely place. If cancelled, cancel the connection."""
         assert self._opening is not None
         try:
             await asyncio.shield(self._opening)
         except UpgradeRefusedError:
-            pass  # By the vessel, which has proved itself. `transport` tries other databases after a 404.
+            pass  # The vessel itself has refused. `transport` tries other databases after a 404.
         except asyncio.CancelledError:
             if not self._is_received:
                 self._is_given_up = True
@@ -260,7 +261,7 @@ def _is_absent(error: ProblemError) -> bool:
 
 
 def endpoint_of_url(url: str) -> VesselEndpoint:
-    """Parse an address of the configuration: `wss://host:port`, optionally with a database.
+    """Return the endpoint for an address in the configuration, `wss://host:port` or with `/database`.
 
     Raises ProblemError if it is invalid.
     """
