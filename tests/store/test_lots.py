@@ -1,4 +1,4 @@
-"""Documents that never change are inserted and removed in large batches."""
+"""Documents that never change are inserted and removed many at a time."""
 
 import re
 from pathlib import Path
