@@ -1,8 +1,8 @@
-"""Timing of the connections of one gateway: the first replication leads, and one back-off serves all.
+"""Timing of the connections of one gateway: the first replication leads, and all share one back-off.
 
-After an outage, the first replication that the policy allows connects alone. The others follow once it has
-sent everything, so that an alarm goes before a month of readings. If it cannot connect, neither could the
-others, and they wait with it.
+After an outage, only the first replication that the policy allows connects. The others connect after it has
+sent everything, so that an alarm is sent before a month of readings. If the first replication cannot connect,
+the others could not either, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from sync.peer.problems import Problem
 from .problem_classification import classify_problem
 
 LEAD_S: Final = 10.0
-"""Seconds after which the others follow a first replication that is still sending.
+"""Seconds after which the other replications connect even if the first one is still sending.
 
-It may have much to send, or a low rate limit of its own.
+The first one may have much to send, or a low rate limit of its own.
 """
 
 
 class TimedReplication(Protocol):
-    """A replication whose connections are timed here."""
+    """A replication whose connections `ConnectionTimer` controls."""
 
     @property
     def is_up(self) -> bool:
@@ -30,7 +30,7 @@ class TimedReplication(Protocol):
 
     @property
     def is_stopped(self) -> bool:
-        """True if it neither has a connection nor tries to make one."""
+        """True if it has no connection and is not trying to make one."""
 
     @property
     def is_caught_up(self) -> bool:
@@ -38,36 +38,36 @@ class TimedReplication(Protocol):
 
     @property
     def up_since(self) -> float | None:
-        """Time of the clock at which its connection was made; None without one."""
+        """Time of the clock at which its connection was made; None without a connection."""
 
     @property
     def fails_alone(self) -> bool:
-        """True if the gateway admitted it last time, and then refused its requests."""
+        """True if the gateway accepted its last connection, and then refused its requests."""
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return True if it has ended since the last call, and the problem that ended it."""
+        """Return True if a connection or attempt has ended since the last call, and the problem."""
 
     def connect(self) -> None:
         """Make one attempt to connect."""
 
 
 class ConnectionTimer:
-    """The timing of one gateway's connections, with whatever clock `now` uses."""
+    """The timing of one gateway's connections. All times are those of one monotonic clock of the caller."""
 
     def __init__(self, backoff: Backoff, *, person_wait: float) -> None:
-        """Create the timing. `person_wait` is the minimum wait in seconds when a person must act first."""
+        """Create the timing. `person_wait` is the minimum wait in seconds if a person must act first."""
         self._backoff, self._person_wait = backoff, person_wait
         self._again_at: float | None = None
 
     def attend(self, replications: Sequence[TimedReplication], now: float) -> float | None:
-        """Connect the replications that may connect.
+        """Let the replications connect whose turn it is.
 
         Args:
             replications: the replications that the policy allows, in order of priority.
             now: time of the clock in seconds.
 
         Returns:
-            Seconds until there is more to do, or None if only an event can cause it.
+            Seconds until this must be called again; None if there is nothing to do until an event.
         """
         self._take_ends(replications, now)
         if not replications:
@@ -94,7 +94,7 @@ class ConnectionTimer:
         self._again_at = None
 
     def _take_ends(self, replications: Sequence[TimedReplication], now: float) -> None:
-        """Start a wait if a replication has ended. One that ends during a wait does not extend it."""
+        """Start a wait if a connection or attempt has ended. An end during a wait does not extend it."""
         for replication in replications:
             has_ended, problem = replication.take_end()
             if not has_ended or (self._again_at is not None and now < self._again_at):
@@ -106,7 +106,7 @@ class ConnectionTimer:
 
     @staticmethod
     def _lead(first: TimedReplication, now: float) -> float | None:
-        """Return the seconds until the others may follow, or None if an event decides."""
+        """Return the seconds until the others may connect, or None if they must wait for the first one."""
         if first.fails_alone:
             return 0.0
         if first.up_since is None:

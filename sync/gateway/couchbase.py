@@ -1,16 +1,17 @@
-"""The Couchbase gateway: replicates with a Sync Gateway or any listener ashore, and keeps trying.
+"""The Couchbase gateway: permanent replication with a Sync Gateway or another listener ashore.
 
     configuration = CouchbaseGatewayConfiguration("office", "wss://sync.example.org:4984/fleet")
     gateway = CouchbaseGateway(database, configuration, vessel="argo")
     gateway.start()
 
 Each part of the policy has its own replication, connection and checkpoint, so that alarms do not wait behind
-a month of readings. Documents from the office are pulled by one more replication (`gateway_replication`). The
-first one connects before the others (`connection_timing`). If a person must act first, the gateway still
-tries again, but less often.
+a month of readings. One more replication pulls documents from the office (`gateway_replication`). The first
+replication connects before the others (`connection_timing`). If a person must act before a connection is
+possible, the gateway continues its attempts, but less often.
 
-A document that the gateway refuses counts as not forwarded. It is stored with the reason, reported, and
-offered again: all such documents after a start and on `retry`, and one for each reason from time to time.
+A document that the gateway refuses counts as not forwarded. It is listed with the reason, reported, and
+offered again. All refused documents are offered again after a start and on `retry`, and one for each reason
+at regular intervals.
 """
 
 import asyncio
@@ -59,49 +60,49 @@ from .task_errors import PAUSE_S, TaskErrors
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 5.0
-"""Seconds between checks of inputs without notification: the policy, and other vessels' bounds."""
+"""Seconds between checks of things that change without notification, such as the time in the policy."""
 _WRITE_EVERY: Final = 30.0
-"""Seconds between two writes of the forwarded bounds while they grow."""
+"""Seconds between two writes of our bounds while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Steps of advancing the bounds at the end; the rest is checked after the next start."""
+"""Maximum number of steps to advance our bounds at a stop; the rest is checked after the next start."""
 _SCAN: Final = 500
 """Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
-"""Minimum seconds between attempts when a person must act first."""
+"""Minimum seconds between attempts if a person must act first."""
 RETRY_EVERY_S: Final = 3600.0
-"""Seconds between offers of one refused document for each reason.
+"""Seconds between two offers of one refused document for each reason.
 
-A sync function may be corrected without notice, and each offer of a document costs its size on a metered
-link.
+The gateway's sync function may be corrected at any time, but each offer transfers the whole document, perhaps
+over a metered link.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CouchbaseGatewayConfiguration:
-    """Configuration of one gateway. Raises ValueError, with a description, if it is invalid."""
+    """Configuration of one gateway. Raises ValueError if it is not valid."""
 
     name: str
-    """Name of the gateway, used by all vessels that forward to it.
+    """Name of the gateway, which must be the same on all vessels that forward to it.
 
-    Its checkpoints depend on it, not on the address.
+    The names of its checkpoints depend on this name, not on its address.
     """
     url: str
     """Address of the database: `wss://host:port/database`, or `ws://…`."""
     authenticator: Authenticator | None = None
     roots: tuple[x509.Certificate, ...] | None = None
-    """The CAs that the gateway's certificate may lead to; None for the system's."""
+    """The trusted CAs for the gateway's certificate; None for the system's."""
     credentials: Callable[[], Credentials] | None = None
-    """Function called before each attempt to connect, for the current `authenticator` and `roots`."""
+    """Function called before each attempt to connect, used instead of `authenticator` and `roots`."""
     pinned: str | None = None
-    """SHA-256 fingerprint of the gateway's certificate; if given, nothing else is checked."""
+    """SHA-256 fingerprint of the gateway's certificate. If it is given, nothing else is checked."""
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
     push: bool = True
     pull: bool = False
     channels: frozenset[str] = frozenset()
-    """Channels to pull; empty for all that we may read."""
+    """Channels to pull; empty for all channels that we may read."""
     pull_rule: Rule | None = None
-    """Function that returns the reason for rejecting a pulled document, or None."""
+    """Function that returns why a pulled document is rejected, or None to accept it."""
     pull_quota: Quota | None = None
     """Quota for pulled documents; None for no limit."""
     parts: tuple[PolicyPart, ...] = field(default_factory=lambda: parts(()))
@@ -144,11 +145,11 @@ class CouchbaseGateway:
             database: the store to forward.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
-            situation: returns the current situation, for the policy.
-            rng: source of the jitter in waiting times.
+            situation: returns the current situation, on which the policy depends.
+            rng: source of the jitter in waiting times; None for a new one.
             longest_wait: maximum seconds between attempts.
-            person_wait: minimum seconds between attempts when a person must act first.
-            look_every: seconds between checks of inputs without notification.
+            person_wait: minimum seconds between attempts if a person must act first.
+            look_every: seconds between checks of things that change without notification.
             retry_every: seconds between offers of refused documents.
             sign: signs this vessel's document about what has been forwarded.
 
@@ -166,7 +167,7 @@ class CouchbaseGateway:
         self._rate = Rate(time.monotonic)
         self._counted = 0
         self._begins_anew = False
-        """True if all documents must be compared again."""
+        """True if all replications must start from the beginning of the feed."""
         self._written_at = 0.0
         self._retry_every, self._probed_at = retry_every, time.monotonic()
         self._dialling = ConnectionTimer(Backoff(self._rng, max_wait_s=longest_wait), person_wait=person_wait)
@@ -175,31 +176,31 @@ class CouchbaseGateway:
         self._known = {
             each.id: each.revision for replication in self._replications for each in replication.failed
         }
-        """Revision of each refused document that was already logged, so that it is not logged again."""
+        """Revision of each refused document whose refusal was already logged."""
         self._report = GatewayReport(configuration.name, "couchbase", configuration.url, since=time.time())
 
     # Public methods
 
     def start(self) -> None:
-        """Start in the running event loop. Later errors are in `report`."""
+        """Start in the running event loop. `report` shows errors that occur later."""
         if self._task is None:
             self.forwarded.everything()
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop, and save what was acknowledged."""
+        """Stop, and store the record of forwarded documents."""
         self._is_stopping = True
         self._wake.set()
         if self._task is not None:
             await self._task
 
     def network_changed(self) -> None:
-        """Try at once, because network interfaces have changed."""
+        """Try to connect at once, because network interfaces have changed."""
         self._dialling.try_at_once()
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return how many there are.
+        """Connect now, and offer all refused documents again. Return the number of these documents.
 
         Raises StoreError.
         """
@@ -253,7 +254,7 @@ class CouchbaseGateway:
         return GatewayState.CONNECTED, None
 
     def _state_of_documents(self) -> tuple[GatewayState, str | None]:
-        """Return the state while connected, with the problem of documents that are not replicated."""
+        """Return the state while connected, and the problem of documents that cannot be replicated."""
         if refused := self._refused():
             has_more = any(replication.failed.has_overflowed for replication in self._replications)
             words = describe_refused(self.configuration.name, refused, has_more=has_more)
@@ -303,7 +304,7 @@ class CouchbaseGateway:
             self._endurance.outlasts(error)
 
     async def _turn(self, watcher: ChangeWatcher) -> float:
-        """Do the work that is due. Return the seconds until there may be more. Raises StoreError."""
+        """Do the work that is due. Return the seconds until the next call. Raises StoreError."""
         is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
             log.info("gateway %s was reset: checking all documents again", self._report.name)
@@ -333,7 +334,7 @@ class CouchbaseGateway:
         """Offer some of the refused documents again if it is time. Raises StoreError."""
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
-                await replication.reset()  # documents not stored by id are found by comparing everything
+                await replication.reset()  # only the whole feed contains the documents that are not listed
         if time.monotonic() - self._probed_at >= self._retry_every:
             self._probed_at = time.monotonic()
             for replication in self._replications:
@@ -341,9 +342,9 @@ class CouchbaseGateway:
                 replication.probe()
 
     def _count(self) -> bool:
-        """Count a part of the feed that is not counted yet.
+        """Add the next changes in the feed to the backlogs.
 
-        Return True if there is more. Raises StoreError.
+        Returns True if there are more changes. Raises StoreError.
         """
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:
@@ -428,7 +429,7 @@ class CouchbaseGateway:
         )
 
     def _adopt_refused(self) -> None:
-        """Take over refused documents from an earlier version: ids only, for all parts. Raises StoreError."""
+        """Convert an earlier version's list of refused documents, which has only ids. Raises StoreError."""
         document = self._database.get_local(f"gateway:{self.configuration.name}:refused")
         if document is None:
             return
@@ -446,10 +447,7 @@ class CouchbaseGateway:
     def acknowledged(
         self, replication: GatewayReplication, change: DocumentChange, *, was_refused: bool
     ) -> None:
-        """Record that the gateway has acknowledged a change.
-
-        `was_refused` is True if it refused it before.
-        """
+        """Record that the gateway has acknowledged a change, which it may have refused before."""
         if not was_refused:
             replication.backlog.remove(change.id, change.size)
         self._known.pop(change.id, None)
@@ -475,8 +473,8 @@ class CouchbaseGateway:
 
     def push_begins(self, replication: GatewayReplication, progress: PushProgress) -> None:
         """Check, when a connection begins, whether the gateway has lost documents."""
-        # Each copy of the checkpoint is stored at the gateway first, then here. The gateway's copy is behind
-        # ours only if the gateway was restored to an earlier state, and its documents with it.
+        # Each checkpoint is stored at the gateway first, then here. So the gateway's copy is behind ours only
+        # if the gateway was restored to an earlier state, in which later documents are missing too.
         has_lost = progress.lacks(replication.stored)
         if (has_lost or (progress.local == 0 and replication.has_pushed)) and not self.forwarded.is_empty:
             log.warning("gateway %s has lost its documents: sending all documents again", self._report.name)

@@ -1,15 +1,16 @@
-"""Documents that record what has been forwarded, so that vessels save each other work and know what is safe.
+"""The record of documents that have been forwarded, so that no document is forwarded twice.
 
-`forwarded:<gateway>:<vessel>`, written by that vessel alone, contains for each log of each sensor the number
-up to which everything has been acknowledged by the gateway, as far as this vessel has seen. Readers use the
-highest bound of all vessels.
+The document `forwarded:<gateway>:<vessel>`, which only that vessel writes, contains a bound for each log of
+each sensor. The vessel has seen the gateway acknowledge all readings and gaps of that log up to the bound.
+Readers use the highest bound of all vessels.
 
-A bound only ever advances from one document to the next. So a vessel that has only part of a log says nothing
-about the rest. A bound starts at a log's first number, or where another vessel's bound ends.
+A bound advances only from one document to the next without a gap in their numbers. It starts at the first
+number in a log, or where another vessel's bound ends. So a vessel that has only part of a log makes no
+statement about the rest.
 
 A gateway that was recreated, or restored from a backup, has lost documents that it had acknowledged. The
-vessel that detects this begins the next *epoch*: bounds of earlier epochs are ignored, and every vessel
-checks again.
+vessel that detects this begins the next *epoch*. Bounds of earlier epochs are then ignored, and every vessel
+starts again.
 """
 
 import logging
@@ -23,7 +24,10 @@ from sync.store import Database, Document, DocumentError
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Function that returns the signed body of a document id and body, or the body if there is no identity."""
+"""Function that is called with a document's id and body, and returns the signed body.
+
+Without an identity, it returns the body unchanged.
+"""
 
 
 def unsigned(_document_id: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -37,16 +41,16 @@ HISTORY: Final = (DocumentType.READING, DocumentType.GAP)
 AT_ONCE: Final = 500
 """Number of documents checked in one step."""
 EPOCHS_AHEAD: Final = 1000
-"""Maximum difference between an epoch and ours for the epoch to be accepted.
+"""Maximum number by which an accepted epoch may exceed ours.
 
-No gateway is recreated so often, so a larger one is forged. It is ignored, because otherwise its author could
+No gateway is recreated so often, so a higher epoch is forged. It is ignored, because otherwise a forger could
 use up all numbers for later epochs.
 """
 _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 
 def forwarded_id(gateway: str, vessel: str) -> str:
-    """Return the id of the document about what a vessel has seen acknowledged by a gateway."""
+    """Return the id of a vessel's record of the documents that a gateway has acknowledged."""
     return f"{DocumentType.FORWARDED}:{gateway}:{vessel}"
 
 
@@ -71,7 +75,7 @@ def epoch_of(document: Document) -> int:
 
 
 class Forwarded:
-    """The bounds of one gateway: those of all vessels, and our own, which grow."""
+    """The bounds for one gateway: those of all vessels, and our own, which this class advances."""
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class Forwarded:
         *,
         sign: Sign = unsigned,
     ) -> None:
-        """Load the bounds. Raises StoreError."""
+        """Load the bounds. `sign` signs our own document. Raises StoreError."""
         self._sign = sign
         self._database, self._gateway, self._vessel = database, gateway, vessel
         self._id = forwarded_id(gateway, vessel)
@@ -104,18 +108,18 @@ class Forwarded:
 
     @property
     def is_empty(self) -> bool:
-        """True if we have seen nothing acknowledged."""
+        """True if we have no bounds of our own."""
         return not self._own
 
     def read_bounds(self) -> bool:
-        """Read the bounds of all vessels. Return True if one of them has begun another epoch.
+        """Read the bounds of all vessels. Return True if one of them has begun a later epoch.
 
         Raises StoreError.
         """
         forwarded = list(self._database.documents(prefix=self._prefix))
         own = next((document for document in forwarded if document.id == self._id), None)
         if self._own_body and (own is None or own.body != self._own_body):
-            self._is_new = True  # another vessel has passed on our old state as a newer one
+            self._is_new = True  # another vessel has passed on an older body of ours as a newer revision
         epochs = [epoch for epoch in map(epoch_of, forwarded) if epoch <= self.epoch + EPOCHS_AHEAD]
         newest = max(epochs, default=0)
         is_newer = newest > self.epoch
@@ -139,7 +143,7 @@ class Forwarded:
         self._due.clear()
 
     def is_ashore(self, document_id: str) -> bool:
-        """Return True if a reading or gap is known to have been forwarded."""
+        """Return True if a document is a reading or gap that is known to have been forwarded."""
         if not document_id.startswith(_PREFIXES):
             return False
         name = documents.parse_id(document_id)
@@ -147,7 +151,7 @@ class Forwarded:
         return key is not None and name is not None and (name.number or 0) <= self._all.get(key, 0)
 
     def acknowledged(self, document_id: str) -> None:
-        """Record that the gateway has acknowledged a document, so that its log is checked."""
+        """Record that the gateway has acknowledged a document, so that `advance` checks its log."""
         if document_id.startswith(_PREFIXES):
             name = documents.parse_id(document_id)
             key = None if name is None else _key(name)
@@ -155,7 +159,7 @@ class Forwarded:
                 self._due[key] = None
 
     def everything(self) -> None:
-        """Check all logs, as an acknowledgement before a crash may not have been recorded."""
+        """Let `advance` check all logs, because acknowledgements before a crash may not be recorded."""
         for prefix in _PREFIXES:
             for document_id in _first_of_each_log(self._database, prefix):
                 self.acknowledged(document_id)
@@ -187,8 +191,7 @@ class Forwarded:
                 if now is None or now.deleted or now.body != body:
                     self._database.put(self._id, body, parent=None if now is None else now.rev)
         except DocumentError as error:
-            # Forwarding does not depend on it. The log says which document it is, and the bounds are written
-            # later.
+            # Forwarding can continue. The log message names the document, and the bounds are written later.
             if str(error) != self._fault:
                 self._fault = str(error)
                 log.error("the record of forwarded documents cannot be stored: %s", error)
@@ -237,7 +240,7 @@ def _key(name: DocumentName) -> Log | None:
 
 
 def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
-    """Yield readings and gaps of a log after a bound, in order of their numbers."""
+    """Yield the readings and gaps in a log after a bound, in order of their numbers."""
     streams = []
     for kind in HISTORY:
         prefix = f"{kind}:{':'.join(key)}:"
@@ -256,7 +259,7 @@ def _from(database: Database, key: Log, bound: int) -> Iterable[Document]:
 
 
 def _first_of_each_log(database: Database, prefix: str) -> Iterable[str]:
-    """Yield an id of each log of each sensor, with a few reads for each however many documents it has."""
+    """Yield one document id for each log of each sensor, without reading the other documents."""
     after = ""
     while True:
         reading = next(iter(database.documents(prefix=prefix, after=after, limit=1)), None)

@@ -1,7 +1,7 @@
-"""A replication with a Couchbase gateway: of a part of the policy, or of pulled documents.
+"""A replication with a Couchbase gateway, which either pushes one part of the policy or pulls.
 
-It makes one attempt to connect when asked to; `connection_timing` decides when to try again. Documents that
-the gateway refuses are stored in `failed_documents`, and offered again.
+It makes one attempt to connect for each call of `connect`; `connection_timing` decides when to call it.
+Documents that the gateway refuses are listed in `failed_documents`, and offered again.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from sync.store import DocumentChange
 from .problem_classification import classify_problem
 
 _STOP_S: Final = 3.0
-"""Seconds for documents in flight to arrive when we stop."""
+"""Seconds for which `end` waits until the checkpoint is stored."""
 _PROBES: Final = 10
-"""Maximum number of refused documents offered on schedule, one for each reason.
+"""Maximum number of refused documents offered again at one time, one for each reason.
 
-If one is accepted, all others with its reason follow.
+If a document is accepted, all others that were refused for the same reason are offered too.
 """
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
 
@@ -43,19 +43,16 @@ class ReplicationOwner(Protocol):
     def acknowledged(
         self, replication: "GatewayReplication", change: DocumentChange, *, was_refused: bool
     ) -> None:
-        """Record that the gateway has acknowledged a change.
-
-        `was_refused` is True if it refused it before.
-        """
+        """Process the gateway's acknowledgement of a change, which it may have refused before."""
 
     def ended(self, replication: "GatewayReplication", outcomes: Sequence[DocumentEnded]) -> None:
-        """Receive the outcome of documents."""
+        """Process the outcomes of documents."""
 
     def push_begins(self, replication: "GatewayReplication", progress: PushProgress) -> None:
-        """Receive the progress from which a connection begins to push."""
+        """Process the progress from which a new connection continues to push."""
 
     def changed(self) -> None:
-        """Receive the notice that the state of a replication has changed."""
+        """Process a change of a replication's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,13 @@ class GatewayReplication:
     ) -> None:
         """Create a replication. Raises StoreError.
 
-        `configure` returns the replicator's configuration, given the stream to push and the options that this
-        class adds.
+        Args:
+            owner: the gateway, which is informed of events.
+            options: the options of this replication.
+            configure: returns the replicator's configuration. It is called with the stream to push, or None
+            to
+                pull, and with options of `ReplicatorConfiguration` by name.
+            rng: source of the jitter in waiting times.
         """
         part = options.part
         self.part: Final = part
@@ -100,7 +102,7 @@ class GatewayReplication:
         self._problem: Problem | None = None
         """Reason why the last attempt or connection ended."""
         self._mended: set[str] = set()
-        """Reasons of refusals of which a document was accepted since the last probe."""
+        """Reasons of earlier refusals for which a document was accepted since the last probe."""
         self._replicator = Replicator(
             configure(
                 None if part is None else Stream(part.name, self.is_sent),
@@ -128,7 +130,7 @@ class GatewayReplication:
         return self.includes(document_id) and not self._options.is_spared(document_id)
 
     def is_waiting(self, change: DocumentChange) -> bool:
-        """Return True if a change has yet to be pushed here."""
+        """Return True if a change is to be pushed here and is not pushed yet."""
         return self.is_sent(change.id) and not self._replicator.pushed.is_complete(change.sequence)
 
     def has_arrived(self, document_id: str, sequence: int) -> bool:
@@ -141,7 +143,7 @@ class GatewayReplication:
 
     @property
     def stored(self) -> PushProgress:
-        """Local changes that need not be pushed, according to our own copy of the checkpoint."""
+        """Progress of pushing according to our own copy of the checkpoint."""
         return self._replicator.stored
 
     @property
@@ -158,7 +160,7 @@ class GatewayReplication:
 
     @property
     def is_stopped(self) -> bool:
-        """True if it neither has a connection nor tries to make one."""
+        """True if it has no connection and is not trying to make one."""
         return self._replicator.status.activity is Activity.STOPPED
 
     @property
@@ -173,7 +175,7 @@ class GatewayReplication:
 
     @property
     def is_held(self) -> bool:
-        """True if it is waiting for the first replication to lead."""
+        """True if it is waiting for the first replication."""
         return self.is_stopped and self._problem is None
 
     @property
@@ -192,7 +194,7 @@ class GatewayReplication:
         self._replicator.start(reset_checkpoint=self._resets)
 
     def take_end(self) -> tuple[bool, Problem | None]:
-        """Return True if it has ended since the last call, and the problem that ended it."""
+        """Return True if a connection or attempt has ended since the last call, and the problem."""
         has_ended, self._has_ended = self._has_ended, False
         return has_ended, self._problem
 
@@ -204,14 +206,14 @@ class GatewayReplication:
         self._has_ended = False
 
     async def reset(self) -> None:
-        """Stop, and compare all documents again on the next connection."""
+        """Stop, and start from the beginning of the feed on the next connection."""
         if self.part is not None:
             self._resets, self.has_pushed = True, False
             await self._replicator.stop()
             self._has_ended, self._problem = False, None
 
     async def end(self) -> None:
-        """Stop in good order, within a few seconds."""
+        """Stop, storing the checkpoint if the gateway answers within a few seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await self._replicator.stop()
@@ -220,7 +222,7 @@ class GatewayReplication:
 
     @property
     def refused(self) -> list[FailedDocument]:
-        """Documents that the gateway refuses, or that cannot be stored here, the last failure at the end."""
+        """Documents that the gateway refuses, or that cannot be stored here, the most recent failure last."""
         return list(self.failed)
 
     def offer_refused(self) -> int:
@@ -230,7 +232,10 @@ class GatewayReplication:
         return len(ids)
 
     def probe(self) -> None:
-        """Offer one document for each reason again. If it is accepted, those with the same reason follow."""
+        """Offer again one refused document for each reason.
+
+        If it is accepted, all others that were refused for the same reason are offered too.
+        """
         self._mended.clear()
         by_reason: dict[str, str] = {}
         for document in self.failed:

@@ -1,7 +1,7 @@
-"""The forwarding policy: what goes to a gateway, when, and how fast.
+"""The forwarding policy: which documents are forwarded to a gateway, when, and how fast.
 
-The configuration divides the documents into parts. The module is pure: the interface by which the gateway is
-reached, and the time of day, are passed in as a `Situation`.
+The policy in the configuration divides the documents into parts. This module does no I/O: the interface
+through which the gateway is reached, and the time of day, are passed in as a `Situation`.
 """
 
 import re
@@ -17,23 +17,23 @@ _HOURS: Final = re.compile(r"hours\s*(==|!=)\s*([01]\d|2[0-3]):([0-5]\d)\s*-\s*(
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The current conditions that a policy depends on."""
+    """The facts on which the conditions in a policy depend."""
 
     interface: frozenset[str] | None = None
-    """All names of the interface by which the gateway is reached; None if it cannot be reached."""
+    """All names of the interface through which the gateway is reached; None if there is no route."""
     minute: int = 0
     """Minute of the day in the vessel's local time."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceIs:
-    """The condition that the gateway is reached by an interface of this name, or if negated, by another."""
+    """The condition that the gateway is reached through the named interface, or if negated, another one."""
 
     name: str
     negated: bool
 
     def is_met(self, situation: Situation) -> bool:
-        """Return True if the condition holds. It never does without a route, as the link may be metered."""
+        """Return True if the condition holds. Without a route it never holds, as the link may be metered."""
         return situation.interface is not None and (self.name in situation.interface) is not self.negated
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class InterfaceIs:
 
 @dataclass(frozen=True, slots=True)
 class HoursAre:
-    """The condition that the time is between two minutes of the day, past midnight if the first is later."""
+    """The condition that the time of day is in a range, which may include midnight, or if negated, is not."""
 
     begin: int
     end: int
@@ -66,7 +66,7 @@ class HoursAre:
 
 @dataclass(frozen=True, slots=True)
 class PolicyConditions:
-    """Conditions that must all hold. Without any, they always hold."""
+    """A list of conditions that must all hold. An empty list always holds."""
 
     conditions: tuple[InterfaceIs | HoursAre, ...] = ()
 
@@ -74,8 +74,8 @@ class PolicyConditions:
     def parse(cls, text: str) -> Self:
         """Parse conditions such as `interface != NAME` and `hours == HH:MM-HH:MM`, joined by `and`.
 
-        Both operators, `==` and `!=`, are allowed for both. Raises ValueError with a description of the
-        fault.
+        Both operators, `==` and `!=`, are allowed in both conditions. Raises ValueError if the text is not
+        valid.
         """
         conditions: list[InterfaceIs | HoursAre] = []
         for part in re.split(r"\s+and\s+", text.strip()):
@@ -111,7 +111,7 @@ ALWAYS: Final = PolicyConditions()
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """An entry of a policy, for documents in any of these channels."""
+    """An entry in a policy, for documents in any of its channels."""
 
     channels: tuple[str, ...]
     when: PolicyConditions = ALWAYS
@@ -121,12 +121,12 @@ class PolicyEntry:
 
 @dataclass(frozen=True, slots=True)
 class PolicyPart:
-    """Documents that are forwarded independently, so that a delay does not hold up others."""
+    """A part of the documents, which is forwarded independently, so that it does not delay other parts."""
 
     name: str
-    """Name under which its state is stored. It depends only on which documents belong to the part."""
+    """Name under which the state of the part is stored. It depends only on the documents in the part."""
     holds: Callable[[str], bool]
-    """Function that returns True if a document belongs to the part, by its id."""
+    """Function that returns True if the document with an id belongs to the part."""
     when: PolicyConditions = ALWAYS
     limit: float | None = None
 
@@ -134,8 +134,8 @@ class PolicyPart:
 def parts(policy: Sequence[PolicyEntry]) -> tuple[PolicyPart, ...]:
     """Return the parts of a policy in order of priority.
 
-    A document belongs to the first entry with one of its channels. Without any entry, there are two parts:
-    history, and everything else.
+    A document belongs to the part of the first entry that has one of its channels. If the policy has no
+    entries, there are two parts: all other documents, and history.
     """
     if not policy:
         return _EVERYTHING

@@ -1,4 +1,4 @@
-"""The current state of a gateway, for people: the same for every kind."""
+"""The current state of a gateway, for people, in the same form for every kind of gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ class GatewayState(Enum):
 
     CONNECTED = "connected"
     CONNECTING = "connecting"
-    """The gateway does not answer, or not yet. It is tried again and again."""
+    """The gateway has not answered yet. Attempts to connect continue."""
     WAITING = "waiting"
-    """The policy allows nothing now, because of the interface or the time of day."""
+    """The policy does not allow a connection now, because of the interface or the time of day."""
     REFUSED = "refused"
     """The gateway refuses us or our documents, and a person must act."""
 
@@ -34,9 +34,12 @@ MOST_NAMED: Final = 10
 
 
 def describe_refused(gateway: str, refused: Sequence[RefusedDocument], *, has_more: bool = False) -> str:
-    """Describe refused documents, and what to do about them.
+    """Return a message about refused documents, and what to do about them.
 
-    `refused` is not empty, and the newest is last.
+    Args:
+        gateway: name of the gateway.
+        refused: the refused documents, at least one, the newest last.
+        has_more: whether there are more refused documents than these.
     """
     last, number = refused[-1], len(refused)
     documents = "1 document" if number == 1 else f"{number}{' and more' if has_more else ''} documents"
@@ -60,17 +63,17 @@ class GatewayReport:
     last_acknowledged: float | None = None
     """Seconds since 1970 when it last accepted a document."""
     backlog_documents: int = 0
-    """Number of documents that it may not have, including refused ones; 0 only if there are none."""
+    """Number of documents that may be missing there, including refused ones; 0 only if none is missing."""
     backlog_bytes: int = 0
-    """Approximate bytes of their bodies."""
+    """Approximate total bytes of their bodies."""
     refused_documents: int = 0
     """Number of documents that it has refused. They are offered again from time to time."""
     refused: list[RefusedDocument] = field(default_factory=list)
     """The most recent refused documents, newest last."""
     rate: float | None = None
-    """Recent rate in documents per second; None while there is no traffic."""
+    """Recent rate in documents per second; None if nothing is being forwarded."""
     problem: str | None = None
-    """The last error in words; None once it is over."""
+    """The current problem, as a text; None if there is none."""
 
     @property
     def estimated_seconds(self) -> float | None:
@@ -82,19 +85,19 @@ class GatewayReport:
 
 
 class Gateway(Protocol):
-    """A gateway, from `start` to `stop`. All run in the sync daemon's event loop."""
+    """A gateway, which runs from `start` to `stop` in the sync daemon's event loop."""
 
     def start(self) -> None:
-        """Start in the running event loop. Later errors are in `report`."""
+        """Start in the running event loop. `report` shows errors that occur later."""
 
     async def stop(self) -> None:
-        """Stop, and save what was acknowledged."""
+        """Stop, and store the record of forwarded documents."""
 
     def network_changed(self) -> None:
-        """Try at once, because network interfaces have changed."""
+        """Try to connect at once, because network interfaces have changed."""
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return how many there are."""
+        """Connect now, and offer all refused documents again. Return the number of these documents."""
 
     def report(self) -> GatewayReport:
         """Return the current state."""
