@@ -1,7 +1,9 @@
-"""The current trust, from the identity's files and from newer documents in the store.
+"""The current trust and radio key, from the identity's files and from newer documents in the store.
 
-trust = standing(database, identity)             # at start
-trust = standing(database, identity, trust)      # whenever `fleet:revocations` has changed
+Call `current_trust` at the start, and again whenever `fleet:revocations` has changed:
+
+    trust = current_trust(database, identity)
+    trust = current_trust(database, identity, trust)
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,10 +23,10 @@ from sync.store import Database
 def current_trust(
     database: Database, identity: FleetIdentity, before: FleetTrust | None = None
 ) -> FleetTrust:
-    """Return the trust with the highest number of revocations: from files, the store, or `before`.
+    """Return the trust with the newest revocations in the identity's files, the store, or `before`.
 
-    If the files are newer than the store, their document is stored, so that it is replicated. Raises
-    StoreError.
+    If those in the files are newer than those in the store, they are stored, so that they are replicated.
+    Raises StoreError.
     """
     trust = identity.trust if before is None else identity.trust.with_revocations(before.revocations)
     with database.transaction():
@@ -44,13 +46,13 @@ def current_trust(
 
 
 Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
-"""A document fleet:radio-key, and its content."""
+"""The body of a document `fleet:radio-key`, and its parsed content."""
 
 
 def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
-    """Return the radio key with the highest number from `known` or the store, or None.
+    """Return the newest radio key in `known` and the store, or None if there is none.
 
-    If `known` is newer than the store, its document is stored, so that it is replicated. Raises StoreError.
+    If one in `known` is newer than the store's, it is stored, so that it is replicated. Raises StoreError.
     """
     best = max(known, key=lambda each: each[1].number, default=None)
     with database.transaction():

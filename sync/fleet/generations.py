@@ -1,8 +1,8 @@
-"""Limits of the generation of a received revision, so that its document can be written again.
+"""Limits on the generation of a received revision, so that its document can be written again.
 
 Of two revisions of a document with a single writer, the higher generation wins. A vessel that could give
-`equipment:argo:bilge` any generation could keep argo from ever writing it again. So the generation is checked
-before a revision is accepted:
+`equipment:argo:bilge` any generation could prevent argo from ever writing it again. So the generation is
+checked before a revision is accepted:
 
     what                               highest generation
     ---------------------------------  -----------------------------------------------------------------
@@ -14,15 +14,16 @@ before a revision is accepted:
     all                                below `SOUND_LIMIT`
 
 A vessel vouches for generations in the member `generations` of its signed `vessel` document: one number for
-all its documents, some thousands above the highest one so far. It raises the number before it reaches it, and
-whenever somebody has pushed one of its documents close to it. So a vessel that somebody has overtaken
-continues above that. A number signed with a revoked certificate vouches for nothing.
+all its documents, some thousands above the highest generation so far. It raises the number before its
+documents reach it, including when somebody else has written a revision of its documents close to it. So the
+vessel can always continue above what others have written. A number signed with a revoked certificate is
+ignored.
 
-A vessel's highest number is remembered, and a lower one that arrives later does not lower it. So nothing is
-gained by passing on an old `vessel` document, which is signed as well, as a new revision.
+The highest number of each vessel is remembered. A lower number that arrives later does not lower it. So
+nobody gains anything by sending an old `vessel` document, whose signature is still valid, as a new revision.
 
-A vessel that was away for long may receive a new generation before the number that vouches for it. The answer
-is then `TemporaryObjection`.
+A vessel that was away for long may receive a revision before the number that vouches for its generation. It
+then refuses the revision temporarily (`TemporaryObjection`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,33 +43,34 @@ from sync.store import Document, revisions
 MEMBER: Final = "generations"
 """Member of a `vessel` document with the generation up to which the vessel vouches for its documents."""
 LEAD: Final = 10_000
-"""Generations above what is known here.
+"""Number of generations by which a revision may exceed the highest one stored here.
 
-An alarm or note that is edited 27 times a day during a year of absence passes. Reaching `SOUND_LIMIT` in such
-steps takes more than 50,000 revisions of one document.
+This accepts an alarm or note that was edited 27 times a day during a year of absence. An attacker needs more
+than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
-"""The same for an application's own documents: one edit every 30 seconds for a year."""
+"""Like `LEAD`, for an application's own documents: one edit every 30 seconds for a year."""
 UNVOUCHED: Final = 2**24
-"""Limit where no vessel has vouched for any, as in earlier versions.
+"""Limit for documents of a vessel that has not vouched for any generation, as in earlier versions.
 
-It allows one revision every 10 seconds for five years. The vessel gets above it as soon as it vouches.
+It allows one revision every 10 seconds for five years. The vessel can exceed it as soon as it vouches.
 """
 VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Vouched numbers are multiples of this, which is two days at one revision every 10 seconds."""
+"""Number of which vouched numbers are multiples: two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
-"""Generations that must be left for the number not to be raised."""
+"""Minimum number of generations left below the vouched number; with fewer left, the number is raised."""
 
 Leaves = Callable[[str], Sequence[Document]]
 
 
 def generation_to_vouch_for(highest: int, before: object = None) -> int:
-    """Return the generation to vouch for by a vessel whose documents have reached `highest`.
+    """Return the number for which a vessel must vouch when its documents have reached `highest`.
 
-    `before` is the number it has vouched for so far, which stays while there is room above `highest`.
+    `before` is the number for which it has vouched so far. It is kept while there is enough room above
+    `highest`.
     """
     if is_number(before) and highest + _MARGIN <= before <= highest + 2 * STEP:
         return before
@@ -76,21 +78,21 @@ def generation_to_vouch_for(highest: int, before: object = None) -> int:
 
 
 def generation_reached(revision: str) -> int:
-    """Return the generation that our own document has reached, or will have with our next edit."""
+    """Return the generation of our own document's revision, or that of our next edit if it is restarted."""
     number = revisions.generation(revision)
     return number if number + 1 < revisions.SOUND_LIMIT else revisions.RESTART_OF_ONE
 
 
 def is_number(value: Any) -> TypeGuard[int]:
-    """Return True for a generation that can be vouched for."""
+    """Return True if a value is a generation for which a vessel can vouch."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < revisions.SOUND_LIMIT
 
 
 class VouchedGeneration(NamedTuple):
-    """The generation that a vessel has vouched for, and its proof."""
+    """The generation for which a vessel has vouched, and the proof."""
 
     most: int
-    """The highest generation that is vouched for."""
+    """The highest generation for which the vessel vouches."""
     certificate: x509.Certificate
     body: Mapping[str, Any]
     """Body of the signed `vessel` document."""
@@ -111,9 +113,9 @@ class Generations:
     _known: dict[str, tuple[str, int, VouchedGeneration | None]] = field(
         default_factory=dict, init=False, repr=False
     )
-    """For each vessel, its document's revision, the number of revocations, and its voucher at that time."""
+    """Cached voucher of each vessel, with the document's revision and the number of the revocations."""
     _highest: dict[str, VouchedGeneration] = field(default_factory=dict, init=False, repr=False)
-    """Highest known voucher of each vessel, whose certificate may have been revoked since."""
+    """Highest known voucher of each vessel. Its certificate may have been revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
         """Return why a generation is too high, or None if it is not.
@@ -121,8 +123,7 @@ class Generations:
         Args:
             name: the parsed id of the document; None for an application's own.
             document: the received revision.
-            direct: whether the vessel sends its own document, so that its certificate has just proved the
-                author.
+            direct: whether the peer is the vessel whose document it is, as proved by its certificate.
         """
         number = revisions.generation(document.rev)
         lead = LEAD_OF_OTHERS if name is None else LEAD
@@ -161,9 +162,9 @@ class Generations:
         return number > most
 
     def vouched_generation(self, vessel: str, document: Document | None = None) -> int | None:
-        """Return the generation up to which a vessel vouches for its documents, or None if it has not.
+        """Return the generation up to which a vessel vouches for its documents; None if it does not vouch.
 
-        `document` is its `vessel` document that has just arrived; without one, the stored one is used.
+        `document` is a `vessel` document that has just arrived; None to use the stored one.
         """
         voucher = self._current(vessel) if document is None else self._voucher_in(vessel, document)
         if voucher is None:
@@ -172,10 +173,10 @@ class Generations:
         return voucher.most if highest is None else max(voucher.most, highest.most)
 
     def highest(self, vessel: str) -> VouchedGeneration | None:
-        """Return the highest known voucher of a vessel, or None if it never vouched.
+        """Return the highest known voucher of a vessel; None if it has never vouched.
 
-        Its document may contain a lower number now, or none, if the vessel has gone back to an earlier
-        version.
+        The vessel's document may now contain a lower number. It contains none if the vessel has gone back to
+        an earlier version.
         """
         voucher = self._highest.get(vessel)
         if voucher is not None and self.trust().revoked(voucher.certificate) is not None:
@@ -188,7 +189,7 @@ class Generations:
         return voucher
 
     def valid_stored_voucher(self, vessel: str) -> VouchedGeneration | None:
-        """Return the stored voucher of a vessel, or None if there is none, or it is no longer valid."""
+        """Return the stored voucher of a vessel; None if there is none, or if it is no longer valid."""
         body = self.stored_voucher(vessel)
         return None if body is None else self._word(vessel, body)
 

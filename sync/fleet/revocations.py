@@ -5,8 +5,8 @@
      "revoked": [{"serial": "1f…", "vessel": "argo", "reason": "stolen", "when": "2026-05-01T12:00:00Z"}],
      "sig": "…"}
 
-Each document lists them all. Only one with a higher number replaces another; of two, the higher number is
-right (`sync.peer.conflicts.resolve_fleet`).
+Each version of the document lists all revocations. A version replaces another one only if its `number` is
+higher, and in a conflict the version with the higher number wins (`sync.peer.conflicts.resolve_fleet`).
 """
 
 from collections.abc import Mapping
@@ -43,10 +43,10 @@ class Revoked:
 
 @dataclass(frozen=True)
 class Revocations:
-    """All revocations at one time."""
+    """All revocations in one version of the document."""
 
     number: int = 0
-    """Number of the statement; 0 if the CA has made none yet."""
+    """Number of the version; 0 if the CA has made none yet."""
     issued: datetime = _BEGINNING
     entries: tuple[Revoked, ...] = ()
 
@@ -55,12 +55,12 @@ class Revocations:
         return {entry.serial: entry for entry in self.entries}
 
     def revocation_of(self, certificate: x509.Certificate) -> Revoked | None:
-        """Return the revocation of this certificate, or None."""
+        """Return the revocation of a certificate; None if it is not revoked."""
         return self._by_serial.get(serial_text(certificate.serial_number))
 
 
 def serial_text(serial: int) -> str:
-    """Return a certificate's serial number in the form of revocations."""
+    """Return a certificate's serial number in the form in which revocations contain it."""
     return f"{serial:x}"
 
 

@@ -20,14 +20,14 @@
                      only with a higher number than is known
     another's types  any                                                  -
 
-Nobody else writes our own current log: what is missing here was never written. Documents of our older logs
-are accepted if they are signed where required, so the history of a replaced card comes back. Documents passed
-on from others are as trustworthy as the fleet's vessels. Only boots (which tell the time), vessels, and
-statements about forwarded documents carry a proof. For limits of the generation, see
-`sync.fleet.generations`.
+Only this vessel itself writes its current log, so any document in it that is not stored here is refused.
+Documents in its older logs are accepted, with a signature where one is required, so that the history of a
+replaced card is restored. Any vessel of the fleet is trusted to pass on the documents of other vessels
+unchanged. Only boots (which contain the time), vessels, and records of forwarded documents have a signature.
+For limits on the generation, see `sync.fleet.generations`.
 
-The crew's readings are numbered by their author, so they cannot be in a log of a vessel's recorder, nor in
-one of its boots. To add a reading there, ask the recorder, as `logboat log SENSOR --add` does.
+The app of a crew member numbers the readings that it adds. So these cannot be in a log or a boot of a
+vessel's recorder. To add a reading there, use the recorder, as `logboat log SENSOR --add` does.
 """
 
 import re
@@ -70,7 +70,7 @@ Writer = CertifiedVessel | CrewMember
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
-    """The members of a body that repeat its id, decoded without the rest, which may be large."""
+    """The members of a body that repeat parts of the id, decoded without the rest, which may be large."""
 
     type: str
     vessel: str | None = None
@@ -89,53 +89,54 @@ _NUMBERED: Final = {
     DocumentType.ALARM: "sequence",
     DocumentType.BOOT: "number",
 }
-"""Member of the body that contains the number at the end of the id, for each kind."""
+"""For each type of document, the member of the body that repeats the number in the id."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
 """Pattern of digests in revisions of Logboat's documents.
 
-Ours have 32 digits, and Couchbase Lite's 40. Anything else would only outrank those of the same generation.
+Our digests have 32 digits, and those of Couchbase Lite 40. Other digests would only serve to outrank
+revisions of the same generation.
 """
 _KINDS: Final = frozenset(kind.value for kind in DocumentType)
 _NEVER_DELETED: Final = frozenset(
     {DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.VESSEL, DocumentType.FORWARDED}
 )
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
-"""Kinds of documents that belong to a log."""
+"""Types of documents that belong to a log."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
 """Highest number that fits into an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A peer's statement that our current log has gone on elsewhere; not verified."""
+    """A peer's unverified claim to have a document in our current log that is not stored here."""
 
     log: str
     sensor: str | None = None
     """Sensor of the reading; None for a boot."""
     number: int
-    """Last number of the reading, or the number of the boot."""
+    """Last number in the reading, or the number of the boot."""
     is_signed: bool = False
-    """True if this vessel itself has signed the document; readings have no signature."""
+    """True if this vessel itself has signed the document. Readings have no signature."""
     contradicts: bool = False
-    """True if another boot with the same number is here."""
+    """True if a different boot with the same number is stored here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """The rights of others in one vessel's store."""
+    """The rights of other vessels and of the crew to write to one vessel's store."""
 
     vessel: str
     """Id of the vessel whose store this is."""
     log: Callable[[], str | None]
-    """Function that returns the log that its recorder writes now; None if there is none."""
+    """Function that returns the current log of this vessel's recorder; None if there is none."""
     trust: Callable[[], FleetTrust]
     """Function that returns the current trust, so that new revocations apply at once."""
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """The same as `Generations.stored_voucher`."""
+    """Passed to `Generations`."""
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
-    """Called with a vessel and its claim to have more of our current log than we do."""
+    """Called with a vessel, and its claim to have more of our current log than we do."""
     generations: Generations = field(init=False)
     """The check of the generations of received revisions."""
 
@@ -146,7 +147,7 @@ class Rights:
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
-        """Return the rule with which a receiver checks each revision of this writer."""
+        """Return the rule with which a receiver checks each revision that a writer sends."""
 
         def objection(document: Document) -> str | None:
             return self.objection(writer, document)
@@ -154,7 +155,7 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """Return the rule with which a receiver checks a revision of this writer before it reads the body."""
+        """Return the rule with which a receiver checks a writer's revision before it reads the body."""
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)
@@ -164,7 +165,7 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why this writer may not write this whatever its body; None if that depends on the body."""
+        """Return why a writer must not write a revision, whatever its body; None if the body decides."""
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
         name = documents.parse_id(document_id)
@@ -187,9 +188,9 @@ class Rights:
         return why_not
 
     def objection(self, writer: Writer, document: Document) -> str | None:
-        """Return why this writer may not write a document, or None if it may.
+        """Return why a writer must not write a document, or None if it may.
 
-        Raises DocumentError for a malformed body, and StoreError if the store cannot be read.
+        Raises DocumentError if the body is malformed, and StoreError if the store cannot be read.
         """
         why_not = self.objection_to_id(writer, document.id, document.rev, deleted=document.deleted)
         name = documents.parse_id(document.id)
@@ -204,7 +205,7 @@ class Rights:
         return self._vessel(writer, name, document)
 
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
-        """Return a fault that no valid revision of Logboat's documents has, or None."""
+        """Return what makes a revision of one of Logboat's documents invalid, or None if it is valid."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
             return f"the digest of its revision {document.rev[:80]} is not hexadecimal"
         direct = isinstance(writer, CertifiedVessel) and writer.name == name.vessel
@@ -233,8 +234,8 @@ class Rights:
     def _is_to_be_signed(self, name: DocumentName, document: Document) -> bool:
         """Return True if a document is valid only with its vessel's signature.
 
-        Statements of earlier versions about forwarded documents are valid without, because otherwise
-        everything would be forwarded twice.
+        Records of forwarded documents that were written by earlier versions are valid without a signature,
+        because otherwise everything would be forwarded again.
         """
         if name.kind is not DocumentType.FORWARDED:
             return name.kind in (DocumentType.BOOT, DocumentType.VESSEL)
@@ -243,8 +244,8 @@ class Rights:
     def _has_vouched(self, vessel: str) -> bool:
         """Return True if a vessel has ever vouched for generations, and so signs its forwarded documents.
 
-        Its `vessel` document may contain no number now. The vessel may have gone back to an earlier version,
-        or somebody has passed on an old document.
+        Its `vessel` document may no longer contain a number, because the vessel has gone back to an earlier
+        version, or because somebody has sent an old document.
         """
         return (
             self.generations.vouched_generation(vessel) is not None
@@ -252,7 +253,10 @@ class Rights:
         )
 
     def _claim(self, name: DocumentName, document: Document) -> Claim | None:
-        """Return what a document of our current log that is not here claims of it; None if nothing."""
+        """Return the claim that a document makes about our current log, or None.
+
+        The document is in our current log and is not stored here.
+        """
         assert name.log is not None
         assert name.number is not None
         if name.kind is DocumentType.READING and name.sensor is not None:
@@ -266,14 +270,14 @@ class Rights:
             return None
         here = [leaf.body.get("bootId") for leaf in self.leaves(document.id) if not leaf.deleted]
         if document.body.get("bootId") in here:
-            return None  # an earlier state of a boot that is here
+            return None  # an earlier revision of a boot that is stored here
         return Claim(log=name.log, number=name.number, is_signed=True, contradicts=bool(here))
 
     def _is_current(self, name: DocumentName) -> bool:
         return name.vessel == self.vessel and name.log == self.log()
 
     def _is_here(self, kind: DocumentType, document: Document) -> bool:
-        """Return True if this revision is stored; for an alarm, which others acknowledge, any revision."""
+        """Return True if this revision is stored. For an alarm, which others may change, any one counts."""
         leaves = self.leaves(document.id)
         return (
             bool(leaves) if kind is DocumentType.ALARM else any(leaf.rev == document.rev for leaf in leaves)
@@ -287,9 +291,9 @@ class Rights:
     def _may_close(self, tombstone: Document) -> bool:
         """Return True if a tombstone closes a branch that lost a conflict.
 
-        Its body is empty, it has the id that our stores give such tombstones, and the document is live on
-        another branch. If its history is unknown, this is decided as far as possible: it must close something
-        here, and not be a plain deletion of just that.
+        Such a tombstone has an empty body and the revision id that Logboat gives it, and the document is live
+        on another branch. If its history is unknown, it must at least close a branch of a stored document,
+        and must not be a plain deletion of a stored leaf.
         """
         leaves = self.leaves(tombstone.id)
         if isinstance(tombstone, OfferedRevision):
@@ -309,7 +313,7 @@ class Rights:
     def _signed(self, writer: CertifiedVessel, name: DocumentName, document: Document) -> str | None:
         body = document.body
         if name.vessel == writer.name and not signing.is_signed(body):
-            return None  # its certificate has just proved as much; it will sign before others may relay it
+            return None  # its certificate has just proved the author, and it must sign before others relay it
         if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
             # A vessel that has gone back to an earlier version signs it again after the next update.
             return TemporaryObjection("not signed by its vessel")
@@ -323,13 +327,13 @@ class Rights:
         return self._replacement(document, body, trust)
 
     def _replacement(self, document: Document, body: Mapping[str, Any], trust: FleetTrust) -> str | None:
-        """Return why a document signed with a revoked certificate may not replace one with a valid signature.
+        """Return why a document must not replace the stored one, or None if it may.
 
-        What a revoked certificate signed is history.
+        A document signed with a revoked certificate must not replace one signed with a valid certificate.
         """
         revoked = trust.revoked(signing.certificate_in(document.id, body))
         if revoked is None or document.id == documents.vessel_id(self.vessel):
-            return None  # we overwrite what a thief wrote in our name, and must know it for that
+            return None  # to overwrite what a thief has written in our name, we must receive it
         for leaf in self.leaves(document.id):
             try:
                 before = trust.revoked(signing.certificate_in(document.id, leaf.body))
@@ -376,10 +380,10 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Return True for an outdated statement that comes on a branch beside the known ones.
+        """Return True for an outdated statement on a branch that conflicts with the stored ones.
 
-        The conflict ends with the higher number. If such a branch were refused, its holder would never learn
-        of that, because our statement does not follow the other one.
+        The conflict will be resolved in favour of the higher number. If the branch were refused, the peer
+        would never receive our statement, which is not a successor of its own.
         """
         if not isinstance(document, OfferedRevision):
             return False
@@ -396,7 +400,7 @@ class Rights:
         return self._manual(name, document) if name.kind is DocumentType.READING else None
 
     def _acknowledgement(self, document: Document) -> str | None:
-        """Return why a change of an alarm by the crew is refused: only acknowledgements may be new."""
+        """Return why a crew member's change of an alarm is refused; None if it only adds acknowledgements."""
         here = [leaf for leaf in self.leaves(document.id) if not leaf.deleted]
         if not here:
             return "crew members cannot raise alarms"
@@ -438,7 +442,7 @@ class Rights:
 
 
 def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str | None:
-    """Return why a crew member may not write a document of this name; None if the body decides."""
+    """Return why a crew member must not write a document with this id; None if the body decides."""
     if writer.channels is not None and name.kind is not DocumentType.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
@@ -453,7 +457,7 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:
-    """Return where a body contradicts its id, or None."""
+    """Return how a body contradicts the document's id, or None if it does not."""
     try:
         head = _head(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -475,7 +479,7 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
 
 
 def _misspanned(head: _Head, document: Document) -> str | None:
-    """Return why the numbers in a body are impossible: retention and repair depend on the last one."""
+    """Return why the numbers in a body are invalid, or None. Retention and repair depend on the last one."""
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
         return f"its numbers are not a valid range: first is {first}, last is {last}"
@@ -489,5 +493,5 @@ def _is_ack(ack: object) -> bool:
 
 
 def _reason(error: Exception, document_id: str) -> str:
-    """Return an error's text without the document's id, which the caller adds anyway."""
+    """Return an error's text without the document's id, which the caller adds."""
     return str(error).removeprefix(f"{document_id}: ")

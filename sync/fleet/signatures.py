@@ -1,8 +1,8 @@
 """Signatures of documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
 
-Canonical JSON is the same in whatever form numbers and members were written, so a signature survives every
-store on its way. A document of the fleet's CA has its id in its body, so what was signed as one document
-cannot be passed off as another.
+Canonical JSON does not depend on how numbers and members were written, so a signature stays valid in every
+store that a document passes. A document signed by the fleet's CA has its id in its body, so its body cannot
+be used in another document.
 """
 
 import base64
@@ -23,22 +23,22 @@ from sync.store import DocumentError, bodies
 SIGNATURE: Final = "sig"
 """Member of a body that contains its signature."""
 _LONGEST: Final = 200
-"""Maximum characters of a signature; a P-256 one has 96 at most."""
+"""Maximum characters of a signature; a signature with P-256 has 96 at most."""
 _VERIFIES: Final = ec.ECDSA(hashes.SHA256())
 _SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-"""Deterministic signing (RFC 6979), so that signing again makes the same document, and no new revision."""
+"""Deterministic signing (RFC 6979), so that signing the same body again does not cause a new revision."""
 
 
 def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any]) -> str:
-    """Return the signature of a JSON object in base64. `name` is for errors.
+    """Return the signature of a JSON object in base64. `name` is the object's name in error messages.
 
-    Raises SignatureError if the object has no canonical JSON.
+    Raises SignatureError if the object cannot be written as canonical JSON.
     """
     return base64.b64encode(key.sign(_canonical(name, message), _SIGNS)).decode()
 
 
 def is_valid(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
-    """Return True if a signature of the object was made with the certificate's key."""
+    """Return True if a signature of a JSON object was made with the certificate's key."""
     if not isinstance(signature, str) or len(signature) > _LONGEST:
         return False
     try:
@@ -60,9 +60,9 @@ def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
 
 
 def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return a document of the fleet's CA: the body with `id`, `type`, `channels` and `sig`.
+    """Return the body of a document of the fleet's CA: with `id`, `type` and `channels`, and signed.
 
-    The document is signed with the CA's key.
+    `key` is the CA's private key.
     """
     head = {
         "id": document_id,
@@ -74,7 +74,7 @@ def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivate
 
 
 def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
-    """Return True if a `fleet:*` document is signed by the fleet's CA under this id."""
+    """Return True if the fleet's CA has signed a body for the document with this id."""
     return body.get("id") == document_id and is_valid(
         root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
     )

@@ -1,15 +1,15 @@
-"""A vessel's signature on its own documents, with which others may pass them on.
+"""A vessel's signature on its own documents, which proves their author when other vessels pass them on.
 
-A signed body has `certificate` (the vessel's, base64 of DER) and `sig`, over the body without `sig` and the
-document's id:
+A signed body has `certificate`, which is the vessel's certificate (DER in base64), and `sig`. The signature
+covers the document's id and the body without `sig`:
 
     sign(identity, "boot:argo:abcdef:1", body)      # {…, "certificate": "MII…", "sig": "MEU…"}
     signer("boot:argo:abcdef:1", body, trust)       # "argo"
 
-Signatures stay valid. A history is passed on for years, so a certificate that has expired or was revoked does
-not invalidate earlier documents of its vessel. Nor can anyone tell when something was signed, as the holder
-of the key may write any date. Revocation keeps the holder from connecting, and `sync.fleet.rights` does not
-let anything signed with a revoked certificate replace what another one signed.
+A signature stays valid after its certificate has expired or was revoked, because documents are passed on for
+years. Nobody can prove when a document was signed, because the holder of the key may write any date into it.
+Revocation prevents the holder from connecting. In addition, `sync.fleet.rights` does not let a document that
+was signed with a revoked certificate replace one that was signed with a valid certificate.
 """
 
 import base64
@@ -37,7 +37,8 @@ _LONGEST: Final = 8_000
 def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body with the vessel's certificate and signature, always the same for the same body.
 
-    Raises SignatureError if the identity's key is not an ECDSA key, or the body has no canonical JSON.
+    Raises SignatureError if the identity's key is not an ECDSA key, or if the body cannot be written as
+    canonical JSON.
     """
     if not isinstance(identity.private_key, ec.EllipticCurvePrivateKey):
         text = (
@@ -52,14 +53,14 @@ def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> di
 
 
 def is_signed(body: Mapping[str, Any]) -> bool:
-    """Return True if a body claims to be signed."""
+    """Return True if a body has a signature or a certificate, which may be invalid."""
     return SIGNATURE in body or CERTIFICATE in body
 
 
 def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
-    """Return the vessel that signed a document.
+    """Return the vessel that has signed a document.
 
-    Raises SignatureError if it is not signed, or not by a vessel of this fleet.
+    Raises SignatureError if the document has no valid signature by a vessel of this fleet.
     """
     certificate = certificate_in(document_id, body)
     vessel = trust.vessel(certificate)
@@ -77,7 +78,7 @@ def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
 
 
 def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificate:
-    """Return the certificate with which a body claims to be signed. Raises SignatureError."""
+    """Return the certificate in a signed body. Raises SignatureError if there is none, or it is malformed."""
     encoded = body.get(CERTIFICATE)
     if encoded is None or SIGNATURE not in body:
         text = f"{document_id}: not signed by its vessel"
@@ -93,7 +94,7 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
 
 @lru_cache(maxsize=64)
 def _certificate(encoded: str) -> x509.Certificate:
-    """Decode a certificate, with a cache: vessels sign thousands of documents with few certificates."""
+    """Decode a certificate. Results are cached, because few certificates sign thousands of documents."""
     return certificates.parse_der(base64.b64decode(encoded, validate=True))
 
 

@@ -1,9 +1,9 @@
-"""Trust in a fleet's certificates: which vessel one belongs to, and why one is not acceptable.
+"""Trust in a fleet's certificates: to which vessel a certificate belongs, and why it is not accepted.
 
     trust.objection(certificate, now)    # "the certificate of argo was revoked on 2026-05-01 (stolen)"
 
-It is an immutable snapshot. TLS has checked the chain before. The issuer is checked again here, because that
-is cheap and certificates also arrive in other ways.
+A `FleetTrust` is an immutable snapshot. It checks the issuer of a certificate even though TLS has done so,
+because that is cheap, and because certificates are also received in documents.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,14 +19,14 @@ from sync.net import certificates
 
 @dataclass(frozen=True, slots=True)
 class FleetTrust:
-    """A fleet's CA, and its statements about the certificates that it has issued."""
+    """A fleet's CA certificate, and the CA's revocations."""
 
     root: x509.Certificate
     fleet: str
     revocations: Revocations = field(default_factory=Revocations)
 
     def vessel(self, certificate: x509.Certificate) -> str | None:
-        """Return the vessel of this fleet that a certificate names, or None if it names none, or several.
+        """Return the vessel of this fleet that a certificate names; None if it names none or several.
 
         The issuer is not checked.
         """
@@ -46,9 +46,9 @@ class FleetTrust:
         return self.revocations.revocation_of(certificate)
 
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
-        """Return the reason why a certificate is not acceptable as a sentence, or None if it is.
+        """Return why a certificate is not accepted, as a sentence, or None if it is accepted.
 
-        `now` is an aware time, never earlier than known: the clock or its lower bound, whichever is later.
+        `now` is the aware time. It must not be earlier than a time that is known to have passed.
         """
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)
@@ -73,7 +73,7 @@ class FleetTrust:
         )
 
     def with_revocations(self, revocations: Revocations) -> "FleetTrust":
-        """Return the trust with these revocations, unless the known ones have a higher number."""
+        """Return the trust with these revocations if they are newer than the present ones."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self
         )
@@ -84,7 +84,7 @@ class FleetTrust:
 
 
 def vessel_name_in(certificate: x509.Certificate) -> VesselName | None:
-    """Return the vessel, of any fleet, that a certificate names, or None if it names none, or several."""
+    """Return the vessel and the fleet that a certificate names; None if it names none or several."""
     vessel_names = [
         name for uri in certificates.subject_uris(certificate) if (name := names.parse_uri(uri)) is not None
     ]
