@@ -1,6 +1,6 @@
 """Messages about blobs, which Sync Gateway calls attachments: getAttachment, proveAttachment, and the proof.
 
-The reply to getAttachment contains only the blob's bytes. Request it `in_parts`, and check its digest.
+The reply to getAttachment contains only the blob's bytes. Receive it in parts, and check its digest.
 """
 
 import base64
@@ -30,14 +30,14 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     """A request for a blob.
 
-    A blob that is missing or not readable for the peer is answered with an HTTP error.
+    If the blob is missing, or if the peer may not read it, the answer is an HTTP error.
     """
 
     profile: ClassVar[str] = "getAttachment"
 
     digest: str
     document_id: str | None = None
-    """Id of the document that refers to it; required by Sync Gateway from CBMobile_3 on."""
+    """Id of a document that refers to the blob, which Sync Gateway requires from CBMobile_3 on."""
     compress: bool = False
     """True if the reply is worth compressing."""
     collection: int | None = None
@@ -72,7 +72,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
     nonce: bytes
     """Random bytes, NONCE_LEAST to NONCE_MOST of them, new for each request."""
     document_id: str | None = None
-    """Id of the document that refers to it. Gateways do not give it."""
+    """Id of a document that refers to the blob. Gateways do not give it."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
@@ -106,7 +106,7 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
-    """A reply with the proof, to be compared with one's own."""
+    """A reply with the proof, which the receiver compares with the proof that it computes itself."""
 
     proof: str
 

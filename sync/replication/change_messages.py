@@ -1,10 +1,8 @@
-"""Messages about changes, and which are wanted: changes, proposeChanges, and the replies to them.
+"""Messages about changes and which of them are wanted: changes, proposeChanges, and the replies to both.
 
-The two replies differ in the meaning of an omitted item: for `changes` it is *not wanted*, for
-`proposeChanges` it is
-*send it*. Decoding fills in omitted items. Encoding omits allowed items at the end of a reply to
-`proposeChanges`, and
-nothing in a reply to `changes`.
+An omitted item at the end of a reply to `changes` means *not wanted*, but in a reply to `proposeChanges` it
+means *send it*. Decoding adds omitted items. Encoding omits such items at the end of a reply to
+`proposeChanges`, but none in a reply to `changes`.
 """
 
 from enum import IntFlag
@@ -20,21 +18,21 @@ from sync.replication.limits import MessageLimits
 
 
 class RemovalFlags(IntFlag):
-    """Flags for how a changed document is no longer there (Sync Gateway 3, of CBMobile_3)."""
+    """Flags of a change by which a document is no longer available (Sync Gateway 3, CBMobile_3)."""
 
     NO = 0
     DELETED = 1
     REVOKED = 2
-    """The reader lost access to the document."""
+    """The reader has lost access to the document."""
     REMOVED = 4
-    """The document left the channels that are read."""
+    """The document has left the channels that are read."""
 
 
 class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     """A changed document in a list of changes."""
 
     sequence: str
-    """Sequence of the sender as JSON; opaque."""
+    """Sequence at the sender, as JSON; opaque to the receiver."""
     id: str
     revision: str
     gone: int = 0
@@ -46,7 +44,7 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct, frozen=True, gc=False):
     """A list of changes, in order of their sequences.
 
-    An empty one says that these were all, without a reply.
+    An empty list means that there are no more changes; it needs no reply.
     """
 
     profile: ClassVar[str] = "changes"
@@ -54,9 +52,9 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     changes: tuple[AnnouncedChange, ...]
     collection: int | None = None
     no_reply: bool = False
-    """Flag of a received message. A sent one wants a reply unless it is empty."""
+    """True if a received message needs no reply. A sent message needs one unless it is empty."""
     insists: bool = False
-    """True if a peer that accepts no conflicts must not refuse the list.
+    """True if the receiver must process the list even if it accepts no conflicts (`ignoreNoConflicts`).
 
     An active Sync Gateway pushes in this way, and accepts no other lists when it pulls.
     """
@@ -119,10 +117,10 @@ class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
 
     proposals: tuple[Proposal, ...]
     conflict_includes_revision: bool = False
-    """True if a refusal because of a conflict (409) should contain the receiver's current revision."""
+    """True if a verdict of conflict (409) should contain the receiver's current revision."""
     collection: int | None = None
     no_reply: bool = False
-    """Flag of a received message. A sent one wants a reply unless it is empty."""
+    """True if a received message needs no reply. A sent message needs one unless it is empty."""
 
     def encode(self) -> EncodedMessage:
         """Encode the list for sending."""
@@ -169,11 +167,11 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
     max_history: int | None = None
     """Maximum number of ancestors in a history; None for no limit."""
     deltas: bool | None = None
-    """True if the receiver accepts deltas; None if it does not say, and its earlier answer is valid."""
+    """True if the receiver accepts deltas; None if it does not say, so that earlier terms remain valid."""
     blobs: bool = False
-    """True if it supports blobs in bodies. Other peers are shown blobs under `_attachments`."""
+    """True if the receiver supports blobs in bodies. Others receive them under `_attachments`."""
     send_replacements: bool = False
-    """True if it accepts a newer revision if the wanted one no longer exists."""
+    """True if the receiver accepts a newer revision instead of a wanted one that no longer exists."""
 
     def add_to(self, properties: dict[str, str]) -> None:
         """Add the terms to a reply's properties."""
@@ -196,9 +194,10 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
 
 
 Answer = tuple[str, ...] | int
-"""Answer to a change: a tuple to request it, with known ancestors (possibly none), or a refusal.
+"""Answer to an announced change: a tuple to request it, or a number to refuse it.
 
-A refusal is NOT_WANTED, or an HTTP status.
+The tuple contains the ancestors that the receiver has, and may be empty. The number is NOT_WANTED or an HTTP
+status.
 """
 NOT_WANTED: Final = 0
 
@@ -213,7 +212,7 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
         """Encode the reply for sending, with an answer for each change.
 
         The protocol allows a reply to end after the last wanted change. But the checkpoint of an active Sync
-        Gateway passes only changes that have an answer. It would list the others again at each start.
+        Gateway includes only changes that have an answer, so it would list the others again at each start.
         """
         properties: dict[str, str] = {}
         self.terms.add_to(properties)
@@ -221,9 +220,9 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ChangesReply":
-        """Decode a received reply to `asked` changes, so that each has an answer.
+        """Decode a received reply to a list of `asked` changes. The result has an answer for each of them.
 
-        Raises MessageError if it is invalid.
+        Raises MessageError if the reply is invalid.
         """
         items = _replies(_ANSWERS, event.body, asked, "the reply to changes")
         answers: list[Answer] = []
@@ -241,9 +240,9 @@ class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a proposal."""
 
     status: int = 0
-    """Status: 0 to send it, 304 if it is already known, 409 for a conflict, or another HTTP status."""
+    """0 if the revision is to be sent, 304 if it is already known, 409 for a conflict, or another status."""
     current: str | None = None
-    """The receiver's current revision, with 409 if it was requested; otherwise None."""
+    """The receiver's current revision, if the status is 409 and the revision was requested; or None."""
 
 
 SEND: Final = ProposalAnswer()
@@ -256,7 +255,7 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
     terms: DeliveryTerms = DeliveryTerms()
 
     def encode(self) -> EncodedMessage:
-        """Encode the reply for sending, omitting allowed items at the end; an empty list allows all."""
+        """Encode the reply for sending. Verdicts of 0 at the end are omitted, so no items mean all 0."""
         items = [
             {"status": verdict.status, "rev": verdict.current} if verdict.current else verdict.status
             for verdict in self.verdicts
@@ -267,9 +266,9 @@ class ProposeChangesReply(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ResponseReceived, limits: MessageLimits, *, asked: int) -> "ProposeChangesReply":
-        """Decode a received reply to `asked` proposals, so that each has a verdict.
+        """Decode a received reply to a list of `asked` proposals. The result has a verdict for each of them.
 
-        Raises MessageError if it is invalid.
+        Raises MessageError if the reply is invalid.
         """
         items = _replies(_VERDICTS, event.body, asked, "the reply to proposeChanges")
         verdicts = [_verdict(item, limits) for item in items]
@@ -305,7 +304,7 @@ _VERDICTS: Final = msgspec.json.Decoder(list[_Refusal | int | None] | None)
 
 
 def _announcement(properties: dict[str, str], body: bytes, *, empty: bool) -> EncodedMessage:
-    """Encode a list as urgent, as Couchbase Lite does, so that large documents do not delay what follows."""
+    """Encode a list as an urgent message, as Couchbase Lite does, so that large documents do not delay it."""
     return EncodedMessage(properties, body, urgent=True, compressed=True, no_reply=empty)
 
 
@@ -339,7 +338,7 @@ def _verdict(item: _Refusal | int | None, limits: MessageLimits) -> ProposalAnsw
 def _replies(
     decoder: "msgspec.json.Decoder[list[fields.T] | None]", body: bytes, asked: int, what: str
 ) -> "list[fields.T]":
-    """Decode the items of a reply. No body means an empty list, as peers of both makers send it."""
+    """Decode the items in a reply. An empty body, as Couchbase Lite and Sync Gateway send it, has none."""
     items = (fields.body(decoder, body, what) if body else None) or []
     if len(items) > asked:
         raise MessageError(f"{what} has {len(items)} items, but {asked} were requested")

@@ -1,4 +1,4 @@
-"""Progress of a replication: the checkpoint stored on both sides, and its updates during the replication.
+"""Progress of a replication: the checkpoint that both sides store, and its updates during the replication.
 
     checkpoint = reconcile(ours, theirs).checkpoint           # both copies, read at the start
     push = PushProgress(checkpoint.completed)
@@ -6,9 +6,9 @@
     …
     Checkpoint(push.completed, pull.position).encode()        # to be stored there, then here
 
-A checkpoint never claims more than what is done. A push is done when the peer has confirmed that it is
-durable there, a pull when it is durable here. The form is Couchbase Lite's, including sparse sets.
-`checkpoint_id` makes its name.
+A checkpoint never contains a change that is not done. A pushed change is done when the peer has confirmed
+that it is durable there, and a pulled change when it is durable here. The encoding is that of Couchbase Lite,
+including sparse sets. `checkpoint_id` determines the checkpoint's name.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from sync.replication.limits import DEFAULT, MessageLimits
 from sync.replication.sequences import LIMIT, SequenceSet
 
 _FIRST: Final = (0, 1)
-"""Range of sequence 0, which is before all documents and so always complete."""
+"""Range with sequence 0 only, which comes before all documents and so is always complete."""
 
 
 def _nothing() -> SequenceSet:
@@ -33,16 +33,16 @@ def _nothing() -> SequenceSet:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The content of one stored copy. Do not change its set."""
+    """The content of one copy of a checkpoint. Do not change `completed` in place."""
 
     completed: SequenceSet = field(default_factory=_nothing)
     """Local sequences that need not be pushed again."""
     remote: str | None = None
-    """Remote sequence as JSON up to which all is pulled; None for the beginning."""
+    """Remote sequence, as JSON, up to which all changes are pulled; None for the beginning."""
 
     @property
     def local(self) -> int:
-        """Local sequence up to which all is pushed."""
+        """Local sequence up to which all changes are pushed."""
         return _local(self.completed)
 
     def encode(self, *, time: int | None = None) -> bytes:
@@ -59,10 +59,9 @@ class Checkpoint:
         return msgspec.json.encode(body)
 
     def within(self, most: int) -> "Checkpoint":
-        """Return a checkpoint whose body has at most `most` bytes, without the highest ranges if necessary.
+        """Return this checkpoint, without the highest ranges if its body would have more than `most` bytes.
 
-        Omitted sequences count as not done: they are offered once more, and the peer answers that it has
-        them.
+        Omitted sequences count as not done. They are offered again, and the peer answers that it has them.
         """
         size = len(self.encode())
         if size <= most:
@@ -78,7 +77,7 @@ class Checkpoint:
         """Decode a stored body.
 
         Raises:
-            MessageError: the body is malformed. Starting from zero is then safe.
+            MessageError: the body is malformed. It is then safe to start from the beginning.
         """
         if len(body) > limits.checkpoint_bytes:
             raise MessageError(
@@ -101,18 +100,19 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledCheckpoint:
-    """The checkpoint to continue from, and whether both copies agreed."""
+    """The checkpoint from which to continue, and whether both copies were equal."""
 
     checkpoint: Checkpoint
     agreed: bool
 
 
 def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledCheckpoint:
-    """Return the progress that both stored copies confirm; None stands for a missing or malformed copy.
+    """Return the progress that both copies of a checkpoint confirm. A missing or malformed copy is None.
 
-    Either side may have been restored from an older state, so what only one copy claims counts as not done:
-    of local sequences those in both, of remote sequences the lower one. Remote sequences are compared only if
-    both are plain numbers; others that differ mean the beginning.
+    Either side may have been restored to an earlier state, so progress in only one copy counts as not done.
+    The result has the local sequences that are in both copies, and the lower remote sequence. Remote
+    sequences are compared only if both are plain numbers. If others differ, pulling starts from the
+    beginning.
     """
     if ours is None or theirs is None:
         return ReconciledCheckpoint(Checkpoint(), agreed=ours is theirs)
@@ -123,12 +123,12 @@ def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledC
 
 
 class PushProgress:
-    """The local sequences that are done, while a feed of local changes is read and pushed."""
+    """The progress of pushing: the local sequences that are done while the feed is read and pushed."""
 
     __slots__ = ("_completed", "_pending", "_scanned")
 
     def __init__(self, completed: SequenceSet | None = None) -> None:
-        """Start from a checkpoint's set. The feed is then read from after `local`."""
+        """Start from the sequences in a checkpoint. The feed must then be read from after `local`."""
         self._completed = _nothing() if completed is None else completed.copy()
         self._completed.add(*_FIRST)
         self._scanned = _local(self._completed)
@@ -154,15 +154,15 @@ class PushProgress:
         return sequence in self._completed
 
     def lacks(self, other: "PushProgress") -> bool:
-        """Return True if something is done in the other progress, but not in this one."""
+        """Return True if a sequence is done in the other progress but not in this one."""
         theirs = other.completed
         return self._completed.intersection(theirs) != theirs
 
     def scanned(self, through: int, pending: Iterable[int]) -> None:
-        """Record that the feed was read through a sequence, and that only `pending` is to be pushed of it.
+        """Record that the feed was read up to the sequence `through`, and which sequences are to be pushed.
 
-        Everything else that was read is done: changes that a filter excludes, and numbers that no document
-        has any more. The feed must be read in order, from `local` on.
+        All other sequences in that part are done: changes that are not selected, and sequences that no
+        document has any more. The feed must be read in order, starting after `local`.
 
         Raises:
             ValueError: a pending sequence is not in the part that was just read.
@@ -200,31 +200,31 @@ class PushProgress:
 
 
 class PullProgress:
-    """The progress of a peer's feed, whose sequences are opaque: only their order of arrival is known."""
+    """The progress of pulling. The peer's sequences are opaque; only their order of arrival is known."""
 
     __slots__ = ("_begun", "_done", "_first", "_waiting", "position")
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
-        """Sequence up to which all is done, for `since` and for a checkpoint."""
+        """Remote sequence up to which all is done; None for the beginning."""
         self._waiting: deque[str] = deque()
-        """Sequences that arrived, from the first one that is not done."""
+        """Sequences that have arrived, beginning with the first one that is not done."""
         self._done: set[int] = set()
-        """Tickets of the sequences among them that are done."""
+        """Tickets of those waiting sequences that are done."""
         self._first = self._begun = 0
 
     @property
     def pending(self) -> int:
-        """Number of changes that arrived and are not done."""
+        """Number of announced changes that are not done."""
         return len(self._waiting) - len(self._done)
 
     @property
     def waiting(self) -> int:
-        """Number of changes that arrived since the first one that is not done."""
+        """Number of announced changes, done or not, from the first one that is not done."""
         return len(self._waiting)
 
     def arrived(self, sequence: str) -> int:
-        """Record an announced change. Return the ticket with which to complete it."""
+        """Record an announced change. Return the ticket to pass to `complete`."""
         ticket = self._begun
         self._begun += 1
         self._waiting.append(sequence)

@@ -1,8 +1,9 @@
-"""The name of a checkpoint, which is the same for the same replication, and different for any other.
+"""The name of a checkpoint, which is always the same for one replication, and different for any other.
 
-It has Couchbase Lite's form: `cp-` and a SHA-1 digest in base64 over an encoded list (`Checkpointer.cc`).
-Couchbase Lite's list is in Fleece, ours in canonical JSON, because the other side only sees the name. Ours
-always distinguishes push-only, pull-only and both, as Couchbase Lite does only for named collections.
+It has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
+(`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we in canonical JSON. That makes no
+difference to the other side, which sees only the name. Our name always distinguishes push-only, pull-only and
+both; Couchbase Lite does so only for named collections.
 """
 
 import base64
@@ -15,24 +16,24 @@ import rfc8785
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The identity of a replication's peer, never its address, because that changes at every meeting."""
+    """The identity of a replication's peer. It does not depend on an address that may change."""
 
     kind: str
     name: str
 
     @classmethod
     def vessel(cls, vessel: str, database: str) -> "Peer":
-        """Return the identity of a vessel by its id and database UUID, so that a new card is a new peer."""
+        """Return the identity of a vessel's store. A new card has a new database UUID and is a new peer."""
         return cls("vessel", f"{vessel}/{database.lower()}")
 
     @classmethod
     def gateway(cls, name: str) -> "Peer":
-        """Return the identity of a gateway by its configured name."""
+        """Return the identity of a gateway with this configured name."""
         return cls("gateway", name)
 
     @classmethod
     def address(cls, url: str) -> "Peer":
-        """Return the identity of a peer that is known only by its URL, as in diagnostic commands."""
+        """Return the identity of a peer that is known only by its URL."""
         return cls("url", url)
 
 
@@ -41,7 +42,7 @@ class Replication:
     """The properties that identify a replication."""
 
     database: str
-    """UUID of our database; a restored or recreated store has another."""
+    """UUID of our database. A salvaged or recreated store has a new one."""
     peer: Peer
     push: bool
     pull: bool

@@ -50,15 +50,15 @@ class MessageError(Exception):
     def without_traceback(self) -> Self:
         """Return the error without the frames in which it was raised.
 
-        An error that was caught and is kept references those frames, and everything that their variables
-        reference, such as the refused message. If that message references the error, neither is ever freed.
+        An error that is stored keeps those frames and all their variables in memory, such as the refused
+        message. If that message refers to the error too, reference counting never frees either of them.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
-    """The error with which a peer answered a request."""
+    """The error with which a peer has answered a request."""
 
     domain: str
     code: int
@@ -66,19 +66,19 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def decode(cls, event: ErrorReceived) -> "Failure":
-        """Convert an error reply that BLIP received."""
+        """Return the failure for an error reply that was received over BLIP."""
         return cls(event.domain, event.code, event.message)
 
     @property
     def status(self) -> int:
-        """Nearest HTTP status; 0 if there is none."""
+        """The most similar HTTP status; 0 if there is none."""
         if self.domain in (HTTP_DOMAIN, BLIP_DOMAIN):
             return self.code
         return _STATUSES.get(self.code, 0) if self.domain == LITECORE_DOMAIN else 0
 
     @property
     def is_unhandled(self) -> bool:
-        """True if the peer does not support this kind of request, as opposed to a missing object."""
+        """True if the peer does not support this kind of request; a missing object is another failure."""
         return self.domain == BLIP_DOMAIN and self.code == HTTPStatus.NOT_FOUND
 
 

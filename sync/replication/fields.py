@@ -1,6 +1,6 @@
 """The parts that messages share: strict parsing from properties and bodies, and writing.
 
-Parsing functions raise MessageError. A sequence is opaque: it is kept as JSON text, and returned unchanged.
+Parsing functions raise MessageError. A sequence is opaque: it is stored as JSON text and sent back unchanged.
 """
 
 import re
@@ -99,7 +99,7 @@ def put(properties: dict[str, str], name: str, value: str | int | None) -> None:
 
 
 def put_flag(properties: dict[str, str], name: str, *, value: bool) -> None:
-    """Set a flag if it is True. Sync Gateway supports no other spelling than this."""
+    """Set a flag to "true" if it is True. Sync Gateway supports no other spelling."""
     if value:
         properties[name] = "true"
 

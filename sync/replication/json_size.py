@@ -1,13 +1,13 @@
-"""An upper limit of the values in a JSON text, from its bytes alone, before it is decoded.
+"""An upper bound of the number of values in a JSON text, computed without decoding it.
 
-A decoder makes an object of 60 bytes or more for each value, and blocks the program meanwhile. So a text with
-too many values is refused without decoding it.
+A decoder creates an object of at least 60 bytes for each value, and blocks the program while it works. So a
+text with too many values is refused without decoding it.
 """
 
 from typing import Final
 
 _MARKS: Final = (b",", b":", b"{", b"[")
-"""Characters of which one precedes each value but the first. Those in strings are counted, too."""
+"""Characters, one of which precedes each value except the first. Those within strings are counted too."""
 
 
 def nodes(text: bytes) -> int:

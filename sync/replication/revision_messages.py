@@ -13,7 +13,7 @@ from sync.replication.limits import MessageLimits
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
-    """A revision. A success reply, which is empty, says that it is durable."""
+    """A revision. An empty success reply means that the receiver has stored it durably."""
 
     profile: ClassVar[str] = "rev"
 
@@ -22,15 +22,15 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     """Body as JSON text: the document, or a delta from `delta_source`."""
     sequence: str | None = None
-    """Sequence from `changes`; for a replacement, that of the revision it replaces."""
+    """Sequence from the `changes` message; for a replacement, that of the requested revision."""
     deleted: bool = False
     history: tuple[str, ...] = ()
-    """Ancestors, newest first. Some may be omitted, and those before the last are not given."""
+    """Ancestors, newest first. Some may be missing, and the history may end before the first revision."""
     delta_source: str | None = None
     no_conflicts: bool = False
-    """True if the receiver must refuse it (409) if it would be a conflict."""
+    """True if the receiver must refuse the revision (409) if it would be a conflict."""
     replaced: str | None = None
-    """The requested revision, if this newer one is sent instead."""
+    """The requested revision, if this newer one is sent instead of it."""
     collection: int | None = None
     no_reply: bool = False
     deleted_branch: tuple[str, ...] = ()

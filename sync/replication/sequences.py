@@ -1,6 +1,6 @@
-"""Sets of local sequence numbers as ranges: the changes that are done, in any order.
+"""Sets of sequence numbers, stored as ranges. They record which local changes are done.
 
-In checkpoints they have Couchbase Lite's form: a flat list of first number and length for each range.
+In a checkpoint, a set is a flat list of the first number and the length of each range, as in Couchbase Lite.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,14 +17,14 @@ class SequenceSet:
     __slots__ = ("_ends", "_starts")
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        """Create the union of `ranges`, each given by its first number and its exclusive end."""
+        """Create a set of the numbers in `ranges`, each given by its first number and its exclusive end."""
         self._starts: list[int] = []
         self._ends: list[int] = []
         for start, end in sorted(ranges):  # sorted, to append each at the end: a peer may send thousands
             self.add(start, end)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Iterate over the ranges in ascending order: first number, exclusive end."""
+        """Iterate over the ranges in ascending order, as (first number, exclusive end)."""
         return zip(self._starts, self._ends, strict=True)
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class SequenceSet:
         return f"SequenceSet({list(self)})"
 
     def add(self, start: int, end: int) -> None:
-        """Add the numbers from `start` to before `end`.
+        """Add the numbers from `start` up to, but not including, `end`.
 
         Raises:
             ValueError: the range is not valid.
@@ -92,12 +92,12 @@ class SequenceSet:
         return result
 
     def flat(self) -> list[int]:
-        """Return first number and length of each range, in turn."""
+        """Return a flat list of the first number and the length of each range."""
         return [number for start, end in self for number in (start, end - start)]
 
     @classmethod
     def from_flat(cls, numbers: Iterable[int]) -> "SequenceSet":
-        """Parse the result of `flat`, or of Couchbase Lite.
+        """Return the set for a list in the form of `flat`.
 
         Raises:
             ValueError: the list is not a list of ranges.

@@ -36,9 +36,10 @@ class Versioning(Enum):
 
 
 class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for `changes` messages: all since a sequence, then an empty one; more later if continuous.
+    """A request for the changes since a sequence, which are sent as `changes` messages.
 
-    Sync Gateway refuses `document_ids` in a continuous subscription, and channels without the filter.
+    An empty message ends them. If the subscription is continuous, later changes follow. Sync Gateway refuses
+    `document_ids` in a continuous subscription.
     """
 
     profile: ClassVar[str] = "subChanges"
@@ -46,23 +47,23 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     """Last known sequence as JSON; None for the beginning."""
     batch: int | None = None
-    """Maximum number of items in one `changes`."""
+    """Maximum number of items in one `changes` message; None to leave it to the peer."""
     continuous: bool = False
     active_only: bool = False
     """True to leave out deleted documents."""
     revocations: bool = False
-    """True to announce documents to which access was lost."""
+    """True to announce also documents to which the subscriber has lost access."""
     send_replacements: bool = False
-    """True to send a newer revision instead of a `norev` if the requested one no longer exists."""
+    """True if a newer revision may be sent instead of a requested one that no longer exists."""
     future: bool = False
-    """True to announce only changes from now on, ignoring `since`."""
+    """True to announce only changes from now on; `since` is then ignored."""
     is_gateway: bool = False
-    """True if it comes from an active Sync Gateway, which refuses lists that do not insist."""
+    """True if the subscriber is an active Sync Gateway, which refuses lists without `Changes.insists`."""
     versioning: Versioning = Versioning.REV_TREES
     channels: tuple[str, ...] = ()
     """Channels of the documents; empty for all.
 
-    They imply the filter BY_CHANNEL, which is not in `filter`.
+    If there are channels, the filter BY_CHANNEL is sent, which is not repeated in `filter`.
     """
     filter: str | None = None
     """Name of any other filter."""
