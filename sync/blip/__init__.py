@@ -1,16 +1,16 @@
 """BLIP, version 3: messages over a transport of frames, as spoken by Couchbase Lite and Sync Gateway.
 
-`BlipConnection` is all that a caller needs, with `ConnectionLimits`, the events and the errors. The modules,
-in the order in which a message passes through them on its way out and in again:
+A caller needs only `BlipConnection`, `ConnectionLimits`, the events and the errors. The modules, in the order
+in which a message passes through them, first when it is sent and then when it is received:
 
 - `properties`, `varint`, `replies`: the format of messages
 - `outgoing`: queued messages, and the order of their frames
 - `codec`, `frames`: encoding and decoding of frames: header, compression, checksum
-- `states`: which frames are allowed when
+- `states`: the frames that are allowed in each state
 - `incoming`: messages of several frames, until they are complete
 - `events`: the events reported to the caller
-- `connection`: the combination of all these
-- `limits`, `errors`: what a peer may do, and what happens if it does more
+- `connection`: the connection, which uses all of these
+- `limits`, `errors`: limits on what a peer may do, and the errors if it exceeds them
 """
 
 from sync.blip.connection import BlipConnection

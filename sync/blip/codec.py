@@ -29,7 +29,7 @@ leaves 147 bytes, 3 8.3 µs and 140, 4 10 µs and 132, 6 19 µs and 128.
 PIECE: Final = 64 * 1024
 """Bytes that are inflated at once: 0.1 ms on a laptop, and 3 ms on the slowest appliance."""
 WORTHWHILE: Final = 24
-"""Number of bytes below which content is not deflated, since a tiny reply costs more than it can save."""
+"""Number of bytes below which content is not deflated, because that costs more than it can save."""
 _RAW: Final = -zlib.MAX_WBITS
 _INFLATE_BYTES: Final = 40 * 1024
 """Memory in bytes that zlib uses to inflate with that window (zconf.h)."""
@@ -54,9 +54,9 @@ class Encoder:
         return 0 if self._deflate is None else (1 << self._window_bits + 2) + (1 << self._memory_level + 9)
 
     def seal(self, number: int, flags: int, content: bytes) -> bytes:
-        """Return the frame, compressed if `flags` ask for it and it is worthwhile.
+        """Return the frame, compressed if `flags` request it and the content is long enough.
 
-        The flags in the frame's header say whether it is compressed.
+        The flags in the frame's header show whether it is compressed.
         """
         self._checksum = checksum = zlib.crc32(content, self._checksum)
         if flags & COMPRESSED:
@@ -89,13 +89,13 @@ class Decoder:
         self._rest = b""
         """The part of the current frame that is not inflated yet."""
         self._so_far = 0
-        """Number of bytes that the current frame has inflated to."""
+        """Size in bytes of the part of the current frame that is inflated."""
         self._expected = b""
         """The current frame's checksum."""
         self.is_amid = False
         """True if more of the current frame is to be inflated."""
         self.inflated = 0
-        """Number of bytes that all compressed frames have inflated to."""
+        """Total size in bytes of all compressed frames after they were inflated."""
 
     @property
     def bytes_held(self) -> int:
@@ -110,7 +110,7 @@ class Decoder:
         return b"".join(pieces)
 
     def begin(self, frame: bytes, start: int, flags: int) -> bytes:
-        """Return the first piece of the content of a frame whose header ends at `start`, mostly all of it.
+        """Return the first piece of the content of a frame whose header ends at `start`, usually all of it.
 
         The checksum is checked with the last piece. Raises FrameTruncatedError, DeflateInvalidError,
         InflatedTooLargeError or ChecksumMismatchError. After any of them the decoder is unusable.

@@ -7,13 +7,14 @@
     for event in connection.receive(frame):  # one whole message, as the transport read it
         ...
 
-The connection does not know which side it is, because BLIP's two sides are alike. It does no I/O, has no
-clock, and has no callbacks. The owner pulls frames when the transport can accept more, so that urgent
-messages overtake as late as possible. It stops reading while `unanswered` or `queued` exceed its own limits.
-Acknowledgements come out of `next_frame` too, so pull after `receive`.
+Both sides of a BLIP connection are alike, so the connection does not know which side it is. It does no I/O,
+reads no clock, and has no callbacks. The owner calls `next_frame` only when the transport can accept more, so
+that urgent messages can overtake others until the last moment. The owner stops reading while `unanswered` or
+`queued` exceed its own limits. `next_frame` also returns acknowledgements, so the owner calls it after
+`receive`.
 
-A ViolationError or BodyUnavailableError ends the connection: it discards all messages and sends nothing more,
-and its owner closes the transport with the error's `close_code`.
+A ViolationError or BodyUnavailableError ends the connection. It then discards all messages and sends nothing
+more, and the owner closes the transport with the error's `close_code`.
 """
 
 from collections.abc import Mapping
@@ -77,7 +78,7 @@ _TOO_LARGE: Final = 413
 
 
 class BlipConnection:
-    """The state of one connection; see the module for how to drive it."""
+    """The state of one connection; the module's docstring shows how to use it."""
 
     __slots__ = (
         "_awaiting",
@@ -122,22 +123,22 @@ class BlipConnection:
 
     @property
     def queued(self) -> int:
-        """Number of our messages not yet completely pulled as frames."""
+        """Number of our messages for which `next_frame` has not returned all frames yet."""
         return len(self._outbox)
 
     @property
     def unanswered(self) -> int:
-        """Number of the peer's requests whose reply has not yet been completely pulled as frames."""
+        """Number of the peer's requests for whose reply `next_frame` has not returned all frames yet."""
         return len(self._unanswered)
 
     @property
     def is_amid(self) -> bool:
-        """True while a frame is inflated only in part; `go_on` inflates more of it."""
+        """True while a received frame is only partly inflated; `go_on` continues with it."""
         return self._decoder.is_amid and self.state is ConnectionState.OPEN
 
     @property
     def inflated(self) -> int:
-        """Number of bytes that the peer's compressed frames have inflated to so far."""
+        """Total size in bytes of the peer's compressed frames after they were inflated."""
         return self._decoder.inflated
 
     @property
@@ -149,7 +150,7 @@ class BlipConnection:
 
     @property
     def queued_bytes(self) -> int:
-        """Number of bytes of our messages not yet pulled as frames.
+        """Number of bytes of our messages that `next_frame` has not returned yet.
 
         For a body that is read from a file, only the bytes read so far count.
         """
@@ -202,7 +203,7 @@ class BlipConnection:
         )
 
     def send_not_handled(self, request: RequestReceived) -> None:
-        """Queue the error reply to a request with an unknown profile, unless it wants no reply."""
+        """Queue the error reply to a request with an unknown profile, unless the request needs no reply."""
         if not request.no_reply:
             self.send_error(request.number, Code.NOT_FOUND, f"no handler for '{request.profile}'")
 

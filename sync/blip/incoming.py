@@ -1,7 +1,7 @@
-"""Messages of more than one frame until they are complete, and the acknowledgements to send for them.
+"""Received messages of more than one frame, until they are complete, and the acknowledgements for them.
 
-Limits are checked as bytes arrive, so that nothing exceeds them, and those of properties as soon as their
-size is known. Messages of a single frame are not handled here.
+Limits are checked as bytes arrive, and the limits on properties as soon as their size is known. This module
+does not handle messages of a single frame.
 """
 
 from sync.blip import properties as properties_form
@@ -15,7 +15,7 @@ from sync.blip.limits import ACKNOWLEDGE_EVERY, ConnectionLimits
 
 
 class IncomingMessage:
-    """A message that is incomplete so far."""
+    """A message of which not all frames have arrived."""
 
     __slots__ = (
         "_properties_end",
@@ -36,12 +36,12 @@ class IncomingMessage:
         self.flags = flags
         """Flags of its first frame, which apply to the message."""
         self.in_parts = in_parts
-        """True if its body is passed on as it arrives, rather than held."""
+        """True if its body is passed on in parts as it arrives, and not held."""
         self.content = bytearray()
         self.total = 0
         """Number of bytes of properties and body so far, held or not."""
         self.too_large = False
-        """True if the body is longer than is kept; then none of it is held."""
+        """True if the body is longer than the limit for held bodies; then nothing of it is held."""
         self.received = 0
         """Number of bytes of its frames after their headers."""
         self.noted = 0
@@ -85,7 +85,7 @@ class Inbox:
         self._held = 0
         """Number of bytes of all these messages together."""
         self._owed: dict[int, IncomingMessage] = {}
-        """Messages to acknowledge, each at most once, however long the peer makes us wait."""
+        """Messages to acknowledge. Each is queued at most once, so a slow peer cannot fill the memory."""
 
     @property
     def bytes_held(self) -> int:
@@ -104,7 +104,7 @@ class Inbox:
         self._arriving[key] = IncomingMessage(key, flags, in_parts)
 
     def add(self, key: int, content: bytes, frame_bytes: int) -> bytes:
-        """Add a frame's content to its message. Return the next part if it is wanted in parts, else nothing.
+        """Add a frame's content to its message. Return the next part of a body that is passed on in parts.
 
         `frame_bytes` is the content's size in the frame, including the checksum. Raises MessageTooLargeError,
         ArrivingTooLargeError, PropertiesTooLargeError, VarintInvalidError or FlowControlIgnoredError.

@@ -1,8 +1,8 @@
 """Limits of what a peer may do on a connection, and BLIP's flow control constants, with their sources.
 
-Everything that a peer can make grow has a limit here. A connection holds at most about `arriving_bytes` +
-`inflated_bytes` + 300 kB for the two deflate contexts. The requests passed on and the replies queued belong
-to the caller, which stops reading when it has enough.
+Everything whose size a peer determines has a limit here. A connection holds at most about `arriving_bytes` +
+`inflated_bytes` + 300 kB for the two deflate contexts. Complete requests and queued replies are not included:
+the caller must stop reading when it has too many.
 """
 
 import zlib
@@ -19,7 +19,7 @@ LiteCore and go-blip send frames of this size, and go-blip's WebSocket library r
 much.
 """
 SMALL_FRAME: Final = 4 * KIB
-"""The same while an urgent message waits, to shorten its wait, as in LiteCore and go-blip."""
+"""Bytes of a message in one frame while an urgent message waits, as in LiteCore and go-blip."""
 ACKNOWLEDGE_EVERY: Final = 50_000
 """Bytes of one message received between acknowledgements (BLIP protocol, section 3.7)."""
 WINDOW: Final = 128_000
@@ -28,7 +28,7 @@ WINDOW: Final = 128_000
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """The limits of one connection. Exceeding one ends the connection with the error given for it."""
+    """The limits of one connection. If the peer exceeds one, the connection ends with the named error."""
 
     frame_bytes: int = 64 * KIB
     """Maximum bytes of a frame from the transport (`FrameTooLargeError`). Peers send about 16 KiB."""
@@ -44,10 +44,10 @@ class ConnectionLimits:
     Sync Gateway accepts documents of up to 20 MiB. A reply requested in parts is not subject to this limit.
     """
     kept_bytes: int = 24 * MIB
-    """Maximum bytes of a message of which the body is kept.
+    """Maximum bytes of a message whose body is held.
 
-    The body of a longer one is dropped as it arrives. A request is then passed on as `too_large`, a reply as
-    an error 413, and the connection continues.
+    The body of a longer message is discarded as it arrives. A request is then reported with `too_large`, and
+    a reply as an error 413. The connection continues.
     """
     properties_bytes: int = 100 * KIB
     """Maximum bytes of a message's encoded properties (`PropertiesTooLargeError`); LiteCore's own limit."""
@@ -58,7 +58,7 @@ class ConnectionLimits:
     arriving_messages: int = 2048
     """Maximum number of incomplete messages (`TooManyArrivingError`)."""
     arriving_bytes: int = 64 * MIB
-    """Maximum bytes held of incomplete messages, all together (`ArrivingTooLargeError`)."""
+    """Maximum total bytes held for incomplete messages (`ArrivingTooLargeError`)."""
     unacknowledged_bytes: int = 256 * KIB
     """Maximum unacknowledged bytes of one received message (`FlowControlIgnoredError`).
 

@@ -1,11 +1,11 @@
 """Outgoing messages, and the order in which they send their frames.
 
-A message first waits to begin, and messages begin in the order in which they were queued. If its first frame
-is not its last, it is under way: it takes turns with the others until it is sent, and pauses whenever
+Messages begin in the order in which they were queued. A message with more than one frame is under way after
+its first frame. It then takes turns with the other messages under way until it is sent. It pauses while
 `WINDOW` bytes of it are unacknowledged.
 
-Turns go round. An urgent message overtakes all that are under way, but not those that have yet to begin.
-While both urgent and ordinary frames are ready they alternate, so that neither starves.
+An urgent message overtakes all messages that are under way, but none that has not begun yet. While both
+urgent and ordinary frames are ready, they alternate, so that neither kind has to wait forever.
 """
 
 import io
@@ -32,7 +32,7 @@ class BodySource(Protocol):
 
 
 class OutgoingMessage(msgspec.Struct, eq=False):
-    """A message with its unsent rest, and the peer's acknowledgements of it."""
+    """An outgoing message: the part that is not sent yet, and the peer's acknowledgements."""
 
     number: int
     key: int
@@ -53,9 +53,9 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     """Bytes held in memory until it is sent, without those in a file."""
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes for a frame, at most `size`. Afterwards `flags` say whether more are coming.
+        """Return the next bytes for a frame, at most `size`. Afterwards `flags` shows whether more follow.
 
-        Passes on exceptions of the source.
+        Exceptions raised by the source are passed on.
         """
         content = self.content
         source = self.source
@@ -74,7 +74,7 @@ class OutgoingMessage(msgspec.Struct, eq=False):
 
     @property
     def must_pause(self) -> bool:
-        """True if so much is unacknowledged that the message must wait for the peer."""
+        """True if the message must wait because too many of its bytes are unacknowledged."""
         return self.sent - self.acknowledged >= WINDOW
 
 
@@ -96,7 +96,7 @@ def prepare(
 
 
 class SendQueue:
-    """A queue of messages, in the order and shares in which they are to be sent."""
+    """The queue of outgoing messages, which decides which one sends the next frame."""
 
     __slots__ = (
         "_after_urgent",
