@@ -1,5 +1,8 @@
 """Table of the driver for each kind of sensor.
 
+A new kind also needs an entry in `sensors.config.kinds`, which has its keys and their limits, and a class in
+`sensors.settings`, which has its options.
+
 The GPIO library is imported when the first sensor on a pin is made: a vessel without such sensors does not
 need it.
 """

@@ -1,4 +1,7 @@
-"""The table of all the doctor's checks."""
+"""The table of all the doctor's checks.
+
+A new check is a row here, and a function in the module of its subject.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

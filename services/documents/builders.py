@@ -1,4 +1,6 @@
-"""The documents that the recorder writes (DESIGN.md section 3), and how a new version replaces the old.
+"""The documents that the recorder writes, except readings, and how a new version replaces the old.
+
+Readings are in `reading_window`. Views read all documents by the types in `models`.
 
 Only the functions `upsert…` have side effects: they read and write inside the caller's transaction.
 """

@@ -2,7 +2,7 @@
 
 A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored. A
 document that does not match its type raises ShapeError with a sentence, which a view shows instead. The
-documents that the recorder writes are defined in `builders`.
+recorder's side, which writes the documents, is in `reading_window` (readings) and `builders` (all others).
 """
 
 from collections.abc import Iterator

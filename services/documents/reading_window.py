@@ -107,7 +107,7 @@ def iso(utc: float) -> str:
 
 
 def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, Any]]:
-    """Return the id and body of the `reading` document (DESIGN.md) for a window, which must not be empty."""
+    """Return the id and body of the `reading` document for a window, which must not be empty."""
     origin, rows = window.origin, window.rows
     start, end = rows[0].clock_ms, rows[-1].clock_ms
     numbers = [

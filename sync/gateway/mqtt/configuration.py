@@ -1,4 +1,8 @@
-"""The configuration of an MQTT gateway, validated on creation so that a typo is found before connecting."""
+"""The configuration of an MQTT gateway, validated on creation so that a typo is found before connecting.
+
+On an appliance, `services.syncd.gateways` creates it from a gateway's section of `logboat.toml`. The keys of
+that section are in `services.config.loader`, and its fields are in `services.config.model`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,8 @@
-"""The MQTT topics of a fleet's documents, to which users subscribe."""
+"""The MQTT topics of a fleet's documents, to which users subscribe.
+
+A new topic needs a function here and, if it is retained, a part that `parse` recognises. `messages` creates
+the messages on each topic.
+"""
 
 from dataclasses import dataclass
 from typing import Final
