@@ -1,4 +1,4 @@
-"""Detection of the interface by which a gateway is reached, for policies about metered links."""
+"""Detection of the interface through which a gateway is reached, for policies about metered links."""
 
 import socket
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def egress_interface_names(
     interfaces: Callable[[], tuple[Interface, ...]] = read_interfaces,
     sys: Path = _SYS,
 ) -> frozenset[str] | None:
-    """Return all names of the interface that leads to a host, or None if there is no route.
+    """Return all names of the interface through which a host is reached, or None if there is no route.
 
     The names are the interface's own, its alias (`ip link set eth1 alias satellite`), and its kind:
     `ethernet`, `wifi` or `cellular`. Nothing is sent to the host, but its name may be resolved.

@@ -1,4 +1,4 @@
-"""Measurement of a gateway's backlog and rate, for reports. Pure."""
+"""Measurement of a gateway's backlog and rate, for reports."""
 
 from collections.abc import Callable
 from typing import Final
@@ -28,7 +28,7 @@ class Rate:
             self._forget(second)
 
     def value(self) -> float | None:
-        """Return the documents per second, or None if there were none."""
+        """Return the number of documents per second, or None if no document was counted."""
         now = self._clock()
         self._forget(int(now))
         if not self._counts or self._began is None:
@@ -62,7 +62,7 @@ class Backlog:
         self.bytes += change.size
 
     def remove(self, document_id: str, size: int) -> None:
-        """Uncount a document. It is not an error if it was not counted."""
+        """Uncount a document, if it was counted."""
         self._rewritten.discard(document_id)
         self.documents = max(0, self.documents - 1)
         self.bytes = max(0, self.bytes - size)

@@ -1,6 +1,6 @@
-"""Continuation of a gateway's task after an error that ends one turn of its work, such as one bad document.
+"""Handling of an error in one turn of a gateway's task, after which the task continues with the next turn.
 
-Only a damaged store ends the task. The daemon detects that itself, and exits so that the store is repaired.
+Only a damaged store ends the task. The daemon detects the damage and exits, so that the store is repaired.
 """
 
 import logging

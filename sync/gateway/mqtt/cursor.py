@@ -1,7 +1,7 @@
 """Progress of a gateway, kept in the store as the local document `gateway:<name>`.
 
-It depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
-changes again. Then everything is sent once more, since twice is better than never.
+The key depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
+changes from the beginning. All documents are then sent again, because twice is better than never.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from sync.gateway.report import RefusedDocument
 from sync.store import Database
 
 MOST_ASIDE: Final = 1_000
-"""Maximum number of documents set aside in a lane. With more, the cause is not in single documents."""
+"""Maximum number of documents set aside in a lane. If more are refused, the cause is not in the documents."""
 
 
 def local_key(name: str) -> str:

@@ -1,10 +1,10 @@
-"""The MQTT gateway: keeps a connection to a broker and publishes the fleet's documents on it.
+"""The MQTT gateway: a permanent connection to a broker, on which the fleet's documents are published.
 
     gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
     gateway.start()
 
-`outbox` decides what is sent and when, `broker_errors` what an error means. This module has the clock and
-socket.
+`outbox` decides what is sent and when, and `broker_errors` what an error means. This module owns the
+connection and the timers.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _TURN: Final = 32
 _LOOK_EVERY: Final = 5.0
 """Seconds between checks of inputs without notification, such as whether the policy allows sending."""
 _PERSON_S: Final = 60.0
-"""Minimum seconds between attempts when a person must act first."""
+"""Minimum seconds between attempts if a person must act first."""
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of the forwarded bounds while they grow."""
 _STOOD_S: Final = 60.0
@@ -123,12 +123,12 @@ class MqttGateway:
     # Public methods
 
     def start(self) -> None:
-        """Start in the running event loop. Later errors are in `report`."""
+        """Start in the running event loop. `report` shows errors that occur later."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Disconnect, and save what was acknowledged."""
+        """Disconnect, and store the record of forwarded documents."""
         self._is_stopping = True
         self._wake.set()
         if self._task is None:
@@ -142,14 +142,14 @@ class MqttGateway:
                 await self._task
 
     def network_changed(self) -> None:
-        """Try at once, because network interfaces have changed."""
+        """Try to connect at once, because network interfaces have changed."""
         self._backoff.reachability_changed()
         if self._outbox is not None:
             self._outbox.try_again()
         self._wake.set()
 
     def retry(self) -> int:
-        """Connect now, and offer all refused documents again. Return how many there are.
+        """Connect now, and offer all refused documents again. Return the number of these documents.
 
         Raises StoreError.
         """

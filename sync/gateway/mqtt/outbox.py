@@ -1,11 +1,12 @@
-"""The messages in flight to a broker, and their outcome, over all connections of a gateway. No socket.
+"""The messages in flight to a broker, and their outcomes, across all connections of a gateway.
 
-The user of a connection asks what is `due`, sends it, and reports what was `acknowledged` and
-`message_received`. A document counts as forwarded once the broker has accepted all its messages. With MQTT
-3.1.1, whose acknowledgement has no reason code, each message must also be read back.
+This module does no I/O. The owner of a connection asks what is `due`, sends it, and reports what was
+`acknowledged` and `message_received`. A document counts as forwarded when the broker has accepted all its
+messages. With MQTT 3.1.1, whose acknowledgement has no reason code, each message must also be received back
+from the broker.
 
-A refusal stops its lane, because later documents must not overtake a refused one, but not the other lanes.
-After a while, the lane starts again with the refused document alone.
+A refusal stops its lane, because later documents must not overtake a refused one. Other lanes continue. After
+a while, the lane continues with the refused document alone.
 """
 
 import time
@@ -194,7 +195,7 @@ class Outbox:
             line.lane.rewind()
 
     def changed(self) -> None:
-        """Note that there may be new documents."""
+        """Record that there may be new documents."""
         self._feed.changed()
         for line in self._lines:
             line.is_read = False
