@@ -88,7 +88,7 @@ class DeltaError(ValueError):
         return f"the delta does not fit its base at {where or '/'!r}: {self.reason}"
 
     def within(self, key: str) -> "DeltaError":
-        """Return the same fault, as seen from the value that contains it under `key`."""
+        """Return this error for the value that contains the faulty value under `key`."""
         return DeltaError(self.reason, (key[:_PLACE_LIMIT], *self.place))
 
 
@@ -262,7 +262,7 @@ def _shorter(delta: Any, replacement: Any) -> Any:
 
 
 def _text_difference(old: str, new: str) -> Any:
-    """Return a patch of the one stretch that differs, or `new` if that is no longer."""
+    """Return a patch of the part of a string that differs, or `new` if `new` is not longer than the patch."""
     try:
         size = _bytes(new)
         if size < TEXT_MINIMUM:
@@ -284,7 +284,7 @@ def _text_difference(old: str, new: str) -> Any:
 
 
 def _bytes(text: str) -> int:
-    """Return the bytes of UTF-8, in which the format counts."""
+    """Return a string as UTF-8, because the format counts bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
 
 

@@ -1,7 +1,7 @@
-"""Creation of folders and files that others may not write, whatever the umask.
+"""Creation of folders and files to which others must not write, whatever the umask is.
 
-Setting the mode after creation is too late, because somebody else may have opened the file before. So
-everything is created with its mode. A umask only removes permissions from that.
+Setting the mode after creation would be too late, because another process may have opened the file before. So
+each file is created with its final mode. A umask can only remove permissions from that.
 """
 
 import contextlib

@@ -32,7 +32,7 @@ def encode_header(number: int, flags: int) -> bytes:
 
 
 def decode_header(frame: bytes) -> tuple[int, int, int]:
-    """Decode number, flags and the offset of the content.
+    """Return the message's number, the flags, and the offset of the content in a frame.
 
     Bits of the flags that BLIP does not define may be set. Raises FrameTruncatedError or VarintInvalidError.
     """

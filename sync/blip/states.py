@@ -1,11 +1,11 @@
 """The rules of BLIP that depend on earlier frames, as tables.
 
-Everything here is symmetrical: like BLIP itself, it does not know which side opened the connection.
+The rules are the same for both sides of a connection.
 
-A connection is OPEN until it is closed (CLOSED) or something ends it (FAILED). It never reopens.
+A connection is OPEN until it is closed (CLOSED) or a violation ends it (FAILED). It never reopens.
 
-A frame is checked against the standing of its message. An allowed frame that says that more is coming makes
-the message ARRIVING; without that flag the message is COMPLETE:
+Each frame is checked against the standing of its message. After an allowed frame whose flags announce more
+frames, the message is ARRIVING; without that flag, it is COMPLETE:
 
     requests:  IMPOSSIBLE ──(its predecessor began)──► EXPECTED ──► ARRIVING ──► COMPLETE
     replies:   IMPOSSIBLE ──(our request began)──────► EXPECTED ──► ARRIVING ──► COMPLETE

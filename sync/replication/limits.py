@@ -1,6 +1,6 @@
-"""Limits of a peer's message, beyond which it is refused with 400.
+"""Limits on a peer's message, which is refused with 400 if it exceeds one.
 
-BLIP's own limits (`sync.blip.limits`) bound the bytes; these bound the decoded content.
+The limits of BLIP (`sync.blip.limits`) apply to bytes, and these apply to the decoded content.
 """
 
 from dataclasses import dataclass
