@@ -2,7 +2,7 @@
 
 The rules are the same for both sides of a connection.
 
-A connection is OPEN until it is closed (CLOSED) or a violation ends it (FAILED). It never reopens.
+A connection is OPEN until it is closed (CLOSED) or an error ends it (FAILED). It never reopens.
 
 Each frame is checked against the standing of its message. After an allowed frame whose flags announce more
 frames, the message is ARRIVING; without that flag, it is COMPLETE:
