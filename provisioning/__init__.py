@@ -5,10 +5,10 @@
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
 - `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package
-- `bundle`: all files that make a card one vessel's, from the fleet's folder
+- `bundle`: the files that turn a card into the card of one vessel, made from the fleet's folder
 - `card`: writes a bundle to a card, with or without an image
 - `image`: builds the card's image
-- `ingest`: checks a bundle at the appliance's start, and puts it in force
+- `ingest`: checks a bundle when the appliance starts, and puts it in force
 - `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
 - `card_folders`: names of folders on a card
 - `imager`: reads the settings that Raspberry Pi Imager left on a card

@@ -84,10 +84,10 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
-        """Return the authority, with its key decrypted from what `key_pem` returned.
+        """Return the authority, with its key decrypted from the output of `key_pem`.
 
         Raises PassphraseError if the passphrase is wrong, and FolderError if the key does not belong to the
-        certificate's.
+        certificate.
         """
         try:
             private_key = serialization.load_pem_private_key(key, passphrase.encode())
@@ -124,15 +124,15 @@ class Authority:
 
     @property
     def fleet(self) -> str:
-        """Name of the fleet; raises FolderError if the root certificate is not that of a Logboat fleet."""
+        """Name of the fleet; raises FolderError if the root certificate belongs to no Logboat fleet."""
         return fleet_of(self.certificate)
 
     def issue(
         self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
     ) -> TLSIdentity:
-        """Issue a new key and certificate for a vessel, valid for either side of its connections.
+        """Issue a new key and certificate with which a vessel can act as client and as server.
 
-        The certificate ends no later than the root certificate. Raises FleetNameError if the name is not
+        The certificate expires no later than the root certificate. Raises FleetNameError if the name is not
         valid.
         """
         name = VesselName(self.fleet, vessel)
@@ -178,7 +178,7 @@ class Authority:
         issued: datetime,
         begins: datetime,
     ) -> dict[str, Any]:
-        """Return the document `fleet:radio-key`, signed, with a part encrypted for each certificate.
+        """Return the signed document `fleet:radio-key`, in which a part is encrypted for each certificate.
 
         Raises FolderError if the key of a certificate cannot be used for encryption.
         """

@@ -1,4 +1,4 @@
-"""A fleet's folder in one file, encrypted with the root key's passphrase, so that it may be public.
+"""A fleet's folder in one file, encrypted with the root key's passphrase, so that nobody else can read it.
 
 The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 bytes of nonce. A tar file
 (xz) follows, encrypted with AES-256-GCM (NIST SP 800-38D), which authenticates the first line too. The key is
@@ -48,7 +48,7 @@ def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
 
 
 def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> FleetFolder:
-    """Restore a folder to a path that does not exist or is an empty folder: whole, or not at all.
+    """Restore a folder completely, or not at all, to a path that does not exist or is an empty folder.
 
     `source` is the name of the backup file for messages. Raises PassphraseError, FolderError, OSError.
     """

@@ -1,4 +1,4 @@
-"""Names of folders on a card, which operators' machines and appliances must spell in the same way."""
+"""Names of folders on a card, shared by the operator's machine and the appliance."""
 
 from typing import Final
 

@@ -2,7 +2,7 @@
 
 ::
 
-    ProvisioningError         any of the errors below; the text says what, where, and what to do
+    ProvisioningError         any of the errors below; the message says what, where, and what to do
     ├── FolderError           a folder that is not a fleet's, is damaged, or already holds the new item
     ├── UnknownVesselError    a vessel that does not belong to this fleet
     ├── PassphraseError       not the root key's passphrase, or one that is too short

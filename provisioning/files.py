@@ -1,7 +1,7 @@
 """Writes files so that each is either complete or absent, even if writing is interrupted at any point.
 
-Every lasting change to a file system goes through this module, which has one function for each step, so that
-a test can stop at each of them.
+Every lasting change to a file system goes through this module. It has one function for each step, so that a
+test can interrupt a change at any step.
 """
 
 import os
@@ -66,7 +66,7 @@ def remove(path: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Overwrite a file's content with zeros, on the medium itself as far as it allows; raises OSError."""
+    """Overwrite a file's content with zeros, on the medium itself if it allows that; raises OSError."""
     with path.open("r+b", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
         while left:

@@ -14,9 +14,9 @@
         carded.json                 which of its certificates was written to a card, and when
 
 Back the folder up (`provisioning.backup` makes a file of it that nobody else can read): an operator who loses
-it has to visit every vessel. Someone who copies it has all vessels' keys, but cannot add a vessel without the
-passphrase. Every change happens completely or not at all, and no change overwrites earlier files. Only one
-command at a time changes a folder.
+it has to visit every vessel. Anyone who copies the folder has all vessels' keys, but cannot add a vessel
+without the passphrase. Every change happens completely or not at all, and no change overwrites earlier files.
+Only one command at a time changes a folder.
 """
 
 import fcntl
@@ -97,7 +97,7 @@ class EnrolledVessel:
 
 @dataclass(frozen=True, slots=True)
 class WrittenCard:
-    """Record of a card that was written."""
+    """Record that a card was written for a vessel."""
 
     serial: str
     """Serial number of the certificate on the card."""
@@ -109,11 +109,11 @@ class WrittenCard:
 class FleetFolder:
     """The folder of one fleet.
 
-    A FolderError says which file is wrong. Any method may raise OSError.
+    The message of a FolderError says which file is wrong. Any method may raise OSError.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the folder for reading; raise FolderError if it is not a fleet's."""
+        """Open the folder for reading; raise FolderError if it is not a fleet's folder."""
         self.path = path
         if not (path / FLEET_CERTIFICATE).is_file():
             text = f"{path}: this is not the folder of a fleet; create one with `logboat fleet init`"
@@ -167,7 +167,7 @@ class FleetFolder:
         return [self._vessel(vessel, revocations) for vessel in self._ids()]
 
     def vessel(self, vessel: str) -> EnrolledVessel:
-        """Return one vessel; raises UnknownVesselError, FolderError."""
+        """Return the vessel with this id; raises UnknownVesselError, FolderError."""
         return self._vessel(self._known(vessel), self.revocations)
 
     def identity(self, vessel: str) -> Path:
@@ -188,7 +188,7 @@ class FleetFolder:
         return Authority.load(self.root, (self.path / ROOT_KEY).read_bytes(), passphrase)
 
     def place(self, vessel: str) -> Path:
-        """Return the folder of a vessel's configuration and its other files; raises UnknownVesselError."""
+        """Return the folder with a vessel's configuration and other files; raises UnknownVesselError."""
         return self._at(self._known(vessel))
 
     def carded(self, vessel: str) -> WrittenCard | None:
@@ -416,7 +416,7 @@ class FleetFolder:
         return self.path / f"radio-{number}.key"
 
     def _activate_due_key(self, now: datetime) -> None:
-        """Put the password of the last statement to use, if its time has come."""
+        """Put the password of the last statement to use, if the statement is due."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -434,9 +434,9 @@ class FleetFolder:
         before: bytes,
         after: bytes,
     ) -> None:
-        """Sign a statement.
+        """Sign a statement of the radio key.
 
-        Its password is written first, because the statement takes effect once its file exists.
+        The password is written first, because the statement takes effect once its file exists.
         """
         files.write(self._next_key(number), after, mode=files.SECRET)
         if not (self.path / RADIO_KEY).exists():
@@ -499,7 +499,7 @@ class FleetFolder:
     def _copy_statements(self) -> None:
         """Copy the last signed statements and the fleet's radio key to every vessel's identity folder.
 
-        A vessel whose certificate is revoked does not get a key that it does not already have.
+        A vessel whose certificate is revoked never gets a key that it does not have yet.
         """
         revoked = self._revoked()
         shared = ((REVOCATIONS, files.PUBLIC), (RADIO_STATEMENT, files.PUBLIC), (RADIO_KEY, files.SECRET))
@@ -530,7 +530,7 @@ class FleetFolder:
         return revoked
 
     def _finish_interrupted(self) -> None:
-        """Complete what an interrupted command began, or remove what it left behind."""
+        """Complete a change that an interrupted command began, or remove the files that it left behind."""
         for vessel in self._ids():
             place = self._at(vessel)
             if not (place / IDENTITY).exists() and (place / _PREPARED).exists():

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Source of two times: one that never jumps, and the time of day."""
+    """Interface to two clocks: one that never jumps, and the time of day."""
 
     def boottime_ns(self) -> int:
         """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).

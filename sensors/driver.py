@@ -1,7 +1,8 @@
 """Interface of every driver: the boundary between hardware (or a simulation of it) and sampling.
 
 A driver turns one sensor's signal into samples. The thread of its lane opens it once and polls it at its
-interval. It may emit samples at any time from a thread of its own. It never touches another sensor.
+interval. The driver may also emit samples at any time from a thread of its own. It never touches another
+sensor.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ It is safe to call from any thread and never blocks. Samples must be passed in o
 
 
 class DriverError(Exception):
-    """The sensor cannot be opened or read now; the text says what was seen and what to do.
+    """The sensor cannot be opened or read now; the message says what was seen and what to do.
 
     Sampling emits a sample with the state `failed`, and tries again later.
     """

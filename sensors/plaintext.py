@@ -13,7 +13,7 @@ from typing import Final, TextIO, cast
 SUBSTITUTE: Final = "·"
 """Character shown in place of a character that must not reach a terminal."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001
-"""First characters that make a spreadsheet treat a text as a formula (OWASP, "CSV Injection").
+"""First characters that make a spreadsheet treat a string as a formula (OWASP, "CSV Injection").
 
 Some are also recognised in their full-width form.
 """
@@ -45,7 +45,7 @@ _TABLE: Final = str.maketrans(_BLANKS)
 def csv_text(text: str) -> str:
     """Return the text, cleaned as by `clean`, as a CSV field that no spreadsheet treats as a formula.
 
-    A field that begins like a formula gets an apostrophe in front. Use this only for texts: a number must
+    A field that begins like a formula gets an apostrophe in front. Use this only for strings: a number must
     stay a number.
     """
     return f"'{clean(text)}" if text.startswith(_FORMULA) else clean(text)

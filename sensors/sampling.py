@@ -2,11 +2,11 @@
 
 The sampler decides when a driver is opened, polled and left alone for a while. One sensor's failure disturbs
 no other: any exception makes that sensor `failed`, and opening is tried again later. The first wait is 1 s,
-and each wait is twice the one before, up to a minute. A call that hangs stalls only its lane, whose sensors
-`overdue` then reports as `stale`. A lane hangs if it makes no progress, not if it is late: a 1-wire bus takes
-750 ms for each thermometer, and several of them are slow although nothing hangs. Samples of one sensor leave
-in the order of their times. Polls keep their cadence; missed polls are skipped, not made up for. This module
-does not number, filter or store samples.
+and each later wait is twice as long as the previous one, up to a minute. A call that hangs stalls only its
+lane, whose sensors `overdue` then reports as `stale`. A lane hangs if it makes no progress, not if it is
+late: a 1-wire bus takes 750 ms for each thermometer, and several of them are slow although nothing hangs.
+Samples of one sensor leave in the order of their times. Polls keep their cadence; missed polls are skipped,
+not made up for. This module does not number, filter or store samples.
 
 `Schedule` and `BusLane.step` use no threads: they take the time from the clock.
 """
@@ -136,7 +136,7 @@ class Channel:
             self._silent = True
 
     def log_once(self, error: Exception) -> None:
-        """Log an error that no driver should raise, with its traceback, unless it equals the last one."""
+        """Log an error that no driver should raise, with its traceback, unless it repeats the last error."""
         description = f"{type(error).__name__}: {error}"
         if description != self._logged:
             self._logged = description

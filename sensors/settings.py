@@ -1,6 +1,6 @@
 """Configuration of a sensor, parsed and valid: SI numbers, with no strings left to interpret.
 
-`sensors.config.loader` makes it from `sensors.toml`; drivers and the recorder use it.
+`sensors.config.loader` makes the settings from `sensors.toml`; drivers and the recorder use them.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Signal K paths: the quantity and the SI unit of each.
 
-The table contains paths for a vessel's sensors. The first are Signal K's own (specification 1.8, where
-sensors on a GPIO header can measure them). Below them are our own in the same style, which Signal K does not
-have. `*` stands for a name that the vessel selects (`propulsion.*.oilPressure`). A path that is not in the
-table may be used too, but its unit must then be set.
+The table contains paths for a vessel's sensors. The first part contains the paths in Signal K's specification
+1.8 that sensors on a GPIO header can measure. The second part contains our own paths in the same style. `*`
+stands for a name that the vessel selects (`propulsion.*.oilPressure`). A path that is not in the table may be
+used too, but its unit must then be set.
 """
 
 import re

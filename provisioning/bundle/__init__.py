@@ -1,6 +1,6 @@
 """A bundle: all files that turn a card into the card of one vessel.
 
-- `contents`: the files of a bundle, and its versions; reads bundles of any version
+- `contents`: defines the files in a bundle and its versions, and reads bundles of any version
 - `identity`: checks whether an identity may be put in force on a vessel
 - `compose`: makes a bundle from the fleet's folder
 """

@@ -1,4 +1,4 @@
-"""The files of a bundle, which is a folder that turns a card into the card of one vessel, and its versions.
+"""Reads bundles of all versions; a bundle is a folder that turns a card into the card of one vessel.
 
     bundle.json           version, vessel, fleet, and the SHA-256 of each file that nobody should edit
     vessel.toml           the vessel's configuration
@@ -42,16 +42,16 @@ RADIO_KEY: Final = "radio.key"
 IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
 """Files that every identity must have."""
 SECRETS: Final = (".password", ".key")
-"""Endings of the names of files that are wiped once the appliance has taken them in."""
+"""File name endings of the secrets, which are wiped once the appliance has taken them in."""
 RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
-"""Endings of the names of files that a configuration may refer to."""
+"""File name endings of the files that a configuration may refer to."""
 MOST_BYTES: Final = 16_000_000
 """Largest size of a recording in bytes; the recording of a whole day is smaller."""
 MOST_BYTES_OF_OTHERS: Final = 256_000
 """Largest size of any other file in bytes."""
 MOST_TOGETHER: Final = 24_000_000
-"""Largest size of all files of a folder together, in bytes.
+"""Largest total size, in bytes, of all files in a folder.
 
 They are in memory at the same time, on a board that has 512 MB for everything.
 """
@@ -102,7 +102,7 @@ class BundleContents:
 
 
 def read(folder: Path) -> BundleContents:
-    """Read the files of a folder, if it exists; raises OSError, BundleError."""
+    """Read the files in a folder, or none if the folder does not exist; raises OSError, BundleError."""
     places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
@@ -135,7 +135,7 @@ def others(folder: Path) -> list[Path]:
 
 
 def check(contents: BundleContents) -> None:
-    """Raise BundleError if identity or secrets are incomplete or damaged, or of an unknown version."""
+    """Raise BundleError for an incomplete or damaged identity or secret, or an unknown version."""
     manifest_content = _manifest(contents)
     if manifest_content is not None:
         _check_digests(contents, manifest_content)
@@ -152,7 +152,7 @@ def check(contents: BundleContents) -> None:
 def vessel(contents: BundleContents) -> str | None:
     """Return the vessel named in the manifest, or None if there is no manifest.
 
-    Raises BundleError for a bad one.
+    Raises BundleError if the manifest is invalid.
     """
     content = _manifest(contents)
     return None if content is None else str(content.get("vessel"))
@@ -200,8 +200,8 @@ def _manifest(contents: BundleContents) -> dict[str, Any] | None:
 def _check_digests(contents: BundleContents, manifest_content: Mapping[str, Any]) -> None:
     """Raise BundleError if a file listed in the manifest is missing or differs.
 
-    After a bundle has been taken in, all listed files are wiped together. A bundle that has none of them is
-    therefore not incomplete.
+    After a bundle has been taken in, all listed files are wiped together. A bundle with none of them is
+    therefore accepted.
     """
     present = {name for name in manifest_content["files"] if name in contents.files}
     for name, digest in manifest_content["files"].items():
@@ -233,7 +233,7 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 
 def _first_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in order; if there are too many, only one more than the limit."""
+    """Return the entries of a folder in order, but at most one entry more than the limit."""
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES + 1))

@@ -1,4 +1,4 @@
-"""Checks whether an identity may be put in force: complete, valid, and of the right fleet and vessel.
+"""Checks whether an identity may be put in force: complete, valid, and for the right fleet and vessel.
 
 The library that reads certificates takes long to load, so it is loaded only if there is a certificate to
 read.
@@ -46,7 +46,7 @@ def radio_objection(offered: Path) -> str | None:
 
 
 def vessel_of(certificate: bytes) -> str | None:
-    """Return the vessel that a PEM certificate names, or None if it is no certificate or names no vessel."""
+    """Return the vessel named in a PEM certificate, or None if it is not a certificate or names no vessel."""
     from cryptography import x509
 
     from sync.fleet import trust as trusting
@@ -61,8 +61,8 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in force. `now` is the time of the clock, or the earliest possible time if the
-    clock is earlier.
+    `present` is the identity in force. `now` is the clock's time, or the earliest possible time if the clock
+    shows an earlier one.
     """
     try:
         identity = whole(offered)

@@ -1,4 +1,4 @@
-"""Puts a bundle into a card's data partition or FAT partition, without mounting it, and reads it back.
+"""Puts a bundle into a card's data or FAT partition without mounting the partition, and reads it back.
 
 In the data partition the bundle is in `inbox/`, which only root can read. The appliance takes it in from
 there at its first start. On FAT the bundle is in `logboat/`, where anyone can read it until then.
@@ -46,7 +46,7 @@ def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes])
 def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
     """Put a bundle onto the FAT partition of a card or image.
 
-    Raises CardError, also if the bundle of another vessel is there.
+    Raises CardError if that fails, or if the partition already holds another vessel's bundle.
     """
     drive = f"{path}@@{partition.start}"
     listed = _listed(drive)

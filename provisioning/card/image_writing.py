@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(slots=True)
 class WriteRecord:
-    """Record of what was written: offset, length and SHA-256 of each piece, and the sector held back."""
+    """Record of the data written: offset, length and SHA-256 of each piece, and the sector to write last."""
 
     pieces: list[tuple[int, int, bytes]] = field(default_factory=list)
     first_sector: bytes = b""
@@ -156,7 +156,7 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
 
 
 def _check_digest(image: Path, digest: str) -> None:
-    """Check the digest of an unpacked image against the file `IMAGE.sha256` of sha256sum, if it exists."""
+    """Check the digest of an unpacked image against `IMAGE.sha256` (by sha256sum), if that file exists."""
     beside = image.with_name(f"{image.name}.sha256")
     if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
         text = f"{image}: the image does not match {beside.name}; download or build the image again"

@@ -15,13 +15,13 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Largest number of unused bytes to leave alone; sfdisk leaves a few for alignment."""
+"""Largest number of bytes at the end of a disk to leave unused; sfdisk needs a few for alignment."""
 
 Run = Callable[..., bytes]
 
 
 def missing(disk: Path) -> int:
-    """Return the number of bytes between the data partition's end and the disk's.
+    """Return the number of bytes between the end of the data partition and the end of the disk.
 
     Raises CardError, OSError.
     """

@@ -43,7 +43,7 @@ def devices() -> Mapping[str, Any]:
 def check_target(path: Path, *, need: int, listed: Mapping[str, Any]) -> Target:
     """Return the target if a card of `need` bytes may be written to it; `listed` is lsblk's description.
 
-    Raises CardError, which says what prevents it and what to do.
+    Raises CardError otherwise; the message says what prevents writing and what to do.
     """
     if not str(path.resolve()).startswith("/dev/"):
         return _file(path)

@@ -36,8 +36,8 @@ _ENVIRONMENT: Final = {
 def run(command: Sequence[str], *, stdin: bytes = b"", good: Sequence[int] = (0,)) -> bytes:
     """Run a tool and return its standard output.
 
-    `stdin` is its standard input; `good` contains the exit statuses that mean success. Raises CardError with
-    the tool's message, or with the package to install if the tool is missing.
+    `stdin` is the tool's standard input; `good` contains the exit statuses that mean success. Raises
+    CardError with the tool's message, or with the package to install if the tool is missing.
     """
     tool = command[0]
     if shutil.which(tool, path=_ENVIRONMENT["PATH"]) is None:

@@ -20,7 +20,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make one image and return the exit status."""
+    """Build one image, and return the exit status."""
     parser = ArgumentParser(prog="make image", description="Build the image of a card.")
     parser.add_argument("--board", default="pi", help="name of a file in image/boards (default: pi)")
     parser.add_argument(

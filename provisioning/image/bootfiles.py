@@ -21,7 +21,7 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and holds people's files."""
+    """Return the files of the first FAT partition, which selects the slot and holds files to edit."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     if recipe.start == "raspberry-pi":
         files["autoboot.txt"] = (recipe.source / "boot/autoboot.txt").read_bytes()

@@ -1,4 +1,4 @@
-"""Builds an image from a recipe and a commit: runs every step in order, and then makes the result appear."""
+"""Builds an image from a recipe and a commit: runs every step in order, and then publishes the result."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ from provisioning.image.tools import ProgressReporter, run
 from . import bootfiles, build_cache, disk, firmware, lock, outputs, roots, sbom, system, wheels
 
 NEEDED: Final = 6 * 2**30
-"""Free bytes that a build needs for the root's tree, the sparse disk, the compressed files and the cache."""
+"""Free bytes that a build needs for the root tree, the sparse disk, the compressed files and the cache."""
 _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -49,7 +49,7 @@ class Build:
     """True if package versions that differ from the lock are an error."""
     write_lock: bool = False
     url: str = ""
-    """Address from which the image will be downloaded, for Raspberry Pi Imager's list."""
+    """URL from which the image will be downloaded, for Raspberry Pi Imager's list."""
     teller: ProgressReporter = field(default_factory=ProgressReporter)
 
     def run(self) -> Path:

@@ -28,8 +28,7 @@ def cached(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> P
 
     If the file is missing, `make` writes it to the path that it is given.
 
-
-    Only the newest two files of each name are kept. Raises OSError, and any exception from `make`.
+    Only the newest two files with each name are kept. Raises OSError, and any exception from `make`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem, _, suffix = name.partition(".")

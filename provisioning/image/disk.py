@@ -1,4 +1,4 @@
-"""Makes the disk in one file: partition table and file systems. The tools run in a root of their own.
+"""Makes a disk in one file, with a partition table and file systems; the tools run in a separate root.
 
 Nothing is mounted. The tools belong to the image's own Debian suite, so the builder's versions do not matter.
 """

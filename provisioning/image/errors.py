@@ -2,7 +2,7 @@
 
 ::
 
-    ImageError          any of the errors below; the text says what, where, and what to do
+    ImageError          any of the errors below; the message says what, where, and what to do
     ├── RecipeError     a board or base that is unknown, or a file of `image/` that is wrong
     ├── ToolError       a tool that failed, with its last output
     ├── RoomError       not enough space on this machine's disk

@@ -23,7 +23,7 @@ DEVICE_TREES: Final = (
     ("bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb"),
     ("bcm2712-rpi-5-b.dtb",),
 )
-"""Device trees of each board, of which one must exist: Raspberry Pi's, or the mainline kernel's."""
+"""Device trees for each board: Raspberry Pi's and the mainline kernel's, one of which must exist."""
 _FILTERS: Final = re.compile(
     r"\[(all|none|tryboot|pi\d[\w+]*|cm\d\w*|cm\d|board-type=\w+|0x[0-9a-f]+|EDID=.+|gpio\d+=[01])\]"
 )

@@ -50,7 +50,8 @@ class Layout:
 def layout_of(data: Mapping[str, Any]) -> Layout:
     """Return the layout described in `layout.toml`; raises RecipeError.
 
-    Each partition starts at a multiple of the alignment; a logical one has its link in the space before it.
+    Each partition starts at a multiple of the alignment. The link to a logical partition is in the space
+    before it.
     """
     step = data["alignment"] * MIB
     place, extended, partitions = step, 0, []

@@ -1,4 +1,4 @@
-"""The Debian packages of a base, and their differences from the locked ones.
+"""Reads the Debian packages in a base, and compares them with the locked packages.
 
 A lock has one line for each package: name, version, and the SHA-256 of the package's file according to the
 archive's signed index. A line has no digest if the digest is not known, for example if the base is supplied

@@ -1,4 +1,4 @@
-"""An image's files, in a folder that appears when it is complete, or not at all."""
+"""Writes an image's files into a folder, which appears only once it is complete."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from . import build_cache
 LEVEL: Final = 3
 """Compression level of xz: higher levels take twice as long and save a few percent."""
 BLOCK: Final = "64MiB"
-"""Size of the blocks that xz compresses separately, so that the result does not depend on the processors."""
+"""Size of the blocks that xz compresses separately; if fixed, the result does not depend on the machine."""
 
 
 def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:

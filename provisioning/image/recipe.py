@@ -24,7 +24,7 @@ class Archive:
     suite: str
     components: tuple[str, ...]
     keyring: str
-    """Address of the package with the archive's keys."""
+    """URL of the package with the archive's keys."""
     sha256: str
     """SHA-256 that the keyring package must have."""
     file: str
@@ -83,7 +83,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """Name with which the names of the image's files begin."""
+        """Common beginning of the names of the image's files."""
         return f"logboat-{self.board}-{self.base}-{self.architecture}"
 
     @property

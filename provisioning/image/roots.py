@@ -81,7 +81,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """Store a base also under the digest that includes the lock just written from its packages."""
+    """Store a base under a second digest too, which includes the lock just written from its packages."""
     return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )

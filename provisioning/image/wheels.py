@@ -1,7 +1,7 @@
 """Python packages for the target: locked, checked against their hashes, unpacked and compiled.
 
-Nothing of the target is run. Byte code is the same on every architecture, so it is compiled in the tools'
-root, which has the same Python as the target.
+None of the target's programs are run. Byte code is the same on every architecture, so it is compiled in the
+tools' root, which has the same Python as the target.
 """
 
 import shutil
@@ -123,7 +123,6 @@ def compile_all(tools: Path, inside: str, path: str) -> None:
     """Compile all Python files below `inside`, a folder of the tools' root that is `path` on the target.
 
     Raises ToolError.
-
 
     The byte code is never compared with its source, because the root is read-only and a card is slow.
     """

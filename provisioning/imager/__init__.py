@@ -1,9 +1,9 @@
 """Reads the settings that Raspberry Pi Imager, or a person, left on the card's first partition.
 
 - `requested_settings`: the possible settings, and the sheet that collects what a file requests
-- `yamltree`: YAML as a tree of texts with line numbers, parsed by a YAML library
+- `yamltree`: YAML as a tree of strings with line numbers, parsed by a YAML library
 - `userdata`: `user-data`, and `networkconfig`: `network-config`, of Imager 2 (cloud-init, netplan)
-- `script`: `firstrun.sh` of Imager 1, of which nothing is run
+- `script`: `firstrun.sh` of Imager 1, which is read but never run
 - `customtoml`: `custom.toml`, which people write themselves
 - `reader`: all of the files together
 """

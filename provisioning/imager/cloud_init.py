@@ -38,7 +38,7 @@ def each_key(
 
 
 def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
-    """Return a scalar's text; None for a null, or, after noting a problem, for anything else."""
+    """Return a scalar's text, or None for a null; for anything else, note a problem and return None."""
     if not isinstance(value, Text):
         sheet.leave_unread(key.text, value.line, "this value is not text")
         return None
@@ -46,7 +46,7 @@ def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
 
 
 def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
-    """Return true or false; None, after noting a problem, for anything else."""
+    """Return the value of true or false; for anything else, note a problem and return None."""
     truth = value.truth if isinstance(value, Text) else None
     if truth is None:
         sheet.leave_unread(key.text, value.line, "this value is not true or false")

@@ -1,4 +1,4 @@
-"""Reader of `custom.toml`, version 1, which it understands as `init_config` of raspberrypi-sys-mods does."""
+"""Reader of `custom.toml`, version 1, which agrees with `init_config` in raspberrypi-sys-mods."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,7 @@ _SCHEMA: Final[Schema] = {
     "authorized_keys": Key(list_of(_text), ()),
     "hidden": Key(boolean),
 }
-"""Keys whose values are not texts."""
+"""Keys whose values are not strings."""
 
 
 def read(content: bytes, sheet: SettingsSheet) -> None:

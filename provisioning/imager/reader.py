@@ -29,10 +29,10 @@ class ImagerReading:
 
 
 def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReading:
-    """Read files, given as their contents by name; the names are those in `FILES`.
+    """Read Imager's files; `files` maps names from `FILES` to contents.
 
-    If two files request the same setting, the one that is later in `FILES` wins. Nothing is raised: a failure
-    to read a file is a problem.
+    If two files request the same setting, the file that is later in `FILES` wins. This function raises
+    nothing: a failure to read a file becomes a problem in the result.
     """
     values: dict[str, Any] = {}
     problems: list[FileProblem] = []

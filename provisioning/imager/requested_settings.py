@@ -82,7 +82,7 @@ class SettingsSheet:
         self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
-        """Return the parsed value; None, after noting a problem, if the value cannot be used."""
+        """Return the parsed value; if the value cannot be used, note a problem and return None."""
         try:
             return self._checks[what](raw) if what in self._checks else raw
         except InputError as error:

@@ -1,4 +1,4 @@
-"""Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; nothing of the script is run.
+"""Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; the script is never run.
 
 The script's calls of `imager_custom` and `userconf` are read. Imager's other lines are for systems without
 these two programs, and each of them is known. Any other line was added by someone, and is reported as a
@@ -60,7 +60,8 @@ _LONGEST: Final = 40
 def _call(row: str) -> list[str] | None:
     """Return the words of a call, beginning with the program, or None if the line calls neither program.
 
-    Only the program is returned if the rest needs a shell, for example a variable or a text of several lines.
+    Only the program is returned if the rest needs a shell, for example a variable or a string of several
+    lines.
     """
     program = row.split(" ", maxsplit=1)[0].rpartition("/")[2]
     if program not in ("imager_custom", "userconf"):

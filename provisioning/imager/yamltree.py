@@ -1,4 +1,4 @@
-r"""YAML as a tree of texts with their lines, read by PyYAML without its guesses at types.
+r"""YAML as a tree of strings with line numbers, read with PyYAML but without its guesses at types.
 
 Values that must not be interpreted stay text, such as a network called `no`, or a password that consists of
 digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _MOST_NODES: Final = 10_000
-"""Largest number of nodes in a document; no file of this kind has as many.
+"""Largest number of nodes in a document; real files of this kind have far fewer.
 
 Aliases can make a short text expand without limit.
 """

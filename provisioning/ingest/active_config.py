@@ -5,9 +5,9 @@
     .taken.json                                    the record that this module keeps
     before/                                        files that a change has replaced, for restoring by hand
 
-A change is prepared in `.staged/`, complete and durable, and is decided by a single rename, to `.install/`.
-Each later step can be repeated after an interruption at any point, and is repeated at the next start. Before
-the rename nothing has changed; after it the whole change will happen.
+A change is first written completely and durably to `.staged/`. A single rename, to `.install/`, then commits
+the change: before the rename nothing has changed, and after the rename the whole change will take place. Each
+later step can be repeated, so that the next start completes an interrupted change.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ class ActiveConfiguration:
         return self.folder / _STAGED
 
     def recover(self) -> None:
-        """Finish a change that was decided, and discard a change that was not."""
+        """Finish a change that was committed, and discard a change that was not."""
         permissions.make_folder(self.folder)
         files.remove(self.staged)
         self._install()
@@ -83,7 +83,7 @@ class ActiveConfiguration:
     def memory(self) -> StartRecord:
         """The record of earlier starts.
 
-        It is empty if it cannot be read, so that everything is examined again.
+        The record is empty if it cannot be read, so that everything is examined again.
 
         """
         try:
@@ -125,7 +125,7 @@ class ActiveConfiguration:
         files.write(path, content, mode=permissions.mode(), group=permissions.group())
 
     def _install(self) -> None:
-        """Install a change that has been decided.
+        """Install a change that has been committed.
 
         Each step has no effect if it has already been done. The record is moved last; only the clean-up
         follows.

@@ -1,7 +1,8 @@
-"""Takes in what is offered at a start: checks it, puts it in force, reads it back, and wipes its secrets.
+"""Takes in the files offered at a start: checks them, puts them in force, and wipes their secrets.
 
-If any of it is wrong, the files in force stay in force, and what was offered stays where it is. Nothing in
-this module prevents the start: a failure is reported as a problem.
+If any offered file is wrong, the files in force do not change, and the offered files stay where they are.
+Secrets are wiped only after their copies in force have been read back. Nothing in this module prevents the
+start: a failure is reported as a problem.
 """
 
 import json
@@ -27,7 +28,7 @@ from .active_config import CONFIG, ActiveConfiguration, StartRecord, digest
 from .offers import IN_FORCE, OfferedFiles, collect
 
 _STATEMENTS: Final = (REVOCATIONS, RADIO_STATEMENT)
-"""Files that the fleet's CA signs and numbers; the file with the highest number applies."""
+"""Names of the statements that the fleet's CA signs and numbers; the one with the highest number applies."""
 _RADIO_KEY: Final = re.compile(rb"[ !#-~]{8,63}")
 """Pattern of a WPA password (IEEE 802.11, annex J.4.1) that can be quoted for wpa_supplicant."""
 _ON_CARD: Final = {in_force: name for name, in_force in IN_FORCE.items()}
@@ -43,7 +44,7 @@ class FolderCheck:
 
 
 Check = Callable[[Path], FolderCheck]
-"""Function that checks a folder; it raises nothing, and its result contains what is wrong."""
+"""Function that checks a folder; it raises nothing, and reports any problems in its result."""
 Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
 """Function that takes in other files, and returns the problems with them.
 
@@ -85,7 +86,8 @@ class Intake:
         """Set the folders; `card` and `inbox` are None if they do not exist.
 
         `fallback` is the vessel's id until someone configures one. `writable` is a context manager that makes
-        the card writable, and may raise OSError. `beside` takes in what others left on the card.
+        the card writable, and may raise OSError. `beside` takes in files that other programs left on the
+        card.
         """
         self._force = force
         self._card = card

@@ -1,4 +1,4 @@
-"""Compares the offers on the card and in the operator's inbox with the files in force; finds what is new.
+"""Finds the files on the card and in the operator's inbox that are new compared with the files in force.
 
 The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
 is on FAT, where anyone can edit it. A file there is offered only if it differs from the file that was last

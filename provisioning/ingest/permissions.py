@@ -1,4 +1,4 @@
-"""Owners of the files in force: root, who acts on them, owns them, and the daemons' group may read them.
+"""Permissions of the files in force: root owns them, and the daemons' group may read them.
 
 Files on which root acts, and the folders above them, must belong to root: a file that someone else has put in
 place is not trusted.

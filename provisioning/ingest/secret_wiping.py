@@ -14,7 +14,7 @@ from .active_config import digest
 
 
 def wipe(pending: Mapping[str, str]) -> None:
-    """Wipe each file that still has the SHA-256 that was taken in; leave one that was replaced since.
+    """Wipe each file that still has the SHA-256 that was taken in; leave a file that was replaced since.
 
     A folder that becomes empty is removed too. Raises OSError. After an error or a power cut this can be
     called again.

@@ -65,5 +65,5 @@ def radio(*, mode: str, fleet: str, key: str, channel: int, interface: str, coun
 
 
 def rekeyed(text: str, key: str) -> str:
-    """Return a configuration made by `radio` with another key, which must not contain quotes."""
+    """Return a configuration made by `radio`, with its key replaced; the new key must not contain quotes."""
     return _KEY.sub(lambda match: f"{match[1]}{key}{match[2]}", text)

@@ -1,7 +1,8 @@
 """Our part of a config.txt, and the decision whether to restart.
 
-Our part is between two comments, under `[all]`, at the end of the file. Everything else is left unchanged. A
-set of lines causes one restart: if the lines are missing afterwards, that is reported, and not tried again.
+Our part is between two comments, under `[all]`, at the end of the file. Everything else is left unchanged.
+Each set of lines causes at most one restart. If the lines are missing afterwards, the appliance reports this
+and does not restart again.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Return the new config.txt with our part of the old one, for writing a system into a slot."""
+    """Return the new config.txt with our part taken from the old one, for writing a system into a slot."""
     return rewritten(new, _ours(old))
 
 
@@ -52,9 +53,9 @@ class Decision:
 def decide(texts: Sequence[str], lines: Sequence[str], *, active: int | None, asked: str | None) -> Decision:
     """Decide which config.txt files to write, and whether to restart.
 
-    `texts` has the config.txt of every slot. `active` is the index of the slot that this start came from, or
-    None if it is not known. `asked` is the digest of the lines for which a restart was last requested, if it
-    is not yet known whether that restart helped.
+    `texts` has the config.txt of every slot. `active` is the index of the slot from which this start booted,
+    or None if it is not known. `asked` is the digest of the lines for which a restart was last requested, if
+    it is not yet known whether that restart helped.
     """
     write = tuple(number for number, text in enumerate(texts) if not has(text, lines))
     due = active in write if active is not None else bool(write)

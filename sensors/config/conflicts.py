@@ -1,7 +1,7 @@
-"""Detection of conflicts over resources that sensors cannot share with each other, the lights or the board.
+"""Detects sensors that claim a resource which another sensor, a light or the board already uses.
 
-The resources are ids, GPIO lines, the lines of buses, addresses and channels. Each conflict is reported at
-the second of the two sensors. The report gives the line of the first sensor, and what is free.
+The resources are ids, GPIO lines, bus lines, chip addresses and channels. Each conflict is reported for the
+second of the two sensors. The report gives the line number of the first sensor, and lists what is still free.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from .parsers import THERMOMETER
 from .sections import PPS
 
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
-"""BCM numbers that have no other function, followed by the default pins of the lights."""
+"""BCM numbers of pins that have no other function, followed by the lights' default pins."""
 EEPROM_PINS: Final = (0, 1)
 """Pins at which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
 BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -26,14 +26,15 @@ BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
     "spi-1": (16, 17, 18, 19, 20, 21),
     "w1": (4,),
 }
-"""Lines that each bus occupies, by the name of its lane (`/boot/firmware/overlays/README`)."""
+"""GPIO lines that each bus occupies, by the name of the bus's lane (`/boot/firmware/overlays/README`)."""
 _PROPOSED: Final = 3
 
 
 def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
     """Report every conflict between sensors, and between a sensor and the user of a reserved pin.
 
-    `reserved` maps each pin that has another user to that user's name: a light under [lights], or `pps`.
+    `reserved` maps each pin that something other than a sensor uses to the name of its user: a light under
+    [lights], or `pps`.
     """
     unique(
         ((draft.table, draft.valid_value("id")) for draft in drafts),
@@ -140,13 +141,13 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
 
 
 def _address(draft: SensorDraft) -> int | str | None:
-    """Return the chip's address in the file, or None if the file has none because there is only one chip."""
+    """Return the chip address in the file; None if there is only one chip and the file gives no address."""
     address: int | str | None = draft.values["address"]
     return address
 
 
 def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
-    """Report two chips with the same address, and a chip without an address beside others of its type."""
+    """Report two chips with the same address, and a chip without an address if others share its type."""
     owners: dict[int | str, SensorDraft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)

@@ -1,7 +1,7 @@
 """The kinds of sensors: the keys of each kind, their valid values, and the options made from them.
 
-`KINDS` is the table to read or to change. The function `check` of a kind examines its keys in combination.
-The resources that sensors cannot share are in `conflicts`.
+The table `KINDS` describes every kind. Each kind's function `check` examines the combination of its keys. The
+module `conflicts` checks the resources that sensors cannot share.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ from . import parsers
 from .parsers import THERMOMETER
 
 Values = dict[str, Any]
-"""Values of a table by key; None stands for a wrong value."""
+"""Values in a `[[sensor]]` table by key; None stands for a wrong value."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class SensorDraft:
 
 
 def _nothing_more(_draft: SensorDraft) -> None:
-    """Accept the draft: the keys of this kind do not depend on each other."""
+    """Accept any draft: this is for kinds whose keys do not depend on each other."""
 
 
 def _none(_values: Values) -> str | None:
@@ -247,7 +247,7 @@ def _check_analog(draft: SensorDraft) -> None:
 
 
 def _check_valid(draft: SensorDraft) -> None:
-    """Report a calibration outside the electrical range, or an electrical range beyond the chip's."""
+    """Report a calibration outside the electrical range, or a range that the chip cannot measure."""
     chip, valid, points = (draft.valid_value(key) for key in ("chip", "valid", "calibration"))
     if valid is not None and points is not None and draft.unit is not None:
         first, last = points[0][0], points[-1][0]

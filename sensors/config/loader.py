@@ -2,8 +2,8 @@
 
 This module defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate,
 window, deadband, alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in
-`conflicts`. It reads the recordings of `replay` sensors to check that they can be played. It touches no
-hardware.
+`conflicts`. The module reads the recordings of `replay` sensors to check that they can be played. It touches
+no hardware.
 """
 
 from collections.abc import Mapping
@@ -303,7 +303,7 @@ def _alarm(table: Table, unit: str | None) -> AlarmRule:
             "hysteresis": Key(_as_it_is if unit is None else _difference(unit), 0.0),
         }
     )
-    if unit is None:  # the unit's error is already reported; which keys the rule may have depends on it
+    if unit is None:  # the unit's error is already reported, and the rule's valid keys depend on the unit
         condition = {**condition, "when": Key(_as_it_is)}
     elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
     values = table.read({**condition, **_RULE}, elsewhere=elsewhere)

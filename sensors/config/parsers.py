@@ -1,7 +1,7 @@
 """Parsers for single keys of a sensor: pins, addresses, voltages, calibrations, files.
 
-They are parsers for `schema`. Their errors (`InputError`) tell a fitter what to do. They rely on the facts
-about chips in this module. Combinations of keys are checked in `kinds`.
+The schemas in `schema` use these parsers. Their errors (`InputError`) tell a fitter what to do. The facts
+about chips that the parsers need are in this module too. Combinations of keys are checked in `kinds`.
 """
 
 from collections.abc import Callable, Mapping
@@ -130,7 +130,7 @@ def calibration(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
 
 
 def recording(raw: Any) -> str:
-    """Parse the path of a file in the folder of `sensors.toml` or in a subfolder of it."""
+    """Parse the path of a recording in the folder that contains `sensors.toml`, or in a subfolder."""
     name: str = text(least=1)(raw)
     way = PurePosixPath(name)
     if way.is_absolute() or ".." in way.parts:

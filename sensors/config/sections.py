@@ -5,4 +5,4 @@ from typing import Final
 SECTIONS: Final = ("vessel", "network", "listener", "user", "mesh", "gateway", "retention", "lights", "clock")
 """Sections that belong in logboat.toml."""
 PPS: Final = "pps"
-"""Name of the user of the pin that receives a satellite receiver's pulse per second."""
+"""Name under which the pin for a satellite receiver's pulse per second is reserved."""

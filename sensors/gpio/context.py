@@ -21,7 +21,7 @@ from .pinfactory import GpiodFactory
 class GpioContext:
     """Shared GPIO state, made once and passed to every driver that uses a pin.
 
-    It takes no hardware until a driver uses a pin.
+    No hardware is opened until a driver uses a pin.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class PinLevels:
     lost: int
     """Number of these edges that were lost in the kernel's buffer."""
     found: int = 0
-    """Number of changes without an edge, found since the last edge by restarting the kernel's debounce."""
+    """Number of changes without an edge that were found by restarting the debounce since the last edge."""
 
 
 class ContactTracker:
@@ -54,7 +54,7 @@ class ContactTracker:
     DISAGREEMENTS: Final = 3
     """Number of consecutive polls, or of changes without an edge, that count as a fault.
 
-    A single one may only mean that an edge has not arrived yet.
+    A single disagreement may only mean that an edge has not arrived yet.
     """
 
     def __init__(

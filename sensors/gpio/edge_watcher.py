@@ -9,8 +9,8 @@ gpiozero closes forgotten devices from the garbage collector, that is, in any th
 are therefore kept in a dictionary that is only changed and copied by single atomic operations, without a
 lock, and the one lock is reentrant.
 
-`EdgeWatcher.step` is one round of the thread. It starts no thread, and takes the time from a function that
-the caller supplies.
+`EdgeWatcher.step` runs one round of the thread's loop. The method itself starts no thread, and takes the time
+from a function that the caller supplies.
 """
 
 import logging
@@ -30,7 +30,7 @@ _MILLISECOND: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class NextCall:
-    """Condition for the next call of a line."""
+    """Condition for the next call of a line's `service`."""
 
     at_ns: int | None = None
     """Latest time of the call (monotonic clock, ns); None for no particular time."""
@@ -39,7 +39,7 @@ class NextCall:
 
 
 class WatchedLine(Protocol):
-    """A line as the watcher uses it; the watcher may query a line once more after `remove`."""
+    """Interface of a line that the watcher serves; the watcher may query a line once more after `remove`."""
 
     @property
     def wake(self) -> NextCall:
@@ -86,7 +86,7 @@ class EdgeWatcher:
         self.nudge()
 
     def nudge(self) -> None:
-        """Begin a new round, because the `wake` of some line has changed."""
+        """Start a new round, because some line's `wake` has changed."""
         with self._lock:
             if not self._closing:
                 os.eventfd_write(self._nudge, 1)

@@ -27,7 +27,8 @@ def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
 
     Each reading consists of three times: monotonic before, boot, monotonic after.
 
-    The reading with the shortest interval is used: in the others, something else ran between the clocks.
+    The reading with the shortest interval is used: during the others, the machine ran something else between
+    two clock reads.
     """
     before, boot, after = min(readings, key=lambda reading: reading[2] - reading[0])
     return boot - (before + after) // 2

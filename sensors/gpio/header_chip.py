@@ -1,4 +1,4 @@
-"""The GPIO chip behind the 40-pin header: finds it, and explains why it cannot be used.
+"""Finds the GPIO chip behind the 40-pin header, or explains why the chip cannot be used.
 
 The kernel may number chips in any order (the header of a Pi 5 was `gpiochip4` and is now `gpiochip0`,
 followed by four others), so the chip is found by its label. Every failure of a chip or a line becomes a
@@ -44,7 +44,7 @@ def open_header_chip(
 ) -> gpiod.Chip:
     """Open the header's chip: the chip at `path`, or else the one in `devices` with a known label.
 
-    Raises `DriverError`, which says what was found.
+    Raises `DriverError` if there is no such chip or it cannot be opened; the message says what was found.
     """
     if path is not None:
         try:

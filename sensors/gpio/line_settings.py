@@ -1,4 +1,4 @@
-"""Settings of a GPIO line: translates gpiozero's terms for pull, edges and bounce to gpiod's.
+"""Translates the settings of a GPIO line (pull, edges, bounce) from gpiozero's terms to gpiod's.
 
 This module holds no line: the code that requested a line releases it.
 """

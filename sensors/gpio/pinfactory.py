@@ -1,9 +1,9 @@
 """A gpiozero pin factory on `gpiod`, libgpiod's own bindings (`GPIOZERO_PIN_FACTORY=gpiod`).
 
-The chip is the header's, found by its label. Events carry the kernel's time stamp. The kernel filters bounce
-and reports a level once it has been stable for the bounce time. After each quiet period the level is read
-once more, so that a device's state is the real level of its pin, whatever happened to the edges. One
-background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
+The chip is the one behind the header, found by its label. Events carry the kernel's time stamp. The kernel
+filters bounce and reports a level once it has been stable for the bounce time. After each quiet period the
+level is read once more, so that a device's state is the real level of its pin, whatever happened to the
+edges. One background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
 
 The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that never stays still for the
 bounce time generates no events at all. PWM is not supported.
@@ -58,7 +58,7 @@ FLOOD_NS: Final = 50_000_000
 
 
 class GpiodFactory(LocalPiFactory):
-    """Factory of the header's pins, by BCM number; it takes a line when a pin is requested.
+    """Factory that makes the header's pins by BCM number; it takes a GPIO line when a pin is requested.
 
     `chip` is the path of the chip's device; None selects the header's chip. Raises `DriverError` if the chip
     is missing. The other parameters are for tests.
@@ -176,7 +176,7 @@ class GpiodPin(LocalPiPin):
             finally:
                 request.release()
 
-    # Interface that gpiozero requires of a pin ---------------------------------------------------------
+    # Interface that gpiozero requires from a pin ---------------------------------------------------------
 
     def output_with_state(self, state: float) -> None:
         """Make the pin an output that starts with `state`, in a single request to the kernel."""

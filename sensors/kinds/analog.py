@@ -1,9 +1,9 @@
 """Conversion of the voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
 
-The first half is arithmetic. It converts volts to values by a calibration, and volts to `open` or `short` by
-the electrical range. It also computes calibrations and ranges for the senders that boats have (resistive,
-4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The second half reads MCP3008, MCP3208 and
-ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has a value.
+The first half is arithmetic. It uses the calibration to convert volts to values, and the electrical range to
+detect `open` and `short`. It also computes calibrations and ranges for the senders that boats have
+(resistive, 4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The second half reads MCP3008,
+MCP3208 and ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has a value.
 """
 
 from bisect import bisect_right
@@ -48,7 +48,7 @@ def wire_state(volts: float, valid: tuple[float, float], *, open_is_high: bool) 
 
 
 def measure(volts: float, options: AnalogOptions) -> BusReading:
-    """Return the value in the path's unit that `volts` at the sender stand for, or the wiring fault."""
+    """Convert `volts` at the sender to a value in the path's unit, or to a wiring fault."""
     state = wire_state(volts, options.valid, open_is_high=options.open_is_high)
     if state is SensorState.GOOD:
         return BusReading(tidy(interpolate(options.calibration, volts)))
@@ -62,7 +62,7 @@ def measure(volts: float, options: AnalogOptions) -> BusReading:
 
 @dataclass(frozen=True, slots=True)
 class SenderCircuit:
-    """The three keys of `sensors.toml` that describe a sender electrically."""
+    """The three keys in `sensors.toml` that describe a sender electrically."""
 
     calibration: tuple[tuple[float, float], ...]
     valid: tuple[float, float]
@@ -93,7 +93,7 @@ def resistive_sender(
     empty: float = 0.0,
     full: float = 1.0,
 ) -> SenderCircuit:
-    """Return the keys for a sender to ground with a pull-up, whose resistance is linear in the value.
+    """Return the keys for a pulled-up sender to ground whose resistance is linear in the measured value.
 
     American tank senders have 240 ohm when empty and 33 ohm when full, European ones 10 and 180. Oil pressure
     senders have 10 to 180 ohm. The electrical range reaches from half the lowest resistance to one and a half
@@ -116,7 +116,7 @@ def resistive_sender(
 
 LOOP_A: Final = (0.004, 0.020)
 LOOP_VALID_A: Final = (0.0036, 0.021)
-"""Limits by NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
+"""Limits according to NAMUR NE 43: a transmitter signals its own failure below 3.6 mA or above 21 mA."""
 
 
 def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> SenderCircuit:
@@ -132,7 +132,7 @@ def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender
 def divider(top_ohm: float, bottom_ohm: float) -> float:
     """Return the key `divider` for a voltage divider to ground.
 
-    It is the number of volts at the sender per volt at the chip.
+    The key is the number of volts at the sender per volt at the chip.
 
     """
     return (top_ohm + bottom_ohm) / bottom_ohm

@@ -1,9 +1,9 @@
-"""Drivers of sensors that the kernel reads over 1-wire, I2C and SPI.
+"""Drivers for sensors that the kernel reads over 1-wire, I2C and SPI.
 
-They are for DS18B20, thermocouples, INA219, INA226 and BME280.
+The sensors are DS18B20, thermocouples, INA219, INA226 and BME280.
 
 Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip comes
-and goes. It turns the kernel's output into SI units or into a fault, and never a fault into a number. A
+and goes. It converts the kernel's output to SI units or to a fault, and never reports a fault as a number. A
 missing chip, or one that stops answering, raises `DriverError`. A value that the data sheet rules out is
 `out-of-range`.
 """
@@ -100,7 +100,7 @@ class KernelDriver(Driver):
 
 
 def bus_options(settings: SensorSettings) -> BusOptions:
-    """Return the options of a sensor of this module; raise `TypeError` for a sensor of another kind."""
+    """Return the options of a sensor that this module drives; raise `TypeError` for any other kind."""
     if not isinstance(settings.options, BusOptions):
         raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
     return settings.options
@@ -120,7 +120,7 @@ _SCRATCHPAD: Final = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO
 
 
 def parse_scratchpad(text: str) -> Scratchpad | None:
-    """Parse the attribute `w1_slave`; return None if the text has another form.
+    """Parse the text of the attribute `w1_slave`; return None if it has a different form.
 
     The text is empty if a conversion failed.
     """
@@ -138,8 +138,8 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
     The chip's register holds 85 °C from power-up until the first conversion ends. On the manufacturer's own
     chips byte 6 distinguishes the two cases: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm
     uses bit 0 of `features` for the same check). Clones have other values in byte 6. Their 85.0 °C is
-    accepted only if the previous reading is near it. All zeros pass the CRC, but byte 4 of a real chip is
-    never 0.
+    accepted only if the previous reading is near it. Nine zero bytes pass the CRC, but byte 4 of a real chip
+    is never 0.
     """
     if not scratchpad.crc_good:
         return "the CRC is wrong; check the wire for noise and length"
@@ -227,7 +227,7 @@ class ChipDriver(KernelDriver):
         self._measure = options.measure
 
     def find(self) -> Path:
-        """Find the chip by its bus and address, or the only chip of its type."""
+        """Find the chip by its bus and address, or, without these, the only chip of its type."""
         return self._chip.find(self._root, bus=self._bus, address=self._address)
 
 
@@ -252,7 +252,7 @@ class ThermocoupleDriver(ChipDriver):
 
 
 def _wire_fault(directory: Path, error: UnreadableError) -> BusReading | None:
-    """Return the wiring fault that an error from the kernel stands for, or None if it stands for none.
+    """Return the wiring fault that an error from the kernel indicates, or None if it has another cause.
 
     A MAX31856 has an attribute for each fault. For a MAX31855 the kernel reports only that one of its fault
     bits is set (EINVAL), and an open thermocouple is by far the most likely cause.
@@ -290,7 +290,7 @@ _POWER_INPUTS: Final = {
     "current": ("curr1_input", 1e-3),
     "power": ("power1_input", 1e-6),
 }
-"""Attribute and the value of its unit in SI, by `measure` (`Documentation/hwmon/ina2xx.rst`)."""
+"""Name of the attribute and size of its unit in SI, by `measure` (`Documentation/hwmon/ina2xx.rst`)."""
 
 
 class PowerDriver(ChipDriver):

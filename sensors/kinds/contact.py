@@ -2,9 +2,9 @@
 
 A switch reports its changes, a runtime sensor its total running time. The level of the pin has priority: it
 is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS` the kernel's
-debounce is also made to read it again. Edges tell when the level changed, and how often. Levels and edges are
-compared, and a difference is reported. A contact that stays active emits a sample once per window, so that a
-crash loses at most one window of its running time.
+debounce is also made to read the pin again. Edges tell when the level changed, and how often. Levels and
+edges are compared, and a difference is reported. A contact that stays active emits a sample once per window,
+so that a crash loses at most one window of its running time.
 
 Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
 all the time (`noisy`) are counted, but its level is reported only at polls. A contact that never stays still

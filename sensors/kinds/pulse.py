@@ -1,9 +1,10 @@
-"""Kind `pulse`: pulses on a pin, counted by the kernel's numbers and timed by its time stamps.
+"""Kind `pulse`: pulses on a pin, counted and timed by the numbers and time stamps that the kernel gives them.
 
 The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before it
 buffers it. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
-wake-ups a second. The buffer is sufficient for 25 kHz. If it overflows all the same, the numbers still yield
-the count and the stamps the rate: the value is right, and the sample has the state `edges-lost`.
+wake-ups a second. The buffer is sufficient for 25 kHz. If the buffer overflows nevertheless, the count still
+follows from the numbers, and the rate from the time stamps. The value is then still right, but the sample has
+the state `edges-lost`.
 
 Pulses that arrive while the driver is closed are not counted.
 """

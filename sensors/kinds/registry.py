@@ -1,4 +1,4 @@
-"""Table of the driver for each kind of sensor.
+"""Table that maps each kind of sensor to its driver.
 
 A new kind also needs an entry in `sensors.config.kinds`, which has its keys and their limits, and a class in
 `sensors.settings`, which has its options.
@@ -81,7 +81,7 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "simulated": lambda settings, _context: SimulatedDriver(settings),
     "replay": lambda settings, _context: ReplayDriver(settings),
 }
-"""Function that makes the driver, by the key `kind` of `sensors.toml`."""
+"""Functions that make a driver, by the value of the key `kind` in `sensors.toml`."""
 
 
 def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:

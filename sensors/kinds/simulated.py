@@ -1,4 +1,4 @@
-"""Kind `simulated`: a sensor that plays a model of `simulation_models`, with wiring faults if configured.
+"""Kind `simulated`: a sensor that plays a model from `simulation_models`, with wiring faults if configured.
 
 Numbers are emitted at every poll. A contact (unit `bool`) is emitted with its totals when it changes, as real
 drivers do. The samples depend only on the seed, the sensor's id and the times of the polls.

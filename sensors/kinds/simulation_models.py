@@ -65,9 +65,9 @@ def engine_runs(seed: int, t_s: float) -> bool:
 
 
 def engine_hz(seed: int, grain: int, t_s: float) -> float:
-    """Return the revolutions in Hz at `t_s`, over one run of the engine.
+    """Return the engine's speed at `t_s`, in revolutions per second.
 
-    The engine cranks, warms up at idle, cruises, cools down at idle, and coasts to a stop.
+    In each run the engine cranks, warms up at idle, cruises, cools down at idle, and coasts to a stop.
     """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     start, stop = engine_run(seed, cycle)
@@ -141,9 +141,8 @@ def battery_a(seed: int, grain: int, t_s: float) -> float:
 def battery_v(seed: int, grain: int, t_s: float) -> float:
     """Return the battery's voltage in V.
 
-    It sags under load, rises to 14.2 V under charge, and settles afterwards.
-
-    Settling takes about a minute.
+    The voltage sags under load, rises to 14.2 V under charge, and settles in about a minute
+    afterwards.
     """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     charged = 0.0
@@ -206,7 +205,7 @@ class Model:
     numbers: dict[str, Waveform]
     """Waveforms by unit; the empty key applies to any other unit."""
     active: Callable[[int, float], bool]
-    """Function that shows the same machinery as a contact, for the unit `bool`."""
+    """Function that returns the state of the same machinery as a contact, for the unit `bool`."""
 
 
 MODELS: Final[dict[str, Model]] = {

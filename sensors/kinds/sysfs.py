@@ -70,7 +70,7 @@ class Wiring(Enum):
 
 
 class Subsystem(Enum):
-    """A class of the kernel's devices: its folder, its devices' names, and the path to the bus device."""
+    """Device class in the kernel: its folder, the names of its devices, and the path to the bus device."""
 
     IIO = ("sys/bus/iio/devices", "iio:device*", "..")
     HWMON = ("sys/class/hwmon", "hwmon*", "device")
@@ -112,7 +112,8 @@ class Chip:
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
         """Return the chip's directory; without `bus` or `address` the chip must be the only one of its type.
 
-        Raises `DriverError` if it is missing (with what to add to config.txt) or is not the only one.
+        Raises `DriverError` if the chip is missing (the message says what to add to config.txt), or if there
+        are several.
         """
         everywhere = _devices(root, self)
         places = {
@@ -160,7 +161,7 @@ def _name(directory: Path) -> str:
 
 
 def find_thermometer(root: Path, address: str | None) -> Path:
-    """Return the directory of the DS18B20 with this address (`28-0316a2…`); with None, that of the only one.
+    """Return the directory of the DS18B20 with this address (`28-0316a2…`); for None, of the only DS18B20.
 
     Raises `DriverError` if the thermometer is missing, or if there are several and no address was given.
     """

@@ -1,9 +1,10 @@
-"""Schemas for tables of a TOML file, as data, and the collector of every problem in a file.
+"""Schemas for the tables in a TOML file, expressed as data, and the list of all problems in the file.
 
 A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
-key becomes a `FileProblem` with its line, and the reading continues. Parsers take a value as TOML has it,
-return the typed one, and raise `InputError` with a message for people. Any other exception, from a parser or
-from a check, becomes a `FileProblem` too: the content of a file never ends the program that reads it.
+key becomes a `FileProblem` with its line, and the reading continues. A parser takes a value as TOML delivers
+it and returns the typed value, or raises `InputError` with a message for people. Any other exception, from a
+parser or from a check, becomes a `FileProblem` too: the content of a file never ends the program that reads
+it.
 """
 
 import math
@@ -40,7 +41,7 @@ Schema = Mapping[str, Key]
 
 
 class Table:
-    """A table of a file, with the list of problems found in the whole file (shared by all its tables)."""
+    """Table in a file, with the list of problems in the whole file, which all its tables share."""
 
     def __init__(
         self, file: TomlFile, data: Mapping[str, Any], place: Place, label: str, problems: list[FileProblem]
@@ -56,7 +57,7 @@ class Table:
 
     @classmethod
     def root(cls, file: TomlFile) -> "Table":
-        """Return the table for the whole file; its syntax errors are the first problems."""
+        """Return the table for the whole file; the file's syntax errors become the first problems."""
         return cls(file, file.data, (), "", list(file.problems))
 
     def line(self, *below: str | int) -> int | None:
@@ -80,7 +81,7 @@ class Table:
         )
 
     def read(self, schema: Schema, *, elsewhere: Mapping[str, Advice] | None = None) -> dict[str, Any]:
-        """Return the table's values by key, parsed or default.
+        """Return the table's values by key: the parsed value, or the default if the key is missing.
 
         A wrong value is reported, and is None in the result.
 
@@ -116,7 +117,7 @@ class Table:
 
     @contextmanager
     def guarded(self, key: str = "") -> Iterator[None]:
-        """Turn an exception raised in the block into a problem of this table, or of one of its keys.
+        """Turn an exception raised in the block into a problem with this table, or with one of its keys.
 
         The rest of the block is then skipped.
         """
@@ -137,7 +138,7 @@ class Table:
             text = "this key is not known"
             remedy = f'Did you mean "{near}"?' if near else f"Known keys: {', '.join(schema)}."
         if near and near not in self.data:
-            self.faulty.add(near)  # one misspelling, one report: the key is not missing too
+            self.faulty.add(near)  # a misspelled key is reported once, not also as a missing key
         self.complain(key, text, remedy)
 
     def _missing(self, key: str, example: str) -> None:
@@ -186,7 +187,7 @@ class Table:
 
 
 def text(most: int = 200, *, least: int = 0) -> Parser:
-    """Return a parser for a text on one line, of `least` to `most` characters."""
+    """Return a parser for a string on one line, of `least` to `most` characters."""
 
     def parser(raw: Any) -> str:
         if not isinstance(raw, str):

@@ -38,14 +38,14 @@ UNREADABLE: Final = "\x00"
 TOML allows this character only as an escape sequence.
 """
 _MOST_REPAIRS: Final = 50
-"""Largest number of syntax errors in a file: a file with more is no configuration, and each costs a parse."""
+"""Largest number of syntax errors to report in one file, because finding each of them costs a parse."""
 _MOST_PARSED: Final = 1_000_000
 """Largest number of bytes in all parses of one file together, which take some seconds on a small board."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Mistake in a file; `str` gives one line that says where it is, what it is, and what to do."""
+    """Mistake in a file; `str` gives one line that says what is wrong, where, and what to do."""
 
     file: Path
     line: int | None
@@ -69,7 +69,7 @@ class FileProblem:
 
 
 class ConfigurationError(Exception):
-    """A file is wrong; it holds all problems in the file's order, and `str` has one on each line."""
+    """A file is wrong; the exception holds all problems in the file's order, and `str` gives one per line."""
 
     def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems: tuple[FileProblem, ...] = tuple(problems)
@@ -112,7 +112,7 @@ def is_empty(content: bytes) -> bool:
 def unforeseen(error: Exception) -> tuple[str, str]:
     """Return the description and remedy for an exception that no check foresaw.
 
-    The text contains the exception and the place where it was raised, so that a bug report is useful.
+    The description names the exception and where it was raised, so that a bug report is useful.
     """
     frames = extract_tb(error.__traceback__)
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
