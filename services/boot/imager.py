@@ -3,9 +3,9 @@
 They add to the vessel's configuration: another network to join, another key that may log in, a user, and the
 country if none is configured. A host name set in Imager becomes the appliance's host name.
 
-A file is removed from the card only after all of it was understood and stored here. A file that was not fully
-understood is left on the card, reported, and read again at the next boot. Until then, the parts that were
-understood are in force.
+A file is removed from the card only after everything in it has been understood and stored. A file that was
+not fully understood is left on the card, reported, and read again at the next boot. Until then, the parts
+that were understood are in force.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ def take_in_customisation(
 
 
 def _merged(earlier: Customisation, later: Customisation) -> Customisation:
-    """Return the earlier settings, with values replaced where the later settings define them."""
+    """Return the earlier settings, updated with every value that the later settings define."""
     settings = {field.name: getattr(later, field.name) for field in dataclasses.fields(later)}
     return dataclasses.replace(earlier, **{name: value for name, value in settings.items() if value})
 
@@ -120,7 +120,7 @@ def stored_customisation(etc: Path) -> Customisation | None:
         return _from_json(customisation)
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001  # a file that cannot be read asks for nothing
+    except Exception as error:  # noqa: BLE001  # an unreadable file requests no settings
         log.error("%s cannot be read: %s", etc / KEPT, error)
         return None
 

@@ -43,10 +43,10 @@ class AppliancePaths:
 
     @property
     def inbox(self) -> Path:
-        """The folder of the bundle that was written together with the card."""
+        """The folder that contains the bundle written when the card was written."""
         return self.partition / INBOX
 
     @property
     def ssh(self) -> Path:
-        """The folder of SSH host keys and of the keys that may log in."""
+        """The folder that contains SSH host keys and the keys that may log in."""
         return self.etc / "ssh"

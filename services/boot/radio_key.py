@@ -1,10 +1,10 @@
 """The vessel-to-vessel radio's key, selected by the latest statement from the fleet's CA.
 
 The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
-The sync daemon stores the statement with the highest number in the data folder, as signed by the CA. Its
-parts are encrypted, each for one vessel, so the file reveals no secret, and its writer need not be trusted.
-The code that sets up the radio checks the signature, and decrypts this vessel's part with the vessel's
-private key.
+The sync daemon stores the statement with the highest number in the data folder, as signed by the CA. Each
+part of the statement is encrypted for one vessel, so the file reveals no secret. The code that sets up the
+radio checks the signature, so the daemon that writes the file need not be trusted. That code also decrypts
+this vessel's part with the vessel's private key.
 """
 
 import logging
@@ -53,7 +53,7 @@ class RadioKeyChoice:
 def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
     """Yield the statements found in the identity's folder and in the data folder.
 
-    A problem with the identity's statement is appended to `problems`.
+    A problem with the statement in the identity's folder is appended to `problems`.
     """
     root = identity.trust.root
     try:
@@ -73,7 +73,7 @@ def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]
 
 
 def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> RadioKeyChoice | None:
-    """Return the radio key that a statement selects for this vessel at a time.
+    """Return the radio key that a statement assigns to this vessel at the time `now`.
 
     Return None if the statement has no part for this vessel. Raise RadioKeyError if the part cannot be
     decrypted.
@@ -87,7 +87,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
-    """Return the key that the radio should use; None if the `radio.key` in the identity applies."""
+    """Return the key that the radio should use; None if `radio.key` in `folder` applies."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -101,7 +101,7 @@ def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -
 
 
 class RadioKeyWatch:
-    """Tracks radio key statements in the sync daemon: stores the highest, and reports the state."""
+    """Tracks radio key statements in the sync daemon: stores the latest, and reports the state."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class RadioKeyWatch:
             log.warning("%s: %s", error.filename or self._data, error.strerror or error)
 
     def _is_late(self, mark: str) -> bool:
-        """Request that the radio use a key if it uses another; return True if the change takes too long."""
+        """Request that the radio switch to `mark`, if necessary; return True if that takes too long."""
         if not self._is_outdated(mark):
             self._waiting_for = ""
             return False

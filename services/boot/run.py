@@ -212,7 +212,7 @@ class BootSequence:
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
         """Return the configuration that the daemons will use.
 
-        It is the one in the files, or the last good one, or else the defaults.
+        That is the configuration in the files, or else the last good one, or else the defaults.
         """
         places = self.places
         try:
@@ -279,7 +279,8 @@ class BootSequence:
     def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
         """Return the radio's key; None if there is none.
 
-        It comes from the latest statement of the fleet's CA, or else from the identity's own file.
+        The key comes from the latest statement by the fleet's CA, or else from the file in the identity's
+        folder.
         """
         folder, self.radio_key = self.places.etc / IDENTITY, ""
         if identity is not None:
@@ -370,6 +371,6 @@ def _words(error: Exception) -> str:
 def fallback_name(root: Path = Path("/")) -> str:
     """Return a name for a vessel that has none configured.
 
-    It is the same at each boot of a board, and differs between boards.
+    The name is the same at each boot of a board, and differs between boards.
     """
     return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"

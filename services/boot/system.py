@@ -125,7 +125,7 @@ def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write these connection profiles, remove our other ones, and leave those of others alone."""
+    """Write these connection profiles, remove our other profiles, and keep profiles created by others."""
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
@@ -213,7 +213,7 @@ def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
 
 
 def groups(names: Sequence[str]) -> Mapping[str, int]:
-    """Return the ids of those groups that exist, by name."""
+    """Return the numeric ids of those groups in `names` that exist, by name."""
     ids = {}
     for name in names:
         with suppress(KeyError):

@@ -1,6 +1,6 @@
 """Support archives without secrets: `logboat bundle`.
 
-- `secrets`: removes from a text the secrets that must not leave the vessel
+- `secrets`: removes secrets, which must not leave the vessel, from text
 - `contents`: the files in the archive
 - `archive`: packs these files into one
 """

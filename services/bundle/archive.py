@@ -1,4 +1,4 @@
-"""Packing of the files into one compressed tar file, in memory, so that it works when the disk is full."""
+"""Packs files into one compressed tar file, in memory, so that this works even when the disk is full."""
 
 import io
 import tarfile

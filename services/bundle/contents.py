@@ -1,4 +1,4 @@
-"""The files in the archive. Each is created independently, and an error is reported in its place.
+"""The files in the archive. Each file is created independently; an error message replaces one that fails.
 
 Configuration files include only values that are known to be harmless (`redaction`). Other files on the card
 are not included.
@@ -234,7 +234,7 @@ def _text(path: Path) -> str:
 
 
 def _values(table: Any) -> Iterator[str]:
-    """Yield the values of all keys that name a secret, at any depth."""
+    """Yield the values of all keys whose names denote a secret, at any depth."""
     if isinstance(table, dict):
         for key, value in table.items():
             if key in _SECRET_KEYS and isinstance(value, str):

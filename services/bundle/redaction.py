@@ -231,7 +231,7 @@ class _Redactor:
         return self.found
 
     def _take_back(self) -> None:
-        """Remove lines that seemed to continue a value, because its brackets do not match."""
+        """Remove the lines that seemed to continue a value whose brackets turned out not to match."""
         for number in self._within:
             if self._lines[number].strip():
                 self._lines[number] = REMOVED
@@ -284,7 +284,7 @@ class _Redactor:
         try:
             shown = self._value_of_pair(rest, key=parts[-1], is_shown=is_shown)
         except _NotUnderstoodError:
-            # Where the mistake is cannot be known: the following lines may be inside an unclosed bracket.
+            # It is unknown where the mistake is: the following lines may be inside an unclosed bracket.
             self._frames, self._is_dark = [], any(sign in line for sign in "[{")
             head = f"{spelt} = " if equals and is_name else ""
             return head + self._nothing(rest if head else line)
@@ -302,7 +302,7 @@ class _Redactor:
         return shown
 
     def _continued(self, line: str) -> str | None:
-        """Return the redacted form of a line within open brackets; None if it does not continue them."""
+        """Return the redacted form of a line within open brackets; None if the line cannot be there."""
         is_shown = all(frame.is_shown for frame in self._frames)
         heading = _HEADING.fullmatch(line)
         if is_shown and heading is not None and not _PLAIN.fullmatch(heading[2]):

@@ -1,4 +1,4 @@
-"""Removal of secrets from texts.
+"""Removes secrets from text.
 
 Secrets are recognised in two ways: by format (keys, hashes, anything after `password`), and by value. A
 secret from the vessel's own files is removed wherever it occurs, including in log lines.
@@ -34,7 +34,7 @@ _CUT: Final = (40, 80)
 
 
 def _forms_of(value: str) -> Iterator[str]:
-    """Yield a secret as it appears in logs, JSON, URLs and messages, whole or shortened."""
+    """Yield the forms in which a secret appears in logs, JSON, URLs and messages, whole or shortened."""
     for whole in (value, clean(value)):
         for cut in (whole, *(whole[:length] for length in _CUT if len(whole) > length)):
             yield cut
@@ -45,7 +45,7 @@ def _forms_of(value: str) -> Iterator[str]:
 
 
 class Remover:
-    """A filter that removes secrets from texts."""
+    """A filter that removes secrets from text."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         """Create a filter that also removes `values`, the secrets of this vessel."""
@@ -53,7 +53,7 @@ class Remover:
         self._values = sorted((value for value in forms if len(value) >= _LEAST), key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """Return a text with its secrets removed."""
+        """Return `text` with all secrets removed."""
         for form in _FORMS:
             text = form.sub(REMOVED, text)
         text = _NAMED.sub(lambda match: f'{match[1]}"{REMOVED}"', text)

@@ -46,7 +46,7 @@ def actions(
 ) -> Callable[[str, str], ArgumentParser]:
     """Return a function that adds an action, such as `get` in `db get`, to a command.
 
-    Call it with the name and the help text of each action; it returns the action's parser.
+    Call the function with the name and help text of each action. It returns the action's parser.
     """
     added = parser.add_subparsers(dest="action", required=required, metavar=metavar)
 

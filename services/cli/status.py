@@ -16,7 +16,7 @@ def status_arguments(parser: ArgumentParser) -> None:
 
 
 def status(args: Namespace, world: Environment) -> int:
-    """Print the status. Return 0 even if the status is bad: that is not a failure of this command."""
+    """Print the status. Return 0 even if the status is bad, because this command has not failed."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)
     todo = advice(facts)

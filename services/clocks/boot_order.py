@@ -1,7 +1,7 @@
 """Consistency of clocks across boots: a boot in a log cannot begin before an earlier boot ended.
 
 Where the clocks of boots with trusted time contradict each other, the largest consistent set is believed. Of
-two equally large sets, the one that ends earlier is believed. A clock can be ahead by any amount, but behind
+two equally large sets, the set that ends earlier is believed. A clock can be ahead by any amount, but behind
 by no more than the image's age.
 """
 
@@ -34,7 +34,7 @@ class Span:
 def outvoted(spans: Sequence[Span]) -> list[bool]:
     """Return, for each boot, True if its neighbours outvote it.
 
-    `spans` are those of all boots with trusted clocks, in order.
+    `spans` has the spans of all boots with trusted clocks, in order.
     """
     return [
         is_outvoted(spans[max(place - NEAR, 0) : place], own, spans[place + 1 : place + NEAR + 1])
@@ -45,7 +45,7 @@ def outvoted(spans: Sequence[Span]) -> list[bool]:
 def is_outvoted(before: Sequence[Span], own: Span, after: Sequence[Span]) -> bool:
     """Return True if a boot is outvoted by the boots before and after it.
 
-    These are up to `NEAR` boots with trusted clocks on either side.
+    `before` and `after` have the spans of up to `NEAR` boots with trusted clocks on either side.
     """
     if all(one.is_before(own) for one in before) and all(own.is_before(one) for one in after):
         return False

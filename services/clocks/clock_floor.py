@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, stored in the document store so that it persists when a boot has no clock."""
+"""The sync daemon's time floor, stored in the document store so that boots without a clock know it."""
 
 import logging
 import time

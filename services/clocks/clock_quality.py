@@ -1,9 +1,9 @@
 """Timekeeping: the accuracy of the system clock, the time floor, and the time anchors of a boot.
 
-An anchor states the UTC for one reading of the boot clock, with an uncertainty and a source. Readings carry
-the boot clock's time. Anchors convert it to UTC, even later, when a better anchor has become known. The
-sources are, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), and `floor` (no earlier than the
-image's date or the last known time).
+An anchor states the UTC for one reading of the boot clock, with an uncertainty and a source. A sensor reading
+carries only the boot clock's time. Anchors convert that time to UTC, possibly much later, when a better
+anchor has become known. The sources are, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), and
+`floor` (no earlier than the image's date or the last known time).
 """
 
 import ctypes
@@ -120,7 +120,7 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
 
 
 class TimeFloor:
-    """The earliest possible current time, by one rule for all daemons.
+    """The earliest possible current time, determined by the same rule in all daemons.
 
     A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
     ahead, because of a bad time server or clock chip. So network time that contradicts the floor for

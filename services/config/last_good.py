@@ -1,9 +1,9 @@
 """The last good configuration, so that no mistake in the files stops recording.
 
 Whenever both files are valid, they are stored under `DATA/last-good/`, with the recordings that `replay`
-sensors refer to. When either file is invalid, both are taken from there, and the problems are returned for
-`status` and the fault light. The files are stored and used as a pair, because the pins of lights and sensors
-must not conflict.
+sensors refer to. When either file is invalid, both are taken from that folder, and the problems are returned
+for `status` and the fault light. The files are stored and used as a pair, because the pins of lights and
+sensors must not conflict.
 
     last-good/current                  a symbolic link to the folder in use
     last-good/<digest>-<random>/       logboat.toml, sensors.toml, recordings, as they were read
@@ -59,7 +59,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both files, as read and without errors."""
+    """Both files, which were read without errors."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
@@ -319,7 +319,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Yield True if this process has the lock. It does not wait, because the holder may be suspended."""
+    """Yield True if this process gets the lock. Never wait: a process that holds it may be suspended."""
     with open(path, "wb", opener=opener()) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ A mistake by the user raises UsageError (exit status 2), and a failure raises Fa
 
 
 class CommandError(Exception):
-    """A command cannot continue; the text is a sentence for the user."""
+    """A command cannot continue; the message is a sentence for the user."""
 
     status = 1
 

@@ -1,4 +1,4 @@
-"""Output of commands other than the text for people: remarks on standard error, and JSON with its format."""
+"""Prints remarks on standard error, and JSON that names its format."""
 
 import sys
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def print_json(shape: str, facts: Mapping[str, Any]) -> None:
 def to_json(facts: Mapping[str, Any]) -> str:
     """Return the facts as one line of JSON, with all control characters escaped.
 
-    A lone surrogate, which stands for an undecodable byte of a file name, becomes a question mark.
+    A lone surrogate, which stands for an undecodable byte in a file name, becomes a question mark.
     """
     import msgspec
 

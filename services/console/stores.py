@@ -81,7 +81,7 @@ def configured_vessel(args: Namespace) -> "VesselSection | None":
 def own_vessel(args: Namespace, database: "Database | None") -> str:
     """Return the id of this vessel.
 
-    It comes from the recorder's state, or else from the configuration, or else from the store if that
+    The id comes from the recorder's state, or else from the configuration, or else from the store if that
     contains only one vessel. Raise UsageError if the store contains several vessels, and FailedError if it
     contains none.
     """

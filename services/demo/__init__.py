@@ -2,9 +2,9 @@
 
 Each vessel has a recorder and a sync daemon. The vessels find each other over the loopback interface, record,
 and pass on what they record. One vessel has no network for a while, and only one has a link to the shore. At
-the end the demo proves from the stores alone that all have the same content and that nothing is missing. It
-also proves that they contain everything that the recorders reported as durable, and that all of it has
-arrived ashore.
+the end the demo proves from the stores alone that all stores have the same content and that nothing is
+missing. It also proves that the stores contain everything that the recorders reported as durable, and that
+all documents have arrived ashore.
 
 Modules, in the order in which they are needed:
 

@@ -46,7 +46,7 @@ class Fleet:
 
     @property
     def is_alone(self) -> bool:
-        """True if the fleet has only one vessel, so that there is none to link with."""
+        """True if the fleet has only one vessel, and so has no other vessel to link with."""
         return len(self.vessels) == 1
 
     @property

@@ -16,10 +16,11 @@ _LOWEST: Final = 12_000
 
 
 def fixed_ports() -> range:
-    """Return the ports that Linux assigns to no outgoing connection, so that a closed one stays free.
+    """Return the ports that Linux assigns to no outgoing connection, so that a port stays free once closed.
 
-    A port that the kernel picks for `bind(0)` is one that it may give to the next outgoing connection, of any
-    program: it is free when it is picked, and taken when a daemon wants to listen on it a second later.
+    The kernel may assign a port that it picked for `bind(0)` to the next outgoing connection from any
+    program. Such a port may be free when it is picked, and in use when a daemon wants to listen on it a
+    second later.
     """
     try:
         lowest_outgoing = int(_OUTGOING.read_text().split()[0])

@@ -1,6 +1,6 @@
 """The proof: compares each store's content with the other stores and with what was recorded.
 
-Every store is first examined by itself (`examine`). For each vessel of the fleet this shows whether sample
+Every store is first examined by itself (`examine`). For each vessel in the fleet this shows whether sample
 numbers are missing, whether the store has everything that the recorder reported as durable, and whether the
 recording was stored exactly. Then the stores are compared, document by document (`compare`).
 """

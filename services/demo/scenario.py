@@ -101,7 +101,7 @@ class Scenario:
         self._set_out()
         for vessel in self._fleet:
             vessel.start(Daemon.LIGHTS)
-            if self._fleet.is_alone:  # it searches for other vessels like any vessel
+            if self._fleet.is_alone:  # a lone vessel still searches for others
                 vessel.start(Daemon.SYNC)
         keepers = [Supervisor(vessel) for vessel in self._fleet]
         while True:
@@ -140,7 +140,7 @@ class Scenario:
         )
 
     def _forward(self, shore: Shore) -> None:
-        """Wait until everything is ashore and the fleet knows.
+        """Wait until all documents are ashore and the fleet knows that they are.
 
         If that never happens, the proof will report it.
         """

@@ -214,7 +214,7 @@ class Shore:
         port, configuration = next(free_ports()), self._folder / "mosquitto.conf"
         lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
         if os.geteuid() == 0:
-            # it would switch to another user, which root in a user namespace must not do
+            # the broker would switch to another user, which root in a user namespace must not do
             lines.append("user root")
         configuration.write_text("\n".join([*lines, ""]))
         station = _Station("mosquitto", [program, "-c", str(configuration)], self._folder / "mosquitto.log")

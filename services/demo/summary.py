@@ -1,4 +1,4 @@
-"""The summary printed at the end, and the verdict whether the demo kept its promises."""
+"""The summary printed at the end, and the verdict on whether the demo kept its promises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

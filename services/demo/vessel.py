@@ -32,7 +32,7 @@ Ledger = dict[tuple[str, str], set[int]]
 
 
 class DemoError(Exception):
-    """The demo cannot be carried out; the text says what happened."""
+    """The demo cannot be carried out; the message says what happened."""
 
 
 class Daemon(Enum):

@@ -1,7 +1,7 @@
 """The sensors of the demo's vessels: simulated, except for some that play a recording.
 
-Only the first vessel has sensors that play it. The recording contains ten real minutes from a sailing yacht,
-and ships with Logboat.
+Only the first vessel has sensors that play the recording. The recording contains ten real minutes from a
+sailing yacht, and ships with Logboat.
 """
 
 from functools import cache
@@ -68,7 +68,8 @@ def sensor_ids(*, plays: bool) -> frozenset[str]:
 def write(folder: Path, *, seed: int, speed: float | None, repeat: bool = False) -> None:
     """Write a vessel's `sensors.toml`, with the recording beside it if `speed` is not None.
 
-    `speed` is that of the recording, and `repeat` plays it in a loop. `seed` determines the simulated values.
+    `speed` is the speed at which the recording is played, and `repeat` plays it in a loop. `seed` determines
+    the simulated values.
     """
     tables = []
     if speed is not None:

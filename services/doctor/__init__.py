@@ -2,6 +2,6 @@
 
 - `findings`: the result of a check
 - `context`: input for the checks: files below a root, live states, the output of commands
-- `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, by subject
+- `wiring`, `hardware`, `card`, `network`, `daemons`, `recording`: the checks, one module for each subject
 - `checks`: the table of all checks
 """

@@ -1,4 +1,4 @@
-"""Checks of the card: free space, wear, errors, mount options."""
+"""Card checks: free space, wear, errors, mount options."""
 
 import shutil
 from typing import Final

@@ -49,7 +49,7 @@ class Appliance:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration in its file; the defaults if the file is invalid, which another check reports."""
+        """The configuration from the file; the defaults if it is invalid, which its own check reports."""
         try:
             return read_configuration(toml_file.read(self.config, missing_ok=True))
         except ConfigurationError:

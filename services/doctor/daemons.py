@@ -1,4 +1,4 @@
-"""Checks of the daemons and their units."""
+"""Daemon checks, which include the daemons' units."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,4 +1,4 @@
-"""Checks of the board: clock, temperature, voltage, memory."""
+"""Hardware checks: clock, temperature, voltage, memory."""
 
 from typing import Final
 
@@ -42,7 +42,7 @@ def rtc(patient: Appliance) -> Finding:
 
 
 def sane_time(patient: Appliance) -> Finding:
-    """Check that the clock does not show a date before 2025, when Logboat did not exist."""
+    """Check that the clock does not show a date before 2025, because Logboat did not exist then."""
     if patient.utc < _EARLIEST:
         return warn(
             "the clock shows a date before 2025",

@@ -1,4 +1,4 @@
-"""Checks of the network: interfaces, radio, multicast, firewall, mesh, gateways and identity."""
+"""Network checks: interfaces, radio, multicast, firewall, mesh, gateways and identity."""
 
 import socket
 import struct
@@ -164,7 +164,7 @@ def mesh(patient: Appliance) -> Finding:
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     """Return a finding if something prevents a link between this vessel and another, else None.
 
-    `near` is a text that says to how many vessels this one is linked.
+    `near` says, as text for people, how many vessels this vessel is linked to.
     """
     if state.refused:
         first = state.refused[0]

@@ -1,4 +1,4 @@
-"""Checks of recorded data and its configuration: files, stores, completeness."""
+"""Recording checks: configuration files, stores, completeness."""
 
 from typing import Final
 

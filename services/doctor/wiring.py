@@ -1,4 +1,4 @@
-"""Checks of the wiring: the header's GPIO chip, pins, buses, sensors."""
+"""Wiring checks: the header's GPIO chip, pins, buses, sensors."""
 
 from typing import Final
 

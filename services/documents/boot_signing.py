@@ -1,4 +1,4 @@
-"""The vessel's identity in its fleet, to the extent that the recorder needs it.
+"""The parts of the vessel's fleet identity that the recorder needs.
 
 The recorder signs the documents about the vessel and its boots, so that other vessels can pass them on.
 Without an identity, or with an unusable one, nothing is signed. An unusable identity is reported, and

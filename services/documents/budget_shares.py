@@ -7,12 +7,14 @@
     documents of crew and guests: notes, photographs, those of   10 %
     their apps, their checkpoints
 
-While there is space, any owner may use what others leave free. When space runs out, an owner that exceeds its
-share gives up the surplus. This vessel's log is shortened only if it exceeds its own share. Reasons:
+While there is space, any owner may use the space that other owners leave free. When space runs out, an owner
+that exceeds its share gives up the surplus. This vessel's log is shortened only if it exceeds its own share.
+Reasons:
 
 - A vessel's own log is the purpose of the appliance, and nobody else may have it yet.
-- Others' logs are here as a backup and to be forwarded. Their vessels keep them as well. A third of the
-  card holds several vessels' logs for weeks, which is longer than the transfer ashore takes.
+- The logs of other vessels are kept as a backup and to be forwarded. Those vessels keep their own logs as
+  well. A third of the card holds several vessels' logs for weeks, which is longer than the transfer ashore
+  takes.
 - Notes are small. 10 % of a 32 GB card's budget holds a thousand photographs.
 
 If less space than the budget is available, because other data fills the card, the shares apply to the space
@@ -42,7 +44,7 @@ removed, they would be restored from the second copies.
 
 
 class ShareOwner(Enum):
-    """Owner to whose share a document counts."""
+    """Owner whose share a document counts towards."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -68,14 +70,14 @@ class OwnerBytes:
 
 
 def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner:
-    """Return the owner to whose share a group of documents counts.
+    """Return the owner whose share a group of documents counts towards.
 
     Args:
-        part: their ids up to the last colon, as in `sync.store.sizes`.
+        part: the documents' ids up to the last colon, as in `sync.store.sizes`.
         vessel: the vessel of this store.
         logs: the logs that its recorders have written. Readings in other logs come from the crew, who number
-            manual readings in logs of their own. It is None if the logs are not known: then all are the
-            vessel's.
+            manual readings in logs of their own. None if the logs are unknown; then all
+            readings count as the vessel's.
     """
     head, *names = part.split(":")
     try:
@@ -83,7 +85,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
     except ValueError:
         return ShareOwner.CREW
     if kind in (DocumentType.FLEET, DocumentType.VESSEL):
-        return ShareOwner.OWN  # signed, so there are only a few; without them nothing else can be verified
+        return ShareOwner.OWN  # these are signed, so there are few; without them nothing else can be verified
     if kind is DocumentType.NOTE:
         return ShareOwner.CREW
     if kind is DocumentType.FORWARDED or not names or names[0] != vessel:
@@ -96,8 +98,8 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
     """Return how many bytes each owner must give up so that `excess` bytes become free.
 
-    What crew and other vessels use beyond their shares goes first. Only if that is not enough is some of this
-    vessel's own log removed.
+    Crew and other vessels first give up what they use beyond their shares. Part of this vessel's own log is
+    removed only if that is not enough.
     """
     if excess <= 0:
         return OwnerBytes()

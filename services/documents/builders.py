@@ -36,7 +36,7 @@ def equipment(
     seconds: float | None,
     severity: str | None,
 ) -> tuple[str, dict[str, Any]]:
-    """Return the document of a sensor's current value and state."""
+    """Return the document with a sensor's current value and state."""
     body = header(DocumentType.EQUIPMENT, identity.vessel) | {
         "sensor": settings.id,
         "name": settings.name,
@@ -61,7 +61,7 @@ def equipment(
 def alarm(
     *, vessel: str, sensor: str, log: str, path: str, unit: str, episode: AlarmRecord
 ) -> tuple[str, dict[str, Any]]:
-    """Return the document of one alarm episode.
+    """Return the document about one alarm episode.
 
     Its `acks` are empty here, because only people add to them.
     """
@@ -121,7 +121,7 @@ def boot(
     anchors: Iterable[Anchor],
     version: str,
 ) -> dict[str, Any]:
-    """Return the document of a boot: the end of the previous boot, and the anchors of its clock."""
+    """Return the document about a boot: the end of the previous boot, and the anchors of its clock."""
     end = None
     if previous is not None:
         end = {"boot": previous.boot, "clock": previous.clock_ms / 1000, "utc": iso(previous.utc)}
@@ -145,7 +145,7 @@ def vessel(
     logs: Iterable[str],
     sensors: Iterable[SensorSettings],
 ) -> dict[str, Any]:
-    """Return the document of the vessel and its sensors."""
+    """Return the document about the vessel and its sensors."""
     return header(DocumentType.VESSEL, vessel_id) | {
         "name": name,
         "mmsi": mmsi,
@@ -171,7 +171,7 @@ def vessel(
 
 
 def note(vessel: str, *, text: str, who: str, utc: float) -> dict[str, Any]:
-    """Return the document of a person's note."""
+    """Return the document with a person's note."""
     return header(DocumentType.NOTE, vessel) | {"text": text, "who": who, "when": iso(utc)}
 
 
@@ -211,7 +211,7 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 def _interval(sensor: SensorSettings) -> float | None:
     """Return the seconds between two samples; None for a kind of sensor that only reports events."""
     from sensors.config.kinds import (
-        KINDS,  # imported here because the check of the stores, which does not need it, imports this module
+        KINDS,  # imported here because the store check, which does not need it, imports this module
     )
 
     kind = KINDS.get(sensor.kind)

@@ -2,8 +2,8 @@
 
 It reads batches in order, over its own connection. So a document store that is slow, locked, full or broken
 never delays a commit: the journal keeps its batches until their documents are durable. Every step can safely
-be repeated. Ids depend only on a document's content, so after a kill at any instant the same batches result
-in the same documents, or find them already stored.
+be repeated. Ids depend only on a document's content, so after a kill at any instant, processing the same
+batches again produces the same documents, or finds them already stored.
 
     journal --batches--> windows --ended--> outbox --one transaction--> document store
        ^                                                                     |
@@ -71,9 +71,8 @@ class _Current:
     def moved(self) -> tuple[Any, ...]:
         """Return the facts that are written with the next periodic write when they change.
 
-        Totals are compared only after another sample has been recorded, even one with the same value. For
-        example, a tachometer that has stopped again has counted in between. Without a new sample, changed
-        totals wait.
+        Changed totals count only once another sample has been recorded. That sample may have the same value:
+        a tachometer that has stopped again has counted pulses in between.
         """
         if self.written is not None and self.written[2] == self.row.sequence:
             written: tuple[Any, ...] = self.written[1]
@@ -141,12 +140,12 @@ class Documenter:
         self._put_signed(documents.vessel_id(self.identity.vessel), body)
 
     def reassert(self, in_progress: Iterable[tuple[str, AlarmRecord]] = ()) -> None:
-        """Restore this vessel's current documents where the stored ones differ from what it last wrote.
+        """Restore this vessel's current documents where they differ from what this vessel last wrote.
 
-        A peer may have sent back documents from before the card was replaced. They have more revisions, and
-        so have replaced the current ones. Another vessel may have written in our name, or passed on an old
-        state of ours as a newer one. `in_progress` has the active alarms by sensor, because their documents
-        may have been removed as belonging to no vessel.
+        A peer may have sent back documents from before the card was replaced. Those have more revisions, and
+        have therefore replaced the current documents. Another vessel may also have written in our name, or
+        have passed on an old document of ours as a newer one. `in_progress` has the active alarms by sensor,
+        because their documents may have been removed as belonging to no vessel.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -164,7 +163,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the `generations` for the `vessel` document: the highest that this vessel vouches for."""
+        """Return the `generations` for this vessel's document: the highest that the vessel vouches for."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
@@ -190,8 +189,8 @@ class Documenter:
     def step(self, now_ms: int) -> bool:
         """Read batches from the journal, and write what is due at `now_ms`, the boot clock's current time.
 
-        Return True if there is more to do at once. Raise JournalError or sync.store.StoreError; a later call
-        then continues where this one stopped.
+        Return True if there is more to do at once. Raise JournalError or sync.store.StoreError if the journal
+        or the store cannot be used; a later call continues where this call stopped.
         """
         self._flush()
         batches = self._reader.batches(after=self.cursor, limit=BATCHES_A_STEP)
@@ -299,8 +298,8 @@ class Documenter:
         """Return True if a document already contains this sample or explains its absence.
 
         This happens if the document was written before a kill, but its batch was not yet dropped from the
-        journal. A repair may also have written the sample in other windows, or the sample was removed to free
-        space.
+        journal. A repair may also have written the sample in a different window, or retention may have
+        removed it to free space.
         """
         vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
         for prefix, beyond in (

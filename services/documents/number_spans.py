@@ -1,8 +1,8 @@
 """The range of sample numbers that a reading or gap document covers, even if its body is malformed.
 
 Retention and repair read all of a vessel's documents, and must not stop at a malformed one, because recording
-depends on them. The listener rejects such documents, but a store may have received them elsewhere: from an
-older version, a gateway or `logboat db put`.
+depends on retention and repair. The listener rejects such documents, but a store may have received them in
+other ways: through an older version, a gateway or `logboat db put`.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ _decode: Final = msgspec.json.Decoder(_Head).decode
 
 
 def span_of(document_id: str, raw: bytes) -> tuple[int, int] | None:
-    """Return the first and last number of a reading or gap document; None if its id is of neither type.
+    """Return the first and last number of a reading or gap document; None for any other id.
 
     If the body contradicts the id, or claims more numbers than the body has room for, the document covers
     only the number in its id.

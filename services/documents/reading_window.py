@@ -1,7 +1,8 @@
 """Windows: consecutive samples of one sensor become one `reading` document.
 
 A window ends when its time has passed, or when it contains 2,000 samples or 64 kB. It also ends when the next
-sample belongs to another run of the recorder or another boot, because its offsets refer to one boot clock.
+sample belongs to another run of the recorder or another boot, because all offsets in a window refer to one
+boot clock.
 """
 
 import math
@@ -40,7 +41,7 @@ class ClockReading:
     synced: bool
 
     def utc_at(self, clock_ms: int) -> float:
-        """Return the UTC for another time of the same boot's clock, by the same relation."""
+        """Return the UTC at a different time of the same boot's clock."""
         return self.utc + (clock_ms - self.clock_ms) / 1000
 
 
@@ -57,7 +58,7 @@ class ReadingWindow:
     def accepts(self, row: SampleRow, *, run: int, boot: int) -> bool:
         """Return True if `row` fits into this window.
 
-        If not, close the window and start another one with `row`.
+        If not, the caller must close the window and start a new one with `row`.
         """
         if not self.rows:
             return True
@@ -99,7 +100,7 @@ class ReadingWindow:
 def iso(utc: float) -> str:
     """Return a time in the format used in documents: UTC, to the millisecond.
 
-    A time outside the calendar becomes the nearest one in it.
+    A time outside the years 1 to 9999 becomes the nearest time within them.
     """
     earliest, latest = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999 of ISO 8601
     moment = datetime.fromtimestamp(min(max(utc, earliest), latest), tz=UTC)

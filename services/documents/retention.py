@@ -1,10 +1,10 @@
 """Retention: removes history, so that a full card never stops recording.
 
-When the stores exceed their budget, documents from others are removed first, to the extent that they exceed
-their share (`budget_shares`). Then this vessel's own history is removed. In both cases the oldest readings go
-first. Readings that a gateway has acknowledged (`forwarded` documents) go before all others, and alarms go
-only when nothing else is left. Removing our own readings leaves a `gap` document. A floor keeps peers from
-sending back what was removed.
+When the stores exceed their budget, documents from others are removed first, to the extent that their owners
+exceed their shares (`budget_shares`). Then this vessel's own history is removed. In both cases the oldest
+readings go first. Readings that a gateway has acknowledged (`forwarded` documents) go before all others, and
+alarms go only when nothing else is left. Removing our own readings leaves a `gap` document. A floor keeps
+peers from sending back what was removed.
 """
 
 import heapq
@@ -88,7 +88,7 @@ def budget_bytes(budget: str, data: Path) -> int:
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
-    """Return the last sequence number of each series that is ashore, according to all `forwarded` documents.
+    """Return, for each series, the last sequence number that `forwarded` documents report as ashore.
 
     Reports about an earlier epoch of a gateway do not count, because the gateway has since lost that data.
     """
@@ -181,9 +181,10 @@ def make_room(
 ) -> RemovedCounts:
     """Remove documents until `excess()` is 0 or less, or until `most` documents have been removed.
 
-    `excess` returns the number of bytes over the budget. `vessel` is our own: only our own readings are
-    replaced with gap documents. `log` is the log that it is writing now. `beside` returns the size of its own
-    data outside the store. Raise sync.store.StoreError if documents cannot be read or removed.
+    `excess` returns the number of bytes over the budget. `vessel` is this vessel's id: only this vessel's
+    readings are replaced with gap documents. `log` is the log that it is writing now. `beside` returns the
+    size of the vessel's own data outside the store. Raise sync.store.StoreError if documents cannot be read
+    or removed.
     """
     if excess() <= 0:
         return RemovedCounts()
@@ -263,9 +264,9 @@ class _Pass:
         return surplus(holds, self._excess())
 
     def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:
-        """Remove about `wanted` bytes of documents, by their ids from `source`.
+        """Remove documents whose ids `source` yields, about `wanted` bytes in total.
 
-        Return False if it runs out.
+        Return False if `source` runs out before that.
         """
         at_once = A_TIME if owner is ShareOwner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:

@@ -1,6 +1,6 @@
 """`logboat db …`: works on a document store given by its path, for diagnostics and scripts.
 
-Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing one. Replication
+Only `put`, `pull`, `sync` and `serve` create a store; every other action needs an existing store. Replication
 is in `sync` and `run`, and the listener is in `serve`.
 """
 

@@ -1,8 +1,8 @@
 """Runs one replication for `logboat db push|pull|sync`, and reports its progress.
 
 On standard output, a one-shot replication prints its counts at the end, and a continuous one prints a line
-for each change of state. Standard error lists documents that failed. On a terminal it also shows one line
-with running counts.
+for each change of state. Documents that failed are listed on standard error. If that is a terminal, a line
+with running counts is shown there, too.
 """
 
 import asyncio

@@ -111,7 +111,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
         basic(name, secret, args.password_file)
 
         async def ok(user: str, given: str) -> bool:
-            # Always compare both, so that the time taken does not reveal which one was wrong.
+            # Always compare name and password, so that the time taken does not reveal which one was wrong.
             is_right = secrets_equal(given, secret)
             return secrets_equal(user, name) and is_right
 

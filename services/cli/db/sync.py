@@ -216,7 +216,7 @@ def identity(cert: Path, key: Path) -> "TLSIdentity":
 
 
 def certificates(path: Path) -> list[Any]:
-    """Load the certificates of a file. Raise UsageError if that fails."""
+    """Load the certificates in a file. Raise UsageError if that fails."""
     from sync.net.certificates import load_certificates
     from sync.peer.problems import ProblemError
 
@@ -268,7 +268,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def chosen(text: str | None, option: str) -> frozenset[str]:
-    """Return the parts of a comma-separated list; empty if the option was not given.
+    """Return the parts of a comma-separated list; the result is empty if the option was not given.
 
     Raise UsageError if a part is empty.
     """
@@ -283,7 +283,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
     """Return a filter that accepts documents in these channels.
 
-    It also accepts tombstones that no longer say which channels their documents were in.
+    The filter also accepts tombstones that no longer say which channels their documents were in.
     """
     from sync.peer.selection import channels
 

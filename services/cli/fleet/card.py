@@ -135,7 +135,7 @@ def _judged(args: Namespace, target: Path) -> "Target":
 
 
 def _check_configuration(place: Path) -> None:
-    """Run the appliance's own check on a vessel's configuration, here where somebody can correct mistakes.
+    """Check a vessel's configuration as the appliance would, while the operator can still correct mistakes.
 
     Raise FailedError if the configuration is invalid.
     """

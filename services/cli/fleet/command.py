@@ -1,6 +1,6 @@
 """`logboat fleet …`: manages a fleet's identities on the operator's machine.
 
-`provisioning.folder` stores them.
+`provisioning.folder` stores the identities.
 
 The passphrase for the fleet's root key is read from the terminal or from a file, and so are passwords.
 """

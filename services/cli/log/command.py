@@ -91,8 +91,8 @@ def log(args: Namespace, world: Environment) -> int:
 def parse_when(text: str, *, now: float, zone: tzinfo) -> float:
     """Return the time that a person typed, in seconds since 1970.
 
-    It is a date, a date with a time (in `zone` unless it names another), or a duration before `now`. Raise
-    UsageError if it is none of these.
+    The text is a date, a date with a time (in `zone` unless it names a different zone), or a duration before
+    `now`. Raise UsageError if it is none of these.
     """
     try:
         return now - parse(text, "s")

@@ -55,7 +55,8 @@ class _Summary:
 def _seconds_between(before: RecordedSample, after: RecordedSample) -> float:
     """Return the seconds between two samples, at least 0.
 
-    Within a boot the boot clock is used; otherwise UTC is, if it is known.
+    For samples from the same boot, the boot clock is used. Otherwise UTC is used, or the result is 0 if UTC
+    is unknown.
     """
     if (before.log, before.boot) == (after.log, after.boot):
         return max(after.clock - before.clock, 0.0)
@@ -127,7 +128,7 @@ def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
 def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     """Return a line with the sensor's current value from the recorder.
 
-    It is '' if the vessel is not this machine's vessel, or if the recorder is not running.
+    Return '' if the vessel is not this machine's vessel, or if the recorder is not running.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     if not sight.is_live or sight.state is None or sight.state.vessel != vessel:
