@@ -1,8 +1,8 @@
 """Documents as views read them: typed, and validated when they are decoded.
 
 A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored. A
-document that does not match its type raises ShapeError with a sentence, which a view shows instead. The
-recorder's side, which writes the documents, is in `reading_window` (readings) and `builders` (all others).
+document that does not match its type raises ShapeError, whose message a view shows instead. The recorder's
+side, which writes the documents, is in `reading_window` (readings) and `builders` (all others).
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def seconds_of(when: datetime) -> float:
 
 
 class ShapeError(ValueError):
-    """A document does not match its type; the text says which document and field."""
+    """A document does not match its type; the message names the document and the field."""
 
 
 class StoredDocument(Protocol):
@@ -124,7 +124,7 @@ class GapDocument(_Span, frozen=True, kw_only=True):
 
 
 class BootEnd(_Shape, frozen=True, kw_only=True):
-    """The last durable moment of a boot, by its boot clock."""
+    """The time of a boot's last durable data, by its boot clock."""
 
     boot: Whole
     clock: Seconds
@@ -269,7 +269,7 @@ def sensors(source: DocumentSource, vessel: str) -> list[str]:
 
 
 def logs(source: DocumentSource, vessel: str, sensor: str) -> list[str]:
-    """Return every log that has readings of a sensor; those in the vessel's document come first."""
+    """Return every log that has readings of a sensor; logs listed in its document come first."""
     used = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
     return [log for log in known if log in used] + sorted(used.difference(known))

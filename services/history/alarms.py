@@ -19,7 +19,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """A name matches no alarm, or several; the text says which."""
+    """A name matches no alarm, or several alarms; the message says how many."""
 
 
 @dataclass(frozen=True, slots=True)

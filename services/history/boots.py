@@ -1,7 +1,8 @@
-"""A vessel's boots, read from documents: all of them, or only those needed for a few moments.
+"""A vessel's boots, read from documents: all boots, or only those needed to convert a few times to UTC.
 
-Those are the moments' own boots, and the boots around them up to the next ones whose time is sure. The
-resulting times are the same as with all boots, at a cost that does not grow with their number.
+The boots needed are those to which the times belong, and the boots around them, up to the nearest boot on
+each side whose time is certain. The results are the same as if all boots had been read, but the cost does not
+grow with the number of boots.
 """
 
 from collections.abc import Iterable, Iterator

@@ -158,7 +158,7 @@ def verify(
     Args:
         source: the documents.
         vessels: the vessels' ids; None for all vessels in the source.
-        floors: the floors from `Database.floors`; other vessels' readings below them were removed here.
+        floors: the floors from `Database.floors`; readings of other vessels below them were removed here.
         own: the vessel whose card this is. Only its gap documents record what was removed.
     """
     for vessel in models.vessels(source) if vessels is None else vessels:
@@ -264,7 +264,7 @@ def _filed(
 
 
 class _Walk:
-    """A pass through the numbers of one sensor's log."""
+    """A pass through the sample numbers in one sensor's log."""
 
     def __init__(self, report: SensorLog, timeline: Timeline, floor: str) -> None:
         """Start at the beginning of the log.
@@ -384,7 +384,7 @@ def _is_before(reading: ReadingDocument, end: tuple[int, float]) -> bool:
 
 
 def _faults(document: StoredDocument, reading: ReadingDocument) -> Iterator[str]:
-    """Yield the faults that a reading document has in itself."""
+    """Yield the faults within one reading document."""
     count = len(reading.samples)
     if count != reading.last - reading.first + 1:
         yield f"contains {count} samples for the numbers {reading.first} to {reading.last}"

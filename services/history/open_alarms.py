@@ -1,8 +1,8 @@
 """A vessel's alarms that still need attention, because they are active or not acknowledged.
 
 Their ids are stored in the run directory, with the store's sequence number at that time. So the next call
-reads only these alarms and later changes, however many alarms are recorded. A process that cannot write there
-reads all of the vessel's alarms each time.
+reads only these alarms and later changes, however many alarms are recorded. A process that cannot write to
+the run directory reads all of the vessel's alarms each time.
 """
 
 import contextlib

@@ -1,15 +1,15 @@
-"""The timeline of a vessel: converts boot clock times to UTC, with their uncertainty and its reason.
+"""The timeline of a vessel: converts boot clock times to UTC, and says how uncertain each result is, and why.
 
-Readings carry the number of their boot and the time of its clock, which never jumps. A boot's anchors relate
-that clock to UTC, and better anchors may be added later. Nothing is ever rewritten: every view gets its times
-from here.
+A reading carries the number of its boot and the time of the boot clock, which never jumps. A boot's anchors
+relate that clock to UTC, and better anchors may be added later. No document is ever rewritten: every view
+gets its times from this module.
 
 A boot's clock is converted to UTC as follows:
 
 1. Only anchors from the best source count: GNSS and network alike, or else a clock chip. If two anchors
    contradict each other, the more certain one counts, or the later one if they are equally certain.
 2. Between two anchors UTC is interpolated, which corrects the crystal's drift. Before the first anchor and
-   after the last, it runs at the clock's own rate.
+   after the last, UTC advances at the clock's own rate.
 3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`).
    So one wrong answer from a time server affects only its own boot.
 4. A clock chip that contradicts the boots around it, or the floor, is not believed.
@@ -165,7 +165,7 @@ class Timeline:
         return sorted(number for base_log, number in self._bases if base_log == log)
 
     def length(self, log: str, boot: int) -> float:
-        """Return the last known moment of a boot, by its clock in seconds; 0 if the boot is unknown."""
+        """Return the boot clock's last known time in a boot, in seconds; 0 if the boot is unknown."""
         base = self._bases.get((log, boot))
         return 0.0 if base is None else base.length
 
@@ -244,7 +244,7 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
 
 
 def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
-    """Return the last durable moment of each boot, by its clock, as stated by the boots after it."""
+    """Return the time of each boot's last durable data, by its clock, as later boots state it."""
     ends: dict[int, float] = {}
     for boot in boots:
         if boot.previous_end is not None:
@@ -295,7 +295,7 @@ def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
     """Return True if anchors put the clock's zero within the bounds.
 
-    If these contradict each other, `low` counts.
+    If the bounds contradict each other, `low` counts.
     """
     if not points:
         return False
@@ -353,7 +353,7 @@ def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
 class Downtime:
     """A period during which the machine was off.
 
-    It lasts from the last durable moment of one boot to the start of the next.
+    It lasts from the last durable data of one boot to the start of the next boot.
     """
 
     log: str

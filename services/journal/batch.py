@@ -1,7 +1,7 @@
 """A batch: everything that one commit of the journal makes durable, and its format in the file.
 
 In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
-columns, refer to sensors by number, and store times backwards from the commit. Values are written in decimal,
+columns, refer to sensors by number, and store times as ms before the commit. Values are written in decimal,
 because a measured value has few digits. So a sample takes about 5 bytes.
 """
 

@@ -368,7 +368,7 @@ class Journal:
         return batch
 
     def _given_before(self, batch: Batch, number: int) -> dict[str, int]:
-        """Return the last numbers from earlier batches for sensors that have no samples in this one."""
+        """Return the last numbers from earlier batches for sensors without samples in this batch."""
         here = batch.last_numbers()
         return {
             name: self.sensors[name].last

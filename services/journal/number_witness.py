@@ -1,16 +1,16 @@
 """The witness: a small file beside the journal that records which sample numbers have been assigned.
 
 A journal that has lost its end, or was replaced by an older copy, is valid in itself: nothing in it shows
-that there was more. The samples of open windows are in no document yet. So the file `given-numbers` repeats
-which batch was committed last, and which number each sensor was assigned last. If the journal is behind the
-witness at a start, a new log begins (`services.recovery.rollback`). It takes the totals of counting sensors
-from the witness (`services.recovery.carryover`).
+that it once contained more. The samples of open windows are in no document yet. So the file `given-numbers`
+repeats which batch was committed last, and which number each sensor was assigned last. If the journal is
+behind the witness at a start, a new log begins (`services.recovery.rollback`). The new log takes the totals
+of counting sensors from the witness (`services.recovery.carryover`).
 
-After each commit, one of two slots is overwritten. That write is not synchronised. It survives a kill at
-once, and a power cut as soon as the system has written it back, half a minute later at most. Only the
-*reservation* is synchronised: numbers are assigned only up to a limit that is durable here. The limit is
-raised some minutes ahead by a thread that is not time-critical (`work`). So a commit waits for it only if a
-sensor has suddenly become much faster. After a power cut it is unknown whether the numbers between the last
+After each commit, one of two slots is overwritten. That write is not synchronised. The write survives a kill
+immediately. It survives a power cut once the system has written it back, at most half a minute later. Only
+the *reservation* is synchronised: numbers are assigned only up to a limit that is durable here. A thread that
+is not time-critical raises the limit some minutes in advance (`work`). So a commit waits for the card only if
+a sensor has suddenly become much faster. After a power cut it is unknown whether the numbers between the last
 known one and the limit were assigned.
 
 A file that cannot be written delays nothing: the fault is reported, and the write is retried.
@@ -227,7 +227,7 @@ class NumberWitness:
         return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
 
     def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
-        """Reserve numbers ahead, durably; `needed` are about to be assigned."""
+        """Reserve more numbers durably; `needed` has the numbers that are about to be assigned."""
         if not self._log or self._is_failing():
             return
         with self._lock:

@@ -214,8 +214,8 @@ class _Names(Mapping[int, str]):
 def move_database(path: Path, target: Path) -> None:
     """Move a database and its write-ahead log, durably. Raise OSError if that fails.
 
-    A power cut may leave only the log at the new place. If the log at the old place is empty by then, the log
-    that was moved is kept.
+    A power cut may leave only the write-ahead log at the new place. If a later call finds the write-ahead log
+    at the old place empty, the one that was moved is kept.
     """
     for suffix in ("-wal", "-shm", ""):  # in this order, a log is never mistaken for that of another database
         source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")

@@ -1,4 +1,4 @@
-"""The data that the journal updates for each sensor at intervals, and its check for wrong bits.
+"""The data that the journal updates for each sensor at intervals, and a check for wrong bits in it.
 
 Every `SETTLE_EVERY` commits the journal stores each sensor's totals, and the number up to which documents
 contain its samples. These rows have no other checksum. Values in `meta` and sensor numbers are compared with
@@ -57,7 +57,7 @@ def unsettled(connection: apsw.Connection) -> list[str]:
 def _unspared(
     connection: apsw.Connection, meta: dict[str, Any], sensors: dict[int, tuple[str, str, str]]
 ) -> list[str]:
-    """Return the differences from the copy in `spare`."""
+    """Return the differences between stored values and their second copy in `spare`."""
     spare = connection.execute("SELECT crc, data FROM spare").fetchone()
     if spare is None:
         return ["the copy of its facts is missing"] if meta or sensors else []

@@ -92,14 +92,14 @@ def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
 
 
 def encode(vessel: str, totals: Mapping[str, Total]) -> str:
-    """Return the totals as a text to store under `KEY`, which `decode` reads."""
+    """Return the totals as a string to store under `KEY`, which `decode` reads."""
     return msgspec.json.encode(_Stored(vessel, dict(totals))).decode()
 
 
 def decode(text: Any, vessel: object) -> dict[str, Total]:
-    """Return a vessel's totals from a stored text.
+    """Return a vessel's totals from a stored string.
 
-    The result is empty if `encode` did not write the text for this vessel.
+    The result is empty if `encode` did not write the string for this vessel.
     """
     try:
         stored = msgspec.json.decode(str(text), type=_Stored)

@@ -1,7 +1,7 @@
 """The lights: LEDs that show the appliance's state to anyone who passes by.
 
 - `patterns`: how a light blinks, and how a single light shows a number
-- `facts`: the state of the appliance, to the extent that the lights show it
+- `facts`: the facts about the appliance that the lights show
 - `states`: the table of what each light shows, for which facts, and what it means
 - `explain`: the table as text for people
 - `panel`: LEDs on the header, or one of the kernel's LEDs

@@ -1,4 +1,4 @@
-"""The state of the appliance, to the extent that the lights show it, from live states and the machine.
+"""The facts about the appliance that the lights show, from live states and from the machine.
 
 A daemon that hangs writes no state, so a state older than `liveness.FRESH_S` never counts as current.
 """

@@ -82,7 +82,7 @@ class DarkPanel:
 
 
 class RetryingPanel:
-    """LEDs that may not be usable yet: dark until opening them succeeds, which is retried.
+    """LEDs that may not be usable yet: they stay dark, and opening them is retried until it succeeds.
 
     The header's driver may load late, or another process may hold a pin. Neither is a reason for the daemon
     to exit.

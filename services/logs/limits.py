@@ -1,8 +1,8 @@
 """Limits on how often the same message is logged. The caller passes the time.
 
 Messages are the same if they come from the same place in the code and differ only in numbers. There is also a
-limit for each place, because its text may always differ, for example in names that a peer sends. Suppressed
-messages are counted, and the count is logged.
+limit for each place, because messages from one place may all differ, for example in names that a peer sends.
+Suppressed messages are counted, and the count is logged.
 """
 
 import re
@@ -29,7 +29,7 @@ class _Span:
 
 
 def same(text: str) -> str:
-    """Return the part of a text that equal messages share: the text without its numbers."""
+    """Return a message without its numbers: messages for which the results are equal count as the same."""
     return _NUMBERS.sub("#", text)
 
 
@@ -66,7 +66,8 @@ class Limiter:
     def due(self, now: float) -> list[tuple[str, str, int]]:
         """Return messages that were suppressed and not logged since, and whose minute is over.
 
-        Each is a place in the code, a text ('' if there were several different ones) and a count.
+        Each item is a place in the code, a message ('' if several different messages were suppressed) and a
+        count.
         """
         over = [key for key, span in self._words.items() if now - span.began >= WITHIN_S]
         spans = [(key[0], self._words.pop(key)) for key in over]

@@ -2,8 +2,9 @@
 
     level=error daemon=recorder what=recording msg="samples.db: disk I/O error" again=12
 
-`what` is the module that logged it. `again` is how often the message was suppressed since it was last
-written. A saved line begins with two more fields, `time` (UTC) and `clock` (seconds since the board started).
+`what` is the module that logged the message. `again` is how often the message was suppressed since it was
+last written. A saved line begins with two more fields, `time` (UTC) and `clock` (seconds since the board
+started).
 """
 
 import json
@@ -95,7 +96,7 @@ def journal_level(level: int) -> str:
 def parse(text: str) -> StoredLogLine | None:
     """Return a saved line; None if the text is not a complete line.
 
-    A power cut may have interrupted writing it.
+    A line may be incomplete because a power cut interrupted the write.
     """
     try:
         fields = {

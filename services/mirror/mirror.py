@@ -10,8 +10,8 @@ durable. After a restart, copying continues from the newest mark. Everything aft
 This is harmless, because the newest of several copies counts.
 
 Written data is never changed. A segment is removed as a whole when it is damaged, or when most of its
-documents were deliberately removed from the store. The documents in it that still count are appended again
-first.
+documents were deliberately removed from the store. Before that, the documents in it that still count are
+appended again.
 """
 
 import logging
@@ -234,8 +234,8 @@ class CopyWriter:
     def rebase(self, database: Database, *, before: int) -> None:
         """Adjust the mark after the store was repaired and missing documents were restored.
 
-        The repair gave the store a new uuid. `before` was its last sequence number before documents were
-        restored.
+        The repair gave the store a new uuid. `before` is the store's last sequence number before documents
+        were restored.
         """
         last, state = database.last_sequence, self._mark
         if state is None:
@@ -255,8 +255,8 @@ class CopyWriter:
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
         """Append again the documents in a segment that still count or were damaged, then remove the segment.
 
-        If more than the fraction `most` of it counts, do nothing and return None. Raise StoreError if
-        documents cannot be read.
+        If more than the fraction `most` of the segment still counts, do nothing and return None. Raise
+        StoreError if documents cannot be read.
         """
         if number == self._number:
             self._next()
@@ -303,7 +303,7 @@ class CopyWriter:
         return before - self.bytes_on_disk()
 
     def is_sound(self, number: int) -> bool:
-        """Return True if a segment is undamaged; if not, add it to `damaged`."""
+        """Return True if a segment is undamaged; if not, add its number to `damaged`."""
         if parse(read(segment(self.folder, number)), number).damaged:
             self.damaged.add(number)
         return number not in self.damaged

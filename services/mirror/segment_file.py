@@ -1,8 +1,8 @@
 """Segments: append-only files of copied documents, and the format of their records.
 
 A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
-with the segment's number. Each document is compressed by itself, and each record is independent, so that a
-reader can skip damage: it continues at the next magic of a record whose checksum is valid.
+with the segment's number. Each document is compressed separately, and each record is independent, so that a
+reader can skip damage: it continues at the magic of the next record whose checksum is valid.
 
 Documents are written in blocks: a list of their ids, the documents, and the list again. The two lists are
 more than a page apart. So one bad page never destroys both a document and the evidence of its existence
@@ -46,7 +46,7 @@ class RecordKind(IntEnum):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Record of how far copies are durable, for everything before it in the file."""
+    """Record that says how far copies are durable; it covers everything before it in the file."""
 
     store: str
     """Id of the store to which the sequence numbers refer (`Database.uuid`)."""

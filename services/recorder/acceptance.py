@@ -39,7 +39,7 @@ class ClockMoment:
 
 
 class SensorIntake:
-    """Position of a sensor in its log, and its alarms."""
+    """State of one sensor's intake: its position in the log, and its alarms."""
 
     def __init__(self, settings: SensorSettings, *, last: int, episode: AlarmRecord | None) -> None:
         self.settings = settings
@@ -97,7 +97,7 @@ class SensorIntake:
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """Return a number for a sample that cannot be kept; a gap must explain it."""
+        """Return a number for a sample that cannot be kept; the caller must explain it with a gap."""
         self.last += 1
         return self.last
 
@@ -139,8 +139,8 @@ class SensorIntake:
 def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
     """Return the value and state in a form that a document can contain.
 
-    A value is removed if the state allows none, and so are NaN and infinity. An integer beyond those on which
-    JSON readers agree becomes a float.
+    A value is removed if the state allows none, and so are NaN and infinity. An integer too large for all
+    JSON readers to represent exactly becomes a float.
     """
     if not state.carries_value:
         return None, state

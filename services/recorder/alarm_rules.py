@@ -133,7 +133,8 @@ class AlarmWatch:
     def highest(self) -> AlarmState | None:
         """Return the state of the highest active rule; None if none is active.
 
-        Just after a restart the state may be unknown, and counts as it was before. Check `is_unknown` first.
+        Just after a restart the state may be unknown; the state before the restart then counts. Check
+        `is_unknown` first.
         """
         holding = [watch.rule for watch in self._watches if watch.is_met]
         if not holding:
@@ -154,8 +155,8 @@ class AlarmWatch:
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     """Return True if a value meets the condition of a rule.
 
-    If `holding` is True, the rule is active, and stays met until the value has crossed the limit back by the
-    hysteresis.
+    If `holding` is True, the rule is active, and its condition stays met until the value has crossed back
+    over the limit by the hysteresis.
     """
     if rule.when is not None:
         return bool(value) is (rule.when is ContactState.ACTIVE)

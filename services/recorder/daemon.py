@@ -1,8 +1,8 @@
 """The recorder: the daemon that turns sensors into durable samples and documents.
 
 The drivers' threads put samples into a queue. The main thread numbers and commits them (`group_commit`), and
-waits for nothing but its own file. The writer thread follows the journal and writes documents (`documenter`,
-`retention`).
+waits for no file except the journal. The writer thread follows the journal and writes documents
+(`documenter`, `retention`).
 """
 
 import logging
@@ -170,7 +170,7 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """Request a stop, after all accepted samples are finished.
+        """Request a stop once all accepted samples have been written.
 
         May be called from any thread or a signal handler.
         """

@@ -1,7 +1,7 @@
 """Space on the card that is reserved for the recorder.
 
-The amount that the recorder must be able to write at any time is limited: the journal (its ring and its
-write-ahead log) and the document store's write-ahead log. The *reserve* is a file of this size, which is
+At any time, the recorder must be able to write a limited amount of data: the journal (its ring and its
+write-ahead log), and the document store's write-ahead log. The *reserve* is a file of this size, which is
 given up when there is no other space. The same amount is also kept free. On a partition smaller than 1 GB all
 sizes are reduced in proportion.
 """
@@ -41,9 +41,9 @@ class DiskBudget:
 
     @property
     def store_laid_out(self) -> int:
-        """Number of pages allocated for the document store's log from the start.
+        """Number of pages allocated for the document store's write-ahead log from the start.
 
-        It reaches this size while sync runs.
+        The log reaches this size while sync runs.
         """
         return self.store_pages // 4
 

@@ -112,7 +112,7 @@ class GroupCommitter:
     def accept(self, sample: Sample, *, urgent: bool = False) -> None:
         """Accept a sample, which becomes durable at the next successful `commit`.
 
-        `urgent` makes that due at once.
+        If `urgent` is True, that commit is due at once.
         """
         intake = self.intakes.get(sample.sensor)
         if intake is None:
@@ -217,7 +217,7 @@ class GroupCommitter:
     def _due_ns(self) -> int:
         """Return the boot clock in ns at which the commit became due.
 
-        It is the current time if the commit is early or has already been tried.
+        Return the current time if the commit is early or has already been tried.
         """
         moments = [self._clock.boottime_ns()]
         if self._retry_ms is None and self._urgent:

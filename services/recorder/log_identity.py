@@ -132,7 +132,7 @@ def establish(
 
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
-    """Return the evidence that another vessel has more of a log; None if there is none that ends the log."""
+    """Return the evidence that another vessel has more of a log; None if no evidence ends the log."""
     note = peer_ahead.read(data, log)
     if note is None or note.is_signed:
         return None if note is None else note.words
@@ -180,7 +180,10 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
 
 
 def write_out_journal(journal: Path, store: Path) -> None:
-    """Write the samples of a journal to documents, because its log ends. Raise JournalError or StoreError."""
+    """Write the samples of a journal to documents, because its log ends.
+
+    Raise JournalError or StoreError if that fails.
+    """
     reader = JournalReader(journal)
     try:
         identity = reader.identity()
@@ -195,7 +198,7 @@ def write_out_journal(journal: Path, store: Path) -> None:
 
 
 def _before(journal: Journal, *, vessel: str) -> str | None:
-    """Return the name of the log that a new log follows; None if no file names one."""
+    """Return the name of the log that a new log follows; None if no file names an earlier log."""
     log, logs, given = journal.get_meta("log"), journal.get_meta("logs"), journal.witness.found
     if log is not None:
         return str(log)

@@ -67,7 +67,8 @@ def reserve(data: Path) -> Path:
 def make_room_to_start(data: Path) -> None:
     """Give up the reserve if the card is so full that the stores might not even open.
 
-    Once they are open, the writer thread frees space. Raise OSError if the card cannot be read or written.
+    Once the stores are open, the writer thread frees space. Raise OSError if the card cannot be read or
+    written.
     """
     usage = shutil.disk_usage(data)
     if usage.free < disk_budget_of(usage.total).reserve:
@@ -394,8 +395,8 @@ class WriterThread:
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Return the number of bytes to remove.
 
-        It is the excess over the budget, or the space that is lacking for what must be written, whichever is
-        larger.
+        That is the excess over the budget, or the space that is lacking for what must be written, whichever
+        is larger.
         """
         assert self._database is not None
         usage = self._database.usage()

@@ -1,4 +1,4 @@
-"""Recovery: check and repair of the stores after damage, before anything opens them.
+"""Recovery: checks and repairs the stores after damage, before any process opens them.
 
 `store_check` runs at each start. It reads what a write-ahead log still contains (`wal_tail`), salvages
 batches from a damaged journal (`journal_salvage`), and compares all files with each other (`rollback`). It

@@ -1,18 +1,19 @@
 """Carries the totals of counting sensors over to a new log, and reports what was carried and from where.
 
 A new log begins when the journal is lost, damaged or behind (`rollback`). Engine hours must not restart from
-zero with it. What is known about them comes from this vessel's own files, in this order of trust:
+zero when that happens. Their totals come from this vessel's own files, in this order of trust:
 
-- the journal, what a repair saved from it, and the witness: nobody else writes them;
-- readings in the vessel's last log whose value is the total itself. They count for a sensor about which those
-  files know nothing, or if their numbers are above all that the journal knows. Nobody else may write a
-  current log. But others may write the logs before it, and pass on an old `vessel` document that names one of
-  these as the last. That document also says how many pulses make up a reading's unit, which may differ from
-  when the reading was taken. The witness is as recent as the last commit, so readings add nothing to it;
-- `equipment` documents. Any vessel of the fleet may write one, so they count only for a sensor about which
-  nothing else is known. A document with the vessel's signature takes precedence over one without.
+- the journal, what a repair saved from it, and the witness: no other vessel writes these;
+- readings in the vessel's last log whose value is the total itself. They count if the files above say nothing
+  about the sensor, or if their numbers are higher than all numbers in the journal. No other vessel may write
+  the current log. But other vessels may write earlier logs, and may pass on an old `vessel` document that
+  names an earlier log as the last one. The `vessel` document also says how many pulses make up a reading's
+  unit, which may have changed since the reading was taken. The witness is as recent as the last commit, so
+  readings add nothing to what it says;
+- `equipment` documents. Any vessel of the fleet may write one, so they count only for a sensor about which no
+  other file says anything. A document with the vessel's signature takes precedence over one without.
 
-Documents about another vessel never count, and nothing here prevents a log from beginning.
+Documents about another vessel never count, and no problem with these files prevents a new log from beginning.
 """
 
 import logging
@@ -104,7 +105,7 @@ def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
 def of_set_aside(data: Path, vessel: str, *, progress: Progress = lambda: None) -> dict[str, Total]:
     """Return a vessel's totals according to the newest journals that were set aside.
 
-    They are older than any file that is in use.
+    These totals are older than those in any file that is in use.
     """
 
     def of_journal(path: Path) -> dict[str, Total]:
@@ -160,7 +161,7 @@ def of_documents(
 
 
 def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total] | None:
-    """Return what a source says. Return None if that raises anything, so that the other sources count."""
+    """Return the totals that `ask` reads from a source; None if that fails, so that other sources count."""
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:
@@ -323,7 +324,7 @@ def gather(
             return sensor not in witnessed
         if reading.log == known[sensor].log:
             return reading.number > known[sensor].number
-        return bool(journal_logs) and reading.log not in journal_logs  # the journal is of an earlier log
+        return bool(journal_logs) and reading.log not in journal_logs  # the journal belongs to an earlier log
 
     readings, equipment = of_documents(
         data,
@@ -342,7 +343,7 @@ def gather(
 
 
 def last_log(data: Path, *, vessel: str) -> str | None:
-    """Return the last log named in the vessel's document; None if there is none that can be read."""
+    """Return the last log named in the vessel's document; None if no such document can be read."""
     try:
         with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
             return next(reversed(rollback.known_of(database, vessel).get("logs", "").split()), None)
@@ -360,7 +361,7 @@ def is_counting(sensor: SensorSettings) -> bool:
 def words(
     carried: Mapping[str, Total], *, before: str | None, now: str, sensors: Iterable[SensorSettings]
 ) -> str:
-    """Return a text about the totals carried over from log `before` to log `now`; empty if there are none."""
+    """Return a message about the totals carried over from log `before` to log `now`; '' if there are none."""
     sentences = [
         f"{name} {_amount(total)} (as of {iso(total.utc) if total.utc else 'an unknown time'},"
         f" from {total.source})"
@@ -402,7 +403,7 @@ def _notes(stored: object) -> list[_Note]:
 def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
     """Log what was carried over, and return the notes that are still to be written, for `NOTES`.
 
-    `stored` is what the journal has under that key.
+    `stored` is the value that the journal has under that key.
     """
     log.warning("%s", text)
     fresh = _Note(documents.note_id(vessel, ulid(utc)), vessel, text, utc)
@@ -412,7 +413,7 @@ def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
 def write_notes(data: Path, stored: object) -> bool:
     """Write the notes that are still to be written. Return True if they are, or if there were none.
 
-    It may be repeated: each note keeps its id.
+    The call may be repeated: each note keeps its id.
     """
     notes = _notes(stored)
     if not notes:

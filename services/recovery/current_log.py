@@ -1,7 +1,7 @@
 """The log that this vessel's recorder is writing, for use by other daemons.
 
 Only the vessel itself may write that log. So its name must be known even while no recorder is running: before
-its first state after a boot, and after it was stopped.
+the recorder's first state after a boot, and after the recorder was stopped.
 """
 
 from pathlib import Path

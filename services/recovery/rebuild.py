@@ -1,6 +1,6 @@
-"""Writes documents for a journal's samples when no recorder will continue it, or the store has lost some.
+"""Writes documents for samples in a journal that no recorder will continue, or that the store has lost.
 
-Only samples that are in no document are written, so it can be repeated, and run after any damage.
+Only samples that are in no document are written, so this can be repeated, and done after any damage.
 """
 
 from bisect import bisect_right
@@ -97,9 +97,9 @@ def refill(
     """Write the samples in `batches` that are in no document.
 
     `registered` has the path and unit of each sensor. `last` has the last numbers known to have been
-    assigned, by sensor. Numbers that are then still missing up to there, or between documents of any log of
-    the vessel, are explained by gap documents dated `utc`, or by none if `utc` is None. `progress` is called
-    often. Raise StoreError if documents cannot be read or written.
+    assigned, by sensor. Numbers that are then still missing below these last numbers, or between documents in
+    any log of the vessel, are explained by gap documents dated `utc`. If `utc` is None, no gap documents are
+    written. `progress` is called often. Raise StoreError if documents cannot be read or written.
     """
     writer = _Writer(
         database,
@@ -133,7 +133,7 @@ def refill(
 
 
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers that the witness has but no document; return the number of samples.
+    """Write gap documents for numbers that are in the witness but in no document; return how many.
 
     If samples are lost, or `in_doubt` is True, and the machine has restarted since (`start` is its boot id),
     the reserved numbers are explained as well: the witness's last write may not have reached the card. Raise

@@ -1,4 +1,4 @@
-"""The report about a check of the stores."""
+"""The report on a store check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Report:
-    """Findings and repairs from a check of the stores."""
+    """Findings and repairs from a store check."""
 
     findings: list[str] = field(default_factory=list)
     """Descriptions of damage; empty if there is none."""

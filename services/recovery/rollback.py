@@ -1,8 +1,8 @@
 """Detects which of a vessel's files lags behind the others: journal, documents, witness or copies.
 
-A file that has lost its end, or is an older copy, is valid in itself: only the others reveal it. They are
-written in a fixed order, each after the previous one is durable. Numbers are reserved (`number_witness`), a
-batch is committed (`journal`) and recorded by the witness, its documents are written, and then these are
+A file that has lost its end, or is an older copy, is valid in itself: only the others reveal it. The files
+are written in a fixed order, each after the previous one is durable. Numbers are reserved (`number_witness`),
+a batch is committed (`journal`) and recorded by the witness, its documents are written, and then these are
 copied (`mirror`). So:
 
 - The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
@@ -12,7 +12,7 @@ copied (`mirror`). So:
 - The witness is behind if the journal has numbers that the witness has not reserved. It is written again.
 
 If all files of a vessel are restored together to an earlier state, they agree, and nothing in them reveals
-it.
+the restoration.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -122,7 +122,7 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
 
 
 def journal_lost(given: GivenNumbers | None) -> str | None:
-    """Return the problem of a journal that contains no log although the witness knows one.
+    """Return what is wrong with a journal that contains no log although the witness names one.
 
     Return None if the journal has lost nothing.
     """
@@ -153,7 +153,7 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
     """Yield each sensor with a number in the journal's log that has been assigned according to documents.
 
-    Current values do not count: any vessel of the fleet may write one, and could so force a new log to begin
+    Current values do not count: any vessel in the fleet may write one, and could force a new log to begin
     here.
     """
     for name in sorted(state.last):
@@ -178,7 +178,7 @@ def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | Non
 def documents_behind(
     state: JournalState, database: Database, *, deep: bool, progress: Progress = lambda: None
 ) -> str | None:
-    """Return what documents lack although they had it according to the journal; None if nothing.
+    """Return what the journal says is in documents although it is not; None if nothing is missing.
 
     If `deep` is True, the whole log is checked, else only the newest document of each sensor. Raise
     StoreError if documents cannot be read.
@@ -247,7 +247,7 @@ def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, ve
 
 
 def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
-    """Return the last number of a sensor in a log that a document contains or explains.
+    """Return the last number in a sensor's log that a document contains or explains.
 
     Raise StoreError if documents cannot be read.
     """

@@ -4,15 +4,15 @@ Damaged files are set aside, their readable content is saved, and recording cont
 
 - The document store: its valid rows are written to a new file. Documents that it has lost are restored from
   the copies (`services.mirror.restore`). Samples that are still in the journal's ring are documented again.
-  The rest, if any, is explained by `gap` documents.
+  Any other missing samples are explained by `gap` documents.
 - The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
   certain which numbers had been assigned.
 - A write-ahead log that is cut off before its end: see `wal_tail`.
 - Copies: documents with damaged copies are copied again from the document store, and nothing is lost.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
-or if damage was found (the mark); otherwise only what SQLite reads when opening it, and its newest rows.
-Copies are checked whenever the store is checked completely.
+or if a process has left a mark because it found damage. Otherwise the check covers only what SQLite reads
+when it opens the store, and the newest rows. Copies are checked whenever the store is checked completely.
 """
 
 import contextlib
@@ -183,7 +183,7 @@ class _Damage:
 
     @property
     def vessel(self) -> str | None:
-        """The vessel that the files belong to; None if no file says."""
+        """The vessel that the files belong to; None if no file says which."""
         if self.state is not None:
             return self.state.vessel
         return None if self.given is None else self.given.vessel
@@ -227,7 +227,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
 
 
 def _repair(data: Path, damage: _Damage, report: Report) -> bool:
-    """Repair what can be repaired; return True if that was everything.
+    """Repair what can be repaired; return True if no damage is left.
 
     A document store that cannot be written does not prevent a log from beginning: the journal then waits.
     """
@@ -425,7 +425,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
-        # Locked, full, or of a newer version: a repair would not help, and recording need not wait for it.
+        # Locked, full, or from a newer version: a repair would not help, and recording need not wait for it.
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []

@@ -1,6 +1,6 @@
 """Repairs the stores: saves what is readable in new files, and documents what is lost.
 
-It does not look for damage, which `store_check` does. Each step may be repeated after a power cut at any
+It does not look for damage: `store_check` does that. Each step may be repeated after a power cut at any
 instant.
 """
 
@@ -45,7 +45,8 @@ def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "L
     """Replace a damaged store with a new one, and return the number of samples in the log that are lost.
 
     The new store is complete before it replaces the damaged one. A power cut at any instant leaves either the
-    damaged store, which will be found again, or no store and the complete one beside it (`adopt`).
+    damaged store, which will be found again, or no store at its place and the complete new store beside it
+    (`adopt`).
     """
     fresh = _salvaged(path)
     _remove(fresh)
@@ -140,8 +141,8 @@ def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report:
 def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
     """Restore what an undamaged store has lost or never had, as `refill` does.
 
-    The store gets a new identity, because other vessels know its sequence numbers from when it contained
-    more.
+    The store gets a new identity, because other vessels remember sequence numbers from the time when the
+    store contained more.
     """
     with Database.open(store, single_writer=documents.is_single_writer) as database:
         database.renew_identity()
@@ -307,7 +308,7 @@ def reunite(journal: Path, report: Report) -> None:
 
 
 def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
-    """Return False if a write-ahead log names another log than the journal, whose own one is empty."""
+    """Return False if a write-ahead log and a journal name different logs."""
     facts = salvage(journal).meta
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "journal"
@@ -320,7 +321,7 @@ def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
 def _waiting(folder: Path) -> set[Path]:
     """Return the paths of waiting journals.
 
-    For a journal that was lost, only a note exists beside its path.
+    For a journal that was lost, only a note exists beside the journal's path.
     """
     words = {path.with_suffix("") for path in folder.glob("*.lost")}
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}

@@ -1,10 +1,10 @@
 """Reads the part of a write-ahead log after the frame at which SQLite stops.
 
-It is read before any process opens the database, because the next writer overwrites it. If durable commits
-follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit, however, may
-just as well have been left incomplete by a power cut, which happens every day. So a single commit is applied
-if it is the journal's. If it is the document store's, its content is restored from the journal. In neither
-case is anything set aside.
+That part is read before any process opens the database, because the next writer overwrites it. If durable
+commits follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit,
+however, may just as well have been left incomplete by a power cut, which happens every day. So a single
+commit is applied if it belongs to the journal. If it belongs to the document store, its content is restored
+from the journal. In neither case is anything set aside.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) for output with `--json`: one file beside this one for each shape.
+"""JSON Schemas (draft 2020-12) for output with `--json`: one file beside this module for each shape.
 
 Every output has a member `format` with the name and version of its shape. Adding a member does not change the
 version; removing a member, or changing its meaning, requires a new version.

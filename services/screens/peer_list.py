@@ -191,7 +191,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
 
 
 def describe_route(route: LiveRoute) -> str:
-    """Return `direct`, or the vessels that relay the documents, in the order in which they pass them on."""
+    """Return `direct`, or the vessels that relay the documents, in the order in which these pass through."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 

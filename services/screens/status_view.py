@@ -170,7 +170,7 @@ def store_facts(database: "Database") -> StoreFacts:
 def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
     """Return the id of this vessel.
 
-    '' if the store has several vessels and it is unknown which one this is.
+    Return '' if the store has several vessels and it is unknown which of them this vessel is.
     """
     try:
         return sight.state.vessel if sight.state is not None else own_vessel(args, database)

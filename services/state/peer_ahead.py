@@ -1,10 +1,11 @@
 """A note from the sync daemon to the recorder: another vessel has more of the log that is being written here.
 
 This happens after a card was restored as a whole from an earlier copy. Its files agree with one another, and
-only other vessels know better. The next start of the recorder then begins a new log.
+only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
 
-A boot with this vessel's own signature proves it. A reading has no signature, and any vessel of the fleet may
-invent one. So without a signature a log ends at most once a day, even across restarts.
+A boot document with this vessel's own signature proves that the log went on. A reading has no signature, and
+any vessel in the fleet could invent one. So without a signature a log ends at most once a day, even across
+restarts.
 """
 
 import contextlib
@@ -60,8 +61,9 @@ def read(data: Path, log: str) -> Note | None:
 def may_believe(data: Path, log: str, utc: float) -> bool:
     """Return True if an unsigned note may end `log` at `utc`, in seconds since 1970.
 
-    It may if no other log ended that way within a day. It also may if ending `log` itself was interrupted. A
-    clock that was wrong by more than a day, in either direction, is no reason to wait longer.
+    The note may end it if no other log ended because of an unsigned note within a day. It also may if an
+    earlier attempt to end `log` was interrupted. A clock that was wrong by more than a day, in either
+    direction, is no reason to wait longer.
     """
     try:
         when, *names = (data / BELIEVED).read_text().split()

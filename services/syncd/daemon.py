@@ -421,7 +421,7 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time by which a boot selects the radio key: both must select the same key."""
+        """Return the time by which a boot selects the radio key, so that this daemon selects the same key."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:
@@ -437,7 +437,7 @@ class SyncDaemon:
             log.warning("users were not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """Feed the watchdog if the mesh has done work; that this loop runs is not enough."""
+        """Feed the watchdog if the mesh has done work; a running loop alone proves nothing."""
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()

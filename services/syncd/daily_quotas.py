@@ -2,7 +2,7 @@
 
 The card's shares (`budget_shares`) limit what is kept. These limits apply to everything that is written, even
 if it is soon replaced. Everything accepted here is passed on to the whole fleet, so without limits a faulty
-or hostile phone could wear out all its cards. No honest peer comes near these limits:
+or hostile phone could wear out every card in the fleet. No honest peer comes near these limits:
 
 - A user writes a few hundred notes and acknowledgements a day, and an app of the crew that writes a document
   every five seconds writes 17,280.

@@ -89,7 +89,7 @@ class Gateways:
         for gateway in configuration.gateways:
             try:
                 self._keepers.append(_RunningGateway(gateway, means, self._minute))
-            except Exception as error:  # noqa: BLE001  # one that cannot be created must not stop the others
+            except Exception as error:  # noqa: BLE001  # a faulty gateway must not stop the others
                 words = _words(error)
                 log.error("gateway %s: %s", gateway.name, words)
                 self._broken.append(
@@ -239,7 +239,7 @@ class _RunningGateway:
 
         for each in (given.ca, given.certificate, given.key):
             if each is not None:
-                # raise OSError with the file's name now, rather than at the first attempt to connect
+                # raise OSError with the file's name now, rather than on the first attempt to connect
                 (means.folder / each).read_bytes()
         configuration = MqttGatewayConfiguration(
             given.name,
@@ -279,9 +279,9 @@ def office_rule(
 ) -> Rule:
     """Return the rule about which documents an office may write here.
 
-    Like a member of the crew, it may write notes, acknowledgements and documents of its own types. It may
-    also write what the fleet's CA has signed. Logs are accepted from vessels only. `name` is this vessel's
-    id. `trust` returns None while this vessel belongs to no fleet.
+    Like a member of the crew, the office may write notes, acknowledgements and documents of its own types. It
+    may also write documents that the fleet's CA has signed. Logs are accepted from vessels only. `name` is
+    this vessel's id. `trust` returns None while this vessel belongs to no fleet.
     """
 
     def needed() -> FleetTrust:

@@ -40,7 +40,7 @@ LONGEST_PATH: Final = 107
 
 
 class ControlError(Exception):
-    """The daemon cannot be reached; the text says why and what to do."""
+    """The daemon cannot be reached; the message says why and what to do."""
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):

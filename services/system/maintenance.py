@@ -1,8 +1,8 @@
 """Maintenance: makes an appliance's root file system writable until a timer makes it read-only again.
 
-The state is a file in the run directory, for lights and status. It exists from before the root becomes
-writable until after it is read-only again, so that the lights never claim that a writable root is read-only.
-A restart also ends maintenance, because the boot mounts the root read-only.
+The state is a file in the run directory, for lights and status. The file exists from before the root becomes
+writable until after the root is read-only again, so that the lights never claim that a writable root is
+read-only. A restart also ends maintenance, because the boot mounts the root read-only.
 """
 
 import json
@@ -25,7 +25,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 class MaintenanceError(Exception):
-    """The root could not be made writable or read-only; the text says what to do."""
+    """The root could not be made writable or read-only; the message says what to do."""
 
 
 def seconds(text: str) -> int:
@@ -92,7 +92,7 @@ def end(place: Path, *, tool: Run = run) -> None:
 
 
 def until(place: Path) -> float | None:
-    """Return the end of maintenance in seconds since 1970; None if there is none in progress."""
+    """Return the end of maintenance in seconds since 1970; None if none is in progress."""
     try:
         return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):

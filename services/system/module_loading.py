@@ -1,4 +1,4 @@
-"""Importing modules without garbage collection: they create thousands of objects that are never freed."""
+"""Imports modules without garbage collection, because their thousands of objects are never freed."""
 
 import gc
 from collections.abc import Iterator

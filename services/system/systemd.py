@@ -46,7 +46,7 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def progress(self) -> None:
-        """Report that startup is progressing, so that it has `MORE_S` from now on, whatever its unit's limit.
+        """Report that startup is progressing, so that systemd allows it `MORE_S` more from now on.
 
         It may be called often: most calls do nothing.
         """

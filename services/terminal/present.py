@@ -91,19 +91,19 @@ _ASCII: Final = str.maketrans({"°": "deg ", "±": "+/-", "…": "...", "·": "?
 
 
 def spelt(text: str, *, unicode: bool) -> str:
-    """Return a text; unless `unicode` is True, symbols are replaced with ASCII."""
+    """Return `text`; unless `unicode` is True, symbols are replaced with ASCII."""
     return text if unicode else text.translate(_ASCII)
 
 
 def paint(text: str, style: Style | None, where: Screen) -> str:
-    """Return a text in a style, if the screen has colours."""
+    """Return `text` in a style, if the screen has colours."""
     if style is None or not text or not where.is_coloured:
         return text
     return f"\x1b[{style.value}m{text}\x1b[0m"
 
 
 def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]:
-    """Return a text as lines of at most `width` columns, without control characters.
+    """Return `text` as lines of at most `width` columns, without control characters.
 
     Lines after the first are indented by `hang` columns more than `indent`.
     """
@@ -112,14 +112,14 @@ def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]
 
 
 def whole(text: str) -> str:
-    """Return a text in which the spaces where no line may break are marked: `12 345 kB`, `± 2 s`."""
+    """Return `text` with the spaces marked at which no line may break: `12 345 kB`, `± 2 s`."""
     return _WITHIN.sub(_KEPT, text)
 
 
 def broken(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
     """Return a text from `whole` as lines of at most `width` columns.
 
-    Only words longer than that are broken.
+    Only words longer than `width` are broken.
     """
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace(_KEPT, " ") for line in lines]
@@ -203,7 +203,7 @@ class Curve:
         self._cells: list[tuple[float, int]] = []
 
     def add(self, place: float, value: float | None) -> None:
-        """Add a value at a place that is not before the last one.
+        """Add a value at a position that is not before the last one.
 
         None and values out of range leave a gap.
         """
@@ -229,7 +229,7 @@ class Curve:
     def line(self, *, width: int, unicode: bool = True) -> str:
         """Return a line of bars, each the mean of the values in one of `width` equal parts.
 
-        Blank for an empty part.
+        A bar is blank for an empty part.
         """
         sums, counts = [0.0] * width, [0] * width
         span = max(self._end, self._step)

@@ -1,7 +1,7 @@
 """Rows in columns on a screen of any width.
 
-If the columns do not fit, cells are wrapped at words. If that would take more lines than sentences would,
-each row becomes a sentence. Nothing is left out.
+If the columns do not fit, cells are wrapped at words. If that takes more lines than sentences need, each row
+becomes a sentence. Nothing is left out.
 """
 
 from collections.abc import Collection, Sequence

@@ -159,7 +159,7 @@ class Top(App[None]):
             view.show_part(part)
 
     def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
-        """Return the height of each part: the focused one has priority, the sensors get what is left."""
+        """Return the height of each part: the focused part has priority, the sensors get the rest."""
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
@@ -204,7 +204,7 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend to the shell, after any reading of the store: an open reader lets its log grow."""
+        """Suspend to the shell once nothing reads the store: a suspended reader would let its log grow."""
         self._looker.wait_for_reading(_PATIENCE_S)
         super().action_suspend_process()
 

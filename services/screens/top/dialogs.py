@@ -38,7 +38,7 @@ def help_text(width: int) -> str:
 
 
 class _Dialog(ModalScreen[bool]):
-    """A text in the middle of the screen, with keys at the bottom."""
+    """Text in the middle of the screen, with keys at the bottom."""
 
     DEFAULT_CSS = """
     _Dialog { align: center middle; }
@@ -74,7 +74,7 @@ class Ask(_Dialog):
 
 
 class Tell(_Dialog):
-    """A dialog with a text that asks nothing."""
+    """A dialog that shows text and asks nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "answer('no')", "Back", key_display="esc"),

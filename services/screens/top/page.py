@@ -281,8 +281,8 @@ def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen:
 def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
     """Return the heights of all parts, which add up to at most `room` lines.
 
-    Each part first gets its minimum while there is space. Then each in turn gets what it wants, up to its
-    maximum. Then each in turn gets the rest of what it wants.
+    Each part first gets its minimum while there is space. Then each part in turn gets the height that it
+    wants, up to its maximum. Any lines left over go to the parts in turn, up to the heights that they want.
     """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):

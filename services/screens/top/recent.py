@@ -11,7 +11,7 @@ _CELLS: Final = int(SPAN_S / _CELL_S)
 
 
 class Recent:
-    """Means over a few seconds each, as many as fit into `SPAN_S`, however many values arrive."""
+    """Mean values over a few seconds each, for the last `SPAN_S` seconds, however many values arrive."""
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
@@ -47,7 +47,7 @@ class Recent:
     def line(self, now: float, *, width: int, unicode: bool = True) -> str:
         """Return at most `width` bars, ending at `now`, each for a fixed period.
 
-        Blank where there are no values.
+        A bar is blank where there are no values.
         """
         each = -(-_CELLS // width)
         last = int(now // _CELL_S) // each

@@ -249,7 +249,8 @@ def _recorded(
 ) -> Recent:
     """Return the values in a sensor's last windows.
 
-    If `boot` is given, they are those of that boot since `since` on its clock, else those of the last boot.
+    If `boot` is given, they are the values from that boot, from the time `since` on its clock. Otherwise they
+    are the values from the last boot.
     """
     windows = []
     for document in database.documents(prefix, reverse=True, limit=_WINDOWS):

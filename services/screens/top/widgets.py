@@ -46,7 +46,7 @@ class Lines(Widget):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw those lines on the screen that have changed."""
+        """Redraw the lines that have changed."""
         drawn, before = self.visible_lines(), self._drawn
         self._drawn = drawn
         for y in range(max(len(drawn), len(before))):
