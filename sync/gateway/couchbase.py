@@ -344,7 +344,7 @@ class CouchbaseGateway:
     def _count(self) -> bool:
         """Add the next changes in the feed to the backlogs.
 
-        Returns True if there are more changes. Raises StoreError.
+        Return True if there are more changes. Raises StoreError.
         """
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:

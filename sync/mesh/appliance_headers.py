@@ -37,7 +37,7 @@ class ApplianceHeaders:
     def parse(cls, headers: Mapping[str, str]) -> Self | None:
         """Parse a peer's headers.
 
-        Returns None if the peer is not an appliance, or if a required header is malformed.
+        Return None if the peer is not an appliance, or if a required header is malformed.
         """
         store, board = headers.get("Logboat-Store", ""), headers.get("Logboat-Board", "")
         if not _STORE.fullmatch(store) or not _BOARD.fullmatch(board):

@@ -87,7 +87,7 @@ class DuplicateIdentities:
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that data was received from a board whose certificate identifies it as a vessel.
 
-        Returns the clone if this shows a new one.
+        Return the clone if this shows a new one.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -115,7 +115,7 @@ class DuplicateIdentities:
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
         """Record a claim that a vessel has more of our current log than we do.
 
-        Returns the entry if it is new, or if it is the first one with our signature.
+        Return the entry if it is new, or if it is the first one with our signature.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):

@@ -79,7 +79,7 @@ class InboundLinks:
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
         """Add a connection, and close the one that it replaces, if any.
 
-        Returns its link, or None if the connection does not come from a vessel.
+        Return its link, or None if the connection does not come from a vessel.
         """
         key = self._key(connection)
         if key is None:

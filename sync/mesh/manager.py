@@ -273,7 +273,7 @@ class Mesh:
     def log_ahead_reported(self, peer: str, claim: Claim) -> LogAhead | None:
         """Record a claim that another vessel has more of our current log than we do.
 
-        Returns the entry if it is new, otherwise None.
+        Return the entry if it is new, otherwise None.
         """
         ahead = self.clones.offered(peer, claim, asyncio.get_running_loop().time())
         if ahead is not None:

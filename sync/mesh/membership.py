@@ -253,7 +253,7 @@ class Membership:
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
         """Remove revisions for which their vessel does not vouch, and which keep others from being accepted.
 
-        `vessels` are vessels that have just vouched; None for all documents. Returns True if any revisions
+        `vessels` are vessels that have just vouched; None for all documents. Return True if any revisions
         were removed. Raises StoreError.
         """
         judge = self._rights.generations
@@ -275,7 +275,7 @@ class Membership:
     def refresh(self) -> bool:
         """Apply new revocations from files and the store. If those in files are newer, store them.
 
-        Returns True if the revocations have changed. Raises StoreError.
+        Return True if the revocations have changed. Raises StoreError.
         """
         if self._revision() == self._looked_at:
             return False

@@ -77,7 +77,7 @@ class Traffic:
     def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
         """Announce all our routes if they have changed.
 
-        Returns the seconds to wait if it is too early for that; otherwise None.
+        Return the seconds to wait if it is too early for that; otherwise None.
         """
         if not self.has_news:
             return None

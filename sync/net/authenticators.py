@@ -1,4 +1,4 @@
-"""Authentication: the credentials that a client presents, and their checks by a listener.
+"""Authentication: the credentials that a client presents, and how a listener checks them.
 
 A client has one authenticator, which supplies HTTP headers for the WebSocket handshake, a TLS identity, or
 both:
@@ -6,10 +6,10 @@ both:
     BasicAuthenticator("bridge", "…").headers()   # {"Authorization": "Basic …"}
 
 A listener has `ListenerAuthenticators`, which authenticate clients by password, by client certificate, or by
-either. They identify a client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal` with
-which to answer it.
+either. They identify a client as a `User`, a `CertificateHolder` or `Anonymous`, or return a `Refusal`, which
+is the response to send.
 
-No repr, error text or log message contains a password or a session id.
+No repr, error message or log message contains a password or a session id.
 """
 
 import base64
@@ -103,7 +103,7 @@ class BasicAuthenticator:
 
     @property
     def identity(self) -> None:
-        """None, because there is no TLS identity with a password."""
+        """None, because a client with a password presents no TLS identity."""
         return
 
 
@@ -131,7 +131,7 @@ class SessionAuthenticator:
 
     @property
     def identity(self) -> None:
-        """None, because there is no TLS identity with a session."""
+        """None, because a client with a session cookie presents no TLS identity."""
         return
 
 
@@ -184,13 +184,13 @@ Client = User | CertificateHolder | Anonymous
 # Listener side: checking
 
 PasswordCallback = Callable[[str, str], bool | Awaitable[bool]]
-"""Function that is called with a user name and a password, and returns True if the password is right."""
+"""Function that takes a user name and a password, and returns True if the password is right."""
 CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[bool | str]]
 """Function that returns True if the holder of the first certificate may connect.
 
-The other certificates in the list are its issuers, if known. The function may return a text instead, which is
-the reason for a refusal, such as "the certificate of vessel argo was revoked on 2026-11-01". Both sides see
-it.
+The other certificates in the list are its issuers, if known. The function may return a string instead, which
+is the reason for a refusal, such as "the certificate of vessel argo was revoked on 2026-11-01". Both sides
+see it.
 """
 
 
@@ -212,12 +212,12 @@ class ListenerPasswordAuthenticator:
         self._callback = callback
         self.guesses = guesses or LoginAttempts(time.monotonic)
         """The record of attempts, with the limits on wrong passwords for each address and user."""
-        # A pool of our own threads limits the number of callbacks. A semaphore would not do: when a client
-        # disconnects, the semaphore is released, but the thread continues.
+        # A pool of our own threads limits the number of callbacks. A semaphore would not limit it: when a
+        # client disconnects, its semaphore is released, but its thread continues.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
 
     async def ok(self, user: str, password: str) -> bool:
-        """Return True if the password of the user is right."""
+        """Return True if this is the user's password."""
         judge = partial(self._callback, user, password)
         if inspect.iscoroutinefunction(self._callback):
             return await _awaited(judge())
@@ -230,8 +230,8 @@ class ListenerCertificateAuthenticator:
 
     A root may be a CA, or a client's own certificate, even a self-signed one. A client whose certificate
     leads to no root is refused in the TLS handshake, before the callback is called. Roots are required,
-    because Python's `ssl` does not reveal a certificate that it has not verified; without them, ValueError is
-    raised. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
+    because Python's `ssl` does not reveal a certificate that it has not verified. An empty `roots` raises
+    ValueError. The callback runs in the event loop, so it must be fast or a coroutine function. It is called
     twice for each connection: right after the TLS handshake, and when the client has sent its request.
     """
 
@@ -255,7 +255,7 @@ class ListenerCertificateAuthenticator:
             msg = "no roots given; pass the CAs, or the clients' own certificates, that are trusted"
             raise ValueError(msg)
         self.roots = tuple(roots)
-        """Trusted certificates, with which the listener's TLS context verifies the clients' certificates."""
+        """Trusted certificates against which the listener's TLS context verifies clients' certificates."""
         self.revoked = revoked
         self._callback = callback
 
@@ -336,7 +336,7 @@ class ListenerAuthenticators:
         peer_certificate: x509.Certificate | None,
         address: str | None = None,
     ) -> Client | Refusal:
-        """Return the identity of a client, or the refusal with which to answer it.
+        """Return the identity of a client, or the refusal to send to the client.
 
         If the client has a valid certificate, its password is not checked. If its certificate is not
         accepted, the password is checked. An exception raised by a callback is passed on, and the client must
@@ -346,7 +346,7 @@ class ListenerAuthenticators:
             authorization: the client's Authorization header; None if it has sent none.
             peer_certificate: the certificate that the TLS handshake has verified against `client_roots`, or
                 None.
-            address: the client's IP address. If it is None, guessing passwords is not limited.
+            address: the client's IP address. If None, wrong passwords are not limited.
         """
         if self.password is None and self.certificate is None:
             return Anonymous()
@@ -374,7 +374,7 @@ class ListenerAuthenticators:
 def parse_basic(authorization: str) -> tuple[str, str]:
     """Return the user name and the password from an Authorization header.
 
-    Raises ValueError if the header is malformed. The error's text does not quote the header.
+    Raises ValueError if the header is malformed. The error message does not quote the header.
     """
     if len(authorization) > LONGEST_CREDENTIALS:
         msg = f"the Authorization header is longer than {LONGEST_CREDENTIALS} characters"

@@ -1,7 +1,7 @@
 """Retry policy: which problems are temporary, and how long to wait.
 
 The classification follows Couchbase Lite, except that two more problems count as temporary, because an
-appliance runs unattended: a peer that is restarting or was killed, and an error of our own store, such as a
+appliance runs unattended: a peer that is restarting or was killed, and an error from our own store, such as a
 full card.
 """
 
@@ -14,7 +14,10 @@ from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 
 ONE_SHOT_ATTEMPTS: Final = 10
-"""Maximum number of attempts of a one-shot replication, with the first; a continuous one has no limit."""
+"""Maximum number of attempts for a one-shot replication, including the first.
+
+A continuous replication has no limit.
+"""
 MAX_WAIT_S: Final = 300.0
 BASE_S: Final = 2.0
 """Nominal seconds to wait after the first failure. The nominal wait doubles with each further failure."""
@@ -66,7 +69,7 @@ _UNKNOWN_HOST: Final = frozenset(
 
 
 def is_transient(problem: Problem) -> bool:
-    """Return True if another attempt may succeed soon without any change on this machine."""
+    """Return True if another attempt may soon succeed although nothing changes on this machine."""
     if problem.domain is Domain.STORE:
         return True
     if problem.domain is Domain.DNS:

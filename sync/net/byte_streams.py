@@ -36,7 +36,7 @@ class StreamConnection:
         if error is not None:
             self._writer.transport.abort()
         self._writer.close()
-        with suppress(OSError):  # The stream was broken before, which was reported when it was detected.
+        with suppress(OSError):  # The stream was already broken, and this was reported when it was detected.
             await self._writer.wait_closed()
 
     async def _read(self, connection: ReplicatorConnection) -> None:

@@ -32,7 +32,7 @@ For example, `openssl x509 -fingerprint -sha256` prints `sha256 Fingerprint=AA:B
 
 
 def tls_error(text: str) -> ProblemError:
-    """Return the exception for a TLS problem with this text."""
+    """Return the exception for a TLS problem with this message."""
     return ProblemError(Problem(Domain.TLS, 0, text))
 
 
@@ -48,7 +48,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def parse_fingerprint(text: str) -> str:
-    """Return a SHA-256 fingerprint in the form of `fingerprint`, given with or without colons, in any case.
+    """Convert a SHA-256 fingerprint, with or without colons and in any case, to the form of `fingerprint`.
 
     Raises ValueError if the text is not a fingerprint.
     """
@@ -66,7 +66,8 @@ def parse_fingerprint(text: str) -> str:
 def load_certificates(path: Path) -> list[x509.Certificate]:
     """Return all certificates in a PEM file, at least one.
 
-    Raises ProblemError, whose text names the file, if it cannot be read or contains no valid certificate.
+    Raises ProblemError, whose message names the file, if the file cannot be read or contains no valid
+    certificate.
     """
     return parse_certificates(read_file(path, "certificate"), path)
 
@@ -74,7 +75,7 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
 def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     """Return all certificates in the content of a PEM file, at least one.
 
-    Raises ProblemError, whose text names the file `path`, if it contains no valid certificate.
+    Raises ProblemError, whose message names the file `path`, if the content has no valid certificate.
     """
     if b"-----BEGIN CERTIFICATE-----" not in content:
         text = f"{path} contains no certificate in PEM format (beginning with -----BEGIN CERTIFICATE-----)"
@@ -131,7 +132,7 @@ def subject_uris(certificate: x509.Certificate) -> list[str]:
 
 
 def peer_certificate(connection: ssl.SSLObject | ssl.SSLSocket) -> x509.Certificate | None:
-    """Return the certificate that the other side has presented in the handshake; None if there is none.
+    """Return the certificate that the other side presented in the handshake; None if it presented none.
 
     Raises ProblemError if the certificate is malformed.
     """
@@ -212,14 +213,14 @@ _REASONS: Final[Sequence[tuple[str, str]]] = (
     ("RECORD_LAYER_FAILURE", "the peer does not use TLS; is it a ws:// address?"),
     ("HTTP_REQUEST", "the peer sent plain HTTP to a TLS port"),
 )
-"""Ends of OpenSSL's reason strings, whose beginnings differ by TLS version, and the meaning of each."""
+"""Endings of OpenSSL's reason strings, and what each means. The beginnings differ between TLS versions."""
 
 
 def explain(error: ssl.SSLError) -> str:
     """Return a description of the TLS error that made a handshake fail or ended a connection later.
 
     In TLS 1.3, a server checks the client's certificate after the client has finished its handshake. So the
-    client learns of a refusal only at its first read. If the server sends no alert with the reason (see
+    client learns of a refusal only on its first read. If the server sends no alert with the reason (see
     `tls_alerts`), that read fails with a reset or an end of the stream, and not with an SSLError.
     """
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,4 +1,4 @@
-"""The limits of a listener's connections: in total, for strangers, and for clients without a certificate.
+"""The limits on a listener's connections: in total, for strangers, and for clients without a certificate.
 
 A stranger is a client that has connected and is not admitted yet. Anyone can connect at no cost, so each
 address has few slots for strangers. When the slots for strangers are full, the longest-waiting stranger from
@@ -27,7 +27,7 @@ K = TypeVar("K")
 
 
 class NoFreeSlotError(Exception):
-    """No slot is free. The text says which limit was reached."""
+    """No slot is free. The message says which limit was reached."""
 
 
 class ConnectionSlots(Generic[K]):
@@ -36,7 +36,7 @@ class ConnectionSlots(Generic[K]):
     def __init__(
         self, most: int, *, reserved: int = 0, per_address: int = PER_ADDRESS, strangers: int = STRANGERS
     ) -> None:
-        """Create a set of free slots.
+        """Create the slots, all of them free.
 
         Args:
             most: maximum number of admitted connections.
@@ -115,8 +115,8 @@ class ConnectionSlots(Generic[K]):
     def _most_of_one(self, newcomer: str | None) -> K | None:
         """Return the oldest connection of the owner with the most connections.
 
-        Return None if the newcomer would then have at least as many as that owner had. A newcomer of None has
-        a certificate, and always gets a slot.
+        Return None if replacing that connection would leave `newcomer` with at least as many connections as
+        that owner had. If `newcomer` is None, the new client has a certificate and always gets a slot.
         """
         by_owner = Counter(self._others.values())
         if not by_owner:
@@ -127,7 +127,7 @@ class ConnectionSlots(Generic[K]):
         return next(key for key, owner in self._others.items() if owner == greediest)
 
     def rename(self, before: K, after: K) -> None:
-        """Identify an admitted connection by another key from now on."""
+        """Identify an admitted connection by the key `after` instead of `before` from now on."""
         if before in self._members:
             del self._members[before]
             self._members[after] = None

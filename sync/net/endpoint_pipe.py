@@ -35,7 +35,7 @@ class EndpointPipe(asyncio.Transport):
     ) -> None:
         super().__init__()
         self.deliver: Callable[[list[bytes]], None] = self._deliver_bytes
-        """Function called with the received pieces. By default they are passed to the protocol, joined."""
+        """Function called with the received pieces. By default, the pieces are joined and passed on."""
         self._send = send
         self._close = close
         self._close_timeout = close_timeout
@@ -188,7 +188,7 @@ class EndpointPipe(asyncio.Transport):
                     self._is_stuffed = False
                     if self._protocol is not None:
                         self._protocol.resume_writing()
-        except Exception as error:  # noqa: BLE001 -- application code: whatever it raises ends the connection
+        except Exception as error:  # noqa: BLE001 -- application code: any exception ends the connection
             self._writer = None
             self._finish(error)
             return

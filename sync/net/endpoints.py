@@ -23,7 +23,7 @@ _ENDPOINT: Final = "/_blipsync"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Our credentials, and the checks of the server's certificate."""
+    """Our credentials, and how the server's certificate is checked."""
 
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
@@ -69,7 +69,7 @@ class URLEndpoint:
 
     url: str
     network_interface: str | None = None
-    """The only interface to use, as a name or an address; None for any."""
+    """Name or address of the only network interface to use; None for any."""
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("ws://", "wss://")):

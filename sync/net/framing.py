@@ -1,11 +1,11 @@
 """WebSocket framing (RFC 6455) without I/O: bytes in, complete binary messages out, and vice versa.
 
 Nearly all traffic consists of unfragmented binary frames within the size limit. This module parses and builds
-these itself, because replication sends very many frames of 300 bytes. For each one, the generator-based
-parser of the `websockets` package takes 5 µs, and this one 0.7 µs. All other frames are passed to the
-package's protocol as their bytes arrive, and no bytes beyond their end. So the package is always at the
-beginning of a frame when this parser continues. Both parsers produce the same messages and the same close
-codes.
+such frames itself, because replication sends very many frames of 300 bytes. For each frame, the
+generator-based parser in the `websockets` package takes 5 µs, and the parser here 0.7 µs. All other frames
+are passed to the package's protocol as their bytes arrive, but no bytes beyond the end of such a frame. So
+the package's parser is always at the beginning of a frame when the parser here continues. Both parsers
+produce the same messages and the same close codes.
 """
 
 import logging
@@ -19,7 +19,7 @@ from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 
 try:
     from websockets.speedups import apply_mask
-except ImportError:  # A build of the package without a compiler: correct, but twenty times slower.
+except ImportError:  # built without a compiler: twenty times slower, but correct
     from websockets.utils import apply_mask
 
 DEFAULT_FRAME_BYTES: Final = 64 * 1024
@@ -81,7 +81,7 @@ class Framing:
         self.is_open = protocol.state is OPEN
         """True until one of the sides has sent a close frame."""
         self.failure: CloseReason | None = None
-        """The peer's violation of the protocol; None if there was none.
+        """How the peer violated the protocol; None if it did not.
 
         A close frame that reports it to the peer is queued, and all further data is ignored.
         """
@@ -172,7 +172,7 @@ class Framing:
     def _take_apart(self, data: bytes, position: int, frames: list[bytes]) -> int:
         """Append the payload of each complete, unfragmented binary frame to `frames`.
 
-        Returns the position after these frames. If another kind of frame follows, this sets `_lent` to its
+        Return the position after these frames. If another kind of frame follows, this sets `_lent` to its
         length. If an incomplete frame follows, it sets `_needed` to the number of bytes required to continue.
         """
         end, masks, max_size = len(data), self._masks_in, self._max_size
@@ -186,7 +186,7 @@ class Framing:
                 break
             first, length = data[position], data[position + 1] ^ masks
             if length >= _MASK or first not in _KNOWN:
-                lent = end - position  # the frame is invalid, which the package will report
+                lent = end - position  # the frame is invalid, and the package will report that
                 break
             if length >= 126:
                 is_short = length == 126

@@ -81,8 +81,8 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
         The parsed URL, and the host to connect to, which has the zone of a link-local address.
 
     Raises:
-        ProblemError: the URL is not valid, or contains user information. The text does not quote user
-            information, because the text will be logged.
+        ProblemError: the URL is not valid, or contains user information. The message does not quote user
+            information, because the message will be logged.
     """
     shown = repr(url) if "@" not in url else "the given address"
     try:
@@ -102,13 +102,13 @@ def parse_address(url: str) -> tuple[WebSocketURI, str]:
     if is_scoped:
         # RFC 6874 requires the percent sign before the zone to be escaped, but many people do not do that.
         zone = _as_written(url, zone.removeprefix("25") or zone)
-        uri.host = host  # The zone is local: the server and its certificate do not know it.
+        uri.host = host  # The zone has a meaning only on this machine.
         return uri, f"{host}%{zone}"
     return uri, host
 
 
 def _as_written(url: str, zone: str) -> str:
-    """Return the zone as written in the URL, because interface names are case-sensitive."""
+    """Return the zone with its case as in the URL, because interface names are case-sensitive."""
     at = url.lower().find(zone.lower() + "]")
     return url[at : at + len(zone)] if at >= 0 else zone
 

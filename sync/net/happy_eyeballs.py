@@ -34,7 +34,7 @@ async def dial(
         addresses: known addresses of the host, the most likely first. If given, the name is not resolved.
 
     Raises:
-        ProblemError: no address could be connected.
+        ProblemError: no connection to any address could be made.
     """
     doing = f"connecting to {_spelt(host)}:{port}"
     targets: list[_Address] = []

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 ADDRESSES: Final = 8
-"""Maximum number of addresses of each user: those of a phone and a tablet aboard, ashore, and in harbour."""
+"""Maximum number of addresses kept for each user: a phone and a tablet aboard, ashore and in harbour."""
 USERS: Final = 128
 """Maximum number of users: more than any crew has. Only users who gave the right password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds after its last use until an address is forgotten: as long as a vessel may be laid up in winter."""
+"""Seconds for which an unused address is kept: as long as a vessel may be laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
 """Minimum seconds between two updates of the same address, each of which is a write to the card."""
 

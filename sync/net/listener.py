@@ -58,9 +58,12 @@ SUBPROTOCOLS: Final = ("BLIP_3+CBMobile_3", "BLIP_3+CBMobile_2")
 """Supported subprotocols, in order of preference."""
 DEFAULT_PORT: Final = 4984
 STOP_GRACE_S: Final = 2.0
-"""Seconds for which `stop` waits for peers to close their connections. A peer out of reach never does."""
+"""Seconds for which `stop` waits for peers to close their connections. Peers out of reach never do."""
 PER_CLIENT: Final = 16
-"""Maximum number of connections of one client. A device makes one or two; several may share a user name."""
+"""Maximum number of connections from one client.
+
+A device makes one or two, and several devices may share a user name.
+"""
 FIRST_MESSAGE_S: Final = 60.0
 """Seconds within which a peer's first request must arrive.
 
@@ -222,7 +225,7 @@ class URLEndpointListener:
         )
 
     async def stop(self, *, grace: float = STOP_GRACE_S) -> None:
-        """Stop listening, and close all connections. Those still open after `grace` seconds are aborted."""
+        """Stop listening, and close all connections. Any still open after `grace` seconds are aborted."""
         server, self._server = self._server, None
         if server is not None:
             for connection in list(self._connections):
@@ -343,7 +346,7 @@ class URLEndpointListener:
         return Accept(receiver, subprotocol, headers, _account(client, request.remote))
 
     def _make_room(self, newest: PeerConnection) -> None:
-        """Close the oldest connection of a client that has too many, as it is probably no longer alive."""
+        """Close the oldest connection of a client that has too many, because it is probably dead."""
         theirs = [
             connection
             for connection in self._connections
@@ -355,7 +358,7 @@ class URLEndpointListener:
             oldest.link.shed("the same client has opened newer connections")
 
     def _owner(self, client: Client, remote: str) -> ConnectionOwner:
-        """Return the owner to whom the processor time of all the client's connections is charged."""
+        """Return the owner charged for the processor time of all the client's connections."""
         name = _account(client, remote)
         owner = self._owners.get(name)
         if owner is None:

@@ -1,10 +1,10 @@
 """Limits on guessing passwords.
 
 This module does no I/O and computes no hashes. Each attempt is counted when it begins, so that parallel
-attempts gain nothing. If the password was right, the attempt is no longer counted. A wrong password counts
-for some minutes against the address that it came from, and against the user that it was for. An IPv6 address
-counts as its /64, because a host with one address in a /64 can use all of them. A client over a limit must
-wait, and no hash is computed for it.
+attempts gain nothing. If the password was right, the attempt is no longer counted. For some minutes, a wrong
+password counts against the address that sent it and against the user that it was for. An IPv6 address counts
+as its /64, because a host with one address in a /64 can use all of them. A client over a limit must wait, and
+no hash is computed for it.
 
 The limit for a user does not apply at addresses from which that user has logged in before. Otherwise anyone
 could lock out the user. The limit for the /64 does not apply at exactly such an address either: only this
@@ -29,7 +29,7 @@ People do not mistype more often, and an attacker gets about 3,000 attempts a da
 PER_USER: Final = 50
 """Limit of wrong passwords for one user within `WINDOW_S`, from all addresses together."""
 KEPT: Final = 1024
-"""Maximum number of addresses, of users, and of pairs of the two that are remembered: 2 MB at most.
+"""Maximum number of addresses, of users, and of pairs of user and address that are remembered: 2 MB at most.
 
 To displace an entry, an attacker must try wrong passwords for this many other entries.
 """
@@ -102,7 +102,7 @@ class LoginAttempts:
         return 0.0
 
     def take_back(self, address: str, user: str) -> None:
-        """Uncount the last attempt for a user from an address, because the password could not be checked."""
+        """Stop counting a user's last attempt from an address, because the password could not be checked."""
         user = user[:_NAME_CHARACTERS]
         self._by_pair.take_back(_pair(address, user))
         self._by_address.take_back(site_of(address))
@@ -127,7 +127,7 @@ class _Counts:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def free_at(self, name: str, since: float) -> float:
-        """Return the time of the attempt that must expire before the next; minus infinity for none.
+        """Return the time of the attempt that must expire before the next one is allowed, or minus infinity.
 
         Attempts at or before the time `since` have expired.
         """

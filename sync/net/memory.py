@@ -1,8 +1,9 @@
 """A memory budget for all connections of a process, which closes connections that exceed it.
 
 The memory of each connection is limited (`sync.blip.limits`), but there may be a hundred connections. So the
-bytes that they hold are added up. When the total exceeds the budget, the largest connection of the owner that
-holds the most bytes is closed, with a code after which the peer connects again. Other peers are not affected.
+bytes held by all connections are added up. When the total exceeds the budget, the largest connection of the
+owner that holds the most bytes is closed, with a close code that makes its peer connect again. Other peers
+are not affected.
 
     memory().report(link, bytes)      after each turn
     memory().departed()               when a connection is over, even if it was never admitted
@@ -43,10 +44,10 @@ _DEPARTED: Final = 16
 """Number of ended connections after which garbage is collected.
 
 asyncio's TLS leaves objects that refer to each other in cycles, with their buffers. Python's collector counts
-objects, not bytes, so by itself it would leave hundreds of these buffers.
+objects, not bytes. Without this limit, hundreds of these buffers would remain.
 """
 _COLLECT_AFTER: Final = 0.5
-"""Seconds by which such a collection is delayed, to do it less often; each takes about 20 ms."""
+"""Seconds by which such a collection is delayed, so that fewer are needed. Each takes about 20 ms."""
 _MMAP_THRESHOLD: Final = 128 * KIB
 """Size in bytes from which a block of memory is returned to the system as soon as it is freed.
 

@@ -62,7 +62,7 @@ class MessageEndpointListener:
     ) -> PeerDriver:
         """Open `connection`, and serve the peer at its other end. `remote` is the peer's name in the log.
 
-        Returns when the connection is open; serving continues until it ends. Raises ProblemError if it does
+        Return when the connection is open; serving continues until it ends. Raises ProblemError if it does
         not open.
         """
         drivers: list[PeerDriver] = []

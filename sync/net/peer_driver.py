@@ -37,7 +37,7 @@ The fastest replication measured inflates 15 MiB in a second, and text over Wi-F
 _NORMAL: Final = 1000
 _POLICY: Final = 1008
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, after which it connects again."""
+"""Couchbase Lite's own close code, which makes the peer connect again."""
 _INTERNAL: Final = 1011
 
 
@@ -147,7 +147,7 @@ class PeerDriver:
             self._memory.report(self, self.bytes_held)
 
     def shed(self, why: str = "too much memory is used for this peer") -> None:
-        """Close the connection to free memory for others, with a code after which the peer connects again."""
+        """Close the connection to free memory, with a close code that makes the peer connect again."""
         if self.is_closed:
             return
         self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))

@@ -464,7 +464,10 @@ class Replicator:
         return problem
 
     def _security(self) -> Security:
-        """Return the credentials and trusted roots for one attempt. Raises ProblemError."""
+        """Return the credentials and trusted roots for one attempt.
+
+        Raises ProblemError if they are unusable.
+        """
         configuration = self.configuration
         credentials = Credentials(configuration.authenticator, configuration.roots)
         if configuration.credentials is not None:

@@ -30,7 +30,7 @@ NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 
 
 Judge = Callable[[x509.Certificate], str | None]
-"""Function that returns why a certificate is not accepted, as a text, or None if it is accepted."""
+"""Function that returns why a certificate is not accepted, as a string; None if it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class TLSIdentity:
         loaded, and a warning is logged: the vessel must not go offline because of that.
 
         Raises:
-            ProblemError: a file cannot be read or used; the text names the file and the reason.
+            ProblemError: a file cannot be read or used. The message names the file and the reason.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         certificates = tls.load_certificates(cert_path)

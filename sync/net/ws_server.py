@@ -38,7 +38,7 @@ _INTERNAL_TEXT: Final = "internal error; see the log of the listener\n"
 """Text of the answer to a client when a callback has raised an exception."""
 
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, after which it connects again; after 1001 it stops permanently."""
+"""Couchbase Lite's own close code, which makes a peer connect again. After 1001, it stops permanently."""
 _INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "it may not accept our certificate; see its log"
 _BACKLOG: Final = 100

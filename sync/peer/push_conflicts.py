@@ -171,7 +171,7 @@ class PushConflicts:
     def _closing(self, change: model.DocumentChange, current: str) -> OfferedChange | None:
         """Return the offer of a change together with the tombstone that closed the peer's branch here.
 
-        Returns None if the peer's branch was not closed here.
+        Return None if the peer's branch was not closed here.
         """
         for leaf in self._database.leaves(change.id)[1:]:
             if not leaf.deleted:

@@ -188,7 +188,7 @@ class RevisionWriter:
     def _insert_new(self, wanted: list[ReceivedRevision]) -> bool:
         """Store the revisions together if all are new documents, which is the most frequent case.
 
-        Returns False, and stores nothing, if they must be stored one by one.
+        Return False, and store nothing, if they must be stored one by one.
         """
         ids = {arrived.rev.id for arrived in wanted if not arrived.rev.history}
         if not wanted or len(ids) < len(wanted):

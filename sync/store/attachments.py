@@ -32,8 +32,8 @@ def keep_attachments(document_id: str, new: bytes, *old: bytes) -> bytes:
         document_id: the document's id.
         new: the body of the edit, in canonical form. An empty object as `_attachments` removes all
             attachments.
-        old: the bodies that it replaces. If several have an attachment of the same name, the attachment of
-            the first of them is kept.
+        old: the bodies that it replaces. If several of these bodies have an attachment with the same name,
+            the one in the first body is kept.
     """
     if MARK not in new and not any(MARK in body for body in old):
         return new

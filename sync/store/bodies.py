@@ -78,7 +78,7 @@ def canonical(document_id: str, body: Mapping[str, Any]) -> bytes:
 
 
 def accept(document_id: str, raw: bytes) -> None:
-    """Validate a body received as JSON text.
+    """Raise DocumentError unless this JSON text is a body that may be stored.
 
     Raises:
         DocumentError: the text is not a JSON object, or exceeds a limit.

@@ -1,4 +1,4 @@
-"""The channels that each document has left, and when, so that peers that read them learn of the removal.
+"""The channels that each document has left, and when, so that peers that read those channels learn of it.
 
 A body lists only the present channels of its document, and earlier bodies are not kept. So a departure is
 recorded when it happens: at an edit whose body no longer lists the channel, or at a deletion. Most deletions
@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS departures(
 """
 """Statement that creates the table.
 
-A store without this table is valid. An older Logboat has made it, and the table cannot be added while the
-store is read-only. An older Logboat can use a store that has the table.
+A store without this table is valid: an older Logboat created the store, and the table cannot be added while
+the store is read-only. Conversely, an older Logboat can use a store that has the table.
 """
 
 PUT: Final = (

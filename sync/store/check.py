@@ -1,4 +1,4 @@
-"""Detection of damage in a store, by SQLite's check of the structure and our own checksums of the content."""
+"""Detection of damage in a store, by SQLite's integrity check and by our own checksums of the content."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _NEWEST: Final = 1000
 _MOST: Final = 100
 """Number of faults after which a check stops, because the file must be salvaged in any case."""
 _STRUCTURE: Final = 10
-"""Maximum number of lines reported from SQLite's check; one bad page causes hundreds."""
+"""Maximum number of lines reported by SQLite's integrity check. One bad page causes hundreds."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
 """Number of steps of SQLite's virtual machine between two calls of `progress`: some milliseconds."""

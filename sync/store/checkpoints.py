@@ -7,9 +7,9 @@ checkpoint is visible only to its owner, because another owner may be allowed to
 Age is measured in ticks (`tick`), which count only while this store is in service. So a clock that is wrong
 or jumps cannot make a checkpoint expire.
 
-A peer can continue after its checkpoint was dropped. Its request for the checkpoint is answered with 404, and
-an update that names the old revision with a conflict (409). Couchbase Lite then requests it again, and starts
-a new checkpoint.
+A peer can continue after its checkpoint was dropped. The peer's request for the checkpoint is answered with
+404. An update that names the old revision is answered with a conflict (409). Couchbase Lite then requests it
+again, and starts a new checkpoint.
 """
 
 import zlib

@@ -15,7 +15,7 @@ Cost of a commit
     last page of the table and one leaf of the index of ids, where similar ids are on the same page.
 
 Cost of a change
-    The work for one change depends on the number of stored documents only through the depth of two B-trees.
+    The work for one change grows with the number of stored documents only as the depth of two B-trees does.
 """
 
 import os
@@ -99,7 +99,7 @@ class Database:
         self.sizes: Final = Sizes(engine)
         """Sizes of the documents in this store."""
         self.blobs: Final = BlobStore(engine, path.with_name(path.name + ".blobs"))
-        """Files that documents refer to by digest."""
+        """Blobs: files to which documents refer by digest."""
         try:
             uuid = meta.identity(engine)
         except BaseException:
@@ -128,8 +128,8 @@ class Database:
         Args:
             path: the database file. Its blobs are in `<path>.blobs/`, and its write-ahead log in
                 `<path>-wal`.
-            single_writer: returns True if only one vessel ever writes the document with this id, so that it
-                cannot conflict.
+            single_writer: returns True if only one vessel ever writes the document with this id, so that the
+                document cannot have conflicts.
             announce: directory through which processes notify each other of changes.
             checkpoint_pages: number of pages in the log at which a commit moves them into the file. With 0,
                 a commit never does, so this process or another one must call `checkpoint`.
@@ -201,7 +201,7 @@ class Database:
     def get(self, doc_id: str, *, rev: str | None = None) -> Document | None:
         """Return a document at revision `rev`, by default at its current revision, which may be a deletion.
 
-        Returns None if there is no such document, or if the body of `rev` is no longer stored.
+        Return None if there is no such document, or if the body of `rev` is no longer stored.
         """
         return self._reader.get(doc_id, rev)
 
@@ -255,7 +255,7 @@ class Database:
     def count(self, prefix: str = "", *, deleted: bool = False) -> int:
         """Return the number of documents whose ids begin with `prefix`.
 
-        The cost is proportional to that number, because the index of ids is scanned.
+        The time taken is proportional to that number, because the index of ids is scanned.
         """
         return self._reader.count(prefix, deleted=deleted)
 
@@ -347,7 +347,7 @@ class Database:
         return self._reader.unsound(revisions.SOUND_LIMIT)
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        """Return the current revision of each stored document among `ids`, and whether it is a deletion."""
+        """Return the current revision of each stored document in `ids`, and whether that is a deletion."""
         return self._reader.current(ids)
 
     def revision(
@@ -514,7 +514,7 @@ class Database:
     def shrink(self, most: int | None = None) -> int:
         """Release free pages to the file system, in small transactions.
 
-        `most` is the approximate number of bytes to release; None for all. Returns the bytes released.
+        `most` is the approximate number of bytes to release; None for all. Return the bytes released.
         """
         connection = self._engine.connection
         with self._engine.reading:

@@ -68,7 +68,7 @@ class Edits:
                 raw = attachments.keep_attachments(document_id, raw, row.raw)
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
-                # No peer would accept a successor of that revision, so the document gets a new root.
+                # No peer would accept a successor to that revision, so the document gets a new root.
                 again = revisions.RESTART_OF_ONE if self._single_writer(document_id) else revisions.RESTART
                 revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
                 history, tree = [], RevisionTree()
@@ -120,7 +120,7 @@ class Edits:
     def insert_new(self, made: Sequence[tuple[str, str, bytes, bool]]) -> bool:
         """Store new documents that have one revision each, given as (id, revision, body, deleted).
 
-        Returns False, and stores nothing, if any of the documents exists already or lies below a floor.
+        Return False, and store nothing, if any of the documents exists already or lies below a floor.
         """
         new = []
         with self._engine.writing:
@@ -142,7 +142,7 @@ class Edits:
     def resolve(self, document_id: str, winning: str, raw: bytes | None, *, deleted: bool) -> str:
         """Resolve a conflict: store this body on the winning branch, and close every other live branch.
 
-        Returns the winning revision. See `Database.resolve`.
+        Return the winning revision. See `Database.resolve`.
         """
         with self._engine.writing:
             row = rows.load(self._engine, document_id)
@@ -253,7 +253,7 @@ class _ThereAlreadyError(Exception):
 
 
 def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
-    """Return the generation that a deletion must exceed to become the current revision; 0 if it does so now.
+    """Return the generation that a deletion must exceed to become the current revision; 0 if it would now.
 
     When the last live branch is deleted, an already closed branch may outrank the deletion. A peer that reads
     only current revisions would then not learn of the deletion.
@@ -277,7 +277,7 @@ def _bases(tree: RevisionTree, held: Iterable[str]) -> set[str]:
 
 
 def _says(tree: RevisionTree, revision: str, raw: bytes | None, *, deleted: bool) -> bool:
-    """Return True if a revision already has this body and deletion flag."""
+    """Return True if the stored revision already has this body and deletion flag."""
     node = tree.nodes[revision]
     stored, wanted = node.body or bodies.EMPTY, raw or bodies.EMPTY
     return node.deleted == deleted and (

@@ -2,16 +2,15 @@
 
 ::
 
-    StoreError                    base class; the text says what, where, and what to do
-    ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
-    ├── ConflictError             a write on a revision that is not the current one
-    ├── BlobError                 a blob that is missing, or whose bytes do not match its digest
-    ├── BusyError                 another process held the write lock for longer than the timeout
-    ├── FullError                 no room left on the file system
-    ├── ReadOnlyError             the file or its file system cannot be written
-    ├── InputOutputError          the operating system failed to read or write the file
-    ├── DamagedError              the file's contents are not what was written: check and salvage it
-    └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is too old
+    StoreError base class; the message says what, where, and what to do ├── DocumentError             a
+    document that cannot be stored: not an object, too deep, reserved keys … ├── ConflictError             a
+    write on a revision that is not the current one ├── BlobError                 a blob that is missing, or
+    whose bytes do not match its digest ├── BusyError                 another process held the write lock for
+    longer than the timeout ├── FullError                 no room left on the file system ├── ReadOnlyError
+    the file or its file system cannot be written ├── InputOutputError          the operating system failed to
+    read or write the file ├── DamagedError              the file's contents are not what was written: check
+    and salvage it └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is
+    too old
 
 apsw's exceptions never leave the store; `translated` converts them to these.
 """
@@ -92,7 +91,7 @@ def damaged(path: Path, what: str) -> DamagedError:
 
 
 def translated(error: apsw.Error, path: Path) -> StoreError:
-    """Return the store's own error for an error raised by apsw, with the file's path in the text."""
+    """Return the store's own error for an error raised by apsw, with the file's path in the message."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)) or lacks_names(error):
         return damaged(path, str(error))
     for theirs, ours, remedy in _TRANSLATIONS:
@@ -125,7 +124,7 @@ _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
 
 
 def translated_os(error: OSError, path: Path) -> StoreError:
-    """Return the store's error for an OSError, with the file's path in the text."""
+    """Return the store's error for an OSError, with the file's path in the message."""
     ours, remedy = _ERRNOS.get(
         error.errno or 0, (InputOutputError, "reading or writing failed; check the card and the kernel's log")
     )

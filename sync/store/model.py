@@ -42,7 +42,7 @@ class DocumentChange:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision with all that is needed to send it to a peer."""
+    """A revision, with everything needed to send it to a peer."""
 
     id: str
     rev: str

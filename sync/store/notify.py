@@ -1,10 +1,10 @@
 """Notifications between processes that documents have changed.
 
 Each watcher binds a datagram socket in a shared directory, and each commit sends one byte to every socket
-there. A notification is only a hint that the feed of changes must be read from the last sequence seen. So no
-change is missed if a hint is lost because a socket's buffer is full: other hints are waiting in that buffer.
-Without a shared directory, as with the `db` commands, only watchers of the same `Database` are notified at
-once. Other watchers detect changes by polling SQLite's `data_version`.
+there. A notification is only a hint that the feed of changes must be read from the last sequence seen. A hint
+is lost if a socket's buffer is full. No change is missed then, because other hints are waiting in that
+buffer. Without a shared directory, as with the `db` commands, only watchers of the same `Database` are
+notified at once. Other watchers detect changes by polling SQLite's `data_version`.
 """
 
 import contextlib
@@ -197,7 +197,7 @@ def _datagram_socket() -> socket.socket:
 
 @contextlib.contextmanager
 def _address(directory: Path, name: str) -> Iterator[str]:
-    """Yield the socket's path, or one through a descriptor of its directory if that path is too long."""
+    """Yield the socket's path. If it is too long, yield a path through a descriptor of its directory."""
     path = str(directory / name)
     if len(os.fsencode(path)) <= _PATH_LIMIT:
         yield path

@@ -35,7 +35,7 @@ class Reader:
     def get(self, document_id: str, revision: str | None) -> Document | None:
         """Return a document at `revision`, or at its current revision if that is None.
 
-        Returns None if the document is not stored, or if the body of `revision` is not stored.
+        Return None if the document is not stored, or if the body of `revision` is not stored.
         """
         with self._engine.reading:
             row = rows.load(self._engine, document_id)

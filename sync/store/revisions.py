@@ -40,7 +40,7 @@ this generation.
 """
 
 RESTART_OF_ONE: Final = 2**24
-"""Like `RESTART`, for a document with a single writer, which may be rewritten every few seconds."""
+"""Like `RESTART`, for a document with a single writer, which may rewrite it every few seconds."""
 
 BRIDGE_LIMIT: Final = 500
 """Maximum number of missing generations between two ancestors for which substitute ids are made."""
@@ -58,8 +58,8 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
     """Return the revision id of an edit.
 
     The digest is the first 128 bits of a SHA-256 over the parent's id, a byte for the kind of edit, and the
-    body. A tombstone that closes a losing branch is a kind of its own, so that it differs from a deletion
-    that somebody intended. Its digest begins with zeros, so that it does not outrank a deletion of the
+    body. A tombstone that closes a losing branch counts as a separate kind, so that its id differs from that
+    of an intended deletion. Its digest begins with zeros, so that it does not outrank a deletion of the
     winning branch, which has the same generation or a later one, whatever software made that deletion.
 
     Args:
@@ -67,7 +67,7 @@ def make(parent: str | None, *, deleted: bool, body: bytes, closing: bool = Fals
         deleted: whether the edit deletes the document.
         body: the new body in canonical form.
         closing: whether the edit is the tombstone that closes a losing branch.
-        above: the generation is at least one more than this, and one more than the parent's.
+        above: lower limit: the new generation exceeds both this number and the parent's generation.
     """
     kind = "c" if closing else "d" if deleted else "l"
     digest = hashlib.sha256(f"{parent or ''}\0{kind}\0".encode())
@@ -154,7 +154,7 @@ def generation(revision: str) -> int:
 
 
 def is_sound(revision: str) -> bool:
-    """Return True if the generation of this revision is below SOUND_LIMIT."""
+    """Return True if this revision's generation is below SOUND_LIMIT."""
     return generation(revision) < SOUND_LIMIT
 
 
@@ -177,7 +177,7 @@ def rank(revision: str, *, deleted: bool) -> Rank:
 def newer(first: str, second: str) -> bool:
     """Return True if `first` replaces `second` in a document with a single writer.
 
-    They are compared by generation, then by digest. A generation at or beyond SOUND_LIMIT ranks lowest.
+    Revisions are compared by generation, then by digest. A generation at or beyond SOUND_LIMIT ranks lowest.
     """
     return (is_sound(first), *split(first)) > (is_sound(second), *split(second))
 

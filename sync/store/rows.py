@@ -170,7 +170,7 @@ def replace(engine: Engine, old: DocumentRow, tree: RevisionTree) -> DocumentRow
 
 
 def rewrite(engine: Engine, sequence: int, new: DocumentRow) -> None:
-    """Replace the row that is stored at `sequence` by `new`, which may have another sequence."""
+    """Replace the row that is stored at `sequence` with `new`, which may have a different sequence."""
     if new.body == bodies.EMPTY:
         new.body = None
     engine.execute(

@@ -1,7 +1,8 @@
 """Sizes of documents in the store by the prefixes of their ids, and a query for the oldest documents.
 
-Triggers in the database file keep the sums. So the sums are right whichever process writes, even an older
-Logboat. Documents that were stored before the triggers existed are counted in steps (`count_earlier`).
+Triggers in the database file keep the sums. So the sums stay right whichever process writes to the store,
+even if that process is an older Logboat. Documents that were stored before the triggers existed are counted
+in steps (`count_earlier`).
 
 A *part* is a document's id up to its last colon, without the colon: `reading:argo:rpm:abcdef`, `note:argo`.
 This module does not know which vessel a document belongs to.
@@ -89,7 +90,10 @@ class Sizes:
         self._engine = engine
 
     def all(self) -> list[PartSize]:
-        """Return the size of each part. Until `is_complete`, documents not counted yet are missing."""
+        """Return the size of each part.
+
+        Until `is_complete`, the sizes lack the documents that are not counted yet.
+        """
         with self._engine.reading:
             parts: list[tuple[Any, ...]] = self._engine.execute(
                 "SELECT part, documents, bytes FROM sizes"

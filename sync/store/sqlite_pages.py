@@ -26,7 +26,7 @@ _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
 class _UnreadableError(ValueError):
-    """A cell, record or chain of pages that cannot be decoded."""
+    """A cell, a record or a chain of pages cannot be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Pages:
         return b"".join(parts)
 
     def _page_size(self) -> int:
-        """Return the page size from the file's header, else from the log's header, else the default."""
+        """Return the page size stated in the file's header, else in the log's header, else the default."""
         header = self._file.read(100)
         if self._has_header(header):
             return _plausible_size(int.from_bytes(header[16:18])) or _DEFAULT_PAGE_SIZE

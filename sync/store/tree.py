@@ -125,8 +125,8 @@ class RevisionTree:
     ) -> list[str]:
         """Return the ancestors to send with a revision, newest first, ending at the first one in `until`.
 
-        If that one lies below `limit` ancestors, the history skips down to it. The peer has reported that
-        ancestor, so it can attach the revision there.
+        If more than `limit` ancestors come before that one, the history skips down to it. The peer has
+        reported that ancestor, so the peer can attach the revision there.
         """
         line = list(self.line(revision))[1:]
         named = next((index for index, ancestor in enumerate(line) if ancestor in until), None)
@@ -137,7 +137,10 @@ class RevisionTree:
         return [*line[: max(limit - 1, 0)], line[named]]
 
     def keep_branch(self, revision: str) -> None:
-        """Forget all revisions outside the line of this one, as a document with one writer has one branch."""
+        """Forget all revisions that are not ancestors of this one.
+
+        A document with one writer has one branch.
+        """
         branch = set(self.line(revision))
         for other in [r for r in self.nodes if r not in branch]:
             del self.nodes[other]

@@ -2,8 +2,8 @@
 
 SQLite gives its write lock to any process that requests it while it is free. So a process that writes one
 transaction after another can keep another process waiting for seconds. To prevent this, each writer locks a
-turnstile before it requests the write lock, and unlocks it when it has the write lock. While one writer waits
-there, a process that has just finished writing must wait behind it.
+turnstile before it requests the write lock, and unlocks the turnstile when it holds the write lock. While one
+writer holds the turnstile, a process that has just finished writing must wait behind that writer.
 
 The turnstile only makes access fair; SQLite's own lock protects the data. A writer that cannot pass the
 turnstile within a second, for example because a stopped process has locked it, continues without it.

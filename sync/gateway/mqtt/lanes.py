@@ -174,7 +174,7 @@ class DocumentLane:
             self._sent.append(self._waiting.popleft())
 
     def skipped(self) -> list[LaneEntry]:
-        """Record that the message returned by `next` need not be sent. Returns as `confirmed` does."""
+        """Record that the message returned by `next` need not be sent. Return as `confirmed` does."""
         entry = self._waiting[0]
         self.sent()
         return self.confirmed(entry)
@@ -193,7 +193,7 @@ class DocumentLane:
     def set_aside(self, entry: LaneEntry, refused: RefusedDocument) -> list[LaneEntry]:
         """Set an entry aside that the broker rejects, so that later ones continue.
 
-        Returns as `confirmed` does.
+        Return as `confirmed` does.
         """
         if entry.is_void:
             return []
