@@ -47,14 +47,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the tests that a worker has collected, because all workers must have them in the same order."""
+    """Sort the tests that a worker has collected; all workers must have the tests in the same order."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests with garbage collection off; it would repeatedly examine objects that stay."""
+    """Collect tests with garbage collection off, which would repeatedly examine objects that stay."""
     gc.disable()
     try:
         return (yield)
@@ -63,7 +63,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the collected tests from garbage collection, because there are many, and all of them stay."""
+    """Exempt the collected tests from garbage collection, because they are many and stay until the end."""
     gc.collect()
     gc.freeze()
 

@@ -40,7 +40,7 @@ DEADLINE: Final = 5.0
 
 
 class NamespaceError(RuntimeError):
-    """A command of the test network failed; the text contains its output."""
+    """A command for the test network failed; the message contains the command's output."""
 
 
 class Network:
@@ -59,7 +59,7 @@ class Network:
 
     @classmethod
     def for_test(cls, *, settle: bool = False) -> Self:
-        """Return a network; where that is not possible, skip the test, or fail it if `CI` is set."""
+        """Return a network; if this machine cannot provide one, skip the test, or fail it if `CI` is set."""
         if (lacking := lacks()) is not None:
             if os.environ.get("CI"):
                 pytest.fail(f"CI must run this test, and cannot: {lacking}")
@@ -163,7 +163,7 @@ class Host:
         _run(["ip", "-n", self.namespace, "link", "set", interface, state])
 
     def await_carrier(self, interface: str, *, is_there: bool = True) -> None:
-        """Wait until the interface is usable, or is not."""
+        """Wait until the interface has a carrier, or has none if `is_there` is False."""
         deadline = time.monotonic() + DEADLINE
         while ((state := self._show("link", interface)["operstate"]) == "UP") is not is_there:
             if time.monotonic() > deadline:
@@ -274,7 +274,7 @@ def lacks() -> str | None:
 
 @contextlib.contextmanager
 def own_loopback() -> Iterator[None]:
-    """Put this thread on a network of its own that has only loopback and that no other process uses.
+    """Put this thread on a separate network that has only loopback and that no other process uses.
 
     Where that is not possible, the test is skipped or fails, as in `Network.for_test`.
     """

@@ -1,4 +1,4 @@
-"""Waits for the effects of other processes and tasks, where there is no notification of them.
+"""Waits, by polling, for the effects of other processes and tasks that send no notification.
 
 A condition is checked again after a pause that is proportional to the cost of checking it: the check takes
 processor time, or the event loop's time, away from what has to bring the effect about.

@@ -1,4 +1,4 @@
-"""Ports for servers in tests: each worker of a run has its own, and no outgoing connection uses them."""
+"""Ports for servers in tests: each pytest worker has its own, and no outgoing connection uses them."""
 
 import functools
 import os

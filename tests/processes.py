@@ -99,7 +99,7 @@ def within(namespace: str, argv: Sequence[str]) -> list[str]:
 
 
 class _NotHereError(Exception):
-    """The server cannot start this process, but `subprocess` can."""
+    """The fork server cannot start this process, but `subprocess` can."""
 
 
 class Popen(subprocess.Popen[Any]):

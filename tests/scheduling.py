@@ -75,7 +75,7 @@ class Scheduling(LoadScopeScheduling):
         self.config.option.loadscopereorder = False
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back the tests that an ended worker has not run; return the test that it was running, if any.
+        """Take back the tests that a dead worker has not run; return the test that it was running, if any.
 
         That test has failed and is not run again. A unit of which no test is left is dropped: a worker that
         got one would wait, because only the end of a test makes the scheduler assign more.

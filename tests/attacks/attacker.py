@@ -13,14 +13,14 @@ from typing import Any
 from sync.net.tls_identity import TLSIdentity
 
 Facts = dict[str, Any]
-"""Observations that an attack made, for the test's assertions."""
+"""Observations that an attack reports, by name, for the test's assertions."""
 Begun = Callable[[], None]
 """Function that an attack calls when it has everything that it needs, and begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The attacker's knowledge of the vessel that it attacks."""
+    """Everything that an attacker knows about the vessel that it attacks."""
 
     port: int
     fingerprint: str
@@ -32,12 +32,12 @@ class Target:
 
     @property
     def url(self) -> str:
-        """URL of the vessel's log."""
+        """URL at which the vessel's log is replicated."""
         return f"wss://{self.host}:{self.port}/log"
 
     @property
     def identity(self) -> TLSIdentity:
-        """Identity of the other vessel in the fleet."""
+        """Identity of another vessel in the fleet, which the attacker has stolen."""
         return TLSIdentity.load(self.vessel / "vessel.pem", self.vessel / "vessel.key")
 
 
@@ -45,7 +45,7 @@ Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
 
 
 class Attacker:
-    """Attack that is running in a process of its own."""
+    """Attack that runs in a process of its own, as the test sees it."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -75,7 +75,7 @@ class Attacker:
 
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
-    """Run an attack until it is over, at most until the end of the block."""
+    """Run an attack until it is over, but no longer than until the end of the block."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()

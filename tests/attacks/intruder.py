@@ -31,11 +31,11 @@ class Intruder:
         self.asked = 0
         """Number of the last request."""
         self.replies: dict[int, FrameKind] = {}
-        """Kind of each complete reply, by the number of the request."""
+        """Kind of each complete reply, by the number of the request that it answers."""
         self.bodies: dict[int, bytes] = {}
-        """Properties and body of each reply, not decoded."""
+        """Undecoded properties and body of each reply, by the number of the request that it answers."""
         self.requests = 0
-        """Number of frames of requests that have arrived from the vessel."""
+        """Number of request frames that have arrived from the vessel."""
         self.problem: Problem | None = None
         self.is_over = False
         self._decoder = Decoder(_ENOUGH)
@@ -87,7 +87,7 @@ class Intruder:
         self.transport.flush()
 
     def deaf(self) -> None:
-        """Stop reading from the connection."""
+        """Stop reading from the connection, as a peer that accepts nothing does."""
         self.transport.pause()
 
     async def drained(self) -> None:

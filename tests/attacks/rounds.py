@@ -1,8 +1,8 @@
-"""The good client: a user with two devices. In each round, one writes a note and the other receives it.
+"""The good client: a user with two devices. In each round, one device writes a note that the other receives.
 
-A round is timed from the writing of the note until the other device has it. The note is pushed to the vessel,
-made durable there, announced to the other device, requested, and stored. So a round measures everything that
-the sync daemon does for an honest client.
+A round lasts from the moment when the note is written until the other device has the note. The note is pushed
+to the vessel, made durable there, announced to the other device, requested, and stored. So a round measures
+everything that the sync daemon does for an honest client.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A vessel under attack, its recorder and sync daemon as real processes, and the limits that it must keep.
 
-In a run of many tests on few processors the time limits are generous; in a run alone they are the promised
-ones.
+If many tests run on few processors, the time limits are generous. If the attacks run alone, the limits are
+those that Logboat promises.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """User who may read and write everything that the crew may; the good client."""
 CREW: Final = "mate"
-"""User with the same rights, who attacks."""
+"""User with the same rights as the good client, who attacks the vessel."""
 GUEST: Final = "guest"
 """User who may read alarms and nothing else."""
 FRIENDS: Final = (CREW, "cook", "boy")
@@ -176,7 +176,7 @@ class Siege:
 
 @contextmanager
 def _heard(running: Attacker) -> Iterator[None]:
-    """Receive the attacker's news as they arrive; raise the attack's failure at the end, if it failed."""
+    """Receive the attacker's news as it arrives; if the attack failed, raise its failure at the end."""
     loop = asyncio.get_running_loop()
     failed: list[AssertionError] = []
 

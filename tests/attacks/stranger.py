@@ -16,7 +16,7 @@ import msgspec
 from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 
 DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
-"""Digest of the empty blob."""
+"""Digest of an empty blob, which every store can supply."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
 """Profiles for which a wrong answer may rightly end the session, so wrong answers to them are rare."""
@@ -40,14 +40,14 @@ class Stranger:
         """Set up a peer that mentions the documents in `names`, and may mention invented ones."""
         self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
-        """Number of messages sent, by profile; `reply` and `error` are the stranger's answers."""
+        """Number of messages that the stranger sent, by profile; `reply` and `error` count its answers."""
         self.heard: Counter[str] = Counter()
-        """Number of messages received, by profile; `response` and `error` are answers."""
+        """Number of messages that the stranger received, by profile; `response` and `error` count answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
         """Revisions received or invented for each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
-        """Revisions that the peer has requested."""
+        """Revisions that our peer has requested, as (document, revision)."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
         """Lists that were sent and have no answer yet: the profile and the content of each."""
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)

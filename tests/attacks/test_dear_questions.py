@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 
 @contextmanager
 def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a large blob and a large document, and their digest and revision."""
+    """Yield a vessel with a large blob and a large document; also the digest and the revision of these."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Attacks on admission: connections that never authenticate, and users who occupy every place."""
+"""Attacks on admission: connections that never authenticate, and users who occupy every connection slot."""
 
 import asyncio
 import ssl

@@ -22,7 +22,7 @@ READINGS = 300
 
 
 def filled(data: Path) -> None:
-    """Store some history for the vessel, as if it had been recorded on an earlier card."""
+    """Store some of the vessel's own history, as if it had been recorded on an earlier card."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", single_writer=is_single_writer) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
@@ -37,7 +37,7 @@ def kept(data: Path) -> int:
 
 
 async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a guest store as many and as large checkpoints as it can, and a user of the crew notes."""
+    """Let a guest store as many large checkpoints as it can, and a user of the crew as many large notes."""
     guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
     begun()
     sizes = (256 * 1024 - 100, LARGEST - 100)
@@ -94,7 +94,7 @@ def test_the_users_checkpoints_are_listed_and_dropped(tmp_path: Path) -> None:
 
 
 async def flood(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a user of the crew send notes that compress very well, and one note that exceeds the size limit."""
+    """Let a crew member send notes that compress very well, and one note that exceeds the size limit."""
     crew = await Intruder.enter(target, CREW)
     begun()
     text = b"x" * 250_000

@@ -1,4 +1,4 @@
-"""Small data that inflates to large data: the size of a peer's message is limited before it is processed."""
+"""Small data that inflates to large data: a message's size is limited before the message is processed."""
 
 import asyncio
 from functools import partial

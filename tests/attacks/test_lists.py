@@ -1,4 +1,4 @@
-"""Long lists of changes: looking the changes up takes turns with all other work."""
+"""Long lists of changes: the work of looking them up takes turns with all other work."""
 
 import asyncio
 import json

@@ -22,7 +22,7 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """Fail after the beginning, as an attack does that cannot do what it intends."""
+    """Fail after the beginning, as an attack does if it cannot do what it should."""
     begun()
     raise RuntimeError("no such weapon")
 

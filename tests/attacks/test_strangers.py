@@ -35,7 +35,7 @@ from .stranger import SPARED, Stranger
 MOVES = 400
 """Number of moves in a session that is not ended earlier."""
 GROWTH_MIB = 24.0
-"""Growth of memory in MiB that cannot be explained as noise."""
+"""Growth of memory in MiB that is too large to be noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 

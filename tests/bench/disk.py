@@ -20,7 +20,7 @@ class Disk:
 
     folder: Path
     what: str
-    """Description of what is counted."""
+    """Description of the bytes that are counted, for the printed table."""
     written: Callable[[int], int]
     """Function that returns the bytes written so far; its argument is a process id."""
 

@@ -1,4 +1,4 @@
-"""The cost of `logboat lights` while nothing happens, beside a recorder with 50 sensors.
+"""The cost of `logboat lights` while nothing happens, next to a recorder with 50 sensors.
 
 It drives five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including systemd's list
 of failed units if systemd is running.
@@ -25,7 +25,7 @@ from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
-"""Seconds after which the lamp test is over and the recorder has committed."""
+"""Seconds after the start at which the lamp test is over and the recorder has committed."""
 
 
 def with_children(pid: int) -> float:

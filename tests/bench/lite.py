@@ -17,7 +17,7 @@ WARM_UP: Final = 500
 
 
 def measure(runtime: Runtime, folder: Path, source: Path, count: int) -> dict[Kind, Steady]:
-    """Push this many documents, and pull as many from `source`, a store that contains them."""
+    """Push `count` documents, and pull as many from `source`, a store that contains them."""
     found = {}
     with CouchbaseLite(runtime, folder / "couchbase-lite", log_level="ERROR") as program:
         with served(folder / "lite-warm.db") as other:

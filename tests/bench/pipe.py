@@ -116,7 +116,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 def measure(folder: Path, count: int) -> Steady:
-    """Send this many documents, which must be a multiple of BATCH, and return the measurement."""
+    """Send `count` documents, a multiple of BATCH, and return the measurement."""
     contents = [
         reading_id(number).encode() + b"\n" + msgspec.json.encode(body(number)) for number in range(count)
     ]

@@ -24,7 +24,7 @@ MODELS = (
 
 
 def configure(folder: Path, rate_hz: float) -> None:
-    """Configure fifty simulated sensors with this rate each, and windows short enough to end within a run."""
+    """Configure fifty simulated sensors with the given rate, and windows short enough to end within a run."""
     tables = []
     for number in range(SENSORS):
         model, path = MODELS[number % len(MODELS)]

@@ -22,7 +22,7 @@ from .recorder import cpu_seconds, resident_kib
 from .store import BATCH, body
 
 WARM_UP: Final = 0.1
-"""Share of a run that is not measured, because of connecting, first pages and caches."""
+"""Share of a run that is not measured, because the processes are still connecting and filling caches."""
 LOOK_EVERY: Final = 0.005
 """Seconds between two checks of the progress."""
 PATIENCE: Final = 60.0

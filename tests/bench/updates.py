@@ -33,8 +33,8 @@ class Case:
     rests: bool = True
     """True if each update comes after the store has recorded that the peer has the previous one.
 
-    This is so for values that change every few seconds: the previous body is then kept, so that deltas can be
-    made from it.
+    Values that change every few seconds are such a case: the previous body is then kept, so that deltas can
+    be made from it.
     """
     between: int = 0
     """Number of other documents that are replicated between two updates."""
@@ -108,7 +108,7 @@ async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[flo
 
 
 async def _comes(expected: object, found: Callable[[], object]) -> None:
-    """Wait for a change of which there is no notification."""
+    """Wait for a change by polling, because no notification is sent for it."""
     for _ in range(round(PATIENCE / LOOK_EVERY)):
         if found() == expected:
             return

@@ -1,4 +1,4 @@
-"""Acknowledgements, and pausing when they are missing."""
+"""Acknowledgements of frames, and the pause in sending when they are missing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every limit, just kept and just exceeded, and every frame that is not allowed in a given state."""
+"""Every limit, just kept and just exceeded, and every frame that a state does not allow."""
 
 import tracemalloc
 import zlib
@@ -202,7 +202,7 @@ def reply_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
     pull(connection)
     connection.receive(maker.frame(1, content(), kind=FrameKind.RESPONSE))
     connection.receive(maker.frame(2, content(), kind=FrameKind.RESPONSE, flags=MORE_COMING))
-    connection.send_request()  # the request is not begun yet, because nothing is pulled
+    connection.send_request()  # nothing of the request has been sent yet, because no frame is pulled
     number = {
         MessagePhase.COMPLETE: 1,
         MessagePhase.ARRIVING: 2,

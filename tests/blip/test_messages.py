@@ -24,7 +24,7 @@ from tests.blip.wire import Maker, Wire, content, feed, noise, property_maps, pu
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request to send."""
+    """A request that a test sends, with its options."""
 
     properties: dict[str, str]
     body: bytes

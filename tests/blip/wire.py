@@ -35,7 +35,7 @@ def text(size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Header fields of a frame."""
+    """Header fields of a frame, for comparisons."""
 
     kind: FrameKind
     number: int

@@ -4,7 +4,7 @@ The files beside this one were recorded with Fleece's own functions (couchbase/f
 Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
 
 - `fleece_pairs.jsonl`: documents `old` and `new`. `theirs` contains the deltas that Fleece made, with its
-usual minimum length for patching texts, and with a minimum of 8 bytes. `ours` is the delta that our code
+usual minimum length for patching strings, and with a minimum of 8 bytes. `ours` is the delta that our code
 made;
   Fleece applied it to `old` and got `new`.
 - `fleece_verdicts.jsonl`: correct and incorrect deltas, and what Fleece made of each: `new`; or `lax`, a

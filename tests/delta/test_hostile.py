@@ -1,4 +1,4 @@
-"""Deltas that nobody should send: each causes a DeltaError that says where, or a result within the limits."""
+"""Malicious deltas: each causes a DeltaError that says where the fault is, or a result within the limits."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +29,7 @@ likely = st.recursive(
     lambda inner: st.dictionaries(indices, inner, max_size=4) | st.lists(inner, max_size=4),
     max_leaves=12,
 )
-"""Values that look like deltas, so that many of them are processed for a while before they are refused."""
+"""Values that look like deltas, so that many of them are partly processed before they are refused."""
 bases = trees(scalars | st.sampled_from(("abc", "é水🛶")), 12)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 MARKERS = ("", "0", "1", "0-", "1-", "2-", "-", "[]", "+", "3=", "_id", "01", "a/b")
-"""Keys that mean something in the delta of an array or a text, or look as if they did."""
+"""Keys that have a meaning in the delta of an array or a string, or look as if they had one."""
 
 LONG = "The engine was started at the quay, warmed up for ten minutes and left running at idle — 水 🛶 é."
 
@@ -15,7 +15,7 @@ integers = st.integers() | st.integers(-3, 3) | st.sampled_from((2**53, -(2**63)
 floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1.0, 1e300))
 texts = st.text(max_size=12) | st.text("aé水🛶|+=-0", max_size=150) | st.just(LONG)
 any_texts = texts | st.text(st.characters(exclude_categories=()), max_size=80)
-"""Texts that may contain lone surrogates, which a JSON decoder may accept."""
+"""Strings that may contain lone surrogates, which a JSON decoder may accept."""
 keys = st.sampled_from(MARKERS) | st.text(max_size=4)
 scalars = st.none() | st.booleans() | integers | floats | texts
 
@@ -34,7 +34,7 @@ documents = st.dictionaries(keys, values, max_size=8)
 
 
 def exact(value: Any) -> str:
-    """Return a text that is equal for two JSON values only if all their types, signs and digits are equal."""
+    """Return a string that is equal for two JSON values only if all types, signs and digits are equal."""
     return json.dumps(value, sort_keys=True)
 
 

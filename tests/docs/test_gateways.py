@@ -1,4 +1,4 @@
-"""Every configuration in docs/gateways.md is valid, and so is the one in README."""
+"""Every configuration in docs/gateways.md and in README is valid."""
 
 import re
 from pathlib import Path

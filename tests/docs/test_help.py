@@ -14,7 +14,7 @@ from tests.services.parsers import every_parser
 ROOT = Path(__file__).parents[2]
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
-"""Commands that are shown as `alarms | ack ID` or as `make demo`, and one that only systemd runs."""
+"""Commands shown as `alarms | ack ID` or as `make demo`, and a command that only systemd runs."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

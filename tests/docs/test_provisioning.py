@@ -1,4 +1,4 @@
-"""Every configuration in docs/provisioning.md is valid, and the bundle versions are those that we read."""
+"""Every configuration in docs/provisioning.md is valid, and Logboat reads every bundle version in it."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Random numbers from one seed, with which a run can be repeated."""
+"""Random numbers for fault tests, all from one seed, so that a run can be repeated."""
 
 import os
 import random

@@ -20,7 +20,7 @@ class Disk:
     """A mounted file system, used as a context manager."""
 
     def __init__(self, folder: Path, mount: str) -> None:
-        """Mount the disk with the shell command `mount`, which mounts it at `$at`."""
+        """Mount the disk with the shell command `mount`, in which `$at` is the place to mount it at."""
         self._at = folder / "disk"
         self._at.mkdir(parents=True)
         for tool in ("unshare", "nsenter"):
@@ -60,7 +60,7 @@ class Disk:
 
     @property
     def prefix(self) -> list[str]:
-        """Words to put before a command, so that it runs where the disk is mounted."""
+        """Words to put before a command, so that the command runs where the disk is mounted."""
         return ["nsenter", f"--target={self._holder.pid}", "--mount", *self._user]
 
     def do(self, command: str) -> str | None:
@@ -130,7 +130,7 @@ class Card(Disk):
         )
 
     def fail(self) -> None:
-        """Cause an error in the file system itself, after which nothing can be written."""
+        """Cause an error in the file system itself; nothing can be written afterwards."""
         device = f'$(basename "$(findmnt -no SOURCE "{self._at}")")'
         failure = self.do(f"echo 1 > /sys/fs/ext4/{device}/trigger_fs_error")
         if failure is not None:
@@ -139,7 +139,7 @@ class Card(Disk):
     def mend(self) -> None:
         """Check and mount the file system again, as the machine does when it starts.
 
-        It must not be in use.
+        No process may use the file system meanwhile.
         """
         failure = self.do(
             f'umount "{self._at}" && {{ e2fsck -p "{self._image}" || test $? = 1; }} && {self._mount}'

@@ -19,7 +19,7 @@ _MODELS = (
 
 
 def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> Path:
-    """Write a vessel's configuration; `budget` is the limit for its stores."""
+    """Write a vessel's configuration; `budget` is the size limit for the vessel's stores."""
     folder.mkdir(parents=True, exist_ok=True)
     retention = "" if budget is None else f'[retention]\nbudget = "{budget}"\n'
     (folder / "logboat.toml").write_text(f'[vessel]\nid = "{VESSEL}"\n{retention}')
@@ -46,7 +46,7 @@ def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
 def replayed(
     folder: Path, name: str, values: Sequence[float], *, rate_hz: float, alarms: Sequence[str] = ()
 ) -> str:
-    """Return a sensor that repeats these values indefinitely."""
+    """Return the table of a sensor that replays these values repeatedly and indefinitely."""
     path = f"propulsion.{name}.revolutions"
     rows = "".join(f"{number / rate_hz:.6f},{path},{value}\n" for number, value in enumerate(values))
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,11 +57,11 @@ def replayed(
 
 WHOLE: Final = tuple(float(value) for value in range(997))
 MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
-"""Values to replay, short and long; their number is prime, so that windows begin at every one of them."""
+"""Values with few and many digits; their number is prime, so that windows begin at every one of them."""
 
 
 def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
-    """Return sensors `rapid-0` …, each of which repeats these values, 1,000 a second.
+    """Return the tables of sensors `rapid-0` …, each of which replays these values, 1,000 a second.
 
     A fault test waits for a number of samples: the higher the rate, the shorter the wait.
     """
@@ -69,7 +69,7 @@ def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
 
 
 def fill_store(data: Path, size: int) -> None:
-    """Make a document store of this size that is filled with documents which retention does not remove."""
+    """Make a document store of this size, full of documents that retention does not remove."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
@@ -105,9 +105,9 @@ FLAPPING = (LOW, LOW, 70.0, 90.0, 70.0, LOW, 90.0, LOW, 70.0)
 
 
 def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
-    """Return a sensor with an alarm that is raised, worsens and clears continuously.
+    """Return the table of a sensor with an alarm that is raised, worsens and clears continuously.
 
-    A higher rate speeds it up.
+    A higher rate makes the alarm change faster.
     """
     return replayed(
         folder,
@@ -124,7 +124,7 @@ def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
 def flapping_alarms(last: int) -> list[int]:
     """Return the numbers of the samples at which a `flapping` sensor raises its alarm.
 
-    The last number is at most `last`. They are valid for a sensor that was never restarted.
+    The last number is at most `last`. The numbers are valid for a sensor that was never restarted.
     """
     return [
         number

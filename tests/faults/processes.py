@@ -1,7 +1,7 @@
-"""A recorder as a real process, with its ledger outside of it.
+"""A recorder as a real process, whose ledger is kept outside that process.
 
-A thread of the test's process reads the ledger, so every line in it was reported before the recorder ended,
-in whatever way it ended.
+A thread in the test's process reads the ledger. Every line in the ledger was therefore reported before the
+recorder ended, whatever ended it.
 """
 
 import os
@@ -25,14 +25,14 @@ Line = tuple[str, str, int]
 
 
 class RecorderProcess:
-    """Recorder of a vessel, started as often as needed on the same data; a context manager."""
+    """A vessel's recorder, which can be started repeatedly on the same data; a context manager."""
 
     def __init__(
         self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"
     ) -> None:
         """Prepare a recorder for a folder that contains logboat.toml and sensors.toml.
 
-        `prefix` is a command that runs the recorder's command; `module` is the module to run.
+        `prefix` is put before the recorder's command; `module` is the module to run.
         """
         self.folder = folder
         self.data = folder / "data" if data is None else data
@@ -59,7 +59,7 @@ class RecorderProcess:
 
     @property
     def is_running(self) -> bool:
-        """True if the recorder was started, and the test has not ended it."""
+        """True if the test has started the recorder and has not ended it."""
         return self._process is not None
 
     @property
@@ -120,7 +120,7 @@ class RecorderProcess:
             )
 
     def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
-        """Wait as in `wait_for_lines`, but stop if the recorder ends before it has written that many."""
+        """Wait like `wait_for_lines`, but stop waiting if the recorder ends earlier."""
         with self._told:
             wanted = len(self.ledger) + more
             assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (

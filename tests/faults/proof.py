@@ -1,4 +1,4 @@
-"""Conditions that a vessel's stores must meet after any fault, checked using only the documents."""
+"""Conditions that a vessel's stores must meet after any fault; only the documents are used to check them."""
 
 import shutil
 from collections import defaultdict
@@ -70,7 +70,7 @@ class History:
 
 
 def read(data: Path) -> History:
-    """Read the documents in a folder that no process uses."""
+    """Read the documents in a vessel's data folder, which no process may be using."""
     with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
@@ -99,7 +99,7 @@ def documented(data: Path, aside: Path) -> set[Line]:
 
 
 def copy_store(data: Path, aside: Path) -> Path:
-    """Copy the document store with its write-ahead log, as a kill left them."""
+    """Copy the document store and its write-ahead log as a kill left them, and return the copy's path."""
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     for file in data.glob("log.db*"):
@@ -145,8 +145,8 @@ def assert_proved(history: History) -> None:
 def assert_alarms_follow_from_samples(history: History, sensors: Iterable[str]) -> None:
     """Assert that the alarm documents of `flapping` sensors match their samples.
 
-    Each rise above the limits has its document, and there is no other document. Each has the right times of
-    raising and clearing, and the right severity.
+    Each rise above the limits has its own alarm document, and there are no others. Each document has the
+    right severity, and the right times of raising and clearing.
     """
     for sensor, log in list(history.samples):
         if sensor in sensors:

@@ -1,4 +1,4 @@
-"""A vessel in the test's own process and on the test's clock: recorder and library, run second by second.
+"""A vessel in the test's process, whose recorder is run second by second on the test's clock.
 
 The work that `Recorder` does in threads is done here in turn, so that the same random numbers give the same
 run.
@@ -90,7 +90,7 @@ class Rig:
         files: FileAccess | None = None,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """Open the journal, whose write-ahead log is moved into its file when the log has `log_pages` pages.
+        """Open the journal; its write-ahead log is moved into its file when the log has `log_pages` pages.
 
         `ring` is the number of bytes of documented batches that the journal keeps; `files` writes the copies.
         Raises JournalError.
@@ -160,7 +160,7 @@ class Rig:
 
     @property
     def is_damaged(self) -> bool:
-        """True if the recorder has found damage for whose repair it would exit."""
+        """True if the recorder has found damage that it would exit to repair."""
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:

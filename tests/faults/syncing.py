@@ -1,4 +1,4 @@
-"""Either side of a replication as a process of its own, which a test can start, watch and kill.
+"""Runs either side of a replication as a process of its own, which a test can start, watch and kill.
 
     python -m tests.faults.syncing listen STORE FOLDER PORT
     python -m tests.faults.syncing replicate STORE FOLDER PORT
@@ -38,7 +38,7 @@ class SyncProcess:
     """Process that runs one side, started as often as needed; a context manager."""
 
     def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
-        """Prepare one side; `told` is notified of each report by the sides that share it."""
+        """Prepare one side; `told`, which both sides share, is notified of each report."""
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0

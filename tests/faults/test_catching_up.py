@@ -1,7 +1,7 @@
 """A start after a kill, a removal or a repair continues exactly where the documents end.
 
-Nothing is recorded twice, and nothing is left out. Each test is a case that the random tests in this folder
-found.
+Nothing is recorded twice, and nothing is left out. Each test here is a case that the random tests in this
+folder have found.
 """
 
 import random

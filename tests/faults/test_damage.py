@@ -1,4 +1,4 @@
-"""A damaged page, in either file or its write-ahead log, is noticed and set aside, and nothing is lost.
+"""A damaged page in the journal, the store or a write-ahead log is noticed and set aside; nothing is lost.
 
 The damage happens while a recorder runs or between two runs.
 """
@@ -22,7 +22,7 @@ PAGE = 4_096
 
 
 def vessel(folder: Path) -> Path:
-    """Return a vessel with 2,300 samples/s and alarms, whose windows of 2,000 samples are full every 2 s."""
+    """Return a vessel with alarms and 2,300 samples/s, whose windows of 2,000 samples are full every 2 s."""
     return loads.write(
         folder,
         [
@@ -34,7 +34,7 @@ def vessel(folder: Path) -> Path:
 
 
 def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
-    """Overwrite a random page, out of all or out of the `among` written last, and return its number."""
+    """Overwrite a random page and return its number; `among` limits the choice to the pages written last."""
     written = _as_written(file)
     page = rng.choice(written[-among:] if among else written)
     with file.open("r+b") as opened:
@@ -64,7 +64,7 @@ def record_and_end(recorder: RecorderProcess, lines: int, rng: random.Random) ->
 
 
 def record_until_it_is_well(recorder: RecorderProcess) -> None:
-    """Start the recorder again each time it ends by itself, as systemd does."""
+    """Restart the recorder each time it exits for a repair, as systemd does."""
     for _ in range(5):
         if not recorder.is_running:
             recorder.start()
@@ -195,7 +195,7 @@ def test_copies_that_cannot_be_written_are_reported_and_hold_nothing_up(
         assert vessel.library.copies_fault is not None
         assert "copies: File exists" in vessel.library.copies_fault
         assert vessel.journal.last_batch is not None
-        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # it is the only second copy
+        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # the only second copy
         (tmp_path / "copies").unlink()
         for _ in range(120):
             vessel.second()
@@ -211,7 +211,7 @@ FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")
 
 @pytest.mark.parametrize(
     "rounds",
-    # 40 rounds, in parts that run in parallel; each part has random numbers of its own.
+    # 40 rounds, in parts that run in parallel; each part has its own random numbers.
     [
         *(pytest.param(10, id=f"10 of 40, part {part}") for part in (1, 2, 3, 4)),
         pytest.param(500, marks=TORTURE),

@@ -1,8 +1,8 @@
 """Each file in a vessel's data may be damaged, after a kill or after a clean stop, without harm.
 
-A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or has a bit flipped. No number is
-given twice, every reported sample is there or listed as missing, no damaged file is reported as sound, and
-every start succeeds.
+A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or has a bit flipped. No sequence
+number is given twice, every reported sample is present or listed as missing, no damaged file is reported as
+sound, and every start succeeds.
 """
 
 import random
@@ -33,7 +33,7 @@ CUTS, FLIPS = 20, 200
 
 @dataclass(slots=True)
 class Life:
-    """State that a vessel left behind, and the samples that it had reported by then."""
+    """Files that a vessel left behind, and the samples that it had reported by then."""
 
     data: Path
     older: Path
@@ -83,7 +83,7 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def files(data: Path, name: str) -> list[Path]:
-    """Return the files that a name of `FILES` stands for."""
+    """Return the files that a name in `FILES` stands for."""
     if (data / name).is_dir():
         return sorted((data / name).iterdir())
     return sorted(path for path in data.glob(name) if path.suffix != ".lock" and path.is_file())
@@ -144,7 +144,7 @@ KINDS: dict[str, Damage] = {
 def cases(
     rng: random.Random, *, full: bool, names: tuple[str, ...] = FILES
 ) -> Iterator[tuple[str, str, Damage]]:
-    """Yield file, kind and damage: all of them, or one of each kind for each file."""
+    """Yield every combination of file, kind and damage, or only one damage of each kind for each file."""
     for name in names:
         for kind, damage in KINDS.items():
             for number in range(FLIPS if full and kind == "bit flipped" else 1):
@@ -154,7 +154,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of the data, and check everything that must hold afterwards."""
+    """Damage a copy of the vessel's data, start the vessel on it, and check everything that must hold."""
     if not files(life.data, name):
         return
     shutil.copytree(life.data, target)

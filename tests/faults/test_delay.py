@@ -1,6 +1,6 @@
 """Recording does not wait for any process that uses the document store.
 
-`tests.bench.delay` measures how long commits take; these tests check why they are not delayed.
+`tests.bench.delay` measures how long commits take. These tests check the reasons why commits are not delayed.
 """
 
 import subprocess

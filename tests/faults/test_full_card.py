@@ -32,7 +32,7 @@ def vessel(folder: Path) -> Path:
 
 
 def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
-    """Fill the disk repeatedly, because the recorder has a reserve to release."""
+    """Fill the disk repeatedly, until the recorder has used up its reserve and reports a full disk."""
 
     def is_noticed() -> bool:
         disk.fill()
@@ -43,7 +43,7 @@ def fill_until_it_notices(disk: Disk, recorder: RecorderProcess) -> None:
 
 
 def assert_nothing_lost(disk: Disk, recorder: RecorderProcess, folder: Path) -> None:
-    """Assert that every reported sample is there, except samples that retention has recorded as removed."""
+    """Assert that every reported sample is present, unless retention has recorded it as removed."""
     data = disk.copy(folder / "copy")
     proof.assert_sound(data)
     history = proof.read(data)

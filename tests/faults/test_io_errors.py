@@ -1,6 +1,6 @@
 """Reads, writes and synchronisations fail at random, and some writes are torn.
 
-The recorder reports this, tries again, and loses nothing.
+The recorder reports the errors, tries again, and loses nothing.
 """
 
 import random
@@ -24,7 +24,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 def started(
     data: Path, disk: FaultyDisk, rng: random.Random, clock: FakeClock, ledger: list[Line]
 ) -> Iterator[Rig]:
-    """Yield a recorder, as soon as the disk has allowed one to start."""
+    """Yield a recorder as soon as one has started in spite of the disk's failures."""
     while True:
         try:
             vessel = Rig(data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name)

@@ -1,4 +1,4 @@
-"""SIGKILL of a recorder at random moments under load: everything in its ledger is there afterwards."""
+"""SIGKILL of a recorder at random moments under load: every sample in its ledger is stored afterwards."""
 
 import random
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
     proof.assert_told_once(recorder.ledger)
     assert history.reasons == {retention.REASON}
     for key, spans in history.gaps.items():
-        ((first, last, _),) = spans  # one document that grows, not one document for each removal
+        ((first, last, _),) = spans  # a single document that grows, not one for each removal
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)

@@ -1,6 +1,6 @@
-"""A power cut at any call: everything in the ledger is there afterwards.
+"""A power cut during any call: every sample in the ledger is stored afterwards.
 
-In either file, data that was not synchronised may be kept, dropped or torn.
+In the journal and in the store, data that was not synchronised may be kept, dropped or torn.
 """
 
 import os
@@ -21,7 +21,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def leave(left: dict[Path, bytes | None]) -> None:
-    """Give the files the content that the power cut left."""
+    """Replace the content of the files with the content that a power cut left."""
     for path, content in left.items():
         Path(f"{path}-shm").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
@@ -52,7 +52,7 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
 
 
 class Witness:
-    """File that records the numbers given, on a disk that may lose data that was not synchronised."""
+    """File that records the sequence numbers given, on a disk that may lose unsynchronised data."""
 
     def __init__(self, data: Path) -> None:
         self.path = path_in(data)
@@ -83,7 +83,7 @@ def live_through_cuts(
         def cut() -> None:
             nonlocal told
             told = len(ledger)
-            # The rig continues for a moment, and removes copies that the cut has left.
+            # The rig continues for a moment, and removes copies that were on the disk at the cut.
             before.update((file, file.read_bytes()) for file in data.glob("copies/*.seg"))  # noqa: B023
             before[witness.path] = witness.after_cut(rng)  # noqa: B023
 

@@ -15,12 +15,12 @@ from .syncing import SyncProcess
 
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
-"""Largest number of revisions repeated because of a kill: those in flight both ways, no stored ones."""
+"""Largest number of revisions that a kill may repeat: those in flight both ways, but no stored revisions."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def fill(path: Path, name: str, count: int, contested: int) -> None:
-    """Fill a store with windows of samples, and with documents of which the other side has a version."""
+    """Fill a store with windows of samples, and with documents that conflict with the other side's."""
     with Database.open(path, single_writer=documents.is_single_writer) as store, store.transaction():
         for number in range(contested // 2):
             store.put(f"note-{number:05d}", {"by": name})
@@ -51,7 +51,7 @@ class Meter:
         return in_midst
 
     def read(self) -> None:
-        """Assert that all revisions since the last call were new, except for repetitions after kills."""
+        """Read the reports, and assert that all revisions were new, except for repetitions after kills."""
         came, sequences = sum(side.came_in_all for side in self._sides), self._stored()
         # Each new revision is a change in the store that receives it.
         repeated = (came - self.came) - (sequences - self._sequences)
@@ -76,7 +76,7 @@ def test_stores_are_identical_however_often_either_side_was_killed(
 ) -> None:
     """Each kill happens after at most `soon` more revisions have reached one side."""
     landed, lives = 0, 0
-    while landed < kills:  # two stores may be identical before that many kills
+    while landed < kills:  # two stores may be identical before all kills have happened
         folder = tmp_path / str(lives)
         folder.mkdir()
         landed += killed_in_midst(folder, rng, kills - landed, soon)

@@ -50,7 +50,8 @@ class FaultyDisk(_Disk):
     """Disk on which reads, writes, truncations and synchronisations fail with the probability `chance`.
 
     A call fails by raising an exception. apsw passes the exception on even where SQLite ignores the failure
-    by design: when the last connection moves its log into the file as it closes. So nothing fails there.
+    by design: when the last connection moves its log into the file as it closes. Nothing therefore fails
+    while a connection closes.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -67,7 +68,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """Record whether a connection is just closing, for which it locks the database."""
+        """Record whether a connection to the database is closing, during which it locks the database."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:
@@ -95,7 +96,7 @@ class _FaultyFile(apsw.VFSFile):
         evalue: BaseException | None,
         etraceback: TracebackType | None,
     ) -> bool:
-        """Ignore an error that SQLite did not report, which is permitted where it can try again."""
+        """Ignore an error that SQLite did not report, because SQLite may try such a call again."""
         return True
 
     def xLock(self, level: int) -> None:  # noqa: N802
@@ -138,7 +139,7 @@ def _path(name: Any) -> str:
 
 @dataclass(slots=True)
 class _Content:
-    """A file as its durable content and the changes made since then."""
+    """A file, represented by its durable content and the changes made since then."""
 
     durable: bytearray | None
     """Durable content; None if a power cut may leave no such file."""
@@ -208,7 +209,7 @@ class FragileDisk(_Disk):
             main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
             self._files[path] = _Content(main if there is None else there)
             if self.left is not None:
-                # only used when the cut happens
+                # needed only when the cut happens
                 self.left.setdefault(path, None if there is None else bytes(there))
         return _FragileFile(self, self._files[path], name, flags)
 
@@ -246,7 +247,7 @@ class FragileDisk(_Disk):
 
 
 class FragileFiles(FileAccess):
-    """Writer of copies whose files are on a fragile disk."""
+    """File access for the writer of copies, on a fragile disk."""
 
     def __init__(self, disk: FragileDisk) -> None:
         self._disk = disk

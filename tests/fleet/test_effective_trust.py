@@ -1,4 +1,4 @@
-"""Of several statements the one with the highest number applies, wherever it came from, and is passed on."""
+"""Of several signed statements, the one with the highest number applies, wherever it came from."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def stated(number: int, fleet: str = "north") -> dict[str, object]:
 
 
 def identity(number: int) -> FleetIdentity:
-    """Return argo's identity, with revocations of this number in its files."""
+    """Return argo's identity, whose files contain revocations with this number."""
     return FleetIdentity("argo", "north", vessel("argo"), trust(Revocations(number, NOW)), stated(number))
 
 

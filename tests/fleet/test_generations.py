@@ -168,7 +168,7 @@ def test_what_is_ashore_is_passed_on_with_its_vessels_signature() -> None:
 def test_what_is_ashore_is_never_taken_unsigned_again_once_its_vessel_has_vouched(
     later: dict[str, int], tmp_path: Path
 ) -> None:
-    """The unsigned revision may come from an earlier version on argo, or be an old one that was passed on."""
+    """The unsigned revision may come from an earlier Logboat on argo, or be an old one that was passed on."""
     with databases(tmp_path, "brigid", "careen") as (brigid, careen):
         stored(careen, at(ABOUT, 40, **{MEMBER: 2 * STEP}))
         unvouched_revisions.remove_unvouched_of(careen, generations_of(careen), ["argo"])
@@ -323,7 +323,7 @@ def test_what_a_revoked_certificate_vouched_for_is_removed(opened: Callable[[], 
 
 
 def test_an_old_word_that_is_passed_on_as_a_new_one_removes_nothing(opened: Callable[[], Database]) -> None:
-    """Everyone in the fleet has older `vessel` documents of the others, which are validly signed."""
+    """Every vessel has older `vessel` documents of the other vessels, which are validly signed."""
     old, new = {MEMBER: STEP}, {MEMBER: 10 * STEP}
     with opened() as store:
         judge = generations_of(store)

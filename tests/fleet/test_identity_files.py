@@ -1,4 +1,4 @@
-"""The folder that makes an appliance a vessel of its fleet is either loaded or refused with a remedy."""
+"""An identity folder, which makes an appliance a vessel in its fleet, is loaded, or refused with a remedy."""
 
 import grp
 import json

@@ -88,7 +88,7 @@ def test_two_parts_never_look_alike() -> None:
 def test_a_part_is_for_one_vessel_in_one_fleet_under_one_number(
     who: str, name: str, fleet: str, number: int
 ) -> None:
-    """The part is presented as if it were for another vessel, which still cannot decrypt it."""
+    """The part for one vessel is presented as another vessel's, which still cannot decrypt it."""
     [part] = statement("argo").parts
     passed_off = replace(part, vessel=name, serial=serial_text(vessel(who).certificate.serial_number))
     stated = RadioKey(number, NOW, LATER, (passed_off,))

@@ -1,4 +1,4 @@
-"""Peers that enforce each other's rights still end up with the same documents, with conflicts resolved."""
+"""Peers that check each other's access rights still reach the same documents, and resolve all conflicts."""
 
 import base64
 import itertools
@@ -26,7 +26,7 @@ VESSELS = ("argo", "brigid", "careen")
 
 
 class Meeting:
-    """Vessels, each with a store, that exchange documents within the limits of their rights."""
+    """Vessels, each with a store, that exchange the documents which their rights allow."""
 
     def __init__(self, stores: list[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=False))
@@ -58,7 +58,7 @@ class Meeting:
             self.stores[vessel].put(ALARM, changed(found.body), parent=found.rev)
 
     def all_meet(self) -> None:
-        """Let all pairs meet; the smaller id dials, so one of the vessels never resolves conflicts."""
+        """Let all pairs meet; the vessel with the smaller id dials, so one never resolves conflicts."""
         for _ in range(4):
             for active, passive in itertools.combinations(self.stores, 2):
                 self.meet(active, passive)
@@ -159,7 +159,7 @@ def test_who_only_listens_is_told_of_the_branch_that_lost(tmp_path: Path) -> Non
 def test_nobody_deletes_what_must_live_by_a_tombstone_made_for_it(
     tmp_path: Path, document_id: str, rogue_dials: bool, form: str
 ) -> None:
-    """Revocations are an example: without them, the next start would trust revoked vessels again."""
+    """Revocations are such documents: without them, the next start would trust revoked vessels again."""
     said = alarm()
     if document_id == REVOCATIONS:
         said = to_body(Revocations(3, NOW, ()), fleet=trust().fleet, key=authority().key)

@@ -1,4 +1,4 @@
-"""The image that the tests boot, the key for logging in, and one guest that many tests share."""
+"""Fixtures: the image that the tests boot, the key for logging in, and a guest that many tests share."""
 
 import os
 import subprocess

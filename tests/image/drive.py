@@ -1,4 +1,4 @@
-"""Program inside a guest that makes pulses on a line of a simulated chip, or watches a line for a while."""
+"""Program for a guest that makes pulses on a line of a simulated chip, or watches a line for a while."""
 
 import os
 import sys

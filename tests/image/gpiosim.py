@@ -1,7 +1,7 @@
 """A simulated GPIO chip inside a guest. Debian's kernel has no gpio-sim, so the module is built from source.
 
-No kernel source is stored in this repository: it comes from Debian's package, and is changed during the build
-where the module requires that.
+No kernel source is stored in this repository. The source comes from Debian's package, and the build changes
+it where the module requires that.
 """
 
 import os
@@ -80,7 +80,7 @@ class Header:
         return cls(guest)
 
     def set(self, pin: int, level: bool) -> None:
-        """Hold a line at a level, as an external contact would."""
+        """Hold a line at the given level, as an external contact would."""
         pull = "pull-up" if level else "pull-down"
         self.guest.root(f"echo {pull} > {CHIP}/sim_gpio{pin}/pull")
 

@@ -1,8 +1,8 @@
 """A virtual machine in QEMU, booted from a card, and commands that run in it over SSH.
 
-KVM is not used: where it is broken, kernels crash in it late. Emulation is slow but reliable. If the guest
-crashes, QEMU ends (`-no-reboot`, `panic=-1`). A waiting test then fails at once, and shows the end of the
-console.
+KVM is not used, because on machines where KVM is broken, kernels crash only late. Emulation is slow but
+reliable. If the guest crashes, QEMU ends (`-no-reboot`, `panic=-1`). A waiting test then fails at once, and
+shows the end of the console.
 """
 
 import base64
@@ -28,7 +28,7 @@ BOOT_S = 480.0
 
 
 class GuestError(Exception):
-    """The guest crashed, or did not do in time what the test waited for."""
+    """The guest crashed, or the event that a test waited for did not happen in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Guest:
     forwards: Sequence[int] = ()
     """Ports of the guest that are forwarded to this machine, in addition to SSH."""
     nanoseconds: int | None = None
-    """Duration of an instruction in nanoseconds, as an exponent of two; None for full speed.
+    """Duration of an instruction, given as n for 2^n nanoseconds; None for full speed.
 
     With a value, the guest's time depends only on the guest's work, however busy this machine is.
     """
@@ -196,7 +196,7 @@ class Guest:
         return json.loads(self.run(command))
 
     def ssh(self, *options: str, user: str = USER, command: str = "true") -> subprocess.CompletedProcess[str]:
-        """Run SSH with other options, or as another user."""
+        """Run SSH with additional options, or as a different user."""
         first, *rest = self._options()  # if an option is given twice, ssh uses the first
         words = [first, *options, *rest, f"{user}@127.0.0.1", command]
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)

@@ -37,12 +37,12 @@ ExecStart=/bin/sh -c 'while :; do \\
 """
 PASSES = 20
 NANOSECONDS = 3
-"""Exponent of the time per instruction: 8 ns, a tenth of the speed of one core of a Raspberry Pi Zero 2 W."""
+"""Exponent of the time per instruction: 2^3 ns, a tenth of a Raspberry Pi Zero 2 W core's speed."""
 
 
 @contextmanager
 def busy_host(processes: int = 2) -> Iterator[None]:
-    """Keep processes of this machine busy for the duration of the block."""
+    """Run this many busy processes on this machine for the duration of the block."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
@@ -145,7 +145,7 @@ def _children(times: str) -> float:
 
 
 def main() -> int:
-    """Boot an image on a slow machine, and print the cost or the state of its units."""
+    """Boot an image on a slow machine, and print the cost of the start or the state of the units."""
     image, *rest = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="logboat-slow-") as folder:
         place, key = Path(folder), Path(folder, "key")

@@ -108,7 +108,7 @@ def tells(guest: Guest, fact: str) -> bool:
 
 
 def readings(guest: Guest, of: str) -> int:
-    """Return the number of readings from the vessel `of` in this guest's store."""
+    """Return the number of readings by the vessel `of` in this guest's store."""
     listed = guest.run("logboat db ls /var/lib/logboat/log.db", check=False).splitlines()
     return sum(line.startswith(f"reading:{of}:") for line in listed)
 

@@ -1,4 +1,4 @@
-"""The appliance boots in QEMU from an official image, or rather from one built here like Raspberry Pi OS."""
+"""The appliance boots in QEMU from an official image; a similar image that we build stands in for it."""
 
 import os
 import shutil

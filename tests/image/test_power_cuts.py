@@ -1,4 +1,4 @@
-"""Power cuts with a disk that loses unflushed data; the ledger is kept outside, behind a serial port.
+"""Power cuts with a disk that loses unflushed data; the ledger is kept outside the guest, over a serial port.
 
 Killing only QEMU loses nothing that the guest has written, in any of its cache modes. The disk is therefore
 served by nbdkit with a cache of its own. Both are killed, and unflushed data is lost.
@@ -52,7 +52,7 @@ window = "1 min"
 
 
 class Disk:
-    """Card that loses unflushed data when its power fails."""
+    """Card that loses unflushed data when the power fails."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,7 +88,7 @@ class Disk:
 
 
 def told(serial: Path) -> dict[tuple[str, str], int]:
-    """Return the last number of each sensor and log in the ledger; a truncated line is ignored."""
+    """Return the last number in the ledger for each sensor and log; a truncated line is ignored."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for line in serial.read_bytes().replace(b"\r", b"").split(b"\n")[:-1]:
         words = line.decode(errors="replace").split(",")
@@ -140,7 +140,7 @@ def test_what_was_told_durable_survives(image: Path, key: Path, tmp_path: Path, 
 def check(guest: Guest, disk: Disk, promised: dict[tuple[str, str], int]) -> None:
     """Start the vessel after a power cut, check it, and cut the power again.
 
-    The vessel must have no damage, and must have everything in the ledger.
+    The vessel must have no damage, and must have stored every sample in the ledger.
     """
     guest.drive = disk.start()
     guest.start()

@@ -13,7 +13,7 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
 MOST = 370
-"""Limit for the first durable reading, as a multiple of `python3 -c pass`; most of it is before our units."""
+"""Limit for the first durable reading, as a multiple of `python3 -c pass`; our units take the least of it."""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 
@@ -65,7 +65,7 @@ def test_a_start_that_hangs_is_ended_and_told(slow: Guest) -> None:
 
 
 def start(guest: Guest, name: str, program: str) -> None:
-    """Run a program as our units run theirs, with a time limit that is too short for it."""
+    """Run a program under a unit like ours, with a time limit that is too short for the program."""
     unit = f"""[Service]
 Type=oneshot
 NotifyAccess=main

@@ -1,4 +1,4 @@
-"""A sensor that needs a kernel driver gets its line in config.txt, and causes one restart."""
+"""A sensor that needs a kernel driver gets its line in config.txt, which causes one restart."""
 
 import subprocess
 from pathlib import Path

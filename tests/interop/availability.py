@@ -1,4 +1,4 @@
-"""Decides whether a test is skipped or fails if its real peer cannot run on this machine."""
+"""Skips a test, or lets it fail, if the test's real peer cannot run on this machine."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Builds the real peers with which tests talk, each of them once per machine.
+"""Builds the real peers with which tests communicate, each of them once per machine.
 
 A build is kept in a folder of `CACHE` whose name contains the digest of its inputs. A change to a source
 therefore causes a new build, and another checkout of the same sources does not. Processes that need the same
@@ -28,7 +28,7 @@ CACHE: Final = Path(
 
 
 class MissingError(Exception):
-    """A peer cannot be built or run on this machine; the text says what is missing."""
+    """A peer cannot be built or run on this machine; the message says what is missing."""
 
 
 def tool(name: str, *, hint: str) -> str:
@@ -49,7 +49,7 @@ def run(
     """Run one step of a build.
 
     Raises:
-        MissingError: the step failed or took longer than `seconds`; the text ends with the last output.
+        MissingError: the step failed or took longer than `seconds`; the message ends with the last output.
     """
     name = Path(command[0]).name
     try:
@@ -109,7 +109,7 @@ def contents(*paths: Path) -> bytes:
 def main() -> int:
     """Build all peers.
 
-    Those that wait for the network run in parallel with the one that needs the processors.
+    Builds that wait for the network run in parallel with the build that needs the processors.
     """
     # These modules import this one.
     from tests.blip.interop.go_peer import go_peer

@@ -1,4 +1,4 @@
-"""The real peers, started once for all tests of a worker; each test has databases of its own in them."""
+"""The real peers, started once for all of a worker's tests; each test has its own databases in them."""
 
 from collections.abc import Iterator
 from itertools import count

@@ -1,4 +1,4 @@
-"""A vessel whose user at a real Sync Gateway may read some channels: removals from them, and deletions."""
+"""A vessel that may read some channels at a real Sync Gateway: removals from channels, and deletions."""
 
 import asyncio
 import itertools

@@ -61,7 +61,7 @@ def change(log: Database, document: str, **fields: Any) -> str:
 
 
 def wait_until(log: Database, happened: Callable[[], bool]) -> None:
-    """Wait until a change to a document in our database makes the condition true."""
+    """Wait until a change to some document in our database makes the condition true."""
     deadline = time.monotonic() + WAIT
     with log.watch() as watcher:
         while not happened():
@@ -90,7 +90,7 @@ def assert_alike(log: Database, app: App) -> None:
 
 
 def replicate(app: App, url: str, **options: Any) -> None:
-    """Replicate once; no document may fail."""
+    """Replicate once, and assert that no document failed."""
     replicator = app.replicator(url, **options)
     status = replicator.run()
     assert status.error is None

@@ -276,7 +276,7 @@ def test_document_that_was_deleted_here_and_ashore_is_no_conflict(
 def test_edit_that_the_gateway_takes_no_way_is_a_failed_document_at_every_run(
     ours: Database, ashore: GatewayDatabase, pull: bool
 ) -> None:
-    """The conflicting document at the gateway is in a channel that the vessel must not read."""
+    """The gateway's conflicting document is in a channel that the vessel must not read."""
     ashore.add_user("argo", "secret", channels=["notes"])
     ashore.put("note", {"channels": ["office"]})
     change(ours, "note", text="here")

@@ -1,4 +1,4 @@
-"""The behaviour of a real Sync Gateway on which the replicator relies; see `sync_gateway/README.md`."""
+"""Checks the behaviour of a real Sync Gateway that the replicator relies on; see `sync_gateway/README.md`."""
 
 import asyncio
 import base64

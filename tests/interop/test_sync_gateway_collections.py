@@ -1,4 +1,4 @@
-"""Our replicator with databases of a real Sync Gateway that have collections; ours uses the default one."""
+"""Our replicator uses the default collection of databases at a real Sync Gateway that have collections."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """A real Sync Gateway as active peer of our listener, with collections (`getCollections`) and without.
 
-Replication between gateways makes it the second real active peer, beside Couchbase Lite. It is the only one
-available that has collections.
+Because gateways can replicate with each other, Sync Gateway is the second real active peer, besides Couchbase
+Lite. Only Sync Gateway has collections.
 """
 
 import itertools
@@ -71,8 +71,8 @@ def settle(
 ) -> None:
     """Replicate until both sides have the same documents.
 
-    The gateway does not see at once what it has itself just stored: a feed that begins in that moment ends
-    before it.
+    The gateway does not immediately see a document that it has just stored itself. A changes feed that begins
+    at that moment does not contain the document.
     """
     for _ in range(AT_MOST):
         replicate(ashore, listener, options)
@@ -227,7 +227,7 @@ def test_gateway_that_starts_again_does_not_list_what_we_had_already(
     def ended(checked: int) -> int:
         """Return the number of changes listed at the end of a run, once it exceeds `checked`.
 
-        A run that did not yet see what the gateway has just stored is repeated.
+        The run is repeated if it did not yet see the documents that the gateway has just stored.
         """
 
         def look() -> tuple[bool, int]:

@@ -44,7 +44,7 @@ class Appliance:
         configuration: str = "",
         board: str | None = None,
     ) -> None:
-        """Prepare an appliance on `host`; with None, it uses this machine's own network."""
+        """Prepare an appliance on `host`; if that is None, the appliance uses this machine's own network."""
         self.folder, self.vessel, self.host, self.board = folder, vessel, host, board or f"board of {vessel}"
         folder.mkdir(parents=True)
         (folder / "data").mkdir()
@@ -185,7 +185,7 @@ def wait_until(
 
 
 def wait_for_agreement(appliances: Sequence[Appliance], *, within: float = PATIENCE) -> float:
-    """Wait until all stores have the same revisions, and compare everything; return the seconds it took."""
+    """Wait until all stores have the same revisions, compare everything, and return the seconds waited."""
 
     def agree() -> bool:
         counts = {appliance.count() for appliance in appliances}  # counts are cheaper to query

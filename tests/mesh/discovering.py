@@ -1,4 +1,4 @@
-"""The discovery of one appliance as a process: `python -m tests.mesh.discovering argo logone …`.
+"""Runs one appliance's discovery as a process: `python -m tests.mesh.discovering argo logone …`.
 
 It prints one JSON object per line for each event. Input lines are commands: `links argo,brigid` sets the
 links that it advertises, `state` prints its state, `refresh` queries again. It stops at the end of the input.

@@ -35,7 +35,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet for one test alone, because other tests use the same loopback at the same time."""
+    """A fleet with a unique name, because other tests use the same loopback at the same time."""
 
     name: str
     authority: CA
@@ -102,7 +102,7 @@ async def vessel(
 
 
 async def turned(meshes: Sequence[Mesh], times: int = 3) -> None:
-    """Let each mesh review all its peers this many times more, without waiting for its timer."""
+    """Let each mesh review all its peers `times` more times, without waiting for the mesh's timer."""
     for _ in range(times):
         wanted = [mesh.turns + 1 for mesh in meshes]
         for mesh in meshes:
@@ -125,5 +125,5 @@ def run(main: Coroutine[None, None, None]) -> None:
 
 
 def problem_of(mesh: Mesh) -> str:
-    """Return the problems with refused peers from the mesh's report."""
+    """Return the problems with refused peers, as the mesh reports them."""
     return " ".join(peer.problem or "" for peer in mesh_report(mesh).peers if peer.state is LinkState.REFUSED)

@@ -103,7 +103,7 @@ class Simulation:
 
 
 class Lane:
-    """Direction of a link, on which bytes leave one after another."""
+    """Direction of a link, in which bytes leave one after another."""
 
     def __init__(self, simulation: Simulation, radio: Radio) -> None:
         self._simulation, self._radio = simulation, radio
@@ -332,7 +332,7 @@ class Fleet:
         self.simulation.run(over)
 
     def converge(self, within: float) -> float:
-        """Run until all vessels have all documents; return the seconds this took, in steps of 0.05."""
+        """Run until all vessels have all documents; return the simulated seconds, in steps of 0.05."""
         began = self.simulation.now
         while self.simulation.now < began + within:
             if self.has_converged:

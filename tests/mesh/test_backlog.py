@@ -1,4 +1,4 @@
-"""An alarm does not wait behind a backlog of readings: two processes over loopback TLS, with both streams."""
+"""An alarm does not wait behind a backlog of readings; two processes use both streams over loopback TLS."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.bench.serving import Other, fill, open_store, replicator, served
 AT_MOST: Final = 2.0
 """Longest time in seconds from the raising of an alarm until it is durable at the other vessel."""
 BEGUN: Final = 0.1
-"""Share of the backlog that has been transferred when the alarm is raised."""
+"""Share of the backlog that must have been transferred before the alarm is raised."""
 ALARM: Final = documents.alarm_id("argo", "bilge", "abcdef", 7)
 REQUEST: Final = "raise-an-alarm"
 PATIENCE: Final = 120.0

@@ -37,7 +37,7 @@ from .inprocess import Fleet, run, vessel
 
 FORGED = 50
 SECONDS = 20.0
-"""Longest time in seconds to find a vessel that was never authenticated, if forged addresses stay silent."""
+"""Longest time in seconds to find a vessel for the first time, although forged addresses stay silent."""
 
 
 def sighting(number: int, *, name: str = "brigid", log: str = "", addresses: int = 1) -> Sighting:
@@ -83,7 +83,7 @@ def timed(main: Coroutine[None, None, Candidate]) -> tuple[Candidate, float]:
 
 
 class _Network:
-    """Addresses of which one is real; the others refuse, or stay silent until the attempt times out."""
+    """Addresses, one of which is real; the others refuse, or stay silent until the attempt times out."""
 
     def __init__(self, real: Candidate, *, silent: bool = True) -> None:
         self.real, self._silent = real, silent
@@ -216,7 +216,7 @@ def test_who_is_heard_of_while_a_single_attempt_lasts_has_his_turn() -> None:
 
 
 def test_new_forged_addresses_do_not_keep_a_vessel_that_failed_once_from_another_attempt() -> None:
-    """An attempt tries each address once, so it must end however many addresses are announced."""
+    """An attempt tries each address only once, so it ends however many addresses are announced."""
     candidates = Candidates()
     real = sighting(0)
     candidates.see("brigid", [real], 0.0)

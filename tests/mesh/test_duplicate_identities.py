@@ -1,4 +1,4 @@
-"""An identity on two boards is told apart from a card that has moved, and from one board heard twice."""
+"""An identity on two boards is distinguished from a card that has moved, and from one board seen twice."""
 
 from sync.fleet.rights import Claim
 from sync.mesh.duplicate_identities import WITHIN, DuplicateIdentities

@@ -139,7 +139,7 @@ def test_a_vessel_out_of_reach_is_told_of_before_its_link_is_given_up(
     told: dict[str, dict[str, Any]] = {}
 
     def are(*states: str) -> bool:
-        """Return True once each has reported the other in one of these states, even if only briefly."""
+        """Return True once each vessel has reported the other in one of these states, however briefly."""
         for vessel, other in ((one, two), (two, one)):
             peer = vessel.peer(other.vessel)
             if peer.get("state") in states:

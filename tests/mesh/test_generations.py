@@ -1,4 +1,4 @@
-"""Generations that could permanently prevent others from writing a document, if one vessel used them."""
+"""High generations, with which one vessel could permanently prevent others from writing a document."""
 
 import logging
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def content(document_id: str, by: TLSIdentity, **more: Any) -> Mapping[str, Any]
 
 
 def at(database: Database, document_id: str, generation: int, said: Mapping[str, Any]) -> None:
-    """Store a revision of this generation, as someone with a modified Logboat could."""
+    """Store a revision with this generation, as someone with a modified Logboat could."""
     before = database.get(document_id)
     with as_before():
         database.insert(
@@ -132,7 +132,7 @@ def test_no_document_is_frozen_by_a_vessel_of_the_fleet_whether_it_is_revoked_af
 def test_what_a_vessel_of_the_fleet_may_carry_ahead_its_own_vessel_overtakes_everywhere(
     tmp_path: Path,
 ) -> None:
-    """The rule permits argo's signed bodies, and unsigned ones up to a generation that argo vouches for."""
+    """The rule permits bodies signed by argo, and unsigned ones up to a generation that argo vouches for."""
 
     async def main() -> None:
         fleet = Fleet.new()
@@ -186,7 +186,7 @@ def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> Non
 
 
 def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Path) -> None:
-    """The vessel offers them although it already did so long ago, because its link starts again."""
+    """The vessel offers the documents again, although it did so long ago, because its link starts again."""
 
     async def main() -> None:
         fleet = Fleet.new()

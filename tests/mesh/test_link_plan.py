@@ -1,4 +1,4 @@
-"""Vessels select enough links for documents to reach all vessels, and no more than the limit."""
+"""Vessels select enough links for documents to reach all vessels, but no more links than the limit."""
 
 from collections.abc import Mapping
 

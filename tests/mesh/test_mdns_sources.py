@@ -1,4 +1,4 @@
-"""The record of the sources that announced each name is bounded, expires, and ignores noise."""
+"""The record of which sources announced each name is bounded, expires, and ignores noise."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""The test network cuts exactly what it should, and leaves nothing behind."""
+"""The test network cuts exactly the intended connections, and leaves nothing behind."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""The route by which documents came is known, whichever vessels carried them."""
+"""A vessel knows the route by which documents came, whichever vessels carried them."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -204,7 +204,7 @@ def test_revoked_vessel_that_stores_no_checkpoint_is_left_at_once_on_both_stream
 def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
-    """The rule includes any number of connections by programs that select no stream."""
+    """All of the vessel's connections end, even those of programs that select no stream."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(manager, "JUDGE_EVERY", 0.1)
     time = NOW

@@ -1,4 +1,7 @@
-"""Permitted writes are transferred and merged. Others are refused and reported, and nobody sees them."""
+"""Permitted writes are transferred and merged.
+
+Forbidden writes are refused and reported, and nobody sees them.
+"""
 
 import logging
 from pathlib import Path
@@ -104,7 +107,7 @@ def test_vessel_that_sends_what_it_may_not_is_refused_for_that_alone(
 def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # All files on argo's card agree with each other; only brigid knows that there was more.
+    # All files on argo's card agree with each other; only brigid knows that argo had more.
     here, beyond = (documents.reading_id("argo", "rpm", "qwerty", first) for first in (1, 4_001))
     with Database.open(tmp_path / "argo.db", single_writer=documents.is_single_writer) as database:
         rev = database.put(here, body(here, samples=[[0, 1]]))

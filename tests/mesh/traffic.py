@@ -22,13 +22,13 @@ class Measured:
     bytes: int
     """Bytes on the wire in BLIP's frames."""
     bytes_telling: int
-    """Number of these bytes that belong to lists of changes."""
+    """Number of bytes on the wire that belong to lists of changes."""
     copies: float
-    """Bodies received for each vessel that needed one; not every revision of a value goes everywhere."""
+    """Bodies received for each body needed; not every vessel needs every revision of a value."""
     told_per_link: float
     """Entries in lists of changes, per document and link."""
     seconds: float
-    """Seconds from the last write until all vessels had everything."""
+    """Seconds from the last write until all vessels had all documents."""
 
 
 def measure(

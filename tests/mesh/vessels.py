@@ -42,7 +42,7 @@ class Vessel:
     def await_seen(self, instance: str, *addresses: str) -> dict[str, Any]:
         """Wait until the vessel sees this instance at exactly these addresses.
 
-        On a busy machine, the copy of a packet over IPv6 may be processed after the one over IPv4.
+        On a busy machine, the IPv6 copy of a packet may be processed after the IPv4 copy.
         """
         found = self.await_("found", instance=instance)
         while found["addresses"] != list(addresses):

@@ -1,4 +1,4 @@
-"""Credentials that clients present, and the clients that a listener admits."""
+"""Tests of the credentials that clients present, and of the clients that a listener admits."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Allocation of a listener's places: who gets one, and whose connection is dropped for it."""
+"""Allocation of a listener's connection slots: who gets a slot, and whose connection is dropped for it."""
 
 import pytest
 

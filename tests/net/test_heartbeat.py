@@ -1,4 +1,4 @@
-"""The time after which the other side is considered lost, on a simulated clock."""
+"""The other side of a connection is considered lost after a certain time, here on a simulated clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Loop:
 
 
 class Rig:
-    """A peer that answers until it falls silent."""
+    """Heartbeat under test, with a peer that answers until it falls silent."""
 
     def __init__(self, *, interval: float, grace: float, silent_from: float = float("inf")) -> None:
         self.loop = Loop()

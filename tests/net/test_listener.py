@@ -1,4 +1,4 @@
-"""A listener's answers to clients, and the clients that it admits."""
+"""Tests of a listener's answers to clients, and of the clients that it admits."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Password attempts are limited, and the listener computes no hash for a client beyond the limit."""
+"""Password attempts are limited: the listener computes no hash for a client that exceeds the limit."""
 
 import asyncio
 from collections import defaultdict

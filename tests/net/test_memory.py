@@ -1,4 +1,4 @@
-"""All connections share one memory budget: the connection that uses most is closed, and no other."""
+"""All connections share one memory budget; only the connection that uses most memory is closed."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Transports of an application: messages, or bytes over a pty, a pipe, a socket, asyncio's streams."""
+"""Transports made by an application: messages, or bytes over a pty, a pipe, a socket, asyncio's streams."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """An application's connection in memory to another one, which keeps messages whole."""
+    """An application's connection in memory to a second one like it, which keeps messages whole."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None

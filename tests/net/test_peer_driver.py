@@ -1,4 +1,4 @@
-"""A peer on a transport: woken by the store, paused by a full buffer, ended alone by an error of ours."""
+"""A peer on a transport is woken by the store, paused by a full buffer, and ended alone by our errors."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from tests.peer.rig import databases
 
 
 class Memory:
-    """Transport in memory that is connected to another one."""
+    """Transport in memory, connected to a second one like it."""
 
     remote = "memory"
     silence = 0.0
@@ -201,7 +201,7 @@ def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path)
             pair.there.is_writable = False
             sent = pair.there.frames_sent
             ours.put("mine", {})
-            for _ in range(100):  # turns of the event loop, in which everything else continues
+            for _ in range(100):  # turns of the event loop, during which all other work continues
                 await asyncio.sleep(0)
             assert pair.there.frames_sent == sent
             assert ours.count() < 3000

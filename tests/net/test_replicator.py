@@ -87,7 +87,7 @@ async def once(database: Database, endpoint: Any, **options: Any) -> Status:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Wait for an action on the other side of a socket, of which there is no notification."""
+    """Wait for an action on the other side of a socket by polling, because no notification is sent for it."""
     for _ in range(5000):
         if condition():
             return
@@ -208,7 +208,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
                 await followed.replicator.stop()
                 again = await once(ours, url(listener), continuous=False)
                 assert (again.progress.pushed, again.progress.pulled, again.progress.failed) == (0, 0, 0)
-                assert again.progress.total <= 1  # the last one that we sent, so that our checkpoint advances
+                assert again.progress.total <= 1  # our last document, so that our checkpoint advances
                 anew = Followed(ours, url(listener))
                 await anew.replicator.run(reset_checkpoint=True)
                 assert anew.replicator.status.progress.total > 0

@@ -1,4 +1,4 @@
-"""Problems that pass without help, and how long to wait for that."""
+"""Transient problems, and how long to wait before the next attempt."""
 
 import errno
 import random

@@ -28,7 +28,7 @@ def connect(server: ssl.SSLContext, client: ClientTLS, host: str = "localhost") 
 
 
 def refusal(meeting: Meeting) -> str:
-    """Return the reason for which the client's `check` refused, before anything was sent."""
+    """Return the reason why the client's `check` refused the server before anything was sent."""
     assert isinstance(meeting.echoed, ProblemError), meeting
     assert meeting.echoed.problem.domain is Domain.TLS
     assert meeting.received == b""

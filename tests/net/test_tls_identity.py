@@ -1,4 +1,4 @@
-"""Identities are created, saved and loaded, and the faults of bad ones are explained."""
+"""Identities are created, saved and loaded, and the faults of invalid identities are explained."""
 
 import hashlib
 import logging

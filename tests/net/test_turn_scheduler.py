@@ -9,7 +9,7 @@ from .wire import run
 
 
 class Worker:
-    """Worker with a number of tasks, each of which takes some time."""
+    """Worker that has a number of tasks, each of which takes some time."""
 
     def __init__(self, name: str, done: list[str], pieces: int, piece: Callable[[], None]) -> None:
         self.owner = ConnectionOwner(name)

@@ -1,4 +1,4 @@
-"""Our framing and the package's give the same messages and close codes, for any input in any pieces."""
+"""Our framing and that of the package `websockets` give the same messages and close codes for any input."""
 
 import importlib
 import itertools
@@ -80,7 +80,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def by_package(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
-    """Return the messages and the end as the package alone sees them; a text message ends it with 1003."""
+    """Return the messages and the end of the stream as the package sees them; a text message causes 1003."""
     protocol = Protocol(side, max_size=LIMIT)
     messages: list[bytes] = []
     current = bytearray()

@@ -222,7 +222,7 @@ async def raw_host(talk: Callable[[Raw], Coroutine[Any, Any, None]]) -> AsyncIte
 
 
 def make_certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return server and client contexts with a self-signed certificate for 127.0.0.1."""
+    """Return TLS contexts for server and client with a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "boat")])
     now = datetime.datetime.now(datetime.UTC)

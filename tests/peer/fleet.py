@@ -1,4 +1,4 @@
-"""Several stores that are edited separately and meet in pairs, and the conditions after all have met."""
+"""Several stores that are edited separately and replicate in pairs, and the conditions they then meet."""
 
 import random
 import shutil
@@ -24,7 +24,7 @@ class CountingWire(Wire):
     """Wire that counts, for each profile, the requests that either side receives."""
 
     def __init__(self, ours: Database, theirs: Database, *, per_frame: float = 0.0, **options: Any) -> None:
-        """Connect two stores, with `per_frame` seconds for each frame."""
+        """Connect two stores; each frame takes `per_frame` seconds."""
         self._per_frame = per_frame
         self.broke_off = False
         super().__init__(ours, theirs, **options)
@@ -67,7 +67,7 @@ class Fleet:
         self._folder, self._deltas = folder, deltas
         self.stores = [open_database(self._path(number)) for number in range(count)]
         self.acks: dict[str, set[str]] = {}
-        """Every acknowledgement that was ever stored, by the alarm it belongs to."""
+        """Every acknowledgement that was ever stored, by the alarm that it acknowledges."""
         self._edits = 0
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ class LiteCore:
         tree.insert(list(history), body or {}, deleted=deleted, allow_conflict=True)
 
     def current(self, document_id: str) -> tuple[str, bool] | None:
-        """Return the current revision of a document, and True if that is a deletion."""
+        """Return the current revision of a document, and whether that revision is a deletion."""
         tree = self.documents.get(document_id)
         return None if tree is None else (tree.current, tree.deleted)
 

@@ -119,7 +119,7 @@ class Wire:
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Run until nothing happens without time passing, and process the events that time brings."""
+        """Run until nothing more happens, and let time pass for events that are due later."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break

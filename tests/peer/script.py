@@ -138,7 +138,7 @@ class Script:
 
     @property
     def is_idle(self) -> bool:
-        """True if an active peer waits for nothing but changes."""
+        """True if our peer is active and waits only for changes."""
         return isinstance(self.peer, ActivePeer) and self.peer.activity is Activity.IDLE
 
     def _happened(self, event: Event) -> None:

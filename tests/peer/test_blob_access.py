@@ -1,4 +1,4 @@
-"""A blob, or a proof of it, goes only to a peer that may see a document which refers to the blob."""
+"""A blob, or a proof of having it, goes only to a peer that may see a document which refers to the blob."""
 
 import json
 import logging

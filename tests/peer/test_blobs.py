@@ -1,4 +1,4 @@
-"""Blobs travel with the documents that refer to them: complete, once, and only to peers that may see them."""
+"""Blobs are replicated with the documents that refer to them: complete, once, and only to permitted peers."""
 
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def test_who_sees_but_some_must_prove_to_have_a_blob_that_is_here(tmp_path: Path
     passive = {"readable": Selection(within=frozenset({"notes"}))}
     with databases(tmp_path) as (ours, theirs):
         secret = blob(theirs, content(5000))
-        ours.put("mine", {"channels": ["notes"], "photo": secret})  # its bytes are not in our store
+        ours.put("mine", {"channels": ["notes"], "photo": secret})  # the blob's bytes are not in our store
         wire = Wire(ours, theirs, passive=passive)
         wire.settle()
         assert theirs.get("mine") is None

@@ -116,7 +116,7 @@ def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel
         script = subscribed(theirs, options={"readable": Selection(within=NOTES)})
         assert [name for name, _ in told(script)] == ["n1"]
         assert script.peer.session.problem is None
-    connection.close()  # kept open until now: the last connection to close would write
+    connection.close()  # kept open until now, because the last connection writes when it closes
     files.unregister()
 
 

@@ -78,7 +78,7 @@ def canonical(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def concatenate(conflict: Conflict) -> Resolution:
-    """Return the union of two lists, which is a merge that an application could make."""
+    """Merge a conflict as an application could: return the union of two lists."""
     return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
 
 
@@ -420,7 +420,7 @@ _documents = itertools.count()
 
 
 def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Insert the current revision of `there` into `here`, and resolve any conflict, as replication does."""
+    """Insert the current revision in `there` into `here`, and resolve any conflict, as replication does."""
     current = there.get(document_id)
     if current is None or here.missing([(document_id, current.rev)]) == [None]:
         return

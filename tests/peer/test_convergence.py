@@ -1,4 +1,4 @@
-"""All stores reach the same state after any edits, any order of meetings, and any interruptions."""
+"""All stores reach the same state after any edits, any order of replications, and any interruptions."""
 
 import os
 import random

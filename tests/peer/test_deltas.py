@@ -1,4 +1,4 @@
-"""An update is sent as a delta if both sides support deltas, and it always arrives."""
+"""An update is sent as a delta if both sides support deltas, and every update arrives."""
 
 from pathlib import Path
 from typing import Any

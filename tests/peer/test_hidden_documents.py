@@ -58,7 +58,7 @@ def fill(store: Database, document_id: str) -> list[str]:
 
 
 def edited(store: Database, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
-    """Edit `d`, whose older body is kept because another vessel still has it; return both revisions."""
+    """Edit document `d`, whose older body is kept because another vessel has it; return both revisions."""
     old = store.put("d", before)
     store.set_remote_revision("d", "vessel:brigid", old)
     new = store.put("d", after, parent=old)
@@ -176,7 +176,7 @@ def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
 
 
 def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Database]) -> None:
-    """The rule includes documents that the peer may see, because it already knows what it has."""
+    """Even for a document that the peer may see, because the peer already knows its own revision."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -192,7 +192,7 @@ def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Dat
 def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Database, Database]) -> None:
     """A reader states which revision it has.
 
-    A delta from a revision that it never had would reveal that one.
+    A delta from a revision that the reader never had would reveal the content of that revision.
     """
     store = stores[0]
     shown = {"channels": ["alarms"], "text": "for all " * 40}
@@ -234,7 +234,7 @@ def test_subscription_to_foreign_documents_tells_nothing(stores: tuple[Database,
 def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
     stores: tuple[Database, Database],
 ) -> None:
-    """A conflict cannot be hidden, because nobody may overwrite the document; nothing more is revealed."""
+    """The conflict cannot be hidden, because nobody may overwrite the document; nothing else is revealed."""
     current = fill(stores[0], "theirs")[-1]
     script = passive(stores[0], readable=ALARMS)
     for history in ((), ("3-ff",)):
@@ -267,7 +267,7 @@ def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
 def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
     stores: tuple[Database, Database],
 ) -> None:
-    """A list that waits for another peer's revision is answered later, which would also reveal something."""
+    """A list that waits for another peer's revision is answered later, and the delay would reveal that."""
     store, clock = stores[0], Clock()
     asked = passive(store, clock=clock)
     assert asked.verdicts(("equipment:argo:main-rpm", "1-a")) == [0]

@@ -28,7 +28,7 @@ DIGEST = "sha1-" + "A" * 27 + "="
 def a_store() -> Iterator[Database]:
     """Yield a store with documents that no message mentions.
 
-    At the end these documents are unchanged, and the store is sound.
+    At the end, assert that these documents are unchanged and the store is sound.
     """
     with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
         for name, body in KEPT.items():
@@ -58,7 +58,7 @@ def rest(script: Script) -> None:
 
 
 def assert_ends_by_name(script: Script) -> None:
-    """Assert that the session continues, or has ended for a stated reason."""
+    """Assert that the session either continues or has ended with a named error."""
     if script.is_over:
         assert script.peer.session.problem is not None
         assert script.peer.session.problem.text

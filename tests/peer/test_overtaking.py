@@ -1,4 +1,4 @@
-"""Lists of changes count in the order in which they began, even if a later one is complete first."""
+"""Lists of changes take effect in the order in which they began, even if a later list is complete first."""
 
 from pathlib import Path
 

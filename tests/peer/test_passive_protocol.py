@@ -104,7 +104,7 @@ def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Dat
 
 
 def test_checkpoints_that_come_one_after_the_other_are_stored_at_a_pace(store: Database) -> None:
-    """Each one costs the card a write, and even a user who may only read can have checkpoints stored."""
+    """Each checkpoint costs a write to the card, and even a user who may only read can store checkpoints."""
     clock = Clock()
     guests = [passive(store, clock=clock, owner="user:guest") for _ in range(3)]
     bridge = passive(store, clock=clock, owner="user:bridge")
@@ -640,7 +640,7 @@ def test_deleted_branch_that_is_none_is_refused_and_an_empty_one_passed_over(
 
 @pytest.fixture
 def contested(store: Database) -> Script:
-    """Return a script with `2-live` in our store, to which `3-won` on another branch was proposed in vain."""
+    """Return a script with `2-live` in our store, which refused a proposal of `3-won` on another branch."""
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store)
     assert script.verdicts(("d", "3-won", "2-lost"), tells=True) == [(409, "2-live")]
@@ -700,7 +700,7 @@ def test_rule_that_refuses_the_end_of_a_branch_refuses_what_takes_its_place(stor
     ("proposed", "deletion", "history"),
     [
         ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # this is what is proposed now
-        ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # the refused revision is no longer proposed
+        ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # the peer no longer proposes the refused revision
         ([], "3-meant", ("2-live",)),  # someone wants it
     ],
 )

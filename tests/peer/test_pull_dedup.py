@@ -1,4 +1,4 @@
-"""A revision that several peers offer is requested from one of them; a silent peer delays it only briefly."""
+"""A revision that several peers offer is requested from only one; a silent peer delays it only briefly."""
 
 import random
 from collections.abc import Iterator

@@ -48,7 +48,7 @@ def problems(script: Script) -> list[DocumentEnded]:
 
 
 def stuck(store: Database, **options: bool) -> Script:
-    """Return a continuous replication that pushes `d`; the peer refuses it because of its own revision."""
+    """Return a continuous replication that pushes `d`, which the peer refuses as a conflict."""
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, **options)
     proposed(script, CONFLICT)
@@ -108,7 +108,7 @@ def test_conflict_that_becomes_another_failure_is_told_again(store: Database) ->
 
 
 def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
-    """In this case the solution is to send a parent again that the peer has merely lost."""
+    """In this case the solution is to send the parent again, which the peer has merely lost."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -183,7 +183,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
     script = begun(store, pull=False)
     event = script.take(ProposeChanges)[1]
     script.answer(event, ProposeChangesReply((CONFLICT, WANTED)).encode())
-    script.rest(3 * limits.RETRY_CONFLICT)  # as long as the other one takes
+    script.rest(3 * limits.RETRY_CONFLICT)  # as long as the first retry takes
     assert script.taken(ProposeChanges) == []
     assert not script.is_over
 
@@ -203,8 +203,8 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
             for message, event in lists:
                 for item in message.proposals:
                     proposals[item.id] += 1
-                # It has neither the parent nor another revision, so each is proposed once more, without a
-                # parent.
+                # The peer has neither the parent nor another revision, so each is proposed once more, without
+                # a parent.
                 script.answer(
                     event, ProposeChangesReply((ProposalAnswer(409),) * len(message.proposals)).encode()
                 )
@@ -218,7 +218,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
 
 
 def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
-    """Any older revision of a document with a single writer can be replaced, so it could go on forever."""
+    """Any older revision of a document with a single writer can be replaced, so retries could never end."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
     script = begun(store, pull=False)

@@ -1,4 +1,4 @@
-"""Limits on data from a peer: what is too large or exceeds the daily allowance is refused, but not lost."""
+"""Limits on data from a peer: data that is too large or exceeds the daily allowance is refused, not lost."""
 
 import base64
 import gc
@@ -246,7 +246,7 @@ def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
 
 
 def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
-    """Both are our own peers.
+    """Both sides run our own code.
 
     The failure is transient, so the checkpoint does not advance past the document.
     """

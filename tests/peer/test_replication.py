@@ -185,7 +185,7 @@ def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path:
         assert wire.active.session.problem.code == 403
         assert ours.count() == 6
         assert [ended.id for ended in wire.told if ended.problem is not None] == ["mine"]
-        replicate(ours, theirs)  # once it is permitted: nothing was marked as done
+        replicate(ours, theirs)  # this works once it is permitted, because nothing was marked as done
         assert_same(ours, theirs)
 
 

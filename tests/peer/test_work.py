@@ -1,4 +1,4 @@
-"""Work is done in slices, and a connection cannot cause more than its share of it."""
+"""Work is done in slices, and no connection can cause more work than its share."""
 
 from collections.abc import Generator
 
@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Yield `cost` at each of the steps, and record the end."""
+    """Yield `cost` at each step, and append `name` to `done` at the end."""
     try:
         for _ in range(steps):
             yield cost

@@ -42,7 +42,7 @@ _ADVICE: Final = tuple(AVOID.values())
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A place in a text that breaks a rule."""
+    """A place in a file that breaks a language rule."""
 
     line: int
     """Number of the line, counted from 1."""

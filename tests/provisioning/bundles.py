@@ -33,7 +33,7 @@ def bundle(
 ) -> Mapping[str, bytes]:
     """Return the files of a bundle by name, as they are made from the fleet's folder.
 
-    Another `number` gives the vessel another key.
+    A different `number` gives the vessel a different key.
     """
     del number
     with TemporaryDirectory() as place:
@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 class Card:
-    """Folders of an appliance, and a method that starts it."""
+    """Folders of an appliance, and a method that simulates the appliance's start."""
 
     def __init__(self, root: Path) -> None:
         self.fat, self.etc, self.inbox = root / "logboat", root / "etc", root / "inbox"
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in force, without the module's own records."""
+        """Files in force, without the records that the ingest keeps for itself."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -105,7 +105,7 @@ class Cut(BaseException):
 
 
 class Cutter:
-    """Power cut after a number of steps that change a file system."""
+    """Power cut that happens after a number of steps that change a file system."""
 
     def __init__(self) -> None:
         self.left: int | None = None

@@ -1,4 +1,4 @@
-"""Cards: the targets that may be overwritten, what is written, and that half a card does not boot."""
+"""Cards: which targets may be overwritten, what is written, and why a half-written card does not boot."""
 
 import hashlib
 import json

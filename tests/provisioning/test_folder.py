@@ -222,7 +222,7 @@ def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_c
 def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
     folder: FleetFolder, authority: Authority
 ) -> None:
-    """A vessel that already has the new key has been stolen."""
+    """In this test, a vessel that already has the new key is stolen."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()
@@ -262,7 +262,7 @@ def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
 def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write fails in turn, as if the machine had stopped there."""
+    """Each write fails in turn, as if the machine had stopped at that point."""
     folder.add(authority, "argo", now=NOW)
     folder.add(authority, "brigid", now=NOW)
     write = files.write

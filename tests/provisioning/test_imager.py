@@ -155,7 +155,7 @@ network:
 
 
 def read(files: Mapping[str, str]) -> ImagerReading:
-    """Read the files as an appliance would whose system has two users of its own."""
+    """Read the files as an appliance with two system users would."""
     return read_files({name: text.encode() for name, text in files.items()}, checks({"root", "skipper"}))
 
 

@@ -471,9 +471,9 @@ def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip fsync: here a power cut happens between two steps.
+    """Skip fsync, because in these tests a power cut happens between two steps.
 
-    What the medium has stored then is not tested.
+    The content of the medium after the cut is not tested.
     """
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
@@ -487,7 +487,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Replace everything: the configuration, the sensors, and a radio key."""
+    """Offer a card that replaces everything: the configuration, the sensors, and the radio key."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))

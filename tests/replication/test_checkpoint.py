@@ -1,4 +1,4 @@
-"""A checkpoint never covers more than what is done, and two copies that differ never skip a document."""
+"""A checkpoint never covers unfinished work, and two copies that differ never skip a document."""
 
 import json
 from random import Random

@@ -46,7 +46,7 @@ PUSH, PULL, BOTH = Kind.PUSH, Kind.PULL, Kind.BOTH
 
 
 class Resolver(StrEnum):
-    """Rule by which conflicts are resolved."""
+    """Rule by which the program resolves conflicts."""
 
     DEFAULT = "default"
     """A deletion wins, then the higher generation, then the higher revision id."""
@@ -104,7 +104,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Report that a document has been pushed or pulled, or could not be."""
+    """Report that a document has been pushed or pulled, or that this failed."""
 
     id: str
     pushed: bool

@@ -1,4 +1,4 @@
-"""Our listener in a thread with an event loop of its own, to which external programs connect.
+"""Our listener, which runs in a thread with its own event loop, and to which external programs connect.
 
 with ListenerThread(database, users={"bridge": "secret"}, tls=True) as listener:
     app.replicator(listener.url, user="bridge", password="secret", certificate=listener.certificate).run()

@@ -1,4 +1,4 @@
-"""Couchbase Lite, which runs while the tests of a module need it; they are skipped where it cannot run."""
+"""Runs Couchbase Lite while the tests in a module need it; where it cannot run, the tests are skipped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

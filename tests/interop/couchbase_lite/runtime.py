@@ -1,4 +1,4 @@
-"""The requirements for running Couchbase Lite: jars from Maven, its ICU, and our compiled program.
+"""Provides what Couchbase Lite needs to run: jars from Maven, its ICU, and our compiled program.
 
 This requires a JDK (11 or newer), Maven for the first time, and gcc, on x86-64: the library is not available
 for other machines.

@@ -1,7 +1,7 @@
 """A passive peer that answers only as a test tells it, and records all requests.
 
 It serves to examine the messages of Couchbase Lite. If documents are pushed to it, it requests all of them.
-If it is pulled from, it sends the revisions of its script.
+To a peer that pulls, it sends the revisions in its script.
 """
 
 import json
@@ -40,9 +40,9 @@ class ScriptedPeer:
     offers: tuple[Offered, ...] = ()
     subprotocol: str = "BLIP_3+CBMobile_3"
     deltas: bool = True
-    """True to offer `deltas` in replies and requests."""
+    """True if the peer offers `deltas` in replies and requests."""
     blobs: bool = True
-    """True to offer `blobs`, which makes `_attachments` in bodies unnecessary."""
+    """True if the peer offers `blobs`, which makes `_attachments` in bodies unnecessary."""
     tls: ssl.SSLContext | None = None
     path: str = ""
     headers: Headers = field(default_factory=Headers)

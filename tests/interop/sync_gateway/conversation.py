@@ -1,4 +1,4 @@
-"""A conversation with the gateway, message by message, which tests what the replicator relies on."""
+"""Talks to the gateway message by message, to test the behaviour that the replicator relies on."""
 
 import asyncio
 import base64

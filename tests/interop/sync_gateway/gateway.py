@@ -199,7 +199,7 @@ class Gateway:
         return json.loads(content) if content else None
 
     def bytes_of(self, method: str, path: str, body: Json = None) -> bytes:
-        """Return the same answer as `admin`, but not decoded."""
+        """Return the same answer as `admin`, as bytes that are not decoded."""
         status, content = _ask(self.admin_port, method, path, body)
         if status >= http.client.BAD_REQUEST:
             raise GatewayError(f"{method} {path}: {status} {content.decode(errors='replace')}", status)
@@ -216,7 +216,7 @@ class Gateway:
 
 
 def eventually(ask: Callable[[], T], is_it: Callable[[T], bool]) -> T:
-    """Repeat a request until the answer meets a condition, and return that answer.
+    """Repeat the request `ask` until the answer meets the condition `is_it`, and return that answer.
 
     The gateway's REST interface has no notifications. Raises GatewayError after a timeout.
     """

@@ -174,7 +174,7 @@ def nearly_full(scene: Scene) -> Iterator[None]:
 
 @plant("card-full")
 def full(scene: Scene) -> Iterator[None]:
-    """Fill the disk repeatedly, because the recorder has a reserve to release."""
+    """Fill the disk repeatedly, until the recorder has used up its reserve and reports a full disk."""
     assert scene.disk is not None
     scene.disk.fill()
     deadline = time.monotonic() + 60
