@@ -35,7 +35,7 @@ DUE: Final = "radio-key-due"
 """File in the run directory whose creation makes logboat-rekey.path start `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
-"""Seconds that switching the radio to another key may take on a slow board; more is reported."""
+"""Seconds that switching the radio to a new key may take on a slow board; a longer time is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class RadioKeyChoice:
     mark: str
     """Name of the key, such as `3 before` or `3 after`.
 
-    The number is the statement's; the word says which of the statement's two keys it is.
+    The number identifies the statement, and the word one of the two keys in it.
     """
 
 

@@ -16,7 +16,7 @@ A clock that is wrong for three boots in a row is detected, even at the beginnin
 that the time of one boot can be determined without reading all boots.
 """
 OVERLAP_S: Final = 60.0
-"""Seconds of overlap that are no contradiction: time services correct clocks by this much, also backwards."""
+"""Seconds by which boots may overlap: time services correct clocks by this much, even backwards."""
 
 
 @dataclass(frozen=True, slots=True)

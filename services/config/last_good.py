@@ -51,7 +51,7 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why this is not the configuration in the files, or why that could not be stored; empty if none.
+    """Reasons why the configuration in the files is not in force, or could not be stored; empty if none.
     """
     is_last_good: bool = False
     """True if this is the stored copy."""

@@ -11,7 +11,7 @@ from sync.gateway.policy import HoursAre
 
 @dataclass(frozen=True, slots=True)
 class VesselSection:
-    """The section [vessel] of the file."""
+    """The section [vessel] in the file."""
 
     id: str = "vessel"
     """Id of the vessel in documents, `[a-z0-9-]{1,32}`; the default applies if none is configured."""
@@ -64,7 +64,7 @@ class Ethernet:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSection:
-    """The section [network] of the file."""
+    """The section [network] in the file."""
 
     country: str | None = None
     """ISO 3166 alpha-2 code of the country whose radio regulations apply; without it, radios stay off."""
@@ -83,12 +83,12 @@ class ListenerSection:
 
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """Names of the interfaces on which it listens; `*` means all."""
+    """Names of the interfaces on which the listener accepts connections; `*` means all."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserSection:
-    """A section [[user]], for an app of the crew."""
+    """A section [[user]], for one of the crew's apps."""
 
     name: str
     password_hash: str = field(repr=False)
@@ -100,7 +100,7 @@ class UserSection:
 
 @dataclass(frozen=True, slots=True)
 class MeshSection:
-    """The section [mesh] of the file."""
+    """The section [mesh] in the file."""
 
     role: str = "peer"
     """Role of the vessel: `peer`, `hub`, `active-only` or `passive-only`."""
@@ -155,12 +155,12 @@ class GatewaySection:
     signalk: bool = False
     """Additional formats to publish (`home_assistant`, `signalk`); `mqtt` only."""
     policy: tuple[Policy, ...] = ()
-    """Rules; the first with a document's channel applies. Without rules, everything is always sent."""
+    """Rules; the first one with a document's channel applies. Without rules, everything is always sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionSection:
-    """The section [retention] of the file."""
+    """The section [retention] in the file."""
 
     budget: str = "80 %"
     """Maximum size of the stores: a percentage of the data partition, or a size (`20000000000 B`)."""

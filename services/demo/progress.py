@@ -23,11 +23,11 @@ class ProgressRow:
     samples: int
     """Number of durable samples."""
     documents: int
-    """Number of documents in its store, both its own and others'."""
+    """Number of documents in the vessel's store, from all vessels."""
     links: int | None
-    """Number of vessels to which it is linked; None if its network is off."""
+    """Number of vessels to which the vessel is linked; None if the vessel's network is off."""
     behind: int
-    """Number of known changes that it still has to send or receive."""
+    """Number of known changes that the vessel still has to send or receive."""
 
     @property
     def network(self) -> str:

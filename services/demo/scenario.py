@@ -29,7 +29,7 @@ PATIENCE_S: Final = 30.0
 FIND_WITHIN_S: Final = 20.0
 """Seconds after which the vessels are given each other's addresses if discovery has not found all of them."""
 COMPLAIN_AFTER_S: Final = 3.0
-"""Seconds after which they are given the addresses if a vessel reports a problem with discovery."""
+"""Seconds after which the vessels get these addresses if one of them reports a problem with discovery."""
 OFF, BACK = 1 / 3, 2 / 3
 """Fractions of the total time at which the last vessel's network is cut and restored."""
 LOOK_EVERY_S: Final = 0.1

@@ -35,7 +35,7 @@ BROKER: Final = "broker"
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Seconds before a restart in a demo that keeps running: enough to see the vessels' reports."""
+"""Seconds before a restart in a demo that keeps running: enough to see how the vessels report the exit."""
 _NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
 """Kinds of documents that never change; each must arrive by MQTT exactly as it is in the stores."""
 

@@ -1,4 +1,4 @@
-"""The table of all the doctor's checks.
+"""The table that lists all checks of the doctor.
 
 A new check is a row here, and a function in the module of its subject.
 """

@@ -28,7 +28,7 @@ USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
 """Id of the local document that names the fleet whose identity has signed every boot in this store."""
 _AT_ONCE: Final = 16
-"""Number of boots signed in one transaction: each takes a few milliseconds on a small machine."""
+"""Number of boots signed in one transaction: signing one takes a few milliseconds on a small machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,8 +193,8 @@ def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> boo
 def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
     """Write an alarm as `upsert` does, but keep the acknowledgements that people added.
 
-    An older state that arrives late does not reactivate an alarm that was cleared. Return True if the
-    document was written.
+    An older state that arrives late does not reactivate a cleared alarm. Return True if the document was
+    written.
     """
     current = database.get(document_id)
     if current is not None and not current.deleted:

@@ -33,7 +33,7 @@ BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
 """Minimum milliseconds between writes of a changing current value: each write is a revision to replicate."""
 WRITES_A_TRANSACTION: Final = 64
-"""Maximum number of writes in a transaction, to keep it well below the 50 ms that others may have to wait."""
+"""Maximum number of writes in a transaction, so that other writers wait much less than 50 ms."""
 
 Release = Callable[[int, Mapping[str, int]], None]
 

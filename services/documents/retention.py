@@ -49,7 +49,7 @@ _LOOKS: Final = 10
 Each read goes through all records of channels that documents have left.
 """
 _SMALL_CHECKPOINT: Final = 1_000
-"""Size in bytes up to which a checkpoint is always kept; no real peer's is usually larger."""
+"""Size in bytes up to which a checkpoint is always kept; real peers rarely store larger ones."""
 _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 

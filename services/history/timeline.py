@@ -103,7 +103,7 @@ class RecordedBoot:
     number: int
     anchors: tuple[Anchor, ...] = ()
     previous_end: tuple[int, float] | None = None
-    """Number of the previous boot, and boot clock of its last durable moment."""
+    """Number of the previous boot, and its boot clock at its last durable data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ class _Base:
     low: float
     high: float
     length: float
-    """Last known moment of the boot, by its clock."""
+    """Boot clock at the last known moment of the boot."""
     is_over: bool
-    """True if a later boot says that this was its end."""
+    """True if a later boot states that this boot ended then."""
 
     def at(self, clock: float) -> Moment:
         if self.points:

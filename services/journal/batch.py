@@ -88,7 +88,7 @@ class Batch:
     utc: float
     """System time at the commit, in seconds since 1970."""
     synced: bool
-    """True if that time came from the network, GNSS or a clock chip."""
+    """True if `utc` came from the network, GNSS or a clock chip."""
     rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, AlarmRecord], ...] = ()

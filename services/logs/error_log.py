@@ -37,7 +37,7 @@ class ErrorLog:
         self._synced_at = float("-inf")
         self._waiting: int | None = None
         self.lost = 0
-        """Number of lines that have failed to be written since the last one that was written."""
+        """Number of lines that could not be written since the last successful write."""
         self._again = 0
 
     def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:

@@ -37,7 +37,7 @@ class _Job:
 
 
 class _Writer(threading.Thread):
-    """Thread that writes the queued lines, in order."""
+    """Thread that writes queued lines in the order in which they were queued."""
 
     def __init__(self, stream: TextIO, kept: ErrorLog | None) -> None:
         super().__init__(name="log", daemon=True)

@@ -103,8 +103,7 @@ def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
     with database.transaction():
         for copy in copies:
             current = database.current([copy.id]).get(copy.id)
-            # If another branch has become the winner here, peers must bring the copy's branch, not this
-            # vessel.
+            # If a different branch has become the winner here, the copy's branch must come from peers.
             is_newer = current is None or current[0] in copy.history
             if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
                 written.add(copy.id)

@@ -32,7 +32,7 @@ SHARE: Final = 100
 
 
 class MirrorScheduler:
-    """Scheduler for the copies of a vessel's documents, for use by one thread."""
+    """Scheduler for copying a vessel's documents, for use by one thread."""
 
     def __init__(
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None

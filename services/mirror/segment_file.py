@@ -34,7 +34,7 @@ class RecordKind(IntEnum):
     """Kind of a record."""
 
     MARK = 1
-    """Record of how far copies are durable, as JSON of `Mark`."""
+    """Record that says how far copies are durable, as JSON of `Mark`."""
     LIST = 2
     """Ids of the documents in a block, as compressed JSON."""
     DOCUMENT = 3

@@ -16,8 +16,8 @@ FEWEST_PAGES: Final = 50
 STORE_LOG_PAGES: Final = 4_000
 """Maximum length of the document store's write-ahead log in pages (16 MB).
 
-The sync daemon checkpoints that log at a quarter of this length, so the recorder leaves it to the sync daemon
-while that runs.
+The sync daemon checkpoints that log at a quarter of this length, so the recorder does not checkpoint the log
+while the sync daemon runs.
 """
 RESERVE_BYTES: Final = 20_000_000
 """Size of the reserve in bytes.

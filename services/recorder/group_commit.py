@@ -64,7 +64,7 @@ class GroupCommitter:
     ) -> None:
         self.identity = identity
         self.fault: str | None = None
-        """The reason why nothing can be recorded now, as a text; None if recording works."""
+        """The reason why nothing can be recorded now; None if recording works."""
         self.damaged = False
         """True if the journal is damaged, so that only a check and repair helps."""
         self.waits_for_room = False

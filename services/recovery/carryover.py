@@ -10,7 +10,7 @@ zero when that happens. Their totals come from this vessel's own files, in this 
   names an earlier log as the last one. The `vessel` document also says how many pulses make up a reading's
   unit, which may have changed since the reading was taken. The witness is as recent as the last commit, so
   readings add nothing to what it says;
-- `equipment` documents. Any vessel of the fleet may write one, so they count only for a sensor about which no
+- `equipment` documents. Any vessel in the fleet may write one, so they count only for a sensor about which no
   other file says anything. A document with the vessel's signature takes precedence over one without.
 
 Documents about another vessel never count, and no problem with these files prevents a new log from beginning.
@@ -46,15 +46,15 @@ log = logging.getLogger(__name__)
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
 """Function that takes a document's id and body, and returns True if its vessel has signed it."""
 Progress = Callable[[], None]
-"""Function that long work calls often, to show that it makes progress."""
+"""Function that long operations call often, to show that they make progress."""
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
 """Author of the note about carried totals."""
 NOTES: Final = "notes"
-"""The journal's fact that holds the notes that are still to be written, as `with_note` returns them."""
+"""Key of the journal's value with the notes that are still to be written, as `with_note` returns them."""
 _NOTES_KEPT: Final = 8
-"""Maximum number of such notes: one for each log that begins while the document store cannot be written."""
+"""Maximum number of these notes: one for each log that begins while the document store cannot be written."""
 _LOOKED_AT: Final = 16
 """Number of a sensor's newest readings to look at, because the last ones may contain only faults."""
 

@@ -84,7 +84,7 @@ def is_marked(data: Path) -> bool:
 
 
 def mark_damaged(data: Path, reason: str) -> None:
-    """Leave a mark that tells the next start of damage; `reason` describes it.
+    """Leave a mark that tells the next start about damage; `reason` describes the damage.
 
     A write error is only logged.
     """

@@ -43,7 +43,7 @@ def read_tail(path: Path) -> UnreadFrames:
 
 
 def apply_tail(path: Path) -> str | None:
-    """Apply the journal's single unread commit if its batch is complete; return a sentence about it, or None.
+    """Apply the journal's single unread commit if its batch is complete; return a message or None.
 
     Raise JournalDamagedError if more than one commit follows.
     """

@@ -51,7 +51,7 @@ class LiveRoute(Shape, frozen=True, kw_only=True):
 
 
 class LiveCrew(Shape, frozen=True, kw_only=True):
-    """A user of the crew who is connected."""
+    """A connected user of the crew's apps."""
 
     user: str
     address: str
@@ -97,7 +97,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
     limit: int
     """The limit for one day."""
     refused: int
-    """Number of documents refused because of it."""
+    """Number of documents refused because of the limit."""
     until: float
     """Time until which documents are refused, in seconds since 1970."""
 

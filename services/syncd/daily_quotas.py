@@ -20,9 +20,9 @@ from sync.peer.quotas import LARGEST, Allowance
 
 USER_REVISIONS: Final = 20_000
 USER_SHARE: Final = 4
-"""Divisor of the crew's share: a user may send at most a quarter of it per day.
+"""Divisor of the crew's share: a user may send at most a quarter of that share per day.
 
-So no single user can replace everything in it within a day.
+So no single user can replace the whole share within a day.
 """
 USER_LEAST: Final = 4_000_000
 """Minimum number of bytes that a user may send per day, on the smallest card: two photographs."""

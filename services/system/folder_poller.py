@@ -1,4 +1,4 @@
-"""Detects changes in a folder or file by comparing timestamps, so that there are no events to miss."""
+"""Detects changes in a folder or file by comparing timestamps, because notifications can be missed."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ class FolderWatch:
     """A folder into which somebody copies files at run time, or a single file that somebody edits."""
 
     def __init__(self, folder: Path) -> None:
-        """Accept the current state; `folder` is the path of the folder or of the file."""
+        """Accept the current state; `folder` is the path of a folder or a file."""
         self._folder = folder
         self._known = self._last = _stamp(folder)
 

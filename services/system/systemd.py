@@ -16,7 +16,7 @@ from sensors.plaintext import clean
 log = logging.getLogger(__name__)
 
 MORE_S: Final = 120.0
-"""Seconds that a start gets with each progress message.
+"""Seconds by which each progress message extends the time allowed for startup.
 
 On a busy, slow board, the slowest step between two messages (importing a large library, creating a key) takes
 a tenth of that.

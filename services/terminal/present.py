@@ -34,7 +34,7 @@ So a program that reads the output gets each fact on one line.
 NARROWEST: Final = 20
 """Minimum width in columns that is assumed."""
 _KEPT: Final = "\N{NO-BREAK SPACE}"
-"""Placeholder for a space at which no line may break; not printable, so `clean` leaves none in a text."""
+"""Placeholder for a space at which no line may break; not printable, so `clean` leaves none in its result."""
 _WITHIN: Final = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
     r"|(?<=-\d\d) (?=\d\d:\d\d)"

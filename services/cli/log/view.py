@@ -20,7 +20,7 @@ from services.terminal.present import Curve, Screen, count, moment_text, table, 
 USUAL_LIMIT: Final = 20
 """Number of rows that are listed if --limit is not given."""
 WIDEST: Final = 100
-"""Maximum width of a graph in columns; a wider one would only be harder to read."""
+"""Maximum width of a graph in columns; a wider graph would only be harder to read."""
 
 
 @dataclass(slots=True)
