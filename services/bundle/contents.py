@@ -31,7 +31,7 @@ from .redaction import redact
 from .secrets import REMOVED, Remover
 
 MOST_BYTES: Final = 400_000
-"""Maximum characters in an archived file; of a longer log, the end is kept, which is more useful."""
+"""Maximum characters in an archived file; of a longer log, only the end is kept, which matters most."""
 SAMPLES: Final = 5
 """Number of documents of each kind to include, the newest first."""
 _LEAST_ANYWHERE: Final = 8
