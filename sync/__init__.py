@@ -1,4 +1,6 @@
-"""Sync: documents, and their replication to other vessels and ashore. Imports no other package of ours.
+"""Sync: documents, and their replication to other vessels and to servers ashore.
+
+This package imports no other package in this repository.
 
 - `documents`: ids, types and channels of Logboat's documents
 - `store`: the document store

@@ -2,8 +2,8 @@
 
     from sync.api import Database, Replicator, ReplicatorConfiguration, URLEndpoint
 
-Names are Couchbase Lite's where it has them. docs/replication.md shows each in use. `sync` itself imports
-none of this, so that a program which only needs the store does not wait for TLS.
+The names are those in Couchbase Lite where it has equivalents. docs/replication.md shows how to use each.
+`sync` itself imports none of these modules, so that a program that needs only the store does not load TLS.
 """
 
 from sync.documents import DocumentType

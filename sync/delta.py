@@ -1,7 +1,7 @@
 r"""Deltas: changes from one JSON value to another, in the format of Couchbase Mobile's delta sync.
 
-This module implements the format, which Couchbase's Fleece library defined (its `Deltas.md`) and Sync Gateway
-shares:
+This module implements that format, which Couchbase's Fleece library defines (in `Deltas.md`) and Sync Gateway
+also uses:
 
 | delta | meaning |
 | --- | --- |
@@ -14,25 +14,26 @@ shares:
 | `[old, v]`, `[old, 0, 0]` | replaced, deleted, as JsonDiffPatch writes it; read, never written |
 | `{}` | nothing changed |
 
-The promises are:
+The module promises:
 
 - `apply(old, make(old, new))` is `new`, with the types of its numbers and the sign of its zeros.
 - No argument is ever modified.
 - A delta that does not fit its base raises DeltaError and nothing else.
-- Time grows with the size of base, new value and delta (times the depth, at worst), never with its square.
+- The time taken is proportional to the size of base, new value and delta (at worst, multiplied by the depth),
+  never to the square of that size.
 - A result is never longer than its base and its delta together.
 
 Values are those of a JSON decoder (dict, list, str, int, float, bool, None) and are shared, not copied: a
 result contains parts of its base and its delta, and a delta parts of the new value. Treat all as immutable.
 
-The module does not know documents, revisions or peers. It does not check a result against the limits of a
-body: the store does that, as for any other body.
+The module does not know documents, revisions or peers. It does not check a result against the limits for a
+body, because the store does that for every body.
 
 Where Fleece is lenient, this module is strict, so that no wrong result goes unnoticed. In an array's delta,
 Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
-accepts signs and spaces as lengths in a text's patch. Its own deltas contain none of that. But for an empty
-key, whatever its change, it also writes a deletion. So a deletion of an empty key is never trusted, nor ever
-written.
+accepts signs and spaces as lengths in a text's patch. Deltas made by Fleece contain none of these. But for an
+empty key, Fleece writes a deletion whatever the change is. So this module never accepts or writes a deletion
+of an empty key.
 """
 
 import re
@@ -75,13 +76,13 @@ _ABSENT: Final = _Mark.ABSENT
 
 
 class DeltaError(ValueError):
-    """The delta is malformed or was not made for this base; ask for the whole value instead."""
+    """The delta is malformed or was not made for this base. Request the whole value instead."""
 
     def __init__(self, reason: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(reason, place)
         self.reason = reason
         self.place = place
-        """Keys and indices that lead to the fault."""
+        """Keys and indices on the path to the fault."""
 
     def __str__(self) -> str:
         where = "/".join(("", *self.place))[:_PLACE_LIMIT]
@@ -95,8 +96,8 @@ class DeltaError(ValueError):
 def make(old: Any, new: Any) -> Any:
     """Return the delta that turns `old` into `new`; `{}` if they are the same.
 
-    Between two objects it is an object, unless an empty key was deleted. It may be longer than `new` if the
-    two have little in common; `make_json` checks that.
+    The delta between two objects is an object, unless an empty key was deleted. A delta may be longer than
+    `new` if the two values have little in common. `make_json` checks for that.
     """
     delta = _difference(old, new, 0)
     if delta is _SAME:
@@ -163,7 +164,7 @@ def _object(raw: bytes, what: str) -> dict[str, Any]:
 
 
 def _difference(old: Any, new: Any, depth: int) -> Any:
-    """Return the delta between two values, or _SAME."""
+    """Return the delta between two values, or _SAME if they are equal."""
     kind = type(new)
     if kind is not type(old):
         return _literal(new)
@@ -222,7 +223,7 @@ def _array_difference(old: list[Any], new: list[Any], depth: int) -> Any:
 
 
 def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: int) -> dict[str, Any]:
-    """Return the changes of single items below `cut`, and the replacement of all from there on, if any."""
+    """Return the changes to single items below `cut`, and the replacement for all later items, if any."""
     delta = {str(index): change for index, change in changes.items() if index < cut}
     if cut < len(old) or cut < len(new):
         delta[f"{cut}-"] = new[cut:]
@@ -232,8 +233,8 @@ def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: i
 def _cut(changes: dict[int, Any], old: list[Any], new: list[Any]) -> dict[str, Any]:
     """Return the shortest delta that changes single items below some index and replaces the rest.
 
-    An inserted or removed item shifts all that follow, and then one long tail is shorter than many small
-    changes.
+    An inserted or removed item shifts all items after it. Replacing them together is then shorter than many
+    small changes.
     """
     shared = min(len(old), len(new))
     best = tail = shared
@@ -289,7 +290,7 @@ def _bytes(text: str) -> int:
 
 
 def _common_start(old: str, new: str) -> int:
-    """Return the length of the common prefix, by bisection so that the comparisons run in C."""
+    """Return the length of the common prefix. Bisection lets the comparisons run in C."""
     low, high = 0, min(len(old), len(new))
     while low < high:
         middle = (low + high + 1) // 2
@@ -304,7 +305,7 @@ def _common_start(old: str, new: str) -> int:
 
 
 def _patched(old: Any, delta: Any, depth: int) -> Any:
-    """Return the result of a delta. Both the value and the result may be _ABSENT."""
+    """Return the value that a delta makes from `old`. Both values may be _ABSENT."""
     kind = type(delta)
     if kind is list:
         return _marked(old, delta)
@@ -322,7 +323,10 @@ def _patched(old: Any, delta: Any, depth: int) -> Any:
 
 
 def _marked(old: Any, delta: list[Any]) -> Any:
-    """Return the result of a delta that is an array, whose length determines its meaning."""
+    """Return the value that a delta in the form of an array makes.
+
+    The array's length determines its meaning.
+    """
     size = len(delta)
     if size == 1:
         return delta[0]

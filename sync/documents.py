@@ -16,7 +16,7 @@ SEQUENCE_DIGITS: Final = 12
 
 
 class DocumentType(StrEnum):
-    """The types of documents. The value is the `type` field and the first part of the id."""
+    """The types of documents. A type's value is the document's `type` field and the first part of its id."""
 
     VESSEL = "vessel"
     BOOT = "boot"
@@ -40,7 +40,7 @@ CHANNELS: Final[dict[DocumentType, str]] = {
     DocumentType.FORWARDED: "fleet",
     DocumentType.FLEET: "fleet",
 }
-"""Channel of each type, with which an app or a gateway chooses what to pull."""
+"""Channel of each type, by which an app or a gateway selects what to pull."""
 
 SINGLE_WRITER: Final = frozenset(
     {
@@ -52,7 +52,7 @@ SINGLE_WRITER: Final = frozenset(
         DocumentType.FORWARDED,
     }
 )
-"""Types that only one vessel ever writes, so that they cannot conflict: the higher generation is newer."""
+"""Types whose documents have one writing vessel and so no conflicts: the higher generation is newer."""
 
 
 _IMMUTABLE: Final = f"{DocumentType.READING}:"
@@ -87,7 +87,7 @@ _SHAPES: Final = {
 
 
 def parse_id(document_id: str) -> DocumentName | None:
-    """Parse an id. Return None if it has none of Logboat's forms, as for a crew app's own document."""
+    """Parse a document id. Return None if it is not one of Logboat's, but for example a crew app's own."""
     head = document_id.partition(":")[0]
     try:
         kind = DocumentType(head)
@@ -110,18 +110,18 @@ def parse_id(document_id: str) -> DocumentName | None:
 
 
 def is_single_writer(document_id: str) -> bool:
-    """Return True if the document is of a type that only one vessel writes."""
+    """Return True if only one vessel writes documents of this type."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
 
 
 def is_history(document_id: str) -> bool:
-    """Return True if the document is a reading or a gap. Those are not urgent."""
+    """Return True if the document is a reading or a gap. Readings and gaps are not urgent."""
     return document_id.startswith(_HISTORY)
 
 
 def is_immutable(document_id: str) -> bool:
-    """Return True if the document never changes, so that nobody need remember who has which revision."""
+    """Return True if the document never changes, so its revisions at peers need not be recorded."""
     return document_id.startswith(_IMMUTABLE)
 
 
@@ -166,7 +166,7 @@ def gap_prefix(vessel: str, sensor: str, log: str) -> str:
 
 
 def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
-    """Return the id of the gap that explains missing samples from `first` on."""
+    """Return the id of the gap that explains the missing samples from sequence number `first` on."""
     return f"{gap_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 

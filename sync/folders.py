@@ -19,11 +19,11 @@ OWN_FILE: Final = 0o600
 PUBLIC: Final = 0o755
 PUBLIC_FILE: Final = 0o644
 OTHERS: Final = 0o007
-"""Permission bits of others."""
+"""Permission bits for other users."""
 
 
 def make_folder(path: Path, mode: int = SHARED) -> None:
-    """Create a folder and its missing parents with at most this mode. Raises OSError."""
+    """Create a folder and its missing parents with at most this mode. Raises OSError if that fails."""
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -45,7 +45,7 @@ def opener(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
 
 @contextlib.contextmanager
 def restricted_umask() -> Iterator[None]:
-    """Run a block in which others get no permissions for what is created, unless its mode is set."""
+    """Run a block in which created files grant other users no permissions, unless a mode is set."""
     before = os.umask(OTHERS)
     os.umask(before | OTHERS)
     try:

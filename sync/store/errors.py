@@ -2,15 +2,16 @@
 
 ::
 
-    StoreError base class; the message says what, where, and what to do ├── DocumentError             a
-    document that cannot be stored: not an object, too deep, reserved keys … ├── ConflictError             a
-    write on a revision that is not the current one ├── BlobError                 a blob that is missing, or
-    whose bytes do not match its digest ├── BusyError                 another process held the write lock for
-    longer than the timeout ├── FullError                 no room left on the file system ├── ReadOnlyError
-    the file or its file system cannot be written ├── InputOutputError          the operating system failed to
-    read or write the file ├── DamagedError              the file's contents are not what was written: check
-    and salvage it └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is
-    too old
+    StoreError                    base class; the message says what, where, and what to do
+    ├── DocumentError             a document that cannot be stored: not an object, too deep, reserved keys …
+    ├── ConflictError             a write on a revision that is not the current one
+    ├── BlobError                 a blob that is missing, or whose bytes do not match its digest
+    ├── BusyError                 another process held the write lock for longer than the timeout
+    ├── FullError                 no room left on the file system
+    ├── ReadOnlyError             the file or its file system cannot be written
+    ├── InputOutputError          the operating system failed to read or write the file
+    ├── DamagedError              the file's contents are not what was written: check and salvage it
+    └── UnsupportedError          the file has a newer schema or is not a store, or SQLite is too old
 
 apsw's exceptions never leave the store; `translated` converts them to these.
 """

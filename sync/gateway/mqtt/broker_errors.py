@@ -1,4 +1,4 @@
-"""Errors of MQTT brokers: a text for people, and how to react. Pure.
+"""Errors reported by MQTT brokers: a message for people, and how to react.
 
 ::
 
@@ -39,7 +39,7 @@ class ErrorReaction(Enum):
 
 @dataclass(frozen=True)
 class BrokerError(Exception):
-    """The base class of errors of a broker."""
+    """The base class of errors reported by a broker."""
 
     text: str
     what: ErrorReaction

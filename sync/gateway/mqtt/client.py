@@ -39,7 +39,7 @@ PACKETS_SIZE: Final = 268_435_455
 SESSION_S: Final = 86_400
 """Seconds for which a broker keeps our session after a connection.
 
-If it does not have the session then, it has been started from scratch.
+If a broker has lost the session within this time, it was started from scratch.
 """
 _CODE_AT: Final = 2
 """Offset of the reason code in a PUBACK, after the packet identifier (MQTT 5, section 3.4.2)."""
@@ -52,7 +52,7 @@ _quiet.setLevel(logging.CRITICAL)
 
 
 class _Socket(ssl.SSLSocket):
-    """A socket that closes after a failed handshake, and remembers an alert of the broker.
+    """A socket that closes after a failed handshake, and remembers the broker's alert.
 
     paho does neither.
     """
@@ -81,7 +81,7 @@ class BrokerLimits:
     """The limits that a broker announced when it accepted the connection."""
 
     receive_maximum: int = 65_535
-    """Number of messages the broker accepts before it has acknowledged the first."""
+    """Number of messages that the broker accepts before it has acknowledged the first of them."""
     maximum_packet: int = PACKETS_SIZE
     retains: bool = True
     maximum_qos: int = 2
@@ -171,7 +171,7 @@ class Client(aiomqtt.Client):
             raise self._why_not(error) from error
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
-        """Publish at QoS 1. Return the message id of the acknowledgement to come. Raises BrokerLostError."""
+        """Publish at QoS 1. Return the message id to be acknowledged. Raises BrokerLostError."""
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self.ended or broker_errors.of_disconnect(0, "", self._where)
@@ -233,7 +233,7 @@ class Client(aiomqtt.Client):
         ]
 
     async def close(self) -> None:
-        """Disconnect in good order if connected, so that the broker does not publish our last will."""
+        """Disconnect properly if connected, so that the broker does not publish our last will."""
         if self.ended is None:
             try:
                 async with asyncio.timeout(self.timeout):

@@ -1,4 +1,4 @@
-"""The configuration of an MQTT gateway, validated on creation so that a typo is found before connecting.
+"""The configuration of an MQTT gateway, validated when created, so that typos are found before connecting.
 
 On an appliance, `services.syncd.gateways` creates it from a gateway's section of `logboat.toml`. The keys of
 that section are in `services.config.loader`, and its fields are in `services.config.model`.
@@ -36,7 +36,7 @@ class MqttGatewayConfiguration:
     Raises OSError, or ValueError with a description.
     """
     ca: Path | None = None
-    """PEM file with the CAs that the broker's certificate may lead to; None for the system's."""
+    """PEM file with the CAs that may vouch for the broker's certificate; None for the system's CAs."""
     certificate: Path | None = None
     key: Path | None = None
     """PEM files for a broker that asks for a client certificate; both or none."""
@@ -45,7 +45,7 @@ class MqttGatewayConfiguration:
     signalk: bool = False
     """True to publish current values as Signal K deltas too."""
     limit: float | None = None
-    """Maximum rate of all lanes together, in bytes per second; None for no limit."""
+    """Maximum sending rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None
     """Function that returns True for documents to publish, by id and body; None for all.
 

@@ -1,7 +1,8 @@
-"""Progress of a gateway, kept in the store as the local document `gateway:<name>`.
+"""Progress of a gateway, stored as the local document `gateway:<name>`.
 
 The key depends on the gateway's name, not on its address. A store that was recreated or salvaged numbers its
-changes from the beginning. All documents are then sent again, because twice is better than never.
+changes from the beginning. All documents are then sent again, because sending a document twice is better than
+never sending it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,7 @@ class _StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class LastPublishedState:
-    """State left at a broker in addition to documents."""
+    """State that was published at a broker in addition to documents."""
 
     online: frozenset[str] = frozenset()
     """Other vessels that were published as online."""
@@ -101,7 +102,7 @@ class Cursor:
         return {topic: MessageAge(*fields) for topic, fields in ages.items()}
 
     def left(self) -> LastPublishedState:
-        """Return the other state left there. Raises StoreError."""
+        """Return the other state left at the broker. Raises StoreError if it cannot be read."""
         body = self._retained.load(self._database)
         return LastPublishedState(
             frozenset(body.get("online", ())), has_discovery=bool(body.get("discovery"))

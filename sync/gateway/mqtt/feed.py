@@ -86,7 +86,7 @@ class LaneFeed:
     def count(self, lanes: Sequence[DocumentLane]) -> bool:
         """Count a part of the feed that is not counted yet.
 
-        Return True if there is more. Raises StoreError.
+        Return True if more parts remain. Raises StoreError.
         """
         changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
@@ -108,7 +108,7 @@ class LaneFeed:
             return []
         span = chosen[-1].sequence - chosen[0].sequence + 1
         # Most of a backlog consists of consecutive readings, each with one revision, so they are read at
-        # once. Where other documents lie between, their bodies would be read for nothing.
+        # once. Where other documents lie between the readings, their bodies would be read in vain.
         many = (
             self.database.first_revisions(chosen[0].sequence, chosen[-1].sequence)
             if span <= 2 * len(chosen)
@@ -120,7 +120,7 @@ class LaneFeed:
             if content is None:
                 document = content = self.database.get(change.id)
                 if document is None or document.sequence != change.sequence:
-                    continue  # it has changed in the meantime, and is further on in the feed
+                    continue  # the document has changed in the meantime, and comes later in the feed
             assert content is not None
             entry = self._entry(change.sequence, content)
             if entry is not None:
@@ -140,7 +140,7 @@ class LaneFeed:
         )
 
     def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
-        """Return the messages of a document, or None if it is not to be published. Raises StoreError."""
+        """Return a document's messages; None if it must not be published. Raises StoreError."""
         name = documents.parse_id(document.id)
         assert name is not None
         try:

@@ -3,7 +3,7 @@
     gateway = MqttGateway(database, MqttGatewayConfiguration("shore", "mqtts://broker"), vessel="argo")
     gateway.start()
 
-`outbox` decides what is sent and when, and `broker_errors` what an error means. This module owns the
+`outbox` decides what is sent and when, and `broker_errors` decides what an error means. This module owns the
 connection and the timers.
 """
 
@@ -78,7 +78,7 @@ class MqttGateway:
         """Create a gateway.
 
         Args:
-            database: the store to forward.
+            database: the store whose documents are forwarded.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
             forwarded: the bounds that vessels share about this gateway; None if they do not.
@@ -312,7 +312,7 @@ class MqttGateway:
             ) from error
 
     def _classify_failure(self, trouble: BrokerError) -> BrokerError:
-        """Return the trouble of a failed connection, after choosing the MQTT version for the next one."""
+        """Return why a connection failed, after selecting the MQTT version for the next connection."""
         if trouble.what is not ErrorReaction.SPEAK_OLDER:
             return trouble
         if self._protocol is aiomqtt.ProtocolVersion.V5 and not self._has_spoken_5:
@@ -353,7 +353,7 @@ class MqttGateway:
         return None
 
     async def _rest(self, outbox: Outbox, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Wait for this many seconds, or until woken, counting new changes in the meantime."""
+        """Wait for this many seconds or until woken, and count new changes in the meantime."""
         end = time.monotonic() + seconds
         with self._database.watch() as watcher:
             while not self._is_stopping and (left := end - time.monotonic()) > 0:
@@ -442,7 +442,7 @@ class MqttGateway:
         return None
 
     async def _send(self, client: Client, listening: Subscriptions, outbox: Outbox) -> float:
-        """Send the messages that are due. Return the seconds until there may be more.
+        """Send the messages that are due. Return the seconds until more messages may be due.
 
         Raises BrokerError, StoreError.
         """
@@ -544,7 +544,7 @@ class MqttGateway:
         self._outbox.message_received(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
-        """Record what was acknowledged and what the broker refuses. Raises StoreError."""
+        """Record which documents were acknowledged or refused by the broker. Raises StoreError."""
         ended, outbox.ended = outbox.ended, []
         if ended:
             self._report.last_acknowledged = time.time()
@@ -572,7 +572,7 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer one refused document for each reason again if it is time. Raises StoreError."""
+        """Offer one document for each reason of refusal again if that is due. Raises StoreError."""
         now = time.monotonic()
         if now - self._probed_at >= self._patience.refused:
             self._probed_at = now
@@ -597,14 +597,14 @@ class MqttGateway:
         )
 
     def _read_bounds(self) -> None:
-        """Read the bounds of other vessels if it is time. Raises StoreError."""
+        """Read the bounds of other vessels if that is due. Raises StoreError."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance the forwarded bounds, and write them if it is time. Raises StoreError."""
+        """Advance the forwarded bounds, and write them if that is due. Raises StoreError."""
         if self._forwarded is None:
             return
 

@@ -1,4 +1,4 @@
-"""Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery"). Pure.
+"""Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery").
 
 Home Assistant shows values to people, while Logboat's values are in SI units. Where Home Assistant converts
 units itself (temperatures, pressures, …), the unit is passed on unchanged. A ratio is shown in percent, and
@@ -65,7 +65,8 @@ def expires_after(sensor: SensorFacts) -> int | None:
     """Return the seconds without a message after which a sensor's value expires, or None if irregular.
 
     A constant value is recorded with the first sample after its window ends, and is published again then
-    (`signs_of_life`). The result is twice that time, so that one late message does no harm.
+    (`signs_of_life`). The returned time is twice as long as that takes, so that one late message does no
+    harm.
     """
     if sensor.kind in GIVEN_KINDS or sensor.window is None or sensor.interval is None:
         return None

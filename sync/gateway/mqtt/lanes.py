@@ -1,8 +1,9 @@
-"""Lanes: parts of the documents that are forwarded side by side, each in the order of the feed. Pure.
+"""Lanes: groups of documents that are forwarded side by side, each in the order of the feed.
 
-A lane knows how far the feed has been read for it, and which of those documents are not confirmed yet. Its
-position is stored durably: everything up to there was forwarded. Later documents are sent again when a
-connection breaks, even if some were confirmed. That is at most one window.
+This module does no I/O. A lane records how far the feed has been read for it, and which documents read so far
+are not confirmed yet. The lane's position is stored durably: everything up to that position was forwarded.
+When a connection breaks, all later documents are sent again, even if some were confirmed. At most one window
+of documents is sent again.
 """
 
 from collections import deque
@@ -20,7 +21,7 @@ from sync.mesh.link_streams import HISTORY
 TRAIL: Final = WINDOW_MESSAGES
 """Number of documents sent again to a broker that has lost our session.
 
-When a broker is killed, messages that it acknowledged and did not pass on are lost.
+When a broker is killed, messages that it acknowledged but did not pass on are lost.
 """
 
 
@@ -108,7 +109,7 @@ class DocumentLane:
 
     settings: LaneSettings
     position: int = 0
-    """Sequence up to which everything in the feed is forwarded, except `aside`."""
+    """Sequence up to which everything in the feed is forwarded, except the documents in `aside`."""
     aside: dict[str, RefusedDocument] = field(default_factory=dict)
     """Documents that the broker rejects although it accepts others, by id.
 
@@ -118,7 +119,7 @@ class DocumentLane:
     """Sequence up to which the feed has been read."""
     backlog: Backlog = field(default_factory=Backlog)
     repairs: dict[Repair, None] = field(default_factory=dict)
-    """Corrections at the broker that must be sent before anything else."""
+    """Corrections of what the broker retains, which must be sent before anything else."""
     _trail: deque[int] = field(default_factory=lambda: deque(maxlen=TRAIL))
     """Positions before each of the last forwarded documents."""
     _sent: deque[LaneEntry] = field(default_factory=deque)
@@ -174,7 +175,7 @@ class DocumentLane:
             self._sent.append(self._waiting.popleft())
 
     def skipped(self) -> list[LaneEntry]:
-        """Record that the message returned by `next` need not be sent. Return as `confirmed` does."""
+        """Record that the message returned by `next` need not be sent. Return what `confirmed` returns."""
         entry = self._waiting[0]
         self.sent()
         return self.confirmed(entry)
@@ -191,9 +192,9 @@ class DocumentLane:
         return self._advance() if entry.is_done else []
 
     def set_aside(self, entry: LaneEntry, refused: RefusedDocument) -> list[LaneEntry]:
-        """Set an entry aside that the broker rejects, so that later ones continue.
+        """Set aside an entry that the broker rejects, so that later entries continue.
 
-        Return as `confirmed` does.
+        Return what `confirmed` returns.
         """
         if entry.is_void:
             return []
@@ -223,7 +224,7 @@ class DocumentLane:
             self._trail.clear()
 
     def rewind(self) -> None:
-        """Restart after the documents that were forwarded."""
+        """Restart from the first document that was not forwarded."""
         for entries in (self._sent, self._waiting):
             for entry in entries:
                 entry.is_void = True

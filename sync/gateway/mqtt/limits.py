@@ -1,4 +1,4 @@
-"""Constants of the MQTT gateway, each with its reason, and the window that enforces them. Pure."""
+"""Constants of the MQTT gateway, each with its reason, and the window that enforces them."""
 
 from dataclasses import dataclass
 from typing import Final

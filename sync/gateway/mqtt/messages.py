@@ -1,7 +1,8 @@
-"""Conversion of a document of the store to MQTT messages. Pure.
+"""Conversion of a stored document to MQTT messages, without I/O.
 
-One document is one message on its own topic: its JSON with `_id` in front. Options add to that: a vessel's
-document also yields Home Assistant discovery messages, and a current value also yields a Signal K delta.
+Each document becomes one message on its own topic: the document's JSON with `_id` in front. Options add
+messages: a vessel's document also yields Home Assistant discovery messages, and a current value also yields a
+Signal K delta.
 """
 
 from collections.abc import Mapping
@@ -49,7 +50,7 @@ class Message:
     retention: RetainRule = RetainRule.NO
     standing: MessageAge | None = None
     ranked_by: str | None = None
-    """Topic whose retained message is compared to decide about this one; None for its own."""
+    """Topic whose retained message decides whether to publish this one; None for this one's topic."""
 
     @classmethod
     def clearing(cls, topic: str) -> "Message":
@@ -58,7 +59,7 @@ class Message:
 
     @property
     def is_retained(self) -> bool:
-        """True if the broker must retain the message."""
+        """True if the broker is asked to retain the message."""
         return self.retention is not RetainRule.NO
 
     @property

@@ -1,4 +1,4 @@
-"""Conversion of a current value to Signal K's delta format (Signal K 1.8, "Delta Format"). Pure."""
+"""Conversion of a current value to Signal K's delta format (Signal K 1.8, "Delta Format")."""
 
 from collections.abc import Mapping
 from typing import Any, Final
