@@ -27,7 +27,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
         problems += _missing(file, configuration)
     except ConfigurationError as error:
         problems += error.problems
-    except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
+    except Exception as error:  # noqa: BLE001  # any error that the file causes is reported
         problems.append(FileProblem(folder / config, None, "", *unforeseen(error)))
     try:
         wired = toml_file.read(folder / sensors, missing_ok=True)

@@ -1,6 +1,6 @@
 """Settings from Raspberry Pi Imager: read from the card once, stored, and applied at each boot.
 
-They add to the vessel's configuration: another network to join, another key that may log in, a user, and the
+The settings add to the vessel's configuration: a network to join, an SSH key that may log in, a user, and the
 country if none is configured. A host name set in Imager becomes the appliance's host name.
 
 A file is removed from the card only after everything in it has been understood and stored. A file that was
@@ -82,7 +82,7 @@ def checks(owned: Collection[str]) -> Checks:
 def take_in_customisation(
     card: ImagerCard, force: ActiveConfiguration, *, before_writing: Callable[[], None]
 ) -> tuple[FileProblem, ...]:
-    """Store the settings, erase the files that were understood, and return the problems in the others.
+    """Store the settings, erase the files that were understood, and return the problems in the other files.
 
     `before_writing` makes the card writable. Raise OSError if a file cannot be read or written.
     """

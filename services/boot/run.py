@@ -322,7 +322,7 @@ class BootSequence:
                     "restart; the card may be failing, replace it soon"
                 )
                 return
-            if decision.restart:  # stored first: whatever happens now, there is no second restart
+            if decision.restart:  # stored first, so that there is never a second restart
                 files.write(asked, configtxt.digest(hardware.lines).encode() + b"\n")
             if not decision.write and before is not None:
                 # the restart worked; if the lines disappear later, another restart is allowed

@@ -119,7 +119,7 @@ def set_country(country: str, *, tool: Run = run) -> None:
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """Create the interface of the crew's network on a radio that also joins another network."""
+    """Create an interface for the crew's network on a radio that also joins a different network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 
@@ -247,7 +247,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
         files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
     for name in records:
         if name.endswith(".user"):
-            # Numeric ids need links of their own, by which they are looked up (nss-systemd(8)).
+            # nss-systemd(8) looks up numeric ids through separate links.
             for ending in ("user", "group"):
                 link = folder / f"{uid}.{ending}"
                 link.unlink(missing_ok=True)
@@ -256,7 +256,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
 
 
 def _make_home(place: Path, uid: int) -> None:
-    """Create a user's home folder. Raise OSError if the path belongs to another user."""
+    """Create a user's home folder. Raise OSError if the path belongs to a different user."""
     make_folder(place, PUBLIC)
     status = place.lstat()
     is_new = status.st_uid == os.geteuid() and not any(place.iterdir())

@@ -52,7 +52,7 @@ def check(path: Path) -> Checked:
         summary = _sensors(file) if _describes_sensors(file) else _configuration(read_configuration(file))
     except ConfigurationError as error:
         return _wrong(path, error)
-    except Exception as error:  # noqa: BLE001  # whatever the file causes is reported as its problem
+    except Exception as error:  # noqa: BLE001  # any error that the file causes is reported
         return _wrong(path, ConfigurationError([FileProblem(path, None, "", *unforeseen(error))]))
     return Checked(f"{path.name}: good\n{summary}")
 

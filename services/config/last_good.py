@@ -221,7 +221,7 @@ class LastGood:
             make_folder(self._folder)
             _sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
-                if is_ours:  # else another process, started at the same time, is writing the same files
+                if is_ours:  # else a second process, started at the same time, is writing the same files
                     self._write(pair, digest)
         except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
             return (

@@ -67,7 +67,7 @@ def load(path: Path, *, missing_ok: bool = False) -> Configuration:
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """Return the pins that sensors must not use, each with the name of its user: a light, or `pps`."""
+    """Return the pins that sensors must not use, each with what uses it: a light, or `pps`."""
     lights, pps = configuration.lights, configuration.clock.pps
     pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
     return pins if pps is None else {pps: PPS, **pins}

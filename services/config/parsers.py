@@ -180,7 +180,7 @@ def url(*schemes: str) -> Parser:
             good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
         except ValueError:  # a port that is not a number, or an unclosed bracket
             good = False
-        if "@" in address:  # whatever else is wrong, do not show the password
+        if "@" in address:  # do not show the password, even if the URL has other faults
             raise InputError("the address contains a user name", "Give user and password_file instead.")
         if not good or " " in address:
             raise InputError(
@@ -219,7 +219,7 @@ def fingerprint(raw: Any) -> str:
 
 
 def gateway_channel(raw: Any) -> str:
-    """Parse a channel on a gateway, which may have channels of its own."""
+    """Parse a channel on a gateway; gateways may have channels that vessels do not have."""
     written: str = text(200, least=1)(raw)
     if "," in written:
         raise InputError(f"{shown(written)} is not a valid channel", "Remove the comma.")

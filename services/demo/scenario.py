@@ -245,7 +245,7 @@ class Scenario:
                 )
 
     def _apart(self, vessel: DemoVessel) -> StoreDifference:
-        """Return the differences between one vessel's store and the others'."""
+        """Return the differences between one vessel's store and the other vessels' stores."""
         return apart(_standing(vessel), [_standing(other) for other in self._fleet if other is not vessel])
 
     def _standings(self) -> list[Standing]:

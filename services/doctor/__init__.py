@@ -1,4 +1,4 @@
-"""The doctor: many small checks of an appliance, each with an observation, its cause and a remedy.
+"""The doctor: many small checks, each of which reports an observation, its cause and a remedy.
 
 - `findings`: the result of a check
 - `context`: input for the checks: files below a root, live states, the output of commands

@@ -162,7 +162,7 @@ def mesh(patient: Appliance) -> Finding:
 
 
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
-    """Return a finding if something prevents a link between this vessel and another, else None.
+    """Return a finding if something prevents links to other vessels, else None.
 
     `near` says, as text for people, how many vessels this vessel is linked to.
     """

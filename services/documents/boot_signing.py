@@ -73,7 +73,7 @@ NONE: Final = OwnIdentity()
 def load(folder: Path, vessel: str) -> OwnIdentity:
     """Return the identity in a folder, which must be the identity of `vessel`.
 
-    Never raise, whatever the folder contains, so that recording continues.
+    Never raise an error, even if the folder is unusable, so that recording continues.
     """
     with contextlib.suppress(OSError):  # if this fails, loading reports the problem
         if not folder.exists():
@@ -87,7 +87,7 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
         return NONE
     except IdentityError as error:
         return OwnIdentity(fault=str(error))
-    except Exception as error:  # noqa: BLE001  # whatever the folder contains, recording continues
+    except Exception as error:  # noqa: BLE001  # recording must continue even with an unusable identity
         text, _ = unforeseen(error)
         return OwnIdentity(fault=f"{folder}: {text}; copy the vessel's identity folder again")
     if identity.vessel != vessel:

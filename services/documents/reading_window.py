@@ -1,8 +1,8 @@
 """Windows: consecutive samples of one sensor become one `reading` document.
 
-A window ends when its time has passed, or when it contains 2,000 samples or 64 kB. It also ends when the next
-sample belongs to another run of the recorder or another boot, because all offsets in a window refer to one
-boot clock.
+A window ends when its period is over, or when it contains 2,000 samples or 64 kB. It also ends when the next
+sample belongs to a different run of the recorder or a different boot, because all offsets in a window refer
+to one boot clock.
 """
 
 import math
@@ -79,11 +79,11 @@ class ReadingWindow:
         )
 
     def is_due(self, clock_ms: int) -> bool:
-        """Return True if the window's time has passed; `clock_ms` is the current time of its boot's clock."""
+        """Return True if the window's period is over; `clock_ms` is the current time of its boot's clock."""
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
-        """Return True if the next sample must start another window."""
+        """Return True if the next sample must start a new window."""
         return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
 
     @property

@@ -83,7 +83,7 @@ def in_order(alarm_episodes: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
 
 
 def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment:
-    """Return the time `when` an alarm was raised or cleared, as a moment on the timeline."""
+    """Convert `when`, the time at which an alarm was raised or cleared, to a moment on the timeline."""
     recorded = None if when.utc is None else models.seconds_of(when.utc)
     return timeline.at(alarm.log, when.boot or 0, when.clock, recorded=recorded)
 
@@ -91,7 +91,7 @@ def moment(timeline: Timeline, alarm: AlarmDocument, when: BootMoment) -> Moment
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
     """Return the shortest unique suffix of each alarm id.
 
-    It is the alarm's number, preceded by as many parts of the id as are needed to make it unique.
+    The suffix is the alarm's number, preceded by as many parts of the id as make the suffix unique.
     """
     short = {}
     endings: dict[str, int] = {}
@@ -116,7 +116,7 @@ def _suffixes(document_id: str) -> Iterator[str]:
 def find(source: DocumentSource, name: str) -> str:
     """Return the id of the alarm that `name` identifies: by its id, its number, or a unique suffix.
 
-    Raise AlarmIdError if there is none, or if there are several.
+    Raise AlarmIdError if no alarm matches, or if several do.
     """
     ids = [document.id for document in source.documents(f"{DocumentType.ALARM}:")]
     if name in ids:

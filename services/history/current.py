@@ -1,7 +1,7 @@
 """Every sensor's current value, from the running recorder, or else from documents.
 
 The recorder's live state is always current. Documents show the state when the value last changed or, for
-another vessel, the last state that has arrived.
+other vessels, the last state that has arrived.
 """
 
 from dataclasses import dataclass

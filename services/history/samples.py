@@ -1,7 +1,7 @@
 """A sensor's readings for views: sample by sample, in order, each with the best known time.
 
-One window at a time is in memory. Samples are in order of log and number, whatever the clocks say. Samples in
-windows that are still open are in no document yet, and so are missing here.
+One window at a time is in memory. Samples are in order of log and number, even if the clocks contradict that
+order. Samples in windows that are still open are in no document yet, and so are missing here.
 """
 
 import math

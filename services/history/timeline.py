@@ -122,7 +122,7 @@ class _Base:
     def at(self, clock: float) -> Moment:
         if self.points:
             return Moment(self.trust, *_interpolated(self.points, clock))
-        # `high` comes from a later boot's start, so even a moment after the last known one is before that.
+        # `high` comes from a later boot's start, which even times after the last known one precede.
         low, high = self.low + clock, self.high + min(clock, self.length)
         if math.isfinite(low) and math.isfinite(high) and low <= high:
             return Moment(TimeTrust.BETWEEN, (low + high) / 2, (high - low) / 2)
@@ -283,7 +283,7 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
 
 
 def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
-    """Return the anchors that count for each boot: the clock chip's if the better ones are outvoted."""
+    """Return the anchors that count for each boot: those from the clock chip if better ones are outvoted."""
     chosen = [believed(boot.anchors) for boot in boots]
     sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
     for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):

@@ -425,7 +425,7 @@ class Journal:
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
-        # If copies cannot be written, for whatever reason, batches must still not fill the card.
+        # Even if copies cannot be written, batches must not fill the card.
         beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
         copied = self._outgrown(min(through, self._copied), most)
         self.wants_copies = copied < self._outgrown(through, most)
@@ -444,7 +444,7 @@ class Journal:
         return last
 
     def _spare(self) -> None:
-        """Write a second copy of the data needed to interpret batches, on another page.
+        """Write a second copy of the data needed to interpret batches, on a different page.
 
         The caller must have begun a transaction.
         """

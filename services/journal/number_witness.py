@@ -114,7 +114,7 @@ class NumberWitness:
     """The writing side of the witness. `work` may be called from another thread. No method raises."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read the existing file. `sync` makes the file behind a descriptor durable."""
+        """Read the existing file. `sync` makes the file that a descriptor refers to durable."""
         self.fault: str | None = None
         """The reason why the file cannot be written now; None if it can."""
         self.found = read(path)

@@ -39,7 +39,7 @@ _LONGEST_S: Final = 0.5
 
 
 class LightsDaemon:
-    """The loop that turns facts into light; the caller provides the clock."""
+    """The loop that shows facts on the lights; the caller provides the clock."""
 
     def __init__(
         self,

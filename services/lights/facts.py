@@ -73,7 +73,7 @@ class LightFacts:
 
 @dataclass(slots=True)
 class Machine:
-    """Reads facts about this machine. Tests use another `root` of the file system."""
+    """Reads facts about this machine. Tests pass a different `root` of the file system."""
 
     run: Path
     identity: Path
@@ -120,7 +120,7 @@ class Machine:
 
     def _power(self) -> tuple[bool, bool]:
         bits = 0
-        with suppress(OSError, ValueError):  # not a Raspberry Pi, or another kernel
+        with suppress(OSError, ValueError):  # not a Raspberry Pi, or a different kernel
             bits = int((self.root / _FIRMWARE).read_text(), 16)
         low = bool(bits & _UNDER_VOLTAGE)
         for folder in sorted((self.root / "sys/class/hwmon").glob("hwmon*")):

@@ -129,7 +129,7 @@ class RetryingPanel:
 
 
 class KernelPanel:
-    """A panel of one LED that the kernel controls, such as the board's green one (ACT)."""
+    """A panel with one LED that the kernel controls, such as the board's green one (ACT)."""
 
     def __init__(self, name: str, *, leds: Path = LED_CLASS) -> None:
         """Take control of the LED from the kernel. Raise PanelError if that fails."""

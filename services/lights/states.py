@@ -280,7 +280,7 @@ def shown(facts: LightFacts) -> Mapping[str, LightState]:
 
 
 def worst(states: Mapping[str, LightState]) -> LightState:
-    """Return the state that a single light shows: the most severe, or the first of equally severe ones."""
+    """Return the state that a single light shows: the first of the most severe states."""
     return max(states.values(), key=lambda state: state.severity)
 
 

@@ -113,7 +113,7 @@ class ErrorLog:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file  # another process is doing it now
+            return file  # another process is renaming it now
         try:
             if os.fstat(file).st_ino == self._path.stat().st_ino:
                 self._path.replace(self._older)

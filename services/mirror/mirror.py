@@ -239,7 +239,7 @@ class CopyWriter:
         """
         last, state = database.last_sequence, self._mark
         if state is None:
-            return  # copying continues where the store ends
+            return  # copying continues at the end of the store
         self._reach = None
         self._settle(
             Mark(
@@ -317,7 +317,7 @@ class CopyWriter:
         if number == self._number:
             self._size = content.records[-1].end if content.records else 0
             if any(start < self._size for start, _ in content.damaged):
-                self.damaged.add(number)  # so that the next record begins another segment
+                self.damaged.add(number)  # so that the next record begins a new segment
             else:
                 self._file = self._files.append_to(segment(self.folder, number))
                 self._again = content.lost()

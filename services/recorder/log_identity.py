@@ -2,8 +2,8 @@
 
 A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
 the same vessel, and only if that file is not behind the numbers already assigned (`rollback`). Otherwise a
-new log begins, so that ids never collide, whatever was copied where. The new log continues from the totals of
-the earlier log (`carryover`).
+new log begins, so that ids never collide, even after files were copied between cards. The new log continues
+from the totals of the earlier log (`carryover`).
 """
 
 import contextlib

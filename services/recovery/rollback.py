@@ -1,9 +1,9 @@
-"""Detects which of a vessel's files lags behind the others: journal, documents, witness or copies.
+"""Detects which of a vessel's files is behind the other files: journal, documents, witness or copies.
 
-A file that has lost its end, or is an older copy, is valid in itself: only the others reveal it. The files
-are written in a fixed order, each after the previous one is durable. Numbers are reserved (`number_witness`),
-a batch is committed (`journal`) and recorded by the witness, its documents are written, and then these are
-copied (`mirror`). So:
+A file that has lost its end, or is an older copy, is valid in itself: only the other files reveal this. The
+files are written in a fixed order, each after the previous one is durable. Numbers are reserved
+(`number_witness`), a batch is committed (`journal`) and recorded by the witness, its documents are written,
+and then these are copied (`mirror`). So:
 
 - The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
   own. It must not continue, or it would assign numbers twice: a new log begins.

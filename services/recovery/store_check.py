@@ -299,7 +299,7 @@ def _look(data: Path, report: Report, *, repair: bool, stores: bool = True) -> _
 
 
 def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None:
-    """Find files that are behind the others (`rollback`), ignoring those that are damaged."""
+    """Find files that are behind other files (`rollback`), ignoring damaged files."""
     journal, store = data / "samples.db", data / "log.db"
     state = rollback.read_journal_state(journal, progress=report.progress) if journal.exists() else None
     damage.state = state
@@ -498,7 +498,7 @@ def _locked(handle: int, *, patience: float) -> bool:
 
 
 def _try_lock(handle: int, kind: int) -> bool:
-    """Take a lock; return False if another process holds one that excludes it."""
+    """Take a lock; return False if another process holds a conflicting lock."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -285,8 +285,8 @@ def waiting_place(journal: Path) -> Path:
 def reunite(journal: Path, report: Report) -> None:
     """Return a write-ahead log to its journal if a power cut separated them during a move to `WAITING`.
 
-    Call this before anything opens the journal. A log that belongs to another journal is set aside. Raise
-    OSError if that fails.
+    Call this before anything opens the journal. A write-ahead log that belongs to a different journal is set
+    aside. Raise OSError if that fails.
     """
     for log_alone in sorted((journal.parent / WAITING).glob(f"{journal.name}.*-wal")):
         place = log_alone.with_name(log_alone.name.removesuffix("-wal"))

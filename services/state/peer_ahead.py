@@ -91,5 +91,5 @@ def remember(data: Path, log: str, utc: float) -> None:
 
 
 def forget(data: Path) -> None:
-    """Remove the note, once another log has begun. Raise OSError if that fails."""
+    """Remove the note, once a new log has begun. Raise OSError if that fails."""
     (data / NAME).unlink(missing_ok=True)

@@ -394,7 +394,7 @@ class SyncDaemon:
             self.mesh = self._radio_key = None
 
     async def _attend(self, mesh: Mesh, database: Database, floor: Floor, problems: list[str]) -> None:
-        """Publish the mesh's state and do periodic work until the daemon ends or the identity changes."""
+        """Publish the mesh's state and do periodic work, until the daemon ends or the identity changes."""
         loop = asyncio.get_running_loop()
         keep_at, look_at = loop.time(), loop.time() + LOOK_AT_IDENTITY_EVERY
         tick_at = loop.time() + TICK_S

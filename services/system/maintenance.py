@@ -63,7 +63,7 @@ def begin(place: Path, duration: int, *, utc: float, root: Path = Path("/"), too
     state = {"since": utc, "until": utc + duration}
     files.write(place / STATE, json.dumps(state).encode() + b"\n")
     _forget_timer(tool)
-    # Arrange the end before the beginning, so that it happens whatever becomes of this process.
+    # Schedule the end before the beginning, so that maintenance ends even if this process is killed.
     tool(
         [
             *("systemd-run", "--quiet", f"--unit={TIMER}", f"--on-active={duration}s"),

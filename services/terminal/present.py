@@ -64,7 +64,7 @@ class Screen:
 
 
 def screen(stream: TextIO | None = None, *, zone: tzinfo = UTC) -> Screen:
-    """Return the properties of standard output, or of another stream."""
+    """Return the properties of `stream`, by default standard output."""
     stream = stream or sys.stdout
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     encoding = (getattr(stream, "encoding", None) or "ascii").lower()
@@ -169,7 +169,7 @@ def time_text(utc: float, zone: tzinfo, *, milliseconds: bool = False) -> str:
 
 
 def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> str:
-    """Return a moment as a text, with its uncertainty."""
+    """Return a moment and its uncertainty as text."""
     if moment.utc is None:
         return "time unknown"
     is_exact = moment.uncertainty is not None and moment.uncertainty < EXACT_S

@@ -39,7 +39,7 @@ def fitted(
 
 
 def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:
-    """Return the width of each column, such that no word is broken; None if there is not enough space."""
+    """Return the width of each column, such that no word is broken; None if that needs more than `width`."""
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     least = [

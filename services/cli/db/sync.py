@@ -152,7 +152,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Raise UsageError if security options exclude each other, or if one is missing that another requires."""
+    """Raise UsageError if security options exclude each other, or if an option lacks a required companion."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,

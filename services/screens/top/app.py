@@ -36,7 +36,7 @@ _PATIENCE_S: Final = 2.0
 class _Whole(Screen[None], inherit_bindings=False):
     """The screen that contains all parts.
 
-    Its keys are listed at the bottom in this order; on a phone, the last ones may not fit.
+    Its keys are listed at the bottom in this order; on a phone, the last keys may not fit.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -71,7 +71,7 @@ class TopFactsCollector:
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
     ) -> None:
-        """Prepare to read from the paths in `args`: the ones that every command has, and `identity`."""
+        """Prepare to read from the paths in `args`: those that every command has, and `identity`."""
         self._args, self._world = args, world
         self._files = FactsReader(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)

@@ -126,7 +126,7 @@ class FactsReader:
         return self._kept
 
     def _signed(self) -> object:
-        """Return a value that changes with each commit, and when another file replaces the store."""
+        """Return a value that changes with each commit, and when a different file replaces the store."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
         # An empty log is created and removed by any process that has the store open alone.
