@@ -2,10 +2,13 @@
 
 Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
 
-    pid, vessel, board, started, problems updated {clock, utc} fault null, or the reason why there is no mesh
-    waitsForIdentity true if the reason is that there is no identity yet fleet, port, fingerprint null without
-    a mesh; the fingerprint is our certificate's expires expiry of our certificate, null without a mesh peers
-    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
+    pid, vessel, board, started, problems
+    updated                  {clock, utc}
+    fault                    null, or the reason why there is no mesh
+    waitsForIdentity         true if the reason is that there is no identity yet
+    fleet, port, fingerprint null without a mesh; the fingerprint is our certificate's
+    expires                  expiry of our certificate, null without a mesh
+    peers                    [{vessel, state, address, dialled, upFor, behind, receiving, sent, received, log,
                              version, problem}]
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
                              backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
