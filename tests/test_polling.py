@@ -1,4 +1,4 @@
-"""A condition is checked until it is true, rarely if the check is expensive, and not indefinitely."""
+"""A condition is checked until it is true: rarely if the check is expensive, and never indefinitely."""
 
 import pytest
 

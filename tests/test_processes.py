@@ -40,7 +40,7 @@ def told(start: Any, argv: list[str], **how: Any) -> dict[str, Any]:
 
 
 def both(argv: list[str], **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a program reports about itself, first when started by fork, then by `subprocess`."""
+    """Return a program's reports about itself: when started by the fork server, and by `subprocess`."""
     how.setdefault("env", dict(os.environ))  # without readline's COLUMNS, which only exec passes on
     return told(processes.Popen, argv, **how), told(subprocess.Popen, argv, **how)
 

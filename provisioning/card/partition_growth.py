@@ -15,7 +15,7 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Largest number of bytes at the end of a disk to leave unused; sfdisk needs a few for alignment."""
+"""Largest number of unused bytes to ignore at the end of a disk; sfdisk leaves a few for alignment."""
 
 Run = Callable[..., bytes]
 

@@ -66,7 +66,7 @@ class GoodClient:
         self._writer.start()
 
     async def stop(self) -> None:
-        """Disconnect both devices; allow up to a second for what is in progress."""
+        """Disconnect both devices; allow up to a second for work in progress."""
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:

@@ -16,7 +16,7 @@ import msgspec
 from sync.blip import BlipConnection, ErrorReceived, Event, RequestReceived, ResponsePart, ResponseReceived
 
 DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
-"""Digest of an empty blob, which every store can supply."""
+"""Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
 """Profiles for which a wrong answer may rightly end the session, so wrong answers to them are rare."""

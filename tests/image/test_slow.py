@@ -13,7 +13,7 @@ from tests.image.slow import NANOSECONDS, PATIENT_S, cost, first_reading, slow_g
 pytestmark = [pytest.mark.image, pytest.mark.timeout(3 * PATIENT_S)]
 
 MOST = 370
-"""Limit for the first durable reading, as a multiple of `python3 -c pass`; our units take the least of it."""
+"""Limit for the first reading, as a multiple of `python3 -c pass`; most of it passes before our units run."""
 RUNNING = ("boot", "networks", "recorder", "sync", "lights")
 
 

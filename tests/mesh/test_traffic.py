@@ -56,6 +56,6 @@ def test_vessels_that_meet_again_tell_each_other_next_to_nothing(tmp_path: Path)
 
 
 def assert_lean(found: Measured) -> None:
-    """Assert that everything has arrived, and little of it twice."""
+    """Assert that all documents have arrived, and that few of them came twice."""
     assert found.copies <= 1.1
     assert found.told_per_link <= 2.0, "at worst each tells the other"

@@ -24,7 +24,7 @@ class Measured:
     bytes_telling: int
     """Number of bytes on the wire that belong to lists of changes."""
     copies: float
-    """Bodies received for each body needed; not every vessel needs every revision of a value."""
+    """Bodies received per written document and other vessel; not every revision goes to every vessel."""
     told_per_link: float
     """Entries in lists of changes, per document and link."""
     seconds: float

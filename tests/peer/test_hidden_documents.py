@@ -176,7 +176,7 @@ def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
 
 
 def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Database]) -> None:
-    """Even for a document that the peer may see, because the peer already knows its own revision."""
+    """The error is always the same, even for a document that the peer may see."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -251,7 +251,7 @@ def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
 def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
     stores: tuple[Database, Database],
 ) -> None:
-    """The peer uses the document as a drop box: it can edit what it has put there and put it there again."""
+    """The peer uses the document as a drop box: it can edit its own revision and put it there again."""
     script = passive(stores[0], readable=NOTES)
     assert isinstance(script.push("box", "1-a", b'{"channels":["officers"]}'), ResponseReceived)
     assert script.verdicts(("box", "2-b", "1-a"), ("box", "1-a")) == [0, 0]

@@ -183,7 +183,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
     script = begun(store, pull=False)
     event = script.take(ProposeChanges)[1]
     script.answer(event, ProposeChangesReply((CONFLICT, WANTED)).encode())
-    script.rest(3 * limits.RETRY_CONFLICT)  # as long as the first retry takes
+    script.rest(3 * limits.RETRY_CONFLICT)  # a continuous replication would have retried by now
     assert script.taken(ProposeChanges) == []
     assert not script.is_over
 

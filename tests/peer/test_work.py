@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Yield `cost` at each step, and append `name` to `done` at the end."""
+    """Yield `cost` at each step, and record in `done` when the job ends and when it is closed."""
     try:
         for _ in range(steps):
             yield cost

@@ -1,4 +1,4 @@
-"""Any input from a peer gives a message, or a MessageError that says what is wrong."""
+"""Any input from a peer leads to a message, or to a MessageError that says what is wrong."""
 
 import json
 from collections.abc import Callable
@@ -97,7 +97,7 @@ bodies = st.binary(max_size=40) | values.map(lambda value: json.dumps(value).enc
 
 
 def outcome_of(read: Callable[[], Any]) -> Any:
-    """Return what was read, or the MessageError; any other exception fails the test."""
+    """Return the value read, or the MessageError; any other exception fails the test."""
     try:
         return read()
     except MessageError as error:

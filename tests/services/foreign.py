@@ -49,7 +49,7 @@ ODD_IDS: Final = (
 
 
 def store(vessel: str, *, log: str = "foreig") -> Iterator[Built]:
-    """Yield one document for each possible error; those that belong to a log belong to `log`."""
+    """Yield one document for each possible error; documents that name a log name `log`."""
     place = 1
     for make in (_reading, _gap, _alarm, _boot, _equipment, _vessel, _note, _forwarded):
         for wrong in _wrongs(make(vessel, log, 0)[1]):

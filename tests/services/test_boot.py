@@ -1,4 +1,4 @@
-"""A start takes in what is on the card and sets up the system, and nothing can prevent it."""
+"""A start takes in the files on the card and sets up the system; nothing can prevent the start."""
 
 import json
 import os

@@ -256,7 +256,7 @@ def test_log_on_another_board_goes_on_from_the_totals_and_another_vessel_begins_
 
 
 def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_path: Path) -> None:
-    """Others may write logs that have ended, and may pass on an old vessel document that names such a log."""
+    """Others may write to logs that have ended, and may pass on an old vessel document that names one."""
     ended = sail(tmp_path)
     after(tmp_path, board="c")
     name = documents.reading_id("argo", "engine", ended.log, 5_000)

@@ -41,7 +41,7 @@ def steering(text: str) -> set[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return a vessel's data in which every text that comes from others is hostile."""
+    """Return a vessel's data folder in which every string from other vessels is hostile."""
     folder = tmp_path / "data"
     path = build.store(
         folder / "log.db",

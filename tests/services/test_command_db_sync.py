@@ -19,7 +19,7 @@ from .commands import logboat
 
 LOGBOAT = str(Path(sys.executable).with_name("logboat"))
 LONG_S = 60.0
-"""Time limit in seconds, which is reached only if there is a bug."""
+"""Time limit in seconds, which only a bug can exceed."""
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,9 @@ def test_what_an_earlier_card_wrote_of_this_vessel_does_not_stay_current(vessel:
 
 
 def test_what_another_wrote_in_this_vessels_name_is_written_over_above_it(vessel: Vessel) -> None:
-    """Any content is overwritten, even if there is no news.
+    """Foreign content is overwritten, even if the vessel has nothing new to write.
 
-    So is an old boot that claims to be a newer one.
+    An old boot that claims to be a newer one is overwritten too.
     """
     vessel.documenter.set_vessel(builders.header(documents.DocumentType.VESSEL, "argo") | {"name": "SY Argo"})
     boot = builders.header(documents.DocumentType.BOOT, "argo") | {"log": "abcdef", "number": 1}
@@ -337,7 +337,7 @@ def counted(count: int, *rows: SampleRow, seconds: float = 0.0) -> Batch:
 
 
 def test_totals_are_shown_though_the_value_is_again_what_it_was(vessel: Vessel) -> None:
-    """An engine that turned for a moment between two polls has the value 0 again, but more pulses."""
+    """An engine that turned briefly between two polls has the value 0 again, but more pulses."""
     vessel.journal.commit(counted(12, row(1, 0.0)))
     vessel.documenter.step(101_000)
     vessel.journal.commit(counted(40, row(2, 7.5), row(3, 0.0), seconds=2.5))
@@ -524,7 +524,7 @@ def test_windows_may_come_while_another_thread_counts_open_samples(vessel: Vesse
     windows = vessel.documenter._windows
 
     class Arriving(ReadingWindow):
-        """Window that the other thread replaces with another one while it is being examined."""
+        """Window that the other thread replaces with a new one while this one is being examined."""
 
         def __getattribute__(self, name: str) -> Any:
             if name == "rows":

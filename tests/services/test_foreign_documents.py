@@ -1,8 +1,8 @@
-"""Documents from others stop nothing: no command, no removal, no repair, no forwarding.
+"""Documents written by others cannot stop any command, removal, repair or forwarding.
 
 A store accepts documents from other vessels, the crew's apps, gateways and older versions. In this test it
-contains thousands of documents with one wrong field each, and a few valid ones. Each wrong one affects only
-itself.
+contains thousands of documents with one wrong field each, and a few valid ones. Each wrong document affects
+only itself.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""The journal: what a commit promises, and the state that a start finds."""
+"""Tests of the journal: the promise that a commit makes, and the state that a start finds."""
 
 import sqlite3
 import zlib

@@ -186,7 +186,7 @@ def test_word_of_another_vessel_that_holds_more_begins_a_new_log_once(tmp_path: 
 def test_log_ends_by_word_without_signature_once_a_day_over_restarts(
     tmp_path: Path, signed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any vessel in the fleet may invent a reading."""
+    """Any vessel in the fleet could invent such a reading."""
 
     def after(hours: float) -> bool:
         """Return True if a start this many hours later ended the present log."""

@@ -94,7 +94,7 @@ def vessels(tmp_path: Path, operator: Operator) -> Iterator[dict[str, SyncProces
 
 
 def has(process: SyncProcess, number: int) -> dict[str, object]:
-    """Wait until a vessel knows the statement with this number, and return the vessel's report of it."""
+    """Wait until a vessel knows the statement with this number, and return the vessel's report on it."""
     told = process.until(lambda state: (state.get("radioKey") or {}).get("number") == number)["radioKey"]
     assert isinstance(told, dict)
     return told
@@ -479,7 +479,7 @@ def test_a_bundle_whose_statement_is_broken_is_refused(aboard: Aboard) -> None:
 def test_whatever_is_in_its_place_in_the_data_folder_the_radio_is_set_up(
     aboard: Aboard, what: str, tmp_path: Path
 ) -> None:
-    """The daemons may write to that folder, and root reads it."""
+    """The daemons may write to that folder, from which root reads."""
     path = aboard.pi.places.data / RADIO_STATEMENT
     if what == "damaged":
         path.write_bytes(b"\xff{")

@@ -50,7 +50,7 @@ rate = "20 Hz"
 
 
 class Heard(Notifier):
-    """Notifier that records the messages to systemd, and wakes the threads that wait for them."""
+    """Notifier that records the messages to systemd, and wakes threads that wait for those messages."""
 
     def __init__(self) -> None:
         super().__init__("")

@@ -228,7 +228,7 @@ def test_numbers_that_are_declined_are_in_one_piece(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(recording_module, "MOST_PENDING", 3)
 
     class Landing(FullNow):
-        """A journal whose first batch turns out to have reached the file after all."""
+        """A journal whose first batch seems to fail, but has reached the file."""
 
         landed: tuple[Batch, ...] = ()
 

@@ -1,4 +1,4 @@
-"""A secret in a configuration file is never shown, whatever is wrong with the file."""
+"""Commands never show a secret in a configuration file, whatever is wrong with the file."""
 
 import tomllib
 from typing import Any
@@ -14,7 +14,7 @@ from services.bundle.redaction import HARMLESS, SECRET, SECTIONS, redact
 from services.config import loader as keys
 
 LEAST_SHOWN = 6
-"""Number of consecutive characters of a secret that count as shown; fewer occur in many words by chance."""
+"""Number of consecutive characters that reveal a secret; fewer occur in many words by chance."""
 UNITS = (
     'password = "{s}"',
     "password = '{s}'",

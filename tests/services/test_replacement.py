@@ -1,4 +1,4 @@
-"""A vessel whose card has died gets another card, and finds its own history in the fleet."""
+"""A vessel whose card has died gets a new card, and gets its own history back from the fleet."""
 
 import json
 import os

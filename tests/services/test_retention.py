@@ -97,7 +97,7 @@ def test_upper_bounds_of_several_vessels_add_up_to_the_highest(database: Databas
 def test_what_a_gateway_has_lost_since_is_not_safe_ashore(database: Database) -> None:
     """In this test a vessel has seen the gateway start from nothing.
 
-    Another one, out of reach, does not know.
+    A second vessel, which is out of reach, does not know this yet.
     """
     key, old = f"argo:rpm:{LOG}", put_reading(database, 1)
     for name in ("office:brigid", "club:argo"):

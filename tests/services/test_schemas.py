@@ -64,7 +64,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
 
 @dataclass(frozen=True)
 class Stage:
-    """Resources that an example uses."""
+    """Resources that an example uses: appliances, folders and processes."""
 
     logboat: Appliance
     request: pytest.FixtureRequest

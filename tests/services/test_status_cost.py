@@ -29,7 +29,7 @@ from .documents import UTC, network
 __all__ = ["logboat"]
 
 EVERY = 5
-"""Steps of SQLite's virtual machine between two counts."""
+"""Number of steps of SQLite's virtual machine between two counts."""
 
 
 class Steps:
@@ -206,7 +206,7 @@ def test_times_are_those_that_all_boots_together_give(
 
 
 def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance) -> None:
-    """Most of the time that a person waits is spent on imports."""
+    """Most of the time that a person waits for the command is spent on imports."""
     fill(logboat, 20)
     logboat.live(
         pid=os.getpid(), updated={"clock": time.clock_gettime(time.CLOCK_BOOTTIME), "utc": time.time()}

@@ -1,4 +1,4 @@
-"""The check of the stores finds damage, keeps what can be read, and records the rest as a gap."""
+"""The store check finds damage, keeps the data that can be read, and records the rest as a gap."""
 
 import random
 import shutil
@@ -32,13 +32,13 @@ NAMES = ("coolant", "rpm")
 
 
 class Recorded:
-    """Data folders of vessels that recorded and lost power; each is made once, and copied for every test."""
+    """Data folders of vessels that recorded and lost power; each is made once, and copied for tests."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(self, data: Path, *, commits: int, documented_to: int) -> dict[str, int]:
-        """Fill a data folder, with documents up to `documented_to`; return the last number of each sensor."""
+        """Fill a data folder, documented up to batch `documented_to`; return each sensor's last number."""
         original = self._folder / f"{commits}-{documented_to}"
         if not original.exists():
             original.mkdir()
@@ -256,7 +256,7 @@ def copy(data: Path) -> Path:
 
 
 def newest_leaves(path: Path) -> set[int]:
-    """Return the pages, counted from 0, that contain the newest batch and its echo."""
+    """Return the numbers, from 0, of the pages that contain the newest batch and the batch's echo."""
     batches: dict[int, int] = {}
     echoes: dict[int, int] = {}
     with Pages(path) as found:
@@ -662,7 +662,7 @@ def test_check_reads_each_segment_of_copies_once(
 def test_check_and_repair_show_progress_all_the_while(
     tmp_path: Path, record: Recorded, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From systemd, a start gets two minutes after each sign of progress: no step may be longer."""
+    """A start gets two minutes from systemd after each sign of progress, so no step may take longer."""
     record(tmp_path, commits=200, documented_to=150)
     monkeypatch.setattr("services.mirror.mirror.BLOCK_BYTES", 1_000)
     copy_all(tmp_path, segment_bytes=2_000)

@@ -1,4 +1,4 @@
-"""The sync daemon as a process: reasons for its end, conditions for its start, changes while it runs."""
+"""Tests of the sync daemon as a process: why it ends, when it can start, and changes while it runs."""
 
 import asyncio
 import json
@@ -213,7 +213,7 @@ class Heard(Notifier):
 def test_the_watchdog_is_fed_by_the_meshs_own_work_alone(
     tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the mesh's manager stands still, the notifications stop, although the daemon still writes state."""
+    """If the mesh's manager hangs, the notifications stop, although the daemon still writes its state."""
     fleet.identity(tmp_path / "identity")
     heard = Heard()
 

@@ -1,4 +1,4 @@
-"""Anchors: when a boot gets one, and how far a wrong clock is trusted."""
+"""Tests of anchors: when a boot gets an anchor, and how far a wrong clock is trusted."""
 
 from hypothesis import given
 from hypothesis import strategies as st

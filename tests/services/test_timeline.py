@@ -129,7 +129,7 @@ class TestNeighbours:
         assert found.utc == pytest.approx(UTC - 50, abs=0.2)
 
     def test_a_moment_later_than_any_told_of_its_boot_is_still_before_the_next_one(self) -> None:
-        """The document of the boot in between, which would show it, has not arrived."""
+        """The document of the boot in between, which would show this, has not arrived."""
         found = at([boot(1), boot(3, network(0.0, UTC), after=(2, 50.0))], 1, 500.0)
         assert found.trust is TimeTrust.BEFORE
         assert found.utc == pytest.approx(UTC, abs=0.2)
@@ -179,7 +179,7 @@ class TestNeighbours:
     def test_the_truth_is_never_outside_what_is_claimed(
         self, data: st.DataObject, drift: float, truth: list[tuple[float, float]]
     ) -> None:
-        """There are boots of given lengths, a drifting clock, and anchors that are honest or only floors."""
+        """Boots have given lengths, clocks drift, and anchors are honest or only floors."""
         boots, begins, now, before = [], [], UTC, None
         for number, (length, pause) in enumerate(truth, start=1):
             begins.append(now)

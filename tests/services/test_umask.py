@@ -1,4 +1,4 @@
-"""Under a umask that forbids nothing, others cannot write any new file, or read one that is secret.
+"""Even under a umask of 000, other users cannot write to any new file or read a secret one.
 
 The modes are those at creation; later changes have no effect in these tests.
 """
@@ -46,7 +46,7 @@ def lax(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def open_to_others(root: Path) -> list[str]:
-    """Return what others may write, or may read although it is secret.
+    """Return the paths that other users may write to, and the secret paths that they may read.
 
     A closed folder protects its content.
     """
@@ -65,7 +65,7 @@ def open_to_others(root: Path) -> list[str]:
 
 
 def in_full(root: Path) -> list[str]:
-    """Return the same for the content of closed folders as well, because a folder may be opened later."""
+    """Return the same paths, but also those in closed folders, because a folder may be opened later."""
     return [
         str(path.relative_to(root))
         for path in root.rglob("*")

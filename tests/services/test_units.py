@@ -1,4 +1,4 @@
-"""The systemd units are valid, and as tightly confined as they promise."""
+"""The systemd units are valid, and confined as tightly as intended."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from services.system.systemd import MORE_S
 
 UNITS = Path(str(files("services") / "units"))
 MOST_EXPOSED = 20
-"""Exposure in tenths on systemd's own scale, on which 2.0 and less is OK or SAFE."""
+"""Largest exposure, in tenths, on the scale of `systemd-analyze security`: up to 2.0 is OK or SAFE."""
 ALL = sorted(UNITS.glob("*.service"))
 OF_ROOT = ("logboat-boot.service", "logboat-networks.service")
 RADIO = "logboat-radio.service"
@@ -150,7 +150,7 @@ def test_the_radios_program_may_set_up_interfaces_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_every_end_is_noted_and_nothing_is_given_up(unit: Path) -> None:
-    """If starts were limited, systemd would give up silently; instead, frequent ends are reported."""
+    """If starts were limited, systemd would give up silently; instead, Logboat reports frequent ends."""
     noted = [value.lstrip("-+") for value in values(unit.name, "ExecStopPost")]
     assert f"/usr/lib/logboat/ended {unit.stem.removeprefix('logboat-')}" == noted[0]
     assert unit.stem.removeprefix("logboat-") in crash_loops.DAEMONS
@@ -183,7 +183,7 @@ def test_a_start_on_a_slow_board_may_ask_for_more_time(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", ALL, ids=lambda unit: unit.name)
 def test_what_runs_after_an_end_is_quick_and_has_time(unit: Path) -> None:
-    """If the program is late, systemd counts that as a failure of the service."""
+    """If the program that runs after a service's end is slow, systemd counts the service as failed."""
     first, *others = values(unit.name, "ExecStopPost")
     assert "python" not in crash_loops.SCRIPT.read_text().splitlines()[0]
     assert "/usr/bin/logboat" not in first

@@ -148,7 +148,7 @@ class TestGaps:
         assert (found.explained.samples, found.missing.samples) == (4, 3)
 
     def test_a_gap_document_beside_readings_that_are_here_explains_nothing(self, database: Database) -> None:
-        """Another vessel may have removed readings that are still in this store."""
+        """Another vessel may have removed readings that this store still has."""
         found = only(database, build.gap(1, 2), build.reading(1, 2, 3))
         assert found.is_complete
         assert found.explained.samples == 0

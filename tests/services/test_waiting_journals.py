@@ -1,4 +1,4 @@
-"""A document store that cannot be written does not prevent a new log; the old journal waits for the store."""
+"""An unwritable document store does not prevent a new log; the old journal waits for the store."""
 
 import contextlib
 import errno
@@ -24,7 +24,7 @@ from sync.store import Database, StoreError, UnsupportedError, meta
 from .recorder_builders import batch, row
 
 NEWER = 9_999
-"""Number of a schema that only a later Logboat knows."""
+"""Schema version that only a later version of Logboat knows."""
 
 
 def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
@@ -49,7 +49,7 @@ def sail(data: Path) -> Identity:
 
 
 def make_unwritable(data: Path) -> int:
-    """Turn the document store into one from a later version; return the version that it had."""
+    """Mark the document store as written by a later version; return the store's own version."""
     version = set_version(data, NEWER)
     with pytest.raises(UnsupportedError):
         Database.open(data / "log.db").close()
@@ -150,7 +150,7 @@ def test_cut_before_the_word_of_what_is_lost_loses_no_sample(
 def test_cut_while_a_journal_is_moved_away_loses_no_sample(
     tmp_path: Path, renames: int, emptied: bool, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store can be written at the first or second start after the cut."""
+    """The store becomes writable at the first or the second start after the cut."""
     data = tmp_path / "killed"
     data.mkdir()
     with Journal(tmp_path / "samples.db") as opened:
@@ -190,7 +190,7 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
 
 
 def test_full_write_ahead_log_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
-    """A cut has left the log alone at its new place, and an opening has made an empty one since."""
+    """A power cut has left only the log at its new path; an opening has made an empty one since then."""
     path, target = tmp_path / "samples.db", tmp_path / "samples.db.1"
     for name, content in (("samples.db", b"d"), ("samples.db-wal", b""), ("samples.db.1-wal", b"w")):
         (tmp_path / name).write_bytes(content)
@@ -256,7 +256,7 @@ def test_waiting_journal_that_cannot_be_read_is_set_aside_and_not_deleted(tmp_pa
 
 
 def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaired(tmp_path: Path) -> None:
-    """The store breaks after the check. The journal continues, and the next start tries again."""
+    """The store breaks after the store check. The journal continues, and the next start tries again."""
     before = sail(tmp_path)
     with Journal(tmp_path / "samples.db") as opened:
         opened.release(40, {"rpm": 40})

@@ -1,4 +1,4 @@
-"""Attachments that are not blobs in the body stay with their document, and their content with the store."""
+"""Attachments that are not blobs in the body stay with their document; their content stays in the store."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Blobs are either complete or absent, and have the properties that they claim to have."""
+"""Blobs are either complete or absent, and match their digest."""
 
 import base64
 import fcntl

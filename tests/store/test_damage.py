@@ -61,7 +61,7 @@ def content(path: Path) -> dict[str, tuple[str, bytes]]:
 
 
 class Holed(Pages):
-    """File in which one page cannot be read."""
+    """Reader of a database file in which one page cannot be read."""
 
     hole = 0
 
@@ -70,7 +70,7 @@ class Holed(Pages):
 
 
 def on_page(path: Path, number: int) -> set[str]:
-    """Return the ids of the documents that have their row, or some of its overflow, on a page."""
+    """Return the ids of the documents whose rows are at least partly on a page, including overflow pages."""
     with Holed(path) as pages:
         whole = {str(record.values[1]) for record in pages.rows() if len(record.values) == 8}
         pages.hole = number
@@ -149,7 +149,7 @@ def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number:
 
 
 def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Path) -> None:
-    """SQLite's own integrity check does not notice it."""
+    """SQLite's own integrity check does not notice such damage."""
     body = b'{"n":2,"type":"note"}'
     offset = damaged.read_bytes().index(body)
     rot(damaged, offset, body.replace(b"2", b"3"))
@@ -226,7 +226,7 @@ def test_cut_off_file_gives_what_is_left(damaged: Path) -> None:
 
 
 def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> None:
-    """A power cut leaves the store like this: the newest commits are in the log, the last one incomplete."""
+    """A power cut can leave the newest commits only in the log, with the last one incomplete."""
     into = tmp_path / "cut"
     into.mkdir()
     with Database.open(path, checkpoint_pages=0) as store:

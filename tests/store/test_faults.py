@@ -16,7 +16,7 @@ KINDS = {"full": (apsw.FullError, FullError), "error": (apsw.IOError, InputOutpu
 
 
 class FailingFile(apsw.VFSFile):
-    """File whose writes and syncs fail when its card is set to fail."""
+    """File whose writes and syncs fail when the card is set to fail."""
 
     def __init__(self, card: "FailingCard", name: "str | apsw.URIFilename | None", flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -58,9 +58,9 @@ def card(request: pytest.FixtureRequest) -> Iterator[FailingCard]:
 
 
 def test_failed_write_is_reported_and_harms_nothing_that_was_committed(path: Path, card: FailingCard) -> None:
-    """A write that returned is there.
+    """A write that returned is in the store.
 
-    One that raised is absent, or complete if its commit was interrupted.
+    A write that raised is absent, or complete if its commit was interrupted.
     """
     expected: dict[str, tuple[str, bytes]] = {}
     refused = 0

@@ -1,4 +1,4 @@
-"""Generations near the limit cannot permanently prevent a document from being edited."""
+"""Generation numbers near the limit cannot permanently prevent a document from being edited."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

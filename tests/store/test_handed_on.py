@@ -1,4 +1,4 @@
-"""Ancestors that are sent to a peer: in Couchbase Lite's form, down to one that the peer has."""
+"""Ancestors are sent to a peer in Couchbase Lite's form, down to an ancestor that the peer has."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Documents that never change are inserted and removed many at a time."""
+"""Documents that never change are inserted and removed in bulk."""
 
 import re
 from pathlib import Path

@@ -98,7 +98,7 @@ with Database.open(Path(sys.argv[1])) as store:
 
 
 def test_writer_that_never_pauses_keeps_no_other_waiting(path: Path) -> None:
-    """The wait is counted in the other's transactions, not in seconds: a few may pass, not hundreds."""
+    """The wait is measured in the other writer's transactions, not in seconds: only a few may pass."""
     puts = 25
     passed = 0
     with Database.open(path) as store, program(HOG, path) as hog:

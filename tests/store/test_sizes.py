@@ -1,4 +1,4 @@
-"""Sizes of documents by the prefixes of their ids: the file keeps count, whichever process writes."""
+"""The store's file keeps the number and size of documents by id prefix, whichever process writes."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def counted(store: Database) -> dict[str, int]:
 
 
 def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return the counts that the file keeps, and the real ones."""
+    """Return the counts that the file keeps, and the counts made by reading all documents."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[tuple[Any, ...]] = connection.execute(
         "SELECT part, documents, bytes FROM sizes ORDER BY part"

@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Restart: uncommitted data is gone, and everything else is there."""
+        """Restart the store: uncommitted data is lost, and all other data is kept."""
         if self.undo:
             self.model = self.undo[0]
         self.undo, self.scopes = [], []

@@ -12,7 +12,7 @@ from .builders import note
 
 
 class WhimError(Exception):
-    """Exception that a test raises inside a transaction."""
+    """Exception that a test raises inside a transaction to end it."""
 
 
 def test_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
@@ -106,7 +106,7 @@ def test_threads_share_a_store_one_transaction_at_a_time(store: Database) -> Non
 
 
 def limit_pages(store: Database, more: int) -> None:
-    """Limit the store to this many more pages, as on a card that is almost full."""
+    """Limit the growth of the store to this many pages, as on a card that is almost full."""
     connection = store._engine.connection
     connection.pragma("max_page_count", connection.pragma("page_count") + more)
 

@@ -115,7 +115,7 @@ def test_without_pruning_every_order_gives_the_true_tree(world: World, random: R
 def test_histories_with_holes_are_joined_to_the_true_ancestry(
     world: World, random: Random, kept: int
 ) -> None:
-    """Every known parent is a true ancestor, and the nearest one that is known."""
+    """Every parent in the tree is a true ancestor, namely the nearest one that the tree contains."""
     tree = RevisionTree()
     order = list(world.parents)
     random.shuffle(order)

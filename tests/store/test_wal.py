@@ -1,4 +1,4 @@
-"""The file of a write-ahead log: the frames that SQLite ignores after a damaged page."""
+"""The reader of write-ahead logs finds the frames that SQLite ignores after a damaged page."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An appliance that has something to show, the reader of its state, and the text of the screen."""
+"""Helpers: an appliance with content to show, a reader of the appliance's state, and the screen's text."""
 
 import contextlib
 from argparse import Namespace
@@ -20,7 +20,7 @@ PATIENCE_S = 30.0
 
 
 def arguments(logboat: Appliance, **changes: Any) -> Namespace:
-    """Return the arguments of the command."""
+    """Return parsed arguments for the command `top`."""
     places = {
         "config": logboat.root / "logboat.toml",
         "sensors": logboat.root / "sensors.toml",
@@ -34,7 +34,7 @@ def arguments(logboat: Appliance, **changes: Any) -> Namespace:
 
 
 def world(logboat: Appliance) -> Environment:
-    """Return the appliance's clock, and the people on board."""
+    """Return the environment of a command: the appliance's clock, and the people on board."""
     return Environment(
         clock=logboat.clock, alive=lambda pid: pid in logboat.living, user=lambda: logboat.user
     )
@@ -109,7 +109,7 @@ async def screen(
     *,
     unicode: bool = True,
 ) -> AsyncIterator[Pilot[None]]:
-    """Run `logboat top` on a terminal of that size; it updates only on request."""
+    """Run `logboat top` on a terminal of this size; the screen updates only on request."""
     looks = looks or looker(logboat)
     first = looks.collect(patience=PATIENCE_S)
     app = Top(looks, first, every=3600.0, who=lambda: logboat.user, unicode=unicode)

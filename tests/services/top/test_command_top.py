@@ -157,7 +157,7 @@ class TestOneLook:
         assert "logboat.toml: no such file" in done.err
 
     def test_who_may_not_look_is_told_so(self, logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An account that is not in the group logboat has no permission."""
+        """An account outside the group `logboat` has no permission to see the screen."""
 
         def forbidden(run: Path, **_: object) -> None:
             raise PermissionError(13, "Permission denied", str(run / "recorder.json"))
@@ -264,7 +264,7 @@ class TestOnATerminal:
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
 
     def test_who_quits_at_once_has_acknowledged_all_the_same(self, logboat: Appliance) -> None:
-        """Another process is writing at that moment, so the command has to wait."""
+        """Another process is writing to the store at that moment, so the command has to wait."""
         logboat.put(SYNCED, build.alarm())
         alive(logboat)
         with (
@@ -300,7 +300,7 @@ class TestOnATerminal:
             assert "Traceback" not in screen.text
 
     def test_it_ends_when_its_terminal_goes(self, logboat: Appliance) -> None:
-        """After an SSH connection breaks, nothing may keep running, least of all at full speed."""
+        """After an SSH connection breaks, the command must not keep running, least of all at full speed."""
         alive(logboat)
         with terminal([SCRIPT, "top", *places(logboat)]) as screen:
             screen.until(" Quit")

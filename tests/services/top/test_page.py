@@ -88,7 +88,7 @@ def test_a_flood_of_alarms_is_counted_not_listed(logboat: Appliance) -> None:
 
 
 def test_the_same_words_as_the_commands(logboat: Appliance) -> None:
-    """The screen shows the same texts as `status`, `sensors`, `alarms`, `peers` and `lights` do then."""
+    """The screen shows the same text as `status`, `sensors`, `alarms`, `peers` and `lights` print."""
     busy(logboat)
     look = looker(logboat).collect(patience=PATIENCE_S)
     text = {

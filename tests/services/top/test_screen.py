@@ -34,7 +34,7 @@ class TestWhatIsShown:
     async def test_the_screen_says_what_it_said_when_it_was_last_approved(
         self, logboat: Appliance, size: tuple[int, int]
     ) -> None:
-        """After an intended change, remove the file: the next run writes it again, for review."""
+        """After an intended change, remove the snapshot file; the next run writes it again, for review."""
         busy(logboat)
         async with screen(logboat, size) as pilot:
             said = f"{shown(pilot)}\n"

@@ -1,4 +1,4 @@
-"""The times at which files are read, and what is shown while they cannot be read."""
+"""Tests of when files are read, and of what is shown while files cannot be read."""
 
 import subprocess
 import sys
@@ -218,7 +218,7 @@ class TestWhatCannotBeRead:
         assert (look.facts.store_fault, len(look.alarms)) == ("", 1)
 
     def test_a_recorder_writes_while_it_is_read(self, logboat: Appliance) -> None:
-        """Others add and move readings repeatedly while the view is updated."""
+        """Other threads add and move readings repeatedly while the view is updated."""
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)

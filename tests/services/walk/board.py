@@ -10,7 +10,7 @@ from tests.sensors.sysfs import Sysfs
 ROOT: Final = "board"
 CLOCK: Final = "clock.json"
 FULL: Final = 1023
-"""Full-scale code of an MCP3008, which is read through a pull-up when the channel's wire is open."""
+"""Full-scale code of an MCP3008, which a pull-up causes when the channel's wire is open."""
 
 
 class Board:
@@ -23,7 +23,7 @@ class Board:
         self.set_clock()
 
     def set_clock(self, *, slow: float = 0.0, source: str = "network") -> None:
-        """Set the clock back by `slow` seconds; its source decides how far it is trusted."""
+        """Set the clock back by `slow` seconds; `source` decides how far Logboat trusts the clock."""
         self.slow = slow
         _replace(self._folder / CLOCK, json.dumps({"slow": slow, "source": source}))
 

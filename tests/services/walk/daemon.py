@@ -15,7 +15,7 @@ from .board import CLOCK, ROOT
 
 
 def put_on(board: Path) -> None:
-    """Move this process to that board, before it imports anything that reads clocks or chips."""
+    """Make this process run on that board, before it imports any module that reads clocks or chips."""
     real_time, real_time_ns = time.time, time.time_ns
 
     def told() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The cause of each trouble in the table, and how it is removed."""
+"""Causes each trouble in the table, and removes the trouble afterwards."""
 
 import contextlib
 import os
@@ -153,7 +153,7 @@ def cloned(scene: Scene) -> Iterator[None]:
 
 @plant("daemon-restless")
 def restless(scene: Scene) -> Iterator[None]:
-    """Note ends of a daemon as systemd does; they were a while ago, so that the trouble is soon over."""
+    """Note ends of a daemon as systemd does; the ends were a while ago, so that the trouble is soon over."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     for second in range(crash_loops.MANY):
         began = now - crash_loops.OVER_AFTER_S + 12 - crash_loops.MANY + second

@@ -1,4 +1,4 @@
-"""A vessel with its files, its daemons as real processes, and what they report."""
+"""A vessel with its files, its daemons as real processes, and the reports that they make."""
 
 import contextlib
 import io
@@ -42,7 +42,7 @@ path = "environment.inside.saloon.temperature"
 rate = "1 Hz"
 """
 STILL_S: Final = 3.0
-"""Seconds without an update after which the lights seem to stand still."""
+"""Seconds without an update after which the lights count as frozen."""
 
 Lights = dict[str, tuple[str, str]]
 """Pattern and meaning of each light, by the light's name."""
@@ -140,7 +140,7 @@ class Ship:
     def lights(self) -> Lights:
         """Return the lights as the daemon's own code shows them now.
 
-        Empty if it has stopped updating them.
+        The result is empty if the daemon has stopped updating the lights.
         """
         state = state_file.read(state_file.path(self.run, "lights"))
         if state is None or time.clock_gettime(time.CLOCK_BOOTTIME) - state["updated"]["clock"] > STILL_S:
@@ -163,7 +163,7 @@ class Ship:
             with contextlib.redirect_stdout(said):
                 main([*command, "--json", *self._places()], world=Environment(clock=self))
             return json.loads(said.getvalue())
-        # Its data is in another mount namespace.
+        # The vessel's data is in another mount namespace.
         done = subprocess.run(
             self._command(*command, "--json"),
             capture_output=True,

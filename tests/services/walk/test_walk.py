@@ -61,7 +61,7 @@ def allowed(seconds: float) -> float:
 def until(holds: Callable[[], object], what: str, *, began: float, within: float, ship: Ship) -> None:
     """Check until the condition is true.
 
-    The time at which a check begins counts, because the cost of the check is not the vessel's fault.
+    The time limit applies to when a check begins, because the vessel does not cause the check's duration.
     """
     while True:
         asked = time.monotonic()
@@ -148,7 +148,7 @@ def settled(ship: Ship, **wanted: str) -> Lights:
 
 @pytest.fixture(autouse=True)
 def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prevent the doctor's probe of multicast from sending anything."""
+    """Prevent the doctor's multicast probe from sending packets."""
     monkeypatch.setattr(network, "read_interfaces", lambda: ())
 
 
