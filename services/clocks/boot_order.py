@@ -1,8 +1,8 @@
 """Consistency of clocks across boots: a boot in a log cannot begin before an earlier boot ended.
 
-Where the clocks of boots with trusted time contradict each other, the largest consistent set is believed. Of
-two equally large sets, the set that ends earlier is believed. A clock can be ahead by any amount, but behind
-by no more than the image's age.
+Where the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
+believed. Of two equally large sets, the set that ends earlier is believed. A clock can be ahead by any
+amount, but behind by no more than the image's age.
 """
 
 from collections.abc import Sequence

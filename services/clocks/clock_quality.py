@@ -151,7 +151,7 @@ class TimeFloor:
         return quality
 
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
-        """Return True if the clock's time should be recorded as an anchor, even if it contradicts the floor.
+        """Return True if a time should be recorded as an anchor, even a time that contradicts the floor.
 
         A clock chip does not count, because it may be wrong after years with an empty battery.
         """

@@ -234,7 +234,7 @@ class DemoVessel:
         self.samples += new.count(b"\n")
 
     def ledger(self) -> Ledger:
-        """Return all samples that the recorder has reported as durable, across all its runs."""
+        """Return all samples that the recorder has reported as durable, across all runs of the recorder."""
         ledger: Ledger = {}
         whole, _, _ = self._ledger_path.read_text().rpartition("\n")  # the last line may be incomplete
         for line in whole.splitlines():

@@ -1,4 +1,4 @@
-"""Daemon checks, which include the daemons' units."""
+"""Daemon checks: whether the daemons work, and the state of their units."""
 
 from datetime import UTC, datetime
 from typing import Final

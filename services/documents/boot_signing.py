@@ -99,10 +99,10 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 
 
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
-    """Sign the boots that were written without this fleet's identity, and return their number.
+    """Sign boot documents that were written without this fleet's identity, and return their number.
 
-    The store is searched for such boots once, and again after any start without an identity. Raise StoreError
-    if documents cannot be read or written.
+    The store is searched for such documents once, and again after any start without an identity. Raise
+    StoreError if documents cannot be read or written.
     """
     done = database.get_local(_SIGNED)
     if own.identity is None or own.sign is None:

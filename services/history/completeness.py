@@ -1,6 +1,6 @@
 """Proof of completeness from documents alone: which samples of a log are missing, and why.
 
-It reads each vessel's readings and gaps once, in order of id, one document at a time. So its memory use grows
+It reads each vessel's readings and gaps once, in order of id, one document at a time. So memory use grows
 with the number of sensors, logs and boots, but not with the length of their history.
 
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number

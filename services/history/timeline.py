@@ -10,8 +10,8 @@ A boot's clock is converted to UTC as follows:
    contradict each other, the more certain one counts, or the later one if they are equally certain.
 2. Between two anchors UTC is interpolated, which corrects the crystal's drift. Before the first anchor and
    after the last, UTC advances at the clock's own rate.
-3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`).
-   So one wrong answer from a time server affects only its own boot.
+3. A boot whose anchors contradict most boots with trusted clocks around it is not believed (`boot_order`). So
+   one wrong answer from a time server affects only one boot.
 4. A clock chip that contradicts the boots around it, or the floor, is not believed.
 5. A boot without a believable anchor took place after the previous boot and after its own floors, and before
    the next boot. The estimate is the middle of that period, with half its length as the uncertainty. If

@@ -23,7 +23,7 @@ class Panel(Protocol):
         """Names of the lights; a single light is named `status`."""
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn these lights on, and all others off."""
+        """Turn on the lights that are True in `lit`, and turn all others off."""
 
     def close(self) -> None:
         """Turn all lights off, and release them."""

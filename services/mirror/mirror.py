@@ -1,9 +1,8 @@
 """Second copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
-`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segment_file`). They follow the document
-store by its sequence numbers, a few minutes behind. Until a document is durable here, the journal's ring
-keeps the batches from which it was made (`Journal.release_copies`). So at any time each sample is in two
-files.
+`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segment_file`). Copying follows the document
+store's sequence numbers, a few minutes behind. Until a document is durable here, the journal's ring keeps the
+batches from which it was made (`Journal.release_copies`). So at any time each sample is in two files.
 
 The files are synchronised only at the end of a round. Then a *mark* is written, which says how far copies are
 durable. After a restart, copying continues from the newest mark. Everything after that mark is copied again.

@@ -26,7 +26,7 @@ LOOKED_UP: Final = 2_000
 
 
 def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
-    """Write to the store the documents that only the copies in `folder` have, and return their number.
+    """Write documents that only the copies in `folder` have to the store, and return their number.
 
     The call may be repeated. `progress` is called often. Raise StoreError or OSError if something cannot be
     read or written.

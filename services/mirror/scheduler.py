@@ -57,7 +57,8 @@ class MirrorScheduler:
     def work(self, database: Database, *, documented: int, now_ms: int, finish: bool) -> None:
         """Do one step of the work that is due; if `finish` is True, complete a whole round.
 
-        Documents contain all batches up to `documented`. Raise StoreError if documents cannot be read.
+        `documented` is the number of the last batch whose samples are all in documents. Raise StoreError if
+        documents cannot be read.
         """
         if self._failed_ms is not None and now_ms - self._failed_ms < RETRY_MS and not finish:
             return

@@ -1,8 +1,8 @@
 """Recording: turns drivers' samples into durable batches, on one thread.
 
-Clocks, journal and ledger are passed in. It promises that every sample in the ledger is durable. If the
-journal cannot be written (card full, read-only, broken), no accepted sample is lost; the fault is reported,
-and the write is retried. Nothing here waits for the document store or the network.
+Clocks, journal and ledger are passed in. This module promises that every sample in the ledger is durable. If
+the journal cannot be written (card full, read-only, broken), no accepted sample is lost; the fault is
+reported, and the write is retried. Nothing here waits for the document store or the network.
 
 Group commit: a batch is committed at most a second after its first sample, and at once if an alarm changes.
 """

@@ -98,7 +98,7 @@ class WriterThread:
         """Prepare the thread without starting it.
 
         `own` is the vessel's identity in its fleet, which signs documents. `files` writes the copies. The
-        other arguments are the recorder's.
+        other arguments are the same as the recorder's.
         """
         self.damaged: str | None = None
         """Description of damage that was found and has ended the thread; None if there is none."""

@@ -25,7 +25,7 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Counts of what was written."""
+    """Counts of the samples and documents that were written."""
 
     samples: int = 0
     lost: int = 0

@@ -84,7 +84,7 @@ def adopt(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Knowledge about numbers that the journal itself may have lost."""
+    """Facts about numbers that the journal itself may have lost."""
 
     given: GivenNumbers | None = None
     """Contents of the witness, whichever log they are about."""

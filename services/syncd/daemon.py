@@ -506,7 +506,7 @@ class SyncDaemon:
 
 
 def _service_clock() -> float:
-    """Return the seconds since the machine started, a clock that never goes back."""
+    """Return the seconds since the machine started, by a clock that never goes back."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

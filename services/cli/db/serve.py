@@ -1,7 +1,7 @@
 """`logboat db serve PATH`: runs a listener for one store in the foreground, until Ctrl-C or SIGTERM.
 
 If no certificate is given, it creates one, and stores it with its key beside the store, in
-`PATH.identity.pem` (mode 0600). So the fingerprint that clients pin stays the same across restarts.
+`PATH.identity.pem` (mode 0600). The fingerprint that clients pin therefore stays the same across restarts.
 """
 
 import errno

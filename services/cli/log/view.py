@@ -25,7 +25,7 @@ WIDEST: Final = 100
 
 @dataclass(slots=True)
 class _Summary:
-    """Summary of the samples, built as they are read."""
+    """Summary of the samples, built while the samples are read."""
 
     rows: deque[RecordedSample]
     samples: int = 0

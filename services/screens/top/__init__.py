@@ -1,9 +1,9 @@
 """`logboat top`: a continuously updated overview of the whole state.
 
-It reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, using their code, and shows
-them in the same words. The live states are read for each update. Files are read only when they have changed,
-on a separate thread, so that a store that is slow, locked or damaged delays nothing. No connection to the
-store is kept open, because that would prevent a repair.
+It reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, using the code of these
+commands, and shows the facts in the same words. The live states are read for each update. Files are read only
+when they have changed, on a separate thread, so that a store that is slow, locked or damaged delays nothing.
+No connection to the store is kept open, because that would prevent a repair.
 
 - `recent`: a sensor's values from the last minutes, as a line of bars
 - `stored_facts`: alarms, past values, configuration: facts read from files, and when they are read again
