@@ -136,7 +136,7 @@ class BootSequence:
         return state
 
     def join(self) -> BootState:
-        """Set up the networks as configured, and add the outcome to the result of the other steps."""
+        """Set up the networks as configured, and add the outcome to the other steps' result."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()

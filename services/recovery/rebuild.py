@@ -25,7 +25,7 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Counts of the samples and documents that were written."""
+    """Number of samples that were written, and number that are lost."""
 
     samples: int = 0
     lost: int = 0
