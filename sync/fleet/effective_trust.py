@@ -25,8 +25,8 @@ def current_trust(
 ) -> FleetTrust:
     """Return the trust with the newest revocations in the identity's files, the store, or `before`.
 
-    If those in the files are newer than those in the store, they are stored, so that they are replicated.
-    Raises StoreError.
+    If the revocations in the files are newer than those in the store, they are stored, so that they are
+    replicated. Raises StoreError if the store fails.
     """
     trust = identity.trust if before is None else identity.trust.with_revocations(before.revocations)
     with database.transaction():
@@ -37,7 +37,7 @@ def current_trust(
             try:
                 revocations = from_body(live.body, identity.trust.root)
             except RevocationsError:
-                pass  # from a former fleet of the vessel: ours replaces it
+                pass  # the stored document is from a former fleet of the vessel, so ours replaces it
             else:
                 number, trust = revocations.number, trust.with_revocations(revocations)
         if identity.trust.revocations.number > max(number, 0):
@@ -52,7 +52,8 @@ Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
 def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
     """Return the newest radio key in `known` and the store, or None if there is none.
 
-    If one in `known` is newer than the store's, it is stored, so that it is replicated. Raises StoreError.
+    If the key in `known` is newer than the stored one, it is stored, so that it is replicated. Raises
+    StoreError if the store fails.
     """
     best = max(known, key=lambda each: each[1].number, default=None)
     with database.transaction():
@@ -62,7 +63,7 @@ def current_radio_key(database: Database, root: x509.Certificate, known: Iterabl
             try:
                 statement = radio_key.from_body(live.body, root)
             except RadioKeyError:
-                pass  # from a former fleet of the vessel: ours replaces it
+                pass  # the stored document is from a former fleet of the vessel, so ours replaces it
             else:
                 if best is None or statement.number >= best[1].number:
                     return live.body, statement

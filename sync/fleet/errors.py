@@ -34,11 +34,11 @@ class RadioKeyError(SignatureError):
 
 
 class PasswordHashError(FleetError, ValueError):
-    """A text that is not a password hash; it is never quoted."""
+    """A string is not a password hash. The message never quotes that string."""
 
 
 class IdentityError(FleetError):
-    """Identity files that cannot be used. The text contains the file and the remedy."""
+    """Identity files that cannot be used. The message names the file and the remedy."""
 
 
 class NoIdentityError(IdentityError):

@@ -22,8 +22,8 @@ ignored.
 The highest number of each vessel is remembered. A lower number that arrives later does not lower it. So
 nobody gains anything by sending an old `vessel` document, whose signature is still valid, as a new revision.
 
-A vessel that was away for long may receive a revision before the number that vouches for its generation. It
-then refuses the revision temporarily (`TemporaryObjection`).
+A vessel that was away for long may receive a revision before the number that vouches for its generation. Such
+a vessel refuses the revision temporarily (`TemporaryObjection`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -53,13 +53,14 @@ LEAD_OF_OTHERS: Final = 2**20
 UNVOUCHED: Final = 2**24
 """Limit for documents of a vessel that has not vouched for any generation, as in earlier versions.
 
-It allows one revision every 10 seconds for five years. The vessel can exceed it as soon as it vouches.
+It allows one revision every 10 seconds for five years. The vessel can exceed this limit as soon as it
+vouches.
 """
 VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Number of which vouched numbers are multiples: two days at one revision every 10 seconds."""
+"""Vouched numbers are multiples of this number: two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
 """Minimum number of generations left below the vouched number; with fewer left, the number is raised."""
 
@@ -108,8 +109,10 @@ class Generations:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Function that returns the signed body of a vessel's highest voucher; see
-    `sync.fleet.unvouched_revisions`."""
+    """Function that returns the signed body of a vessel's highest voucher.
+
+    See `sync.fleet.unvouched_revisions`.
+    """
     _known: dict[str, tuple[str, int, VouchedGeneration | None]] = field(
         default_factory=dict, init=False, repr=False
     )

@@ -43,7 +43,7 @@ from sync.peer.problems import ProblemError
 _AGAIN: Final = "copy the vessel's identity folder again from the fleet's folder"
 _RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} again from the fleet's folder"
 _LONGEST_STATEMENT: Final = 400_000
-"""Maximum bytes of the file; as a document without indentation it has 256 kB at most."""
+"""Maximum bytes of the file. The same document without indentation has at most 256 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def load(folder: Path) -> FleetIdentity:
 
 
 def load_root(path: Path) -> x509.Certificate:
-    """Load a fleet's own certificate. Raises IdentityError."""
+    """Load a fleet's own certificate. Raises IdentityError if it is missing or invalid."""
     try:
         [root, *_] = certificates.load_certificates(path)
         certificates.check_self_signed(root)
@@ -104,7 +104,7 @@ def load_root(path: Path) -> x509.Certificate:
 
 
 def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
-    """Load the CA's last statement about revocations from a file. Raises IdentityError."""
+    """Load the CA's last statement about revocations from a file. Raises IdentityError if that fails."""
     return _stated(path, root)[1]
 
 
@@ -130,7 +130,7 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
 
 
 def _content(path: Path) -> bytes:
-    """Return the content of a regular file. Raises OSError."""
+    """Return the content of a regular file. Raises OSError if that cannot be read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         state = os.fstat(descriptor)
@@ -168,7 +168,7 @@ def _identity(certificate: Path, key: Path) -> TLSIdentity:
 
 
 def _check_private(key: Path) -> None:
-    """Raise IdentityError if others than its owner and the daemons' group may read or write the key."""
+    """Raise IdentityError if anyone but the owner and the daemons' group may read or write the key."""
     try:
         status = key.stat()
     except OSError as error:

@@ -30,7 +30,7 @@ class VesselName:
 
 
 def check(what: str, name: str) -> str:
-    """Return the name of a `what` ("fleet", "vessel") if it is valid. Raises FleetNameError."""
+    """Return the name of a `what` ("fleet", "vessel"). Raises FleetNameError if it is invalid."""
     if NAME.fullmatch(name):
         return name
     text = f"{name!r} is not a valid {what} name; use 1 to 32 lower-case letters, digits and hyphens"
@@ -38,7 +38,7 @@ def check(what: str, name: str) -> str:
 
 
 def uri(fleet: str, vessel: str) -> str:
-    """Return the URI of a vessel's certificate. Raises FleetNameError."""
+    """Return the URI of a vessel's certificate. Raises FleetNameError if a name is invalid."""
     return VesselName(fleet, vessel).uri
 
 
@@ -54,7 +54,7 @@ def parse_uri(text: str) -> VesselName | None:
 
 
 def fleet_uri(fleet: str) -> str:
-    """Return the URI of a fleet's own certificate. Raises FleetNameError."""
+    """Return the URI of a fleet's own certificate. Raises FleetNameError if the name is invalid."""
     return f"{SCHEME}:{check('fleet', fleet)}"
 
 

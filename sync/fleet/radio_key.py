@@ -171,7 +171,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
-    """Parse the document if the fleet's CA has signed it. Raises RadioKeyError."""
+    """Parse the document. Raises RadioKeyError unless the fleet's CA has signed it and it is valid."""
     if not signatures.is_sealed(RADIO_KEY, body, root):
         text = f"{RADIO_KEY}: not signed by the fleet's CA"
         raise RadioKeyError(text)

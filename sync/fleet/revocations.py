@@ -97,7 +97,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
-    """Parse the document if the fleet's CA has signed it. Raises RevocationsError."""
+    """Parse the document. Raises RevocationsError unless the fleet's CA has signed it and it is valid."""
     if not signatures.is_sealed(REVOCATIONS, body, root):
         text = f"{REVOCATIONS}: not signed by the fleet's CA"
         raise RevocationsError(text)
@@ -118,5 +118,8 @@ def time_text(when: datetime) -> str:
 
 
 def in_utc(when: datetime) -> datetime:
-    """Return a time in UTC. A time without a zone is taken as UTC. Raises OverflowError."""
+    """Return a time in UTC. A time without a zone is taken as UTC.
+
+    Raises OverflowError if the UTC year would not be from 1 to 9999.
+    """
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

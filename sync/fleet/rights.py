@@ -26,8 +26,8 @@ replaced card is restored. Any vessel of the fleet is trusted to pass on the doc
 unchanged. Only boots (which contain the time), vessels, and records of forwarded documents have a signature.
 For limits on the generation, see `sync.fleet.generations`.
 
-The app of a crew member numbers the readings that it adds. So these cannot be in a log or a boot of a
-vessel's recorder. To add a reading there, use the recorder, as `logboat log SENSOR --add` does.
+The app of a crew member numbers the readings that it adds. So these readings cannot belong to a log or a boot
+of a vessel's recorder. To add a reading there, use the recorder, as `logboat log SENSOR --add` does.
 """
 
 import re
@@ -315,7 +315,8 @@ class Rights:
         if name.vessel == writer.name and not signing.is_signed(body):
             return None  # its certificate has just proved the author, and it must sign before others relay it
         if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
-            # A vessel that has gone back to an earlier version signs it again after the next update.
+            # A vessel that has gone back to an earlier version signs the document again after the next
+            # update.
             return TemporaryObjection("not signed by its vessel")
         trust = self.trust()
         try:
@@ -493,5 +494,5 @@ def _is_ack(ack: object) -> bool:
 
 
 def _reason(error: Exception, document_id: str) -> str:
-    """Return an error's text without the document's id, which the caller adds."""
+    """Return an error's message without the document's id, which the caller adds."""
     return str(error).removeprefix(f"{document_id}: ")

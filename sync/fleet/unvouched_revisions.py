@@ -36,9 +36,10 @@ _WORD: Final = "vouched:"
 
 
 def remove_unvouched(database: Database, generations: Generations) -> list[str]:
-    """Remove revisions that are too high in the whole store. Return their ids. Raises StoreError.
+    """Remove revisions with too high a generation in the whole store. Return the documents' ids.
 
     The first time, all documents except readings are checked; later only those that single vessels vouch for.
+    Raises StoreError if the store fails.
     """
     with database.transaction():
         marked = database.get_local(_LOOKED)
@@ -93,7 +94,7 @@ def _store_voucher(database: Database, generations: Generations, vessel: str) ->
 
 
 def removal_count(database: Database) -> int:
-    """Return the number of removals from this store. Raises StoreError."""
+    """Return the number of removals from this store. Raises StoreError if it cannot be read."""
     document = database.get_local(_ERA)
     times = 0 if document is None else document.body.get("times")
     return times if isinstance(times, int) else 0

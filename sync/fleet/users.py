@@ -4,7 +4,7 @@
     verify(stored, "…")                 # True
 
 A check takes 8 MiB of memory for about 20 ms on a laptop. A Raspberry Pi Zero 2 W is several times slower.
-The parameters are part of the text, so that they may be raised later while old hashes stay valid.
+The parameters are part of the string, so that they can be raised later while old hashes stay valid.
 """
 
 import base64

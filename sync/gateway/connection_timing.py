@@ -2,7 +2,7 @@
 
 After an outage, only the first replication that the policy allows connects. The others connect after it has
 sent everything, so that an alarm is sent before a month of readings. If the first replication cannot connect,
-the others could not either, so they wait too.
+the other replications could not either, so they wait too.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class ConnectionTimer:
         self._again_at: float | None = None
 
     def attend(self, replications: Sequence[TimedReplication], now: float) -> float | None:
-        """Let the replications connect whose turn it is.
+        """Let each replication connect whose turn has come.
 
         Args:
             replications: the replications that the policy allows, in order of priority.

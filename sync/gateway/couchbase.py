@@ -64,7 +64,7 @@ _LOOK_EVERY: Final = 5.0
 _WRITE_EVERY: Final = 30.0
 """Seconds between two writes of our bounds while documents are being forwarded."""
 _LAST_LOOKS: Final = 40
-"""Maximum number of steps to advance our bounds at a stop; the rest is checked after the next start."""
+"""Maximum number of steps to advance our bounds at a stop. The rest is checked after the next start."""
 _SCAN: Final = 500
 """Number of changes counted before other tasks of the event loop may run."""
 PERSON_S: Final = 60.0
@@ -94,7 +94,10 @@ class CouchbaseGatewayConfiguration:
     credentials: Callable[[], Credentials] | None = None
     """Function called before each attempt to connect, used instead of `authenticator` and `roots`."""
     pinned: str | None = None
-    """SHA-256 fingerprint of the gateway's certificate. If it is given, nothing else is checked."""
+    """SHA-256 fingerprint of the gateway's certificate.
+
+    If it is given, nothing else about the certificate is checked.
+    """
     now: Callable[[], datetime] | None = None
     """Function that returns the aware time for checking certificates; None for the system clock."""
     push: bool = True
@@ -142,7 +145,7 @@ class CouchbaseGateway:
         """Create a gateway.
 
         Args:
-            database: the store to forward.
+            database: the store whose documents are forwarded.
             configuration: the gateway's configuration.
             vessel: id of this vessel.
             situation: returns the current situation, on which the policy depends.
@@ -304,7 +307,10 @@ class CouchbaseGateway:
             self._endurance.outlasts(error)
 
     async def _turn(self, watcher: ChangeWatcher) -> float:
-        """Do the work that is due. Return the seconds until the next call. Raises StoreError."""
+        """Do the work that is due.
+
+        Return the seconds until the next call. Raises StoreError if that fails.
+        """
         is_told = watcher.drain() | watcher.ask() and self.forwarded.read_bounds()
         if is_told:
             log.info("gateway %s was reset: checking all documents again", self._report.name)
@@ -331,7 +337,7 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer some of the refused documents again if it is time. Raises StoreError."""
+        """Offer some of the refused documents again if that is due. Raises StoreError."""
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
                 await replication.reset()  # only the whole feed contains the documents that are not listed
@@ -357,7 +363,7 @@ class CouchbaseGateway:
         return len(changes) == _SCAN
 
     def _note(self, *, ends: bool) -> bool:
-        """Advance our bounds, and write them if it is time. Return True if there is more to check."""
+        """Advance our bounds, and write them if that is due. Return True if there is more to check."""
         has_more = self.forwarded.advance(self._has_arrived)
         for _ in range(_LAST_LOOKS if ends else 0):
             has_more = has_more and self.forwarded.advance(self._has_arrived)

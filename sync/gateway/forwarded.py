@@ -24,7 +24,7 @@ from sync.store import Database, Document, DocumentError
 log = logging.getLogger(__name__)
 
 Sign = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""Function that is called with a document's id and body, and returns the signed body.
+"""Function that takes a document's id and body, and returns the signed body.
 
 Without an identity, it returns the body unchanged.
 """
@@ -50,7 +50,7 @@ _HIGHEST: Final = 10**documents.SEQUENCE_DIGITS - 1
 
 
 def forwarded_id(gateway: str, vessel: str) -> str:
-    """Return the id of a vessel's record of the documents that a gateway has acknowledged."""
+    """Return the id of the document in which a vessel records what a gateway has acknowledged."""
     return f"{DocumentType.FORWARDED}:{gateway}:{vessel}"
 
 
@@ -165,9 +165,10 @@ class Forwarded:
                 self.acknowledged(document_id)
 
     def advance(self, is_there: Callable[[Document], bool]) -> bool:
-        """Advance the bounds over acknowledged documents. Return True if there is more to check.
+        """Advance the bounds over acknowledged documents.
 
-        `is_there` returns True if the gateway has acknowledged a document of the store. Raises StoreError.
+        Return True if more documents must be checked. `is_there` returns True if the gateway has acknowledged
+        a document of the store. Raises StoreError.
         """
         left = AT_ONCE
         while self._due and left > 0:

@@ -69,7 +69,7 @@ class GatewayReplicationOptions:
 
 
 class GatewayReplication:
-    """A replication that may be connected and ended repeatedly."""
+    """A replication that can be connected and ended repeatedly."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class GatewayReplication:
         self.failed: Final = options.failed
         self.backlog: Final = Backlog()
         self.is_wanted = False
-        """True if the policy allows it now."""
+        """True if the policy allows this replication now."""
         self.up_since: float | None = None
         self.fails_alone = False
         self._owner, self._options = owner, options
@@ -175,7 +175,7 @@ class GatewayReplication:
 
     @property
     def is_held(self) -> bool:
-        """True if it is waiting for the first replication."""
+        """True if this replication is waiting for the first one to connect."""
         return self.is_stopped and self._problem is None
 
     @property
@@ -199,7 +199,7 @@ class GatewayReplication:
         return has_ended, self._problem
 
     async def suspend(self) -> None:
-        """Stop for now, because the policy does not allow it."""
+        """Stop for now, because the policy does not allow a connection."""
         self._problem = None
         if not self.is_stopped:
             await self._replicator.stop()

@@ -27,7 +27,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceIs:
-    """The condition that the gateway is reached through the named interface, or if negated, another one."""
+    """The condition that the gateway is reached through the named interface; if negated, through another."""
 
     name: str
     negated: bool
@@ -74,7 +74,7 @@ class PolicyConditions:
     def parse(cls, text: str) -> Self:
         """Parse conditions such as `interface != NAME` and `hours == HH:MM-HH:MM`, joined by `and`.
 
-        Both operators, `==` and `!=`, are allowed in both conditions. Raises ValueError if the text is not
+        The operators `==` and `!=` are both allowed in either condition. Raises ValueError if the text is not
         valid.
         """
         conditions: list[InterfaceIs | HoursAre] = []

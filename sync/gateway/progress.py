@@ -62,12 +62,12 @@ class Backlog:
         self.bytes += change.size
 
     def remove(self, document_id: str, size: int) -> None:
-        """Uncount a document, if it was counted."""
+        """Stop counting a document, if it was counted."""
         self._rewritten.discard(document_id)
         self.documents = max(0, self.documents - 1)
         self.bytes = max(0, self.bytes - size)
 
     def reset(self, left: int = 0) -> None:
-        """Set the number of waiting documents to `left`, whatever was counted."""
+        """Set the number of waiting documents to `left`, regardless of the previous count."""
         self.documents, self.bytes = left, 0
         self._rewritten.clear()

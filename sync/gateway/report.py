@@ -67,13 +67,13 @@ class GatewayReport:
     backlog_bytes: int = 0
     """Approximate total bytes of their bodies."""
     refused_documents: int = 0
-    """Number of documents that it has refused. They are offered again from time to time."""
+    """Number of documents that the gateway has refused, which are offered again from time to time."""
     refused: list[RefusedDocument] = field(default_factory=list)
     """The most recent refused documents, newest last."""
     rate: float | None = None
     """Recent rate in documents per second; None if nothing is being forwarded."""
     problem: str | None = None
-    """The current problem, as a text; None if there is none."""
+    """The current problem, as a message; None if there is none."""
 
     @property
     def estimated_seconds(self) -> float | None:

@@ -30,7 +30,7 @@ class TaskErrors:
         is_store = isinstance(error, StoreError)
         words = str(error) if is_store else f"internal error: {type(error).__name__}: {error}"
         if words != self.words:
-            # Errors that foreign documents may cause are logged as text, and bugs with their traceback.
+            # Errors that foreign documents may cause are logged as a message, and bugs with their traceback.
             log.error(
                 "gateway %s continues after an error: %s",
                 self._name,

@@ -1,8 +1,9 @@
-"""The places where a vessel may be, in the order in which they are worth dialling.
+"""The places where a vessel may be reached, in the order in which to dial them.
 
-Anyone on the network can claim to be a vessel of the fleet, and only a certificate proves it. So each
-advertised place is tried. Places where the vessel has proved its identity come first, and places that have
-failed come last. So forged places can neither hide the vessel's own place nor displace a proven one.
+A place is an endpoint: a list of addresses, a port and a database. Anyone on the network can claim to be a
+vessel of the fleet, and only a certificate proves it. So each advertised place is tried. Places where the
+vessel has proved its identity come first, and places where an attempt has failed come last. So forged places
+can neither hide the vessel's own place nor displace a proven one.
 
 A place has a list of addresses, which changes as networks come and go. So the single address at which the
 vessel has answered is remembered too. It comes first within its place, and a new place with this address
@@ -19,9 +20,9 @@ from sync.mesh.sightings import Sighting
 PROVEN_KEPT: Final = 4
 """Maximum number of proven places of a vessel that are remembered after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds for which they are remembered. After that, a vessel under way is elsewhere."""
+"""Seconds for which such places are remembered. After that, a vessel under way is elsewhere."""
 MOST_ADDRESSES: Final = 8
-"""Maximum number of addresses of one place; an appliance has no more networks."""
+"""Maximum number of addresses kept for one place. No appliance is on more networks."""
 VESSELS_KEPT: Final = 512
 
 
@@ -113,7 +114,7 @@ class Candidates:
         return tuple(sorted(place.addresses, key=worth))
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
-        """Record that a vessel has proved its identity at a place, and at which address if that is known."""
+        """Record that a vessel has proved its identity at a place, and at which of its addresses if known."""
         known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.failed.pop(place, None)
         known.proven.pop(place, None)

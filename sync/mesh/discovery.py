@@ -13,8 +13,8 @@ vessels meet and part without any change of an interface (the interface of a rad
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
 - **A name has one owner.** If our name is taken when we start, or if another instance with our name appears
-  later, one of the two continues as `<vessel>-<log>-2`. One or both report this, because the card may have
-  been cloned.
+  later, one of the two instances continues as `<vessel>-<log>-2`. One or both report this, because the card
+  may have been cloned.
 
 When vessels are out of reach for less than two minutes, they keep each other's addresses. They may then not
 be reported as found again, so the caller must continue to dial them.
@@ -86,9 +86,9 @@ _AT_MOST: Final = 60.0
 _POINTERS: Final = 512
 """Maximum number of names processed, so that someone who floods the network causes limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""Number of queries of which one does not list our own name as known, so that a clone answers."""
+"""One query in this many does not list our own name as known, so that a clone answers."""
 _NAMES_ASKED: Final = 8
-"""Maximum number of names without records about which one query asks."""
+"""Maximum number of names without records that one query requests."""
 _OWNER_SPEAKS: Final = 1.5
 """Seconds until the owner of a contested name announces it again, as caches drop entries (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
@@ -138,7 +138,8 @@ class Discovery:
             interfaces: names of interfaces, with `*` for any characters; loopback only by its own name.
             is_told: whether to advertise; False for a vessel that does not listen.
             on_change: called in the event loop with changes of `sightings`.
-            on_name_taken: called with our instance name when another appliance has it, or had it first.
+            on_name_taken: called with our instance name when another appliance uses that name, or used it
+                first.
             pace: intervals of queries; None for the defaults.
             chance: source of the random delays.
         """
@@ -149,7 +150,7 @@ class Discovery:
         self._pace = pace or QueryIntervals()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Random suffix of our host name, which distinguishes our records from those of a clone."""
+        """Random suffix of our host name, which distinguishes our records from a clone's."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -181,7 +182,7 @@ class Discovery:
         self.problem: str | None = None
         """Reason why no vessel can be discovered, and what to do; None if no problem is known."""
         self.name_taken: str | None = None
-        """Our intended instance name if another appliance has it; otherwise None."""
+        """Our intended instance name if another appliance uses that name; otherwise None."""
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
@@ -289,7 +290,7 @@ class Discovery:
                 for outdated in tuple(self._announcements):
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
-        # Each time: it does nothing if all is well, and retries what failed.
+        # Called on every pass: it does nothing if all is well, and retries what failed.
         await zeroconf.async_update_interfaces(multicast_choice(interfaces))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
@@ -476,7 +477,7 @@ class Discovery:
         self._judge(names)
 
     def _contest(self, own: ServiceInfo, other: DNSService) -> None:
-        """Resolve a conflict about our name: the instance with the lower host name keeps it."""
+        """Resolve a conflict about our name: the instance with the lower host name keeps the name."""
         assert self._zeroconf is not None
         name = instance_of(own.name)
         if (own.server_key or "") < other.server_key:
@@ -491,7 +492,7 @@ class Discovery:
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Prefer the sighting of an instance to others, because its vessel has proved its identity."""
+        """Prefer an instance's sighting to others, because the vessel has proved its identity there."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:

@@ -1,6 +1,6 @@
 """Detection of two computers with the identity of one vessel: a card was copied, or a key stolen.
 
-A vessel that meets its own id on another board detects this at once. A third vessel detects it when it
+A vessel that meets its own id on another board detects this at once. A third vessel detects this when it
 receives data from two boards of one vessel alternately. If a card was only moved to another board, the old
 board sends no more data.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from sync.fleet.rights import Claim
 
 WITHIN: Final = 600.0
-"""Seconds within which data must come from one board, another, and the first again: then both exist."""
+"""Seconds within which data from one board, another, and the first again proves that both exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class DuplicateIdentities:
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that data was received from a board whose certificate identifies it as a vessel.
 
-        Return the clone if this shows a new one.
+        Return the clone if this reveals a new one.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -115,7 +115,7 @@ class DuplicateIdentities:
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
         """Record a claim that a vessel has more of our current log than we do.
 
-        Return the entry if it is new, or if it is the first one with our signature.
+        Return the entry if the claim is new, or if it is the first claim that our signature proves.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):

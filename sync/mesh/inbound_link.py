@@ -77,9 +77,9 @@ class InboundLinks:
         return None if key is None else self._links.get(key)
 
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
-        """Add a connection, and close the one that it replaces, if any.
+        """Add a connection, and close the connection that it replaces, if any.
 
-        Return its link, or None if the connection does not come from a vessel.
+        Return the connection's link, or None if the connection does not come from a vessel.
         """
         key = self._key(connection)
         if key is None:

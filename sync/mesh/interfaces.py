@@ -1,4 +1,4 @@
-"""The interfaces and addresses of this machine, and the selection of those that discovery can use."""
+"""The interfaces and addresses of this machine, and the selection of interfaces for discovery."""
 
 import fcntl
 import ipaddress

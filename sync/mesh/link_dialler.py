@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 AGAIN_AFTER: Final = 30.0
 """Seconds until a vessel is dialled again after a link that was refused, or that led to a wrong vessel."""
 SURPLUS_AFTER: Final = 20.0
-"""Seconds after which a surplus link is closed, because other vessels may close theirs in the meantime."""
+"""Seconds until a surplus link is closed. Other vessels may close their surplus links in the meantime."""
 TICK: Final = 5.0
 """Maximum seconds between two passes, even if nothing happens."""
 

@@ -3,8 +3,8 @@
 This module does no I/O. All vessels are placed on a ring, in the order of their ids. A vessel with more
 vessels in sight than it may have links selects those that are 1, 2, 4 … places away in both directions. So
 vessels select each other, and any two vessels are a few links apart. If not every vessel sees every other,
-this can leave separate groups. So each vessel advertises its links (in its DNS-SD record). A vessel that sees
-another one to which no known links lead makes an additional link with it.
+this can leave separate groups. So each vessel advertises its links (in its DNS-SD record). If a vessel sees
+another vessel to which no known links lead, it makes an additional link with that vessel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from typing import Final
 DIAL_AFTER: Final = 15.0
 """Seconds for which the vessel with the higher id waits for the other to dial, plus up to as much jitter."""
 LEAST_PEERS: Final = 2
-"""Minimum value of the limit of links, because a lower limit could not connect a fleet."""
+"""Minimum for the limit on links, because a lower limit could not connect a fleet."""
 
 
 class Role(Enum):

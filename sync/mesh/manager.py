@@ -70,7 +70,7 @@ class MeshSettings:
 
 
 _TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, after which it connects again."""
+"""Couchbase Lite's own close code, which makes the peer connect again."""
 _ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "all documents must be offered again")
 
 
@@ -182,7 +182,7 @@ class Mesh:
     # Start and stop
 
     async def start(self) -> None:
-        """Start the mesh. Raises ProblemError if the listener cannot start, and StoreError."""
+        """Start the mesh. Raises ProblemError if the listener cannot start, and StoreError from the store."""
         self.traffic.load()
         self.membership.refresh()
         await asyncio.to_thread(self.membership.remove_unvouched)
@@ -411,8 +411,8 @@ class Mesh:
     def _mend(self, *, whole: bool = False) -> None:
         """Remove revisions for which their vessels do not vouch. If there were any, reconnect all links.
 
-        With `whole`, all documents are checked, otherwise those of vessels that have just vouched. Raises
-        StoreError.
+        With `whole`, all documents are checked. Otherwise, only documents of vessels that have just vouched
+        are checked. Raises StoreError if the store fails.
         """
         vessels, self._vouching = self._vouching, set()
         if not (whole or vessels) or not self.membership.remove_unvouched(None if whole else vessels):
@@ -462,7 +462,8 @@ class Mesh:
                 log.error("%s", error)
                 wait = TICK
             except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
-                # Not counted as a turn: if this continues, the watchdog restarts the daemon.
+                # This pass is not counted as a turn. If such passes continue, the watchdog restarts the
+                # daemon.
                 self._log_task_error(error)
                 wait = TICK
                 continue
@@ -475,7 +476,7 @@ class Mesh:
             log.critical("the mesh has stopped: internal error; trying again", exc_info=error)
 
     def _reconsider(self) -> float:
-        """Do what is needed now. Return the seconds until the next pass."""
+        """Make the changes that are needed now. Return the seconds until the next pass."""
         now = asyncio.get_running_loop().time()
         self._take_up_revocations()
         if now - self._judged_at >= JUDGE_EVERY:

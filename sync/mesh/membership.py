@@ -251,10 +251,10 @@ class Membership:
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions for which their vessel does not vouch, and which keep others from being accepted.
+        """Remove revisions that their vessel does not vouch for and that keep others from being accepted.
 
         `vessels` are vessels that have just vouched; None for all documents. Return True if any revisions
-        were removed. Raises StoreError.
+        were removed. Raises StoreError if the store fails.
         """
         judge = self._rights.generations
         database = self._database
@@ -275,7 +275,7 @@ class Membership:
     def refresh(self) -> bool:
         """Apply new revocations from files and the store. If those in files are newer, store them.
 
-        Return True if the revocations have changed. Raises StoreError.
+        Return True if the revocations have changed. Raises StoreError if the store fails.
         """
         if self._revision() == self._looked_at:
             return False

@@ -1,4 +1,4 @@
-"""Finding the place where a vessel is, by TLS handshakes with several places, some of them in parallel.
+"""Search for the place where a vessel answers, by TLS handshakes with several places, some in parallel.
 
 A place that does not answer does not delay the others, and a place with another certificate is skipped. Over
 a slow radio link, a probe may take long. After a few seconds, other probes start without waiting for it.
@@ -15,7 +15,7 @@ from sync.peer.problems import ProblemError
 MOST_AT_ONCE: Final = 16
 """Maximum number of unfinished probes that are younger than `HELD_FOR`.
 
-Each costs a small board some milliseconds.
+Each probe takes a small board some milliseconds.
 """
 HELD_FOR: Final = 5.0
 """Seconds for which a probe counts towards `MOST_AT_ONCE`; a vessel nearby answers within that time.
@@ -33,7 +33,7 @@ _LOOK_EVERY: Final = 1.0
 """Seconds until `order` is called again while nothing happens."""
 
 Probe = Callable[[Candidate], Awaitable[None]]
-"""Function that returns when the vessel has proved that it is at a place, or else raises ProblemError."""
+"""Function that returns once the vessel has proved its identity at a place, or raises ProblemError."""
 
 
 async def first_proven(

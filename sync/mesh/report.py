@@ -18,7 +18,7 @@ SILENT_AFTER: Final = 2.5
 """Seconds without an answer after which a vessel is reported as silent.
 
 With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is closed later
-(`sync.mesh.vessel_endpoint.GRACE`), because making a new one is expensive.
+(`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
 """
 
 

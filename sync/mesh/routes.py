@@ -1,8 +1,8 @@
 """The routes by which the documents of each vessel arrive. They are stored locally and never replicated.
 
 Each neighbour announces its own routes. When documents of a vessel arrive from a neighbour, their route is
-the neighbour followed by the route that it has announced. So a recorded route is that of the last document,
-not the shortest possible one.
+the neighbour followed by the route that the neighbour has announced. So a recorded route is the route of the
+last document, not the shortest possible route.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def hops(self) -> int:
-        """Number of links, or the minimum number if a part of the route is unknown."""
+        """Number of links in the route, or the minimum number if a part of the route is unknown."""
         return len(self.path)
 
     def __str__(self) -> str:

@@ -5,9 +5,9 @@ This module does no I/O. An advertisement uses DNS-SD (RFC 6763): the service `_
 UUID) and `links`. `links` lists the vessels with which the vessel has links now, separated by commas, and
 continues in `links2`, `links3` and so on.
 
-Nothing in a record is proven: anyone on the network can advertise anything. It only shows where to connect,
-and the certificate then proves who answers. Two instances of one vessel are both kept. `duplicate_identities`
-decides whether that is a cloned card.
+Nothing in a record is proven: anyone on the network can advertise anything. A record only shows where to
+connect, and the certificate then proves who answers. Two instances of one vessel are both kept.
+`duplicate_identities` decides whether that is a cloned card.
 """
 
 import enum
@@ -35,7 +35,7 @@ They hold 30 of the longest ids, or 90 usual ones.
 TABLE_LIMIT: Final = 512
 """Maximum number of instances kept, far more than vessels in reach, so that strangers cannot fill memory."""
 VESSEL_LIMIT: Final = 64
-"""Maximum number of instances kept of one vessel.
+"""Maximum number of instances kept for one vessel.
 
 A real vessel has one, and two for a short time. Any others are forged, and all of them are tried.
 """
@@ -49,7 +49,7 @@ _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, 
 
 
 class AdvertisementError(ValueError):
-    """An invalid advertisement of a vessel. The text describes the fault."""
+    """An invalid advertisement of a vessel. The message describes the fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Traffic:
         """Create empty records. `utc` returns seconds since 1970."""
         self.routes: Final = Routes(vessel)
         self.refused: Counter[str] = Counter()
-        """Number of rejected documents, by the vessel that sent them."""
+        """Number of rejected documents, for each vessel that sent them."""
         self._database, self._utc = database, utc
         self._told_version = self._stored_version = 0
         self._due = 0.0
@@ -42,7 +42,7 @@ class Traffic:
     # Table of routes
 
     def load(self) -> None:
-        """Load the stored table. Raises StoreError."""
+        """Load the stored table. Raises StoreError if it cannot be read."""
         document = self._database.get_local(_KEPT_AS)
         if document is not None:
             self.routes.load(document.raw)

@@ -1,11 +1,11 @@
-"""The endpoint of a vessel, whose addresses may be different at each meeting.
+"""The endpoint of a vessel, whose addresses may change from one meeting to the next.
 
-A connection is made to the most likely place. While that does not answer, the certificates of the other
-places that claim to be the vessel's are checked. The connection is then made to the first place that proves
-to be the vessel's instead.
+The endpoint first connects to the most likely place. While that place does not answer, the certificates
+presented at the other advertised places are checked. The endpoint then connects to the first place that
+presents the vessel's certificate.
 
 The certificate does not prove the name of the database, which may be wrong in a forged record. If the vessel
-has no database of that name, the places with other names are tried.
+has no database with that name, the places with other database names are tried.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
 A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own timeouts would
-take longer, because they double each time (RFC 6298).
+take longer, because each is twice as long as the one before (RFC 6298).
 """
 GRACE: Final = 8.0
 """Seconds to wait for an answer to a ping, which may wait behind other data on a slow radio link."""
 USUAL_DATABASE: Final = "log"
-"""Default name of an appliance's database, which is tried first after another name was wrong."""
+"""Default name of an appliance's database, which is tried first after a different name was wrong."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
@@ -110,7 +110,10 @@ class VesselEndpoint:
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> Coroutine[Any, Any, WebSocketTransport]:
-        """Return an awaitable that connects to the current place. Awaiting it raises ProblemError."""
+        """Return an awaitable that connects to the current place.
+
+        Awaiting it raises ProblemError on failure.
+        """
         return ws_client.connect(
             f"{self._url}/_blipsync",
             receiver,
@@ -146,7 +149,7 @@ class _Attempt:
         """Names of databases that the vessel does not have."""
 
     async def transport(self) -> Transport:
-        """Return the connection. Raises ProblemError."""
+        """Return the connection. Raises ProblemError if no place can be connected to."""
         choices, refusal = self._where.choices, None
         if choices is None or not choices.order():
             return await self._where.open(self._tls, self._receiver, self._headers)
@@ -176,7 +179,7 @@ class _Attempt:
         choices.failed(place)
 
     async def _connected(self, choices: VesselCandidates) -> Transport:
-        """Find the vessel at one of the places that are left, and connect. Raises ProblemError."""
+        """Connect to the vessel at one of the places left to try. Raises ProblemError if none answers."""
         where = self._where
         likeliest = self._left(choices)[0]
         where.move(likeliest)
@@ -238,7 +241,7 @@ class _Attempt:
         try:
             await asyncio.shield(self._opening)
         except UpgradeRefusedError:
-            pass  # The vessel itself has refused. `transport` tries other databases after a 404.
+            pass  # The vessel itself has refused us. `transport` tries other databases after a 404.
         except asyncio.CancelledError:
             if not self._is_received:
                 self._is_given_up = True

@@ -1,4 +1,6 @@
-"""The active peer: the side that connects. It owns the checkpoint, pushes, pulls, and ends the connection.
+"""The active peer: the side that connects.
+
+This side owns the checkpoint, pushes, pulls and ends the connection.
 
 The life of one connection::
 
@@ -82,7 +84,7 @@ class ActiveOptions:
     begun: Callable[[PushProgress], None] | None = None
     """Called with the progress from which pushing continues, when both copies of the checkpoint are known.
 
-    At that time, no change has been selected for sending yet.
+    At that time, no change is selected for sending yet.
     """
     pull_rule: Rule | None = None
     """Function that decides which received documents are refused."""
@@ -115,7 +117,7 @@ class ActiveOptions:
 
     @property
     def pushed(self) -> Selection:
-        """The selection of documents that are pushed, which are also those whose blobs the peer may read."""
+        """The selection of documents to push. The peer may also read the blobs of these documents."""
         return replace(self.push_selection, stream=self.stream or self.push_stream)
 
     @property
@@ -194,7 +196,7 @@ class ActivePeer(PeerBase):
 
     @property
     def unfed(self) -> Problem | None:
-        """Reason why the peer allows no pull, while pushing continues; None if it does."""
+        """Reason why the peer allows no pull, while pushing continues; None if it allows pulling."""
         return self._unfed
 
     @property

@@ -2,8 +2,8 @@
 
 A request for a blob names a document that refers to it. A request without a document is granted while a
 revision that refers to the blob is being sent to the peer. Gateways name no document when they request a
-proof, and older gateways never name one. A tombstone gives no access to blobs, because its blobs are neither
-fetched nor proven before it is stored.
+proof, and older gateways name none in any request. A tombstone gives no access to blobs, because its blobs
+are neither fetched nor proven before it is stored.
 
 A peer proves that it has a blob by a hash of the blob's bytes and the nonce of our request. While we wait for
 such a proof, we give the same proof to nobody on any connection. Otherwise a peer without the blob could get
@@ -40,7 +40,10 @@ class BlobAccess:
         return not self._readable.is_everything
 
     def send(self, raw: bytes) -> tuple[str, ...]:
-        """Record that a body is being sent, which gives access to its blobs. Return their digests."""
+        """Record that a body is being sent, which gives access to its blobs.
+
+        Return the digests of these blobs.
+        """
         if not self.is_limited or not wire_bodies.may_hold_blobs(raw):
             return ()
         digests = tuple(wire_bodies.blobs_in(bodies.decode("", raw)))

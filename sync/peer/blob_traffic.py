@@ -3,8 +3,8 @@
 Each blob is stored as soon as it is complete, and is never fetched again. So after an interruption, only the
 missing blobs of a document are fetched. A peer that pushes a document which refers to a blob stored here must
 prove that it has the blob too, once on each connection. Otherwise anyone who knows the digest of a blob could
-read it through a document of their own. Documents wait for proofs while the peer keeps sending some. After a
-minute without any proof since the request, they fail temporarily.
+read the blob through a document of their own. Documents wait for proofs as long as the peer keeps sending
+proofs. If no proof arrives for a minute after the request, these documents fail temporarily.
 
 Blobs are hashed as jobs of the session's `work`: in slices, and within the limits of the connection.
 """
@@ -121,7 +121,7 @@ class BlobFetcher:
         return max(self._unanswered[digest][1], self._proof_at) + limits.PROOF_WITHIN
 
     def pump(self) -> None:
-        """Fail temporarily the documents that wait for an overdue proof."""
+        """Let the documents that wait for an overdue proof fail temporarily."""
         now = self._session.clock()
         for digest in list(self._unanswered):
             if digest not in self._unanswered:
@@ -266,7 +266,7 @@ class BlobFetcher:
         quota = self._quota()
         objection = None if quota is None else quota.blob_objection(transfer.document_id, transfer.arrived)
         if objection is not None:
-            return objection  # there is none if the quota's next day has begun by now
+            return objection  # no allowance is exhausted if the quota's next day has begun by now
         text = f"{transfer.document_id}: its blob was larger than accepted"
         return MessageError(text, code=_UNAVAILABLE)
 
@@ -288,7 +288,7 @@ class BlobFetcher:
     def _answered(self, reply: Reply, question: tuple[str, bytes]) -> None:
         digest, nonce = question
         if self._unanswered.get(digest, (None, 0.0))[0] != nonce:
-            return  # Too late: since we stopped waiting, we may have given the same proof to anyone.
+            return  # Too late: since we stopped waiting, we may have given the same proof to others.
         self._ask_no_more(digest)
         self._proof_at = self._session.clock()
         if isinstance(reply, ErrorReceived):

@@ -1,4 +1,4 @@
-"""Checkpoints: the two copies of our own, here and at the peer, and those that we store for peers.
+"""Checkpoints: the two copies of our own checkpoint, here and at the peer, and the checkpoints of peers.
 
 Each save stores the peer's copy first. If only the peer's copy is stored, `reconcile` finds the last position
 on which both copies agree.
@@ -40,16 +40,16 @@ _CONFLICT: Final = 409
 _TOO_LARGE: Final = 413
 _UNAVAILABLE: Final = 503
 _SAVE_EVERY: Final = 0.5
-"""Minimum seconds between checkpoints stored for one owner, on average: each is a write to the card.
+"""Minimum seconds between checkpoints stored for one owner, on average, because each is a write to the card.
 
-While documents are transferred, Couchbase Lite saves a checkpoint every 5 s at most, as we do. If one user
+While documents are transferred, Couchbase Lite saves a checkpoint at most every 5 s, as we do. If one user
 has many devices, their checkpoints wait for each other.
 """
 _BURST: Final = 20
 """Number of an owner's checkpoints that may be stored at once after a pause."""
 _SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
-"""Maximum number of consecutive conflicts with another replication's save before ours is given up."""
+"""Maximum number of consecutive conflicts with another replication's save before we give up our save."""
 _NO_COLLECTIONS: Final = frozenset({400, 404, 501})
 """Statuses with which peers report that they do not support collections, at all or on this connection."""
 _DEFAULT_COLLECTION: Final = "_default"
@@ -126,7 +126,7 @@ class OwnCheckpoint:
             self._database.delete_local(document.key, parent=document.rev)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Store both copies, unless they are already stored or a save is in progress."""
+        """Store both copies, unless this checkpoint is already stored or a save is in progress."""
         if self.is_saving or self.is_saved(checkpoint):
             return
         self._saving = checkpoint = checkpoint.within(LARGEST)
@@ -294,7 +294,7 @@ class PeersCheckpoints:
         self._session.respond(event, GetCollectionsReply(tuple(checkpoints)).encode())
 
     def _recognise(self, client: str) -> None:
-        """Name a peer that has no name after its checkpoint, whose id is unique to the peer's store."""
+        """Identify a peer without a name by the id of its checkpoint, which is unique to its store."""
         self._session.remote = self._session.remote or unnamed(self._owner, client)
 
 

@@ -3,18 +3,18 @@
     outcome = resolve(database, "alarm:argo:bilge:abcdef:000000000007", resolvers)
 
 Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
-which revision is local. It receives two revisions, ordered by the store's ranking. With more than two, the
-result of the first two is resolved with the third, and so on. The final result is always stored on the branch
-that the store ranks first. Only there does the new revision outrank the revisions that it replaces. If that
-branch already has the result, it stays unchanged.
+which revision is local. It receives two revisions, ordered by the store's ranking. If there are more than
+two, the result for the first two is resolved with the third, and so on. The final result is always stored on
+the branch that the store ranks first. Only there does the new revision outrank the revisions that it
+replaces. If that branch already has the result, it stays unchanged.
 
 Peers that exchange revisions in a different order resolve different pairs. All of them reach the same result
 if the resolver fulfils one of two conditions. Either its decision depends only on the two bodies, as maximum
 and union do: `f(a, a) == a`, `f(a, b) == f(b, a)`, `f(a, f(b, c)) == f(f(a, b), c)`. Or it keeps the winning
 revision, as the default resolver does.
 
-In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To make
-an intended deletion take part in a conflict, pass it to `resolve`; `deletion_in` finds it.
+In the store, a live branch wins over a deleted one, because a losing branch ends in a tombstone too. To
+include an intended deletion in a conflict, find it with `deletion_in` and pass it to `resolve`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +29,7 @@ from sync.store import Database, Document, DocumentError, InsertOutcome, attachm
 REVOCATIONS: Final = "fleet:revocations"
 RADIO_KEY: Final = "fleet:radio-key"
 _NUMBERED: Final = frozenset({REVOCATIONS, RADIO_KEY})
-"""Documents by the fleet's CA, of which the version with the higher `number` is valid."""
+"""Documents issued by the fleet's CA. Of two versions, the one with the higher `number` is valid."""
 
 _SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
 """Signal K's alarm states, in ascending order of severity."""
@@ -159,7 +159,7 @@ def is_closing(rev: str, parent: str | None) -> bool:
 def resolve(
     database: Database, document_id: str, resolvers: Resolvers | None = None, *, deletion: str | None = None
 ) -> Resolved | Problem | None:
-    """Resolve the conflict of a document.
+    """Resolve a document's conflict.
 
     A resolver may be application code. If it raises or returns something invalid, only this conflict stays
     open. It is called outside a transaction, unless the caller is in one.
@@ -305,7 +305,7 @@ def _is_intended(database: Database, leaf: Document) -> bool:
     parent = revision.history[0] if revision is not None and revision.history else None
     generation = 0 if parent is None else revisions.generation(parent)
     if generation + 1 != revisions.generation(leaf.rev):
-        return False  # its parent was pruned here, so this cannot be decided
+        return False  # the deletion's parent was pruned here, so nothing can be decided
     return not is_closing(leaf.rev, parent)
 
 

@@ -1,4 +1,4 @@
-"""Sending of the revisions that the peer wants, whole or as deltas, and the handling of its replies."""
+"""Sending of the revisions that the peer wants, whole or as deltas, and handling of its replies."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +20,7 @@ KNOWN: Final = 304
 _DELTA_OVERHEAD: Final = 50
 """Additional bytes of a message with a delta, which must name the base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
-"""Maximum bytes of a body: Sync Gateway's limit, which is below our own limit of BLIP messages."""
+"""Maximum bytes of a body: Sync Gateway's limit, which is below our own limit on BLIP messages."""
 _TOO_LARGE: Final = 413
 _DELTA_REFUSED: Final = frozenset({404, 415, 422})
 """Statuses with which peers report that they lack the base revision or cannot apply the delta."""

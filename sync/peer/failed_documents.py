@@ -1,15 +1,16 @@
 """Documents that a replication could not transfer, listed durably until they are transferred.
 
-A document that either side refuses does not stop a replication. The checkpoint moves past it, and this list
-records it. An entry is removed when the document is replicated after all, or when it no longer exists. The
-list is one local document in the store, so it survives a restart and is never replicated.
+A document that either side refuses does not stop a replication. The checkpoint moves past such a document,
+and this list records the document. An entry is removed when the document is replicated after all, or when it
+no longer exists. The list is one local document in the store, so it survives a restart and is never
+replicated.
 
     failed = FailedDocuments(database, "failed:cp-…")
     failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
     failed.save()
 
-At most `MOST` documents are listed. If more fail, `has_overflowed` is True. The others can only be found
-again by reading the whole feed.
+At most `MOST` documents are listed. If more documents fail, `has_overflowed` is True. The unlisted documents
+can only be found again by reading the whole feed.
 """
 
 import time
@@ -25,7 +26,7 @@ from sync.store import Database
 MOST: Final = 10_000
 """Maximum number of listed documents, which take 1.5 MB in the store.
 
-The windows of one sensor, one every five minutes, fill the list in a month.
+If every window from one sensor fails, one every five minutes, the list is full in a month.
 """
 _LONGEST_REASON: Final = 300
 """Maximum number of characters stored of a reason, whose text the peer chooses."""
@@ -68,7 +69,7 @@ class FailedDocuments:
     def __init__(
         self, database: Database, key: str, *, utc: Callable[[], float] = time.time, most: int = MOST
     ) -> None:
-        """Read the list from the local document `key`. Raises StoreError.
+        """Read the list from the local document `key`. Raises StoreError if that fails.
 
         Args:
             database: the store.
@@ -156,7 +157,7 @@ class FailedDocuments:
         self.has_overflowed = False
 
     def save(self) -> None:
-        """Write the list to the store if it has changed. Raises StoreError."""
+        """Write the list to the store if it has changed. Raises StoreError if that fails."""
         if not self._is_new:
             return
         document = self._database.get_local(self._key)

@@ -17,7 +17,7 @@ A filter may exclude nearly all changes, for example all but the few alarms amon
 this limit, all other connections would wait until the whole store has been read.
 """
 LISTS_AWAITING: Final = 4
-"""Maximum number of unanswered lists of changes: two in flight and two being processed keep a link busy."""
+"""Maximum number of unanswered lists of changes: two in flight and two in processing keep a link busy."""
 REVISIONS_AWAITING: Final = 5 * BATCH
 """Maximum number of sent revisions without a reply.
 
@@ -25,11 +25,11 @@ One transaction can be written at the peer while the next is in flight and a thi
 side waits for the other (measured: with 2 transactions, each side waits a third of the time).
 """
 BYTES_AWAITING: Final = 4 * 1024 * 1024
-"""Maximum total bytes of their bodies, so that the peer must hold only a few large ones in memory."""
+"""Maximum total bytes of these revisions' bodies, so that the peer holds only a few large ones in memory."""
 MESSAGES_QUEUED: Final = 64
 """Number of queued messages above which no further revision is read from the store.
 
-This saves memory, and keeps the wait of urgent messages short.
+This saves memory, and keeps urgent messages from waiting long.
 """
 BYTES_QUEUED: Final = 1024 * 1024
 """Bytes of queued messages above which nothing more is read from the store to be sent."""
@@ -49,7 +49,7 @@ CHANGES_OPEN: Final = 200_000
 DOCUMENTS_FETCHING: Final = 2 * REVISIONS_WANTED
 """Maximum number of documents that wait for blobs: all that we have requested, and as many pushed ones."""
 BYTES_FETCHING: Final = 64 * 1024 * 1024
-"""Maximum total bytes of their bodies; our own peers send far fewer at a time (BYTES_AWAITING)."""
+"""Maximum total bytes of these documents' bodies. Our own peers send far fewer at a time (BYTES_AWAITING)."""
 FILES_OPEN: Final = 32
 """Maximum number of blobs being sent on one connection, each of which keeps a file open."""
 WORK_RATE: Final = 16 * 1024 * 1024
@@ -80,7 +80,7 @@ A delta cannot be made or applied in slices (measured: 0.1 microseconds a byte, 
 smallest board). A longer body is sent whole.
 """
 DELTA_STORED: Final = 8 * DELTA_BYTES
-"""Maximum bytes of all stored bodies of such a document, because they are read together."""
+"""Maximum bytes of all stored bodies of a document with deltas, because the bodies are read together."""
 PROOFS_KEPT: Final = 1000
 """Maximum number of blobs remembered as proven on one connection, which need not be proven again."""
 PROOF_WITHIN: Final = 60.0
@@ -96,10 +96,12 @@ COMMIT_AFTER: Final = 0.05
 """Maximum seconds that a received revision waits for others, to be stored in one transaction with them.
 
 A card takes about 10 ms to synchronise. With one transaction for each revision, most of the time would be
-spent on that.
+spent on synchronising.
 """
 CHECKPOINT_EVERY: Final = 5.0
-"""Seconds between checkpoints during transfers, as in Couchbase Lite. After a crash, that much is repeated.
+"""Seconds between checkpoints during transfers, as in Couchbase Lite.
+
+After a crash, this many seconds of work are repeated.
 """
 BLOBS_AT_ONCE: Final = 4
 """Maximum number of blobs being fetched at the same time."""
@@ -113,10 +115,11 @@ HISTORY: Final = 20
 DEPTH: Final = 50
 """Number of ancestors sent to a peer that does not say how many it accepts.
 
-This is the depth of Couchbase Lite's revision trees. It accepts a gap in a history only from that index on.
+This is the depth of Couchbase Lite's revision trees. Couchbase Lite accepts a gap in a history only from that
+index on.
 """
 DEPTH_MOST: Final = 100
-"""Maximum number of ancestors sent to any peer. Most of a longer history would be substitute ids."""
+"""Maximum number of ancestors sent to any peer. A longer history would consist mostly of substitute ids."""
 RETRY_DOCUMENT: Final = 30.0
 """Seconds until a document that failed temporarily is tried again on the same connection."""
 RETRY_REFUSED: Final = 1800.0
@@ -143,7 +146,7 @@ WAYS_MOST: Final = 8
 """Maximum number of solutions tried for one revision before it fails.
 
 With an honest peer, whose document sometimes changes between two proposals, 2 or 3 are enough. A peer that
-reports another revision each time would otherwise get proposals forever.
+reports a different revision each time would otherwise get proposals indefinitely.
 """
 FAULTS_MOST: Final = 3
 """Number of times that the peer may fail on a revision (HTTP 500) before the revision counts as refused.

@@ -2,9 +2,10 @@
 
 When a peer refuses a change as a conflict, it has a different revision. Normally our own pull brings that
 revision, or has brought it before. But a revision that was announced before the checkpoint may be unknown
-here. It may have been purged. Or the peer was restored to an earlier state, and its revision is a distant
-ancestor that was pruned here. When the pull has nothing more to bring, each revision that is still unknown is
-requested individually. It arrives without its history, and is resolved like any conflict.
+here. Such a revision may have been purged here. Or the peer was restored to an earlier state, and its
+revision is a distant ancestor that was pruned here. When the pull has nothing more to bring, each revision
+that is still unknown is requested individually. It arrives without its history, and is resolved like any
+conflict.
 """
 
 from collections import deque
@@ -68,7 +69,10 @@ class MissingRevisionFetch:
 
     @property
     def _may_ask(self) -> bool:
-        """True if nothing in flight may still bring the revision. It is checked again after each arrival."""
+        """True if nothing in flight may still bring the revision.
+
+        This is checked again after each arrival.
+        """
         receiver = self._receiver
         return self._open < limits.BATCH and receiver.is_caught_up and (self._open > 0 or receiver.is_idle)
 
@@ -122,7 +126,7 @@ class MissingRevisionFetch:
                 question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it was requested, but has changed since"))
                 continue
             if question.due > self._session.clock() or not self._may_ask:
-                return  # it may still arrive
+                return  # the revision may still arrive
             self._waiting.popleft()
             self._note_asked(question.document_id)
             self._open += 1

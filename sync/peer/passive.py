@@ -70,7 +70,7 @@ class PassiveOptions:
     streams: tuple[Stream, ...] = ()
     """Streams to which the peer may subscribe by name."""
     write_only: bool = False
-    """True if the peer may push, but not read."""
+    """True if the peer may push documents, but not read any."""
 
 
 class PassivePeer(PeerBase):
@@ -132,7 +132,7 @@ class PassivePeer(PeerBase):
         last = database.last_sequence
         since = last if request.future else _number(request.since)
         if since > last:
-            since = 0  # the store has lost changes since: it was restored to an earlier state
+            since = 0  # the store has lost changes since then, because it was restored to an earlier state
         self._is_subscribed = True
         self.session.respond(event)
         self.sender = FeedSender(

@@ -17,8 +17,8 @@ class PeerBase(ABC):
 
     The owner passes received frames to `receive`. It then calls `turn`, and calls `next_frame` until there
     are no frames or the transport is full. It calls `turn` again when the transport has room, when the store
-    has changed (after `wake`), and at `deadline`. It closes the transport when `session.is_over`. It may
-    limit the time of one call by setting `session.until`, and then calls again while
+    has changed (after `wake`), and at `deadline`. The owner closes the transport when `session.is_over`. To
+    limit the time of one call, the owner sets `session.until`, and then calls again while
     `session.is_interrupted`.
     """
 

@@ -1,4 +1,4 @@
-"""Problems of a connection or a document: a domain, a code, and a text for people.
+"""Problems with a connection or a document: a domain, a code, and a message for people.
 
 The domains and codes are the same as in Couchbase Lite where it has them.
 """
@@ -15,7 +15,7 @@ class Domain(StrEnum):
     DNS = "DNS"
     """Domain of `socket.EAI_…` values: a host name that could not be resolved."""
     TLS = "TLS"
-    """Domain without codes; the text describes the fault of the handshake or the certificate."""
+    """Domain without codes; the message describes what is wrong with the handshake or the certificate."""
     WEBSOCKET = "WebSocket"
     """Domain of HTTP statuses (below 1000) of the handshake or a message, and of WebSocket close codes.
 
@@ -28,7 +28,7 @@ class Domain(StrEnum):
     CONFIGURATION = "Configuration"
     """Domain without codes, for a file named in the configuration that cannot be used."""
     STORE = "Store"
-    """Domain of errors of our own store, which may be full, busy, read-only or damaged.
+    """Domain of errors from our own store, which may be full, busy, read-only or damaged.
 
     A busy store has the code 503; other errors have none.
     """
@@ -36,12 +36,12 @@ class Domain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem of a connection or a document."""
+    """A problem with a connection or a document."""
 
     domain: Domain
     code: int
     text: str
-    """Text for people: what happened, where, and what to do."""
+    """Message for people: what happened, where, and what to do."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.domain} {self.code})" if self.code else self.text

@@ -48,7 +48,7 @@ class FailureList(Protocol):
         """Remove a document that was replicated or no longer exists."""
 
     def save(self) -> None:
-        """Write the list to the store if it has changed. Raises StoreError."""
+        """Write the list to the store if it has changed. Raises StoreError if that fails."""
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Ledger:
             self.failed.note(direction, document_id, revision, problem)
 
     def settled(self, direction: Direction, document_id: str) -> None:
-        """Record that a document was replicated, or that nothing of it is left to replicate."""
+        """Record that a document was replicated, or that nothing is left to replicate for it."""
         if self.failures:
             self.failures.pop(document_id, None)
         if self.failed:

@@ -11,8 +11,8 @@ no longer worth waiting for. Then the list is checked again, and usually nothing
 
 A revision takes too long after a second if little arrives from the peer that was asked for it. If that peer
 keeps sending, because its link is slow or much was requested from it, it gets up to ten seconds. So a slow,
-silent or lost peer delays the other sessions only once. A list that is left unanswered claims nothing, so no
-session waits for a session that is itself waiting.
+silent or lost peer delays the other sessions only once. A list that is left unanswered claims no revisions,
+so no session waits for a session that is itself waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -111,7 +111,7 @@ class Claims:
         return None if asked is None else asked.looked + PATIENCE
 
     def wait(self, key: Key, session: Session) -> None:
-        """Register a session, whose peer gets a turn when the claim ends."""
+        """Register a session whose peer gets a turn when the claim on this revision ends."""
         self._waiting.setdefault(key, set()).add(session)
 
     def wait_no_more(self, key: Key, session: Session) -> None:

@@ -6,10 +6,10 @@
             ──► none of these                                ──► the document is reported as failed
 
 A revision is sent only just after the peer has accepted it for sending. Couchbase Lite closes the connection
-(4002) if it receives a revision that it has not requested, at every attempt. So each solution begins with a
-new proposal, and none is tried twice for the same revision of the peer (`attempts`). A change for which no
-solution works is reported as failed. A continuous replication proposes it again later, and may then try every
-solution again.
+(4002) whenever it receives a revision that it has not requested. So each solution begins with a new proposal,
+and no solution is tried twice for the same revision at the peer (`attempts`). A change for which no solution
+works is reported as failed. A continuous replication proposes it again later, and may then try every solution
+again.
 """
 
 from collections.abc import Callable
@@ -106,7 +106,7 @@ class PushConflicts:
             return
         revision = self._database.revision(change.id, change.rev, ancestors=(current,))
         if revision is None:
-            # It was replaced in the meantime, and the feed brings its replacement.
+            # The change was replaced in the meantime, and the feed brings its replacement.
             self._outcomes.done(change)
         elif current in revision.history:
             self._try(OfferedChange(change, current), current)

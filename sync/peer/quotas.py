@@ -6,7 +6,7 @@
     quota.charge(300)                        # it was stored
 
 A document that is too large is refused permanently (413); its sender keeps it and reports the failure. A
-document that exceeds the day's allowance is refused temporarily (429). Peers treat that as a temporary
+document that exceeds the day's allowance is refused temporarily (429). Peers treat this status as a temporary
 failure (Couchbase Lite: `c4error_mayBeTransient`): they keep the document and send it later.
 
 A day begins when an owner first sends something, and lasts 24 hours of a monotonic clock. So setting the
@@ -42,7 +42,7 @@ class Measure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The amount that one owner may send in a day."""
+    """The amount of data that one owner may send in a day."""
 
     bytes: int
     """Bytes of bodies and blobs."""
@@ -120,7 +120,7 @@ class Quota:
 
     @property
     def room(self) -> int:
-        """Bytes of the day's allowance that are left."""
+        """Bytes left in the day's allowance."""
         self._look()
         return max(self.allowance.bytes - self._bytes, 0)
 

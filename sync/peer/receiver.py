@@ -56,7 +56,7 @@ _KNOWN: Final = ProposalAnswer(304)
 _SEND_HIDDEN: Final = ProposalAnswer(SEND.status)
 """Verdict for a document that the peer may not read, for which no other session waits.
 
-It equals `SEND`, so it reveals nothing to the peer, but is distinguished here by identity.
+This verdict equals `SEND`, so it reveals nothing to the peer. Here it is distinguished by object identity.
 """
 _NONE_SHOWN: Final[list[str]] = []
 """Ancestors reported for a document that the peer may not read: none are revealed."""
@@ -386,7 +386,7 @@ class ChangeReceiver:
         if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
-            return SEND  # any revision may replace it
+            return SEND  # any revision may replace the stored one
         return ProposalAnswer(_CONFLICT, current if tells else None)
 
     # Revisions
@@ -595,7 +595,7 @@ class ChangeReceiver:
             if arrived.event is not None:
                 self._session.refuse(arrived.event, error)
             if rev.delta_source is not None and error.code == _UNPROCESSABLE:
-                # It will be sent again as a whole body.
+                # The peer will send the revision again with its whole body.
                 if arrived.tickets is not None:
                     self._expected[key] = _Expected(arrived.tickets, rev.sequence or "")
                     return

@@ -25,7 +25,7 @@ def channels(document: Document) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A part of a database that is replicated independently. Both sides know it by its name."""
+    """A part of a database that is replicated independently. Both sides know the stream by its name."""
 
     name: str
     holds: Callable[[str], bool]
@@ -82,10 +82,10 @@ class Selection:
     def has_lost(self, database: Database, change: model.DocumentChange, *, since: int) -> bool:
         """Return True if a reader may still have a document that `wants` no longer selects.
 
-        This is so for a live document that left the reader's channels after the reader last read the feed.
-        It is also so for a deleted document that was ever in these channels, because most deletions list no
-        channels. If a deletion was received without the document, its channels are unknown. A reader without
-        `within` is then informed, because it may have received the document from another vessel.
+        A reader may have a live document that left the reader's channels after the reader last read the feed.
+        A reader may also have a deleted document that was ever in these channels, because most deletions list
+        no channels. If a deletion was received without the document, its channels are unknown. A reader
+        without `within` is then informed, because it may have received the document from another vessel.
 
         Args:
             database: the store.
@@ -97,7 +97,7 @@ class Selection:
         if not self._is_about(change.id, deleted=change.deleted):
             return False
         if documents.parse_id(change.id) is not None:
-            return False  # its channels never change
+            return False  # the document's channels never change
         left = database.departed(change.id)
         document = database.get(change.id)
         if document is None:
@@ -123,7 +123,7 @@ class Selection:
         return all(not wanted or not wanted.isdisjoint(channels) for wanted in (self.channels, self.within))
 
     def shows(self, database: Database, document_id: str, *, deleted: bool) -> bool:
-        """Return True if a document that a reader requests is selected; False also if the filter raises."""
+        """Return True if a document that a reader requests is selected, and the filter does not raise."""
         try:
             return self.is_everything or self.wants(database, document_id, deleted=deleted)
         except FilterError as error:

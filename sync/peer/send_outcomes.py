@@ -62,11 +62,11 @@ class SendOutcomes:
         self._session, self._database, self._feed = session, database, feed
         self._options, self._ledger, self._attempts = options, ledger, attempts
         self._later: deque[tuple[float, ChangeInFlight]] = deque()
-        """Changes to retry, each with the time of the retry, in order of time."""
+        """Changes to retry, each with the time of the retry, ordered by time."""
         self._failed_for_now: dict[str, _Failed] = {}
         """Temporary failures by document id."""
         self._conflicts: dict[str, tuple[float, model.DocumentChange]] = {}
-        """By document id, the time to propose a conflict again, and the change; in order of time."""
+        """By document id, the time to propose a conflict again, and the change; ordered by time."""
         self._faults: dict[tuple[str, str], int] = {}
         """Number of times that the peer failed on each revision."""
         self._parts: dict[int, int] = {}
@@ -203,7 +203,7 @@ class SendOutcomes:
         return due
 
     def conflicts_due(self, most: int) -> list[model.DocumentChange]:
-        """Return up to `most` changes that were refused as conflicts and are to be proposed again now.
+        """Return up to `most` changes that were refused as conflicts and must be proposed again now.
 
         Changes that were replaced in the meantime are recorded as done, because the feed brings their
         replacements.

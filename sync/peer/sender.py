@@ -176,7 +176,7 @@ class FeedSender:
     def pump(self) -> None:
         """Send what may be sent now."""
         if self.refused is not None:
-            self._echo.clear()  # nothing will be sent, so there is nothing to skip
+            self._echo.clear()  # nothing will be sent, so no echo needs to be skipped
         self._offer_again([_main(sending) for sending in self._outcomes.due()])
         self.propose_again()
         self._deliveries.pump()
@@ -267,7 +267,7 @@ class FeedSender:
             self._ledger.settled(Direction.PUSH, document_id)
             return None
         if not self._feed.is_complete(document.sequence):
-            return None  # it has changed, and the feed brings the change
+            return None  # the document has changed, and the feed brings that change
         return model.DocumentChange(
             document.sequence,
             document.id,
@@ -387,7 +387,8 @@ class FeedSender:
     def _offer(self, change: model.DocumentChange) -> OfferedChange:
         """Return an offer of a change whose parent is an ancestor that the peer is known to have.
 
-        If no such ancestor is known, the parent is a guess. If it is wrong, the peer reports its revision.
+        If no such ancestor is known, the parent is a guess. If the guess is wrong, the peer reports its own
+        revision.
         """
         if not self._options.proposes or revisions.generation(change.rev) == 1:
             return OfferedChange(change)

@@ -133,7 +133,10 @@ class ChangeInFlight(msgspec.Struct, gc=False):
     They are left out of its history, so that a Sync Gateway accepts it as a separate branch.
     """
     onto: str | None = None
-    """The peer's revision on another branch, which this one replaces. The history sent ends with it."""
+    """The peer's revision on another branch, which this one replaces.
+
+    The history that is sent ends with the peer's revision.
+    """
     blobs: tuple[str, ...] = ()
     """Digests of the revision's blobs, while it is in flight to a peer with limited access."""
     closes: tuple[str, ...] = ()

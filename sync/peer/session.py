@@ -2,7 +2,7 @@
 
 This module does no I/O: its owner passes in frames with `receive`, and gets frames with `next_frame`. A
 session does not know which side is active, nor what a revision is. If an error ends a session, the session
-records it as `problem`, and raises nothing to its owner.
+records the error as `problem` and raises nothing to its owner.
 """
 
 import logging
@@ -215,7 +215,7 @@ class Session:
         except ViolationError as error:
             self.end(Problem(Domain.BLIP, error.close_code, f"{type(error).__name__}: {error}"))
         except MessageError as error:
-            # A reply is invalid, and the protocol has no way to refuse a reply.
+            # A reply is invalid, and the protocol does not allow refusing a reply.
             self.end(Problem(Domain.WEBSOCKET, error.code, f"invalid reply: {error.text}"))
         except StoreError as error:
             self.fail(error)

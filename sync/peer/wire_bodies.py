@@ -1,4 +1,4 @@
-"""Differences of a document's body between the store and the wire: blobs, and reserved keys.
+"""Differences between a document's body in the store and on the wire: blobs and reserved keys.
 
 A stored body contains its blobs where the application put them. Its key `_attachments` has only attachments
 made through Sync Gateway's REST interface, which are not blobs within the body. No other key begins with `_`.
@@ -28,7 +28,7 @@ _ESCAPED: Final = b"\\u00"
 """Text that occurs in every body in which a key is hidden from a search by an escaped ASCII character."""
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _Link = tuple[Any, str | int] | None
-"""The path to a value: the path of its container, and the key or index within it; None for the body."""
+"""The path to a value: its container's path, and the key or index in that container; None for the body."""
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -194,7 +194,7 @@ def _blobs(body: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the JSON pointer and the dictionary of each blob, in the order of the body.
 
     Blobs within blobs are skipped. A pointer longer than PATH_LIMIT is empty. Otherwise a small body with a
-    long key above many blobs would produce very much data.
+    long key above many blobs would produce a huge amount of data.
     """
     waiting: list[tuple[_Link, int, Any]] = [(None, 0, body)]
     while waiting:
@@ -243,7 +243,7 @@ def _take_in(shown: object, body: dict[str, Any]) -> dict[str, Any]:
             continue
         pointer = name.removeprefix(_STAND_IN)
         if pointer != name and pointer[:1].isdigit():
-            continue  # Couchbase Lite 2.0 names attachments so; the name does not say which blob is meant
+            continue  # Couchbase Lite 2.0 uses such names, which do not say which blob is meant
         blob = _find(pointer, body, opened) if pointer != name else None
         if blob is None:
             own[name] = _plain(attachment)
@@ -270,7 +270,7 @@ def _replace(blob: dict[str, Any], attachment: dict[str, Any]) -> None:
         if key in attachment:
             blob[key] = attachment[key]
         elif key in ("length", "content_type"):
-            del blob[key]  # it described the old content
+            del blob[key]  # this field described the old content
 
 
 def _unescaped(pointer: str) -> list[str]:

@@ -67,7 +67,7 @@ class Work:
         return now if self._earned(now) > 0 else self._since + (1 - self._balance) / self._rate
 
     def add(self, job: Job) -> None:
-        """Queue a job. Raises MessageError (503) if there are too many."""
+        """Queue a job. Raises MessageError (503) if too many jobs are queued."""
         self._put(job, self._long)
 
     def begin(self, job: Job) -> None:
