@@ -9,7 +9,7 @@ The modules and packages, in the order in which data flows through them:
 - `driver`: the interface of every driver
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
 - `kinds`: the driver for each kind of sensor, with or without wires
-- `sampling`: runs the drivers, each lane in a thread of its own
+- `sampling`: runs the drivers, with one thread for each lane (the sensors on one bus)
 - `plaintext`: makes text from any source safe to show
 
 This package imports no other package of Logboat.

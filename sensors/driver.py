@@ -1,4 +1,4 @@
-"""Interface of every driver: the boundary between hardware (or a simulation of it) and sampling.
+"""Interface that every driver implements, between the hardware (real or simulated) and sampling.
 
 A driver turns one sensor's signal into samples. The thread of its lane opens it once and polls it at its
 interval. The driver may also emit samples at any time from a thread of its own. It never touches another
@@ -26,12 +26,12 @@ class DriverError(Exception):
 
 
 class Driver(ABC):
-    """Base class of the drivers; an instance drives one sensor."""
+    """Base class for drivers; each instance drives one sensor."""
 
     lane: str
-    """Resource on which a read may block: `gpio`, `w1`, `i2c-1`, `spi-0`, `simulated` and so on.
+    """Name of the resource on which a read may block: `gpio`, `w1`, `i2c-1`, `spi-0`, `simulated` and so on.
 
-    Drivers of one lane share a thread, so a bus that hangs stalls only its own lane.
+    Drivers in one lane share a thread, so a bus that hangs stalls only its own lane.
     """
 
     interval_ns: int | None

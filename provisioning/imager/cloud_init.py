@@ -54,7 +54,7 @@ def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
 
 
 def reader_for(sheet: SettingsSheet, field: str) -> Reader:
-    """Return a reader that stores a text as the value of a field."""
+    """Return a reader that stores a string as the value of a field."""
 
     def reader(key: Text, value: Node) -> None:
         words = text_of(sheet, key, value)

@@ -4,7 +4,7 @@ Values that must not be interpreted stay text, such as a network called `no`, or
 digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
 
 Imager writes the name of a network byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML reads as one
-character for each byte. Such a text is reassembled if its bytes are UTF-8.
+character for each byte. Such a string is decoded again if its bytes are UTF-8.
 """
 
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ def wipe(pending: Mapping[str, str]) -> None:
 def _is_half_overwritten(content: bytes) -> bool:
     """Return True if a part of the file was overwritten with zeros.
 
-    A single NUL does not show this: a text that Windows has saved as UTF-16 contains many, and may be new.
+    A single NUL is no proof: a file that Windows has saved as UTF-16 contains many, and may be a new file.
     """
     return bytes(_ZEROS) in content or (bool(content) and not content.strip(b"\0"))
 

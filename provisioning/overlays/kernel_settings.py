@@ -20,7 +20,7 @@ class KernelConfiguration:
     """Configuration that the kernel needs for the hardware."""
 
     lines: tuple[str, ...] = ()
-    """Lines of config.txt without duplicates, buses first."""
+    """Lines to add to config.txt, without duplicates; the lines for buses come first."""
     devices: tuple[tuple[int, str, int], ...] = ()
     """I2C chips without an overlay, to be written to `new_device` at each start: bus, name, address."""
 

@@ -28,8 +28,8 @@ class ManualDriver(Driver):
     def submit(self, value: Value) -> Sample:
         """Emit a value in the sensor's unit, with the present time, and return the sample.
 
-        Raises `ValueError` for a value of another type than the sensor's, and `DriverError` if the driver is
-        not open.
+        Raises `ValueError` if the value's type is not the sensor's, and `DriverError` if the driver is not
+        open.
         """
         if self._emit is None:
             raise DriverError(f"{self.settings.id} is not open")

@@ -319,7 +319,7 @@ def _syntax_problem(path: Path, rows: Sequence[str], message: str) -> FileProble
 
 
 def _repair(rows: list[str], problem: FileProblem) -> bool:
-    """Make a wrong line harmless without changing the meaning of the others; return True on success."""
+    """Make an invalid line harmless without changing the meaning of other lines; return True on success."""
     assert problem.line is not None
     row = rows[problem.line - 1]
     header, name = _HEADER.fullmatch(row), _NAME.match(row)

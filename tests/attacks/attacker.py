@@ -1,4 +1,4 @@
-"""Runs an attack in a process of its own, so that its work does not slow the good client down."""
+"""Runs an attack in a separate process, so that the attack's work does not slow the good client down."""
 
 import asyncio
 import multiprocessing
@@ -45,7 +45,7 @@ Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
 
 
 class Attacker:
-    """Attack that runs in a process of its own, as the test sees it."""
+    """Handle on an attack that runs in a separate process."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe

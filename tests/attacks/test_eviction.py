@@ -1,4 +1,4 @@
-"""Data from guests and crew, such as checkpoints and notes of any number and size, displaces no history."""
+"""Data from guests and crew (any number of checkpoints and notes, of any size) displaces no history."""
 
 import json
 from functools import partial

@@ -60,7 +60,7 @@ async def unread(target: Target, begun: Begun, *, connections: int, each: int) -
 
 
 async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
-    """Open as many connections as there are places, as other vessels and as several users."""
+    """Open as many connections as there are connection slots, as other vessels and as several users."""
     begun()
     names = [None, *FRIENDS, GUEST]
     intruders: list[Intruder] = []

@@ -22,7 +22,7 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """Fail after the beginning, as an attack does if it cannot do what it should."""
+    """Fail after the beginning, as an attack does if one of its steps fails."""
     begun()
     raise RuntimeError("no such weapon")
 

@@ -1,4 +1,4 @@
-"""A file system of its own for a benchmark, to count the bytes that reach the block device.
+"""A separate file system for a benchmark, to count the bytes that reach the block device.
 
 Where that is not possible, the process's own counter of written bytes is used.
 """

@@ -74,7 +74,7 @@ def rates(folder: Path, count: int) -> None:
 
 
 def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
-    """Push or pull this many documents; return the rates, and a text with bytes and memory."""
+    """Push or pull `count` documents; return the rates, and a string that states bytes and memory."""
     way = "push" if push else "pull"
     here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
     fill(here if push else there, count)

@@ -55,7 +55,7 @@ Without other documents in between, the deflate context of the connection still 
 
 
 def measure(folder: Path, times: int) -> None:
-    """Print the bytes that one changed field of an equipment document takes, on an open connection."""
+    """Print the bytes that replicating one changed field takes on an open connection."""
     size = len(json.dumps(EQUIPMENT))
     print(f"one field of a document of {size} bytes changed, bytes of WebSocket payload, median of {times}")
     for case in CASES:

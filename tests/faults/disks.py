@@ -1,8 +1,8 @@
 """File systems for a single test, which can be filled or broken.
 
-They are mounted in a mount namespace of their own, which a shell keeps alive. They disappear with it however
-the test ends, and no other process sees them. Root may do this, and on many machines any user may, in a user
-namespace as well.
+The file systems are mounted in a separate mount namespace, which a shell keeps alive. They disappear together
+with the namespace, however the test ends, and no other process sees them. This requires root or, on many
+machines, only a user namespace.
 """
 
 import contextlib

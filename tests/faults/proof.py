@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sample as it is stored in a document."""
+    """A sample in the form in which a document contains it."""
 
     clock_ms: int
     value: Value

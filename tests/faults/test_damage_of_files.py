@@ -1,4 +1,4 @@
-"""Each file in a vessel's data may be damaged, after a kill or after a clean stop, without harm.
+"""Damage to any file in a vessel's data, after a kill or after a clean stop, does no harm.
 
 A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or has a bit flipped. No sequence
 number is given twice, every reported sample is present or listed as missing, no damaged file is reported as
@@ -90,7 +90,7 @@ def files(data: Path, name: str) -> list[Path]:
 
 
 Damage = Callable[[Path, Path, random.Random], None]
-"""Function that damages a file; its second argument is the path of an older copy, which may not exist."""
+"""Function that damages a file; the second argument is the path of an older copy, which may be missing."""
 
 
 def delete(file: Path, _: Path, __: random.Random) -> None:

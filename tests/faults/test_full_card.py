@@ -1,7 +1,7 @@
 """The recorder removes history from a full card and continues to record.
 
-If there is nothing to remove, it reports that, keeps the samples that it has accepted, and continues as soon
-as there is space.
+If there is nothing to remove, the recorder reports that, keeps the samples that it has accepted, and
+continues as soon as there is space.
 """
 
 import shutil

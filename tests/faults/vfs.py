@@ -155,7 +155,7 @@ class _Content:
         self.since.clear()
 
     def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
-        """Return what a power cut leaves.
+        """Return the content that a power cut leaves.
 
         Each unsynchronised change is kept completely with probability `kept`.
         """

@@ -1,4 +1,4 @@
-"""The outbox finally forwards everything in order, whatever the broker and the network do."""
+"""The outbox eventually forwards all documents in order, whatever the broker and the network do."""
 
 import random
 from collections import Counter

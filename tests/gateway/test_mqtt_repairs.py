@@ -1,4 +1,4 @@
-"""In the end a broker retains what the store contains, whatever it loses and however sensors change."""
+"""A broker eventually retains the store's content, whatever the broker loses and however sensors change."""
 
 import json
 import random

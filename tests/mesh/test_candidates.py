@@ -94,7 +94,7 @@ class _Network:
 
     @property
     def most_at_once(self) -> int:
-        """Largest number of attempts that began within the time for which each one delays the others."""
+        """Largest number of attempts that began within the time for which one attempt delays others."""
         return max(sum(at <= each < at + HELD_FOR for each in self._begun) for at in self._begun)
 
     async def probe(self, candidate: Candidate) -> None:

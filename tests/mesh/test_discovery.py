@@ -1,4 +1,4 @@
-"""Discovery between real processes on networks of their own."""
+"""Discovery between real processes on separate networks."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Vessels that meet end up with the same log: complete appliances on networks of their own."""
+"""Vessels that meet reach the same log; complete appliances run on separate networks."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ Launch = Callable[..., Appliance]
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Yield a function that starts an appliance with documents of its own; all of them end with the test."""
+    """Yield a function that starts an appliance with its own documents; all appliances end with the test."""
     launched: list[Appliance] = []
 
     def one(host: Host, *, records: bool = False, configuration: str = "") -> Appliance:

@@ -1,4 +1,4 @@
-"""On simulated links, each document comes to each vessel once, whether links are few or many."""
+"""On simulated links, each document reaches each vessel once, whether there are few links or many."""
 
 from pathlib import Path
 

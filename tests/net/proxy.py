@@ -39,7 +39,7 @@ class How(Enum):
     HALF_OPEN = "half open"
     """The client is cut off, and the server does not notice.
 
-    Other data from the client reaches the server later, while there is a new connection.
+    The rest of the client's data reaches the server only once there is a new connection.
     """
     STALL = "stall"
     """No data is passed on until `Proxy.resume`."""

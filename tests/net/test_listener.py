@@ -125,7 +125,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """Begin a TLS handshake: the listener has answered, and waits for the client in vain."""
+    """Begin a TLS handshake: the listener has answered, but the client never continues."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)

@@ -155,7 +155,7 @@ class Fleet:
     # Restoring a store
 
     def copy(self, number: int, name: str = "aside") -> None:
-        """Copy the files of a store as they are now."""
+        """Copy the present files of a store, for a later `restore`."""
         self.stores[number].close()
         _copy(self._path(number), self._folder / name)
         self.stores[number] = open_database(self._path(number))

@@ -79,7 +79,7 @@ class Wire:
         self.active.start()
 
     def step(self) -> bool:
-        """Give each peer a turn, and deliver what the other one has sent.
+        """Give each peer a turn, and deliver the frames that the other peer has sent.
 
         Return True if anything was carried.
         """

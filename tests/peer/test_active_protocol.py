@@ -852,7 +852,7 @@ def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Da
 
 
 def deletion_refused(store: Database, **options: Any) -> tuple[Script, str]:
-    """Return a script whose peer refuses a deletion because it has a revision of its own.
+    """Return a script whose peer refuses a deletion because the peer has a different revision.
 
     Nothing is pulled from this peer.
     """

@@ -102,7 +102,7 @@ def readings(store: Path, vessel: str) -> bool:
 
 
 def main(identity: Path) -> None:
-    """Run all steps of the test."""
+    """Run all steps of the radio test, in the guest."""
     until("the crew's network is up", lambda: "type AP" in said("iw", "dev", "wlan3", "info"))
     until(
         "the mesh is up",

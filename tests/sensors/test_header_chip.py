@@ -1,4 +1,4 @@
-"""The header's chip is found by its label, and errors explain in words what is wrong."""
+"""The header's chip is found by its label, and errors explain what is wrong."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A recording is played so that every row comes once, in order, and at the recording's own pace."""
+"""A recording is played so that every row is emitted once, in order, and at the recording's own pace."""
 
 import csv
 from datetime import datetime

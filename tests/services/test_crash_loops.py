@@ -47,7 +47,7 @@ class Systemd:
 
     @property
     def kept(self) -> list[str]:
-        """Texts in `errors.log`, in order."""
+        """Messages in `errors.log`, in order."""
         return [found.line.text for found in kept.read(self.folder / "data")]
 
 

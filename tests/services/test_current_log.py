@@ -1,4 +1,4 @@
-"""No other vessel can write to the current log, whether its recorder is running or not."""
+"""No other vessel can write to a vessel's current log, whether the recorder is running or not."""
 
 from pathlib import Path
 

@@ -173,7 +173,7 @@ FAULTY: dict[str, Any] = {
 
 
 def record(appliance: Appliance) -> None:
-    """Write a history with every possible content: gaps, faults, a boot without a time, texts from others."""
+    """Write a history with every possible content: gaps, faults, a boot without a time, foreign text."""
     floor = Anchor(0.0, UTC, TimeSource.FLOOR, 0.0)
     appliance.put(
         build.vessel(sensors=(build.settings(), build.settings("silent"))),

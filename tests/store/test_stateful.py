@@ -47,7 +47,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """State machine in which each rule does the same to the store and to the model."""
+    """State machine in which each rule applies the same operation to the store and to the model."""
 
     @initialize()
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""Our BLIP talks to the protocol's other implementation, over a WebSocket on loopback, in both roles."""
+"""Our BLIP communicates with Couchbase's Go implementation, over a WebSocket on loopback, in both roles."""
 
 import asyncio
 import hashlib

@@ -1,8 +1,8 @@
-/* ICU as Couchbase Lite's native library wants it: by the names of version WANTED.
+/* Provides ICU functions under the names in version WANTED, as Couchbase Lite's native library requires them.
  *
- * ICU puts its version into the name of each symbol, so another version's library cannot stand in by its file
- * name alone. With HAVE defined, each function calls that version's; without, it says that it is not supported:
- * replication needs none of them, only queries that compare text or change its case do.
+ * ICU puts its version into the name of each symbol, so renaming the library file of a different version is not
+ * sufficient. If HAVE is defined, each function calls the function of version HAVE. Otherwise each function returns
+ * an error, because replication needs none of them: only queries that compare strings or change their case do.
  */
 #include <stddef.h>
 #include <stdint.h>

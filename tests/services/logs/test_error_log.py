@@ -34,7 +34,7 @@ def write(log: ErrorLog, *said: str, at: float = 0.0) -> None:
 
 
 def words(number: int) -> str:
-    """Return a text that differs for each number, although it contains no digits."""
+    """Return a string that differs for each number, although it contains no digits."""
     return "".join(chr(97 + int(digit)) for digit in f"{number:05}") * 100
 
 

@@ -46,12 +46,12 @@ import org.json.JSONException;
 import org.json.JSONObject;
 
 /**
- * Couchbase Lite by remote control: a command is one line of JSON on standard input, with "id" and "do"; its
- * answer one line on standard output, with that "id" and "result" or "error". What a replicator tells its
- * listeners comes as lines with "event". Document bodies travel as strings of JSON, so that no number changes on
- * the way. The log goes to standard error.
+ * Remote control for Couchbase Lite. A command is one line of JSON on standard input, with "id" and "do". The
+ * answer is one line on standard output, with the same "id" and with "result" or "error". A replicator's reports to
+ * its listeners are printed as lines with "event". Document bodies are sent as JSON strings, so that no number is
+ * changed on the way. The log is written to standard error.
  *
- * <p>Arguments: the directory of the databases, and the level of the log (VERBOSE, INFO, WARNING ...).
+ * <p>Arguments: the directory for the databases, and the log level (VERBOSE, INFO, WARNING ...).
  */
 public final class Harness {
     private final PrintStream out;
@@ -74,7 +74,7 @@ public final class Harness {
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             harness.answer(new JSONObject(line));
         }
-        System.exit(0); // Whatever still runs: nobody listens any more.
+        System.exit(0); // End any thread that still runs, because nobody reads its output.
     }
 
     private void answer(JSONObject command) throws JSONException {
@@ -303,7 +303,7 @@ public final class Harness {
         }
     }
 
-    /** The keys of both; where both have one, the local value. A deletion gives way. */
+    /** Returns the keys of both revisions, with the local value for a key in both. A live revision beats a deletion. */
     private static Document merge(Conflict conflict) {
         Document local = conflict.getLocalDocument();
         Document remote = conflict.getRemoteDocument();
