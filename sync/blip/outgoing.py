@@ -39,18 +39,18 @@ class OutgoingMessage(msgspec.Struct, eq=False):
     """Twice the number, plus one for a reply, since requests and replies are numbered separately."""
     flags: int
     content: bytes
-    """Bytes that have been read and not been taken."""
+    """Bytes that have been read from the source, but not been taken for a frame."""
     source: BodySource | None = None
     """Source of the remaining bytes; None if there are none."""
     in_parts: bool = False
     """True if the reply to this request is wanted in parts."""
     sent: int = 0
-    """Number of bytes of frames after their headers, as the peer counts them in acknowledgements."""
+    """Number of bytes sent in frames, without headers, as the peer counts them in acknowledgements."""
     acknowledged: int = 0
     ticket: int = 0
     """Position in the round of turns."""
     held: int = 0
-    """Bytes held in memory until it is sent, without those in a file."""
+    """Bytes held in memory until the message is sent, not counting bytes in a file."""
 
     def take(self, size: int) -> bytes:
         """Return the next bytes for a frame, at most `size`. Afterwards `flags` shows whether more follow.

@@ -17,7 +17,10 @@ ENCODED_NONE: Final = b"\0"
 
 
 def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
-    """Encode count and properties, with which a message begins. Raises UnsendableMessageError."""
+    """Encode the beginning of a message: the byte count and the properties.
+
+    Raises UnsendableMessageError if a property cannot be encoded, or if the properties exceed a limit.
+    """
     if not properties:
         return ENCODED_NONE
     strings = [string for pair in properties.items() for string in pair]
@@ -40,7 +43,7 @@ def encode(properties: Mapping[str, str], limits: ConnectionLimits) -> bytes:
 
 
 def announced_end(message: bytes | bytearray, limits: ConnectionLimits) -> int | None:
-    """Return where the properties of an incomplete message end, or None while the count is cut off.
+    """Return the offset where an incomplete message's properties end; None while the count is cut off.
 
     Raises PropertiesTooLargeError as soon as the count is known to be too large.
     """

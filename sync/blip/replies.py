@@ -1,4 +1,4 @@
-"""Error replies: their properties, BLIP's own codes, and parsing those of a peer."""
+"""Error replies: their properties, BLIP's own codes, and the parsing of a peer's codes."""
 
 import re
 from enum import IntEnum
@@ -7,7 +7,7 @@ from typing import Final
 from sync.blip.errors import UnsendableMessageError
 
 BLIP_DOMAIN: Final = "BLIP"
-"""Domain of errors that state no other."""
+"""Domain of errors that state no other domain."""
 HTTP_DOMAIN: Final = "HTTP"
 """Domain of HTTP's status codes, used by Sync Gateway and the replication protocol."""
 ERROR_DOMAIN: Final = "Error-Domain"

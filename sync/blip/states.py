@@ -41,7 +41,7 @@ class MessagePhase(Enum):
     ARRIVING = "arriving"
     """Some frames of the message have arrived, and more were announced."""
     COMPLETE = "over"
-    """The last frame has arrived, or it is a reply to one of our requests that wanted none."""
+    """The last frame has arrived, or the message is a reply to a request of ours that wanted no reply."""
 
 
 class Step(Enum):

@@ -13,7 +13,7 @@ _MORE: Final = tuple(bytes([value | 128]) for value in range(128))
 
 
 def encode(value: int) -> bytes:
-    """Encode a value of 0 to 2^64 - 1. Raises ValueError for any other."""
+    """Encode a value from 0 to 2^64 - 1. Raises ValueError for any other value."""
     if 0 <= value < 128:
         return _LAST[value]
     if 0 <= value < 16384:
@@ -29,7 +29,10 @@ def encode(value: int) -> bytes:
 
 
 def decode(data: bytes | bytearray, offset: int = 0) -> tuple[int, int]:
-    """Decode the integer at `offset`. Return it and the offset after it. Raises VarintInvalidError."""
+    """Return the integer at `offset`, and the offset after it.
+
+    Raises VarintInvalidError if the integer is cut off or exceeds 64 bits.
+    """
     if offset < len(data) and data[offset] < 128:
         return data[offset], offset + 1
     value = shift = 0

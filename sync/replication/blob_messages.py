@@ -70,9 +70,9 @@ class ProveAttachment(msgspec.Struct, frozen=True, gc=False):
 
     digest: str
     nonce: bytes
-    """Random bytes, NONCE_LEAST to NONCE_MOST of them, new for each request."""
+    """From NONCE_LEAST to NONCE_MOST random bytes, new for each request."""
     document_id: str | None = None
-    """Id of a document that refers to the blob. Gateways do not give it."""
+    """Id of a document that refers to the blob. Gateways do not state this id."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:
@@ -123,8 +123,8 @@ class ProveAttachmentReply(msgspec.Struct, frozen=True, gc=False):
 class Proof:
     """The proof of having a blob: SHA-1 over the nonce's length as one byte, the nonce, and the content.
 
-    It has the form of a blob's digest, in base64. Both Couchbase Lite's code and Sync Gateway's do so,
-    although the protocol's document says hexadecimal.
+    It has the form of a blob's digest, in base64. The code of both Couchbase Lite and Sync Gateway uses this
+    form, although the protocol's specification says hexadecimal.
     """
 
     def __init__(self, nonce: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Messages about changes and which of them are wanted: changes, proposeChanges, and the replies to both.
+"""Messages about changes, and which of them are wanted: changes, proposeChanges, and their replies.
 
 An omitted item at the end of a reply to `changes` means *not wanted*, but in a reply to `proposeChanges` it
 means *send it*. Decoding adds omitted items. Encoding omits such items at the end of a reply to
@@ -38,13 +38,13 @@ class AnnouncedChange(msgspec.Struct, frozen=True, gc=False):
     gone: int = 0
     """Combination of the flags of `RemovalFlags`."""
     size: int = 0
-    """Approximate bytes of its body; 0 if unknown."""
+    """Approximate bytes of the document's body; 0 if unknown."""
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
     """A list of changes, in order of their sequences.
 
-    An empty list means that there are no more changes; it needs no reply.
+    An empty list means that there are no more changes, and needs no reply.
     """
 
     profile: ClassVar[str] = "changes"
@@ -107,7 +107,7 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     parent: str | None = None
     """The last revision that the receiver is known to have; None if there is none."""
     size: int = 0
-    """Approximate bytes of its body; 0 if unknown."""
+    """Approximate bytes of the document's body; 0 if unknown."""
 
 
 class ProposeChanges(msgspec.Struct, frozen=True, gc=False):
@@ -167,9 +167,9 @@ class DeliveryTerms(msgspec.Struct, frozen=True, gc=False):
     max_history: int | None = None
     """Maximum number of ancestors in a history; None for no limit."""
     deltas: bool | None = None
-    """True if the receiver accepts deltas; None if it does not say, so that earlier terms remain valid."""
+    """True if the receiver accepts deltas; None if it does not say, so that earlier terms stay valid."""
     blobs: bool = False
-    """True if the receiver supports blobs in bodies. Others receive them under `_attachments`."""
+    """True if the receiver supports blobs in bodies. Other receivers get blobs under `_attachments`."""
     send_replacements: bool = False
     """True if the receiver accepts a newer revision instead of a wanted one that no longer exists."""
 
@@ -212,7 +212,8 @@ class ChangesReply(msgspec.Struct, frozen=True, gc=False):
         """Encode the reply for sending, with an answer for each change.
 
         The protocol allows a reply to end after the last wanted change. But the checkpoint of an active Sync
-        Gateway includes only changes that have an answer, so it would list the others again at each start.
+        Gateway includes only changes that have an answer, so the gateway would list all other changes again
+        at each start.
         """
         properties: dict[str, str] = {}
         self.terms.add_to(properties)
@@ -242,7 +243,7 @@ class ProposalAnswer(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     """0 if the revision is to be sent, 304 if it is already known, 409 for a conflict, or another status."""
     current: str | None = None
-    """The receiver's current revision, if the status is 409 and the revision was requested; or None."""
+    """The receiver's current revision for status 409, if the proposer asked for it; otherwise None."""
 
 
 SEND: Final = ProposalAnswer()

@@ -107,12 +107,14 @@ class ReconciledCheckpoint:
 
 
 def reconcile(ours: Checkpoint | None, theirs: Checkpoint | None) -> ReconciledCheckpoint:
-    """Return the progress that both copies of a checkpoint confirm. A missing or malformed copy is None.
+    """Return the progress that both copies of a checkpoint confirm.
+
+    A copy that is missing or malformed is given as None.
 
     Either side may have been restored to an earlier state, so progress in only one copy counts as not done.
     The result has the local sequences that are in both copies, and the lower remote sequence. Remote
-    sequences are compared only if both are plain numbers. If others differ, pulling starts from the
-    beginning.
+    sequences are compared only if both are plain numbers. If they have another form and differ, pulling
+    starts from the beginning.
     """
     if ours is None or theirs is None:
         return ReconciledCheckpoint(Checkpoint(), agreed=ours is theirs)
@@ -141,7 +143,7 @@ class PushProgress:
 
     @property
     def local(self) -> int:
-        """Sequence up to which all is done."""
+        """Sequence up to which all changes are done."""
         return _local(self._completed)
 
     @property
@@ -206,7 +208,7 @@ class PullProgress:
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
-        """Remote sequence up to which all is done; None for the beginning."""
+        """Remote sequence up to which all changes are done; None for the beginning."""
         self._waiting: deque[str] = deque()
         """Sequences that have arrived, beginning with the first one that is not done."""
         self._done: set[int] = set()

@@ -1,9 +1,9 @@
-"""The name of a checkpoint, which is always the same for one replication, and different for any other.
+"""The name of a checkpoint: always the same for one replication, and different for every other replication.
 
 It has the same form as in Couchbase Lite: `cp-` and the SHA-1 digest, in base64, of an encoded list
 (`Checkpointer.cc`). Couchbase Lite encodes the list in Fleece, and we in canonical JSON. That makes no
 difference to the other side, which sees only the name. Our name always distinguishes push-only, pull-only and
-both; Couchbase Lite does so only for named collections.
+both; Couchbase Lite makes this distinction only for named collections.
 """
 
 import base64

@@ -37,7 +37,7 @@ class LiteCoreCode(IntEnum):
 
 
 class MessageError(Exception):
-    """A peer's message that is refused. The text is for people, and is sent to the peer."""
+    """A peer's message is refused. The error message is for people, and is sent to the peer."""
 
     def __init__(self, text: str, *, code: int = HTTPStatus.BAD_REQUEST, domain: str = HTTP_DOMAIN) -> None:
         super().__init__(text)
@@ -78,7 +78,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_unhandled(self) -> bool:
-        """True if the peer does not support this kind of request; a missing object is another failure."""
+        """True if the peer does not support this kind of request. A missing object does not count as that."""
         return self.domain == BLIP_DOMAIN and self.code == HTTPStatus.NOT_FOUND
 
 

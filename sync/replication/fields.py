@@ -39,7 +39,7 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
-    """Return an optional text of at most `most` bytes."""
+    """Return an optional string of at most `most` bytes."""
     value = properties.get(name)
     if value is not None and len(value) * 4 > most and len(value.encode()) > most:
         raise MessageError(f"'{name[:_SHOWN]}' has more than {most} bytes")
@@ -47,7 +47,7 @@ def text(properties: Mapping[str, str], name: str, most: int) -> str | None:
 
 
 def required(properties: Mapping[str, str], name: str, most: int) -> str:
-    """Return a text that must be present and not empty."""
+    """Return a string that must be present and not empty."""
     value = text(properties, name, most)
     if not value:
         raise MessageError(f"'{name}' is missing")

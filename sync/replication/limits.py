@@ -1,4 +1,4 @@
-"""Limits on a peer's message, which is refused with 400 if it exceeds one.
+"""Limits on a peer's message. A message that exceeds a limit is refused with 400.
 
 The limits of BLIP (`sync.blip.limits`) apply to bytes, and these apply to the decoded content.
 """
@@ -23,7 +23,10 @@ class MessageLimits:
     history: int = 1000
     """Maximum ancestors in a history, or in one answer. Couchbase Lite asks for 50 at most."""
     batch: int = 10_000
-    """Maximum items of `changes` or `proposeChanges`, or of `batch`. Couchbase Lite uses 200."""
+    """Maximum number of items in `changes` or `proposeChanges`, and maximum value of `batch`.
+
+    Couchbase Lite uses 200.
+    """
     client_bytes: int = 255
     """Maximum bytes of a checkpoint's id."""
     checkpoint_bytes: int = 256 * 1024
@@ -31,7 +34,7 @@ class MessageLimits:
     collections: int = 1000
     """Maximum collections of one connection. Couchbase Server's limit for a whole cluster is 1,200."""
     text_bytes: int = 4096
-    """Maximum bytes of any other text: a filter's name, one of its parameters, a reason."""
+    """Maximum bytes of any other string: a filter's name, one of its parameters, a reason."""
     channels: int = 1000
     """Maximum channels of one subscription, and parameters of a filter."""
     vessels: int = 500

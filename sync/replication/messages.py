@@ -139,8 +139,8 @@ def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
     """Decode a peer's request.
 
     Raises:
-        MessageError: the request is malformed or over a limit. An unknown kind gets BLIP 404, which tells
-            peers that it is not supported.
+        MessageError: the request is malformed or over a limit. A request of an unknown kind gets BLIP 404,
+            which tells the peer that this kind is not supported.
     """
     kind = _REQUESTS.get(event.profile)
     if kind is None:

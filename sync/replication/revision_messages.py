@@ -47,7 +47,7 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
         if self.sequence is not None:
             properties["sequence"] = self.sequence
         if self.deleted:
-            properties["deleted"] = "1"  # the spelling of peers of both makers, only here
+            properties["deleted"] = "1"  # both makers' peers use this spelling, but only in this message
         if self.history:
             properties["history"] = ",".join(self.history)
         if self.delta_source is not None:
@@ -143,7 +143,7 @@ class GetRev(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     unless: str | None = None
-    """The known revision; if it is the current one, the answer is HTTP 304."""
+    """The revision that the requester has. If it is the current revision, the answer is HTTP 304."""
     collection: int | None = None
 
     def encode(self) -> EncodedMessage:

@@ -38,8 +38,8 @@ class Versioning(Enum):
 class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A request for the changes since a sequence, which are sent as `changes` messages.
 
-    An empty message ends them. If the subscription is continuous, later changes follow. Sync Gateway refuses
-    `document_ids` in a continuous subscription.
+    An empty `changes` message ends the list. If the subscription is continuous, later changes follow. Sync
+    Gateway refuses `document_ids` in a continuous subscription.
     """
 
     profile: ClassVar[str] = "subChanges"
@@ -47,7 +47,7 @@ class SubChanges(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     """Last known sequence as JSON; None for the beginning."""
     batch: int | None = None
-    """Maximum number of items in one `changes` message; None to leave it to the peer."""
+    """Maximum number of items in one `changes` message; None to let the peer choose."""
     continuous: bool = False
     active_only: bool = False
     """True to leave out deleted documents."""

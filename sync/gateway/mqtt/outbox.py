@@ -1,4 +1,4 @@
-"""The messages in flight to a broker, and their outcomes, across all connections of a gateway.
+"""The messages in flight to a broker, and their outcomes, across all of a gateway's connections.
 
 This module does no I/O. The owner of a connection asks what is `due`, sends it, and reports what was
 `acknowledged` and `message_received`. A document counts as forwarded when the broker has accepted all its
@@ -85,7 +85,7 @@ Due = ReadyMessage | UnpreparedVessel | NothingDue
 _PUT_BACK: Final = 3
 """Maximum number of immediate corrections for each topic and connection.
 
-Two gateways that disagree about what is newer must not correct each other forever.
+Two gateways that disagree about which message is newer must not correct each other indefinitely.
 """
 _REFRESHED: Final = 4
 """Divisor of the expiry time. A value published within that fraction is not refreshed."""
@@ -117,7 +117,8 @@ class Outbox:
             limit: maximum rate of all lanes together, in bytes per second; None for no limit.
             now: seconds of the clock that all calls use.
             patience: the timeouts; None for the defaults.
-            hears_discovery: whether discovery messages for Home Assistant are read, and ours to clear.
+            hears_discovery: whether discovery messages for Home Assistant are read, and this gateway may
+                clear them.
             utc: returns seconds since 1970.
         """
         self._utc = utc
@@ -195,7 +196,7 @@ class Outbox:
             line.lane.rewind()
 
     def changed(self) -> None:
-        """Record that there may be new documents."""
+        """Record that the store may have new documents."""
         self._feed.changed()
         for line in self._lines:
             line.is_read = False
@@ -265,7 +266,7 @@ class Outbox:
     # Sending
 
     def due(self, now: float) -> Due:
-        """Return what to do next. Raises StoreError."""
+        """Return what to do next. Raises StoreError if the store cannot be read."""
         later = _IDLE
         if len(self._flights) >= 2 * self._window.messages:
             return NothingDue(later)  # acknowledged, but not read back
@@ -276,7 +277,7 @@ class Outbox:
                     later = min(later, line.again_at - now)
                     continue
                 if lane.in_flight or self._has_flight(line):
-                    continue  # one alone, to test whether it is accepted now
+                    continue  # send one message alone, to test whether the broker now accepts it
             if not lane.settings.is_open():
                 continue
             bucket = line.bucket or self._whole
@@ -350,7 +351,7 @@ class Outbox:
     # Receiving
 
     def acknowledged(self, number: int, code: int, name: str, now: float) -> BrokerRefusalError | None:
-        """Process the broker's answer to a message. Return the trouble if it refuses."""
+        """Process the broker's answer to a message. Return the error if the broker refuses the message."""
         flight = self._flights.get(number)
         if flight is None:
             return None  # a presence, or a message of an earlier connection
@@ -393,7 +394,7 @@ class Outbox:
             self._compare(vessel, only=topic)
 
     def overdue(self, now: float) -> BrokerLostError | BrokerRefusalError | None:
-        """Return the trouble if an answer has been pending for too long. Call it regularly."""
+        """Return an error if an answer has been pending for too long. Call this method regularly."""
         if not self._flights:
             return None
         if any(flight.answered_at is None for flight in self._flights.values()) and (
@@ -453,8 +454,8 @@ class Outbox:
             self._compare(entry.vessel)
 
     def _compare(self, vessel: str, *, seeks_missing: bool = True, only: str | None = None) -> None:
-        # The feed may not have reported it yet: a topic may be cleared only if its document is gone from the
-        # store.
+        # The feed may not have reported the document yet. A topic may be cleared only if its document is gone
+        # from the store.
         self._feed.changed(vessel)
         where = vessel, self._feed, self.lanes, self.standings
         if seeks_missing:

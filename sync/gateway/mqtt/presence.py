@@ -1,13 +1,13 @@
-"""The decision about what to publish on presence topics. No socket.
+"""The decision about what to publish on presence topics. This module does no I/O.
 
 There is one topic for this vessel and one for each vessel whose values it forwards. `online` means that the
 vessel is recording and that its values arrive. For this vessel, the recorder decides. The broker publishes
 the last will if the connection breaks. For other vessels, their documents decide (see `signs_of_life`). They
 have no last will, but Home Assistant lets their old values expire (`expire_after`).
 
-A vessel has the last word on its own presence. It publishes it again when another gateway contradicts it. A
-gateway replaces `online` by `offline` for another vessel only if it published that `online` itself, and
-nobody else has published since.
+Each vessel has the last word on its own presence. When another gateway contradicts a vessel's presence, the
+vessel publishes it again. A gateway replaces `online` with `offline` for another vessel only if the gateway
+published that `online` itself, and nobody else has published on the topic since.
 """
 
 from collections.abc import Iterable

@@ -46,7 +46,10 @@ class PresencePublisher:
         return self.presence.own_payload
 
     def publish_changes(self, client: Client, signs: Sequence[SignOfLife]) -> None:
-        """Publish presence that has changed. `signs` are the new signs of life. Raises BrokerError."""
+        """Publish presence that has changed. `signs` are the new signs of life.
+
+        Raises BrokerError if the connection has ended.
+        """
         now = time.monotonic()
         for sign in signs:
             self.presence.sign(sign.vessel, sign.holds_for, now)
@@ -54,7 +57,10 @@ class PresencePublisher:
             self._say(client, vessel, payload)
 
     def publish_offline(self, client: Client) -> None:
-        """Publish `offline` for this vessel and for those published as online here. Raises BrokerError."""
+        """Publish `offline` for this vessel and all vessels published as online here.
+
+        Raises BrokerError if the connection has ended.
+        """
         for vessel in self.presence.vessels_to_leave():
             self._say(client, vessel, topics.OFFLINE)
 

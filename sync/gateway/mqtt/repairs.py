@@ -1,10 +1,10 @@
 """Detection and correction of what a broker retains wrongly for a vessel.
 
-A broker that restarts without persistence has lost everything. One with persistence may return to its state
-of half an hour ago. A sensor that was removed or renamed leaves its topics behind, even if the daemon was not
-running then. So an acknowledgement is no evidence: on each connection, the retained messages are compared
-with the store, vessel by vessel. Documents that were not sent yet are ignored, because they come with the
-feed.
+A broker that restarts without persistence has lost everything. A broker with persistence may return to an
+earlier state, for example half an hour old. A sensor that was removed or renamed leaves its topics behind,
+even if the daemon was not running then. So an acknowledgement does not prove that a message is still
+retained. On each connection, the retained messages are compared with the store, vessel by vessel. Documents
+that were not sent yet are ignored, because they come with the feed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,8 +75,8 @@ def find_left_over(
 ) -> None:
     """Find retained messages of sensors that a vessel no longer has. Raises StoreError.
 
-    `clears_discovery` is True if its discovery messages are ours to clear. `only` limits the search to one
-    topic.
+    `clears_discovery` is True if this gateway may clear the vessel's discovery messages. `only` limits the
+    search to one topic.
     """
     facts = feed.facts(vessel)
     if not _knows_best(facts, feed, lanes, standings):
@@ -175,7 +175,8 @@ def _knows_best(
 ) -> bool:
     """Return True if the store has the newest known list of the vessel's sensors.
 
-    Another vessel may have forwarded a newer list, with one more sensor, that this one has not received yet.
+    Another vessel may have forwarded a newer list, with one more sensor, that this vessel has not received
+    yet.
     """
     document_id = documents.vessel_id(facts.id)
     document = feed.database.get(document_id)

@@ -1,7 +1,7 @@
 """Comparison of retained messages, so that an older one never replaces a newer one.
 
 A vessel's documents may be forwarded in several ways: by its own gateway, and by those of vessels that met it
-a week ago. So a message is compared with the retained one before it replaces it. The log is compared first,
+a week ago. So a message is compared with the retained message before replacing it. The log is compared first,
 in the order in which the vessel's document lists logs (a new card begins a new one). Then follow sequence
 number, boot and boot clock.
 """
@@ -27,11 +27,11 @@ def is_older(ours: MessageAge, theirs: MessageAge, logs: Sequence[str]) -> bool:
 
 
 class RetainedMessages:
-    """The messages that a broker retains, by topic, as far as we have published or received them.
+    """The messages that a broker is known to retain, by topic: those that we have published or received.
 
-    `known` records their age. It outlives a connection, for a broker that does not let us read. The messages
-    *there* were received or published on this connection, because a broker may have lost everything since the
-    last one, or have been restored to its state of hours ago.
+    `known` records the age of these messages, and is kept across connections for brokers that do not let us
+    read. `_there` contains only messages received or published on this connection, because since the last
+    connection a broker may have lost everything or been restored to an earlier state.
     """
 
     def __init__(self, known: Mapping[str, MessageAge] | None = None) -> None:
@@ -101,7 +101,7 @@ class RetainedMessages:
     # Publishing
 
     def judge(self, message: Message, logs: Sequence[str]) -> Message | None:
-        """Return the message in the form that may be published now, or None if it may not."""
+        """Return the message in the form in which to publish it now; None if it must not be published."""
         if message.standing is None or message.retention is RetainRule.NO:
             return message
         known = self._known.get(message.ranked_by or message.topic)

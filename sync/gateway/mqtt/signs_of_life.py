@@ -2,8 +2,8 @@
 
 A sensor whose value does not change writes no new current value, but still one reading for each window. The
 reading shows that the value is still valid. For another vessel whose documents are forwarded here, it also
-shows that the vessel is still recording. A document that arrives late is not a sign, because it contains its
-time.
+shows that the vessel is still recording. A document contains its own time, so a document that arrives late
+does not count as a sign.
 """
 
 from collections.abc import Mapping

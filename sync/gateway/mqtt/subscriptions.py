@@ -2,8 +2,8 @@
 
 With MQTT 5, retained messages are requested at QoS 0, and arrive before the answer to the next request. Some
 brokers answer earlier, so our own presence, which is certain to be retained, is requested each time. A broker
-that does not deliver it does not let us read, and nothing may be concluded from missing messages. With MQTT
-3.1.1 everything is read back at QoS 1 and in order, followed by our presence.
+that does not deliver our presence does not let us read, so missing messages prove nothing. With MQTT 3.1.1
+everything is read back at QoS 1 and in order, followed by our presence.
 """
 
 import asyncio
@@ -56,13 +56,16 @@ class Subscriptions:
         self._is_proven = False
 
     async def begin(self, payload: bytes) -> None:
-        """Publish this vessel's presence for the first time on the connection. Raises BrokerError."""
+        """Publish this vessel's presence for the first time on the connection.
+
+        Raises BrokerError if the connection has ended.
+        """
         if self._must_hear:
             self._require(await self._client.listen([self._presence], qos=1), (self._presence,))
         await self._say(payload)
 
     async def subscribe_to_birth(self) -> None:
-        """Subscribe to Home Assistant's birth message. Raises BrokerError."""
+        """Subscribe to Home Assistant's birth message. Raises BrokerError if the connection has ended."""
         if await self._client.listen([topics.BIRTH], qos=0, wants_retained=False):
             self._warn(topics.BIRTH, "sensors are not announced again when Home Assistant starts")
 
@@ -144,7 +147,10 @@ class Subscriptions:
             self._number = self._done = None
 
     async def _wait(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition holds. Return True if it did in time. Raises BrokerError."""
+        """Wait until a condition holds. Return True if it held in time.
+
+        Raises BrokerError if the connection has ended.
+        """
         try:
             async with asyncio.timeout(seconds):
                 while not holds():

@@ -92,7 +92,7 @@ def everything_of(vessel: str) -> tuple[str, ...]:
 
 
 def retained_of(name: str) -> tuple[str, ...]:
-    """Return filters that match a vessel's retained messages which only newer ones may replace."""
+    """Return filters that match a vessel's retained messages that only newer messages may replace."""
     return sensor(name, "+", "state"), sensor(name, "+", "alarm"), vessel(name)
 
 

@@ -1,4 +1,4 @@
-"""Facts about a vessel from its document, as far as messages need them.
+"""The facts in a vessel's document that messages need.
 
 The documents come from other vessels, so every field is checked.
 """
