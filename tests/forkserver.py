@@ -1,6 +1,6 @@
 """A server that starts Python programs by forking: `python -m tests.forkserver SOCKET`.
 
-The server has imported Logboat's modules and has started nothing. A fork of it is in the state that a new
+The server has imported Logboat's modules and has started nothing. A forked child is in the state that a new
 interpreter reaches after half a second. `tests.processes` requests programs from it. The server prepares
 everything before a program begins (its files, folder, environment and arguments), and handles the program's
 end as an interpreter does.

@@ -1,10 +1,10 @@
 """`Popen` and `run`, like those of `subprocess`, but without the cost of starting an interpreter.
 
-An interpreter takes half a second to import Logboat's modules. `tests.forkserver` has already imported them,
-and forks. The process is a child of this one, with its own process id, files, signals and exit status, and
-SIGKILL ends it like any other. `subprocess` starts everything that the server cannot start: other programs
-and options, an interpreter in another environment, a function to call before the start. A test of the start
-itself uses `subprocess`.
+An interpreter takes half a second to import Logboat's modules. `tests.forkserver` has already imported the
+modules, and forks. The process is a child of this one, with its own process id, files, signals and exit
+status, and SIGKILL ends it like any other. `subprocess` starts everything that the server cannot start: other
+programs and options, an interpreter in another environment, a function to call before the start. A test of
+the start itself uses `subprocess`.
 """
 
 import atexit

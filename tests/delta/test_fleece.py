@@ -1,4 +1,4 @@
-"""Our deltas compared with those of Fleece, the library inside Couchbase Lite, which is the reference.
+"""Our deltas are compared with the deltas made by Fleece, the library inside Couchbase Lite.
 
 The files beside this one were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
 Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
@@ -10,8 +10,8 @@ made;
 - `fleece_verdicts.jsonl`: correct and incorrect deltas, and what Fleece made of each: `new`; or `lax`, a
 result that is not JSON or cannot have been intended; or neither, if it refused the delta.
 
-Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). All that is
-known of it are the deltas that Sync Gateway's public tests expect, which are below.
+Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). Only the deltas
+that Sync Gateway's public tests expect are known; they are below.
 """
 
 import json
@@ -56,7 +56,7 @@ def test_deltas_that_fleece_made_give_the_new_document(pair: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """If this fails because our deltas have become better, Fleece must be run on the new deltas again."""
+    """If this test fails because our deltas have become better, Fleece must be run on the new deltas."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 

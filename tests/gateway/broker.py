@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def program() -> str:
-    """Return the path of mosquitto; if it is not installed, skip the test, or fail it if `CI` is set."""
+    """Return mosquitto's path; if mosquitto is not installed, skip the test, or fail it if `CI` is set."""
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         if os.environ.get("CI"):
@@ -135,7 +135,7 @@ class Listener:
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = True) -> None:
-        """Publish a message at the broker, as another client may do."""
+        """Publish a message to the broker, as any other client may."""
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE)
 
     def _connected(self, *_: object) -> None:
@@ -158,7 +158,7 @@ class Listener:
 
 
 def retained(port: int) -> dict[str, bytes]:
-    """Return, by topic, every message that a late subscriber gets because it is retained."""
+    """Return, by topic, every retained message, as a late subscriber gets it."""
     probe = f"probe/{secrets.token_hex(8)}"
     with Listener(port) as late:
         # The answer to it comes after all retained messages in the broker's queue.

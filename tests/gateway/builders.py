@@ -62,7 +62,7 @@ def write_readings(
 def write_windows(database: Database, vessel: str, sensor: str, count: int) -> None:
     """Write readings of two and a half minutes each, with a sample a second.
 
-    They are the same in every store.
+    The readings are the same in every store.
     """
     chance = random.Random(count)
     with database.transaction():
@@ -109,8 +109,8 @@ def write_alarm(database: Database, vessel: str, sensor: str, sequence: int, **m
 def write_notes(database: Database, vessel: str, count: int) -> None:
     """Write notes that are newer than all other documents.
 
-    A broker that has lost everything is always sent the last hundred documents again. Notes keep other
-    documents out of these.
+    After a broker has lost everything, it is always sent the last hundred documents again. The notes take
+    these hundred places, so that no other documents are among them.
     """
     with database.transaction():
         for number in range(count):

@@ -94,7 +94,7 @@ class Cutting(Relay):
 
 
 class Withholding(Relay):
-    """Relay that holds back the broker's answers while `holds` is set: a link that works one way only."""
+    """Relay that holds back the broker's answers while `holds` is set, like a link that works one way."""
 
     holds = False
 

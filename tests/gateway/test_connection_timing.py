@@ -1,4 +1,4 @@
-"""The replications of one gateway connect in order: the first one leads, and all share one back-off."""
+"""A gateway's replications connect in order: the first replication leads, and all share one back-off."""
 
 import random
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FORBIDDEN = Problem(Domain.WEBSOCKET, 403, "no")
 
 @dataclass
 class FakeWay:
-    """Replication whose connection the test makes and breaks."""
+    """Fake replication whose connection the test makes and breaks."""
 
     is_up: bool = False
     is_stopped: bool = True

@@ -181,7 +181,7 @@ async def test_gateway_that_was_restored_from_a_backup_gets_everything_again(
 async def test_office_that_goes_back_to_a_backup_gets_what_it_has_lost(
     stores: dict[str, Database], tmp_path: Path
 ) -> None:
-    """The backup also contains our checkpoint, as it was when the backup was made."""
+    """The backup also contains our checkpoint, in its state at the time of the backup."""
     argo, port, office = stores["argo"], free_port(), tmp_path / "office.db"
     builders.write_vessel(argo, "argo", ["main"])
     builders.write_readings(argo, "argo", "main", range(1, 51))
@@ -236,7 +236,7 @@ async def test_other_vessels_look_once_more_when_one_has_seen_a_gateway_begun_an
 async def test_status_rewritten_a_thousand_times_meanwhile_arrives_as_it_is_now(
     stores: dict[str, Database],
 ) -> None:
-    """A vessel can also forward the document if its store has pruned the revision that the gateway knows."""
+    """A vessel can forward a document even after its store has pruned the revision that the gateway knows."""
     argo, brigid, shore = stores["argo"], stores["brigid"], stores["shore"]
     builders.write_equipment(argo, "argo", "main", 0, 0.0)
     port = free_port()
@@ -282,7 +282,7 @@ async def test_alarm_goes_ahead_of_history(stores: dict[str, Database]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_alarm_goes_ahead_of_readings_after_an_outage(stores: dict[str, Database], seed: int) -> None:
-    """The order on the wire matters; with separate back-offs, a reading would come first half of the time."""
+    """The order on the wire is tested; with separate back-offs, a reading would be first in half the runs."""
     argo, shore, port = stores["argo"], stores["shore"], free_port()
     entries = [PolicyEntry(("alarms",)), PolicyEntry(("readings",))]
     came: list[str] = []

@@ -1,4 +1,4 @@
-"""The record of forwarded documents never goes past a document that has not been acknowledged."""
+"""The record of forwarded documents never advances past a document that is not acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path

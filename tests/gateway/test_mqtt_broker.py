@@ -76,7 +76,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def assert_complete(listener: Listener, numbers: range, *, twice: int) -> None:
-    """Assert that each number came, in order except for a few repetitions after a break."""
+    """Assert that each number arrived, in order except for up to `twice` repetitions after a break."""
     came = builders.first_numbers(each.payload for each in listener.on("/reading"))
     assert sorted(set(came)) == list(numbers)
     assert len(came) - len(numbers) <= twice, f"{len(came) - len(numbers)} came twice"
@@ -231,7 +231,7 @@ async def test_broker_killed_again_and_again_loses_nothing(
     kills = 3
 
     def keeps_up(wanted: int) -> bool:
-        """Return True while the listener keeps up: a queue for a slow client is lost with the broker."""
+        """Return True while the listener keeps up; a killed broker loses its queue for a slow client."""
         heard = len({each.payload for each in listener.on("/reading")})
         return heard >= wanted and documents - gateway.report().backlog_documents - heard < TRAIL // 2
 
@@ -535,7 +535,7 @@ async def test_broker_that_comes_back_is_found_soon_however_long_it_was_away(
 async def test_outage_of_days_takes_no_memory_and_alarms_go_first(
     tmp_path: Path, database: Database, days: int
 ) -> None:
-    """There are 50 sensors with windows of 5 minutes, that is, 288 readings per sensor and day."""
+    """The test has 50 sensors with windows of 5 minutes, that is, 288 readings per sensor and day."""
     windows = 288 * days // (10 if days < 30 else 1)
     sensors = [f"s{number}" for number in range(50)]
     broker = Broker(tmp_path / "broker")

@@ -82,7 +82,7 @@ class Sea:
         self.breaks += 1
         for number, ready in self.line[: self.chance.randrange(len(self.line) + 1)]:
             del number
-            self.ashore.append(ready.message.payload)  # the message arrived, but the answer to it did not
+            self.ashore.append(ready.message.payload)  # the message arrived, but its answer did not
         self.connect()
 
 

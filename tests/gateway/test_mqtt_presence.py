@@ -1,4 +1,4 @@
-"""Presence: which vessels are reported as online, based on our recorder and on other vessels' documents."""
+"""Presence: the reports of vessels as online are based on our recorder and on other vessels' documents."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -115,7 +115,7 @@ class Forwarder:
 
 
 class Broker:
-    """Retained messages of a broker, which passes each message on to every forwarder except its sender."""
+    """Retained messages of a broker that passes each message on to every forwarder except the sender."""
 
     def __init__(self) -> None:
         self.retained: dict[str, bytes] = {}
@@ -153,7 +153,7 @@ class Broker:
 
 
 class Fleet:
-    """Vessels that each write their own documents, which later reach the other vessel in order."""
+    """Two vessels that write their own documents, which reach the other vessel later, in order."""
 
     def __init__(self, stores: Iterable[Database]) -> None:
         self.stores = dict(zip(VESSELS, stores, strict=True))
@@ -179,7 +179,7 @@ class Fleet:
             self.meet(vessel)
 
     def meet(self, vessel: str) -> None:
-        """Pass everything that this vessel has written so far on to the other vessel."""
+        """Pass all documents that this vessel has written so far on to the other vessel."""
         source, target = self.stores[vessel], self.stores[VESSELS[1 - VESSELS.index(vessel)]]
         for change in source.changes(self.copied[vessel]):
             self.copied[vessel] = change.sequence

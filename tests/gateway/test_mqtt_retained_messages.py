@@ -104,7 +104,7 @@ def is_ashore(gateway: MqttGateway) -> bool:
 
 
 def write_fleet(database: Database) -> None:
-    """Write our documents, another vessel's from the mesh, and more than a new broker is sent again."""
+    """Write our documents, another vessel's from the mesh, and more than are sent again to a new broker."""
     for vessel in ("argo", "brigid"):
         builders.write_vessel(database, vessel, ["main", "aft"])
         builders.write_equipment(database, vessel, "main", 1, 0.25, time=NOW.isoformat())
@@ -167,7 +167,7 @@ async def test_broker_that_lost_all_while_the_daemon_was_off_has_it_again(
 async def test_broker_that_is_back_at_what_it_had_before_is_put_right(
     database: Database, broker: Broker
 ) -> None:
-    """The broker still knows our session, as if it was killed half an hour after it last saved its state."""
+    """The broker still knows our session, as if it had been killed half an hour after saving its state."""
     write_fleet(database)
     topic = "logboat/argo/sensor/main/state"
     async with forwarding(database, broker.url) as gateway:
@@ -231,7 +231,7 @@ async def test_what_goes_again_counts_as_not_ashore(database: Database, broker: 
 async def test_newer_of_another_vessel_stays_when_what_is_missing_is_put_back(
     tmp_path: Path, database: Database, broker: Broker
 ) -> None:
-    """Two vessels forward to one broker. It restarts, and each vessel has a document that the other lacks."""
+    """Two vessels forward to one broker, which restarts. Each vessel has a document that the other lacks."""
     write_fleet(database)
     with builders.store(tmp_path / "other.db") as other:
         for vessel in ("argo", "brigid"):

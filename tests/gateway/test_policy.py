@@ -1,4 +1,4 @@
-"""A policy assigns each document to a part, and conditions decide when a part is forwarded."""
+"""A policy assigns each document to one of its parts, and conditions decide when a part is forwarded."""
 
 import pytest
 from hypothesis import given

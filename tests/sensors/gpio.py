@@ -36,7 +36,7 @@ RISING, FALLING = (kind.value for kind in gpiod.EdgeEvent.Type)
 
 
 class Kernel:
-    """Simulated time with a queue of future events, which is also the sensors' clock."""
+    """Simulated time with a queue of future events; it is also the clock that the sensors use."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000 * SECOND
@@ -75,7 +75,7 @@ class Line:
         self.kernel = kernel
         self.offset = offset
         self.holder = ""
-        """Name of another user who has taken the line; empty if nobody has."""
+        """Name of another program that has taken the line; empty if no program has."""
         self.refuses: OSError | None = None
         """Error that configuring the line raises; None if it succeeds."""
         self.interrupts = True
@@ -94,7 +94,7 @@ class Line:
 
     @property
     def level(self) -> bool:
-        """Level that a voltmeter would show at the line."""
+        """Level that a voltmeter would show on the line."""
         if self.settings.direction is Direction.OUTPUT:
             return bool(self.settings.output_value)
         if self._wire is not None:

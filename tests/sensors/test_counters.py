@@ -1,4 +1,4 @@
-"""Results based on edges: counts that stay right when edges are lost, states, and rates."""
+"""Calculations on edges: states, rates, and counts that stay right when edges are lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The table of the driver for each kind of sensor."""
+"""The table that maps each kind of sensor to its driver is complete."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ EXAMPLES: dict[str, tuple[str, type[Driver]]] = {
     "simulated": ('model = "engine"\npath = "propulsion.main.revolutions"', SimulatedDriver),
     "replay": ('file = "yacht.csv"\npath = "electrical.batteries.1.voltage"', ReplayDriver),
 }
-"""Rest of a `[[sensor]]` table, and the driver that it leads to, by the key `kind`."""
+"""Other keys of a `[[sensor]]` table, and the expected driver, by the value of the key `kind`."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:

@@ -1,4 +1,4 @@
-"""Lanes, cadence and retries; no sensor disturbs another."""
+"""Tests of lanes, cadence and retries; no sensor disturbs any other sensor."""
 
 import logging
 import queue
