@@ -31,9 +31,9 @@ body, because the store does that for every body.
 
 Where Fleece is lenient, this module is strict, so that no wrong result goes unnoticed. In an array's delta,
 Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
-accepts signs and spaces as lengths in a text's patch. Deltas made by Fleece contain none of these. But for an
-empty key, Fleece writes a deletion whatever the change is. So this module never accepts or writes a deletion
-of an empty key.
+accepts signs and spaces as lengths in a string's patch. Deltas made by Fleece contain none of these. But for
+an empty key, Fleece writes a deletion whatever the change is. So this module never accepts or writes a
+deletion of an empty key.
 """
 
 import re

@@ -97,7 +97,7 @@ class Inbox:
         return key in self._arriving
 
     def begin(self, key: int, flags: int, *, in_parts: bool = False) -> None:
-        """Begin a message. Raises TooManyArrivingError."""
+        """Begin a message. Raises TooManyArrivingError if too many messages are incomplete."""
         if len(self._arriving) >= self._limits.arriving_messages:
             msg = f"{len(self._arriving)} messages have begun but not ended, which is the limit"
             raise TooManyArrivingError(msg)

@@ -84,7 +84,7 @@ def prepare(
     """Return a message's encoded beginning, the source of its rest or None, and the bytes held for it.
 
     A body of up to about a frame is joined to the properties, and a larger one is not copied. Raises
-    UnsendableMessageError.
+    UnsendableMessageError if the message cannot be encoded or exceeds a limit.
     """
     head = properties_form.encode(properties, limits)
     if not isinstance(body, bytes):

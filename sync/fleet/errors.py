@@ -2,12 +2,12 @@
 
 ::
 
-    FleetError                  base class; the text says what, where, and what to do
+    FleetError                  base class; the message says what, where, and what to do
     ├── FleetNameError          an invalid fleet or vessel name
     ├── SignatureError          a document that is not signed, or not by the right party
     │   ├── RevocationsError    invalid or malformed revocations of the fleet
     │   └── RadioKeyError       an invalid radio key, or a part that cannot be sealed or opened
-    ├── PasswordHashError       a text that is not a password hash
+    ├── PasswordHashError       a string that is not a password hash
     └── IdentityError           unusable identity files
         └── NoIdentityError     there are none (yet)
 """

@@ -112,7 +112,7 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
     """Load the document fleet:radio-key from a folder, and its content; None if there is none.
 
     The folder may belong to somebody else, so only a regular file of moderate size is read. Raises
-    IdentityError.
+    IdentityError if the file is invalid.
     """
     path = folder / RADIO_STATEMENT
     try:

@@ -62,7 +62,7 @@ def remove_unvouched(database: Database, generations: Generations) -> list[str]:
 def remove_unvouched_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
     """Remove revisions that are too high of those vessels that have vouched for the first time.
 
-    All vouchers are stored. Return the ids of removed documents. Raises StoreError.
+    All vouchers are stored. Return the ids of removed documents. Raises StoreError if the store fails.
     """
     removed = []
     for vessel in vessels:

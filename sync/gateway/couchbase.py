@@ -205,7 +205,7 @@ class CouchbaseGateway:
     def retry(self) -> int:
         """Connect now, and offer all refused documents again. Return the number of these documents.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         for replication in self._replications:
             replication.forget_spared()
@@ -337,7 +337,7 @@ class CouchbaseGateway:
         return self._look_every if wait is None else wait
 
     async def _probe(self) -> None:
-        """Offer some of the refused documents again if that is due. Raises StoreError."""
+        """Offer some of the refused documents again if that is due. Raises StoreError if the store fails."""
         for replication in self._replications:
             if replication.is_up and replication.failed.has_overflowed and replication.failed.has_room:
                 await replication.reset()  # only the whole feed contains the documents that are not listed
@@ -350,7 +350,7 @@ class CouchbaseGateway:
     def _count(self) -> bool:
         """Add the next changes in the feed to the backlogs.
 
-        Return True if there are more changes. Raises StoreError.
+        Return True if there are more changes. Raises StoreError if the store fails.
         """
         changes = self._database.changes(self._counted, limit=_SCAN)
         for change in changes:
@@ -435,7 +435,10 @@ class CouchbaseGateway:
         )
 
     def _adopt_refused(self) -> None:
-        """Convert an earlier version's list of refused documents, which has only ids. Raises StoreError."""
+        """Convert an earlier version's list of refused documents, which has only ids.
+
+        Raises StoreError if the store fails.
+        """
         document = self._database.get_local(f"gateway:{self.configuration.name}:refused")
         if document is None:
             return

@@ -85,7 +85,7 @@ class Forwarded:
         *,
         sign: Sign = unsigned,
     ) -> None:
-        """Load the bounds. `sign` signs our own document. Raises StoreError."""
+        """Load the bounds. `sign` signs our own document. Raises StoreError if the store fails."""
         self._sign = sign
         self._database, self._gateway, self._vessel = database, gateway, vessel
         self._id = forwarded_id(gateway, vessel)
@@ -114,7 +114,7 @@ class Forwarded:
     def read_bounds(self) -> bool:
         """Read the bounds of all vessels. Return True if one of them has begun a later epoch.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         forwarded = list(self._database.documents(prefix=self._prefix))
         own = next((document for document in forwarded if document.id == self._id), None)
@@ -133,7 +133,7 @@ class Forwarded:
         return is_newer
 
     def begin_epoch(self) -> None:
-        """Begin a new epoch, because the gateway has lost documents. Raises StoreError."""
+        """Begin a new epoch, because the gateway has lost documents. Raises StoreError if the store fails."""
         self._begin(self.epoch + 1)
         self._all = {}
         self.write()
@@ -168,7 +168,7 @@ class Forwarded:
         """Advance the bounds over acknowledged documents.
 
         Return True if more documents must be checked. `is_there` returns True if the gateway has acknowledged
-        a document of the store. Raises StoreError.
+        a document of the store. Raises StoreError if the store fails.
         """
         left = AT_ONCE
         while self._due and left > 0:
@@ -181,7 +181,7 @@ class Forwarded:
     def write(self) -> bool:
         """Write our bounds to the store if they have grown. Return True if they were written.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         if not self._is_new:
             return False

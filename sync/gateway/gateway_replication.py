@@ -79,7 +79,7 @@ class GatewayReplication:
         *,
         rng: Random,
     ) -> None:
-        """Create a replication. Raises StoreError.
+        """Create a replication. Raises StoreError if the store fails.
 
         Args:
             owner: the gateway, which is informed of events.
@@ -245,7 +245,10 @@ class GatewayReplication:
             self._replicator.offer_again(list(by_reason.values())[:_PROBES])
 
     def forget_spared(self) -> None:
-        """Forget refused documents that another vessel has forwarded. Raises StoreError."""
+        """Forget refused documents that another vessel has forwarded.
+
+        Raises StoreError if the store fails.
+        """
         self._forget(filter(self._options.is_spared, self.failed.ids(Direction.PUSH)))
         self.failed.save()
 

@@ -50,7 +50,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def parse_fingerprint(text: str) -> str:
     """Convert a SHA-256 fingerprint, with or without colons and in any case, to the form of `fingerprint`.
 
-    Raises ValueError if the text is not a fingerprint.
+    Raises ValueError if the string is not a fingerprint.
     """
     if match := _FINGERPRINT.fullmatch(text.strip()):
         return bytes.fromhex(re.sub("[: -]", "", match[1])).hex(":").upper()

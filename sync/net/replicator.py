@@ -275,7 +275,9 @@ class Replicator:
             self._link.close(problem)
 
     def offer_again(self, document_ids: Iterable[str]) -> None:
-        """Push documents again that failed before, now or on the next connection. Raises StoreError.
+        """Push documents again that failed before, now or on the next connection.
+
+        Raises StoreError if the store fails.
 
         On the first connection, all documents that failed before are pushed again automatically.
         """
@@ -313,7 +315,7 @@ class Replicator:
         """The list of documents that have failed permanently in this run or earlier ones.
 
         It is None if the peer is known only once there is a connection, and none is configured. Raises
-        StoreError.
+        StoreError if the store fails.
         """
         configuration = self.configuration
         peer = configuration.peer or configuration.endpoint.peer

@@ -127,7 +127,8 @@ class TLSIdentity:
         The key is not encrypted, and only the owner of its file can read it.
 
         Each file is replaced atomically and durably, one after the other. After a power cut in between, the
-        two do not match, and `load` reports that. To avoid this, use the same path for both. Raises OSError.
+        two do not match, and `load` reports that. To avoid this, use the same path for both. Raises OSError
+        if a file cannot be written.
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         if cert_path == key_path:

@@ -259,7 +259,10 @@ class PeersCheckpoints:
         return self._pace.due if self._waiting else None
 
     def pump(self) -> None:
-        """Store the waiting checkpoints that the owner's rate limit allows. Raises StoreError."""
+        """Store the waiting checkpoints that the owner's rate limit allows.
+
+        Raises StoreError if the store fails.
+        """
         while self._waiting and self._pace.allows(self._session.clock()):
             request, event = self._waiting.popleft()
             try:

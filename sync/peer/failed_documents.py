@@ -29,7 +29,7 @@ MOST: Final = 10_000
 If every window from one sensor fails, one every five minutes, the list is full in a month.
 """
 _LONGEST_REASON: Final = 300
-"""Maximum number of characters stored of a reason, whose text the peer chooses."""
+"""Maximum number of characters stored for a reason, whose wording the peer chooses."""
 
 
 class FailedDocument(msgspec.Struct, frozen=True):

@@ -123,7 +123,10 @@ class Ledger:
             self.failed.forget(direction, document_id)
 
     def keep(self) -> None:
-        """Write the failed documents to the store, before a checkpoint passes them. Raises StoreError."""
+        """Write the failed documents to the store, before a checkpoint passes them.
+
+        Raises StoreError if the store fails.
+        """
         if self.failed is not None:
             self.failed.save()
 

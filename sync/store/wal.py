@@ -71,7 +71,7 @@ def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
     """Extend the log of an open database with zeros to this number of frames, unless it is long enough.
 
     While a log grows, the file system writes three more blocks for each commit, which this avoids. Raises
-    OSError.
+    OSError if the log cannot be written.
     """
     log = path.with_name(path.name + "-wal")
     missing = length(frames, size) - (log.stat().st_size if log.exists() else 0)

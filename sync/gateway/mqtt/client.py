@@ -171,7 +171,10 @@ class Client(aiomqtt.Client):
             raise self._why_not(error) from error
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
-        """Publish at QoS 1. Return the message id to be acknowledged. Raises BrokerLostError."""
+        """Publish at QoS 1.
+
+        Return the message id to be acknowledged. Raises BrokerLostError if the connection is broken.
+        """
         info = self._client.publish(topic, payload, qos=1, retain=retain and self.terms.retains)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self.ended or broker_errors.of_disconnect(0, "", self._where)

@@ -80,9 +80,9 @@ class Cursor:
         ]
 
     def save(self, lanes: Sequence[DocumentLane]) -> bool:
-        """Write the positions durably if they have changed. Return True if they were written.
+        """Write the lanes' positions durably if they have changed. Return True if they were written.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         positions = {
             lane.settings.name: {"position": lane.position}
@@ -109,7 +109,10 @@ class Cursor:
         )
 
     def save_standings(self, known: Mapping[str, MessageAge], left: LastPublishedState = NOTHING) -> bool:
-        """Write the retained state if it has changed. Return True if it was written. Raises StoreError."""
+        """Write the retained state if it has changed.
+
+        Return True if it was written. Raises StoreError if the store fails.
+        """
         topics = {
             topic: [standing.log, standing.sequence, standing.boot, standing.clock]
             for topic, standing in sorted(known.items())

@@ -49,7 +49,7 @@ class LaneFeed:
     def load(self, lane: DocumentLane) -> bool:
         """Read the next part of the feed into a lane.
 
-        Return True if the end was reached. Raises StoreError.
+        Return True if the end was reached. Raises StoreError if the store fails.
         """
         changes = self.database.changes(lane.scanned, limit=limits.SCAN)
         chosen: list[DocumentChange] = []
@@ -86,7 +86,7 @@ class LaneFeed:
     def count(self, lanes: Sequence[DocumentLane]) -> bool:
         """Count a part of the feed that is not counted yet.
 
-        Return True if more parts remain. Raises StoreError.
+        Return True if more parts remain. Raises StoreError if the store fails.
         """
         changes = self.database.changes(self._counted, limit=limits.SCAN)
         for change in changes:
@@ -140,7 +140,10 @@ class LaneFeed:
         )
 
     def messages(self, document: Document | Revision) -> tuple[Message, ...] | None:
-        """Return a document's messages; None if it must not be published. Raises StoreError."""
+        """Return a document's messages; None if it must not be published.
+
+        Raises StoreError if the store fails.
+        """
         name = documents.parse_id(document.id)
         assert name is not None
         try:

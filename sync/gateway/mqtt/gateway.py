@@ -151,7 +151,7 @@ class MqttGateway:
     def retry(self) -> int:
         """Connect now, and offer all refused documents again. Return the number of these documents.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         self.network_changed()
         return 0 if self._outbox is None else self._outbox.offer_refused()
@@ -188,7 +188,10 @@ class MqttGateway:
                         await self._wake.wait()
 
     async def _forward(self) -> None:
-        """Maintain a connection until stopped, starting from the saved positions. Raises StoreError."""
+        """Maintain a connection until stopped, starting from the saved positions.
+
+        Raises StoreError if the store fails.
+        """
         outbox = self._outbox = self._begin()
         while self._feed.count(outbox.lanes):  # noqa: ASYNC110 -- else the report would show no backlog
             await asyncio.sleep(0)
@@ -237,7 +240,7 @@ class MqttGateway:
     async def _attempt(self, outbox: Outbox) -> BrokerError | None:
         """Make a connection and use it until its end. Return why it ended, or None if we ended it.
 
-        Raises StoreError.
+        Raises StoreError if the store fails.
         """
         self._say(GatewayState.CONNECTING, self._report.problem)
         try:
@@ -259,7 +262,7 @@ class MqttGateway:
             self._note(outbox, ends=True)
 
     async def _open(self, client: Client) -> None:
-        """Connect, or give up when the gateway is stopped. Raises BrokerError."""
+        """Connect, or give up when the gateway is stopped. Raises BrokerError if the connection fails."""
         opening = asyncio.ensure_future(client.open())
         while not opening.done() and not self._is_stopping:
             self._wake.clear()
@@ -375,7 +378,10 @@ class MqttGateway:
     # A connection
 
     async def _talk(self, client: Client, outbox: Outbox) -> BrokerError | None:
-        """Use a connection until it or the gateway ends. Return why it ended. Raises StoreError."""
+        """Use a connection until it or the gateway ends.
+
+        Return why it ended. Raises StoreError if the store fails.
+        """
         must_hear = self._protocol is not aiomqtt.ProtocolVersion.V5
         if client.terms.maximum_qos < 1:
             await client.close()
@@ -444,7 +450,7 @@ class MqttGateway:
     async def _send(self, client: Client, listening: Subscriptions, outbox: Outbox) -> float:
         """Send the messages that are due. Return the seconds until more messages may be due.
 
-        Raises BrokerError, StoreError.
+        Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
         for _ in range(_TURN):
             now = time.monotonic()
@@ -462,7 +468,7 @@ class MqttGateway:
     async def _read_retained(self, listening: Subscriptions, outbox: Outbox, vessel: str) -> None:
         """Read the retained messages of a vessel, so that nothing older replaces them and gaps are filled.
 
-        Raises BrokerError, StoreError.
+        Raises BrokerError if the connection fails, and StoreError if the store fails.
         """
         is_complete = False
         outbox.standings.begin_reading(vessel)
@@ -478,7 +484,10 @@ class MqttGateway:
             self._attendance.presence.bring(vessel)
 
     def _signs(self, outbox: Outbox) -> list[SignOfLife]:
-        """Return the new signs of life, and refresh the values they confirm. Raises StoreError."""
+        """Return the new signs of life, and refresh the values they confirm.
+
+        Raises StoreError if the store fails.
+        """
         signs = self._feed.signs.new_signs(self._now().timestamp())
         for sign in signs:
             if outbox.has_read_retained(sign.vessel) and outbox.has_current_values(sign.vessel):
@@ -544,7 +553,10 @@ class MqttGateway:
         self._outbox.message_received(topic, payload, is_retained=is_retained, vessel=vessel, now=now)
 
     def _take_note(self, outbox: Outbox) -> None:
-        """Record which documents were acknowledged or refused by the broker. Raises StoreError."""
+        """Record which documents were acknowledged or refused by the broker.
+
+        Raises StoreError if the store fails.
+        """
         ended, outbox.ended = outbox.ended, []
         if ended:
             self._report.last_acknowledged = time.time()
@@ -572,7 +584,10 @@ class MqttGateway:
             self._say(GatewayState.CONNECTED, None)
 
     def _probe(self, outbox: Outbox) -> None:
-        """Offer one document for each reason of refusal again if that is due. Raises StoreError."""
+        """Offer one document for each reason of refusal again if that is due.
+
+        Raises StoreError if the store fails.
+        """
         now = time.monotonic()
         if now - self._probed_at >= self._patience.refused:
             self._probed_at = now
@@ -597,14 +612,17 @@ class MqttGateway:
         )
 
     def _read_bounds(self) -> None:
-        """Read the bounds of other vessels if that is due. Raises StoreError."""
+        """Read the bounds of other vessels if that is due. Raises StoreError if the store fails."""
         now = time.monotonic()
         if self._forwarded is not None and now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._forwarded.read_bounds()
 
     def _note(self, outbox: Outbox, *, ends: bool = False) -> None:
-        """Advance the forwarded bounds, and write them if that is due. Raises StoreError."""
+        """Advance the forwarded bounds, and write them if that is due.
+
+        Raises StoreError if the store fails.
+        """
         if self._forwarded is None:
             return
 

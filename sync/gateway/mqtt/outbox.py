@@ -202,7 +202,9 @@ class Outbox:
             line.is_read = False
 
     def prepared(self, vessel: str, *, seeks_missing: bool = True) -> None:
-        """Find differences between a vessel's retained messages and the store. Raises StoreError.
+        """Find differences between a vessel's retained messages and the store.
+
+        Raises StoreError if the store fails.
 
         `seeks_missing` is True if messages that were not received count as lost.
         """
@@ -252,7 +254,10 @@ class Outbox:
             line.again_at = 0.0
 
     def offer_refused(self, *, one_for_each_reason: bool = False) -> int:
-        """Offer documents again that were set aside. Return their number. Raises StoreError."""
+        """Offer documents again that were set aside.
+
+        Return their number. Raises StoreError if the store fails.
+        """
         return sum(
             self._feed.load_aside(line.lane, one_for_each_reason=one_for_each_reason) for line in self._lines
         )

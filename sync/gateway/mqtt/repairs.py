@@ -25,7 +25,7 @@ _ANY_LOG = "aaaaaa"
 
 
 def vessels(database: Database, lanes: Sequence[DocumentLane]) -> list[str]:
-    """Return the vessels for which a broker retains messages. Raises StoreError."""
+    """Return the vessels for which a broker retains messages. Raises StoreError if the store fails."""
     ids: dict[str, None] = {}
     for kind in (DocumentType.VESSEL, DocumentType.EQUIPMENT, DocumentType.ALARM):
         after = ""
@@ -51,7 +51,9 @@ def find_missing(
     *,
     only: str | None = None,
 ) -> None:
-    """Find messages of a vessel that should be retained and are missing or outdated. Raises StoreError.
+    """Find messages of a vessel that should be retained and are missing or outdated.
+
+    Raises StoreError if the store fails.
 
     `only` limits the search to one topic.
     """
@@ -73,7 +75,7 @@ def find_left_over(
     clears_discovery: bool,
     only: str | None = None,
 ) -> None:
-    """Find retained messages of sensors that a vessel no longer has. Raises StoreError.
+    """Find retained messages of sensors that a vessel no longer has. Raises StoreError if the store fails.
 
     `clears_discovery` is True if this gateway may clear the vessel's discovery messages. `only` limits the
     search to one topic.
@@ -97,7 +99,7 @@ def find_left_over(
 
 
 def load(feed: LaneFeed, lane: DocumentLane, standings: RetainedMessages) -> None:
-    """Move the next repairs of a lane into its queue as entries. Raises StoreError."""
+    """Move the next repairs of a lane into its queue as entries. Raises StoreError if the store fails."""
     entries: list[LaneEntry] = []
     while lane.repairs and len(entries) < limits.REPAIRS:
         repair = next(iter(lane.repairs))

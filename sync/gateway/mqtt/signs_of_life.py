@@ -38,7 +38,10 @@ class SignsOfLife:
     """Collector of signs from the changes of the store."""
 
     def __init__(self, database: Database) -> None:
-        """Start with future changes, since documents already stored are not signs. Raises StoreError."""
+        """Start with future changes, since documents already stored are not signs.
+
+        Raises StoreError if the store fails.
+        """
         self._database = database
         self._since = database.last_sequence
         self._changed: dict[tuple[str, str], str] = {}
@@ -52,7 +55,10 @@ class SignsOfLife:
             self._changed[name.vessel, name.sensor] = change.id
 
     def new_signs(self, utc: float) -> list[SignOfLife]:
-        """Return the new signs at the time `utc`, in seconds since 1970. Raises StoreError."""
+        """Return the new signs at the time `utc`, in seconds since 1970.
+
+        Raises StoreError if the store fails.
+        """
         changed, self._changed = self._changed, {}
         signs = []
         for (vessel, sensor), document_id in changed.items():

@@ -128,7 +128,7 @@ class Subscriptions:
     async def _say(self, payload: bytes) -> None:
         """Publish this vessel's presence, and wait until it is acknowledged or read back.
 
-        Raises BrokerError.
+        Raises BrokerError if the connection has ended.
         """
         self._done = done = asyncio.get_running_loop().create_future()
         number = self._client.send(self._presence, payload, retain=True)
