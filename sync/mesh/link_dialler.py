@@ -50,7 +50,7 @@ class LinkDialler:
             on_ended: called with each link that is closed.
         """
         self.links: Final[dict[str, OutboundLink]] = {}
-        """Links, by vessel, or by address for those from the configuration."""
+        """Links, by vessel, or by address for links from the configuration."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}

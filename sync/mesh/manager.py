@@ -120,7 +120,7 @@ class Mesh:
         """The listener; None if this vessel only dials."""
         self.discovery: Discovery | None = None
         self.problems: dict[str, MissingLinkReason] = {}
-        """Reasons why there is no link, by vessel, or by address for configured addresses."""
+        """Reasons why there is no link, by vessel; for configured addresses, by address."""
         self.turns = 0
         """Number of passes that were completed or ended by a store error."""
         self._stumbled_over = ""
@@ -154,7 +154,7 @@ class Mesh:
 
     @property
     def outward(self) -> dict[str, OutboundLink]:
-        """The links that we dial, by vessel, or by address for configured addresses."""
+        """The links that we dial, by vessel; for configured addresses, by address."""
         return self.dialling.links
 
     @property

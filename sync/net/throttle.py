@@ -20,7 +20,7 @@ class TokenBucket:
     """A budget of bytes that may be sent now, which grows with time. The caller passes in the time.
 
     A frame of any size may be sent when the budget is not negative, and may make it negative. So over any
-    period, at most `rate` bytes per second are sent, plus one burst and one frame.
+    period, the bytes sent are at most `rate` times the seconds, plus one burst and one frame.
     """
 
     __slots__ = ("_at", "_burst", "_level", "lower", "rate")

@@ -35,7 +35,7 @@ Judge = Callable[[x509.Certificate], str | None]
 
 @dataclass(frozen=True, slots=True)
 class ClientTLS:
-    """A TLS context for connecting to a server, and the check to make after the handshake."""
+    """A TLS context for connecting to a server, and the check to run after the handshake."""
 
     context: ssl.SSLContext
     check: Callable[[ssl.SSLObject], None]
@@ -98,9 +98,9 @@ def client_context(
     - With `accept_only_self_signed`, it must be self-signed. Nothing else is checked, because nobody vouches
       for the rest of its content.
     - Otherwise it must lead to `roots` (the system's, if None), and be valid at the aware time returned by
-      `now` (by default the system clock). It must be issued to `expected_uri`, or if that is None, to the
-      `server_hostname` of the connection. With `judge`, that function is called instead of the checks of
-      dates and host name.
+      `now` (by default the system clock). The certificate must be issued to `expected_uri`, or if that is
+      None, to the connection's `server_hostname`. With `judge`, that function is called instead of the checks
+      of dates and host name.
 
     Raises ValueError if the arguments contradict each other or the fingerprint is invalid, and ProblemError
     if OpenSSL rejects `identity`.

@@ -45,7 +45,10 @@ class Transport(Protocol):
 
     @property
     def silence(self) -> float:
-        """Seconds since the last ping if no byte has arrived since; otherwise 0, and always without pings."""
+        """Seconds since the last ping if no byte has arrived since; otherwise 0.
+
+        Always 0 if no pings are sent.
+        """
 
     def send(self, frame: bytes) -> None:
         """Queue one frame. Nothing is written before `flush`. A closed transport ignores the frame."""

@@ -2,8 +2,8 @@
 
 Processing a peer's data can take much more time than the peer needs to send it. So a connection works until
 its turn is over. The event loop then handles all other events. The next turn goes to the connection whose
-owner has used the least time recently. So an owner with little work waits for one turn of another owner at
-most, however many others have much work.
+owner has used the least time recently. So an owner with little work waits for at most one turn of another
+owner, however many owners have much work.
 
     turns.request(worker)      soon, or at once ──► worker.take_turn(until) ──► True: it wants another
 """
@@ -14,9 +14,9 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURN_S: Final = 0.010
-"""Seconds of one turn, for which all others wait. Switching costs hundreds of times less."""
+"""Seconds of one turn, for which all other connections wait. Switching takes hundreds of times less."""
 HALF_LIFE_S: Final = 2.0
-"""Seconds after which the time that an owner has used counts half."""
+"""Half-life, in seconds, of the processor time charged to an owner."""
 
 
 class ConnectionOwner:
@@ -63,7 +63,7 @@ class TurnScheduler:
         self._is_giving = False
 
     def request(self, worker: Worker) -> None:
-        """Give a worker a turn: at once if no other waits and there is time, otherwise later."""
+        """Give a worker a turn: at once if no other worker waits and there is time, otherwise later."""
         if worker in self._ready:
             return
         now = self._loop.time()
@@ -88,7 +88,7 @@ class TurnScheduler:
         if self._ready:
             self._begin(now)
         while self._ready and now < self._until:
-            # Among equals, `min` takes the first: the one that has waited longest.
+            # Among equals, `min` returns the first, which is the one that has waited longest.
             worker = min(self._ready, key=self._spent)
             del self._ready[worker]
             self._give(worker)

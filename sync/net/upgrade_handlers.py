@@ -1,4 +1,4 @@
-"""The requests that a listener must accept or reject, and its possible answers."""
+"""The requests that a listener must accept or reject, and the answers that it can give."""
 
 import ssl as tls
 from collections.abc import Awaitable, Callable

@@ -48,8 +48,8 @@ class WebSocketTransport(asyncio.Protocol):
     """An open WebSocket; see `sync.net.transport.Transport` for the methods.
 
     `FrameReceiver.closed` is called with None if we closed with 1000, 1001 or 4001 and the peer answered or
-    disconnected, or if the peer closed with 1000. Otherwise it is called with a problem. Its code is the
-    close code of either side, the socket's `errno`, or 1006.
+    disconnected, or if the peer closed with 1000. Otherwise it is called with a problem. The problem's code
+    is the close code sent by either side, the socket's `errno`, or 1006.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class WebSocketTransport(asyncio.Protocol):
             pipe: the open connection.
             remote: the other side's address and port, or name, for people.
             subprotocol: the selected subprotocol; empty for none.
-            headers: headers of the other side's half of the handshake.
+            headers: headers that the other side sent in the handshake.
             tuning: limits and timings; None for the defaults.
             ended: called after `FrameReceiver.closed`.
         """
         self.remote = remote
         self.subprotocol = subprotocol
         self.headers = headers if headers is not None else Headers()
-        """Headers from the other side's half of the handshake, such as cookies and `Server`."""
+        """Headers that the other side sent in the handshake, such as cookies and `Server`."""
         self.bytes_received = 0
         self.bytes_sent = 0
         self._framing = framing
@@ -198,7 +198,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """React to a close frame, a protocol violation or a ping in the received data."""
+        """Respond to a close frame, a protocol violation or a ping in the received data."""
         framing = self._framing
         if self._is_hung_up:
             return

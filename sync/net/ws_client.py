@@ -232,7 +232,7 @@ class _Handshake(asyncio.Protocol):
         transport.write(b"".join(self._protocol.data_to_send()))
 
     def data_received(self, data: bytes) -> None:
-        """Process a part of the server's answer, or the answer and frames that follow it."""
+        """Process a part of the server's answer, or the answer and the frames after it."""
         if self._done.done():
             return
         if self._head is None:  # The head is complete, so this is the body of a refusal.
@@ -345,7 +345,7 @@ class _Handshake(asyncio.Protocol):
         return UpgradeRefusedError(Problem(Domain.WEBSOCKET, status, what), joined(response.headers))
 
     def _half_read(self, what: str) -> ProblemError:
-        """Return the error for an answer that the package cannot parse, with its status if readable."""
+        """Return the error for an answer that the package cannot parse, with the HTTP status if readable."""
         match = _STATUS.fullmatch(self._status_line)
         if match is None or int(match[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)

@@ -35,7 +35,7 @@ __all__ = ["Accept", "Decide", "Reject", "Request", "Server", "serve"]
 log = logging.getLogger(__name__)
 
 _INTERNAL_TEXT: Final = "internal error; see the log of the listener\n"
-"""Text of the answer to a client when a callback has raised an exception."""
+"""Body of the response to a client after a callback has raised an exception."""
 
 _TRY_AGAIN: Final = 4001
 """Couchbase Lite's own close code, which makes a peer connect again. After 1001, it stops permanently."""
@@ -43,7 +43,7 @@ _INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "it may not accept our certificate; see its log"
 _BACKLOG: Final = 100
 _TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
-"""Statuses that the listener has already logged, and 426, which only asks a client to open a WebSocket."""
+"""Statuses that the listener logs itself, and 426, which only asks a client to open a WebSocket."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
 
@@ -72,7 +72,7 @@ async def serve(
         decide: accepts or rejects each WebSocket request, within a further `handshake_timeout` seconds.
         ssl: the TLS context; None for no TLS.
         check: called after each TLS handshake; raises ProblemError to drop the client.
-        judge: judges each client certificate, within `handshake_timeout`. None accepts each certificate that
+        judge: judges each client certificate, within `handshake_timeout`. None accepts every certificate that
             leads to a root.
         look: answers HTTP requests that are not WebSocket upgrades. None answers them with 426.
         welcomes: returns True to accept a connection that arrived at a local address; None accepts all.
@@ -172,7 +172,7 @@ class Server:
     def close(self, *, connections: bool = True) -> None:
         """Stop listening, and drop pending connections.
 
-        By default, also close all connections, with a code after which the peers connect again.
+        By default, also close all connections, with a close code that makes the peers connect again.
         """
         for listener in self._listeners:
             listener.close()
@@ -184,7 +184,7 @@ class Server:
                 transport.close(_TRY_AGAIN, "the listener is stopping")
 
     async def wait_closed(self, grace: float | None = None) -> None:
-        """Wait until no connection is left. Connections that are open after `grace` seconds are aborted."""
+        """Wait until no connection is left. Connections still open after `grace` seconds are aborted."""
         try:
             async with asyncio.timeout(grace):
                 await self._empty.wait()

@@ -4,8 +4,8 @@ Such a revision is not pruned, so that later revisions can be sent with a histor
 is kept, so that a delta can be sent instead of the whole body.
 
 A remote without a name is identified by its checkpoint, whose id the remote chooses. A vessel is identified
-by its name and its store, whose id the vessel reports. Either could invent any number of ids. So the number
-of remotes is limited for each owner, and the oldest are forgotten.
+by its name and its store, whose id the vessel reports. Either kind of remote could invent any number of ids.
+So the number of remotes is limited for each owner, and the oldest remotes are forgotten.
 """
 
 from typing import Any, Final

@@ -43,7 +43,7 @@ class SalvagedStore:
     local: int
     floors: int
     lost: int
-    """Number of documents whose ids are still in an index, but whose rows are missing or damaged."""
+    """Number of documents whose ids are still in an index although their rows are missing or damaged."""
     lost_ids: tuple[str, ...]
     """Ids of the lost documents, of which at most the first thousand are listed."""
     unreadable: int

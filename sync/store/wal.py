@@ -23,7 +23,7 @@ FRAME_HEADER: Final = 24
 PAGE: Final = 4096
 """SQLite's default page size, and the block size of the file system, in bytes."""
 _MAGIC: Final = {0x377F0682: "<", 0x377F0683: ">"}
-"""Magic numbers of the header, each with the byte order of the checksums that it stands for."""
+"""Magic numbers of the header, each with the byte order of the checksums that it indicates."""
 
 
 class UnreadFrames(Enum):
@@ -68,7 +68,7 @@ def length(frames: int, size: int) -> int:
 
 
 def lay_out(path: Path, frames: int, *, size: int = PAGE) -> None:
-    """Extend the log of an open database with zeros to this number of frames, unless it is long enough.
+    """Extend an open database's log with zeros to this number of frames, unless the log is long enough.
 
     While a log grows, the file system writes three more blocks for each commit, which this avoids. Raises
     OSError if the log cannot be written.

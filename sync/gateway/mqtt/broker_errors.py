@@ -34,7 +34,7 @@ class ErrorReaction(Enum):
     SPEAK_OLDER = "speak older"
     """The broker does not support MQTT 5. Try the older version."""
     SET_ASIDE = "set aside"
-    """The error concerns this document only. Set it aside."""
+    """The error concerns only this document. Set the document aside."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +120,25 @@ _PUBACK: Final[Mapping[int, tuple[str, ErrorReaction]]] = {
 
 
 def of_connack(code: int, name: str, where: str) -> BrokerConnectError:
-    """Return the trouble for a broker's reason code in CONNACK."""
+    """Return the error for a broker's reason code in CONNACK."""
     text, what = _CONNACK.get(code, (f"refuses the connection: {name}", ErrorReaction.ASK_SOMEBODY))
     return BrokerConnectError(f"the broker at {where} {text}", what)
 
 
 def of_disconnect(code: int, name: str, where: str) -> BrokerLostError:
-    """Return the trouble for the reason code with which a connection ended."""
+    """Return the error for the reason code with which a connection ended."""
     text, what = _DISCONNECT.get(code, (f"has ended the connection: {name}", ErrorReaction.TRY_AGAIN))
     return BrokerLostError(f"the broker at {where} {text}", what)
 
 
 def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
-    """Return the trouble for a broker's reason code in PUBACK."""
+    """Return the error for a broker's reason code in PUBACK."""
     text, what = _PUBACK.get(code, (name, ErrorReaction.ASK_SOMEBODY))
     return BrokerRefusalError(f"the broker refuses {topic}: {text}", what)
 
 
 def of_silence(topic: str) -> BrokerRefusalError:
-    """Return the trouble for a message that was acknowledged but not delivered."""
+    """Return the error for a message that was acknowledged but not delivered back to us."""
     text = (
         f"the broker acknowledges {topic} but does not deliver it, which means a refusal in MQTT 3.1.1;"
         " give the user the right to write there, and to read, so that delivery can be checked"
@@ -147,7 +147,7 @@ def of_silence(topic: str) -> BrokerRefusalError:
 
 
 def of_subscription(topics: str) -> BrokerRefusalError:
-    """Return the trouble for a broker that does not let us read back."""
+    """Return the error for a broker that does not let us read messages back."""
     text = (
         f"the broker does not allow reading {topics}, which is needed to check delivery; give the user the"
         " right to read there"
@@ -156,7 +156,7 @@ def of_subscription(topics: str) -> BrokerRefusalError:
 
 
 def of_error(error: BaseException, where: str) -> BrokerConnectError:
-    """Return the trouble for an error of the system or of TLS that prevented a connection."""
+    """Return the error to report if a system error or a TLS error prevented a connection."""
     if isinstance(error, ProblemError):
         return BrokerConnectError(f"connecting to {where}: {error.problem.text}", ErrorReaction.ASK_SOMEBODY)
     if isinstance(error, ssl.SSLError):
@@ -179,7 +179,7 @@ def of_error(error: BaseException, where: str) -> BrokerConnectError:
 
 
 def of_stranger(first: bytes, where: str) -> BrokerConnectError | None:
-    """Return the trouble if these first bytes show that the server is not a broker, else None."""
+    """Return the error to report if a server's first bytes show that it is not a broker, else None."""
     if first.startswith(b"HTTP/") or first.lstrip()[:1] == b"<":
         text = (
             f"connecting to {where}: a web server answers instead of a broker; the port is wrong, or"

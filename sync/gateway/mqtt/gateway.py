@@ -342,7 +342,7 @@ class MqttGateway:
         await self._rest(outbox, delay)
 
     async def _stranger(self) -> BrokerError | None:
-        """Return the trouble that describes what answers at the address, if it is not a broker."""
+        """Return an error that describes what answers at the address; None if a broker answers."""
         configuration = self.configuration
         with suppress(ProblemError, BrokerError):
             security = self._security()
