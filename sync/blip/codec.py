@@ -137,7 +137,8 @@ class Decoder:
         if inflate is None:
             inflate = self._inflate = zlib.decompressobj(_RAW)
         try:
-            # One byte more than allowed is enough to detect that there is more, without holding it.
+            # Inflating one byte more than allowed shows that the frame is too large, without holding the
+            # rest.
             plain = inflate.decompress(content, min(PIECE, self._most + 1 - self._so_far))
         except zlib.error as error:
             msg = f"the compressed frame cannot be inflated: {error}"

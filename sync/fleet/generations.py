@@ -70,8 +70,8 @@ Leaves = Callable[[str], Sequence[Document]]
 def generation_to_vouch_for(highest: int, before: object = None) -> int:
     """Return the number for which a vessel must vouch when its documents have reached `highest`.
 
-    `before` is the number for which it has vouched so far. It is kept while there is enough room above
-    `highest`.
+    `before` is the number for which the vessel has vouched so far. That number is kept while there is enough
+    room above `highest`.
     """
     if is_number(before) and highest + _MARGIN <= before <= highest + 2 * STEP:
         return before

@@ -6,8 +6,9 @@
      "sig": "…"}
 
 The fleet's CA signs it. Each part is for one certificate, and only the holder of that certificate's key can
-open it. It contains two keys: the one before `from`, and the one afterwards. So one statement is enough for a
-vessel that has missed the earlier ones. Only a statement with a higher number replaces another.
+open it. Each part contains two keys: the key used before `from`, and the key used afterwards. So a vessel
+that has missed earlier statements needs only the latest. Only a statement with a higher number replaces
+another.
 
 A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
 ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to it. This module reads no clock, makes no

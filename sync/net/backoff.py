@@ -94,7 +94,8 @@ class Backoff:
     """Waiting times between attempts: exponential backoff with jitter.
 
     The n-th wait is nominally `base_s * 2**(n - 1)`, at most `max_wait_s`, and the actual wait is between
-    half of that and all of it. So no wait is shorter than the one before, until the maximum is reached.
+    half of the nominal wait and all of it. So until the maximum is reached, no wait is shorter than the
+    previous wait.
     """
 
     __slots__ = ("_at_once", "_base_s", "_failures", "_max_attempts", "_max_wait_s", "_rng")

@@ -13,7 +13,7 @@ class Heartbeat:
 
     It calls `ping` every `interval` seconds, and `lost` once if nothing arrives within `grace` seconds of a
     ping. The owner sets `heard` whenever anything arrives, even one byte. It sets `is_deaf` while it has
-    paused reading, when silence means nothing.
+    paused reading, because silence then means nothing.
     """
 
     def __init__(

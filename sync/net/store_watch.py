@@ -58,7 +58,10 @@ _watches: WeakKeyDictionary[Database, StoreWatch] = WeakKeyDictionary()
 
 
 def watch(database: Database, key: object, callback: Callable[[], None]) -> Callable[[], None]:
-    """Call `callback` in this event loop after each change of the store. Return a function to stop that."""
+    """Call `callback` in this event loop after each change of the store.
+
+    Return a function that stops these calls.
+    """
     store_watch = _watches.get(database)
     if store_watch is None:
         store_watch = _watches[database] = StoreWatch(database)

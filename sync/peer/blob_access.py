@@ -73,7 +73,7 @@ class BlobAccess:
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
         """Check whether a peer's request for proof of a blob may be answered.
 
-        Raises MessageError: 403 if the peer may not have the blob, or 503 if we ourselves wait for a proof
+        Raises MessageError: 403 if the peer must not have the blob, or 503 if we ourselves wait for a proof
         with this nonce.
         """
         self.check(digest, document_id)

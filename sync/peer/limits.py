@@ -139,8 +139,8 @@ QUESTIONS_WAITING: Final = 5_000
 ATTEMPTS_KEPT: Final = 2 * QUESTIONS_WAITING
 """Maximum number of revisions whose tried solutions are recorded.
 
-This is enough for all that wait for the pull, and for as many that are being proposed. So no record is
-dropped while it is needed.
+This covers all revisions that wait for the pull, and as many that are being proposed. So no record is dropped
+while it is needed.
 """
 WAYS_MOST: Final = 8
 """Maximum number of solutions tried for one revision before it fails.

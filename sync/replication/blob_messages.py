@@ -30,7 +30,7 @@ _DIGEST: Final = re.compile(r"sha1-[A-Za-z0-9+/]{27}=", re.ASCII)
 class GetAttachment(msgspec.Struct, frozen=True, gc=False):
     """A request for a blob.
 
-    If the blob is missing, or if the peer may not read it, the answer is an HTTP error.
+    If the blob is missing, or if the requester must not read the blob, the answer is an HTTP error.
     """
 
     profile: ClassVar[str] = "getAttachment"
