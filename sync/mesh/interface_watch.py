@@ -71,7 +71,9 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 
 
 class InterfaceWatch:
-    """A watch that calls `on_change` with the kinds of events after they pause, from `start` to `stop`.
+    """A watch on the network interfaces that reports changes between `start` and `stop`.
+
+    It calls `on_change` with the kinds of events seen, once no more events have arrived for a moment.
 
     If netlink is not available, it calls `on_change` with Event.ADDRESS every `poll` seconds, and the caller
     must check whether anything has changed.

@@ -45,7 +45,7 @@ class BlobInfo(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_compressible(self) -> bool:
-        """True if the content type suggests that compression makes the blob smaller."""
+        """True if the content type suggests that compression would make the blob smaller."""
         kind = (self.content_type or "").lower()
         if kind.startswith("text/") or any(part in kind for part in ("json", "xml", "html", "yaml")):
             return True

@@ -44,7 +44,7 @@ class Other:
 
     @property
     def resident_mib(self) -> float:
-        """Present memory of the process in MiB."""
+        """Current resident memory of the process in MiB."""
         return resident_kib(self.pid)[0] / 1024
 
 

@@ -37,7 +37,7 @@ def begin(argo: SyncProcess) -> None:
 
 
 def ask(argo: SyncProcess, address: str, password: str, name: str = "anna") -> int:
-    """Request the database as this user from one of loopback's addresses, and return the HTTP status."""
+    """Request the database as this user from a given loopback address, and return the HTTP status."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(

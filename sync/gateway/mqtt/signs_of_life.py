@@ -35,7 +35,7 @@ class SignOfLife:
 
 
 class SignsOfLife:
-    """Collector of signs from the changes of the store."""
+    """Collector of signs of life from changes to the store."""
 
     def __init__(self, database: Database) -> None:
         """Start with future changes, since documents already stored are not signs.
