@@ -21,7 +21,7 @@ help:            ## list these targets
 demo: .venv/.ready broker  ## a fleet on this machine records, meshes and forwards, and proves that nothing is missing
 	@$(BIN)/logboat demo $(ARGS)
 
-test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 6 minutes on 2 cores)
+test: peers .venv/.ready network-tools card-tools broker nmcli  ## unit, property and fault tests (about 7 minutes on 2 cores)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not torture and not image" $(ARGS)
 
 torture: .venv/.ready network-tools card-tools broker  ## the full counts of kills and faults
