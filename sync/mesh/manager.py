@@ -402,7 +402,7 @@ class Mesh:
             log.warning("the revocations cannot be read: %s", error)
             return
         log.warning(
-            "the fleet's revocations with number %d are now in force",
+            "the fleet's revocation list number %d is now in force",
             self.membership.trust.revocations.number,
         )
         asyncio.get_running_loop().call_soon(self._expel)

@@ -382,7 +382,8 @@ class TestAdd:
     ) -> None:
         done = logboat("log", "dip", f"--add={text}")
         assert done.status == 0
-        assert ": number 1 of log abcdef" in done.out
+        assert done.out.startswith("recorded ")
+        assert done.out.endswith(": number 1 of log abcdef\n")
         (addition,) = asked
         assert addition.sensor == "dip"
         assert addition.value == pytest.approx(value)
