@@ -1,5 +1,6 @@
 """TOML with line numbers: a file's tables, their schema, and a report of every problem.
 
-`toml_lines` finds the lines that `tomllib` does not report, `toml_file` reads a file with them, and
-`schema` checks tables against a description.
+`toml_lines` finds the lines that `tomllib` does not report, and `toml_file` reads a file with them. `schema`
+checks tables against a schema, whose parsers describe their values with `value_forms`. `declarations` makes
+the schema from a class that declares the keys, and `reference` describes these keys for people.
 """

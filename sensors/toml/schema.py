@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from sensors.units import InputError, close, finite, parse, shown
+from sensors.units import DIMENSIONS, InputError, close, finite, parse, shown
 
 from .toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, unforeseen
 from .toml_lines import Place
+from .value_forms import Parser, ValueForm, form_of, parses
 
-Parser = Callable[[Any], Any]
 Advice = tuple[str, str]
 """Pair of the description of a problem and its remedy."""
 E = TypeVar("E", bound=StrEnum)
@@ -188,7 +188,9 @@ class Table:
 
 def text(most: int = 200, *, least: int = 0) -> Parser:
     """Return a parser for a string on one line, of `least` to `most` characters."""
+    limits = f"{least} to {most} characters" if least else f"at most {most} characters"
 
+    @parses(ValueForm("text", limits=limits))
     def parser(raw: Any) -> str:
         if not isinstance(raw, str):
             raise InputError(f"{shown(raw)} is not text", 'Put it in double quotes: "…".')
@@ -203,6 +205,7 @@ def text(most: int = 200, *, least: int = 0) -> Parser:
     return parser
 
 
+@parses(ValueForm("true or false"))
 def boolean(raw: Any) -> bool:
     """Parse `true` or `false`, and nothing else."""
     if not isinstance(raw, bool):
@@ -213,6 +216,7 @@ def boolean(raw: Any) -> bool:
 def integer(low: int, high: int) -> Parser:
     """Return a parser for a whole number from `low` to `high`, both included."""
 
+    @parses(ValueForm("a whole number", limits=f"{low} to {high}"))
     def parser(raw: Any) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int):
             written = raw.strip() if isinstance(raw, str) else ""
@@ -236,6 +240,7 @@ def _in_range(value: float, low: float, high: float) -> None:
 def number(low: float = -math.inf, high: float = math.inf) -> Parser:
     """Return a parser for a number without a unit, from `low` to `high`, both included."""
 
+    @parses(ValueForm("a number", limits=_range(low, high)))
     def parser(raw: Any) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             raise InputError(f"{shown(raw)} is not a number", "Write it without quotes or unit.")
@@ -246,6 +251,13 @@ def number(low: float = -math.inf, high: float = math.inf) -> Parser:
     return parser
 
 
+def _range(low: float, high: float) -> str:
+    if math.isinf(low):
+        return "" if math.isinf(high) else f"at most {high:.10g}"
+    return f"at least {low:.10g}" if math.isinf(high) else f"{low:.10g} to {high:.10g}"
+
+
+@parses(ValueForm("a number", limits="more than 0"))
 def positive(raw: Any) -> float:
     """Parse a number above 0 without a unit."""
     value: float = number()(raw)
@@ -261,6 +273,7 @@ def quantity(unit: str, low: str, high: str) -> Parser:
     """
     least, most = parse(low, unit), parse(high, unit)
 
+    @parses(ValueForm(DIMENSIONS[unit].name, unit, limits=f"{low} to {high}"))
     def parser(raw: Any) -> float:
         value = parse(raw, unit)
         if value < least:
@@ -275,6 +288,7 @@ def quantity(unit: str, low: str, high: str) -> Parser:
 def choice(*words: str) -> Parser:
     """Return a parser that accepts only the given words."""
 
+    @parses(ValueForm("one of", words=words))
     def parser(raw: Any) -> str:
         if isinstance(raw, str) and raw in words:
             return raw
@@ -289,12 +303,29 @@ def choice(*words: str) -> Parser:
 def one_of(enum: type[E]) -> Callable[[Any], E]:
     """Return a parser for a member of an enumeration, by its value."""
     words = choice(*enum)
-    return lambda raw: enum(words(raw))
+
+    @parses(form_of(words))
+    def parser(raw: Any) -> E:
+        return enum(words(raw))
+
+    return parser
+
+
+def word_for(meanings: Mapping[str, Any]) -> Parser:
+    """Return a parser that accepts only the keys of `meanings`, and returns the value of the key."""
+    words = choice(*meanings)
+
+    @parses(ValueForm("one of", words=tuple(meanings), values=tuple(meanings.values())))
+    def parser(raw: Any) -> Any:
+        return meanings[words(raw)]
+
+    return parser
 
 
 def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
     """Return a parser for a list; `parser` parses each element."""
 
+    @parses(ValueForm("a list", limits=f"at least {least}" if least else "", item=form_of(parser)))
     def parse_list(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, list):
             raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")
@@ -314,6 +345,7 @@ def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...
 NAME_RULE: Final = "Use 1 to 32 lower-case letters, digits and hyphens."
 
 
+@parses(ValueForm("an id", limits="1 to 32 lower-case letters, digits and hyphens"))
 def identifier(raw: Any) -> str:
     """Parse the id of a vessel or a sensor: `[a-z0-9-]{1,32}`."""
     if isinstance(raw, str) and 1 <= len(raw) <= 32 and set(raw) <= _NAME_CHARACTERS:

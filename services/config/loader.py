@@ -14,7 +14,6 @@ from sensors.toml import toml_file
 from sensors.toml.schema import (
     Advice,
     Key,
-    Parser,
     Schema,
     Table,
     boolean,
@@ -27,6 +26,7 @@ from sensors.toml.schema import (
     unique,
 )
 from sensors.toml.toml_file import ConfigurationError, FileProblem, TomlFile, raise_if_any
+from sensors.toml.value_forms import Parser
 from sensors.units import shown
 
 from . import parsers as keys

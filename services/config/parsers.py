@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from provisioning.networks import firewall
-from sensors.toml.schema import Parser, integer, text
+from sensors.toml.schema import integer, text
+from sensors.toml.value_forms import Parser
 from sensors.units import InputError, close, format_bytes, parse, shown
 from sync.fleet.errors import PasswordHashError
 from sync.gateway.policy import HoursAre, PolicyConditions

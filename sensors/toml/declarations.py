@@ -1,0 +1,180 @@
+"""Declarations of keys: a section of a file is a class, and each of its fields states everything about a key.
+
+    @section
+    class Contact:
+        pin: int = key(parse_pin, example="17", meaning="BCM number of the input pin.")
+        debounce_s: float = key(
+            quantity("s", "0 ms", "10 s"),
+            name="debounce",
+            default=0.05,
+            example='"20 ms"',
+            meaning="Time for which the contact must rest before a change counts.",
+        )
+
+A field without a default is a key that must be present. The type, the unit and the limits come from the
+parser. From such a class, `schema_of` makes the schema that checks a table, and `from_values` makes the
+object. `read` does both for a section and the tables in it. `reference` describes the keys for people.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, dataclass_transform
+
+from .schema import Advice, Key, Schema, Table
+from .value_forms import Parser, ValueForm, parsed_later
+
+S = TypeVar("S")
+_MISSING: Final[Any] = dataclasses.MISSING
+_DECLARATION: Final = "declaration"
+"""Name of a field's metadata that contains the declaration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Everything that is stated about one key, except its default, which is the field's."""
+
+    parse: Parser
+    name: str
+    """Name in the file; empty if it is the field's name."""
+    meaning: str
+    """Meaning for people, in whole sentences."""
+    example: str = ""
+    """Value as a file would write it (`"50 ms"` with its quotes)."""
+    without: str = ""
+    """What applies without the key, if the default does not say it."""
+    only_for: str = ""
+    """Kind of table in which the key is allowed; empty for every kind."""
+    secret: bool = False
+    section: type | None = None
+    """Class of the table or tables that are the value of this key; None for a single value."""
+    is_list: bool = False
+    """True if there can be several tables."""
+
+
+def key(
+    parse: Parser,
+    *,
+    meaning: str,
+    example: str,
+    default: Any = _MISSING,
+    name: str = "",
+    without: str = "",
+    only_for: str = "",
+    secret: bool = False,
+) -> Any:
+    """Return the field for a key. Without `default`, the key must be present.
+
+    `name` is the name in the file, if it is not the field's name. `example` is a value as a file would write
+    it. `without` says what applies without the key, if the default does not say it. `only_for` names the kind
+    of table in which the key is allowed. A secret key does not appear in a `repr` or in a message.
+    """
+    declaration = Declaration(parse, name, meaning, example, without, only_for, secret)
+    return dataclasses.field(default=default, repr=not secret, metadata={_DECLARATION: declaration})
+
+
+def table(section: type, *, meaning: str, default: Any = _MISSING, name: str = "", without: str = "") -> Any:
+    """Return the field for a key whose value is one table, with the keys of the class `section`."""
+    declaration = Declaration(_TABLE, name, meaning, without=without, section=section)
+    return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
+
+
+def tables(section: type, *, meaning: str, default: Any, name: str = "", without: str = "") -> Any:
+    """Return the field for a key whose value is a list of tables, with the keys of the class `section`."""
+    declaration = Declaration(_TABLES, name, meaning, without=without, section=section, is_list=True)
+    return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
+
+
+_TABLE: Final = parsed_later(ValueForm("a table"))
+_TABLES: Final = parsed_later(ValueForm("a list of tables"))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(key, table, tables, dataclasses.field))
+def section(cls: type[S]) -> type[S]:
+    """Make a class whose fields declare keys; the result is a frozen dataclass with slots.
+
+    Fields that are made without `key`, `table` or `tables` are not keys of the file.
+    """
+    return dataclass(frozen=True, slots=True)(cls)
+
+
+_DECLARATIONS: Final[dict[type, Mapping[str, tuple[str, Declaration, Any]]]] = {}
+_SCHEMAS: Final[dict[type, Schema]] = {}
+
+
+def declarations(cls: type) -> Mapping[str, tuple[str, Declaration, Any]]:
+    """Return the keys of a section, in order: by name in the file, the field, the declaration, the default.
+
+    The default is `dataclasses.MISSING` for a key that must be present.
+    """
+    if cls not in _DECLARATIONS:
+        _DECLARATIONS[cls] = {
+            declaration.name or field.name: (field.name, declaration, field.default)
+            for field in dataclasses.fields(cls)
+            if (declaration := field.metadata.get(_DECLARATION)) is not None
+        }
+    return _DECLARATIONS[cls]
+
+
+def schema_of(cls: type) -> Schema:
+    """Return the schema for a section's tables."""
+    if cls not in _SCHEMAS:
+        _SCHEMAS[cls] = {
+            name: Key(declaration.parse, required=f"{name} = {_shown_example(declaration)}")
+            if default is _MISSING
+            else Key(declaration.parse, default)
+            for name, (_field, declaration, default) in declarations(cls).items()
+        }
+    return _SCHEMAS[cls]
+
+
+def _shown_example(declaration: Declaration) -> str:
+    return '"…"' if declaration.secret else declaration.example
+
+
+def from_values(cls: type[S], values: Mapping[str, Any], **others: Any) -> S:
+    """Return the section with values by their keys in the file, and with values for its other fields."""
+    fields = {field: values[name] for name, (field, _declaration, _default) in declarations(cls).items()}
+    return cls(**fields, **others)
+
+
+Check = Callable[[Table, Any], None]
+"""Function that reports problems in a combination of keys, given the table and the section made from it."""
+NO_CHECKS: Final[Mapping[type, Check]] = {}
+
+
+def read(
+    source: Table,
+    cls: type[S],
+    *,
+    checks: Mapping[type, Check] = NO_CHECKS,
+    elsewhere: Mapping[str, Advice] | None = None,
+) -> S:
+    """Return a section that is read from a table, with the tables in it.
+
+    Problems are reported to the table. A wrong value is None in the result. `checks` contains a function for
+    each class whose keys depend on each other. `elsewhere` explains keys that are unknown in this table but
+    valid in another place.
+    """
+    values = source.read(schema_of(cls), elsewhere=elsewhere)
+    for name, (_field, declaration, default) in declarations(cls).items():
+        if declaration.section is not None:
+            values[name] = _tables_below(source, name, declaration, default, checks)
+    section = from_values(cls, values)
+    if cls in checks:
+        checks[cls](source, section)
+    return section
+
+
+def _tables_below(
+    source: Table, name: str, declaration: Declaration, default: Any, checks: Mapping[type, Check]
+) -> Any:
+    assert declaration.section is not None
+    sections: tuple[Any, ...] = tuple(
+        read(below, declaration.section, checks=checks) for below in source.tables(name)
+    )
+    if declaration.is_list:
+        return sections
+    if len(sections) > 1:
+        source.complain(name, "this section can appear only once", f"Write: {name} = {{ … }}")
+    return sections[0] if sections else default

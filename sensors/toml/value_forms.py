@@ -1,0 +1,71 @@
+"""Descriptions of the values that keys accept, for the reference and for templates.
+
+Each parser carries the form of the values that it accepts. So a type, a unit or a limit is stated once: where
+the parser is made.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+Parser = Callable[[Any], Any]
+"""Function that takes a value as TOML delivers it, and returns the typed value or raises `InputError`."""
+P = TypeVar("P", bound=Parser)
+
+_ATTRIBUTE: Final = "form"
+
+
+@dataclass(frozen=True, slots=True)
+class ValueForm:
+    """Form of the values that a parser accepts."""
+
+    name: str
+    """Name of the type with its article, such as `a duration`; `text` has no article."""
+    unit: str = ""
+    """SI unit of the parsed value; empty if the value has no unit."""
+    limits: str = ""
+    """Limits of the value, such as `0 ms to 10 s`."""
+    words: tuple[str, ...] = ()
+    """The only allowed values, for a choice."""
+    values: tuple[Any, ...] = ()
+    """The parsed value of each of `words`; empty if the words are the values."""
+    item: "ValueForm | None" = None
+    """Form of each entry, for a list."""
+
+    @property
+    def noun(self) -> str:
+        """Name of the type without its article, such as `duration`."""
+        return self.name.removeprefix("a ").removeprefix("an ")
+
+
+_UNKNOWN: Final = ValueForm("a value")
+
+
+def parses(form: ValueForm) -> Callable[[P], P]:
+    """Return a decorator that gives a parser its form."""
+
+    def decorate(parser: P) -> P:
+        parser.__dict__[_ATTRIBUTE] = form
+        return parser
+
+    return decorate
+
+
+def form_of(parser: Parser) -> ValueForm:
+    """Return the form of the values that a parser accepts."""
+    form = getattr(parser, _ATTRIBUTE, _UNKNOWN)
+    assert isinstance(form, ValueForm)
+    return form
+
+
+def parsed_later(form: ValueForm) -> Parser:
+    """Return a parser that returns the value unchanged.
+
+    It is for a value whose parser depends on other keys. The caller parses the value later.
+    """
+
+    @parses(form)
+    def parser(raw: Any) -> Any:
+        return raw
+
+    return parser

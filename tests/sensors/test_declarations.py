@@ -1,0 +1,202 @@
+"""Declarations of keys: the schema, the object and the reference that follow from a class."""
+
+from dataclasses import FrozenInstanceError
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensors.toml import toml_file
+from sensors.toml.declarations import from_values, key, read, schema_of, section, table, tables
+from sensors.toml.reference import as_written, describe
+from sensors.toml.schema import (
+    Table,
+    boolean,
+    choice,
+    integer,
+    list_of,
+    number,
+    one_of,
+    quantity,
+    text,
+    word_for,
+)
+from sensors.toml.value_forms import ValueForm, form_of, parsed_later
+from sensors.units import InputError
+
+
+class Colour(StrEnum):
+    RED = "red"
+    GREEN = "green"
+
+
+@section
+class Rule:
+    """A table in a list."""
+
+    above: float = key(number(0.0, 10.0), example="5", meaning="Limit.")
+    hold_s: float = key(
+        quantity("s", "0 ms", "10 s"), name="for", default=0.05, example='"20 ms"', meaning="Duration."
+    )
+
+
+@section
+class Cable:
+    """A table that can appear only once."""
+
+    length_m: float | None = key(
+        quantity("m", "1 cm", "1 km"),
+        name="length",
+        default=None,
+        without="the length is not known",
+        example='"2 m"',
+        meaning="Length.",
+    )
+
+
+@section
+class Device:
+    """A section with every kind of field."""
+
+    pin: int = key(integer(2, 27), example="17", meaning="Pin.")
+    password: str = key(text(), example='"sesame"', secret=True, meaning="Password.")
+    colour: Colour = key(one_of(Colour), default=Colour.RED, example='"green"', meaning="Colour.")
+    is_low: bool = key(
+        word_for({"low": True, "high": False}),
+        name="active",
+        default=True,
+        example='"high"',
+        meaning="Level.",
+    )
+    names: tuple[str, ...] = key(
+        list_of(text(5, least=1), least=1), default=("a", "b"), example='["c"]', meaning="Names."
+    )
+    is_hidden: bool = key(boolean, name="hidden", default=False, example="true", meaning="Hidden.")
+    rules: tuple[Rule, ...] = tables(Rule, name="rule", default=(), meaning="Rules.")
+    cable: Cable = table(Cable, default=Cable(), meaning="Cable.")
+    found: str = ""
+    """A field that is not a key."""
+
+
+def read_device(content: str, **options: Any) -> tuple[Device, list[str]]:
+    root = Table.root(toml_file.parse(Path("device.toml"), content.encode()))
+    device = read(root, Device, **options)
+    return device, [str(problem) for problem in root.problems]
+
+
+def test_table_becomes_object_with_the_tables_in_it() -> None:
+    device, problems = read_device(
+        'pin = 3\npassword = "s"\nactive = "high"\nrule = [{ above = 2, for = "1 s" }, { above = 3 }]\n'
+        'cable = { length = "20 cm" }\n'
+    )
+    assert problems == []
+    assert device == Device(
+        pin=3, password="s", is_low=False, rules=(Rule(2.0, 1.0), Rule(3.0)), cable=Cable(length_m=0.2)
+    )
+
+
+def test_problems_have_their_lines_and_the_names_in_the_file() -> None:
+    _, problems = read_device('pin = 1\nactive = "on"\nhiden = true\nrule = [{ for = "1 h" }]\n')
+    assert [problem.partition(": ")[2] for problem in problems] == [
+        'hiden: this key is not known. Did you mean "hidden"?',
+        "pin: 1 is too low. It must be 2 or more.",
+        'password: this key is missing. Add, for example: password = "…"',
+        'active: "on" is not an allowed value. Use one of "low", "high".',
+        "rule, above: this key is missing. Add, for example: above = 5",
+        'rule, for: "1 h" is too large. It must be 10 s or less.',
+    ]
+
+
+def test_single_table_can_appear_only_once() -> None:
+    device, problems = read_device('pin = 3\npassword = "s"\n[[cable]]\n[[cable]]\nlength = "2 m"\n')
+    assert len(problems) == 1
+    assert "this section can appear only once" in problems[0]
+    assert device.cable == Cable()
+
+
+def test_checks_see_the_table_and_the_section() -> None:
+    def check(source: Table, rule: Rule) -> None:
+        if rule.above > 2:
+            source.complain("above", "this is a lot")
+
+    _, problems = read_device(
+        'pin = 3\npassword = "s"\nrule = [{ above = 2 }, { above = 3 }]', checks={Rule: check}
+    )
+    assert problems == ["device.toml:3: rule, above: this is a lot"]
+
+
+def test_fields_that_are_no_keys_are_given_by_the_caller() -> None:
+    assert "found" not in schema_of(Device)
+    values = {name: each.default for name, each in schema_of(Device).items()}
+    assert from_values(Device, values, found="here").found == "here"
+
+
+def test_secret_appears_in_no_repr() -> None:
+    assert "sesame" not in repr(Device(pin=3, password="sesame"))
+
+
+def test_section_is_frozen_and_has_slots() -> None:
+    device = Device(pin=3, password="")
+    with pytest.raises(FrozenInstanceError):
+        device.pin = 4  # type: ignore[misc]
+    assert not hasattr(device, "__dict__")
+
+
+def test_description_takes_type_unit_limits_and_words_from_the_parser() -> None:
+    rows = {row.name: row for row in describe(Device)}
+    assert list(rows) == ["pin", "password", "colour", "active", "names", "hidden", "rule", "cable"]
+    assert (rows["pin"].type_name, rows["pin"].limits, rows["pin"].is_required) == (
+        "whole number",
+        "2 to 27",
+        True,
+    )
+    assert (rows["colour"].words, rows["colour"].default) == (("red", "green"), '"red"')
+    assert (rows["active"].words, rows["active"].default) == (("low", "high"), '"low"')
+    assert (rows["names"].type_name, rows["names"].default) == ("list: text", '["a", "b"]')
+    assert rows["names"].limits == "at least 1, 1 to 5 characters"
+    assert rows["hidden"].default == "false"
+    assert rows["rule"].section is Rule
+    assert rows["cable"].section is Cable
+    (above, hold) = describe(Rule)
+    assert (above.type_name, above.limits) == ("number", "0 to 10")
+    assert (hold.name, hold.type_name, hold.unit, hold.limits, hold.default) == (
+        "for",
+        "duration",
+        "s",
+        "0 ms to 10 s",
+        '"50 ms"',
+    )
+    (length,) = describe(Cable)
+    assert (length.default, length.without) == ("", "the length is not known")
+
+
+@pytest.mark.parametrize(
+    ("value", "parser", "written"),
+    [
+        (0.0, quantity("s", "0 s", "1 h"), '"0 s"'),
+        (300.0, quantity("s", "0 s", "1 h"), '"5 min"'),
+        (20_000.0, quantity("Hz", "1 Hz", "1000 kHz"), '"20 kHz"'),
+        (3.3, quantity("V", "0 V", "6 V"), '"3.3 V"'),
+        (293.15, quantity("K", "0 °C", "90 °C"), '"20 °C"'),
+        (1.0, number(), "1"),
+        ("low", choice("low", "high"), '"low"'),
+        (None, text(), ""),
+    ],
+)
+def test_default_is_written_as_the_file_would_write_it(value: object, parser: Any, written: str) -> None:
+    assert as_written(value, form_of(parser)) == written
+    if written:
+        content = toml_file.parse(Path("f.toml"), f"value = {written}".encode())
+        assert parser(content.data["value"]) == value
+
+
+def test_value_that_is_parsed_later_stays_as_it_is() -> None:
+    parser = parsed_later(ValueForm("a number or a quantity", "the sensor's unit"))
+    assert parser("3 bar") == "3 bar"
+    assert form_of(parser).unit == "the sensor's unit"
+
+
+def test_word_outside_the_table_is_refused() -> None:
+    with pytest.raises(InputError, match="not an allowed value"):
+        word_for({"low": True})("high")
