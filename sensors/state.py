@@ -29,3 +29,8 @@ class SensorState(StrEnum):
     def carries_value(self) -> bool:
         """True if a value may accompany this state; every other state comes with `None`, never a number."""
         return self in (SensorState.GOOD, SensorState.NOISY, SensorState.EDGES_LOST, SensorState.DISAGREES)
+
+
+def is_fault(state: str | None) -> bool:
+    """Return True if a sensor in this state is faulty. The state is None if there is no sample yet."""
+    return state is not None and state != SensorState.GOOD

@@ -11,9 +11,10 @@ import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from .time_source import TimeSource
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +37,6 @@ DISBELIEVED_AFTER: Final = 3600.0
 Somebody who fakes the time on a Wi-Fi network that a vessel passes cannot set the clock back faster. A wrong
 floor lasts no longer than this.
 """
-
-
-class TimeSource(StrEnum):
-    """Source of the current time."""
-
-    FLOOR = "floor"
-    RTC = "rtc"
-    NETWORK = "network"
-    GNSS = "gnss"
-
-    @property
-    def rank(self) -> int:
-        """Rank of the source, from 0 for the floor (worst) to 3 for GNSS (best)."""
-        return list(TimeSource).index(self)
-
-    @property
-    def is_external(self) -> bool:
-        """True if the source is another clock: a time server, or satellites."""
-        return self in (TimeSource.NETWORK, TimeSource.GNSS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import shutil
 from typing import Final
 
 from sensors.units import format_bytes
-from services.state.thresholds import NEARLY_FULL
+from services.state.thresholds import is_nearly_full
 
 from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
@@ -26,7 +26,7 @@ def space(patient: Appliance) -> Finding:
     free = f"{format_bytes(usage.free)} of {format_bytes(usage.total)} is free"
     state = patient.recorder
     storage = None if state is None else state.storage
-    if usage.free < NEARLY_FULL * usage.total:
+    if is_nearly_full(free=usage.free, total=usage.total):
         return bad(free, "Send the log ashore, or fit a larger card; the oldest history is removed first.")
     if storage is not None and storage.used > 0.9 * storage.budget:
         return warn(

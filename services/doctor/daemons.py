@@ -6,6 +6,7 @@ from typing import Final
 from sensors.units import format_duration
 from services.logs import error_log
 from services.state import crash_loops
+from services.state.recorder_state import RecordingStatus, recording_status
 from services.state.thresholds import DURABLE_WITHIN_S
 from services.terminal.present import count
 
@@ -14,26 +15,32 @@ from .findings import Finding, bad, good, skipped, warn
 
 UNITS: Final = ("logboat-recorder", "logboat-sync", "logboat-lights")
 _MANY: Final = 5
+_RESTART: Final = "Run systemctl restart logboat-recorder; check the card."
 
 
 def recorder(patient: Appliance) -> Finding:
     """Check that the recorder is recording."""
     sight = patient.recorder_sight
-    if not sight.is_live or sight.state is None:
-        return bad(
-            sight.why_not,
-            "Run systemctl restart logboat-recorder; journalctl -u logboat-recorder shows why it stopped.",
-        )
     state = sight.state
-    if state.fault is not None or not state.recording:
-        return bad(state.fault or "not recording", "Fix the fault shown; nothing is recorded until then.")
-    age = None if state.last_durable is None else patient.boottime - state.last_durable.clock
-    if age is None or age > DURABLE_WITHIN_S:
-        return bad(
-            f"no sample has been committed for {DURABLE_WITHIN_S:g} s",
-            "Run systemctl restart logboat-recorder; check the card.",
-        )
-    return good(f"last sample committed {max(0.0, age):.1f} s ago")
+    match recording_status(sight, boottime=patient.boottime):
+        case RecordingStatus.NOT_RUNNING:
+            return bad(
+                sight.why_not,
+                "Run systemctl restart logboat-recorder; "
+                "journalctl -u logboat-recorder shows why it stopped.",
+            )
+        case RecordingStatus.FAULT:
+            fault = "" if state is None else state.fault or ""
+            return bad(fault, "Fix the fault shown; nothing is recorded until then.")
+        case RecordingStatus.NOTHING_YET:
+            return bad("no sample has been committed yet", _RESTART)
+        case RecordingStatus.STALLED:
+            return bad(f"no sample has been committed for {DURABLE_WITHIN_S:g} s", _RESTART)
+        case RecordingStatus.RECORDING:
+            assert state is not None
+            assert state.last_durable is not None
+            age = max(0.0, patient.boottime - state.last_durable.clock)
+            return good(f"last sample committed {age:.1f} s ago")
 
 
 def sync(patient: Appliance) -> Finding:

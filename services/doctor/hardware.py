@@ -18,7 +18,7 @@ def clock(patient: Appliance) -> Finding:
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
-    if state.clock.source == "floor":
+    if not state.clock.is_known:
         return warn(
             "the time is unknown: readings are in order, and get their times later",
             "Connect a network with a time server, a GNSS receiver, or a clock chip.",

@@ -7,7 +7,7 @@ from typing import Final
 from services.lights.facts import day
 from services.screens.status_lines import quota_words, radio_key_words
 from services.state.sync_state import LiveMesh
-from services.state.thresholds import EXPIRES_SOON_S
+from services.state.thresholds import expires_soon
 from services.terminal.present import count
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
@@ -139,7 +139,7 @@ def identity(patient: Appliance) -> Finding:
             f"the certificate expired on {day(ends)}",
             "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",
         )
-    if ends - patient.utc < EXPIRES_SOON_S:
+    if expires_soon(ends, utc=patient.utc):
         return warn(
             f"the certificate expires on {day(ends)}",
             "Run logboat fleet renew ashore, then write a new card or copy the identity by SSH.",

@@ -135,7 +135,7 @@ def sensors(patient: Appliance) -> Finding:
     state = patient.recorder
     if state is None:
         return skipped("the recorder is not running")
-    faulty = [(name, each) for name, each in state.sensors.items() if each.state not in (None, "good")]
+    faulty = [(name, each) for name, each in state.sensors.items() if each.is_faulty]
     if faulty:
         name, each = faulty[0]
         more = f" (and {len(faulty) - 1} more)" if len(faulty) > 1 else ""

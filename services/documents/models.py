@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from sync import documents
 from sync.documents import DocumentType
 

@@ -7,6 +7,7 @@ other vessels, the last state that has arrived.
 from dataclasses import dataclass
 
 from sensors.sample import Value
+from sensors.state import is_fault
 from services.documents import models
 from services.documents.models import DocumentSource, EquipmentDocument, ShapeError
 from services.state.recorder_state import LiveState
@@ -41,7 +42,7 @@ class CurrentValue:
     @property
     def is_faulty(self) -> bool:
         """True if the last sample's state is anything but good."""
-        return self.state not in (None, "good")
+        return is_fault(self.state)
 
 
 def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
@@ -49,7 +50,7 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
 
     `boottime` is the boot clock's current time in seconds.
     """
-    synced = state.clock.source != "floor"
+    synced = state.clock.is_known
     return [
         CurrentValue(
             sensor=name,

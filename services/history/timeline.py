@@ -29,7 +29,8 @@ from itertools import pairwise
 from typing import Final
 
 from services.clocks.boot_order import Span, outvoted
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 
 DRIFT: Final = 100e-6
 """Maximum drift of a free-running clock, in seconds per second.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
+from services.state.thresholds import expires_soon
 
 from .facts import LightFacts
 from .patterns import FAST, OFF, ON, SLOW, Pattern, flashes
@@ -59,14 +59,12 @@ def _alarm(facts: LightFacts) -> bool:
 
 
 def _faulty_sensor(facts: LightFacts) -> bool:
-    return facts.live is not None and any(
-        sensor.state not in (None, "good") for sensor in facts.live.sensors.values()
-    )
+    return facts.live is not None and any(sensor.is_faulty for sensor in facts.live.sensors.values())
 
 
 def _full(facts: LightFacts) -> bool:
     storage = None if facts.live is None else facts.live.storage
-    return storage is not None and storage.free < NEARLY_FULL * storage.total
+    return storage is not None and storage.is_nearly_full
 
 
 def _documents(facts: LightFacts) -> bool:
@@ -78,7 +76,7 @@ def _wrong_files(facts: LightFacts) -> bool:
 
 
 def _certificate(facts: LightFacts) -> bool:
-    return facts.expires is not None and facts.expires - facts.utc < EXPIRES_SOON_S
+    return expires_soon(facts.expires, utc=facts.utc)
 
 
 def _units(facts: LightFacts) -> bool:
@@ -132,7 +130,7 @@ TABLE: Final[tuple[LightState, ...]] = (
     LightState(
         "record",
         SLOW,
-        lambda facts: facts.live is not None and facts.live.clock.source == "floor",
+        lambda facts: facts.live is not None and not facts.live.clock.is_known,
         "recording, but the time is unknown",
         "Nothing is lost: readings get their times once a network, GNSS or a clock chip has set the clock.",
         1,

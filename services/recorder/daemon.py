@@ -26,7 +26,8 @@ from sensors.kinds.registry import DriverContext, make_drivers
 from sensors.sample import Sample
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
-from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource, system_quality
+from services.clocks.clock_quality import ClockQuality, Timekeeper, system_quality
+from services.clocks.time_source import TimeSource
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
 from services.documents import boot_signing

@@ -4,20 +4,21 @@ There is one line for each question that a person may have, and one piece of adv
 and advice are defined in tables, so that adding one means adding a row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
 from sensors.units import format_bytes, format_duration
+from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode
 from services.history.current import CurrentValue
 from services.state import lights_state, sync_state
 from services.state.boot_state import BootState
 from services.state.crash_loops import CrashLoop
-from services.state.recorder_state import LiveState, Sight, is_recording
+from services.state.recorder_state import LiveState, RecordingStatus, Sight, recording_status
 from services.state.sync_state import LiveGateway, LiveMesh, LiveQuota, LiveRadioKey
-from services.state.thresholds import EXPIRES_SOON_S, NEARLY_FULL
+from services.state.thresholds import expires_soon
 from services.terminal.present import count, moment_text, thousands, time_text
 
 NAMED: Final = 4
@@ -28,11 +29,11 @@ NAMED: Final = 4
 NAMED_GATEWAYS: Final = 2
 """Maximum number of gateways to describe individually; `logboat peers` describes all."""
 
-SOURCES: Final = {
-    "gnss": "set by GNSS",
-    "network": "set by the network",
-    "rtc": "set by the clock chip",
-    "floor": "NOT KNOWN: readings are in order, and get their times once the clock is set",
+SOURCES: Final[Mapping[str, str]] = {
+    TimeSource.GNSS: "set by GNSS",
+    TimeSource.NETWORK: "set by the network",
+    TimeSource.RTC: "set by the clock chip",
+    TimeSource.FLOOR: "NOT KNOWN: readings are in order, and get their times once the clock is set",
 }
 
 
@@ -98,9 +99,14 @@ class StatusFacts:
         return state if self.mesh_sight.is_live and state is not None and state.fault is None else None
 
     @property
+    def recording_status(self) -> RecordingStatus:
+        """Whether samples are becoming durable now, and if not, why."""
+        return recording_status(self.sight, boottime=self.boottime)
+
+    @property
     def is_recording(self) -> bool:
         """True if samples are becoming durable now."""
-        return is_recording(self.sight, boottime=self.boottime)
+        return self.recording_status is RecordingStatus.RECORDING
 
 
 def committed(facts: StatusFacts) -> str:
@@ -108,13 +114,13 @@ def committed(facts: StatusFacts) -> str:
     state = facts.live
     if state is None:
         return f"NO: {facts.sight.why_not}"
-    if state.fault is not None:
+    status, durable = facts.recording_status, state.last_durable
+    if status is RecordingStatus.FAULT:
         return f"NO: {state.fault}"
-    durable = state.last_durable
-    if not state.recording or durable is None:
+    if status is RecordingStatus.NOTHING_YET or durable is None:
         return "NOT YET: no sample has been committed yet"
     ago = format_duration(round(max(facts.boottime - durable.clock, 0.0), 1))
-    if not facts.is_recording:
+    if status is RecordingStatus.STALLED:
         return f"NO: no sample has been committed for {ago}"
     return f"yes; last commit {ago} ago"
 
@@ -136,7 +142,7 @@ def clock(facts: StatusFacts) -> str:
         return "unknown: the recorder is not running"
     source, give = facts.live.clock.source, facts.live.clock.uncertainty
     words = SOURCES.get(source, source)
-    return words if source == "floor" else f"{words}, ± {format_duration(give)}"
+    return words if source == TimeSource.FLOOR else f"{words}, ± {format_duration(give)}"
 
 
 def store(facts: StatusFacts) -> str:
@@ -157,7 +163,7 @@ def card(facts: StatusFacts) -> str:
     storage = None if facts.live is None else facts.live.storage
     if storage is None:
         return "unknown" if facts.live is not None else "unknown: the recorder is not running"
-    little = "NEARLY FULL: " if storage.free < NEARLY_FULL * storage.total else ""
+    little = "NEARLY FULL: " if storage.is_nearly_full else ""
     return (
         f"{little}{format_bytes(storage.free)} free of {format_bytes(storage.total)}; history uses "
         f"{format_bytes(storage.used)} of its {format_bytes(storage.budget)} budget"
@@ -207,7 +213,7 @@ def identity(facts: StatusFacts) -> str:
     if own.fleet is None:
         return "none; this vessel belongs to no fleet"
     ends = None if facts.mesh is None else facts.mesh.expires
-    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+    if ends is None or not expires_soon(ends, utc=facts.utc):
         return f"member of fleet {own.fleet}"
     return f"member of fleet {own.fleet}; {_expiry(ends, facts)}"
 
@@ -329,12 +335,12 @@ def _water(facts: StatusFacts) -> str | None:
 
 
 def _start(facts: StatusFacts) -> str | None:
-    is_starting = facts.live is not None and facts.live.last_durable is None
-    if facts.is_recording or is_starting:
+    status = facts.recording_status
+    if status in (RecordingStatus.RECORDING, RecordingStatus.NOTHING_YET):
         return None
-    if facts.live is None and facts.problems:
+    if status is RecordingStatus.NOT_RUNNING and facts.problems:
         return f"correct the configuration, then start the recorder: {facts.problems[0]}"
-    if facts.live is not None:
+    if status is not RecordingStatus.NOT_RUNNING:
         return (
             "find out why the recorder commits nothing: journalctl -u logboat-recorder; then: systemctl "
             "restart logboat-recorder"
@@ -373,7 +379,7 @@ def _lights(facts: StatusFacts) -> str | None:
 
 def _expires(facts: StatusFacts) -> str | None:
     ends = None if facts.mesh is None else facts.mesh.expires
-    if ends is None or ends - facts.utc >= EXPIRES_SOON_S:
+    if ends is None or not expires_soon(ends, utc=facts.utc):
         return None
     return (
         f"{_expiry(ends, facts)}: run logboat fleet renew ashore, then write a new card or copy the "
@@ -426,7 +432,7 @@ def _unnamed(facts: StatusFacts) -> str | None:
 
 def _full(facts: StatusFacts) -> str | None:
     storage = None if facts.live is None else facts.live.storage
-    if storage is None or storage.free >= NEARLY_FULL * storage.total:
+    if storage is None or not storage.is_nearly_full:
         return None
     return f"free up space: only {format_bytes(storage.free)} is free on the card"
 
@@ -445,7 +451,7 @@ def _unseen(facts: StatusFacts) -> str | None:
 
 
 def _time(facts: StatusFacts) -> str | None:
-    if facts.live is None or facts.live.clock.source != "floor":
+    if facts.live is None or facts.live.clock.is_known:
         return None
     return "set the clock: connect a network, a GNSS receiver or a clock chip"
 

@@ -4,15 +4,18 @@
 """
 
 from collections.abc import Callable
+from enum import Enum, auto
 from pathlib import Path
 
 from msgspec import field
 
 from sensors.sample import Value
+from sensors.state import is_fault
+from services.clocks.time_source import TimeSource
 
 from . import liveness, state_file
 from .liveness import DaemonState, Shape, Stamp
-from .thresholds import DURABLE_WITHIN_S
+from .thresholds import DURABLE_WITHIN_S, is_nearly_full
 
 
 class LiveSensor(Shape, frozen=True, kw_only=True):
@@ -35,12 +38,22 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
     alarm: str | None = None
     """Severity of the active alarm; None if there is none."""
 
+    @property
+    def is_faulty(self) -> bool:
+        """True if the last sample's state is anything but good."""
+        return is_fault(self.state)
+
 
 class LiveClock(Shape, frozen=True, kw_only=True):
     """Source and uncertainty of the system clock."""
 
     source: str
     uncertainty: float
+
+    @property
+    def is_known(self) -> bool:
+        """True if the time is known, so that readings get their times at once."""
+        return self.source != TimeSource.FLOOR
 
 
 class LiveBacklog(Shape, frozen=True, kw_only=True):
@@ -61,6 +74,11 @@ class LiveStorage(Shape, frozen=True, kw_only=True):
     total: float
     budget: float
     used: float
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """True if free space on the card is low."""
+        return is_nearly_full(free=self.free, total=self.total)
 
 
 class LiveIdentity(Shape, frozen=True, kw_only=True):
@@ -97,17 +115,44 @@ Sight = liveness.ObservedState[LiveState]
 """The recorder's state, and whether it is current."""
 
 
-def is_recording(sight: Sight, *, boottime: float) -> bool:
-    """Return True if samples are becoming durable now, regardless of what the recorder claims."""
+class RecordingStatus(Enum):
+    """Answer to the question whether samples are becoming durable; every state but `RECORDING` means no."""
+
+    NOT_RUNNING = auto()
+    """The recorder is not running, or does not respond."""
+    FAULT = auto()
+    """The recorder reports a fault."""
+    NOTHING_YET = auto()
+    """The recorder has not committed a sample since it started."""
+    STALLED = auto()
+    """The last commit is more than `DURABLE_WITHIN_S` seconds old."""
+    RECORDING = auto()
+    """Samples are becoming durable."""
+
+
+def recording_status(sight: Sight, *, boottime: float) -> RecordingStatus:
+    """Return whether samples are becoming durable now, and if not, why.
+
+    This is the only place that decides whether the vessel is recording. The lights, `status`, `top`, the
+    doctor and the presence on MQTT all use it. The age of the last commit decides, not the recorder's claim.
+
+    `boottime` is the boot clock's current time, in seconds.
+    """
     state = sight.state
-    return (
-        sight.is_live
-        and state is not None
-        and state.recording
-        and state.fault is None
-        and state.last_durable is not None
-        and boottime - state.last_durable.clock <= DURABLE_WITHIN_S
-    )
+    if not sight.is_live or state is None:
+        return RecordingStatus.NOT_RUNNING
+    if state.fault is not None:
+        return RecordingStatus.FAULT
+    if not state.recording or state.last_durable is None:
+        return RecordingStatus.NOTHING_YET
+    if boottime - state.last_durable.clock > DURABLE_WITHIN_S:
+        return RecordingStatus.STALLED
+    return RecordingStatus.RECORDING
+
+
+def is_recording(sight: Sight, *, boottime: float) -> bool:
+    """Return True if samples are becoming durable now; see `recording_status`."""
+    return recording_status(sight, boottime=boottime) is RecordingStatus.RECORDING
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:

@@ -11,3 +11,16 @@ NEARLY_FULL: Final = 0.05
 """Fraction of the card below which free space is low; retention leaves more, unless other data takes it."""
 EXPIRES_SOON_S: Final = 30 * 86_400.0
 """Seconds before a certificate's expiry from which the expiry is reported."""
+
+
+def is_nearly_full(*, free: float, total: float) -> bool:
+    """Return True if free space on the card is low. `free` and `total` are in bytes."""
+    return free < NEARLY_FULL * total
+
+
+def expires_soon(expires: float | None, *, utc: float) -> bool:
+    """Return True if a certificate has expired or expires within `EXPIRES_SOON_S`.
+
+    `expires` and `utc` are in seconds since 1970. `expires` is None if there is no certificate.
+    """
+    return expires is not None and expires - utc < EXPIRES_SOON_S

@@ -12,7 +12,8 @@ from typing import Self
 
 from sensors.sample import Sample
 from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity
-from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource
+from services.clocks.clock_quality import ClockQuality, Timekeeper
+from services.clocks.time_source import TimeSource
 from services.config.loader import Configuration
 from services.config.model import VesselSection
 from services.journal.journal import Journal

@@ -7,7 +7,8 @@ from typing import Any
 from sensors.sample import Value
 from sensors.settings import ManualOptions, SensorSettings
 from sensors.state import SensorState
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from services.documents import builders
 from services.documents.reading_window import ClockReading, ReadingWindow, WindowOrigin
 from services.documents.reading_window import reading as reading_of

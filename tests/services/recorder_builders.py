@@ -7,7 +7,8 @@ from pathlib import Path
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import AlarmRule, ContactState, ManualOptions, SensorSettings, Severity
 from sensors.state import SensorState
-from services.clocks.clock_quality import ClockQuality, Timekeeper, TimeSource
+from services.clocks.clock_quality import ClockQuality, Timekeeper
+from services.clocks.time_source import TimeSource
 from services.journal.batch import AlarmRecord, Batch, Identity, SampleRow
 from services.journal.journal import Journal
 from services.recorder.group_commit import GroupCommitter, Ledger

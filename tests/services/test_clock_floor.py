@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.clocks.clock_floor import Floor
-from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality, TimeSource
+from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality
+from services.clocks.time_source import TimeSource
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9

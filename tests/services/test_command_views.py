@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sensors.state import SensorState
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from services.documents import retention
 from services.history.completeness import REMOVED_HERE
 from services.system.control_socket import SOCKET, Addition, ControlAnswer, ControlServer

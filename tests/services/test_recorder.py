@@ -15,7 +15,8 @@ from sensors.clock import SystemClock
 from sensors.config.loader import load_sensors
 from sensors.settings import SensorSettings
 from services.cli.main import main
-from services.clocks.clock_quality import ClockQuality, TimeSource
+from services.clocks.clock_quality import ClockQuality
+from services.clocks.time_source import TimeSource
 from services.config.model import Configuration, RetentionSection, VesselSection
 from services.documents.boot_signing import OwnIdentity
 from services.history.completeness import verify

@@ -19,7 +19,8 @@ from services import schemas
 from services.boot import run as boot_run
 from services.boot import system
 from services.boot.run import BootSequence
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from services.recovery.store_check import mark_damaged
 from services.state import boot_state
 from services.system import maintenance

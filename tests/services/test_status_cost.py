@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from services.history.alarms import acknowledge, episodes
 from services.history.boots import boots_of, timeline_around
 from services.history.open_alarms import MANY, NAME, open_alarms

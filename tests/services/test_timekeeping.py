@@ -8,9 +8,9 @@ from services.clocks.clock_quality import (
     REANCHOR_S,
     ClockQuality,
     Timekeeper,
-    TimeSource,
     system_quality,
 )
+from services.clocks.time_source import TimeSource
 
 NETWORK, RTC, FLOOR = (
     ClockQuality(TimeSource.NETWORK, 0.01),

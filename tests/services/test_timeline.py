@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.clocks.clock_quality import Anchor, TimeSource
+from services.clocks.clock_quality import Anchor
+from services.clocks.time_source import TimeSource
 from services.history.timeline import DRIFT, Moment, RecordedBoot, Timeline, TimeTrust, believed, downtimes
 
 from .documents import LOG, UTC, network

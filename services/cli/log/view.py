@@ -11,6 +11,7 @@ from typing import Final
 
 from sensors.plaintext import clean
 from sensors.sample import Value
+from sensors.state import is_fault
 from sensors.units import format_duration, format_value
 from services.console.environment import Environment
 from services.history.samples import RecordedSample
@@ -47,7 +48,7 @@ class _Summary:
             self.place += _seconds_between(before, sample)
         self.samples += 1
         self.rows.append(sample)
-        if sample.state != "good":
+        if is_fault(sample.state):
             self.faults[sample.state] += 1
         self.curve.add(self.place, None if sample.value is None else float(sample.value))
 
@@ -100,7 +101,7 @@ def _row(sample: RecordedSample, where: Screen, *, raw: bool) -> tuple[str, ...]
         moment_text(sample.moment, where.zone, milliseconds=True),
         str(sample.sequence),
         shown(sample.value, sample.unit, sample.path, raw=raw),
-        "" if sample.state == "good" else sample.state,
+        sample.state if is_fault(sample.state) else "",
     )
 
 
@@ -137,7 +138,7 @@ def now_line(args: Namespace, world: Environment, vessel: str) -> str:
     if sensor is None or sensor.clock is None:
         return ""
     value = shown(sensor.value, sensor.unit, sensor.path, raw=args.raw_units)
-    state = "" if sensor.state in (None, "good") else f" ({sensor.state})"
+    state = f" ({sensor.state})" if sensor.is_faulty else ""
     ago = format_duration(max(round(world.boottime - sensor.clock, 1), 0.0))
     return clean(
         f"now {value}{state}, {ago} ago, number {sensor.sequence} of log {sight.state.log}; the newest "

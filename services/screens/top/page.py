@@ -63,7 +63,7 @@ def header(look: TopFacts, width: int) -> list[StyledLine]:
         else _lines(title, width, Style.TITLE)
     )
     style = Style.GOOD if facts.is_recording else Style.BAD
-    if facts.live is not None and facts.is_recording and facts.live.clock.source == "floor":
+    if facts.live is not None and facts.is_recording and not facts.live.clock.is_known:
         style = Style.WARN
     hang = 0 if width < NARROW else 2
     lines += _lines(f"recording {committed(facts)}; clock {clock(facts)}", width, style, hang=hang)

@@ -28,11 +28,12 @@ def put_on(board: Path) -> None:
     from sensors.clock import Clock
     from sensors.kinds import registry
     from services.clocks import clock_quality
+    from services.clocks.time_source import TimeSource
     from services.doctor import network
 
     def quality(*, root: Path = board) -> clock_quality.ClockQuality:
         del root
-        return clock_quality.ClockQuality(clock_quality.TimeSource(told()["source"]), 0.01)
+        return clock_quality.ClockQuality(TimeSource(told()["source"]), 0.01)
 
     clock_quality.system_quality = quality
 

@@ -1,0 +1,87 @@
+"""Whether the vessel is recording: one decision, which everything that shows the decision shares."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.doctor import daemons
+from services.doctor.context import Appliance
+from services.doctor.findings import CheckStatus
+from services.lights.states import shown
+from services.screens.status_lines import StatusFacts, advice, committed
+from services.state import lights_state, state_file, sync_state
+from services.state.liveness import Stamp
+from services.state.recorder_state import LiveState, RecordingStatus, is_recording, recording_status
+from services.state.thresholds import DURABLE_WITHIN_S
+
+from .lights.builders import NOW, UTC, facts, mesh, recorder
+
+NOT_RUNNING, FAULT, NOTHING_YET, STALLED, RECORDING = RecordingStatus
+
+
+def committed_at(clock: float) -> LiveState:
+    return recorder(last_durable=Stamp(clock=clock, utc=UTC))
+
+
+def published(folder: Path, state: LiveState | None, *, is_alive: bool = True) -> Appliance:
+    """Return an appliance whose recorder has published this state."""
+    if state is not None:
+        state_file.write(state_file.path(folder), msgspec.to_builtins(state))
+    return Appliance(
+        config=folder / "logboat.toml",
+        sensors_file=folder / "sensors.toml",
+        data=folder,
+        run=folder,
+        identity=folder,
+        boottime=NOW,
+        utc=UTC,
+        alive=lambda _pid: is_alive,
+    )
+
+
+STATES = [
+    pytest.param(None, True, NOT_RUNNING, id="never started"),
+    pytest.param(recorder(), False, NOT_RUNNING, id="stopped"),
+    pytest.param(recorder(fault="disk is full", recording=False), True, FAULT, id="fault"),
+    pytest.param(recorder(fault="disk is full"), True, FAULT, id="fault that the recorder denies"),
+    pytest.param(recorder(recording=False, last_durable=None), True, NOTHING_YET, id="started"),
+    pytest.param(recorder(last_durable=None), True, NOTHING_YET, id="claims to record"),
+    pytest.param(committed_at(NOW - DURABLE_WITHIN_S - 0.1), True, STALLED, id="hangs"),
+    pytest.param(committed_at(NOW - DURABLE_WITHIN_S), True, RECORDING, id="slow"),
+    pytest.param(recorder(), True, RECORDING, id="records"),
+]
+
+
+@pytest.mark.parametrize(("state", "is_alive", "wanted"), STATES)
+def test_status_lights_and_doctor_agree(
+    state: LiveState | None, *, is_alive: bool, wanted: RecordingStatus, tmp_path: Path
+) -> None:
+    appliance = published(tmp_path, state, is_alive=is_alive)
+    sight = appliance.recorder_sight
+    assert recording_status(sight, boottime=NOW) is wanted
+    is_well = wanted is RECORDING
+    assert is_recording(sight, boottime=NOW) is is_well
+
+    status = StatusFacts(
+        vessel="argo",
+        sight=sight,
+        mesh_sight=sync_state.Sight(mesh(), ""),
+        lights_sight=lights_state.Sight(None, "it is not running"),
+        boottime=NOW,
+        utc=UTC,
+        store=None,
+    )
+    assert committed(status).startswith("yes") is is_well
+    assert (advice(status) is None) is (is_well or wanted is NOTHING_YET)
+
+    lights = replace(facts(), recorder=sight)
+    assert (shown(lights)["record"].severity == 0) is is_well
+
+    assert (daemons.recorder(appliance).verdict is CheckStatus.GOOD) is is_well
+
+
+def test_doctor_says_that_nothing_was_committed_yet_as_status_does(tmp_path: Path) -> None:
+    appliance = published(tmp_path, recorder(recording=False, last_durable=None))
+    assert daemons.recorder(appliance).seen == "no sample has been committed yet"

@@ -1,0 +1,57 @@
+"""Facts that stand in one place: other modules call that place, and do not state the fact again."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("sensors", "sync", "services", "provisioning")
+
+
+@dataclass(frozen=True)
+class OnePlace:
+    """A fact, the pattern by which code would state it again, and the modules that may do so."""
+
+    fact: str
+    pattern: str
+    modules: frozenset[str]
+
+
+def one(fact: str, pattern: str, *modules: str) -> OnePlace:
+    return OnePlace(fact, pattern, frozenset(modules))
+
+
+FACTS = [
+    one(
+        "whether the vessel is recording",
+        r"DURABLE_WITHIN_S|\.last_durable\.clock *[<>]|- *\w+(\.\w+)*\.last_durable",
+        "services/state/recorder_state.py",
+        "services/state/thresholds.py",
+        "services/doctor/daemons.py",  # for the text of the finding
+    ),
+    one("whether the card is nearly full", r"NEARLY_FULL\b", "services/state/thresholds.py"),
+    one("whether a certificate expires soon", r"EXPIRES_SOON_S", "services/state/thresholds.py"),
+    one(
+        "whether a sensor is faulty",
+        r"(==|!=|not in \(None,) \"good\"",
+        "sync/gateway/mqtt/signalk.py",  # `sync` imports nothing of `sensors`
+    ),
+    one("whether the time is known", r"source *(==|!=) *\"floor\""),
+]
+
+
+@pytest.mark.parametrize("rule", FACTS, ids=lambda rule: rule.fact)
+def test_a_fact_stands_in_one_place(rule: OnePlace) -> None:
+    pattern = re.compile(rule.pattern)
+    found = {path for path, text in _modules() if pattern.search(text)}
+    assert sorted(found - rule.modules) == []
+    assert sorted(rule.modules - found) == []
+
+
+def _modules() -> Iterator[tuple[str, str]]:
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            yield str(path.relative_to(ROOT)), path.read_text()
