@@ -1,8 +1,8 @@
 """Quantities as people write and read them: text to SI numbers and back.
 
 This module contains the table of units, the one way to parse a quantity (`parse`), and the one way each to
-show a duration, a value and a number of bytes. It does not know where in a file a quantity is: an error
-describes only what is wrong with the text.
+show a duration and a number of bytes. How a sensor's value is shown is defined in `presentation`. This module
+does not know where in a file a quantity is: an error describes only what is wrong with the text.
 """
 
 import math
@@ -242,81 +242,8 @@ def si_of(name: str) -> str:
 
 # Output for people ---------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    unit: str
-    """Unit to show, from the units of the dimension."""
-    decimals: int
-
-
-_SHOWN: Final[Mapping[str, _Shown]] = {
-    "Hz": _Shown("Hz", 2),
-    "V": _Shown("V", 2),
-    "A": _Shown("A", 2),
-    "ohm": _Shown("ohm", 1),
-    "W": _Shown("W", 0),
-    "J": _Shown("kWh", 3),
-    "C": _Shown("Ah", 2),
-    "K": _Shown("°C", 1),
-    "Pa": _Shown("bar", 2),
-    "ratio": _Shown("%", 1),
-    "m3": _Shown("l", 1),
-    "m3/s": _Shown("l/h", 1),
-    "m": _Shown("m", 2),
-    "m/s": _Shown("kn", 2),
-    "rad": _Shown("°", 1),
-    "rad/s": _Shown("°/s", 2),
-}
-"""Unit and number of decimals that sailors use for each SI unit."""
-_SHOWN_BY_NAME: Final[Mapping[tuple[str, str], _Shown]] = {
-    ("Hz", "revolutions"): _Shown("rpm", 0),
-    ("s", "runTime"): _Shown("h", 2),
-}
-"""Exceptions, by SI unit and last name of the path."""
-_PLAIN_RATIOS: Final = frozenset({"gearRatio", "pulleyRatio"})
-_ATMOSPHERIC: Final = "environment."
-_MOST_PLAIN: Final = 1e9
-"""Smallest number that is shown with an exponent."""
 NO_VALUE: Final = "-"
 """Text shown for a sensor without a value."""
-
-
-def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
-    """Return a value in the SI unit `unit` as sailors read it: number and unit separately (`85.0`, `°C`).
-
-    The path distinguishes revolutions (rpm) from other frequencies, air pressure (hPa) from oil pressure
-    (bar), and running hours from other times. Contacts are `active` or `inactive`; no value is `-`.
-    """
-    if value is None:
-        return NO_VALUE, ""
-    if isinstance(value, bool):
-        return ("active" if value else "inactive"), ""
-    name = path.rpartition(".")[2]
-    if unit == "Pa" and path.startswith(_ATMOSPHERIC):
-        form: _Shown | None = _Shown("hPa", 1)
-    else:
-        form = _SHOWN_BY_NAME.get((unit, name), _SHOWN.get(unit))
-    if unit == "s" and form is None:
-        return format_duration(value), ""
-    if form is None or name in _PLAIN_RATIOS:
-        return f"{value:.6g}", "" if name in _PLAIN_RATIOS else unit
-    scale = DIMENSIONS[unit].units[form.unit]
-    return _rounded((value - scale.offset) / scale.factor, form.decimals), form.unit
-
-
-def _rounded(number: float, decimals: int) -> str:
-    if not math.isfinite(number) or abs(number) >= _MOST_PLAIN:
-        return f"{number:.6g}"
-    return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0 avoids -0.0
-
-
-def format_value(value: bool | float | None, unit: str, *, path: str = "") -> str:
-    """Return the result of `display` as one text: `85.0 °C`, `1800 rpm`, `active`."""
-    number, shown_unit = display(value, unit, path=path)
-    return f"{number} {shown_unit}" if shown_unit else number
-
-
 _STEPS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.plaintext import clean
-from sensors.units import format_value
+from sensors.presentation import format_value
 from services.console.environment import Environment
 from services.console.errors import UsageError
 from services.console.output import moment_json

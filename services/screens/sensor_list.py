@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final
 
-from sensors.units import format_duration, format_value
+from sensors.presentation import format_value
+from sensors.units import format_duration
 from services.console.environment import Environment
 from services.console.output import moment_json
 from services.console.stores import chosen_vessel, own_vessel, reading_store

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from sensors.presentation import presentation
 from services.config import model
 from services.config.loader import Configuration
 from services.config.timezones import zone_of
@@ -251,6 +252,7 @@ class _RunningGateway:
             key=path(given.key),
             home_assistant=given.home_assistant,
             signalk=given.signalk,
+            presenter=presentation,
             limit=given.limit,
             lanes=tuple(self._lane(part) for part in policy_parts),
         )

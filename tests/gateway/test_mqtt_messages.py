@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensors.presentation import presentation
 from sync.gateway.mqtt import homeassistant, signalk, topics
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.messages import Message, MessageAge, Options, RetainRule, messages_of, with_id
@@ -74,6 +75,7 @@ def test_current_value_is_told_in_signal_ks_way() -> None:
     delta = signalk.delta(
         UUID,
         {"sensor": "main", "path": "tanks.fuel.0.currentLevel", "value": 0.5, "unit": "ratio", "time": "T"},
+        presentation,
     )
     assert delta == {
         "context": f"vessels.{UUID}",
@@ -89,7 +91,9 @@ def test_current_value_is_told_in_signal_ks_way() -> None:
 
 
 def test_value_that_is_not_good_is_none_in_signal_k() -> None:
-    delta = signalk.delta(UUID, {"sensor": "main", "path": "a.b", "value": 0.5, "state": "open"})
+    delta = signalk.delta(
+        UUID, {"sensor": "main", "path": "a.b", "value": 0.5, "state": "open"}, presentation
+    )
     assert delta is not None
     assert delta["updates"][0]["values"] == [{"path": "a.b", "value": None}]
 
@@ -103,7 +107,7 @@ def test_home_assistant_is_told_of_each_sensor_as_people_read_it() -> None:
             SensorFacts("main-rpm", "Main", "propulsion.main.revolutions", "Hz", "pulse"),
         ),
     )
-    found = dict(homeassistant.discovery(facts))
+    found = dict(homeassistant.discovery(facts, presentation))
     assert set(found) == {
         "homeassistant/binary_sensor/logboat-argo/bilge/config",
         "homeassistant/sensor/logboat-argo/main-rpm/config",

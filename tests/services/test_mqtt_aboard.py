@@ -105,6 +105,8 @@ def test_values_are_available_while_the_recorder_records_and_no_longer(vessel: V
     found = vessel.retained()
     topic = config_of(found, "bilge")["availability_topic"]
     wait_until(lambda: vessel.retained()[str(topic)] == b"online", "it records")
+    units = [config_of(found, sensor).get("unit_of_measurement") for sensor in ("fuel", "sea", "bilge")]
+    assert units == ["%", "°C", None]
     fast, slow = (config_of(found, sensor)["expire_after"] for sensor in ("fuel", "sea"))
     assert isinstance(fast, int)
     assert isinstance(slow, int)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sensors.plaintext import clean
+from sensors.presentation import format_value
 from sensors.sample import Value
 from sensors.state import is_fault
-from sensors.units import format_duration, format_value
+from sensors.units import format_duration
 from services.console.environment import Environment
 from services.history.samples import RecordedSample
 from services.state.recorder_state import read

@@ -1,7 +1,8 @@
 """The MQTT gateway: the fleet's documents as messages of a broker.
 
 - `configuration`, `limits`: the settings of a gateway, and its constants
-- `vessels`, `topics`, `messages`, `homeassistant`, `signalk`: conversion of documents to messages (no I/O)
+- `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
+  messages (no I/O)
 - `feed`, `lanes`, `cursor`: what is to be sent, in which order, and the progress
 - `retained_messages`, `repairs`: what the broker retains, and how to correct it
 - `signs_of_life`, `presence`, `presence_publisher`: which sensors and vessels are recording now, and

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sync.gateway.mqtt.feed import Wants
 from sync.gateway.mqtt.lanes import DEFAULT, LaneSettings
+from sync.gateway.mqtt.presentation import Presenter, as_stored
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 """Default ports, as registered with IANA."""
@@ -44,6 +45,8 @@ class MqttGatewayConfiguration:
     """True to publish Home Assistant's MQTT discovery messages for each sensor."""
     signalk: bool = False
     """True to publish current values as Signal K deltas too."""
+    presenter: Presenter = as_stored
+    """Function that tells in which units these two formats show a quantity; the SI units by default."""
     limit: float | None = None
     """Maximum sending rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None

@@ -207,7 +207,10 @@ class MqttGateway:
     def _begin(self) -> Outbox:
         configuration = self.configuration
         options = Options(
-            self._vessel, home_assistant=configuration.home_assistant, signalk=configuration.signalk
+            self._vessel,
+            home_assistant=configuration.home_assistant,
+            signalk=configuration.signalk,
+            presenter=configuration.presenter,
         )
         if self._forwarded is not None:
             self._forwarded.everything()

@@ -1,54 +1,18 @@
 """Home Assistant discovery messages for a vessel's sensors (home-assistant.io, "MQTT discovery").
 
-Home Assistant shows values to people, while Logboat's values are in SI units. Where Home Assistant converts
-units itself (temperatures, pressures, …), the unit is passed on unchanged. A ratio is shown in percent, and
-revolutions per minute.
+Logboat's values are in SI units. A template in each message converts them to the unit that the gateway's
+`presenter` states. If Home Assistant has a device class for the quantity, its users can select another unit.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 from sync import documents
 from sync.gateway.mqtt import topics
+from sync.gateway.mqtt.presentation import Presentation, Presenter
 from sync.gateway.mqtt.vessels import SensorFacts, VesselFacts
 
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Presentation of a unit in Home Assistant."""
-
-    unit: str | None
-    device_class: str | None = None
-    factor: float = 1
-    state_class: str = "measurement"
-
-
-_UNITS: Final[Mapping[str, _Shown]] = {
-    "K": _Shown("K", "temperature"),
-    "Pa": _Shown("Pa", "pressure"),
-    "Hz": _Shown("Hz", "frequency"),
-    "V": _Shown("V", "voltage"),
-    "A": _Shown("A", "current"),
-    "W": _Shown("W", "power"),
-    "J": _Shown("J", "energy", state_class="total"),
-    "C": _Shown("Ah", factor=1 / 3600),
-    "s": _Shown("s", "duration", state_class="total_increasing"),
-    "m3": _Shown("m³", "volume", state_class="total"),
-    "m3/s": _Shown("L/h", factor=3_600_000),
-    "m": _Shown("m", "distance"),
-    "m/s": _Shown("m/s", "speed"),
-    "kg": _Shown("kg", "weight"),
-    "Lux": _Shown("lx", "illuminance"),
-    "ratio": _Shown("%", factor=100),
-    "rad": _Shown("°", factor=57.29577951308232),
-}
-_BY_ENDING: Final[tuple[tuple[str, str, _Shown], ...]] = (
-    ("revolutions", "Hz", _Shown("rpm", factor=60)),
-    ("relativeHumidity", "ratio", _Shown("%", "humidity", factor=100)),
-)
-"""Exceptions, as last name of the path, unit, and presentation."""
 _CONTACT: Final = "bool"
 
 
@@ -73,7 +37,7 @@ def expires_after(sensor: SensorFacts) -> int | None:
     return math.ceil(2 * (sensor.window + sensor.interval + SLACK_S))
 
 
-def discovery(vessel: VesselFacts) -> Iterator[tuple[str, dict[str, Any]]]:
+def discovery(vessel: VesselFacts, presenter: Presenter) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the discovery topic and its configuration for each sensor of a vessel, to be retained."""
     device: dict[str, Any] = {
         "identifiers": [topics.node(vessel.id)],
@@ -104,7 +68,7 @@ def discovery(vessel: VesselFacts) -> Iterator[tuple[str, dict[str, Any]]]:
             config["value_template"] = _CONTACT_TEMPLATE
             component = "binary_sensor"
         else:
-            config |= _number(sensor)
+            config |= _number(sensor, presenter)
             component = "sensor"
         yield topics.discovery(component, vessel.id, sensor.id), config
 
@@ -114,24 +78,36 @@ _CONTACT_TEMPLATE: Final = (
 )
 
 
-def _number(sensor: SensorFacts) -> dict[str, Any]:
-    shown = _shown(sensor)
+def _number(sensor: SensorFacts, presenter: Presenter) -> dict[str, Any]:
+    shown = presenter(sensor.unit, sensor.path)
     if shown is None:
         return {"value_template": "{{ value_json.value }}"}
-    value = "value_json.value"
-    if shown.factor != 1:
-        value = f"{value} * {shown.factor!r} if value_json.value is number else None"
-    config: dict[str, Any] = {"value_template": "{{ " + value + " }}", "state_class": shown.state_class}
-    if shown.unit is not None:
-        config["unit_of_measurement"] = shown.unit
+    config: dict[str, Any] = {
+        "value_template": _template(shown),
+        "state_class": shown.state_class,
+    }
+    if shown.home_assistant_unit is not None:
+        config["unit_of_measurement"] = shown.home_assistant_unit
     if shown.device_class is not None:
         config["device_class"] = shown.device_class
+    if shown.decimals is not None:
+        config["suggested_display_precision"] = shown.decimals
     return config
 
 
-def _shown(sensor: SensorFacts) -> _Shown | None:
-    ending = sensor.path.rpartition(".")[2]
-    for name, unit, shown in _BY_ENDING:
-        if sensor.unit == unit and ending == name:
-            return shown
-    return _UNITS.get(sensor.unit)
+def _template(shown: Presentation) -> str:
+    value = "value_json.value"
+    if shown.offset:
+        value = f"({value} - {shown.offset:.15g})"
+    if shown.factor < 1:
+        value = f"{value} * {1 / shown.factor:.15g}"
+    elif shown.factor > 1:
+        value = f"{value} / {shown.factor:.15g}"
+    if value == "value_json.value":
+        return "{{ value_json.value }}"
+    # The conversion of 358.15 K leaves 84.99999999999994 °C, which Home Assistant would store.
+    return "{{ (" + value + f") | round({_ROUNDED}) if value_json.value is number else None }}}}"
+
+
+_ROUNDED: Final = 6
+"""Decimals that Home Assistant stores."""

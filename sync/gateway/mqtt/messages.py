@@ -15,6 +15,7 @@ import msgspec
 from sync import documents
 from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import homeassistant, signalk, topics
+from sync.gateway.mqtt.presentation import Presenter, as_stored
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import DocumentError, bodies, revisions
 
@@ -76,6 +77,7 @@ class Options:
     """The vessel whose gateway this is."""
     home_assistant: bool = False
     signalk: bool = False
+    presenter: Presenter = as_stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _of_sensor(
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
     messages = [Message(topic, with_id(document_id, raw), retention, message_age(body))]
     if name.kind is DocumentType.EQUIPMENT and options.signalk:
-        delta = signalk.delta(facts.uuid, body)
+        delta = signalk.delta(facts.uuid, body, options.presenter)
         if delta is not None:
             messages.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
     return tuple(messages)
@@ -178,7 +180,7 @@ def _of_vessel(
     if options.home_assistant:
         messages += [
             Message(where, msgspec.json.encode(config), RetainRule.LATEST, standing, ranked_by=topic)
-            for where, config in homeassistant.discovery(facts)
+            for where, config in homeassistant.discovery(facts, options.presenter)
         ]
     return tuple(messages)
 

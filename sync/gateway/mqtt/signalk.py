@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sync.gateway.mqtt.presentation import Presenter
+
 _NO_UNIT: Final = frozenset({"", "bool"})
 
 
-def delta(uuid: str | None, equipment: Mapping[str, Any]) -> dict[str, Any] | None:
+def delta(uuid: str | None, equipment: Mapping[str, Any], presenter: Presenter) -> dict[str, Any] | None:
     """Return the delta of a current value, or None without a path or the vessel's UUID.
 
     Args:
         uuid: the vessel's UUID, `urn:mrn:signalk:uuid:…`.
         equipment: the body of the sensor's document. A value that is not good is published as null, as Signal
             K specifies.
+        presenter: returns the unit as Signal K writes it. A unit unknown to it is passed on unchanged.
     """
     path, sensor = equipment.get("path"), equipment.get("sensor")
     if uuid is None or not isinstance(path, str) or not path:
@@ -27,7 +30,10 @@ def delta(uuid: str | None, equipment: Mapping[str, Any]) -> dict[str, Any] | No
     about: dict[str, Any] = {}
     unit, name = equipment.get("unit"), equipment.get("name")
     if isinstance(unit, str) and unit not in _NO_UNIT:
-        about["units"] = unit
+        shown = presenter(unit, path)
+        signalk_unit = unit if shown is None else shown.signalk_unit
+        if signalk_unit is not None:
+            about["units"] = signalk_unit
     if isinstance(name, str) and name:
         about["displayName"] = name
     if about:

@@ -1,0 +1,194 @@
+"""How a quantity is shown: to people on screens, to Home Assistant, and to Signal K.
+
+Values are stored in SI units. `TABLE` is the only place that says in which unit each quantity is shown, with
+how many decimals, and what the quantity is called in Home Assistant and in Signal K. The factors come from
+the table of units (`units.DIMENSIONS`).
+
+Sources: the device classes and units of Home Assistant (home-assistant.io, "Sensor", "Device class"), the
+state classes that each device class accepts (`DEVICE_CLASS_STATE_CLASSES` in Home Assistant's
+`components/sensor/const.py`), and the units of Signal K (Signal K 1.8, `definitions.json`, "units").
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from .units import DIMENSIONS, NO_VALUE, Unit, format_duration
+
+_MEASUREMENT: Final = "measurement"
+_TOTAL: Final = "total"
+_TOTAL_INCREASING: Final = "total_increasing"
+_MOST_PLAIN: Final = 1e9
+"""Smallest number that is shown with an exponent."""
+_DIGITS: Final = 6
+"""Significant digits of a number for which the table states no decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """Unit and form in which a quantity is shown."""
+
+    unit: str
+    """Unit on screens; empty for a plain number."""
+    decimals: int | None
+    """Decimals of the shown number; None for six significant digits."""
+    factor: float
+    offset: float
+    """Conversion, as in `Unit`: SI value = shown number * factor + offset."""
+    home_assistant_unit: str | None
+    """The unit as Home Assistant spells it; None for a plain number."""
+    device_class: str | None
+    """Home Assistant's device class; None if it has none for the quantity."""
+    state_class: str
+    """Home Assistant's state class, which selects the statistics that it keeps."""
+    signalk_unit: str | None
+    """Unit of the SI value as Signal K writes it; None if Signal K does not define the unit."""
+
+    def number(self, value: float) -> float:
+        """Return the number to show for a value in the SI unit."""
+        return (value - self.offset) / self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Presentation of the quantities that have one SI unit, or of some of them."""
+
+    unit: str
+    decimals: int | None
+    device_class: str | None = None
+    state_class: str = _MEASUREMENT
+    home_assistant_unit: str | None = None
+    """Unit as Home Assistant spells it, if the spelling differs from `unit`."""
+    prefix: str = ""
+    """First part of the paths to which the row applies; empty for all."""
+    names: frozenset[str] = frozenset()
+    """Last names of the paths to which the row applies; empty for all."""
+
+    def fits(self, path: str) -> bool:
+        return path.startswith(self.prefix) and (not self.names or path.rpartition(".")[2] in self.names)
+
+
+def _names(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
+    "s": (
+        _Row("h", 2, "duration", _TOTAL_INCREASING, names=_names("runTime")),
+        _Row("s", None, "duration"),  # screens show the two largest units instead
+    ),
+    "Hz": (
+        # Home Assistant has no device class for revolutions.
+        _Row("rpm", 0, names=_names("revolutions")),
+        _Row("Hz", 2, "frequency"),
+    ),
+    "V": (_Row("V", 2, "voltage"),),
+    "A": (_Row("A", 2, "current"),),
+    "ohm": (_Row("ohm", 1, home_assistant_unit="Ω"),),
+    "W": (
+        # Signal K gives all three powers in W. Home Assistant accepts a device class only with its own unit.
+        _Row("W", 0, "apparent_power", home_assistant_unit="VA", names=_names("apparentPower")),
+        _Row("W", 0, "reactive_power", home_assistant_unit="var", names=_names("reactivePower")),
+        _Row("W", 0, "power"),
+    ),
+    "J": (
+        _Row("kWh", 3, "energy_storage", names=_names("nominal", "actual", "remaining")),
+        _Row("kWh", 3, "energy", _TOTAL_INCREASING, names=_names("yieldToday")),
+        _Row("kWh", 3, "energy", _TOTAL),
+    ),
+    "C": (
+        _Row("Ah", 2, state_class=_TOTAL_INCREASING, names=_names("lifetimeDischarge", "lifetimeRecharge")),
+        _Row("Ah", 2),
+    ),
+    "K": (_Row("°C", 1, "temperature"),),
+    "Pa": (
+        _Row("hPa", 1, "atmospheric_pressure", prefix="environment."),
+        _Row("bar", 2, "pressure"),
+    ),
+    "ratio": (
+        _Row("", None, names=_names("gearRatio", "pulleyRatio")),
+        _Row("%", 1, "humidity", names=_names("relativeHumidity")),
+        _Row("%", 1, "battery", names=_names("stateOfCharge")),
+        _Row("%", 1),
+    ),
+    "m3": (
+        _Row("l", 1, "volume_storage", home_assistant_unit="L", names=_names("currentVolume", "capacity")),
+        _Row("l", 1, "volume", _TOTAL_INCREASING, home_assistant_unit="L", names=_names("used")),
+        _Row("l", 1, "volume", _TOTAL, home_assistant_unit="L"),
+    ),
+    "m3/s": (_Row("l/h", 1, "volume_flow_rate", home_assistant_unit="L/h"),),
+    "m": (_Row("m", 2, "distance"),),
+    "m/s": (
+        _Row("kn", 2, "wind_speed", prefix="environment.wind."),
+        _Row("kn", 2, "speed"),
+    ),
+    # The device class `wind_direction` needs a state class that Home Assistant has known only since 2025.
+    "rad": (_Row("°", 1),),
+    "rad/s": (_Row("°/s", 2),),
+    "kg": (_Row("kg", None, "weight"),),
+    "kg/s": (_Row("kg/s", None),),
+    "kg/m3": (_Row("kg/m3", None, home_assistant_unit="kg/m³"),),
+    "Lux": (_Row("lx", None, "illuminance"),),
+    "B": (_Row("B", None, "data_size"),),
+    "B/s": (_Row("B/s", None, "data_rate"),),
+}
+"""Presentations by SI unit.
+
+Of the rows for a unit, the first that fits the path applies. The last row fits every path.
+"""
+_NOT_SIGNAL_K: Final = frozenset({"B/s"})
+"""SI units of `TABLE` that Signal K does not define."""
+
+
+def presentation(unit: str, path: str) -> Presentation | None:
+    """Return the presentation of a quantity, or None if it is shown as it is stored.
+
+    Args:
+        unit: the SI unit.
+        path: the path of the sensor. It distinguishes, for example, air pressure from oil pressure.
+    """
+    row = next((row for row in TABLE.get(unit, ()) if row.fits(path)), None)
+    if row is None:
+        return None
+    dimension = DIMENSIONS.get(unit)
+    scale = Unit(1.0) if dimension is None else dimension.units.get(row.unit, Unit(1.0))
+    return Presentation(
+        unit=row.unit,
+        decimals=row.decimals,
+        factor=scale.factor,
+        offset=scale.offset,
+        home_assistant_unit=row.home_assistant_unit or row.unit or None,
+        device_class=row.device_class,
+        state_class=row.state_class,
+        signalk_unit=None if unit in _NOT_SIGNAL_K else unit,
+    )
+
+
+def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
+    """Return a value in the SI unit `unit` as sailors read it: number and unit separately (`85.0`, `°C`).
+
+    A contact is `active` or `inactive`, and no value is `-`. A duration is one text, without a separate unit.
+    """
+    if value is None:
+        return NO_VALUE, ""
+    if isinstance(value, bool):
+        return ("active" if value else "inactive"), ""
+    form = presentation(unit, path)
+    if form is None:
+        return f"{value:.{_DIGITS}g}", unit
+    if form.unit == "s":
+        return format_duration(value), ""
+    return _rounded(form.number(value), form.decimals), form.unit
+
+
+def _rounded(number: float, decimals: int | None) -> str:
+    if decimals is None or not math.isfinite(number) or abs(number) >= _MOST_PLAIN:
+        return f"{number:.{_DIGITS}g}"
+    return f"{round(number, decimals) + 0.0:.{decimals}f}"  # + 0.0 avoids -0.0
+
+
+def format_value(value: bool | float | None, unit: str, *, path: str = "") -> str:
+    """Return the result of `display` as one text: `85.0 °C`, `1800 rpm`, `active`."""
+    number, shown_unit = display(value, unit, path=path)
+    return f"{number} {shown_unit}" if shown_unit else number

@@ -1,0 +1,51 @@
+"""What the messages to Home Assistant and Signal K need to know about the presentation of a quantity.
+
+This package contains no table of quantities. The application passes a `Presenter` to the gateway.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Presentation(Protocol):
+    """Unit and form in which a quantity is shown."""
+
+    @property
+    def factor(self) -> float:
+        """Factor of the conversion: SI value = shown number * factor + offset."""
+
+    @property
+    def offset(self) -> float:
+        """Offset of the same conversion."""
+
+    @property
+    def decimals(self) -> int | None:
+        """Decimals of the shown number; None if there is no usual number of decimals."""
+
+    @property
+    def home_assistant_unit(self) -> str | None:
+        """Unit of the shown number as Home Assistant spells it; None for a plain number."""
+
+    @property
+    def device_class(self) -> str | None:
+        """Home Assistant's device class; None if it has none for the quantity."""
+
+    @property
+    def state_class(self) -> str:
+        """Home Assistant's state class."""
+
+    @property
+    def signalk_unit(self) -> str | None:
+        """Unit of the SI value as Signal K writes it; None if Signal K does not define the unit."""
+
+
+Presenter = Callable[[str, str], Presentation | None]
+"""Function that returns the presentation of a quantity, by SI unit and path.
+
+None means that the quantity is published as it is stored.
+"""
+
+
+def as_stored(_unit: str, _path: str) -> Presentation | None:
+    """Return None for every quantity: a gateway without a table publishes SI values."""
+    return None
