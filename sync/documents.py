@@ -125,6 +125,25 @@ def is_immutable(document_id: str) -> bool:
     return document_id.startswith(_IMMUTABLE)
 
 
+def channels_of(document_id: str) -> frozenset[str] | None:
+    """Return the channels that follow from a document's id; None if it is not one of Logboat's documents."""
+    name = parse_id(document_id)
+    return None if name is None else frozenset(channels(name.kind, name.vessel))
+
+
+class _Policy:
+    """Logboat's rules for its documents, as `sync.store.DocumentPolicy` defines them."""
+
+    immutable_prefixes: tuple[str, ...] = (_IMMUTABLE,)
+    is_single_writer = staticmethod(is_single_writer)
+    is_immutable = staticmethod(is_immutable)
+    channels_of = staticmethod(channels_of)
+
+
+POLICY: Final = _Policy()
+"""Policy with which every store of Logboat's documents is opened."""
+
+
 def vessel_id(vessel: str) -> str:
     """Return the id of the document about a vessel."""
     return f"{DocumentType.VESSEL}:{vessel}"

@@ -24,7 +24,7 @@ from services.doctor.checks import examine
 from services.doctor.context import Appliance
 from services.logs.error_log import NAME, OLDER
 from services.system import machine
-from sync.documents import DocumentType, is_single_writer
+from sync.documents import POLICY, DocumentType
 from sync.store import Database
 
 from .redaction import redact
@@ -189,7 +189,7 @@ def _documents(patient: Appliance) -> str:
     """Return the newest documents of each kind as JSON, with most samples left out."""
     counts: dict[str, Any] = {}
     path = patient.data / "log.db"
-    with Database.open(path, single_writer=is_single_writer, checkpoint_pages=0, create=False) as database:
+    with Database.open(path, policy=POLICY, checkpoint_pages=0, create=False) as database:
         for kind in DocumentType:
             prefix = f"{kind}:"
             counts[kind.value] = {"count": database.count(prefix), "newest": _some(database, prefix)}

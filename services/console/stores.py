@@ -37,14 +37,14 @@ def open_store(
     path: Path, *, create: bool = False, checkpoint_pages: int | None = None, announce: Path | None = None
 ) -> Iterator["Database"]:
     """Open the document store at a path. Raise FailedError if that fails."""
-    from sync.documents import is_single_writer
+    from sync.documents import POLICY
     from sync.store import Database, StoreError
     from sync.store.schema import WAL_PAGES
 
     try:
         with Database.open(
             path,
-            single_writer=is_single_writer,
+            policy=POLICY,
             announce=announce,
             checkpoint_pages=WAL_PAGES if checkpoint_pages is None else checkpoint_pages,
             create=create,

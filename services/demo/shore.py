@@ -20,7 +20,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sync import documents
-from sync.documents import DocumentType, is_single_writer
+from sync.documents import POLICY, DocumentType
 from sync.folders import OWN
 from sync.gateway.forwarded import bounds_of, forwarded_id
 from sync.store import Database
@@ -113,7 +113,7 @@ class Shore:
         }
         there: dict[str, str] = {}
         if self._database is None and self._store.exists():
-            self._database = Database.open(self._store, single_writer=is_single_writer, create=False)
+            self._database = Database.open(self._store, policy=POLICY, create=False)
         if self._database is not None:
             there = {change.id: change.rev for change in self._database.changes()}
         in_office = sum(there.get(name) == rev for name, rev in wanted.items())

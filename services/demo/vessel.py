@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.state import state_file
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.folders import OWN
 from sync.store import Database
 
@@ -202,9 +202,7 @@ class DemoVessel:
         """
         if self._database is None and self.store.exists():
             # Only the sync daemon checkpoints the store.
-            self._database = Database.open(
-                self.store, single_writer=is_single_writer, checkpoint_pages=0, create=False
-            )
+            self._database = Database.open(self.store, policy=POLICY, checkpoint_pages=0, create=False)
         return self._database
 
     def close(self) -> None:
@@ -216,7 +214,7 @@ class DemoVessel:
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """Open the vessel's store after all writers have stopped. Raise StoreError if that fails."""
-        with Database.open(self.store, single_writer=is_single_writer, create=False) as database:
+        with Database.open(self.store, policy=POLICY, create=False) as database:
             yield database
 
     # The ledger

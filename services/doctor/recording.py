@@ -8,7 +8,7 @@ from services.history import completeness
 from services.history.completeness import VesselReport
 from services.recovery import store_check
 from services.terminal.present import count
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database, StoreError
 
 from .context import Appliance
@@ -101,6 +101,4 @@ def _report(patient: Appliance) -> VesselReport | None:
 
 
 def _open(patient: Appliance) -> Database:
-    return Database.open(
-        patient.data / _STORE, single_writer=is_single_writer, checkpoint_pages=0, create=False
-    )
+    return Database.open(patient.data / _STORE, policy=POLICY, checkpoint_pages=0, create=False)

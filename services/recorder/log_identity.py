@@ -24,7 +24,7 @@ from services.journal.number_witness import GivenNumbers
 from services.journal.schema import JournalDamagedError
 from services.recovery import carryover, rebuild, rollback, store_repair
 from services.state import peer_ahead
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database, StoreError
 
 logger = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_
         if journal.get_meta("log") is not None:
             write_out_journal(journal.path, store)
         if given is not None:
-            with Database.open(store, single_writer=is_single_writer) as database:
+            with Database.open(store, policy=POLICY) as database:
                 rebuild.name_lost(database, given, start=boot_id, utc=time.time(), in_doubt=True)
     except (StoreError, JournalDamagedError) as error:
         place = store_repair.waiting_place(journal.path)
@@ -189,7 +189,7 @@ def write_out_journal(journal: Path, store: Path) -> None:
         identity = reader.identity()
         if identity is None:
             return
-        with Database.open(store, single_writer=is_single_writer) as database:
+        with Database.open(store, policy=POLICY) as database:
             rebuild.refill(
                 database, identity=identity, registered=reader.registered(), batches=reader.all_batches()
             )

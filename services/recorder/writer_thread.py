@@ -240,7 +240,7 @@ class WriterThread:
         if self._database is None:
             self._database = Database.open(
                 self._data / "log.db",
-                single_writer=documents.is_single_writer,
+                policy=documents.POLICY,
                 announce=self._announce,
                 checkpoint_pages=self._room.store_pages,
                 vfs=self._vfs,

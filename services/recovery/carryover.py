@@ -147,7 +147,7 @@ def of_documents(
     readings: dict[str, Total] | None = None
     equipment: dict[str, Total] | None = None
     try:
-        with Database.open(store, single_writer=documents.is_single_writer) as database:
+        with Database.open(store, policy=documents.POLICY) as database:
             progress()
             readings = _asked(store, partial(of_readings, database))
             equipment = _asked(store, partial(_of_equipment, database, vessel, is_signed, progress))
@@ -345,7 +345,7 @@ def gather(
 def last_log(data: Path, *, vessel: str) -> str | None:
     """Return the last log named in the vessel's document; None if no such document can be read."""
     try:
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             return next(reversed(rollback.known_of(database, vessel).get("logs", "").split()), None)
     except StoreError:
         return None
@@ -419,7 +419,7 @@ def write_notes(data: Path, stored: object) -> bool:
     if not notes:
         return True
     try:
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             for note in notes:
                 body = builders.note(note.vessel, text=note.text, who=WHO, utc=note.utc)
                 database.put_if_absent(note.id, body)

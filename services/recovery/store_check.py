@@ -312,7 +312,7 @@ def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None
     if state is not None and not damage.store and not report.unchecked:
         try:
             if store.exists():
-                with Database.open(store, single_writer=documents.is_single_writer) as database:
+                with Database.open(store, policy=documents.POLICY) as database:
                     why = why or rollback.journal_behind_documents(state, database)
                     lacks = rollback.documents_behind(
                         state, database, deep=deep, progress=report.progress
@@ -420,7 +420,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     if not path.exists():
         return [f"{path}: {GONE}"] if numbers(folder_in(path.parent)) else []
     try:
-        with Database.open(path, single_writer=documents.is_single_writer) as database:
+        with Database.open(path, policy=documents.POLICY) as database:
             return database.check(deep=deep or _size(path) < DEEP_BELOW, progress=report.progress)
     except DamagedError as error:
         return [str(error)]
@@ -451,7 +451,7 @@ def _check_copies(
             report.copies.append(f"{folder}: segment {number} is damaged in {places} places")
         absent: list[str] = []
         if store.exists():
-            with Database.open(store, single_writer=documents.is_single_writer) as database:
+            with Database.open(store, policy=documents.POLICY) as database:
                 if damaged and repair:
                     _retire(database, folder, damaged, report)
                     there = survey(folder, progress=report.progress)

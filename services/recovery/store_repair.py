@@ -101,7 +101,7 @@ def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNum
     report.progress()
     identity = salvaged.identity
     samples = gone = 0
-    with Database.open(store, single_writer=documents.is_single_writer) as database:
+    with Database.open(store, policy=documents.POLICY) as database:
         if identity is not None:
             saved = rebuild.refill(
                 database,
@@ -144,7 +144,7 @@ def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: Lost
     The store gets a new identity, because other vessels remember sequence numbers from the time when the
     store contained more.
     """
-    with Database.open(store, single_writer=documents.is_single_writer) as database:
+    with Database.open(store, policy=documents.POLICY) as database:
         database.renew_identity()
     return refill(store, salvaged, report, lost, name=store)
 
@@ -158,7 +158,7 @@ def _put_back(store: Path, report: Report, *, name: Path) -> None:
     if not numbers(folder):
         return
     try:
-        with Database.open(store, single_writer=documents.is_single_writer) as database:
+        with Database.open(store, policy=documents.POLICY) as database:
             before = database.last_sequence
             restored = restore_missing(database, folder, progress=report.progress)
             copies = CopyWriter(folder)
@@ -209,7 +209,7 @@ def replace_journal(
         kept |= {totals.KEY: totals.encode(str(vessel), counted)} if counted else {}
     try:
         if not {"uuid", "logs"} <= kept.keys() and vessel:
-            with Database.open(store, single_writer=documents.is_single_writer) as database:
+            with Database.open(store, policy=documents.POLICY) as database:
                 kept = {**rollback.known_of(database, str(vessel)), **kept}
         if kept:
             with Journal(path) as fresh:

@@ -36,7 +36,7 @@ from services.system.folder_poller import FolderWatch
 from services.system.processes import is_alive
 from services.system.systemd import Notifier
 from sync import documents
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.fleet import identity_files, signing
 from sync.fleet.errors import (
     FleetError,
@@ -176,7 +176,7 @@ class SyncDaemon:
     async def _run(self) -> None:
         with Database.open(
             self._places.data / "log.db",
-            single_writer=is_single_writer,
+            policy=POLICY,
             announce=self._places.run / "watchers",
         ) as database:
             self._notifier.ready()

@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 import ifaddr
 
-from sync import blip, documents
+from sync import blip
 from sync.net.authenticators import (
     Anonymous,
     CertificateHolder,
@@ -369,10 +369,11 @@ class URLEndpointListener:
         configuration = self.configuration
         if configuration.authorize is not None:
             return configuration.authorize(visitor)
+        policy = configuration.databases[visitor.database].policy
         return PassiveOptions(
             read_only=configuration.read_only,
             deltas=configuration.enable_delta_sync,
-            keeps=lambda document_id: not documents.is_immutable(document_id),
+            keeps=lambda document_id: not policy.is_immutable(document_id),
             owner=_owner(visitor.client),
         )
 

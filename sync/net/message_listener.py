@@ -11,7 +11,6 @@ The application finds its peers, and decides which of them to accept. This modul
 import asyncio
 import logging
 
-from sync import documents
 from sync.net.transport import Transport
 from sync.net.websocket import Tuning
 from sync.peer.passive import PassiveOptions, PassivePeer
@@ -47,7 +46,7 @@ class MessageEndpointListener:
         """
         self._database, self._protocol_type = database, protocol_type
         self._options = options or PassiveOptions(
-            keeps=lambda document_id: not documents.is_immutable(document_id)
+            keeps=lambda document_id: not database.policy.is_immutable(document_id)
         )
         self._tuning = Tuning(heartbeat=heartbeat)
         self._links: set[PeerDriver] = set()

@@ -18,7 +18,7 @@ from typing import Final
 
 from cryptography import x509
 
-from sync import blip, documents
+from sync import blip
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import Endpoint, Security
 from sync.net.throttle import ThrottledTransport, TokenBucket
@@ -544,7 +544,7 @@ class Replicator:
         )
 
     def _options(self, peer: Peer, *, is_gateway: bool) -> ActiveOptions:
-        configuration = self.configuration
+        configuration, policy = self.configuration, self.configuration.database.policy
         return ActiveOptions(
             peer=peer,
             stream=configuration.stream,
@@ -562,7 +562,7 @@ class Replicator:
             pull_quota=configuration.pull_quota,
             resolvers=_resolvers(configuration.conflict_resolver),
             deltas=configuration.enable_delta_sync,
-            keeps=lambda document_id: not documents.is_immutable(document_id),
+            keeps=lambda document_id: not policy.is_immutable(document_id),
             is_gateway=is_gateway,
             purges_removed=configuration.enable_auto_purge,
             reset_checkpoint=self._resets,

@@ -210,7 +210,7 @@ class Deliveries:
         if (
             sending.onto is not None
             or not sending.ancestors
-            or not self._database.is_single_writer(revision.id)
+            or not self._database.policy.is_single_writer(revision.id)
         ):
             return sending.onto
         if any(ancestor in revision.history for ancestor in sending.ancestors):
@@ -246,11 +246,12 @@ class Deliveries:
     def _delta(
         self, revision: Revision, ancestors: tuple[str, ...], *, blobs: bool
     ) -> tuple[bytes, str | None]:
+        selection, policy = self._options.selection, self._database.policy
         for ancestor in ancestors[:2]:
             if self._database.stored_bytes(revision.id) > limits.DELTA_STORED:
                 break
             base = self._database.get(revision.id, rev=ancestor)
-            if base is None or base.deleted or not self._options.selection.shows_revision(base):
+            if base is None or base.deleted or not selection.shows_revision(policy, base):
                 continue
             if max(len(base.raw), len(revision.raw)) > limits.DELTA_BYTES:
                 break

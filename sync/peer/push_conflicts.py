@@ -110,7 +110,7 @@ class PushConflicts:
             self._outcomes.done(change)
         elif current in revision.history:
             self._try(OfferedChange(change, current), current)
-        elif self._database.is_single_writer(change.id):
+        elif self._database.policy.is_single_writer(change.id):
             self._overtake(change, current)
         elif self._is_current(change) and (closing := self._closing(change, current)) is not None:
             self._try(closing, current)

@@ -383,7 +383,7 @@ class ChangeReceiver:
 
     def _verdict(self, proposal: Proposal, current: str, deleted: bool, *, tells: bool) -> ProposalAnswer:
         """Return the verdict on a proposal for a stored document."""
-        if deleted or proposal.parent == current or self._database.is_single_writer(proposal.id):
+        if deleted or proposal.parent == current or self._database.policy.is_single_writer(proposal.id):
             return SEND
         if not revisions.is_sound(current):
             return SEND  # any revision may replace the stored one

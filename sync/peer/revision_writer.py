@@ -121,8 +121,8 @@ class RevisionWriter:
         readable = self._options.readable
         if readable.is_everything:
             return frozenset()
-        ids = set(document_ids)
-        hidden = {document_id for document_id in ids if readable.rules_out(document_id)}
+        ids, policy = set(document_ids), self._database.policy
+        hidden = {document_id for document_id in ids if readable.rules_out(policy, document_id)}
         here = self._database.current(ids - hidden)
         for document_id, (_, deleted) in here.items():
             if not readable.shows(self._database, document_id, deleted=deleted):
@@ -131,7 +131,8 @@ class RevisionWriter:
 
     def shows_base(self, base: Document) -> bool:
         """Return True if the peer may read the base revision of a delta that it has sent."""
-        return self._options.readable.is_everything or self._options.readable.shows_revision(base)
+        readable, policy = self._options.readable, self._database.policy
+        return readable.is_everything or readable.shows_revision(policy, base)
 
     def store(self, arrivals: Sequence[ReceivedRevision]) -> list[tuple[str, Problem]]:
         """Store the revisions, and set the outcome or the error of each.

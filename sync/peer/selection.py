@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sync import documents
-from sync.store import Database, Document, StoreError, model
+from sync.store import Database, Document, DocumentPolicy, StoreError, model
 from sync.store.channel_removals import channels_of
 
 log = logging.getLogger(__name__)
@@ -15,12 +14,10 @@ DocumentFilter = Callable[[Document], bool]
 """Function of the application that returns True to select a document, by id, deletion and body."""
 
 
-def channels(document: Document) -> frozenset[str]:
+def channels(policy: DocumentPolicy, document: Document) -> frozenset[str]:
     """Return the channels of a document: those derived from its id, or else those listed in its body."""
-    name = documents.parse_id(document.id)
-    if name is not None:
-        return frozenset(documents.channels(name.kind, name.vessel))
-    return channels_of(document.body)
+    derived = policy.channels_of(document.id)
+    return channels_of(document.body) if derived is None else derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +63,8 @@ class Selection:
             return False
         document: Document | None = None
         if self.channels or self.within:
-            name = documents.parse_id(document_id)
-            if name is not None:
-                channels = frozenset(documents.channels(name.kind, name.vessel))
-            else:
+            channels = database.policy.channels_of(document_id)
+            if channels is None:
                 document = database.get(document_id)
                 channels = frozenset() if document is None else channels_of(document.body)
             if not self._meets(channels):
@@ -85,7 +80,7 @@ class Selection:
         A reader may have a live document that left the reader's channels after the reader last read the feed.
         A reader may also have a deleted document that was ever in these channels, because most deletions list
         no channels. If a deletion was received without the document, its channels are unknown. A reader
-        without `within` is then informed, because it may have received the document from another vessel.
+        without `within` is then informed, because it may have received the document from another peer.
 
         Args:
             database: the store.
@@ -96,7 +91,7 @@ class Selection:
             return False
         if not self._is_about(change.id, deleted=change.deleted):
             return False
-        if documents.parse_id(change.id) is not None:
+        if database.policy.channels_of(change.id) is not None:
             return False  # the document's channels never change
         left = database.departed(change.id)
         document = database.get(change.id)
@@ -130,11 +125,11 @@ class Selection:
             log.error("%s", error)
             return False
 
-    def shows_revision(self, document: Document) -> bool:
+    def shows_revision(self, policy: DocumentPolicy, document: Document) -> bool:
         """Return True if a revision is selected by its own body, even if the current one is not."""
         if not self._is_about(document.id, deleted=document.deleted):
             return False
-        if (self.channels or self.within) and not self._meets(channels(document)):
+        if (self.channels or self.within) and not self._meets(channels(policy, document)):
             return False
         try:
             return self.filter is None or self._chosen(document)
@@ -142,10 +137,10 @@ class Selection:
             log.error("%s", error)
             return False
 
-    def rules_out(self, document_id: str) -> bool:
+    def rules_out(self, policy: DocumentPolicy, document_id: str) -> bool:
         """Return True if no document with this id is ever selected, whatever its body."""
-        name = documents.parse_id(document_id)
-        return name is not None and not self._meets(frozenset(documents.channels(name.kind, name.vessel)))
+        channels = policy.channels_of(document_id)
+        return channels is not None and not self._meets(channels)
 
     def _chosen(self, document: Document) -> bool:
         assert self.filter is not None

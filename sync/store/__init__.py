@@ -3,6 +3,7 @@
 Modules, in the order in which a change flows through them:
 
 - `database`: the interface for users of the store; what a commit promises and costs
+- `policy`: what the application states about its documents
 - `bodies`, `attachments`, `revisions`, `tree`: what may be stored, how revisions are identified and how they
   follow each other (no input or output)
 - `edits`, `reader`: writing and reading documents
@@ -40,9 +41,11 @@ from sync.store.model import (
     Usage,
 )
 from sync.store.notify import ChangeWatcher
+from sync.store.policy import PLAIN, DocumentPolicy
 from sync.store.salvage import SalvagedStore, salvage
 
 __all__ = [
+    "PLAIN",
     "BlobError",
     "BusyError",
     "ChangeWatcher",
@@ -53,6 +56,7 @@ __all__ = [
     "Document",
     "DocumentChange",
     "DocumentError",
+    "DocumentPolicy",
     "FullError",
     "InputOutputError",
     "InsertOutcome",

@@ -51,6 +51,7 @@ from sync.store.sizes import Sizes
 
 from .channel_removals import ChannelRemovals
 from .local_documents import LocalDocuments
+from .policy import PLAIN, DocumentPolicy
 from .purge import Purge
 from .purge_watermarks import PurgeWatermarks
 
@@ -59,10 +60,6 @@ _VACUUM_PAGES: Final = 64
 
 At most 256 kB are moved, for which even a full card has room in the log.
 """
-
-
-def _never(_document_id: str) -> bool:
-    return False
 
 
 class Database:
@@ -76,7 +73,7 @@ class Database:
         path: Path,
         connection: apsw.Connection,
         *,
-        single_writer: Callable[[str], bool],
+        policy: DocumentPolicy,
         announce: Path | None,
         clock: Callable[[], float],
     ) -> None:
@@ -85,13 +82,13 @@ class Database:
         self._announcer = ChangeAnnouncer(announce, path.name, changed_elsewhere=self._data_version)
         self._engine = engine = Engine(connection, path, committed=self._announcer.announce)
         self._clock = clock
-        self.is_single_writer: Final = single_writer
-        """Function that returns True if only one vessel ever writes the document with this id."""
+        self.policy: Final = policy
+        """The rules for the application's documents."""
         self._floors = floors = PurgeWatermarks(engine)
         self._remotes = Remotes(engine)
         self._departures = ChannelRemovals(engine)
-        self._edits = Edits(engine, floors, self._remotes, self._departures, single_writer)
-        self._reader = Reader(engine, floors, single_writer)
+        self._edits = Edits(engine, floors, self._remotes, self._departures, policy)
+        self._reader = Reader(engine, floors, policy)
         self._local = LocalDocuments(engine)
         self._retirement = Purge(engine, self._departures)
         self.checkpoints: Final = Checkpoints(engine, self._remotes)
@@ -116,7 +113,7 @@ class Database:
         cls,
         path: Path,
         *,
-        single_writer: Callable[[str], bool] = _never,
+        policy: DocumentPolicy = PLAIN,
         announce: Path | None = None,
         checkpoint_pages: int = schema.WAL_PAGES,
         create: bool = True,
@@ -128,8 +125,7 @@ class Database:
         Args:
             path: the database file. Its blobs are in `<path>.blobs/`, and its write-ahead log in
                 `<path>-wal`.
-            single_writer: returns True if only one vessel ever writes the document with this id, so that the
-                document cannot have conflicts.
+            policy: the rules for the application's documents.
             announce: directory through which processes notify each other of changes.
             checkpoint_pages: number of pages in the log at which a commit moves them into the file. With 0,
                 a commit never does, so this process or another one must call `checkpoint`.
@@ -144,7 +140,7 @@ class Database:
         """
         connection = schema.connect(path, checkpoint_pages=checkpoint_pages, vfs=vfs, create=create)
         try:
-            return cls(path, connection, single_writer=single_writer, announce=announce, clock=clock)
+            return cls(path, connection, policy=policy, announce=announce, clock=clock)
         except BaseException:
             connection.close(True)
             raise
@@ -340,9 +336,10 @@ class Database:
         return self._reader.stored_bytes(doc_id)
 
     def unsound(self) -> list[str]:
-        """Return the ids of documents, except readings, whose current generation prevents further edits.
+        """Return the ids of documents whose current generation prevents further edits.
 
-        Such revisions are no longer accepted, but earlier versions accepted them.
+        Such revisions are no longer accepted, but earlier versions accepted them. Documents that never change
+        are skipped.
         """
         return self._reader.unsound(revisions.SOUND_LIMIT)
 

@@ -4,7 +4,7 @@ Each operation loads the document's row, changes its revision tree, and stores t
 sequence.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sync.store import attachments, bodies, revisions, rows
@@ -16,6 +16,7 @@ from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
 from .channel_removals import ChannelRemovals
+from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 BASE_LIMIT: Final = 64 * 1024
@@ -31,13 +32,13 @@ class Edits:
         floors: PurgeWatermarks,
         remotes: Remotes,
         departures: ChannelRemovals,
-        single_writer: Callable[[str], bool],
+        policy: DocumentPolicy,
     ) -> None:
         self._engine = engine
         self._floors = floors
         self._remotes = remotes
         self._departures = departures
-        self._single_writer = single_writer
+        self._is_single_writer = policy.is_single_writer
 
     def put(self, document_id: str, raw: bytes, *, parent: str | None, deleted: bool = False) -> str:
         """Store a local edit, and return the new revision.
@@ -69,7 +70,7 @@ class Edits:
             history, tree = [parent], row.revisions()
             if revisions.generation(parent) + 1 >= revisions.SOUND_LIMIT:
                 # No peer would accept a successor to that revision, so the document gets a new root.
-                again = revisions.RESTART_OF_ONE if self._single_writer(document_id) else revisions.RESTART
+                again = revisions.RESTART_OF_ONE if self._is_single_writer(document_id) else revisions.RESTART
                 revision = revisions.make(None, deleted=deleted, body=raw, above=again - 1)
                 history, tree = [], RevisionTree()
             else:
@@ -109,7 +110,7 @@ class Edits:
                 return InsertOutcome.NEW
             row = rows.load(self._engine, document_id)
             if row is not None:
-                if self._single_writer(document_id):
+                if self._is_single_writer(document_id):
                     return self._advance(row, revision, history, raw, deleted=deleted)
                 return self._merge(
                     row, revision, history, raw, deleted=deleted, allow_conflict=allow_conflict

@@ -5,7 +5,7 @@ reset the write-ahead log in between.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from sync.store.model import Document, DocumentChange, Revision
 from sync.store.rows import DocumentRow
 from sync.store.tree import RevisionTree
 
+from .policy import DocumentPolicy
 from .purge_watermarks import PurgeWatermarks
 
 PAGE: Final = 64
@@ -27,10 +28,11 @@ ANCESTORS: Final = 20
 class Reader:
     """The read operations on the documents of one store."""
 
-    def __init__(self, engine: Engine, floors: PurgeWatermarks, single_writer: Callable[[str], bool]) -> None:
+    def __init__(self, engine: Engine, floors: PurgeWatermarks, policy: DocumentPolicy) -> None:
         self._engine = engine
         self._floors = floors
-        self._single_writer = single_writer
+        self._policy = policy
+        self._is_single_writer = policy.is_single_writer
 
     def get(self, document_id: str, revision: str | None) -> Document | None:
         """Return a document at `revision`, or at its current revision if that is None.
@@ -152,17 +154,20 @@ class Reader:
     def unsound(self, least: int) -> list[str]:
         """Return the ids of documents whose current revision has generation `least` or a higher one.
 
-        Readings are skipped, because they far outnumber all other documents and always have generation 1.
+        Documents that never change are skipped, because they always have generation 1, and there may be far
+        more of them than of all other documents.
         """
+        found: list[str] = []
         with self._engine.reading:
-            return [
-                document_id
-                for (document_id,) in self._engine.execute(
-                    "SELECT id FROM docs WHERE id < 'reading:' AND CAST(rev AS INTEGER) >= ?1"
-                    " UNION ALL SELECT id FROM docs WHERE id >= 'reading;' AND CAST(rev AS INTEGER) >= ?1",
-                    (least,),
+            for low, high in _ranges_without(self._policy.immutable_prefixes):
+                found += (
+                    document_id
+                    for (document_id,) in self._engine.execute(
+                        "SELECT id FROM docs WHERE id >= ? AND id < ? AND CAST(rev AS INTEGER) >= ?",
+                        (low, high, least),
+                    )
                 )
-            ]
+        return found
 
     def current(self, ids: Iterable[str]) -> dict[str, tuple[str, bool]]:
         """Return the current revision of each stored document among `ids`, and whether it is a deletion."""
@@ -181,7 +186,7 @@ class Reader:
     ) -> list[str] | None:
         if revision == current:
             return None
-        if self._single_writer(document_id) and not revisions.newer(revision, current):
+        if self._is_single_writer(document_id) and not revisions.newer(revision, current):
             return None
         if tree is None:
             nodes: Collection[str] = (current,)
@@ -279,3 +284,15 @@ def _range(prefix: str) -> tuple[str, str | bytes]:
             return start, prefix[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
         prefix = prefix[:-1]
     return start, b""  # to SQLite, any blob comes after every text
+
+
+def _ranges_without(prefixes: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
+    """Yield the bounds of the ranges of ids that begin with none of the prefixes, in order."""
+    low = ""
+    for start, end in sorted(_range(prefix) for prefix in prefixes):
+        if low < start:
+            yield low, start
+        if isinstance(end, bytes):
+            return
+        low = max(low, end)
+    yield low, b""

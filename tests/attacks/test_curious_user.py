@@ -38,7 +38,7 @@ def vessel(folder: Path) -> Iterator[tuple[Siege, str, str]]:
 
     def prepare(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             digest = database.blobs.put(PLAN)
             photo = {"@type": "blob", "digest": digest, "length": len(PLAN)}
             body = {"type": "equipment", "vessel": "brigid", "sensor": "bilge", "photo": photo}

@@ -33,7 +33,7 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
     def prepare(data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         note = {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]}
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             pieces = [bytes([number % 251]) * MIB for number in range(size.pick(8, 60))]
             digest = database.blobs.put(pieces)
             photo = {"@type": "blob", "digest": digest, "length": len(pieces) * MIB}

@@ -7,7 +7,7 @@ from pathlib import Path
 from services.console.stores import open_store
 from services.documents import retention
 from sync.blip.frames import FrameKind
-from sync.documents import is_single_writer, reading_prefix
+from sync.documents import POLICY, reading_prefix
 from sync.store import Database
 from sync.store.checkpoints import LARGEST, MOST_BYTES
 from tests.services import documents as build
@@ -24,7 +24,7 @@ READINGS = 300
 def filled(data: Path) -> None:
     """Store some of the vessel's own history, as if it had been recorded on an earlier card."""
     data.mkdir(parents=True, exist_ok=True)
-    with Database.open(data / "log.db", single_writer=is_single_writer) as database, database.transaction():
+    with Database.open(data / "log.db", policy=POLICY) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
         for number in range(READINGS):
             document_id, body = build.reading(*range(10), first=10 * number + 1, log=OLD)

@@ -78,7 +78,7 @@ async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
 def with_long_alarm(data: Path) -> None:
     """Store a document of 250 kB that a guest may read."""
     data.mkdir(parents=True)
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         database.put(LONG_ID, ALARM)
 
 

@@ -24,7 +24,7 @@ from sync import documents
 from sync.store import Database
 rate, batch, number = int(sys.argv[2]), 100, 0
 body = {"type": "reading", "first": 1, "last": 1, "samples": [[n * 1000, n / 7] for n in range(12)]}
-with Database.open(Path(sys.argv[1]), single_writer=documents.is_single_writer) as database:
+with Database.open(Path(sys.argv[1]), policy=documents.POLICY) as database:
     began = time.monotonic()
     print("ready", flush=True)
     while True:

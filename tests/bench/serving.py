@@ -93,7 +93,7 @@ async def until_told(pipe: Connection, url: str, identity: TLSIdentity) -> None:
 
 def open_store(path: Path) -> Database:
     """Open a store as the appliance does."""
-    return Database.open(path, single_writer=documents.is_single_writer)
+    return Database.open(path, policy=documents.POLICY)
 
 
 def fill(path: Path, count: int) -> None:

@@ -68,7 +68,7 @@ def fleet(total: int) -> Iterator[New]:
 def fill(path: Path, total: int) -> float:
     """Fill the store, and return the rate in documents per second."""
     began = time.perf_counter()
-    with Database.open(path, single_writer=documents.is_single_writer) as database:
+    with Database.open(path, policy=documents.POLICY) as database:
         batch: list[New] = []
         for document in fleet(total):
             batch.append(document)
@@ -160,9 +160,7 @@ def asked(folder: Path) -> float:
     from services.history.open_alarms import open_alarms
 
     began = time.perf_counter()
-    with Database.open(
-        folder / "data/log.db", single_writer=documents.is_single_writer, create=False
-    ) as database:
+    with Database.open(folder / "data/log.db", policy=documents.POLICY, create=False) as database:
         assert len(open_alarms(database, "argo", folder / "run")) == OPEN_ALARMS
         assert len(from_documents(database, "argo", utc=time.time())[0]) == SENSORS
         assert database.last_sequence

@@ -38,7 +38,7 @@ def main(sizes: tuple[int, ...] = (1_000, 10_000, 100_000)) -> None:
     print(f"document store, documents of {len(json.dumps(body(1)))} bytes, {BATCH} a transaction")
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "log.db"
-        with Database.open(path, single_writer=documents.is_single_writer) as database:
+        with Database.open(path, policy=documents.POLICY) as database:
             stored, first_cost = 0, 0.0
             for size in sizes:
 

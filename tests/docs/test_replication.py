@@ -42,8 +42,8 @@ def test_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
 
     async def run() -> None:
         with (
-            Database.open(tmp_path / "ours.db", single_writer=documents.is_single_writer) as ours,
-            Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as theirs,
+            Database.open(tmp_path / "ours.db", policy=documents.POLICY) as ours,
+            Database.open(tmp_path / "theirs.db", policy=documents.POLICY) as theirs,
         ):
             async with asyncio.timeout(WAIT_S):
                 await eval(code, {"ours": ours, "theirs": theirs})

@@ -85,7 +85,7 @@ def relay_history(data: Path, size: int) -> None:
     This history is the oldest in the store, so it is the first to be removed when space is needed.
     """
     data.mkdir(parents=True, exist_ok=True)
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         for number in range(size // 50_000):
             body = {
                 "type": DocumentType.READING.value,

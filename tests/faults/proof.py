@@ -71,7 +71,7 @@ class History:
 
 def read(data: Path) -> History:
     """Read the documents in a vessel's data folder, which no process may be using."""
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
         history = History(report)
@@ -120,7 +120,7 @@ def assert_copied(data: Path) -> None:
     copied = {
         (copy.id, copy.rev) for _, content in mirror.contents(data / "copies") for copy in content.copies()
     }
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         there = {(d.id, d.rev) for d in database.documents() if mirror.is_own(d.id, VESSEL)}
     assert there <= copied, sorted(there - copied)
 

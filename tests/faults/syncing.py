@@ -217,7 +217,7 @@ async def _main(role: str, store: Path, folder: Path, port: int) -> None:
     counter = _Counter()
     # If the parent has ended without ending this process, nothing else will end it.
     asyncio.get_running_loop().add_reader(0, os._exit, 1)
-    with Database.open(store, single_writer=documents.is_single_writer) as database:
+    with Database.open(store, policy=documents.POLICY) as database:
         telling = asyncio.create_task(counter.tell())
         await {"listen": _listen, "replicate": _replicate}[role](database, folder, port)
         telling.cancel()

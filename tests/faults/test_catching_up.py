@@ -52,7 +52,7 @@ def test_history_that_was_removed_is_not_written_again_after_a_kill(
     ledger: list[Line] = []
     clock = FakeClock()
     data = killed(tmp_path, clock, rng, ledger, seconds=25)
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         removed = retention.make_room(database, vessel="argo", excess=lambda: 1, utc=clock.utc)
         assert removed.readings >= len(rig.SENSORS)
     history = go_on(data, clock, rng, ledger)

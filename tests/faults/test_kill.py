@@ -68,7 +68,7 @@ def alarms_as_left(data: Path, aside: Path) -> set[str]:
     if not (data / "log.db").exists():
         return set()
     aside = proof.copy_store(data, aside)
-    with Database.open(aside / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(aside / "log.db", policy=documents.POLICY) as database:
         return {document.id for document in database.documents(f"{DocumentType.ALARM}:")}
 
 

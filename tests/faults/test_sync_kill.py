@@ -21,7 +21,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 def fill(path: Path, name: str, count: int, contested: int) -> None:
     """Fill a store with windows of samples, and with documents that conflict with the other side's."""
-    with Database.open(path, single_writer=documents.is_single_writer) as store, store.transaction():
+    with Database.open(path, policy=documents.POLICY) as store, store.transaction():
         for number in range(contested // 2):
             store.put(f"note-{number:05d}", {"by": name})
             alarm = documents.alarm_id("argo", "bilge", LOG, number)
@@ -62,7 +62,7 @@ class Meter:
     def _stored(self) -> int:
         found = 0
         for path in self._paths:
-            with Database.open(path, single_writer=documents.is_single_writer) as store:
+            with Database.open(path, policy=documents.POLICY) as store:
                 found += store.last_sequence
         return found
 
@@ -111,8 +111,8 @@ def killed_in_midst(
             listener.stop()
             meter.read()
     with (
-        Database.open(paths[0], single_writer=documents.is_single_writer) as ours,
-        Database.open(paths[1], single_writer=documents.is_single_writer) as theirs,
+        Database.open(paths[0], policy=documents.POLICY) as ours,
+        Database.open(paths[1], policy=documents.POLICY) as theirs,
     ):
         for store in (ours, theirs):
             assert store.check(deep=True) == []

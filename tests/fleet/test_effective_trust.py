@@ -29,7 +29,7 @@ def identity(number: int) -> FleetIdentity:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as opened:
         yield opened
 
 

@@ -276,7 +276,7 @@ def generations_of(store: Database, revocations: Revocations | None = None) -> g
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Callable[[], Database]:
-    return lambda: Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer)
+    return lambda: Database.open(tmp_path / "log.db", policy=documents.POLICY)
 
 
 def test_what_an_earlier_version_let_in_is_removed_once_and_asked_for_anew(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import documents
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 from tests.fleet.builders import body
 
@@ -15,7 +15,7 @@ LOG = "qwerty"
 
 
 def store(path: Path) -> Database:
-    return Database.open(path, single_writer=is_single_writer)
+    return Database.open(path, policy=POLICY)
 
 
 def write_vessel(

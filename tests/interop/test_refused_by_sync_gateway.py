@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sync import documents
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 from tests import processes
 from tests.gateway import builders
@@ -57,7 +57,7 @@ def argo(tmp_path: Path, office: GatewayDatabase) -> Iterator[SyncProcess]:
 
 
 def store(argo: SyncProcess) -> Database:
-    return Database.open(argo.folder / "data" / "log.db", single_writer=is_single_writer)
+    return Database.open(argo.folder / "data" / "log.db", policy=POLICY)
 
 
 def bounds(argo: SyncProcess) -> Any:

@@ -36,14 +36,14 @@ def ashore(gateway: Gateway) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "ours.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "ours.db", policy=documents.POLICY) as database:
         yield database
 
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Iterator[Database]:
     """Yield the database of another vessel that uses the same gateway."""
-    with Database.open(tmp_path / "theirs.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "theirs.db", policy=documents.POLICY) as database:
         yield database
 
 

@@ -34,7 +34,7 @@ def ashore(gateway: Gateway) -> Iterator[GatewayDatabase]:
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "ours.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "ours.db", policy=documents.POLICY) as database:
         yield database
 
 

@@ -122,7 +122,7 @@ class Appliance:
         """Open the appliance's document store while the daemons use it."""
         with Database.open(
             self.folder / "data" / "log.db",
-            single_writer=documents.is_single_writer,
+            policy=documents.POLICY,
             announce=self.folder / "run" / "watchers" if (self.folder / "run").exists() else None,
         ) as database:
             yield database

@@ -74,7 +74,7 @@ async def vessel(
 
     `knows` and `known` are other vessels whose addresses are in its configuration.
     """
-    with Database.open(folder / f"{name}{board}.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(folder / f"{name}{board}.db", policy=documents.POLICY) as database:
         shown = identity or fleet.issue(name)
         greeting = ApplianceHeaders(
             database.uuid, (board or name).encode().hex().ljust(16, "0")[:16], "qwerty", "1.0"

@@ -169,7 +169,7 @@ def test_a_fleet_that_was_frozen_goes_on_after_the_update(tmp_path: Path) -> Non
         fleet = Fleet.new()
         own = fleet.issue("argo")
         for name in ("argo", "brigid"):
-            with Database.open(tmp_path / f"{name}.db", single_writer=documents.is_single_writer) as store:
+            with Database.open(tmp_path / f"{name}.db", policy=documents.POLICY) as store:
                 for document_id in ALL:
                     store.put(document_id, content(document_id, own))
                     at(store, document_id, LAST, content(document_id, own, state="frozen"))
@@ -197,7 +197,7 @@ def test_a_vessel_that_was_not_attacked_gives_back_what_was_removed(tmp_path: Pa
         ):
             first = write(argo, own)
             await until(lambda: has_all(brigid, first), "brigid has it")
-        with Database.open(tmp_path / "brigid.db", single_writer=documents.is_single_writer) as store:
+        with Database.open(tmp_path / "brigid.db", policy=documents.POLICY) as store:
             for document_id in ALL:
                 at(store, document_id, LAST, content(document_id, own, state="frozen"))
             marked = store.get_local("generations-looked-at")
@@ -217,7 +217,7 @@ def test_a_fresh_card_takes_the_millionth_revision_from_who_passes_it_on(tmp_pat
         fleet = Fleet.new()
         own = fleet.issue("argo")
         path = tmp_path / "brigid.db"
-        with Database.open(path, single_writer=documents.is_single_writer) as store:
+        with Database.open(path, policy=documents.POLICY) as store:
             at(store, EQUIPMENT, 1_000_000, content(EQUIPMENT, own))
             at(store, FORWARDED, 1_000_000, content(FORWARDED, own))
             store.put(ABOUT, content(ABOUT, own, **{MEMBER: generation_to_vouch_for(1_000_000)}))

@@ -86,7 +86,7 @@ def test_expired_vessel_that_dials_is_told_why(tmp_path: Path, caplog: pytest.Lo
 def test_clock_at_1970_refuses_nobody_that_the_floor_allows(tmp_path: Path) -> None:
     async def main() -> None:
         fleet = Fleet.new()
-        with Database.open(tmp_path / "clock.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(tmp_path / "clock.db", policy=documents.POLICY) as database:
             floor = Floor(database, image=NOW.timestamp(), utc=lambda: 0.0)
             assert floor.now() == NOW
             async with (
@@ -102,7 +102,7 @@ def test_clock_at_1970_still_knows_what_expired_before_the_floor(tmp_path: Path)
     async def main() -> None:
         fleet = Fleet.new()
         late = fleet.issue("brigid", end=NOW - timedelta(days=1))
-        with Database.open(tmp_path / "clock.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(tmp_path / "clock.db", policy=documents.POLICY) as database:
             floor = Floor(database, image=NOW.timestamp(), utc=lambda: 0.0)
             async with (
                 vessel(tmp_path, fleet, "argo", now=floor.now) as argo,
@@ -219,9 +219,7 @@ def test_every_connection_of_a_vessel_ends_when_its_certificate_does(
                 replicators = []
                 for number, shown in enumerate([stolen, stolen, stolen, stolen, good]):
                     path = tmp_path / f"{number}.db"
-                    theirs = stack.enter_context(
-                        Database.open(path, single_writer=documents.is_single_writer)
-                    )
+                    theirs = stack.enter_context(Database.open(path, policy=documents.POLICY))
                     replicators.append(
                         Replicator(
                             ReplicatorConfiguration(

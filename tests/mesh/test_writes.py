@@ -30,7 +30,7 @@ def test_acknowledgements_on_three_parted_vessels_unite_everywhere_in_one_revisi
     async def main() -> None:
         fleet = Fleet.new()
         for name in names:
-            with Database.open(tmp_path / f"{name}.db", single_writer=documents.is_single_writer) as database:
+            with Database.open(tmp_path / f"{name}.db", policy=documents.POLICY) as database:
                 raised = database.put(alarm, body(alarm, acks=[]))
                 ack = {"who": f"cook of {name}", "when": "2026-06-01T00:00:00Z"}
                 database.put(alarm, body(alarm, acks=[ack]), parent=raised)
@@ -109,9 +109,9 @@ def test_vessel_whose_card_was_put_back_is_told_by_one_that_holds_more_of_its_lo
 ) -> None:
     # All files on argo's card agree with each other; only brigid knows that argo had more.
     here, beyond = (documents.reading_id("argo", "rpm", "qwerty", first) for first in (1, 4_001))
-    with Database.open(tmp_path / "argo.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "argo.db", policy=documents.POLICY) as database:
         rev = database.put(here, body(here, samples=[[0, 1]]))
-    with Database.open(tmp_path / "brigid.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "brigid.db", policy=documents.POLICY) as database:
         database.insert(here, rev, [], body(here, samples=[[0, 1]]))
         database.put(beyond, body(beyond, samples=[[0, 2]]))
 

@@ -85,8 +85,8 @@ async def pair(
 ) -> AsyncIterator[Pair]:
     before = asyncio.all_tasks()
     with (
-        Database.open(folder / "ours.db", single_writer=documents.is_single_writer) as ours,
-        Database.open(folder / "theirs.db", single_writer=documents.is_single_writer) as theirs,
+        Database.open(folder / "ours.db", policy=documents.POLICY) as ours,
+        Database.open(folder / "theirs.db", policy=documents.POLICY) as theirs,
     ):
         fill(ours, "ours", count)
         fill(theirs, "theirs", count)

@@ -29,7 +29,7 @@ class Clock:
 
 
 def open_database(path: Path) -> Database:
-    return Database.open(path, single_writer=documents.is_single_writer)
+    return Database.open(path, policy=documents.POLICY)
 
 
 @contextmanager

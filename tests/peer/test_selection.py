@@ -58,7 +58,7 @@ def test_id_of_logboat_decides_over_the_channels_in_its_body(tmp_path: Path) -> 
         assert ids(ours) == set()
         document = theirs.get(EQUIPMENT)
         assert document is not None
-        assert channels(document) == {"equipment", "vessel.argo"}
+        assert channels(theirs.policy, document) == {"equipment", "vessel.argo"}
 
 
 def test_channel_whose_name_has_a_comma_is_refused(tmp_path: Path) -> None:

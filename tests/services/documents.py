@@ -182,7 +182,7 @@ def vessel(
 def store(path: Path, *built: Built) -> Path:
     """Write documents to the store at `path`, which is created if necessary and closed again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Database.open(path, single_writer=documents.is_single_writer) as database:
+    with Database.open(path, policy=documents.POLICY) as database:
         write(database, *built)
     return path
 

@@ -30,7 +30,7 @@ def test_known_claim_is_not_checked_again(tmp_path: Path, monkeypatch: pytest.Mo
         return read(path)
 
     monkeypatch.setattr(number_witness, "read", counted)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         check = partial(
             check_claim,
             vessel="argo",
@@ -56,7 +56,7 @@ def test_store_that_cannot_be_read_leaves_a_claim_unchecked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clones = DuplicateIdentities("argo", "b1")
-    database = Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer)
+    database = Database.open(tmp_path / "log.db", policy=documents.POLICY)
     database.close()
     with pytest.raises(StoreError):
         database.get("any")

@@ -24,7 +24,7 @@ def own(name: str = "argo", *, fleet: str = "north") -> OwnIdentity:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as opened:
         yield opened
 
 

@@ -22,7 +22,7 @@ LOGS = {LOG}
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as opened:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as opened:
         yield opened
 
 
@@ -200,9 +200,7 @@ ADDITIONS = st.lists(st.tuples(st.sampled_from(["own", *BROUGHT]), st.integers(1
 def test_no_own_reading_goes_while_others_hold_more_than_their_share(
     tmp_path_factory: pytest.TempPathFactory, additions: list[tuple[str, int]], budget: int
 ) -> None:
-    with Database.open(
-        tmp_path_factory.mktemp("shares") / "log.db", single_writer=documents.is_single_writer
-    ) as database:
+    with Database.open(tmp_path_factory.mktemp("shares") / "log.db", policy=documents.POLICY) as database:
         for number, (what, size) in enumerate(additions):
             bring(database, what, number, size)
         before = own_readings(database)

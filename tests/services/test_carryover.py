@@ -74,7 +74,7 @@ def sail(data: Path, *, older: Path | None = None) -> Identity:
     """Make forty commits, with documents and copies of the first 30; `older` gets a copy made after ten."""
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data)
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             reader = JournalReader(opened.path)
             documenter = Documenter(
                 identity=identity,
@@ -149,7 +149,7 @@ def after(data: Path, **how: str) -> tuple[Identity, dict[str, Totals]]:
 
 
 def notes(data: Path) -> list[str]:
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         return [str(found.body["text"]) for found in database.documents(f"{DocumentType.NOTE}:argo:")]
 
 
@@ -226,7 +226,7 @@ def test_journal_that_was_set_aside_tells_if_nothing_else_does(tmp_path: Path) -
 
 def test_totals_of_which_no_file_knows_are_told_too(tmp_path: Path) -> None:
     before = sail(tmp_path)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         gone = [found.id for kind in ("reading", "equipment") for found in database.documents(f"{kind}:")]
         database.purge(gone)
     remove(tmp_path, "samples.db*", number_witness.NAME, "copies")
@@ -261,7 +261,7 @@ def test_reading_that_another_vessel_invents_in_an_ended_log_does_not_count(tmp_
     after(tmp_path, board="c")
     name = documents.reading_id("argo", "engine", ended.log, 5_000)
     invented = builders.header(DocumentType.READING, "argo") | {"path": "a.engine", "unit": "s"}
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         database.put(name, invented | {"first": 5_000, "last": 5_000, "samples": [[0, 9e9]]})
         vessel = database.get(documents.vessel_id("argo"))
         assert vessel is not None
@@ -276,7 +276,7 @@ def test_changed_calibration_does_not_inflate_a_count_that_the_journal_knows(
 ) -> None:
     """A reading is the count by the calibration of its time; the vessel's document has the present one."""
     sail(tmp_path)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         vessel = database.get(documents.vessel_id("argo"))
         assert vessel is not None
         described = dict(vessel.body["sensors"])
@@ -355,7 +355,7 @@ def test_source_that_cannot_be_asked_leaves_the_others(
 
 
 def test_totals_of_another_vessel_or_no_meter_are_not_taken(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         for vessel, sensor, count in (("brigid", "bilge", 5), ("argo", "bilge", -1), ("argo", "flow", 1e300)):
             body = builders.header(DocumentType.EQUIPMENT, vessel) | {"sensor": sensor, "count": count}
             database.put(documents.equipment_id(vessel, sensor), body)

@@ -14,7 +14,7 @@ from services.clocks.time_source import TimeSource
 from services.documents import retention
 from services.history.completeness import REMOVED_HERE
 from services.system.control_socket import SOCKET, Addition, ControlAnswer, ControlServer
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 
 from . import documents as build
@@ -506,7 +506,7 @@ class TestAlarms:
         logboat.put((document_id, body))
 
         def seen_by(who: str) -> None:
-            with Database.open(logboat.store, single_writer=is_single_writer) as database:
+            with Database.open(logboat.store, policy=POLICY) as database:
                 assert acknowledge(database, document_id, who=who, utc=UTC)
 
         threads = [threading.Thread(target=seen_by, args=(f"p{n}",)) for n in range(8)]
@@ -611,7 +611,7 @@ class TestVerify:
             )
             logboat.put((document_id, body | {"padding": "x" * 20_000}))
         logboat.live()
-        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+        with Database.open(logboat.store, policy=POLICY) as database:
             retention.make_room(database, vessel="argo", excess=lambda: 10**9, utc=UTC, most=2, log="abcdef")
             assert list(database.floors()) == ["reading:brigid:rpm:abcdef:"]
         done = logboat("verify")
@@ -622,7 +622,7 @@ class TestVerify:
     def test_a_floor_alone_does_not_explain_what_is_missing_of_this_vessel(self, logboat: Appliance) -> None:
         logboat.put(SYNCED, build.reading(9, first=4))
         logboat.live()
-        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+        with Database.open(logboat.store, policy=POLICY) as database:
             database.set_floor("reading:argo:rpm:abcdef:", "reading:argo:rpm:abcdef:000000000004")
         done = logboat("verify")
         assert done.status == 1

@@ -18,7 +18,7 @@ def put_vessel(database: Database) -> None:
 
 def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_path: Path) -> None:
     state = state_file.path(tmp_path)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         log = CurrentLog(tmp_path, database, "argo")
         assert (log(), log.recorded()) == (None, None)
         put_vessel(database)
@@ -30,7 +30,7 @@ def test_log_is_known_before_a_recorder_says_it_and_after_it_has_stopped(tmp_pat
 
 
 def test_another_vessel_tells_no_gap_of_our_log_while_no_recorder_runs(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         put_vessel(database)
         rights = Rights(
             vessel="argo",

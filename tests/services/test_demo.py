@@ -17,7 +17,7 @@ from services.demo.proof import ExpectedSamples, StoreContents
 from services.demo.scenario import Outage, ScenarioEvents
 from services.demo.shore import ArrivedDocuments
 from services.demo.store_differences import Standing, apart, newer
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.fleet import identity_files
 from sync.store import Database
 
@@ -73,7 +73,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., Database]]:
 
     def made(*built: Built) -> Database:
         path = tmp_path / f"{len(opened)}.db"
-        opened.append(Database.open(path, single_writer=is_single_writer))
+        opened.append(Database.open(path, policy=POLICY))
         build.write(opened[-1], *built)
         return opened[-1]
 

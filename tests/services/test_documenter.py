@@ -37,7 +37,7 @@ class Vessel:
         self.identity = Identity(vessel="argo", log="abcdef", boot=1, run=run)
         self.journal = Journal(folder / "samples.db")
         self.journal.register((s.id, s.path, s.unit) for s in self.sensors)
-        self.database = Database.open(folder / "log.db", single_writer=documents.is_single_writer)
+        self.database = Database.open(folder / "log.db", policy=documents.POLICY)
         self.documenter = self.begin()
 
     def begin(self, **more: Any) -> Documenter:

@@ -16,7 +16,7 @@ from services.documents import retention
 from services.mirror import restore
 from services.mirror.mirror import CopyWriter
 from services.recovery.rebuild import documented
-from sync.documents import DocumentType, is_single_writer
+from sync.documents import POLICY, DocumentType
 from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DEFAULT, DocumentLane
@@ -52,7 +52,7 @@ def flawed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database(flawed: Path, tmp_path: Path) -> Database:
     shutil.copy(flawed, tmp_path / "own.db")
-    return Database.open(tmp_path / "own.db", single_writer=is_single_writer)
+    return Database.open(tmp_path / "own.db", policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_history_is_removed_to_the_last_reading_and_alarm(database: Database) ->
 
 def test_a_gap_grows_beside_gaps_that_cannot_be_read(tmp_path: Path) -> None:
     removed_before = build.gap(1, 2, retention.REASON)
-    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=POLICY) as database:
         build.write(database, removed_before, build.reading(1.5, 2.5, first=3), build.reading(1.5, first=5))
         wrongs: tuple[dict[str, Any], ...] = ({"reason": retention.REASON}, {"last": []}, {"first": "x"}, {})
         for number, wrong in enumerate(wrongs, 6):

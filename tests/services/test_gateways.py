@@ -13,7 +13,7 @@ import pytest
 
 from services.syncd.gateways import office_rule
 from sync import documents
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.gateway import egress_interface
 from sync.gateway.mqtt.limits import SAVE_DOCUMENTS, WINDOW_MESSAGES
 from sync.mesh.interfaces import Interface
@@ -64,7 +64,7 @@ class Shore:
         self._log.close()
 
     def database(self) -> Database:
-        return Database.open(self.store, single_writer=is_single_writer)
+        return Database.open(self.store, policy=POLICY)
 
     def toml(self, password: str, more: str = "") -> str:
         return (
@@ -101,7 +101,7 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
         (argo.folder / "office.password").write_text("secret\n")
         data = argo.folder / "data"
         data.mkdir()
-        with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+        with Database.open(data / "log.db", policy=POLICY) as database:
             builders.write_vessel(database, "argo", ["main"])
             builders.write_readings(database, "argo", "main", range(1, 101))
             alarm = builders.write_alarm(database, "argo", "main", 3)
@@ -113,7 +113,7 @@ def test_daemon_forwards_to_all_gateways_with_or_without_a_fleet(
             wait_until(lambda: len(listener.on("/reading")) == 100, "all is at the club")
             assert office.get(alarm) is not None
             assert json.loads(listener.on("/alarm")[0].payload)["_id"] == alarm
-            with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+            with Database.open(data / "log.db", policy=POLICY) as database:
                 wait_until(lambda: database.get(NOTE) is not None, "the office's note is on board")
                 wait_until(
                     lambda: all(
@@ -180,7 +180,7 @@ def test_daemon_that_is_killed_goes_on_where_the_broker_had_acknowledged(
     with SyncProcess(tmp_path / "argo", toml=toml) as argo, Listener(broker.port) as listener:
         data = argo.folder / "data"
         data.mkdir()
-        with Database.open(data / "log.db", single_writer=is_single_writer) as database:
+        with Database.open(data / "log.db", policy=POLICY) as database:
             builders.write_readings(database, "argo", "main", range(1, 3_001))
         kills = 2
         for wanted in (1_000, 2_000):

@@ -32,7 +32,7 @@ def copy(number: int, *, sensor: str = "rpm", rev: str = "1-" + "0" * 32, **more
 
 
 def store(data: Path) -> Database:
-    return Database.open(data / "log.db", single_writer=documents.is_single_writer)
+    return Database.open(data / "log.db", policy=documents.POLICY)
 
 
 def put_reading(database: Database, number: int, *, sensor: str = "rpm", vessel: str = VESSEL) -> str:

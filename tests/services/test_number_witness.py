@@ -29,7 +29,7 @@ def start(
 
 
 def gaps(data: Path) -> list[tuple[str, int, int, str]]:
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         return [
             (found.body["log"], found.body["first"], found.body["last"], found.body["reason"].split(":")[0])
             for found in database.documents(f"{DocumentType.GAP}:")
@@ -251,7 +251,7 @@ def test_claim_counts_if_its_numbers_are_above_ours(tmp_path: Path) -> None:
     given = number_witness.read(number_witness.path_in(tmp_path))
     reading = documents.reading_id("argo", "rpm", made.log, 1)
     boots = [documents.boot_id("argo", made.log, number) for number in (1, 2)]
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         database.put(reading, {"first": 1, "last": 30, "samples": [[0, 1]] * 30})
         for name in boots:
             database.put(name, {})

@@ -108,7 +108,7 @@ def choice(process: SyncProcess, now: datetime) -> RadioKeyChoice | None:
 
 def stored(process: SyncProcess) -> int:
     path = process.folder / "data" / "log.db"
-    with Database.open(path, single_writer=documents.is_single_writer) as store:
+    with Database.open(path, policy=documents.POLICY) as store:
         found = store.get(RADIO_KEY)
         return 0 if found is None else int(found.body["number"])
 
@@ -257,7 +257,7 @@ def test_it_is_asked_again_for_a_radio_that_stays_as_it_was_and_told_after_a_whi
     operator.rekey(operator.now + OVERLAP)
     operator.give("argo", vessels["argo"].identity)
     folder, clock = vessels["argo"].identity, [1000.0]
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
 
         def watch(*, has_radio: bool = True) -> RadioKeyWatch:
             return RadioKeyWatch(

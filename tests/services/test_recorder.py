@@ -109,7 +109,7 @@ def running(
 
 
 def store(folder: Path) -> Database:
-    return Database.open(folder / "data" / "log.db", single_writer=documents.is_single_writer)
+    return Database.open(folder / "data" / "log.db", policy=documents.POLICY)
 
 
 def test_stopped_recorder_leaves_every_sample_in_documents(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def fill(appliance: Appliance, total: int) -> None:
         built.append(build.alarm(1 + number, cleared=200.0, acks=seen if number > 3 else []))
         built.append(build.boot(1 + number, network(0, UTC + number), previous_end=(number, 10.0)))
         built += [build.reading(1.0, first=1 + number * 18 + n, start=100.0 + n) for n in range(18)]
-    with Database.open(appliance.store, single_writer=documents.is_single_writer) as database:
+    with Database.open(appliance.store, policy=documents.POLICY) as database:
         bodies = [(document_id, msgspec.json.encode(body)) for document_id, body in built]
         made = [(name, revisions.make(None, deleted=False, body=raw), raw, False) for name, raw in bodies]
         assert database.insert_new(made)
@@ -108,7 +108,7 @@ class TestOpenAlarms:
         path = build.store(
             tmp_path / "log.db", build.boot(1, network(0, UTC)), build.alarm(1), build.alarm(2)
         )
-        return Database.open(path, single_writer=documents.is_single_writer)
+        return Database.open(path, policy=documents.POLICY)
 
     def test_what_is_raised_cleared_and_acknowledged_is_followed(
         self, database: Database, tmp_path: Path

@@ -56,7 +56,7 @@ def _record(data: Path, *, commits: int, documented_to: int) -> None:
     with Journal(data / "samples.db") as opened:
         identity = establish(opened, vessel="argo", board="b", boot_id="x", documents=data / "log.db")
         opened.register((name, "a.b", "Hz") for name in NAMES)
-        with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(data / "log.db", policy=documents.POLICY) as database:
             reader = JournalReader(opened.path)
             documenter = Documenter(
                 identity=identity,
@@ -120,13 +120,13 @@ def journaled(data: Path) -> dict[str, set[int]]:
 
 
 def held(data: Path) -> dict[str, Spans]:
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         return {sensor: spans for (sensor, _), spans in documented(database, "argo").items()}
 
 
 def samples(data: Path) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {name: [] for name in NAMES}
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         for document in database.documents("reading:"):
             body = document.body
             found[body["sensor"]] += range(body["first"], body["last"] + 1)
@@ -415,7 +415,7 @@ def test_command_tells_and_exits_by_what_it_found(
 
 
 def test_samples_that_nothing_holds_any_more_become_gap_documents(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         saved = refill(
             database,
             identity=Identity(vessel="argo", log="abcdef", boot=1, run=1),
@@ -433,7 +433,7 @@ def test_refilling_twice_changes_nothing(tmp_path: Path, record: Recorded) -> No
     record(tmp_path, commits=100, documented_to=40)
     found = salvage(tmp_path / "samples.db")
     assert found.identity is not None
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         for _ in range(2):
             refill(database, identity=found.identity, registered={}, batches=batches(found))
             assert [spans.holes(100) for spans in documented(database, "argo").values()] == [[], []]
@@ -476,7 +476,7 @@ def test_cut_during_a_repair_is_made_good_by_the_next_start(
         with pytest.raises(PowerCut):
             store_check.prepare(tmp_path)
     store_check.prepare(tmp_path)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         spans = documented(database, "argo")
     assert {sensor: found.holes(300) for (sensor, _), found in spans.items()} == {name: [] for name in NAMES}
 
@@ -513,7 +513,7 @@ def copied(data: Path) -> list[str]:
 
 
 def copy_all(data: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         copies = CopyWriter(data / "copies", segment_bytes=segment_bytes)
         while not copies.follow(database, "argo"):
             pass
@@ -527,12 +527,12 @@ def test_documents_that_the_journal_has_let_go_come_back_from_copies(
     copy_all(tmp_path)
     for name in ("samples.db", "samples.db-wal", "given-numbers"):  # as if its ring had dropped them
         (tmp_path / name).unlink()
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         before = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
     (tmp_path / "log.db").write_bytes(b"rubbish" * 2_000)
     report = store_check.prepare(tmp_path)
     assert any(f"{len(before)} documents restored from copies" in line for line in report.done)
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         after = {found.id: (found.rev, found.raw) for found in database.documents("reading:")}
         assert list(database.documents("gap:")) == []
     assert after == before
@@ -589,7 +589,7 @@ def test_what_was_removed_to_make_room_is_not_put_back(tmp_path: Path, record: R
     with Journal(tmp_path / "samples.db") as journal:
         log = establish(journal, vessel="argo", board="b", boot_id="x", documents=tmp_path / "log.db").log
     for crews_log in ("zzzzza", "zzzzzb", "zzzzzc"):
-        with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+        with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
             copies = CopyWriter(tmp_path / "copies")
             write_crews_readings(database, crews_log, 120)
             removed = retention.make_room(
@@ -609,7 +609,7 @@ def test_copy_of_what_an_earlier_version_let_in_keeps_nothing_from_starting(
     record(tmp_path, commits=100, documented_to=100)
     frozen = documents.gap_id("argo", "fuel", "zzzzza", 1)
     body = b'{"type":"gap","vessel":"argo","sensor":"fuel","log":"zzzzza","first":1,"last":9}'
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         copies = CopyWriter(tmp_path / "copies")
         with monkeypatch.context() as earlier:
             earlier.setattr("sync.store.edits.revisions.is_sound", lambda _: True)

@@ -125,9 +125,7 @@ def test_files_copied_in_while_it_runs_take_effect_by_themselves(argo: SyncProce
     fleet.revoke(argo.identity, first, number=3)
 
     def number() -> int:
-        with Database.open(
-            argo.folder / "data" / "log.db", single_writer=documents.is_single_writer
-        ) as store:
+        with Database.open(argo.folder / "data" / "log.db", policy=documents.POLICY) as store:
             said = store.get(REVOCATIONS)
             return 0 if said is None else int(said.body["number"])
 

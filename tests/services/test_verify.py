@@ -15,7 +15,7 @@ from sensors.state import SensorState
 from services.documents.models import DocumentSource, vessels
 from services.history.completeness import MOST_LISTED, SensorLog, VesselReport, verify
 from services.history.timeline import TimeTrust
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 
 from . import documents as build
@@ -24,7 +24,7 @@ from .documents import UTC, Built, network
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as opened:
+    with Database.open(tmp_path / "log.db", policy=POLICY) as opened:
         yield opened
 
 

@@ -35,7 +35,7 @@ def start(opened: Journal, data: Path, *, board: str = "b") -> Identity:
 
 def sail(data: Path) -> Identity:
     """Record forty samples that no document contains yet, and make an older copy of the journal."""
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         database.put("a", {})
     with Journal(data / "samples.db") as opened:
         identity = start(opened, data)
@@ -76,7 +76,7 @@ def put_back(data: Path) -> None:
 
 
 def spans(data: Path, log: str) -> list[tuple[str, int, int, str]]:
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         return [
             (
                 found.body["type"],
@@ -162,7 +162,7 @@ def test_cut_while_a_journal_is_moved_away_loses_no_sample(
     assert (data / "samples.db-wal").stat().st_size > 40_000
     with contextlib.closing(NumberWitness(number_witness.path_in(data))) as witness:
         witness.begin(vessel="argo", log=before.log, start="b", batch=41, last={"rpm": 41})
-    with Database.open(data / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(data / "log.db", policy=documents.POLICY) as database:
         database.put("a", {})
     version = make_unwritable(data)
     replace, left = Path.replace, renames
@@ -276,6 +276,6 @@ def test_store_that_lacks_something_and_cannot_be_written_is_told_as_not_repaire
     with Journal(tmp_path / "samples.db") as opened:
         assert start(opened, tmp_path).log == before.log
     assert store_check.prepare(tmp_path).repaired
-    with Database.open(tmp_path / "log.db", single_writer=documents.is_single_writer) as database:
+    with Database.open(tmp_path / "log.db", policy=documents.POLICY) as database:
         assert documented(database, "argo")["rpm", before.log].holes(40) == []
     assert number_witness.path_in(tmp_path).exists()

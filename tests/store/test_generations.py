@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database, DocumentError, InsertOutcome, revisions
 from sync.store.revisions import GENERATION_LIMIT, RESTART, RESTART_OF_ONE, SOUND_LIMIT
 
@@ -30,7 +30,7 @@ def as_before() -> Iterator[None]:
 @contextmanager
 def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Iterator[Database]:
     """Yield a store from an earlier version, in which someone gave these documents the highest generation."""
-    with Database.open(path, single_writer=is_single_writer) as store:
+    with Database.open(path, policy=POLICY) as store:
         with as_before():
             for document_id in ids:
                 before = store.put(document_id, {"state": "as it was"})
@@ -60,7 +60,7 @@ def test_what_takes_its_place_outranks_what_others_have_from_before(tmp_path: Pa
         found = store.put(document_id, {"state": "better"}, parent=LAST)
         again = RESTART_OF_ONE if document_id == EQUIPMENT else RESTART
         assert revisions.generation(found) == again
-    with Database.open(tmp_path / "other.db", single_writer=is_single_writer) as other:
+    with Database.open(tmp_path / "other.db", policy=POLICY) as other:
         other.insert(document_id, rev(again - 1000), [], {"state": "as it was"})
         other.insert(document_id, found, [], {"state": "better"})
         current = other.get(document_id)
@@ -100,7 +100,7 @@ def test_a_store_that_was_frozen_by_an_earlier_version_is_sound_as_it_is(tmp_pat
 
 @pytest.mark.parametrize("generation", [SOUND_LIMIT, GENERATION_LIMIT - 1])
 def test_no_revision_comes_in_after_which_none_could(tmp_path: Path, generation: int) -> None:
-    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as store:
+    with Database.open(tmp_path / "log.db", policy=POLICY) as store:
         for document_id in (EQUIPMENT, ALARM, "shopping"):
             with pytest.raises(DocumentError, match="there is no higher generation"):
                 store.insert(document_id, rev(generation), [], {})
@@ -123,7 +123,7 @@ def test_whatever_is_there_our_next_edit_is_made_and_is_current(
     tmp_path_factory: pytest.TempPathFactory, generations: list[int], document_id: str
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "log.db"
-    with Database.open(path, single_writer=is_single_writer) as store:
+    with Database.open(path, policy=POLICY) as store:
         with as_before():
             for number in generations:
                 store.insert(document_id, rev(number), [], {"n": number})
@@ -140,7 +140,7 @@ def test_whatever_is_there_our_next_edit_is_made_and_is_current(
 
 
 def test_a_branch_that_was_given_the_last_generation_loses_its_conflict(tmp_path: Path) -> None:
-    with Database.open(tmp_path / "log.db", single_writer=is_single_writer) as store:
+    with Database.open(tmp_path / "log.db", policy=POLICY) as store:
         with as_before():
             store.put(ALARM, {"state": "as it was"})
             store.insert(ALARM, LAST, [], {"state": "frozen"})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import ConflictError, Database, DocumentError, InsertOutcome
 from sync.store.edits import BASE_LIMIT
 from sync.store.revisions import HORIZON
@@ -22,7 +22,7 @@ EQUIPMENT = "equipment:argo:bilge"
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Database]:
-    with Database.open(tmp_path / "fleet.db", single_writer=is_single_writer) as database:
+    with Database.open(tmp_path / "fleet.db", policy=POLICY) as database:
         yield database
 
 
@@ -289,7 +289,7 @@ def test_single_writer_ends_the_same_whatever_the_order(
     unique = {rev(generation, digest): (generation, digest, deleted) for generation, digest, deleted in told}
     ends = set()
     for number, order in enumerate(itertools.islice(itertools.permutations(unique.items()), 6)):
-        with Database.open(folder / str(number), single_writer=is_single_writer) as store:
+        with Database.open(folder / str(number), policy=POLICY) as store:
             for revision, (generation, digest, deleted) in order:
                 store.insert(EQUIPMENT, revision, history(generation, digest), b"{}", deleted=deleted)
             ends.add(current(store, EQUIPMENT))
@@ -300,8 +300,8 @@ def test_single_writer_ends_the_same_whatever_the_order(
 
 def test_rewriting_two_hundred_times_apart_ends_without_a_conflict(tmp_path: Path) -> None:
     with (
-        Database.open(tmp_path / "a.db", single_writer=is_single_writer) as a,
-        Database.open(tmp_path / "b.db", single_writer=is_single_writer) as b,
+        Database.open(tmp_path / "a.db", policy=POLICY) as a,
+        Database.open(tmp_path / "b.db", policy=POLICY) as b,
     ):
         parent = a.put(EQUIPMENT, note(0))
         b.insert(EQUIPMENT, parent, [], note(0))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sync.net.replicator import ReplicatorConfiguration
     from sync.net.tls_identity import TLSIdentity
     from sync.peer.selection import DocumentFilter
-    from sync.store import Database
+    from sync.store import Database, DocumentPolicy
 
 ONE_SHOT_ATTEMPTS: Final = 3
 """Number of times that a one-shot replication tries to connect.
@@ -120,7 +120,7 @@ def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]
             continuous=args.continuous,
             channels=channels,
             document_ids=ids,
-            push_filter=_in_channels(channels) if channels else None,
+            push_filter=_in_channels(database.policy, channels) if channels else None,
             filter_name="channels" if channels else None,
             authenticator=authenticator,
             pinned_server_certificate=pin,
@@ -280,7 +280,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
     return frozenset(parts)
 
 
-def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
+def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentFilter":
     """Return a filter that accepts documents in these channels.
 
     The filter also accepts tombstones that no longer say which channels their documents were in.
@@ -288,7 +288,7 @@ def _in_channels(wanted: frozenset[str]) -> "DocumentFilter":
     from sync.peer.selection import channels
 
     def chooses(document: Any) -> bool:
-        own = channels(document)
+        own = channels(policy, document)
         return not wanted.isdisjoint(own) or (document.deleted and not own)
 
     return chooses

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from services.state import state_file
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
@@ -258,7 +258,7 @@ class TestOnATerminal:
             assert screen.ended() == 0
             assert "\x1b[?1049l" in screen.text
             assert termios.tcgetattr(screen.inner) == screen.before
-        with Database.open(logboat.store, single_writer=is_single_writer) as database:
+        with Database.open(logboat.store, policy=POLICY) as database:
             document = database.get("alarm:argo:rpm:abcdef:000000000017")
             assert document is not None
             assert [ack["who"] for ack in document.body["acks"]] == ["bo"]
@@ -269,7 +269,7 @@ class TestOnATerminal:
         alive(logboat)
         with (
             terminal([SCRIPT, "top", "--by", "bo", *places(logboat)]) as screen,
-            Database.open(logboat.store, single_writer=is_single_writer) as database,
+            Database.open(logboat.store, policy=POLICY) as database,
         ):
             screen.until("Overspeed")
             with database.transaction():

@@ -8,7 +8,7 @@ from sensors.state import SensorState
 from services.console.errors import FailedError
 from services.screens.top.facts import TopFacts, TopFactsCollector
 from services.terminal.present import Style
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
@@ -22,7 +22,7 @@ ALARM = "alarm:argo:main-rpm:abcdef:000000000017"
 
 
 def acks(logboat: Appliance, alarm: str = ALARM) -> list[dict[str, str]]:
-    with Database.open(logboat.store, single_writer=is_single_writer) as database:
+    with Database.open(logboat.store, policy=POLICY) as database:
         document = database.get(alarm)
         assert document is not None
         found: list[dict[str, str]] = document.body["acks"]
@@ -212,7 +212,7 @@ class TestKeys:
         busy(logboat)
         async with screen(logboat) as pilot:
             await press(pilot, "a")
-            with Database.open(logboat.store, single_writer=is_single_writer) as database:
+            with Database.open(logboat.store, policy=POLICY) as database:
                 database.purge([ALARM])
             await press(pilot, "y")
             await top(pilot).workers.wait_for_complete()

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from services.screens.top.stored_facts import AT_LEAST_EVERY_S, AT_MOST_EVERY_S, RETRY_S, FactsReader
-from sync.documents import is_single_writer
+from sync.documents import POLICY
 from sync.store import Database
 from tests.services import documents as build
 from tests.services.appliance import Appliance, logboat
@@ -60,7 +60,7 @@ class TestWhenItIsRead:
     def test_a_commit_that_is_in_the_log_alone_is_a_change(self, logboat: Appliance) -> None:
         logboat.put(SYNCED)
         logboat.live()
-        with Database.open(logboat.store, single_writer=is_single_writer, checkpoint_pages=0) as recorder:
+        with Database.open(logboat.store, policy=POLICY, checkpoint_pages=0) as recorder:
             build.write(recorder, build.alarm())
             reads = files(logboat)
             reads.read()
@@ -222,7 +222,7 @@ class TestWhatCannotBeRead:
         logboat.put(SYNCED, build.alarm())
         logboat.live()
         reads = files(logboat)
-        with Database.open(logboat.store, single_writer=is_single_writer, checkpoint_pages=0) as recorder:
+        with Database.open(logboat.store, policy=POLICY, checkpoint_pages=0) as recorder:
             for number in range(20):
                 with recorder.transaction():
                     recorder.put(f"note:argo:{number}", {"type": "note"})

@@ -1,0 +1,46 @@
+"""What a store is told about the documents of its application, which the store derives from their ids alone.
+
+    class Recipes(DocumentPolicy):
+        def is_single_writer(self, document_id: str) -> bool:
+            return document_id.startswith("kitchen:")
+
+    database = Database.open(path, policy=Recipes())
+
+The store, and the replication of the store, know the application's documents only through this interface. All
+peers of a database must have the same policy.
+"""
+
+from typing import Final, Protocol
+
+
+class DocumentPolicy(Protocol):
+    """The rules for an application's documents. By default, all documents are treated alike."""
+
+    immutable_prefixes: tuple[str, ...] = ()
+    """Prefixes of the ids of documents that never change, each ending with a colon.
+
+    Which revisions of such documents a peer has is not recorded.
+    """
+
+    def is_single_writer(self, document_id: str) -> bool:  # noqa: ARG002
+        """Return True if only one peer ever writes the document, so that it cannot have conflicts."""
+        return False
+
+    def is_immutable(self, document_id: str) -> bool:
+        """Return True if the document never changes."""
+        return document_id.startswith(self.immutable_prefixes)
+
+    def channels_of(self, document_id: str) -> frozenset[str] | None:  # noqa: ARG002
+        """Return the channels that follow from a document's id, and which therefore never change.
+
+        Return None if the body lists the document's channels.
+        """
+        return None
+
+
+class _PlainPolicy(DocumentPolicy):
+    """The policy of an application that states none."""
+
+
+PLAIN: Final[DocumentPolicy] = _PlainPolicy()
+"""The policy that treats all documents alike."""
