@@ -1,6 +1,7 @@
 # Logboat. Each target does its own set-up; the second time is quick.
 PYTHON ?= python3
 BIN := .venv/bin
+DOCS_BIN := .venv-docs/bin
 BOARD ?= pi
 BASE ?= raspios
 OUT ?= build/image
@@ -12,7 +13,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint lock clean network-tools broker card-tools nmcli image image-lock \
+.PHONY: help demo test torture bench lint docs lock clean network-tools broker card-tools nmcli image image-lock \
   image-test image-torture image-tools guest-tools peers
 
 help:            ## list these targets
@@ -46,13 +47,17 @@ lint: .venv/.ready       ## ruff, mypy --strict, and the rules about which folde
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && \
 	  $(BIN)/python -m tests.prose
 
+docs: .venv-docs/.ready  ## this documentation as a site, in build/site; fails on a dead link
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_BIN)/mkdocs --quiet build --strict && $(PYTHON) -m tests.docs.site build/site
+
 lock: .venv/.ready       ## pin the newest allowed versions, with hashes, into the lock files
 	@$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --group docs -o requirements-docs.lock
 
 clean:           ## forget the virtual environment and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-docs .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 # The virtual environment: what requirements-dev.lock names, hashes checked, and this checkout in it.
 .venv/.ready: requirements-dev.lock pyproject.toml
@@ -63,6 +68,14 @@ clean:           ## forget the virtual environment and caches
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What makes the site has an environment of its own: what requirements-docs.lock names, hashes checked.
+.venv-docs/.ready: requirements-docs.lock
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian-python3-venv
+	@echo "setting up .venv-docs (once) …"
+	@rm -rf .venv-docs && $(PYTHON) -m venv .venv-docs
+	@$(DOCS_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
 
 # The real peers that tests talk to are built once for this machine, in the background: tests that need none run

@@ -12,7 +12,7 @@ DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "faul
 
 
 def markdown() -> str:
-    """Return the table as Markdown, in the form used in the README."""
+    """Return the table as Markdown, in the form used in docs/lights.md."""
     lines = ["| light (pin) | pattern | what it means | what to do |", "| --- | --- | --- | --- |"]
     for state in TABLE:
         light = f"{state.light} ({DEFAULT_PINS[state.light]})"

@@ -1,7 +1,7 @@
 """The table of states: what each light shows, for which facts, what it means, and what to do.
 
-Each light shows the first of its rows that applies. The table in the README and `logboat lights explain` are
-generated from this table.
+Each light shows the first of its rows that applies. The table in docs/lights.md and `logboat lights explain`
+are generated from this table.
 """
 
 from collections.abc import Callable, Mapping

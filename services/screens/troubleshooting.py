@@ -1,7 +1,7 @@
 """The table of common faults: what the lights, `status` and the doctor show, and what to do.
 
-The guide in the README and `logboat doctor --guide` are generated from it. A test causes each fault with real
-daemons, and waits for exactly these texts. `…` stands for any text: a name, a figure or a path.
+The guide in docs/faults.md and `logboat doctor --guide` are generated from it. A test causes each fault with
+real daemons, and waits for exactly these texts. `…` stands for any text: a name, a figure or a path.
 """
 
 import re
@@ -219,7 +219,7 @@ TROUBLES: Final[tuple[CommonFault, ...]] = (
 
 
 def markdown() -> str:
-    """Return the table as Markdown, in the form used in the README."""
+    """Return the table as Markdown, in the form used in docs/faults.md."""
     lines = [
         "| problem | lights | `logboat status` | `logboat doctor` | what to do |",
         "| --- | --- | --- | --- | --- |",

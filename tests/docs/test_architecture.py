@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
-GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+GLOSSARY = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("glossary*.md")))
 PATHS = sorted({*re.findall(r"`((?:\w+/)+[\w.]*)`", ARCHITECTURE + GLOSSARY)})
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 ORDERS = {name: each["layers"] for each in CONTRACTS for name in each.get("containers", [])}

@@ -11,11 +11,11 @@ import pytest
 from services.cli.main import COMMANDS, main
 from tests.services.parsers import every_parser
 
-ROOT = Path(__file__).parents[2]
+from .pages import PAGES, blocks, name_of
+
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
 """Commands shown as `alarms | ack ID` or as `make demo`, and a command that only systemd runs."""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, *sorted(PARSERS.keys() - COMMANDS.keys())])
@@ -44,20 +44,21 @@ def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> N
 
 def typed(page: Path) -> Iterator[str]:
     """Yield the `logboat` commands that a page shows, in code blocks and between backticks."""
-    text = page.read_text()
-    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
+    for block in blocks(page):
+        for line in block.text.splitlines():
             found = re.match(r"(?:\$ )?(?:sudo )?(logboat .*)", line)
             if found and not found[1].startswith("logboat  "):
                 yield re.split(r"  +", found[1])[0]
-    yield from (found.replace("\n", " ") for found in re.findall(r"`(logboat [^`]*)`", text))
+    yield from (found.replace("\n", " ") for found in re.findall(r"`(logboat [^`]*)`", page.read_text()))
 
 
-TYPED = sorted({(page.name, line) for page in PAGES for line in typed(page)})
+TYPED = sorted({(name_of(page), line) for page in PAGES for line in typed(page)})
 
 
 def test_the_documentation_shows_commands() -> None:
-    assert {line.split()[1] for name, line in TYPED if name == "README.md"} >= COMMANDS.keys() - UNTYPED
+    assert {
+        line.split()[1] for name, line in TYPED if name == "docs/commands.md"
+    } >= COMMANDS.keys() - UNTYPED
 
 
 @pytest.mark.parametrize(("page", "line"), TYPED)

@@ -1,4 +1,4 @@
-"""Every program and command in docs/replication.md runs unchanged, over real sockets and serial lines."""
+"""Every program and command in docs/replication*.md runs unchanged, over real sockets and serial lines."""
 
 import ast
 import asyncio
@@ -18,27 +18,27 @@ import pytest
 from sync import documents
 from sync.store import Database
 
-PAGE = Path(__file__).parents[2] / "docs" / "replication.md"
-TEXT = PAGE.read_text()
+from .pages import DOCS, ROOT, blocks
+
+PAGES = sorted(DOCS.glob("replication*.md"))
+TEXT = (DOCS / "replication.md").read_text()
 WAIT_S = 60.0
 LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:
     """Yield each program with the number of its line, which names it in the report."""
-    for found in re.finditer(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
-        line = TEXT.count("\n", 0, found.start(1))
-        title = re.findall(r"^## (.+)$", TEXT[: found.start()], re.MULTILINE)[-1]
-        yield pytest.param("\n" * line + found[1], id=f"{title}, line {line + 1}")
+    for block in blocks(*PAGES, language="python"):
+        yield pytest.param(block.page, "\n" * (block.line - 1) + block.text, id=block.place)
 
 
-def test_all_programs_of_the_page_are_run() -> None:
-    assert len(list(programs())) == TEXT.count("```python") > 0
+def test_all_programs_of_the_pages_are_run() -> None:
+    assert len(list(programs())) == sum(page.read_text().count("```python") for page in PAGES) > 0
 
 
-@pytest.mark.parametrize("program", list(programs()))
-def test_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
-    code = compile(program, str(PAGE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+@pytest.mark.parametrize(("page", "program"), list(programs()))
+def test_program_runs_as_it_stands(page: Path, program: str, tmp_path: Path) -> None:
+    code = compile(program, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
     async def run() -> None:
         with (
@@ -57,7 +57,7 @@ def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[s
     name, *arguments = shlex.split(line, comments=True)
     assert name == "logboat"
     command = [sys.executable, "-c", LOGBOAT, *arguments, *more]
-    environment = os.environ | {"PYTHONPATH": str(PAGE.parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -154,9 +154,8 @@ def test_states_of_one_light_are_told_apart() -> None:
         assert len(told) == len(set(told)), light
 
 
-def test_readme_has_the_table() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    assert explain.markdown() in readme
+def test_the_documentation_has_the_table() -> None:
+    assert explain.markdown() in (Path(__file__).parents[3] / "docs/lights.md").read_text()
 
 
 @pytest.mark.parametrize("width", [40, 80])

@@ -203,8 +203,8 @@ def test_every_trouble_is_walked() -> None:
     assert len(BY_NAME) == len(TROUBLES)
 
 
-def test_readme_has_the_guide() -> None:
-    assert markdown() in (Path(__file__).parents[3] / "README.md").read_text()
+def test_the_documentation_has_the_guide() -> None:
+    assert markdown() in (Path(__file__).parents[3] / "docs/faults.md").read_text()
 
 
 def test_words_have_room_for_names_and_figures() -> None:

@@ -1,10 +1,9 @@
-"""README's screens are the output of the commands on an appliance at sea.
+"""The screens in README and docs/troubleshooting.md are what the commands print on an appliance at sea.
 
 A wire is broken, there is water in the bilge, and a vessel has been refused.
 """
 
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +15,17 @@ from tests.services.doctor.test_checks import healthy
 from tests.services.documents import UTC, network, peer, route
 from tests.services.test_screens import Terminal, gateway
 
+from .pages import DOCS, README, blocks
+
 __all__ = ["logboat"]  # a fixture
 
-README = Path(__file__).parents[2] / "README.md"
 COLUMNS = 100
 SHOWN = ("status", "sensors", "alarms", "peers", "lights explain", "doctor")
 DETAIL = "2.97 V is above 2.5 V"
 
 
 def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up everything that README describes."""
+    """Set up everything that the screens show."""
     sensors = {
         "bilge-float": build.live_sensor(
             True,
@@ -104,7 +104,7 @@ def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(appliance: Appliance) -> str:
-    """Return all screens in the form in which README shows them."""
+    """Return all screens in the form in which the page shows them."""
     parts = []
     for command in SHOWN:
         terminal = Terminal()
@@ -114,9 +114,13 @@ def told(appliance: Appliance) -> str:
     return "".join(parts)
 
 
-def test_readme_shows_what_the_commands_show(logboat: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documentation_shows_what_the_commands_show(
+    logboat: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at_sea(logboat, monkeypatch)
     shown = told(logboat)
-    text = README.read_text()
+    text = (DOCS / "troubleshooting.md").read_text()
     begin = text.index("```\n$ logboat status\n") + 4
     assert text[begin : text.index("```", begin)] == shown
+    (excerpt,) = (block.text for block in blocks(README) if block.text.startswith("$ logboat status"))
+    assert shown.startswith(excerpt.removesuffix("…\n"))

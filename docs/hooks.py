@@ -1,0 +1,61 @@
+"""Hooks of MkDocs: they add files of this repository outside `docs` that pages refer to.
+
+On a page, a link such as `../services/schemas/status.json` works for a reader of the repository. The site
+contains only the files in `docs`. So files that pages link to are added to the site, and links to them are
+rewritten. A link to any other file of the repository becomes the file's name.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+PAGES = {"CONTRIBUTING.md": "contributing.md"}
+"""Pages of the site that stand at the top of the repository, where people look for them."""
+FOLDERS = {"services/schemas/": "schemas/", "examples/": "examples/"}
+"""Folders whose files are added to the site, and the folder of the site that they are in."""
+_LINK = re.compile(r"\[([^\]]*)\]\((\.\./)?([^)#:\s]+)(#[^)]*)?\)")
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add pages and files from outside `docs` to the site."""
+    for source, page in PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=_from_top(text)))
+    for folder, place in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".json", ".toml"):
+                name = place + path.relative_to(ROOT / folder).as_posix()
+                files.append(File.generated(config, name, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Point links that leave `docs` to where the site has their target."""
+    del page
+    return _LINK.sub(_inside, markdown)
+
+
+def _from_top(text: str) -> str:
+    """Return the text of a page at the top of the repository, with links as a page in `docs` has them."""
+
+    def moved(link: re.Match[str]) -> str:
+        words, _, target, anchor = link.groups()
+        into_docs = target.startswith("docs/")
+        return f"[{words}]({target.removeprefix('docs/') if into_docs else '../' + target}{anchor or ''})"
+
+    return _LINK.sub(moved, text)
+
+
+def _inside(link: re.Match[str]) -> str:
+    words, up, target, anchor = link.groups()
+    if up is None:
+        return link[0]
+    if target in PAGES:
+        return f"[{words}]({PAGES[target]}{anchor or ''})"
+    for folder, place in FOLDERS.items():
+        if target.startswith(folder) and (ROOT / target).is_file():
+            return f"[{words}]({place}{target.removeprefix(folder)})"
+    return words if words.strip("`") == target else f"{words} (`{target}`)"

@@ -1,0 +1,49 @@
+"""The pages are short, all of them are in the site, and what they name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .pages import DOCS, PAGES, README, ROOT, blocks, name_of, words
+
+README_WORDS = 900
+PAGE_WORDS = 1_500
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+RUN_BY_TESTS = {"json.md", "library.md"}
+"""Pages whose Python programs have a test of their own, as those of `replication*.md` have."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_can_be_read_in_one_go(page: Path) -> None:
+    limit = README_WORDS if page == README else PAGE_WORDS
+    assert words(page.read_text()) <= limit
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_targets_of_make_exist(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(r"^make ([a-z-]+)", "".join(block.text for block in blocks(page)), re.MULTILINE)
+    named += re.findall(r"`make ([a-z-]+)", text)
+    assert set(named) <= TARGETS
+
+
+def test_every_python_program_is_on_a_page_whose_programs_are_run() -> None:
+    pages = {block.page.name for block in blocks(*PAGES, language="python")}
+    assert {name for name in pages if not name.startswith("replication")} <= RUN_BY_TESTS
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} <= listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_of_the_repository(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    missing = [
+        target
+        for target in targets
+        if not re.match(r"https?:", target) and not (page.parent / target).exists()
+    ]
+    assert missing == []
