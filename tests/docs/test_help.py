@@ -11,7 +11,8 @@ import pytest
 from services.cli.main import COMMANDS, main
 from tests.services.parsers import every_parser
 
-from .pages import PAGES, blocks, name_of
+from . import commands
+from .pages import DOCS, PAGES, blocks, name_of
 
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
@@ -64,7 +65,7 @@ def test_the_documentation_shows_commands() -> None:
 @pytest.mark.parametrize(("page", "line"), TYPED)
 def test_what_the_documentation_types_is_a_command(page: str, line: str) -> None:
     del page
-    words = shlex.split(re.sub(r"[\[\]|…]|'\{.*\}'", " ", line))[1:]
+    words = shlex.split(re.sub(r"[\[\]()|…]|'\{.*\}'", " ", line))[1:]
     assert words[0] in COMMANDS, line
     parsers = [parser for known, parser in PARSERS.items() if (known + " ").startswith(_path(words) + " ")]
     assert parsers, line
@@ -83,3 +84,14 @@ def _path(words: list[str]) -> str:
 def test_the_walk_finds_actions_too() -> None:
     assert {"status", "db put", "lights", "lights explain", "fleet card"} <= PARSERS.keys()
     assert all(isinstance(parser, ArgumentParser) for parser in PARSERS.values())
+
+
+@pytest.mark.parametrize("name", commands.pages())
+def test_pages_of_commands_are_made_from_the_parsers(name: str) -> None:
+    assert (DOCS / name).read_text() == commands.pages()[name], "run: python -m tests.docs.commands"
+
+
+def test_every_command_has_a_heading_on_these_pages() -> None:
+    text = "".join(commands.pages().values())
+    headings = set(re.findall(r"^## logboat (.*)$", text, re.MULTILINE))
+    assert headings == PARSERS.keys() - commands.UNSHOWN

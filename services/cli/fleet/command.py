@@ -59,7 +59,9 @@ def fleet_arguments(parser: ArgumentParser) -> None:
         return parser
 
     init = action("init", "create a fleet: its root key and its folder", vessel=False)
-    init.add_argument("--name", required=True, metavar="NAME", help=f"name of the fleet: [a-z0-9-]{1, 32}")
+    init.add_argument(
+        "--name", required=True, metavar="NAME", help="name of the fleet: a-z, 0-9 and -, at most 32"
+    )
     adding = action("add", "add a vessel to the fleet: create an identity for its appliance")
     adding.add_argument("--name", metavar="NAME", help="display name of the vessel")
     adding.add_argument("--mmsi", metavar="MMSI", help="MMSI of the vessel, nine digits")
