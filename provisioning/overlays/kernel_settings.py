@@ -1,7 +1,7 @@
 """The lines of config.txt for a vessel's sensors and clocks, and the chips to announce to the kernel.
 
 The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kinds.sysfs` has the overlay of
-each sensor chip. The clock chips are listed in `services.config.loader` (`RTCS`).
+each sensor chip. The clock chips are listed in `services.config.model` (`RTCS`).
 """
 
 from collections.abc import Iterable

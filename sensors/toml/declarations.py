@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, dataclass_transform
 
-from .schema import Advice, Key, Schema, Table
+from .schema import Advice, Key, Schema, Table, boolean, choice, integer, quantity, text
 from .value_forms import Parser, ValueForm, parsed_later
 
 S = TypeVar("S")
@@ -50,6 +50,8 @@ class Declaration:
     """Class of the table or tables that are the value of this key; None for a single value."""
     is_list: bool = False
     """True if there can be several tables."""
+    is_included: bool = False
+    """True if the keys of `section` are keys of the same table, and their values become one object."""
 
 
 def key(
@@ -85,15 +87,26 @@ def tables(section: type, *, meaning: str, default: Any, name: str = "", without
     return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
 
 
+def included(section: type, *, default: Any, only_for: str = "") -> Any:
+    """Return the field for an object whose fields are keys of the same table.
+
+    `section` is a plain dataclass, in a package that does not know files. Each of its fields has a default,
+    and metadata: `meaning` and `example`; `words` for a choice; `limits` (the lowest and the highest value)
+    for a number; and `unit` for a quantity, whose limits are written with their units.
+    """
+    declaration = Declaration(_TABLE, "", "", only_for=only_for, section=section, is_included=True)
+    return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
+
+
 _TABLE: Final = parsed_later(ValueForm("a table"))
 _TABLES: Final = parsed_later(ValueForm("a list of tables"))
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(key, table, tables, dataclasses.field))
+@dataclass_transform(frozen_default=True, field_specifiers=(key, table, tables, included, dataclasses.field))
 def section(cls: type[S]) -> type[S]:
     """Make a class whose fields declare keys; the result is a frozen dataclass with slots.
 
-    Fields that are made without `key`, `table` or `tables` are not keys of the file.
+    Fields that are made without `key`, `table`, `tables` or `included` are not keys of the file.
     """
     return dataclass(frozen=True, slots=True)(cls)
 
@@ -108,12 +121,45 @@ def declarations(cls: type) -> Mapping[str, tuple[str, Declaration, Any]]:
     The default is `dataclasses.MISSING` for a key that must be present.
     """
     if cls not in _DECLARATIONS:
-        _DECLARATIONS[cls] = {
-            declaration.name or field.name: (field.name, declaration, field.default)
-            for field in dataclasses.fields(cls)
-            if (declaration := field.metadata.get(_DECLARATION)) is not None
-        }
+        keys: dict[str, tuple[str, Declaration, Any]] = {}
+        for field in dataclasses.fields(cls):
+            declaration = field.metadata.get(_DECLARATION)
+            if declaration is None:
+                continue
+            if declaration.is_included:
+                keys |= _included_keys(declaration)
+            else:
+                keys[declaration.name or field.name] = (field.name, declaration, field.default)
+        _DECLARATIONS[cls] = keys
     return _DECLARATIONS[cls]
+
+
+def _included_keys(declaration: Declaration) -> dict[str, tuple[str, Declaration, Any]]:
+    assert declaration.section is not None
+    return {
+        field.name: (
+            field.name,
+            Declaration(
+                _parser_of(field),
+                "",
+                field.metadata["meaning"],
+                field.metadata["example"],
+                only_for=declaration.only_for,
+            ),
+            field.default,
+        )
+        for field in dataclasses.fields(declaration.section)
+    }
+
+
+def _parser_of(field: "dataclasses.Field[Any]") -> Parser:
+    """Return the parser for a field of a plain dataclass, from its type and its metadata."""
+    if field.type is bool:
+        return boolean
+    if field.type is str:
+        return choice(*field.metadata["words"]) if "words" in field.metadata else text(least=1)
+    low, high = field.metadata["limits"]
+    return integer(low, high) if field.type is int else quantity(field.metadata["unit"], low, high)
 
 
 def schema_of(cls: type) -> Schema:
@@ -134,8 +180,17 @@ def _shown_example(declaration: Declaration) -> str:
 
 def from_values(cls: type[S], values: Mapping[str, Any], **others: Any) -> S:
     """Return the section with values by their keys in the file, and with values for its other fields."""
-    fields = {field: values[name] for name, (field, _declaration, _default) in declarations(cls).items()}
-    return cls(**fields, **others)
+    fields = dict(others)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # the decorator `section` made the class
+        declaration = field.metadata.get(_DECLARATION)
+        if declaration is None:
+            continue
+        if declaration.is_included:
+            names = [each.name for each in dataclasses.fields(declaration.section)]
+            fields[field.name] = declaration.section(**{name: values[name] for name in names})
+        else:
+            fields[field.name] = values[declaration.name or field.name]
+    return cls(**fields)
 
 
 Check = Callable[[Table, Any], None]

@@ -18,7 +18,6 @@ from sensors.toml.toml_file import TomlFile, unforeseen
 from sensors.units import format_duration
 
 from .loader import (
-    LIGHTS,
     Configuration,
     ConfigurationError,
     FileProblem,
@@ -26,6 +25,7 @@ from .loader import (
     read_configuration,
     reserved_pins,
 )
+from .model import LIGHTS
 
 BESIDE: Final = ("logboat.toml", "vessel.toml")
 """Files that define the lights' pins, in the active configuration folder and on the card."""

@@ -1,208 +1,480 @@
-"""A vessel's configuration, parsed and valid: the result of `services.config.loader`.
+"""The keys of `logboat.toml`, and of `vessel.toml` on the card, which has the same keys.
 
-A field's default applies if the file does not set it; `Configuration()` is the configuration of an empty
-file. Secrets do not appear in a `repr`.
+Each key is declared once, with its parser, default, example and meaning. A default applies if the file does
+not set the key, so `Configuration()` is the configuration of an empty file. No secret appears in a `repr`.
+The loader checks the combinations of keys. The modules that use the settings (radio, mesh, gateways) decide
+what the values mean.
 """
 
-from dataclasses import dataclass, field
+from typing import Final
 
+from sensors.toml.declarations import declarations, included, key, section, table, tables
+from sensors.toml.schema import boolean, choice, identifier, integer, list_of, quantity, text
+from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.policy import HoursAre
 
+from . import parsers
 
-@dataclass(frozen=True, slots=True)
+_DIRECTION: Final = choice("push", "pull", "both")
+_RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
+RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
+"""Clock chips, by the names of the parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
+
+
+@section
 class VesselSection:
     """The section [vessel] in the file."""
 
-    id: str = "vessel"
-    """Id of the vessel in documents, `[a-z0-9-]{1,32}`; the default applies if none is configured."""
-    name: str = ""
-    """Name shown to people; the id if no name is given."""
-    mmsi: int | None = None
-    """MMSI of nine digits, or None."""
-    timezone: str = "UTC"
-    """IANA name of the time zone in which times are shown."""
+    id: str = key(
+        identifier,
+        default="vessel",
+        example='"argo"',
+        meaning="Id of the vessel in documents and in the fleet.",
+    )
+    name: str = key(
+        text(80), default="", without="the id", example='"SY Argo"', meaning="Name that is shown to people."
+    )
+    mmsi: int | None = key(
+        parsers.mmsi, default=None, without="none", example="211234560", meaning="MMSI of the vessel."
+    )
+    timezone: str = key(
+        parsers.timezone,
+        default="UTC",
+        example='"Europe/Berlin"',
+        meaning="IANA name of the time zone in which times are shown.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class Wifi:
     """A Wi-Fi network to join."""
 
-    ssid: str
-    password: str = field(default="", repr=False)
-    """WPA password; '' for an open network."""
-    priority: int = 0
-    """Priority of the network; networks with a higher priority are tried first."""
-    hidden: bool = False
-    """True if the network does not broadcast its SSID, so that a client has to ask for it by name."""
+    ssid: str = key(parsers.ssid, example='"marina"', meaning="Name of the network.")
+    password: str = key(
+        parsers.passphrase_or_none,
+        default="",
+        secret=True,
+        example='"correct horse"',
+        meaning="WPA password; empty for an open network.",
+    )
+    priority: int = key(
+        integer(-999, 999),  # NetworkManager's autoconnect-priority
+        default=0,
+        example="10",
+        meaning="Priority of the network. Networks with a higher priority are tried first.",
+    )
+    hidden: bool = key(
+        boolean,
+        default=False,
+        example="true",
+        meaning="Whether the network does not broadcast its name, so that clients must ask for it.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class AccessPoint:
     """The vessel's own Wi-Fi network, for its crew."""
 
-    ssid: str
-    password: str = field(repr=False)
+    ssid: str = key(parsers.ssid, example='"argo"', meaning="Name of the network.")
+    password: str = key(
+        parsers.passphrase, secret=True, example='"correct horse"', meaning="WPA password of the network."
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class VesselRadio:
-    """The radio link between vessels: `mesh` (802.11s), `adhoc` or `off`."""
+    """The radio link between vessels."""
 
-    mode: str = "off"
-    channel: int = 6
+    mode: str = key(
+        choice("mesh", "adhoc", "off"), example='"mesh"', meaning="Kind of link; `mesh` is 802.11s."
+    )
+    channel: int = key(parsers.wifi_channel, default=6, example="11", meaning="Wi-Fi channel.")
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class Ethernet:
-    """The wired network; DHCP is used if no address is given."""
+    """The wired network."""
 
-    address: str | None = None
-    """Address with its prefix length, such as `192.168.1.10/24`."""
-    gateway: str | None = None
-    dns: tuple[str, ...] = ()
+    address: str | None = key(
+        parsers.interface_address,
+        default=None,
+        without="DHCP",
+        example='"192.168.1.10/24"',
+        meaning="Fixed address with its prefix length.",
+    )
+    gateway: str | None = key(
+        parsers.host_address,
+        default=None,
+        without="none",
+        example='"192.168.1.1"',
+        meaning="Router; it needs `address`.",
+    )
+    dns: tuple[str, ...] = key(
+        list_of(parsers.host_address),
+        default=(),
+        without="none",
+        example='["192.168.1.1"]',
+        meaning="Name servers; they need `address`.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class NetworkSection:
     """The section [network] in the file."""
 
-    country: str | None = None
-    """ISO 3166 alpha-2 code of the country whose radio regulations apply; without it, radios stay off."""
-    wifi: tuple[Wifi, ...] = ()
-    access_point: AccessPoint | None = None
-    vessel_radio: VesselRadio = VesselRadio()
-    ethernet: Ethernet = Ethernet()
-    ssh_keys: tuple[str, ...] = ()
-    ssh_interfaces: tuple[str, ...] = ("*",)
-    """Interfaces on which SSH is open, as names or patterns such as `wlan*`; `*` means all."""
+    country: str | None = key(
+        parsers.country,
+        default=None,
+        without="radios stay off",
+        example='"DE"',
+        meaning="ISO 3166 alpha-2 code of the country whose radio regulations apply.",
+    )
+    wifi: tuple[Wifi, ...] = tables(
+        Wifi, default=(), without="none", meaning="Wi-Fi networks to join; they need `country`."
+    )
+    access_point: AccessPoint | None = table(
+        AccessPoint,
+        default=None,
+        without="none",
+        meaning="The vessel's own Wi-Fi network for its crew; it needs `country`.",
+    )
+    vessel_radio: VesselRadio = table(
+        VesselRadio,
+        default=VesselRadio("off"),
+        without="off",
+        meaning="Radio link between vessels; it needs `country`.",
+    )
+    ethernet: Ethernet = table(Ethernet, default=Ethernet(), without="DHCP", meaning="The wired network.")
+    ssh_keys: tuple[str, ...] = key(
+        list_of(parsers.ssh_key),
+        default=(),
+        without="none",
+        example='["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"]',
+        meaning="Public SSH keys whose owners can log in.",
+    )
+    ssh_interfaces: tuple[str, ...] = key(
+        list_of(parsers.interface, least=1),
+        default=("*",),
+        example='["eth0", "wlan*"]',
+        meaning='Interfaces on which SSH is open, as names or patterns; `"*"` means all.',
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class ListenerSection:
     """The section [listener], for the listener to which vessels and the crew's apps connect."""
 
-    port: int = 4984
-    interfaces: tuple[str, ...] = ("*",)
-    """Names of the interfaces on which the listener accepts connections; `*` means all."""
+    port: int = key(integer(1024, 65535), default=4984, example="4985", meaning="TCP port of the listener.")
+    interfaces: tuple[str, ...] = key(
+        list_of(text(15, least=1), least=1),  # IFNAMSIZ
+        default=("*",),
+        example='["wlan0", "eth0"]',
+        meaning='Names of the interfaces on which the listener accepts connections; `"*"` means all.',
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class UserSection:
     """A section [[user]], for one of the crew's apps."""
 
-    name: str
-    password_hash: str = field(repr=False)
-    access: str = "read-write"
-    """Access rights: `read-write` or `read-only`."""
-    channels: tuple[str, ...] | None = None
-    """Channels whose documents the user can access; None means all."""
+    name: str = key(text(64, least=1), example='"bridge"', meaning="Name with which the app logs in.")
+    password_hash: str = key(
+        parsers.password_hash,
+        secret=True,
+        example='"scrypt$8192$8$1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"',
+        meaning="Hash of the password, as `logboat fleet password` prints it.",
+    )
+    access: str = key(
+        choice("read-write", "read-only"),
+        default="read-write",
+        example='"read-only"',
+        meaning="Access rights.",
+    )
+    channels: tuple[str, ...] | None = key(
+        list_of(parsers.document_channel, least=1),
+        default=None,
+        without="all",
+        example='["alarms", "vessel.argo"]',
+        meaning="Channels whose documents the user can access.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class MeshSection:
     """The section [mesh] in the file."""
 
-    role: str = "peer"
-    """Role of the vessel: `peer`, `hub`, `active-only` or `passive-only`."""
-    max_peers: int = 8
-    static: tuple[str, ...] = ()
-    """Addresses of vessels that discovery does not reach."""
-    hub: tuple[str, ...] = ()
-    """Ids of the vessels at the centre of a star."""
-    direction: str = "both"
-    """Direction of replication: `push`, `pull` or `both`."""
+    role: str = key(
+        choice("peer", "hub", "active-only", "passive-only"),
+        default="peer",
+        example='"hub"',
+        meaning="Role of the vessel. A hub links to all vessels in range. An `active-only` vessel only dials,"
+        " and a `passive-only` vessel only listens.",
+    )
+    max_peers: int = key(
+        integer(1, 64),
+        default=8,
+        example="4",
+        meaning="Number of vessels in range up to which the vessel links to all of them.",
+    )
+    static: tuple[str, ...] = key(
+        list_of(parsers.url("wss", "ws")),
+        default=(),
+        without="none",
+        example='["wss://192.168.4.1:4984"]',
+        meaning="Addresses of vessels that discovery does not reach.",
+    )
+    hub: tuple[str, ...] = key(
+        list_of(identifier),
+        default=(),
+        without="none",
+        example='["mothership"]',
+        meaning="Ids of the vessels at the centre of a star.",
+    )
+    direction: str = key(_DIRECTION, default="both", example='"push"', meaning="Direction of replication.")
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class Policy:
     """A rule about which documents are sent to a gateway, and when."""
 
-    channels: tuple[str, ...]
-    when: str | None = None
-    """Conditions in the syntax of `sync.gateway.policy.PolicyConditions`; None means always."""
-    limit: float | None = None
-    """Maximum rate in bytes per second."""
+    channels: tuple[str, ...] = key(
+        list_of(parsers.document_channel, least=1),
+        example='["alarms"]',
+        meaning="Channels whose documents the rule concerns.",
+    )
+    when: str | None = key(
+        parsers.condition,
+        default=None,
+        without="always",
+        example='"interface != satellite and hours == 22:00-06:00"',
+        meaning="Condition under which the documents are sent.",
+    )
+    limit: float | None = key(
+        _RATE, default=None, without="no limit", example='"50 kB/s"', meaning="Maximum average rate."
+    )
 
 
-@dataclass(frozen=True, slots=True)
+COUCHBASE, MQTT = parsers.GATEWAY_URLS
+
+
+@section
 class GatewaySection:
-    """A section [[gateway]], for a service ashore."""
+    """A section [[gateway]], for a service ashore.
 
-    name: str
-    kind: str
-    """Kind of the gateway: `couchbase` or `mqtt`."""
-    url: str
-    user: str | None = None
-    password_file: str | None = None
-    """Path of the password file. Like all paths here, it is absolute or relative to the configuration."""
-    session_file: str | None = None
-    """Path of a file with a session id, used instead of user and password; `couchbase` only."""
-    ca: str | None = None
-    """Path of the CA certificates (PEM) that may issue the gateway's certificate; None for the system's CAs.
+    Paths are absolute, or relative to the folder that contains the file.
     """
-    pin: str | None = None
-    """SHA-256 fingerprint of the gateway's certificate, used instead of a CA; `couchbase` only."""
-    certificate: str | None = None
-    key: str | None = None
-    """Paths of our certificate and key (PEM), for a gateway that requests a client certificate."""
-    direction: str = "push"
-    """Direction of replication: `push`, `pull` or `both`; `mqtt` only pushes."""
-    channels: tuple[str, ...] = ("notes",)
-    """Channels to pull, if the direction includes pull."""
-    limit: float | None = None
-    """Maximum rate in bytes per second for everything that is sent."""
-    home_assistant: bool = False
-    signalk: bool = False
-    """Additional formats to publish (`home_assistant`, `signalk`); `mqtt` only."""
-    policy: tuple[Policy, ...] = ()
-    """Rules; the first one with a document's channel applies. Without rules, everything is always sent."""
+
+    name: str = key(
+        identifier, example='"office"', meaning="Name of the gateway, which must be the same on all vessels."
+    )
+    kind: str = key(choice(COUCHBASE, MQTT), example='"couchbase"', meaning="Kind of the gateway.")
+    url: str = key(
+        parsers.gateway_url,
+        example='"wss://sync.example.org:4984/fleet"',
+        meaning="Address. `ws://` and `mqtt://` do not use TLS.",
+    )
+    user: str | None = key(
+        text(200, least=1),
+        default=None,
+        without="none",
+        example='"argo"',
+        meaning="User name for HTTP Basic authentication or MQTT.",
+    )
+    password_file: str | None = key(
+        parsers.path,
+        default=None,
+        without="none",
+        example='"office.password"',
+        meaning="File whose first line is the password; it needs `user`.",
+    )
+    session_file: str | None = key(
+        parsers.path,
+        default=None,
+        without="none",
+        only_for=COUCHBASE,
+        example='"office.session"',
+        meaning="File with a session id, instead of a user and password.",
+    )
+    ca: str | None = key(
+        parsers.path,
+        default=None,
+        without="the system's CAs",
+        example='"office-ca.pem"',
+        meaning="File (PEM) with the CAs that are trusted to issue the gateway's certificate.",
+    )
+    pin: str | None = key(
+        parsers.fingerprint,
+        default=None,
+        without="none",
+        only_for=COUCHBASE,
+        example='"4f6b1d0c9e2a7358b1f04d6c8a9e3b7512c0d4f6e8a19b3c5d7e9f0a1b2c3d4e"',
+        meaning="SHA-256 fingerprint of the gateway's certificate, which is then trusted without a CA.",
+    )
+    certificate: str | None = key(
+        parsers.path,
+        default=None,
+        without="none",
+        example='"office.pem"',
+        meaning="File (PEM) with a client certificate, instead of a user and password; it needs `key`.",
+    )
+    certificate_key: str | None = key(
+        parsers.path,
+        name="key",
+        default=None,
+        without="none",
+        example='"office.key"',
+        meaning="File (PEM) with the key of `certificate`.",
+    )
+    direction: str = key(
+        _DIRECTION, default="push", only_for=COUCHBASE, example='"both"', meaning="Direction of replication."
+    )
+    channels: tuple[str, ...] = key(
+        list_of(parsers.gateway_channel, least=1),
+        default=("notes",),
+        only_for=COUCHBASE,
+        example='["notes", "orders"]',
+        meaning="Channels to pull, if the direction includes pull.",
+    )
+    limit: float | None = key(
+        _RATE,
+        default=None,
+        without="no limit",
+        example='"20 kB/s"',
+        meaning="Maximum average rate for everything that is sent to this gateway.",
+    )
+    mqtt: MqttOptions = included(MqttOptions, default=MqttOptions(), only_for=MQTT)
+    policy: tuple[Policy, ...] = tables(
+        Policy,
+        default=(),
+        without="everything is always sent",
+        meaning="Rules about what is sent. The first rule that names a channel of the document applies.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class RetentionSection:
     """The section [retention] in the file."""
 
-    budget: str = "80 %"
-    """Maximum size of the stores: a percentage of the data partition, or a size (`20000000000 B`)."""
+    budget: str = key(
+        parsers.budget,
+        default="80 %",
+        example='"20 GB"',
+        meaning="Maximum size of the stores: a share of the data partition, or a size.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class LightsSection:
-    """The section [lights]: BCM pins, where 0 means that there is no such light."""
+    """The section [lights]: pins of the header by their BCM numbers."""
 
-    power: int = 5
-    record: int = 6
-    mesh: int = 13
-    gateway: int = 19
-    fault: int = 26
-    active: str = "high"
-    """Level of a pin at which its light is on, `high` or `low`."""
-    single: str | None = None
-    """Name of a single light, used instead of pins; one of the kernel's LEDs (`/sys/class/leds`)."""
-    night: HoursAre | None = None
-    """Hours in which the lights stay dark unless they report a fault."""
+    power: int = key(
+        parsers.light_pin,
+        default=5,
+        example="0",
+        meaning="Pin of the light that shows whether the appliance is running; 0 for no light.",
+    )
+    record: int = key(
+        parsers.light_pin,
+        default=6,
+        example="0",
+        meaning="Pin of the light that shows whether the recorder makes samples durable; 0 for no light.",
+    )
+    mesh: int = key(
+        parsers.light_pin,
+        default=13,
+        example="0",
+        meaning="Pin of the light that shows whether vessels are linked; 0 for no light.",
+    )
+    gateway: int = key(
+        parsers.light_pin,
+        default=19,
+        example="0",
+        meaning="Pin of the light that shows whether gateways accept documents; 0 for no light.",
+    )
+    fault: int = key(
+        parsers.light_pin,
+        default=26,
+        example="0",
+        meaning="Pin of the light that shows whether something needs attention; 0 for no light.",
+    )
+    active: str = key(
+        choice("high", "low"),
+        default="high",
+        example='"low"',
+        meaning="Level of a pin at which its light is on.",
+    )
+    single: str | None = key(
+        parsers.led,
+        default=None,
+        without="each light has its pin",
+        example='"ACT"',
+        meaning="One of the kernel's LEDs (`/sys/class/leds`), which shows the state of all lights.",
+    )
+    night: HoursAre | None = key(
+        parsers.hours,
+        default=None,
+        without="never",
+        example='"22:00-06:00"',
+        meaning="Hours in which the lights stay dark unless they report a fault.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+LIGHTS: Final = tuple(
+    name
+    for name, (_, declaration, _) in declarations(LightsSection).items()
+    if declaration.parse is parsers.light_pin
+)
+"""Names of the lights that have pins."""
+
+
+@section
 class ClockSection:
     """The section [clock]: time sources that need no network."""
 
-    rtc: str | None = None
-    """Clock chip on the header's I2C bus, by its name in the overlay i2c-rtc."""
-    pps: int | None = None
-    """BCM pin that receives one pulse per second from a satellite receiver."""
+    rtc: str | None = key(
+        choice(*RTCS),
+        default=None,
+        without="none",
+        example='"ds3231"',
+        meaning="Clock chip on the header's I2C bus.",
+    )
+    pps: int | None = key(
+        parsers.header_pin,
+        default=None,
+        without="none",
+        example="18",
+        meaning="Pin (BCM number) that receives one pulse per second from a satellite receiver.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@section
 class Configuration:
     """The contents of a whole `logboat.toml`."""
 
-    vessel: VesselSection = VesselSection()
-    network: NetworkSection = NetworkSection()
-    listener: ListenerSection = ListenerSection()
-    users: tuple[UserSection, ...] = ()
-    mesh: MeshSection = MeshSection()
-    gateways: tuple[GatewaySection, ...] = ()
-    retention: RetentionSection = RetentionSection()
-    lights: LightsSection = LightsSection()
-    clock: ClockSection = ClockSection()
+    vessel: VesselSection = table(VesselSection, default=VesselSection(), meaning="The vessel.")
+    network: NetworkSection = table(NetworkSection, default=NetworkSection(), meaning="Networks and SSH.")
+    listener: ListenerSection = table(
+        ListenerSection,
+        default=ListenerSection(),
+        meaning="The listener to which vessels and the crew's apps connect.",
+    )
+    users: tuple[UserSection, ...] = tables(
+        UserSection, name="user", default=(), meaning="The crew's apps that can log in."
+    )
+    mesh: MeshSection = table(MeshSection, default=MeshSection(), meaning="Links with other vessels.")
+    gateways: tuple[GatewaySection, ...] = tables(
+        GatewaySection,
+        name="gateway",
+        default=(),
+        meaning="Gateways ashore to which documents are forwarded. Paths are absolute, or relative to the"
+        " folder that contains the file.",
+    )
+    retention: RetentionSection = table(
+        RetentionSection, default=RetentionSection(), meaning="Space for the recorded data."
+    )
+    lights: LightsSection = table(
+        LightsSection, default=LightsSection(), meaning="The lights, by the BCM numbers of their pins."
+    )
+    clock: ClockSection = table(
+        ClockSection, default=ClockSection(), meaning="Sources of time that need no network."
+    )

@@ -5,18 +5,19 @@ They are used with `sensors.toml.schema`. They raise `InputError`, and never sho
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from provisioning.networks import firewall
 from sensors.toml.schema import integer, text
-from sensors.toml.value_forms import Parser
+from sensors.toml.value_forms import Parser, ValueForm, parses
 from sensors.units import InputError, close, format_bytes, parse, shown
 from sync.fleet.errors import PasswordHashError
 from sync.gateway.policy import HoursAre, PolicyConditions
 
 
+@parses(ValueForm("an MMSI", limits="9 digits"))
 def mmsi(raw: Any) -> int:
     """Parse an MMSI, a number of nine digits."""
     if isinstance(raw, int) and not isinstance(raw, bool) and 100_000_000 <= raw <= 999_999_999:
@@ -24,6 +25,7 @@ def mmsi(raw: Any) -> int:
     raise InputError(f"{shown(raw)} is not an MMSI", "Write nine digits, without quotes.")
 
 
+@parses(ValueForm("a time zone"))
 def timezone(raw: Any) -> str:
     """Parse an IANA time zone. It must be known to this machine, if time zones are installed."""
     name: str = text(least=1)(raw)
@@ -43,6 +45,7 @@ def timezone(raw: Any) -> str:
     return name
 
 
+@parses(ValueForm("a country code", limits="2 capital letters"))
 def country(raw: Any) -> str:
     """Parse an ISO 3166 alpha-2 country code."""
     if isinstance(raw, str) and re.fullmatch("[A-Z]{2}", raw):
@@ -50,6 +53,7 @@ def country(raw: Any) -> str:
     raise InputError(f"{shown(raw)} is not a country code", 'Write two capital letters, such as "DE".')
 
 
+@parses(ValueForm("text", limits="1 to 32 bytes"))
 def ssid(raw: Any) -> str:
     """Parse the name of a Wi-Fi network."""
     name: str = text(least=1)(raw)
@@ -58,6 +62,10 @@ def ssid(raw: Any) -> str:
     return name
 
 
+_PASSPHRASE: Final = ValueForm("a WPA password", limits="8 to 63 ASCII characters")
+
+
+@parses(_PASSPHRASE)
 def passphrase(raw: Any) -> str:
     """Parse a WPA password. Never show it in a message."""
     # IEEE 802.11, annex J.4.1: 8 to 63 printable ASCII characters, or 64 hexadecimal digits
@@ -66,11 +74,13 @@ def passphrase(raw: Any) -> str:
     raise InputError("this is not a valid Wi-Fi password", "Use 8 to 63 ASCII characters.")
 
 
+@parses(_PASSPHRASE)
 def passphrase_or_none(raw: Any) -> str:
     """Parse a WPA password, or '' for an open network. Never show it in a message."""
     return "" if raw == "" else passphrase(raw)
 
 
+@parses(ValueForm("a host name", limits="1 to 63 letters, digits and hyphens"))
 def host_name(raw: Any) -> str:
     """Parse a host name: a single label as defined in RFC 1123, section 2.1."""
     written: str = text()(raw)
@@ -79,6 +89,7 @@ def host_name(raw: Any) -> str:
     raise InputError(f"{shown(written)} is not a valid host name", "Use 1 to 63 letters, digits and hyphens.")
 
 
+@parses(ValueForm("an interface"))
 def interface(raw: Any) -> str:
     """Parse the name of a network interface, a pattern such as `wlan*`, or `*` for all."""
     written: str = text()(raw)
@@ -103,6 +114,7 @@ def user_name(raw: Any, owned: Collection[str]) -> str:
     return written
 
 
+@parses(ValueForm("a password hash"))
 def crypt_hash(raw: Any) -> str:
     """Parse a password hash in the format of crypt(5). Never show it: it may be the password itself."""
     if isinstance(raw, str) and re.fullmatch(r"\$[0-9a-z]{1,8}\$[!-9;-~]+", raw):
@@ -115,6 +127,7 @@ _WIFI_CHANNELS: Final = frozenset(
 )
 
 
+@parses(ValueForm("a Wi-Fi channel", limits="1 to 13, or a 5 GHz channel"))
 def wifi_channel(raw: Any) -> int:
     """Parse a Wi-Fi channel in the 2.4 or 5 GHz band."""
     if not isinstance(raw, bool) and isinstance(raw, int) and raw in _WIFI_CHANNELS:
@@ -122,6 +135,7 @@ def wifi_channel(raw: Any) -> int:
     raise InputError(f"{shown(raw)} is not a Wi-Fi channel", "Write 1 to 13, or a 5 GHz channel (36, 40 …).")
 
 
+@parses(ValueForm("an IPv4 address with prefix length"))
 def interface_address(raw: Any) -> str:
     """Parse an IPv4 address with its prefix length."""
     written: str = text()(raw)
@@ -136,6 +150,7 @@ def interface_address(raw: Any) -> str:
         ) from None
 
 
+@parses(ValueForm("an IPv4 address"))
 def host_address(raw: Any) -> str:
     """Parse an IPv4 address without a prefix length."""
     written: str = text()(raw)
@@ -158,6 +173,7 @@ _SSH_KEYS: Final = (
 )
 
 
+@parses(ValueForm("an SSH key"))
 def ssh_key(raw: Any) -> str:
     """Parse a public SSH key, in the format of a `.pub` file."""
     if isinstance(raw, str) and "PRIVATE KEY" in raw:
@@ -174,6 +190,7 @@ def url(*schemes: str) -> Parser:
     """Return a parser for a URL that has one of these schemes and contains no password."""
     known = " or ".join(f"{scheme}://" for scheme in schemes)
 
+    @parses(ValueForm("a URL", limits=known))
     def parser(raw: Any) -> str:
         address: str = text(2_000)(raw)
         try:
@@ -192,6 +209,25 @@ def url(*schemes: str) -> Parser:
     return parser
 
 
+@parses(ValueForm("a URL"))
+def gateway_url(raw: Any) -> str:
+    """Parse the URL of a gateway; `GATEWAY_URLS` checks it when the kind of the gateway is known."""
+    address: str = text(2_000)(raw)
+    return address
+
+
+GATEWAY_URLS: Final[Mapping[str, Parser]] = {"couchbase": url("wss", "ws"), "mqtt": url("mqtts", "mqtt")}
+"""Parsers for the URL, by kind of gateway."""
+
+
+@parses(ValueForm("a path", limits="1 to 200 characters"))
+def path(raw: Any) -> str:
+    """Parse the path of a file."""
+    name: str = text(200, least=1)(raw)
+    return name
+
+
+@parses(ValueForm("a condition"))
 def condition(raw: Any) -> str:
     """Parse the condition in a gateway's policy."""
     written: str = text()(raw)
@@ -204,6 +240,7 @@ def condition(raw: Any) -> str:
         ) from None
 
 
+@parses(ValueForm("a SHA-256 fingerprint", limits="64 hexadecimal digits"))
 def fingerprint(raw: Any) -> str:
     """Parse the SHA-256 fingerprint of a certificate, in any common notation."""
     from sync.net import certificates  # this imports cryptography, which few commands need
@@ -219,6 +256,7 @@ def fingerprint(raw: Any) -> str:
     return written
 
 
+@parses(ValueForm("a channel", limits="1 to 200 characters, no comma"))
 def gateway_channel(raw: Any) -> str:
     """Parse a channel on a gateway; gateways may have channels that vessels do not have."""
     written: str = text(200, least=1)(raw)
@@ -227,6 +265,7 @@ def gateway_channel(raw: Any) -> str:
     return written
 
 
+@parses(ValueForm("a password hash"))
 def password_hash(raw: Any) -> str:
     """Parse a hash from `logboat fleet password`. Never show it: it may be the password itself."""
     from sync.fleet import users
@@ -244,6 +283,7 @@ def password_hash(raw: Any) -> str:
 _TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", "boots", "fleet")
 
 
+@parses(ValueForm("a channel", limits=f"{', '.join(_TYPE_CHANNELS)} or vessel.<id>"))
 def document_channel(raw: Any) -> str:
     """Parse a channel of documents: the channel of a type or of a vessel."""
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):
@@ -256,6 +296,12 @@ _LEAST_SHARE, _MOST_SHARE = 0.01, 0.95
 _LEAST_BYTES: Final = 10_000_000
 
 
+@parses(
+    ValueForm(
+        "a share or a size",
+        limits=f"{_LEAST_SHARE:.0%} to {_MOST_SHARE:.0%}, or at least {format_bytes(_LEAST_BYTES)}",
+    )
+)
 def budget(raw: Any) -> str:
     """Parse a percentage (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
     try:
@@ -271,12 +317,14 @@ def budget(raw: Any) -> str:
     return f"{size:.0f} B"
 
 
+@parses(ValueForm("a BCM pin", limits="2 to 27"))
 def header_pin(raw: Any) -> int:
     """Parse the BCM number of a header pin that can be used for input or output."""
     pin: int = integer(2, 27)(raw)
     return pin
 
 
+@parses(ValueForm("an LED"))
 def led(raw: Any) -> str:
     """Parse the name of one of the kernel's LEDs in `/sys/class/leds`."""
     name: str = text(60, least=1)(raw)
@@ -285,6 +333,7 @@ def led(raw: Any) -> str:
     return name
 
 
+@parses(ValueForm("a period of the day"))
 def hours(raw: Any) -> HoursAre:
     """Parse a period of the day, such as `22:00-06:00`."""
     written: str = text()(raw)
@@ -298,6 +347,7 @@ def hours(raw: Any) -> HoursAre:
     return condition
 
 
+@parses(ValueForm("a BCM pin", limits="0, or 2 to 27"))
 def light_pin(raw: Any) -> int:
     """Parse a light's BCM pin, or 0 if there is no such light."""
     try:

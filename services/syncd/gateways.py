@@ -238,7 +238,7 @@ class _RunningGateway:
         def path(name: str | None) -> Path | None:
             return None if name is None else means.folder / name
 
-        for each in (given.ca, given.certificate, given.key):
+        for each in (given.ca, given.certificate, given.certificate_key):
             if each is not None:
                 # raise OSError with the file's name now, rather than on the first attempt to connect
                 (means.folder / each).read_bytes()
@@ -249,9 +249,8 @@ class _RunningGateway:
             read_password=lambda: _secret(means.folder, given.password_file),
             ca=path(given.ca),
             certificate=path(given.certificate),
-            key=path(given.key),
-            home_assistant=given.home_assistant,
-            signalk=given.signalk,
+            key=path(given.certificate_key),
+            options=given.mqtt,
             presenter=presentation,
             limit=given.limit,
             lanes=tuple(self._lane(part) for part in policy_parts),
@@ -324,9 +323,9 @@ def _credentials(given: model.GatewaySection, folder: Path) -> Credentials:
 
 
 def _authenticator(given: model.GatewaySection, folder: Path) -> Authenticator | None:
-    if given.certificate is not None and given.key is not None:
+    if given.certificate is not None and given.certificate_key is not None:
         return ClientCertificateAuthenticator(
-            TLSIdentity.load(folder / given.certificate, folder / given.key)
+            TLSIdentity.load(folder / given.certificate, folder / given.certificate_key)
         )
     if given.session_file is not None:
         return SessionAuthenticator(_secret(folder, given.session_file) or "")

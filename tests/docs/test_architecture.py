@@ -41,10 +41,10 @@ TASKS = {
     "add a state of a light": "services/lights/states.py",
     "add an MQTT topic": "sync/gateway/mqtt/topics.py",
     "add a field to reading documents": "services/documents/reading_window.py",
-    "add an MQTT key of `logboat.toml`": "services/config/loader.py",
+    "add an MQTT key of `logboat.toml`": "sync/gateway/mqtt/options.py",
     "add a subcommand": "services/cli/main.py",
     "change the retention order": "services/documents/retention.py",
-    "add an overlay for another clock chip": "services/config/loader.py",
+    "add an overlay for another clock chip": "services/config/model.py",
     "add a check of the doctor": "services/doctor/checks.py",
 }
 
@@ -58,7 +58,7 @@ def test_common_task_leads_to_its_file(task: str) -> None:
 NAMES = {
     "sensors/config/kinds.py": "KINDS",
     "services/cli/main.py": "GROUPS",
-    "services/config/loader.py": "RTCS",
+    "services/config/model.py": "RTCS",
     "services/doctor/checks.py": "CHECKS",
     "services/documents/reading_window.py": "reading",
 }

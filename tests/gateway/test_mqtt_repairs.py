@@ -14,6 +14,7 @@ from sync.gateway.mqtt import lanes, topics
 from sync.gateway.mqtt.feed import LaneFeed, Wants
 from sync.gateway.mqtt.limits import SendWindow, Timeouts
 from sync.gateway.mqtt.messages import Message, Options
+from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.mqtt.outbox import NothingDue, Outbox, ReadyMessage, UnpreparedVessel
 from sync.gateway.mqtt.retained_messages import RetainedMessages
 from sync.store import Database, Document, Revision
@@ -53,7 +54,7 @@ class Forwarder:
         self.name, self.database, self.broker = name, database, broker
         self.box = Outbox(
             [lanes.DocumentLane(each) for each in lanes.DEFAULT],
-            feed or LaneFeed(database, Options(name, home_assistant=True), None),
+            feed or LaneFeed(database, Options(name, MqttOptions(home_assistant=True)), None),
             RetainedMessages(),
             limit=limit,
             now=0.0,
@@ -275,7 +276,7 @@ def test_topic_that_another_has_changed_is_put_right_without_a_look_at_others(
                 builders.write_equipment(store, vessel, sensor, 1, 0.5)
         builders.write_alarm(store, "argo", "main", 1)
         builders.write_alarm(store, "argo", "main", 2)
-        broker, feed = Broker(), CountingFeed(store, Options("argo", home_assistant=True), None)
+        broker, feed = Broker(), CountingFeed(store, Options("argo", MqttOptions(home_assistant=True)), None)
         forwarder = Forwarder("argo", store, broker, feed=feed)
         broker.forwarders = [forwarder]
         forwarder.connect()

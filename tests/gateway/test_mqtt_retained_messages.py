@@ -17,6 +17,7 @@ from sync import documents
 from sync.gateway.mqtt.configuration import MqttGatewayConfiguration
 from sync.gateway.mqtt.gateway import MqttGateway
 from sync.gateway.mqtt.limits import Timeouts
+from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.report import GatewayState
 from sync.store import Database
 from tests.fleet.builders import body
@@ -67,7 +68,7 @@ async def forwarding(
 ) -> AsyncIterator[MqttGateway]:
     gateway = MqttGateway(
         database,
-        MqttGatewayConfiguration("shore", url, **{"home_assistant": True, **more}),
+        MqttGatewayConfiguration("shore", url, **{"options": MqttOptions(home_assistant=True), **more}),
         vessel=vessel,
         is_recording=is_recording,
         now=lambda: NOW,
@@ -410,7 +411,7 @@ async def test_home_assistant_that_is_told_no_more_keeps_no_sensors(
     write_sensors(database)
     async with forwarding(database, broker.url) as gateway:
         await until(lambda: is_ashore(gateway), "all is ashore")
-    async with forwarding(database, broker.url, home_assistant=False):
+    async with forwarding(database, broker.url, options=MqttOptions()):
         found = await comes_to_retain(
             broker, lambda found: not any(topic.startswith("homeassistant/") for topic in found), "taken back"
         )

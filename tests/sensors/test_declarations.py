@@ -1,6 +1,6 @@
 """Declarations of keys: the schema, the object and the reference that follow from a class."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sensors.toml import toml_file
-from sensors.toml.declarations import from_values, key, read, schema_of, section, table, tables
+from sensors.toml.declarations import from_values, included, key, read, schema_of, section, table, tables
 from sensors.toml.reference import as_written, describe
 from sensors.toml.schema import (
     Table,
@@ -130,6 +130,49 @@ def test_fields_that_are_no_keys_are_given_by_the_caller() -> None:
     assert "found" not in schema_of(Device)
     values = {name: each.default for name, each in schema_of(Device).items()}
     assert from_values(Device, values, found="here").found == "here"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainOptions:
+    """Options of a package that does not know files."""
+
+    bright: bool = field(default=False, metadata={"meaning": "Bright.", "example": "true"})
+    count: int = field(default=2, metadata={"meaning": "Count.", "example": "3", "limits": (1, 5)})
+    hold_s: float = field(
+        default=2.0,
+        metadata={"meaning": "Hold.", "example": '"3 s"', "unit": "s", "limits": ("1 s", "5 s")},
+    )
+    title: str = field(default="", metadata={"meaning": "Title.", "example": '"a"'})
+    level: str = field(
+        default="low", metadata={"meaning": "Level.", "example": '"high"', "words": ("low", "high")}
+    )
+
+
+@section
+class Lamp:
+    """A section that includes the keys of a plain dataclass."""
+
+    name: str = key(text(), example='"a"', meaning="Name.")
+    options: PlainOptions = included(PlainOptions, default=PlainOptions(), only_for="lamp")
+
+
+def test_fields_of_a_plain_dataclass_are_keys_of_the_same_table() -> None:
+    root = Table.root(
+        toml_file.parse(Path("l.toml"), b'name = "x"\nbright = true\nhold_s = "9 s"\ncount = 4\n')
+    )
+    lamp = read(root, Lamp)
+    assert [str(problem) for problem in root.problems] == [
+        'l.toml:3: hold_s: "9 s" is too large. It must be 5 s or less.'
+    ]
+    assert lamp.options == PlainOptions(bright=True, count=4, hold_s=None)  # type: ignore[arg-type]
+    rows = {row.name: row for row in describe(Lamp)}
+    assert list(rows) == ["name", "bright", "count", "hold_s", "title", "level"]
+    assert {row.only_for for row in rows.values()} == {"", "lamp"}
+    assert (rows["hold_s"].limits, rows["hold_s"].default, rows["level"].words) == (
+        "1 s to 5 s",
+        '"2 s"',
+        ("low", "high"),
+    )
 
 
 def test_secret_appears_in_no_repr() -> None:

@@ -21,6 +21,7 @@ from sync.gateway.forwarded import Forwarded
 from sync.gateway.mqtt.feed import LaneFeed
 from sync.gateway.mqtt.lanes import DEFAULT, DocumentLane
 from sync.gateway.mqtt.messages import Options
+from sync.gateway.mqtt.options import MqttOptions
 from sync.store import Database
 
 from . import documents as build
@@ -140,7 +141,7 @@ def test_what_is_ashore_is_known_and_everything_is_offered_once(database: Databa
         while forwarded.advance(lambda _: True):
             pass
         assert forwarded.is_ashore("reading:argo:rpm:abcdef:000000000001")
-        feed = LaneFeed(database, Options("argo", home_assistant=True, signalk=True), None)
+        feed = LaneFeed(database, Options("argo", MqttOptions(home_assistant=True, signalk=True)), None)
         topics: set[str] = set()
         for settings in DEFAULT:
             lane = DocumentLane(settings)

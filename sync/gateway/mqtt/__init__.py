@@ -1,6 +1,6 @@
 """The MQTT gateway: the fleet's documents as messages of a broker.
 
-- `configuration`, `limits`: the settings of a gateway, and its constants
+- `configuration`, `options`, `limits`: the settings of a gateway, those that people choose, and its constants
 - `vessels`, `topics`, `messages`, `presentation`, `homeassistant`, `signalk`: conversion of documents to
   messages (no I/O)
 - `feed`, `lanes`, `cursor`: what is to be sent, in which order, and the progress

@@ -1,7 +1,7 @@
 """The configuration of an MQTT gateway, validated when created, so that typos are found before connecting.
 
 On an appliance, `services.syncd.gateways` creates it from a gateway's section of `logboat.toml`. The keys of
-that section are in `services.config.loader`, and its fields are in `services.config.model`.
+that section are in `services.config.model`, except those for MQTT only, which are in `options`.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sync.gateway.mqtt.feed import Wants
 from sync.gateway.mqtt.lanes import DEFAULT, LaneSettings
+from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
 from sync.gateway.mqtt.presentation import Presenter, as_stored
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -41,12 +42,9 @@ class MqttGatewayConfiguration:
     certificate: Path | None = None
     key: Path | None = None
     """PEM files for a broker that asks for a client certificate; both or none."""
-    home_assistant: bool = False
-    """True to publish Home Assistant's MQTT discovery messages for each sensor."""
-    signalk: bool = False
-    """True to publish current values as Signal K deltas too."""
+    options: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
-    """Function that tells in which units these two formats show a quantity; the SI units by default."""
+    """Function that tells in which units Home Assistant and Signal K show a quantity; SI units by default."""
     limit: float | None = None
     """Maximum sending rate of all lanes together, in bytes per second; None for no limit."""
     wants: Wants | None = None

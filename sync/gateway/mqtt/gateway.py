@@ -206,12 +206,7 @@ class MqttGateway:
 
     def _begin(self) -> Outbox:
         configuration = self.configuration
-        options = Options(
-            self._vessel,
-            home_assistant=configuration.home_assistant,
-            signalk=configuration.signalk,
-            presenter=configuration.presenter,
-        )
+        options = Options(self._vessel, configuration.options, configuration.presenter)
         if self._forwarded is not None:
             self._forwarded.everything()
         feed = LaneFeed(self._database, options, self._wants)
@@ -233,7 +228,7 @@ class MqttGateway:
     @property
     def _hears_discovery(self) -> bool:
         """True if discovery messages for Home Assistant must be maintained or removed."""
-        return self.configuration.home_assistant or self._left.has_discovery
+        return self.configuration.options.home_assistant or self._left.has_discovery
 
     def _wants(self, document_id: str, body: Mapping[str, Any]) -> bool:
         if self._forwarded is not None and self._forwarded.is_ashore(document_id):
@@ -416,7 +411,7 @@ class MqttGateway:
         )
         try:
             await listening.begin(self._attendance.begin())
-            if self.configuration.home_assistant:
+            if self.configuration.options.home_assistant:
                 await listening.subscribe_to_birth()
             await self._read_retained(listening, outbox, self._vessel)
             self._say(GatewayState.CONNECTED, None)
@@ -495,7 +490,7 @@ class MqttGateway:
         for sign in signs:
             if outbox.has_read_retained(sign.vessel) and outbox.has_current_values(sign.vessel):
                 self._attendance.presence.bring(sign.vessel)
-            if self.configuration.home_assistant:
+            if self.configuration.options.home_assistant:
                 outbox.refresh(sign.vessel, sign.sensor, time.monotonic())
         return signs
 
@@ -544,7 +539,7 @@ class MqttGateway:
             return
         now = time.monotonic()
         if topic == topics.BIRTH:
-            if payload == topics.ONLINE and not is_retained and self.configuration.home_assistant:
+            if payload == topics.ONLINE and not is_retained and self.configuration.options.home_assistant:
                 self._outbox.announce()
             return
         place = topics.parse(topic)
@@ -610,7 +605,7 @@ class MqttGateway:
         """Return the state left at the broker in addition to documents, so that a later run can clear it."""
         return LastPublishedState(
             frozenset(self._attendance.presence.online),
-            has_discovery=self.configuration.home_assistant
+            has_discovery=self.configuration.options.home_assistant
             or (self._left.has_discovery and not outbox.has_compared),
         )
 

@@ -15,6 +15,7 @@ import msgspec
 from sync import documents
 from sync.documents import DocumentName, DocumentType
 from sync.gateway.mqtt import homeassistant, signalk, topics
+from sync.gateway.mqtt.options import DEFAULTS, MqttOptions
 from sync.gateway.mqtt.presentation import Presenter, as_stored
 from sync.gateway.mqtt.vessels import VesselFacts
 from sync.store import DocumentError, bodies, revisions
@@ -75,8 +76,7 @@ class Options:
 
     forwarder: str
     """The vessel whose gateway this is."""
-    home_assistant: bool = False
-    signalk: bool = False
+    mqtt: MqttOptions = DEFAULTS
     presenter: Presenter = as_stored
 
 
@@ -164,7 +164,7 @@ def _of_sensor(
     assert topic is not None
     retention = RetainRule.NO if is_gone else _OF_SENSORS[name.kind].retention
     messages = [Message(topic, with_id(document_id, raw), retention, message_age(body))]
-    if name.kind is DocumentType.EQUIPMENT and options.signalk:
+    if name.kind is DocumentType.EQUIPMENT and options.mqtt.signalk:
         delta = signalk.delta(facts.uuid, body, options.presenter)
         if delta is not None:
             messages.append(Message(topics.signalk(name.vessel), msgspec.json.encode(delta)))
@@ -177,7 +177,7 @@ def _of_vessel(
     standing = message_age(body)
     payload = msgspec.json.encode({"_id": document_id, "_rev": body["_rev"], **body})
     messages = [Message(topic, payload, RetainRule.LATEST_OR_PASSING, standing)]
-    if options.home_assistant:
+    if options.mqtt.home_assistant:
         messages += [
             Message(where, msgspec.json.encode(config), RetainRule.LATEST, standing, ranked_by=topic)
             for where, config in homeassistant.discovery(facts, options.presenter)

@@ -198,7 +198,7 @@ def _topics(facts: VesselFacts, feed: LaneFeed) -> frozenset[str]:
     expected = {
         topics.sensor(facts.id, sensor.id, part) for sensor in facts.sensors for part in ("state", "alarm")
     }
-    if feed.options.home_assistant:
+    if feed.options.mqtt.home_assistant:
         expected |= {topic for topic, _ in homeassistant.discovery(facts, feed.options.presenter)}
     return frozenset(expected)
 
