@@ -5,6 +5,7 @@ contains only the files in `docs`. So files that pages link to are added to the 
 rewritten. A link to any other file of the repository becomes the file's name.
 """
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ PAGES = {"CONTRIBUTING.md": "contributing.md"}
 """Pages of the site that stand at the top of the repository, where people look for them."""
 FOLDERS = {"services/schemas/": "schemas/", "examples/": "examples/"}
 """Folders whose files are added to the site, and the folder of the site that they are in."""
+WIDE = 3
+"""Number of columns from which a table is too wide for a phone."""
+_TABLE = re.compile(r"<table>.*?</table>", re.S)
 _LINK = re.compile(r"\[([^\]]*)\]\((\.\./)?([^)#:\s]+)(#[^)]*)?\)")
 
 
@@ -36,6 +40,23 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Point links that leave `docs` to where the site has their target."""
     del page
     return _LINK.sub(_inside, markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Mark tables with many columns, and name the column of each of their cells, for the style sheet."""
+    return _TABLE.sub(_labelled, content)
+
+
+def _labelled(table: re.Match[str]) -> str:
+    columns = [re.sub(r"<[^>]*>", "", column) for column in re.findall(r"<th[^>]*>(.*?)</th>", table[0], re.S)]
+    if len(columns) < WIDE:
+        return table[0]
+
+    def row(found: re.Match[str]) -> str:
+        names = iter(columns)
+        return re.sub(r"<td", lambda _: f'<td data-label="{html.escape(next(names))}"', found[0])
+
+    return re.sub(r"<tr>.*?</tr>", row, table[0].replace("<table>", '<table data-wide>'), flags=re.S)
 
 
 def _from_top(text: str) -> str:

@@ -1,6 +1,7 @@
 """The pages are short, all of them are in the site, and what they name exists."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,16 @@ def test_links_lead_to_files_of_the_repository(page: Path) -> None:
         if not re.match(r"https?:", target) and not (page.parent / target).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=name_of)
+def test_lists_and_tables_begin_after_an_empty_line(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    lines = text.splitlines()
+    starts = [
+        line
+        for before, line in pairwise(lines)
+        if (re.match(r"- |\d+\. ", line) and before and not re.match(r"- |\d+\. | ", before))
+        or (line.startswith("|") and before and not before.startswith("|"))
+    ]
+    assert starts == []  # in MkDocs these would be part of the paragraph before them
