@@ -140,7 +140,7 @@ class Journal:
             self._connection.wal_autocheckpoint(log_pages)
             self._prepare()
             self._load()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             self._lock.close()
             raise translated(error, path) from error
         except JournalError:

@@ -84,10 +84,16 @@ class JournalUnavailableError(JournalError):
     """An input/output error, a read-only file system or a missing permission, which may be temporary."""
 
 
-def translated(error: apsw.Error, path: Path) -> JournalError:
+SqliteError = apsw.Error | UnicodeDecodeError
+"""Errors that apsw raises while reading a file; the latter for stored text that is no longer UTF-8."""
+
+
+def translated(error: SqliteError, path: Path) -> JournalError:
     """Return the journal error that corresponds to an error from SQLite."""
     what = f"{path}: {error}"
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError) or lacks_names(error):
+    if isinstance(error, UnicodeDecodeError) or lacks_names(error):
+        return JournalDamagedError(what)
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.FormatError):
         return JournalDamagedError(what)
     if isinstance(error, apsw.FullError):
         return JournalFullError(what)
@@ -101,7 +107,7 @@ def translating(path: Path) -> Iterator[None]:
     """Convert errors that SQLite raises in the block to journal errors."""
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
 
 
@@ -187,8 +193,8 @@ def _sound_batches(
     for row in connection.execute(
         "SELECT number, crc, data FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
     ).fetchall():
-        number, crc, data = cast("tuple[int, int, bytes]", row)
-        if zlib.crc32(data, seed) != crc:
+        number, crc, data = cast("tuple[int, int, object]", row)
+        if not isinstance(data, bytes) or zlib.crc32(data, seed) != crc:
             raise JournalDamagedError(f"batch {number} does not match its checksum")
         yield number, data
 

@@ -42,7 +42,9 @@ def unsettled(connection: apsw.Connection) -> list[str]:
         "SELECT number, id, closed, path, unit, kept FROM sensor"
     ).fetchall()
     faults = []
-    through = int(meta.pop("through", 0) or 0)
+    through = meta.pop("through", 0)
+    if not isinstance(through, int):
+        return ["its fact through is not a number"]
     for number, name, closed, _, _, kept in rows:
         try:
             crc = None if kept is None else msgspec.msgpack.decode(kept, type=KeptColumn).crc

@@ -50,8 +50,8 @@ class SalvagedJournal:
         return Identity(
             vessel=str(self.meta["vessel"]),
             log=str(self.meta["log"]),
-            boot=int(self.meta.get("boot", 0)),
-            run=int(self.meta.get("run", 0)),
+            boot=_whole_number(self.meta.get("boot")),
+            run=_whole_number(self.meta.get("run")),
         )
 
 
@@ -122,28 +122,43 @@ class _Reading:
         salvaged = SalvagedJournal(meta=self._meta, sensors=list(self._sensors.values()))
         salvaged.totals = self._totals()
         seed = seed_of(self._meta.get("log"))
-        for candidates in (self._rows, self._copies):
-            for number, some in candidates.items():
-                if number in salvaged.batches:
-                    continue
-                for crc, data in some:
-                    if zlib.crc32(data, seed) == crc:
-                        salvaged.batches[number] = (crc, data)
-                        salvaged.from_echoes += candidates is self._copies
+        rows, copies = _sound(self._rows, seed), _sound(self._copies, seed)
+        agreed = {data for number in rows for _, data in rows[number] & copies.get(number, set())}
+        for number in rows | copies:
+            found, copied = rows.get(number, set()), copies.get(number, set())
+            # The checksum does not cover the number. If damage has changed the number of a row, the same data
+            # stands in the row and in the copy of its true number.
+            candidates = found & copied or {each for each in found | copied if each[1] not in agreed}
+            if candidates:
+                salvaged.batches[number] = min(candidates & found or candidates)
+                salvaged.from_echoes += not candidates & found
         return salvaged
 
     def _totals(self) -> dict[str, Totals]:
         totals = {}
-        through = self._meta.get("through") or 0
+        through = _whole_number(self._meta.get("through"))
         for number, (name, closed, kept) in self._kept.items():
             try:
                 column = msgspec.msgpack.decode(kept, type=KeptColumn)
-                is_sound = column.crc == checksum(number, name, closed, int(through), kept)
-            except (msgspec.DecodeError, ValueError):
+                is_sound = column.crc == checksum(number, name, closed, through, kept)
+            except msgspec.DecodeError:
                 continue
             if is_sound:
                 totals[name] = Totals(column.count, column.seconds)
         return totals
+
+
+def _sound(candidates: dict[int, set[tuple[int, bytes]]], seed: int) -> dict[int, set[tuple[int, bytes]]]:
+    """Return the candidates whose data matches their checksum, by batch number."""
+    return {
+        number: {(crc, data) for crc, data in some if zlib.crc32(data, seed) == crc}
+        for number, some in candidates.items()
+    }
+
+
+def _whole_number(value: object) -> int:
+    """Return a number from `meta`; 0 if it is missing, or if damage has given it another type."""
+    return value if isinstance(value, int) else 0
 
 
 def batches(salvaged: SalvagedJournal) -> Iterator[Batch]:

@@ -54,7 +54,7 @@ from sync.folders import opener
 from sync.store import DamagedError, Database, StoreError
 from sync.store.check import telling
 from sync.store.schema import sync_directory
-from sync.store.schema_check import differences
+from sync.store.schema_check import differences, wrong_values
 from sync.store.wal import HEADER, UnreadFrames
 
 from . import rollback, store_repair, wal_tail
@@ -409,7 +409,7 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
 def _schema_faults(connection: apsw.Connection) -> list[str]:
     version = connection.pragma("user_version")
     if (tables := SCHEMA_OF_VERSION.get(version)) is not None:
-        return list(differences(connection, tables))
+        return list(differences(connection, tables)) or list(wrong_values(connection, tables))
     for known, tables in SCHEMA_OF_VERSION.items():
         if not list(differences(connection, tables, only=True)):
             return [f"its header says schema version {version}, its tables are of version {known}"]

@@ -1,8 +1,9 @@
-"""Comparison of the tables, indexes and triggers in a file with those that the code creates.
+"""Comparison of a file's tables, indexes, triggers and values with what the code creates.
 
 SQLite's integrity check cannot do this, because it does not know what the schema should be. One wrong bit in
 the stored text of a CREATE statement can rename a column. Such a file passes the integrity check, but every
-statement that names the column fails.
+statement that names the column fails. One wrong bit in the header of a row can change the type of a value,
+which the integrity check reports for STRICT tables only.
 """
 
 import re
@@ -15,7 +16,11 @@ import apsw
 _COMMENT: Final = re.compile(r"--[^\n]*")
 _SPACE: Final = re.compile(r"\s+")
 
-_READ: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+_READ: Final = (
+    "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB)"
+    " FROM sqlite_schema"
+)
+"""Query of the schema as bytes, because damaged text may not be valid UTF-8, which apsw refuses to return."""
 
 
 def differences(
@@ -52,6 +57,67 @@ def differences(
         yield from (f"its {kind} {name} is not known" for kind, name in present.keys() - created)
 
 
+def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:
+    """Yield a description of each value that is not of its column's declared type, or not valid text.
+
+    NULL is accepted, because the integrity check reports a NULL where none is allowed. Columns without a
+    declared type may hold any type.
+
+    Args:
+        connection: a connection to a file that has these tables (see `differences`).
+        statements: CREATE TABLE statements of the tables to examine.
+
+    Raises:
+        apsw.Error: the file cannot be read.
+    """
+    for table, columns in _declared(statements).items():
+        for column, declared in columns:
+            if declared:
+                wrong = connection.execute(
+                    f"SELECT count(*) FROM {table} WHERE typeof({column}) NOT IN ('null', ?)",  # noqa: S608
+                    (declared.lower(),),
+                ).get
+                if wrong:
+                    yield f"{wrong} values of {table}.{column} are not of type {declared}"
+            if declared in {"TEXT", ""}:
+                texts = connection.execute(
+                    f"SELECT CAST({column} AS BLOB) FROM {table} WHERE typeof({column}) = 'text'"  # noqa: S608
+                )
+                wrong = sum(not _is_utf8(text) for (text,) in texts)
+                if wrong:
+                    yield f"{wrong} texts in {table}.{column} are not valid UTF-8"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@cache
+def _declared(statements: str) -> dict[str, list[tuple[str, str]]]:
+    """Return the columns of each table that the statements create, each with its declared type."""
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute(statements).fetchall()
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
+        return {
+            table: [
+                (str(column), str(declared))
+                for column, declared in connection.execute(
+                    "SELECT name, type FROM pragma_table_info(?)", (table,)
+                )
+            ]
+            for table in tables
+        }
+    finally:
+        connection.close()
+
+
 @cache
 def _created(statements: str) -> tuple[tuple[str, str, str, str], ...]:
     connection = apsw.Connection(":memory:")
@@ -64,11 +130,15 @@ def _created(statements: str) -> tuple[tuple[str, str, str, str], ...]:
 
 def _rows(connection: apsw.Connection) -> list[tuple[str, str, str, str]]:
     return [
-        (str(kind), str(name), str(table), _normal(sql))
+        (_text(kind), _text(name), _text(table), _normal(_text(sql)))
         for kind, name, table, sql in connection.execute(_READ)
     ]
 
 
-def _normal(sql: object) -> str:
+def _text(stored: bytes | None) -> str:
+    return "" if stored is None else stored.decode(errors="replace")
+
+
+def _normal(sql: str) -> str:
     """Return a statement without comments and with single spaces; empty for an index without a statement."""
-    return "" if sql is None else _SPACE.sub(" ", _COMMENT.sub("", str(sql))).strip()
+    return _SPACE.sub(" ", _COMMENT.sub("", sql)).strip()

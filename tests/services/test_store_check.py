@@ -1,5 +1,6 @@
 """The store check finds damage, keeps the data that can be read, and records the rest as a gap."""
 
+import os
 import random
 import shutil
 import sys
@@ -685,3 +686,48 @@ def test_check_and_repair_show_progress_all_the_while(
     if gone == "log.db*":
         steps |= {"journal_salvage.salvage": 400, "rebuild.refill": 200}
     assert {step: places[step] for step, least in steps.items() if places[step] < least} == {}
+
+
+def row_headers(path: Path) -> list[int]:
+    """Return the offsets in a database of the bytes that say how its pages and rows are laid out."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[16:18])
+    offsets: list[int] = []
+    for page in range(len(content) // size):
+        start = page * size
+        header = start + (100 if page == 0 else 0)
+        if content[header] not in {0x0A, 0x0D}:  # leaf of an index, leaf of a table
+            continue
+        cells = int.from_bytes(content[header + 3 : header + 5])
+        offsets += range(header, header + 8 + 2 * cells)
+        for cell in range(cells):
+            at = start + int.from_bytes(content[header + 8 + 2 * cell : header + 10 + 2 * cell])
+            offsets += range(at, min(at + 20, len(content)))
+    return offsets
+
+
+@pytest.mark.parametrize(
+    "count", [60, pytest.param(4000, marks=(pytest.mark.torture, pytest.mark.timeout(3600)))]
+)
+def test_any_wrong_bit_in_the_headers_of_the_journals_rows_loses_no_sample(
+    tmp_path: Path, record: Recorded, count: int
+) -> None:
+    rng, sound = random.Random(os.environ["LOGBOAT_SEED"]), tmp_path / "sound"
+    last = record(sound, commits=40, documented_to=20)
+    checkpoint(sound / "samples.db")
+    offsets = row_headers(sound / "samples.db")
+    for number in range(count):
+        data = tmp_path / str(number)
+        shutil.copytree(sound, data)
+        content = bytearray((data / "samples.db").read_bytes())
+        offset, bit = rng.choice(offsets), 1 << rng.randrange(8)
+        content[offset] ^= bit
+        (data / "samples.db").write_bytes(content)
+        report = store_check.prepare(data)
+        where = f"bit {bit} of byte {offset}"
+        assert report.repaired or not report.findings, where
+        with Journal(data / "samples.db"):
+            in_documents, in_journal = samples(data), journaled(data)
+        for name, most in last.items():
+            assert {*in_documents[name], *in_journal[name]} == {*range(1, most + 1)}, where
+        shutil.rmtree(data)
