@@ -6,6 +6,7 @@ rewritten. A link to any other file of the repository becomes the file's name.
 """
 
 import html
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"CONTRIBUTING.md": "contributing.md"}
-"""Pages of the site that stand at the top of the repository, where people look for them."""
+PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+    "examples/README.md": "examples.md",
+}
+"""Pages of the site that are elsewhere in the repository, where people look for them."""
 FOLDERS = {"services/schemas/": "schemas/", "examples/": "examples/"}
 """Folders whose files are added to the site, and the folder of the site that they are in."""
 WIDE = 3
 """Number of columns from which a table is too wide for a phone."""
-_TABLE = re.compile(r"<table>.*?</table>", re.S)
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\((\.\./)?([^)#:\s]+)(#[^)]*)?\)")
 
 
@@ -27,7 +32,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add pages and files from outside `docs` to the site."""
     for source, page in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=_from_top(text)))
+        files.append(File.generated(config, page, content=_moved(text, Path(source).parent)))
     for folder, place in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".json", ".toml"):
@@ -48,7 +53,8 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def _labelled(table: re.Match[str]) -> str:
-    columns = [re.sub(r"<[^>]*>", "", column) for column in re.findall(r"<th[^>]*>(.*?)</th>", table[0], re.S)]
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", table[0], re.DOTALL)
+    columns = [re.sub(r"<[^>]*>", "", head) for head in heads]
     if len(columns) < WIDE:
         return table[0]
 
@@ -56,16 +62,17 @@ def _labelled(table: re.Match[str]) -> str:
         names = iter(columns)
         return re.sub(r"<td", lambda _: f'<td data-label="{html.escape(next(names))}"', found[0])
 
-    return re.sub(r"<tr>.*?</tr>", row, table[0].replace("<table>", '<table data-wide>'), flags=re.S)
+    return re.sub(r"<tr>.*?</tr>", row, table[0].replace("<table>", "<table data-wide>"), flags=re.DOTALL)
 
 
-def _from_top(text: str) -> str:
-    """Return the text of a page at the top of the repository, with links as a page in `docs` has them."""
+def _moved(text: str, folder: Path) -> str:
+    """Return the text of a page in another folder, with its links as a page in `docs` has them."""
 
     def moved(link: re.Match[str]) -> str:
-        words, _, target, anchor = link.groups()
-        into_docs = target.startswith("docs/")
-        return f"[{words}]({target.removeprefix('docs/') if into_docs else '../' + target}{anchor or ''})"
+        words, up, target, anchor = link.groups()
+        path = posixpath.normpath((folder / f"{up or ''}{target}").as_posix())
+        into_docs = path.startswith("docs/")
+        return f"[{words}]({path.removeprefix('docs/') if into_docs else '../' + path}{anchor or ''})"
 
     return _LINK.sub(moved, text)
 

@@ -14,6 +14,7 @@
 - `disk`: file systems and partition table, in one file, without mounting anything
 - `sbom`: descriptions of an image's contents: SBOM, manifest, entry for Raspberry Pi Imager
 - `outputs`: compressed image, block map, digests; all of them or none
+- `release`: the condition for an image that is published
 - `build`: runs all of these steps in order
 
 `make image` runs `python -m provisioning.image`; see its `--help`.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from provisioning.image import recipe
+from provisioning.image import recipe, release
 from provisioning.image.build import Build, native
 from provisioning.image.errors import ImageError, RecipeError
 from sensors.plaintext import cleaned_output
@@ -36,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--locked", action="store_true", help=("fail if the archive has versions that differ from the lock")
     )
     parser.add_argument(
+        "--release",
+        action="store_true",
+        help=("build an image to publish: --locked, and fail if SECURITY.md gives no contact"),
+    )
+    parser.add_argument(
         "--write-lock", action="store_true", help=("write the versions that the archive has to the lock")
     )
     parser.add_argument(
@@ -53,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _made(args: Namespace) -> int:
     try:
+        if args.release:
+            release.check(REPOSITORY)
         inputs = recipe.read(REPOSITORY / "image", board=args.board, base=args.base, native=native())
         output = args.output.absolute()
         Build(
@@ -60,7 +67,7 @@ def _made(args: Namespace) -> int:
             REPOSITORY,
             output,
             (args.cache or output / "cache").absolute(),
-            locked=args.locked,
+            locked=args.locked or args.release,
             write_lock=args.write_lock,
             url=args.url,
         ).run()

@@ -83,7 +83,7 @@ def ours(repository: Path, place: Path, *, log: Path) -> Path:
         shutil.copytree(
             repository / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(repository / name, source / name)
     run(
         [*_pip("wheel", "--no-deps", "--no-build-isolation"), f"--wheel-dir={place}", str(source)],

@@ -9,7 +9,11 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
 DOCS: Final = ROOT / "docs"
-PAGES: Final = (README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")))
+PAGES: Final = (
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
+    *sorted(DOCS.rglob("*.md")),
+)
 """Every page that readers get: README, the pages of the site, and those that the site adds to them."""
 
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

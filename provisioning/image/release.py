@@ -1,0 +1,23 @@
+"""The condition for a release besides those of any build: people know where to report a weakness."""
+
+from pathlib import Path
+from typing import Final
+
+from provisioning.image.errors import RecipeError
+
+POLICY: Final = "SECURITY.md"
+PLACEHOLDER: Final = "SECURITY-CONTACT-NOT-SET"
+"""Word that stands in `SECURITY.md` until the maintainers have chosen a contact, and nowhere else."""
+
+
+def check(repository: Path) -> None:
+    """Raise RecipeError if `SECURITY.md` gives no contact for reports of weaknesses."""
+    policy = repository / POLICY
+    lines = policy.read_text(encoding="utf-8").splitlines() if policy.exists() else []
+    if not lines:
+        text = f"{POLICY}: the file does not exist, so nobody knows where to report a weakness; write it"
+        raise RecipeError(text)
+    for number, line in enumerate(lines, start=1):
+        if PLACEHOLDER in line:
+            text = f"{POLICY}:{number}: no security contact is set; replace {PLACEHOLDER} with an address"
+            raise RecipeError(text)
