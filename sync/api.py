@@ -29,16 +29,7 @@ from sync.net.message_listener import MessageEndpointListener
 from sync.net.replicator import Replicator, ReplicatorConfiguration, ReplicatorType, Status
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.active import Activity
-from sync.peer.conflicts import (
-    Conflict,
-    ConflictResolver,
-    Delete,
-    Keep,
-    Merge,
-    Resolution,
-    Resolvers,
-    default_resolver,
-)
+from sync.peer.conflicts import Conflict, ConflictResolver, Delete, Keep, Merge, Resolution, default_resolver
 from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Progress
@@ -92,7 +83,6 @@ __all__ = [
     "ReplicatorConnection",
     "ReplicatorType",
     "Resolution",
-    "Resolvers",
     "Selection",
     "SessionAuthenticator",
     "Status",

@@ -13,6 +13,10 @@ NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 """Pattern of vessel and sensor ids."""
 LOG: Final = re.compile(r"[a-z]{6}")
 SEQUENCE_DIGITS: Final = 12
+REVOCATIONS: Final = "fleet:revocations"
+RADIO_KEY: Final = "fleet:radio-key"
+CA_STATEMENTS: Final = frozenset({REVOCATIONS, RADIO_KEY})
+"""Ids of the documents that the fleet's CA issues. The version with the higher `number` is valid."""
 
 
 class DocumentType(StrEnum):

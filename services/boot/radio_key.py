@@ -19,13 +19,13 @@ import msgspec
 
 from provisioning import files
 from services.state import boot_state, state_file
+from sync.documents import RADIO_KEY
 from sync.fleet import identity_files, radio_key
 from sync.fleet.effective_trust import Stated, current_radio_key
 from sync.fleet.errors import IdentityError, RadioKeyError
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.identity_names import RADIO_STATEMENT
 from sync.fleet.radio_key import RadioKey
-from sync.peer.conflicts import RADIO_KEY
 from sync.store import Database
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@
 - `generations`: the maximum generation of a document
 - `rights`: who may write which document
 - `unvouched_revisions`: removal of revisions that nobody vouches for
+- `conflict_resolvers`: how conflicts between revisions of Logboat's documents are resolved
 - `users`: the crew's passwords
 - `errors`: the exceptions of all these
 """

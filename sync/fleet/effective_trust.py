@@ -11,12 +11,12 @@ from typing import Any
 
 from cryptography import x509
 
+from sync.documents import RADIO_KEY, REVOCATIONS
 from sync.fleet import radio_key
 from sync.fleet.errors import RadioKeyError, RevocationsError
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import FleetTrust
-from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database
 
 

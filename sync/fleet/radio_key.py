@@ -31,11 +31,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sync.documents import RADIO_KEY
 from sync.fleet import signatures
 from sync.fleet.errors import RadioKeyError
 from sync.fleet.revocations import in_utc, serial_text, time_text
 from sync.net.tls_identity import TLSIdentity
-from sync.peer.conflicts import RADIO_KEY
 
 _LABEL: Final = b"logboat fleet:radio-key 1"
 _KEY_BYTES: Final = 32

@@ -19,9 +19,9 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sync.documents import REVOCATIONS
 from sync.fleet import signatures
 from sync.fleet.errors import RevocationsError
-from sync.peer.conflicts import REVOCATIONS
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

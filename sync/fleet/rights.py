@@ -38,13 +38,13 @@ from typing import Any, Final
 import msgspec
 
 from sync import documents
-from sync.documents import DocumentName, DocumentType
+from sync.documents import RADIO_KEY, REVOCATIONS, DocumentName, DocumentType
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.errors import RadioKeyError, RevocationsError, SignatureError
 from sync.fleet.generations import Generations, Leaves
 from sync.fleet.revocations import from_body
 from sync.fleet.trust import FleetTrust
-from sync.peer.conflicts import RADIO_KEY, REVOCATIONS, is_closing
+from sync.peer.conflicts import is_closing
 from sync.peer.revision_writer import IdRule, OfferedRevision, Rule, TemporaryObjection
 from sync.store import Document, bodies, revisions
 

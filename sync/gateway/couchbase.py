@@ -27,6 +27,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from sync import blip
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.gateway.forwarded import Forwarded, Sign, unsigned
 from sync.gateway.policy import PolicyPart, Situation, parts
 from sync.gateway.progress import Rate
@@ -423,6 +424,7 @@ class CouchbaseGateway:
             channels=configuration.channels if pulls else frozenset(),
             pull_rule=configuration.pull_rule if pulls else None,
             pull_quota=lambda: configuration.pull_quota,
+            conflict_resolver=Resolvers(),
             authenticator=configuration.authenticator,
             pinned_server_certificate=configuration.pinned,
             roots=configuration.roots,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sync import blip, documents
+from sync.documents import REVOCATIONS
 from sync.fleet.rights import Claim
 from sync.mesh.discovery import Discovery
 from sync.mesh.interfaces import RecentInterfaces, is_reached_by
@@ -30,7 +31,6 @@ from sync.net.listener import (
     describe_client,
 )
 from sync.net.peer_driver import PeerDriver
-from sync.peer.conflicts import REVOCATIONS
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded
 from sync.replication import messages

@@ -14,7 +14,9 @@ from typing import Final
 from cryptography import x509
 
 from sync import documents
+from sync.documents import REVOCATIONS
 from sync.fleet import unvouched_revisions, users
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.fleet.effective_trust import current_trust
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.rights import CertifiedVessel, Claim, CrewMember, Rights
@@ -31,7 +33,6 @@ from sync.net.authenticators import (
 from sync.net.known_addresses import KnownAddresses
 from sync.net.listener import Visitor
 from sync.net.login_rate_limit import LoginAttempts
-from sync.peer.conflicts import REVOCATIONS
 from sync.peer.passive import PassiveOptions
 from sync.peer.quotas import Quota, Quotas
 from sync.peer.revision_writer import Rule
@@ -217,6 +218,7 @@ class Membership:
             owner=f"vessel:{vessel}",
             quota=self.quota(vessel),
             keeps=_keeps,
+            conflict_resolver=Resolvers(),
             streams=STREAMS,
         )
 
@@ -228,6 +230,7 @@ class Membership:
             rule=self._rights.rule(writer),
             id_rule=self._rights.id_rule(writer),
             keeps=_keeps,
+            conflict_resolver=Resolvers(),
             owner=f"user:{user.name}",
             quota=self._quota(f"user:{user.name}"),
         )

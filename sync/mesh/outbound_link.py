@@ -14,6 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from sync import blip
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.peer_driver import PeerDriver
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
@@ -198,6 +199,7 @@ class OutboundLink:
             headers={STREAM_HEADER: stream.name, **ties.greeting.headers()},
             limits=blip.APPLIANCE,
             message_limits=messages.APPLIANCE,
+            conflict_resolver=Resolvers(),
             pull_rule=self._objection,
             pull_quota=lambda: None if self.vessel is None else ties.quota(self.vessel),
             peer=self._identify,

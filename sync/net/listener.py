@@ -39,6 +39,7 @@ from sync.net.tls_identity import TLSIdentity
 from sync.net.transport import Transport
 from sync.net.websocket import Tuning
 from sync.net.ws_server import Accept, Reject, Request, Server
+from sync.peer.conflicts import ConflictResolver, default_resolver
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.problems import Problem
 from sync.peer.progress import DocumentEnded, Ledger, Progress
@@ -114,6 +115,11 @@ class URLEndpointListenerConfiguration:
     """Function that decides what each client may do; None to allow all, except writing with `read_only`."""
     read_only: bool = False
     enable_delta_sync: bool = True
+    conflict_resolver: ConflictResolver = default_resolver
+    """Resolver of conflicts between an edit and a deletion, unless `authorize` states one.
+
+    The listener refuses other conflicts, and the client resolves them.
+    """
     heartbeat: float = 300.0
     """Seconds between pings."""
     grace: float = 30.0
@@ -375,6 +381,7 @@ class URLEndpointListener:
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not policy.is_immutable(document_id),
             owner=_owner(visitor.client),
+            conflict_resolver=configuration.conflict_resolver,
         )
 
 

@@ -27,7 +27,7 @@ from sync.net.transport import Transport
 from sync.net.ws_client import WITHOUT_COLLECTIONS
 from sync.peer.active import ActiveOptions, ActivePeer, Activity
 from sync.peer.checkpoints import stored
-from sync.peer.conflicts import ConflictResolver, Resolvers
+from sync.peer.conflicts import ConflictResolver, default_resolver
 from sync.peer.failed_documents import FailedDocuments
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Ledger, Progress
@@ -96,8 +96,8 @@ class ReplicatorConfiguration:
 
     Change it when a filter changes. Otherwise documents that the old filter rejected are not offered again.
     """
-    conflict_resolver: Resolvers | ConflictResolver = field(default_factory=Resolvers)
-    """Resolvers by type of document, or one function for all types without a resolver of Logboat's own."""
+    conflict_resolver: ConflictResolver = default_resolver
+    """Function that resolves conflicts between our revision and the peer's; see `sync.peer.conflicts`."""
     authenticator: Authenticator | None = None
     pinned_server_certificate: str | x509.Certificate | None = None
     accept_only_self_signed: bool = False
@@ -560,7 +560,7 @@ class Replicator:
             filter_name=configuration.filter_name,
             pull_rule=configuration.pull_rule or _rule(configuration.pull_filter),
             pull_quota=configuration.pull_quota,
-            resolvers=_resolvers(configuration.conflict_resolver),
+            conflict_resolver=configuration.conflict_resolver,
             deltas=configuration.enable_delta_sync,
             keeps=lambda document_id: not policy.is_immutable(document_id),
             is_gateway=is_gateway,
@@ -597,7 +597,3 @@ def _rule(accepts: DocumentFilter | None) -> Rule | None:
     if accepts is None:
         return None
     return lambda document: None if accepts(document) else "the pull filter rejects it"
-
-
-def _resolvers(resolver: Resolvers | ConflictResolver) -> Resolvers:
-    return resolver if isinstance(resolver, Resolvers) else Resolvers(default=resolver)

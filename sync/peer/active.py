@@ -11,7 +11,7 @@ The owner of an active peer connects and reconnects.
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -19,7 +19,7 @@ from sync.blip import ErrorReceived
 from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import OwnCheckpoint
-from sync.peer.conflicts import Resolvers
+from sync.peer.conflicts import ConflictResolver, default_resolver
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.quotas import Quota
@@ -90,7 +90,7 @@ class ActiveOptions:
     """Function that decides which received documents are refused."""
     pull_quota: Callable[[], Quota | None] = lambda: None
     """Function that returns the quota for what the peer may send; None for no limit."""
-    resolvers: Resolvers = field(default_factory=Resolvers)
+    conflict_resolver: ConflictResolver = default_resolver
     deltas: bool = True
     keeps: Callable[[str], bool] = lambda _: True
     is_gateway: bool = False
@@ -232,7 +232,7 @@ class ActivePeer(PeerBase):
                 options=ReceiveOptions(
                     active=True,
                     deltas=options.deltas,
-                    resolvers=options.resolvers,
+                    conflict_resolver=options.conflict_resolver,
                     rule=options.pull_rule,
                     keeps=options.keeps,
                     purges_removed=options.purges_removed,
@@ -295,7 +295,7 @@ class ActivePeer(PeerBase):
     def _resolve_open(self) -> None:
         """Resolve conflicts that a crash or a failed resolver left open."""
         for document_id in self.database.conflicts():
-            result = conflicts.resolve(self.database, document_id, self._options.resolvers)
+            result = conflicts.resolve(self.database, document_id, self._options.conflict_resolver)
             if isinstance(result, Problem):
                 self.ledger.tell(DocumentEnded(Direction.PULL, document_id, "", problem=result))
 

@@ -1,6 +1,6 @@
 """Resolution of conflicts: documents with more than one live branch.
 
-    outcome = resolve(database, "alarm:argo:bilge:abcdef:000000000007", resolvers)
+    outcome = resolve(database, "pancakes", resolver)
 
 Each peer resolves conflicts itself, and all peers must create the same revision. So a resolver is not told
 which revision is local. It receives two revisions, ordered by the store's ranking. If there are more than
@@ -18,21 +18,13 @@ include an intended deletion in a conflict, find it with `deletion_in` and pass 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sync.documents import DocumentType, parse_id
 from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 from sync.store import Database, Document, DocumentError, InsertOutcome, attachments, bodies, revisions
 
-REVOCATIONS: Final = "fleet:revocations"
-RADIO_KEY: Final = "fleet:radio-key"
-_NUMBERED: Final = frozenset({REVOCATIONS, RADIO_KEY})
-"""Documents issued by the fleet's CA. Of two versions, the one with the higher `number` is valid."""
-
-_SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency")
-"""Signal K's alarm states, in ascending order of severity."""
 _DELETED: Final = b'{"deleted":true}'
 """Body of a resolution that deletes, if the resolver gives none: a losing branch's tombstone has no body."""
 _ATTEMPTS: Final = 5
@@ -93,39 +85,6 @@ def default_resolver(conflict: Conflict) -> Resolution:
     return Keep(conflict.winning)
 
 
-def resolve_alarm(conflict: Conflict) -> Resolution:
-    """Merge two states of an alarm; a deletion wins."""
-    if conflict.losing.deleted:
-        return default_resolver(conflict)
-    return Merge(merge_alarms(conflict.winning.body, conflict.losing.body))
-
-
-def resolve_fleet(conflict: Conflict) -> Resolution:
-    """Keep the revocations or radio key with the higher number, even against a deletion."""
-    if conflict.document_id not in _NUMBERED:
-        return default_resolver(conflict)
-    winning, losing = conflict.winning, conflict.losing
-    return Keep(winning if _number_key(winning) >= _number_key(losing) else losing)
-
-
-@dataclass(frozen=True, slots=True)
-class Resolvers:
-    """The resolvers by type of document.
-
-    A type that is not in `by_kind` has Logboat's own resolver, or else `default`.
-    """
-
-    by_kind: Mapping[DocumentType, ConflictResolver] = field(default_factory=dict)
-    default: ConflictResolver = default_resolver
-
-    def resolver_for(self, document_id: str) -> ConflictResolver:
-        """Return the resolver for a document."""
-        name = parse_id(document_id)
-        if name is None:
-            return self.default
-        return self.by_kind.get(name.kind) or _OWN.get(name.kind) or self.default
-
-
 def deletion_in(before: Document | None, rev: str, *, deleted: bool, outcome: InsertOutcome) -> str | None:
     """Return the deletion that conflicts with a live branch after a peer's revision was inserted.
 
@@ -152,12 +111,16 @@ def intended_deletion(database: Database, deletions: Iterable[Document]) -> str 
 
 
 def is_closing(rev: str, parent: str | None) -> bool:
-    """Return True if a deletion of `parent` is the tombstone with which Logboat closes a losing branch."""
+    """Return True if a deletion of `parent` is the tombstone with which a losing branch is closed."""
     return rev == revisions.make(parent, deleted=True, body=bodies.EMPTY, closing=True)
 
 
 def resolve(
-    database: Database, document_id: str, resolvers: Resolvers | None = None, *, deletion: str | None = None
+    database: Database,
+    document_id: str,
+    resolver: ConflictResolver = default_resolver,
+    *,
+    deletion: str | None = None,
 ) -> Resolved | Problem | None:
     """Resolve a document's conflict.
 
@@ -167,7 +130,7 @@ def resolve(
     Args:
         database: the store.
         document_id: the document's id.
-        resolvers: the resolvers to choose from.
+        resolver: decides between two revisions.
         deletion: a deleted leaf that takes part in the conflict; see `deletion_in`. It is ignored if it may
             be a losing branch's tombstone.
 
@@ -177,7 +140,6 @@ def resolve(
     Raises:
         StoreError: the store cannot be read or written.
     """
-    resolver = (resolvers or Resolvers()).resolver_for(document_id)
     for _ in range(_ATTEMPTS):
         leaves = database.leaves(document_id)
         live = sorted((leaf for leaf in leaves if not leaf.deleted), key=_rank, reverse=True)
@@ -196,40 +158,6 @@ def resolve(
         except (DocumentError, _ResolverError) as error:
             return _problem(document_id, f"{error}; the conflict remains unresolved")
     return _problem(document_id, "the document keeps changing; the conflict remains unresolved for now")
-
-
-def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two states of one alarm without losing information from either.
-
-    The result has the acknowledgements of both states, and the worse severity. If either state is cleared,
-    the result is cleared, at the earlier time. All other fields come from the state with the longer history,
-    which is the later one. Malformed values in these fields are ignored. Any number of states give the same
-    result, in whatever order and however often they are merged.
-    """
-    chosen = max((_rest(first), _rest(second)), key=_rest_key)
-    merged = dict(chosen)
-    acks: dict[bytes, Any] = {}
-    for body in (first, second):
-        if isinstance(acknowledgements := body.get("acks"), list):
-            merged["acks"] = []
-            acks |= {_canonical(ack): ack for ack in acknowledgements if isinstance(ack, Mapping)}
-    if acks:
-        merged["acks"] = [acks[key] for key in sorted(acks, key=lambda key: (_when(acks[key]), key))]
-    severities = [body["severity"] for body in (first, second) if "severity" in body]
-    if severities:
-        merged["severity"] = max(severities, key=_severity_key)
-    cleared = [body["cleared"] for body in (first, second) if isinstance(body.get("cleared"), Mapping)]
-    if cleared:
-        merged["cleared"] = min(cleared, key=_cleared_key)
-    elif "cleared" in first or "cleared" in second:
-        merged["cleared"] = None
-    return merged
-
-
-_OWN: Final[dict[DocumentType, ConflictResolver]] = {
-    DocumentType.ALARM: resolve_alarm,
-    DocumentType.FLEET: resolve_fleet,
-}
 
 
 class _ResolverError(Exception):
@@ -322,43 +250,3 @@ def _described(error: Exception) -> str:
         return f"{type(error).__name__}: {error}"[:500]
     except Exception:  # noqa: BLE001  # an exception of the application's own that cannot even be shown
         return type(error).__name__
-
-
-def _canonical(value: Any) -> bytes:
-    """Return a sort key for a JSON value. Equal values have equal keys, whatever the order of members."""
-    return bodies.canonical("merged", {"value": value})
-
-
-def _number(value: object) -> float | int | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _number_key(document: Document) -> tuple[bool, float | int, bytes]:
-    number = _number(document.body.get("number"))
-    return not document.deleted, -1 if number is None else number, document.raw
-
-
-def _rest(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key not in ("acks", "cleared", "severity")}
-
-
-def _rest_key(rest: Mapping[str, Any]) -> tuple[int, bytes]:
-    history = rest.get("history")
-    return len(history) if isinstance(history, list) else 0, _canonical(rest)
-
-
-def _when(ack: Mapping[str, Any]) -> str:
-    when = ack.get("when")
-    return when if isinstance(when, str) else ""
-
-
-def _severity_key(severity: object) -> tuple[int, bytes]:
-    known = isinstance(severity, str) and severity in _SEVERITIES
-    return _SEVERITIES.index(str(severity)) if known else -1, _canonical(severity)
-
-
-def _cleared_key(cleared: Mapping[str, Any]) -> tuple[bool, float | int, float | int, bytes]:
-    boot, clock = _number(cleared.get("boot")), _number(cleared.get("clock"))
-    if boot is None or clock is None:
-        return True, 0, 0, _canonical(cleared)
-    return False, boot, clock, _canonical(cleared)

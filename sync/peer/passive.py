@@ -1,7 +1,7 @@
 """The passive peer: it accepted a connection, stores checkpoints, serves feeds, and receives changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -10,7 +10,7 @@ from sync.blip import RequestReceived
 from sync.peer.blob_access import BlobAccess
 from sync.peer.blob_traffic import BlobServer
 from sync.peer.checkpoints import PeersCheckpoints
-from sync.peer.conflicts import Resolvers
+from sync.peer.conflicts import ConflictResolver, default_resolver
 from sync.peer.progress import Ledger
 from sync.peer.quotas import Quota
 from sync.peer.receiver import ChangeReceiver
@@ -65,8 +65,8 @@ class PassiveOptions:
     """Quota of what the peer may push; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True
     """Function that returns True for document ids for which the peer's revision is recorded."""
-    resolvers: Resolvers = field(default_factory=Resolvers)
-    """Resolvers of conflicts between an edit and a deletion; other conflicts are refused."""
+    conflict_resolver: ConflictResolver = default_resolver
+    """Resolver of conflicts between an edit and a deletion; other conflicts are refused."""
     streams: tuple[Stream, ...] = ()
     """Streams to which the peer may subscribe by name."""
     write_only: bool = False
@@ -98,7 +98,7 @@ class PassivePeer(PeerBase):
             options=ReceiveOptions(
                 active=False,
                 deltas=options.deltas,
-                resolvers=options.resolvers,
+                conflict_resolver=options.conflict_resolver,
                 rule=options.rule,
                 id_rule=options.id_rule,
                 readable=options.readable,

@@ -11,7 +11,7 @@ import msgspec
 
 from sync.blip import RequestReceived
 from sync.peer import conflicts
-from sync.peer.conflicts import Resolvers
+from sync.peer.conflicts import ConflictResolver, default_resolver
 from sync.peer.problems import Problem
 from sync.peer.quotas import Quota
 from sync.peer.selection import EVERYTHING, Selection
@@ -61,7 +61,7 @@ class ReceiveOptions:
     active: bool
     """True if we have requested the revisions ourselves, so that conflicts are accepted and resolved."""
     deltas: bool = True
-    resolvers: Resolvers | None = None
+    conflict_resolver: ConflictResolver = default_resolver
     rule: Rule | None = None
     id_rule: IdRule | None = None
     readable: Selection = EVERYTHING
@@ -155,14 +155,15 @@ class RevisionWriter:
             if not self._insert_new(wanted):
                 for arrived in wanted:
                     self._insert(arrived, contested)
-        if not contested or self._options.resolvers is None:
+        if not contested:
             return []
         with self._database.transaction():
             results = [(document_id, self._resolve(document_id, of)) for document_id, of in contested]
         return [(document_id, result) for document_id, result in results if isinstance(result, Problem)]
 
     def _resolve(self, document_id: str, deletion: str | None) -> object:
-        return conflicts.resolve(self._database, document_id, self._options.resolvers, deletion=deletion)
+        resolver = self._options.conflict_resolver
+        return conflicts.resolve(self._database, document_id, resolver, deletion=deletion)
 
     def _is_wanted(self, arrived: ReceivedRevision, *, is_replaced: bool = False) -> bool:
         rev, options = arrived.rev, self._options

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from sync import documents
+from sync.documents import RADIO_KEY, REVOCATIONS
 from sync.fleet import radio_key
 from sync.fleet.effective_trust import Stated, current_radio_key, current_trust
 from sync.fleet.identity_files import FleetIdentity
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
-from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database
 from tests.net.certificates import NOW
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync import documents
+from sync.documents import REVOCATIONS
 from sync.fleet import generations, signing, unvouched_revisions
 from sync.fleet.generations import LEAD, LEAD_OF_OTHERS, MEMBER, STEP, UNVOUCHED, generation_to_vouch_for
 from sync.fleet.revocations import Revocations
 from sync.fleet.rights import CertifiedVessel, Rights
-from sync.peer.conflicts import REVOCATIONS
 from sync.peer.revision_writer import TemporaryObjection
 from sync.store import Database, Document, revisions
 from sync.store.revisions import SOUND_LIMIT

@@ -7,12 +7,11 @@ import pytest
 
 from services.history.completeness import verify
 from sync import documents
-from sync.documents import DocumentType
+from sync.documents import RADIO_KEY, REVOCATIONS, DocumentType
 from sync.fleet import radio_key, signatures, signing
 from sync.fleet.radio_key import RadioKey
 from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import CertifiedVessel, Claim, CrewMember, Rights
-from sync.peer.conflicts import RADIO_KEY, REVOCATIONS
 from sync.store import Database, Document
 from tests.net.certificates import NOW
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sync.documents import REVOCATIONS
 from sync.fleet import signing
 from sync.fleet.revocations import Revocations, to_body
 from sync.fleet.rights import CertifiedVessel, CrewMember, Rights, Writer
 from sync.fleet.trust import FleetTrust
-from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database, bodies, revisions
 from tests.net.certificates import NOW, of_unknown_version, with_unreadable_extensions
 from tests.peer.rig import assert_same, databases, replicate

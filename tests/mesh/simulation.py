@@ -21,6 +21,7 @@ import msgspec
 from sync import documents
 from sync.blip import RequestReceived
 from sync.blip.frames import KIND_MASK, FrameKind, decode_header
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.mesh.link_plan import MeshNode, wanted
 from sync.mesh.link_streams import STREAMS
 from sync.peer.active import ActiveOptions, ActivePeer
@@ -305,6 +306,7 @@ class Fleet:
                     continuous=True,
                     stream=stream,
                     keeps=_keeps,
+                    conflict_resolver=Resolvers(),
                 ),
                 Ledger(),
             )
@@ -312,7 +314,7 @@ class Fleet:
             passive = PassivePeer(
                 Session(clock=clock),
                 listening.database,
-                PassiveOptions(remote=remote, streams=STREAMS, keeps=_keeps),
+                PassiveOptions(remote=remote, streams=STREAMS, keeps=_keeps, conflict_resolver=Resolvers()),
                 Ledger(),
             )
             near = Endpoint(dialling, active, there, traffic)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sync import documents
+from sync.documents import REVOCATIONS
 from sync.fleet import signing
 from sync.fleet.generations import MEMBER, generation_to_vouch_for
 from sync.fleet.revocations import to_body
@@ -16,7 +17,6 @@ from sync.mesh.vessel_endpoint import endpoint_of_url
 from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.net.tls_identity import TLSIdentity
-from sync.peer.conflicts import REVOCATIONS
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, revisions
 from tests.fleet.builders import body

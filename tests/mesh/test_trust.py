@@ -10,6 +10,7 @@ import pytest
 
 from services.clocks.clock_floor import Floor
 from sync import documents
+from sync.documents import REVOCATIONS
 from sync.fleet.revocations import to_body
 from sync.mesh import manager
 from sync.mesh.report import mesh_report
@@ -18,7 +19,6 @@ from sync.net.authenticators import ClientCertificateAuthenticator
 from sync.net.listener import describe_client
 from sync.net.replicator import Replicator, ReplicatorConfiguration
 from sync.peer.checkpoints import PeersCheckpoints
-from sync.peer.conflicts import REVOCATIONS
 from sync.store import Database
 from tests.fleet.builders import body
 from tests.polling import until

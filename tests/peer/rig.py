@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import documents
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.peer.active import ActiveOptions, ActivePeer
 from sync.peer.passive import PassiveOptions, PassivePeer
 from sync.peer.peer_base import PeerBase
@@ -58,6 +59,8 @@ class Wire:
     ) -> None:
         """Connect two stores; `active` and `passive` override the default options of the peers.
 
+        Both peers resolve conflicts in Logboat's documents as vessels do.
+
         With `rng`, frames are delivered in groups of random size, not all at once. The connection breaks
         after `cut_after` frames.
         """
@@ -66,12 +69,15 @@ class Wire:
         self.frames = {"there": 0, "here": 0}
         self.bytes = {"there": 0, "here": 0}
         self.told: list[DocumentEnded] = []
-        options = {"peer": PeerName.address("theirs"), **(active or {})}
+        options = {"peer": PeerName.address("theirs"), "conflict_resolver": Resolvers(), **(active or {})}
         self.active = ActivePeer(
             Session(clock=self.clock), ours, ActiveOptions(**options), Ledger(self.told.extend)
         )
         self.passive = PassivePeer(
-            Session(clock=self.clock), theirs, PassiveOptions(**(passive or {})), Ledger()
+            Session(clock=self.clock),
+            theirs,
+            PassiveOptions(**{"conflict_resolver": Resolvers(), **(passive or {})}),
+            Ledger(),
         )
         self._there: list[bytes] = []
         self._here: list[bytes] = []

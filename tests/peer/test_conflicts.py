@@ -9,20 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.documents import DocumentType
+from sync.documents import RADIO_KEY, REVOCATIONS, DocumentType
+from sync.fleet.conflict_resolvers import Resolvers, merge_alarms
 from sync.peer.conflicts import (
-    RADIO_KEY,
-    REVOCATIONS,
     Conflict,
     Delete,
     Keep,
     Merge,
     Resolution,
     Resolved,
-    Resolvers,
     default_resolver,
     deletion_in,
-    merge_alarms,
     resolve,
 )
 from sync.peer.problems import Domain, Problem
@@ -177,7 +174,7 @@ def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) ->
         raised | {"acks": [], "cleared": cleared, "history": [1, 2]},
         raised | {"acks": [second, first], "severity": "alarm"},
     )
-    resolved = resolve(store, ALARM)
+    resolved = resolve(store, ALARM, Resolvers())
     assert isinstance(resolved, Resolved)
     assert resolved.is_new
     current = store.get(ALARM)
@@ -195,7 +192,7 @@ def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) ->
 def test_an_alarm_that_says_all_already_stays_as_it_is(store: Database) -> None:
     ack = {"who": "a", "when": "1"}
     _, high = conflict(store, ALARM, {"acks": []}, {"acks": [ack]})
-    assert resolve(store, ALARM) == Resolved(ALARM, high, deleted=False, is_new=False)
+    assert resolve(store, ALARM, Resolvers()) == Resolved(ALARM, high, deleted=False, is_new=False)
 
 
 @given(alarms, alarms, alarms)
@@ -235,7 +232,7 @@ def test_of_the_cas_statements_the_higher_number_wins(
     store: Database, document: str, low: Any, high: Any, wins: Any
 ) -> None:
     _, last = conflict(store, document, {"number": low, "list": ["a"]}, {"number": high, "list": ["b"]})
-    resolved = resolve(store, document)
+    resolved = resolve(store, document, Resolvers())
     current = store.get(document)
     assert current is not None
     assert isinstance(resolved, Resolved)
@@ -250,7 +247,7 @@ def test_no_deletion_undoes_the_cas_statements(store: Database, document: str) -
     store.insert(document, rev(2, "b"), [rev(1)], {"number": 2})
     store.insert(document, rev(3, "d"), [rev(2, "d"), rev(1)], {"why": "!"}, deleted=True)
     before = store.last_sequence
-    assert resolve(store, document, deletion=rev(3, "d")) == Resolved(
+    assert resolve(store, document, Resolvers(), deletion=rev(3, "d")) == Resolved(
         document, rev(2, "b"), deleted=False, is_new=False
     )
     assert store.last_sequence == before
@@ -364,7 +361,7 @@ def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Data
     assert problem.text.startswith(NOTE)
     assert "remains unresolved" in problem.text
     assert (store.leaves(NOTE), store.last_sequence) == (before, sequence)
-    assert isinstance(resolve(store, ALARM), Resolved)
+    assert isinstance(resolve(store, ALARM, Resolvers()), Resolved)
 
 
 def test_a_resolver_that_keeps_a_stranger_is_refused(store: Database) -> None:
@@ -410,7 +407,7 @@ def test_hostile_bodies_are_resolved_like_any_other(
 ) -> None:
     store.purge([document])
     conflict(store, document, *(body | {"number": body.get("acks")} for body in branches))
-    assert isinstance(resolve(store, document), Resolved)
+    assert isinstance(resolve(store, document, Resolvers()), Resolved)
     assert store.conflicts() == []
 
 

@@ -18,11 +18,11 @@ from provisioning.networks.radio import radio, rekeyed
 from services.boot.radio_key import DUE, RadioKeyChoice, RadioKeyWatch, in_force
 from services.state import boot_state
 from sync import documents
+from sync.documents import RADIO_KEY
 from sync.fleet import identity_files, radio_key
 from sync.fleet.errors import RadioKeyError
 from sync.fleet.identity_names import RADIO_STATEMENT
 from sync.fleet.revocations import serial_text
-from sync.peer.conflicts import RADIO_KEY
 from sync.store import Database
 from tests.net.certificates import NOW
 from tests.polling import wait_until

@@ -17,7 +17,7 @@ from services.state import state_file
 from services.syncd.daemon import SyncDaemon, SyncPaths
 from services.system.systemd import Notifier
 from sync import documents
-from sync.peer.conflicts import REVOCATIONS
+from sync.documents import REVOCATIONS
 from sync.store import Database
 from tests.polling import PATIENCE_S, until
 

@@ -156,6 +156,7 @@ def load_or_create_identity(store: Path) -> "TLSIdentity":
 def _configuration(
     args: Namespace, database: "Database", ours: "TLSIdentity | None", authenticator: "Authenticator | None"
 ) -> "URLEndpointListenerConfiguration":
+    from sync.fleet.conflict_resolvers import Resolvers
     from sync.net.listener import URLEndpointListenerConfiguration
 
     return URLEndpointListenerConfiguration(
@@ -166,6 +167,7 @@ def _configuration(
         tls_identity=ours,
         authenticator=authenticator,
         read_only=args.read_only,
+        conflict_resolver=Resolvers(),
     )
 
 

@@ -109,6 +109,7 @@ def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]
     roots = None if args.ca is None else tuple(certificates(args.ca))
     pin = _pin(args.pin)
 
+    from sync.fleet.conflict_resolvers import Resolvers
     from sync.net.replicator import ReplicatorConfiguration
 
     def settings(database: "Database") -> ReplicatorConfiguration:
@@ -128,6 +129,7 @@ def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]
             roots=roots,
             max_attempts=args.attempts or (None if args.continuous else ONE_SHOT_ATTEMPTS),
             enable_delta_sync=not args.no_delta,
+            conflict_resolver=Resolvers(),
         )
 
     return settings
