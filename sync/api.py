@@ -6,7 +6,6 @@ The names are those in Couchbase Lite where it has equivalents. docs/replication
 `sync` itself imports none of these modules, so that a program that needs only the store does not load TLS.
 """
 
-from sync.documents import DocumentType
 from sync.net.authenticators import (
     BasicAuthenticator,
     CertificateHolder,
@@ -35,7 +34,7 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Progress
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.replication.checkpoint_id import Peer
-from sync.store import Database, Document
+from sync.store import Database, Document, DocumentPolicy
 
 from .net.byte_streams import DescriptorConnection, StreamConnection
 from .net.message_endpoint import (
@@ -60,7 +59,7 @@ __all__ = [
     "Document",
     "DocumentEnded",
     "DocumentFilter",
-    "DocumentType",
+    "DocumentPolicy",
     "Domain",
     "Keep",
     "ListenerAuthenticators",

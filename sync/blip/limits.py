@@ -82,6 +82,6 @@ APPLIANCE: Final = ConnectionLimits(
 """Limits of a machine with 512 MiB for each of a hundred peers.
 
 Documents there have 256 KiB at most, and messages of peers that know us about 150 KiB. One of our own peers
-has up to 4 MiB of revisions in flight, and LiteCore 2 MiB. The smaller window makes recorded readings 2 %
-longer on the wire.
+has up to 4 MiB of revisions in flight, and LiteCore 2 MiB. The smaller window makes documents 2 % longer
+on the wire.
 """

@@ -430,7 +430,7 @@ class CouchbaseGateway:
             roots=configuration.roots,
             credentials=configuration.credentials,
             now=configuration.now,
-            peer=Peer.gateway(configuration.name),
+            peer=Peer("gateway", configuration.name),
             limits=blip.APPLIANCE,
             message_limits=messages.APPLIANCE,
             **more,

@@ -11,7 +11,8 @@
 - `candidates`, `probing`: the places where a vessel may be, and finding the right one
 - `link_dialler`: when links are dialled, and when they are closed
 - `outbound_link`, `inbound_link`: links that we dial, and links that others dial
-- `routes`, `duplicate_identities`: the routes of documents, and detection of two computers with one identity
+- `routes`, `route_messages`: the routes of documents, and their announcement to neighbours
+- `duplicate_identities`: detection of two computers with one identity
 - `traffic`: documents that arrive over links, and the routes announced to neighbours
 - `manager`: the mesh of one vessel, which uses all of these
 - `report`: the current state of the mesh, for people

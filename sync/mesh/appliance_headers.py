@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from sync.replication.checkpoint_id import Peer
+
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _STORE: Final = re.compile(r"[0-9a-f-]{36}")
 _BOARD: Final = re.compile(r"[0-9a-f]{16}")
@@ -49,3 +51,8 @@ class ApplianceHeaders:
             log if _LOG.fullmatch(log) else "",
             version if _VERSION.fullmatch(version) else "",
         )
+
+
+def vessel_peer(vessel: str, store: str) -> Peer:
+    """Return the identity of a vessel's store. A new card has a new UUID, and is a new peer."""
+    return Peer.member("vessel", vessel, store)

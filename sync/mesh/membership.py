@@ -37,10 +37,9 @@ from sync.peer.passive import PassiveOptions
 from sync.peer.quotas import Quota, Quotas
 from sync.peer.revision_writer import Rule
 from sync.peer.selection import Selection
-from sync.replication.checkpoint_id import Peer
 from sync.store import Database, StoreError
 
-from .appliance_headers import ApplianceHeaders
+from .appliance_headers import ApplianceHeaders, vessel_peer
 from .link_streams import STREAMS
 
 log = logging.getLogger(__name__)
@@ -295,7 +294,7 @@ def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
     """Return the name under which a vessel's revisions are recorded; None if its store is unknown."""
     if greeting is None:
         return None
-    peer = Peer.vessel(vessel, greeting.store)
+    peer = vessel_peer(vessel, greeting.store)
     return f"{peer.kind}:{peer.name}"
 
 

@@ -31,7 +31,7 @@ from sync.replication import messages
 from sync.replication.checkpoint_id import Peer
 from sync.store import Database, Document
 
-from .appliance_headers import ApplianceHeaders
+from .appliance_headers import ApplianceHeaders, vessel_peer
 from .link_streams import HISTORY, LIVE
 from .vessel_endpoint import VesselEndpoint
 
@@ -229,7 +229,7 @@ class OutboundLink:
         self.greeting = ApplianceHeaders.parse(getattr(transport, "headers", None) or {})
         store = "unknown" if self.greeting is None else self.greeting.store
         era = self._ties.era()
-        return Peer.vessel(self.vessel or "unknown", f"{store}+{era}" if era else store)
+        return vessel_peer(self.vessel or "unknown", f"{store}+{era}" if era else store)
 
     def _connected(self, link: PeerDriver) -> None:
         self.link = link

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from sync import documents
+from sync.mesh.route_messages import RoutesMessage
 from sync.mesh.routes import Routes
 from sync.net.peer_driver import PeerDriver
 from sync.peer.progress import Direction, DocumentEnded
-from sync.replication.messages import RoutesMessage
 from sync.store import Database, StoreError
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Traffic:
     def introduce(self, neighbour: str, link: PeerDriver) -> None:
         """Exchange routes with a neighbour over a new connection."""
         session = link.peer.session
-        session.handle(
+        session.handle_extension(
             RoutesMessage, lambda message, _: self.routes.record_announcement(neighbour, message.paths)
         )
         session.request(RoutesMessage(self.routes.announcement()).encode())

@@ -189,7 +189,7 @@ CertificateCallback = Callable[[list[x509.Certificate]], bool | str | Awaitable[
 """Function that returns True if the holder of the first certificate may connect.
 
 The other certificates in the list are its issuers, if known. The function may return a string instead, which
-is the reason for a refusal, such as "the certificate of vessel argo was revoked on 2026-11-01". Both sides
+is the reason for a refusal, such as "the certificate of argo was revoked on 2026-11-01". Both sides
 see it.
 """
 

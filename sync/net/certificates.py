@@ -120,7 +120,7 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def subject_uris(certificate: x509.Certificate) -> list[str]:
-    """Return the URIs in the subject's alternative names, by which vessels identify each other.
+    """Return the URIs in the subject's alternative names, by which peers can identify each other.
 
     The result is empty if there are none, or if the extensions are malformed.
     """

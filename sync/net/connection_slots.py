@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 PER_ADDRESS: Final = 8
 """Maximum number of strangers from one address, or one IPv6 /64, at the same time.
 
-A vessel makes two connections, and a handshake over a poor radio link takes a second.
+A peer may make two connections, and a handshake over a poor radio link takes a second.
 """
 STRANGERS: Final = 40
 """Maximum number of strangers in total."""
@@ -76,7 +76,7 @@ class ConnectionSlots(Generic[K]):
             strangers = {key: of for key, of in self._strangers.items() if key not in self._known}
             if not strangers:
                 raise NoFreeSlotError(
-                    f"{self._most_strangers} vessels are being authenticated, which is the limit"
+                    f"{self._most_strangers} clients are being authenticated, which is the limit"
                 )
             crowd = max(by_site[of] for of in strangers.values())
             dropped = next(key for key, of in strangers.items() if by_site[of] == crowd)

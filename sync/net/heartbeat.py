@@ -1,4 +1,4 @@
-"""Detection of a connection that is lost without an error: a pulled cable, or a vessel out of range."""
+"""Detection of a connection that is lost without an error: a pulled cable, or a peer out of range."""
 
 import asyncio
 from collections.abc import Callable

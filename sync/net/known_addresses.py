@@ -15,9 +15,9 @@ from typing import Any, Final
 ADDRESSES: Final = 8
 """Maximum number of addresses kept for each user: a phone and a tablet aboard, ashore and in harbour."""
 USERS: Final = 128
-"""Maximum number of users: more than any crew has. Only users who gave the right password count."""
+"""Maximum number of users: more than any family or crew has. Only users who gave the right password count."""
 EXPIRES_S: Final = 90 * 86_400.0
-"""Seconds for which an unused address is kept: as long as a vessel may be laid up in winter."""
+"""Seconds for which an unused address is kept: as long as a boat may be laid up in winter."""
 NOTE_EVERY_S: Final = 86_400.0
 """Minimum seconds between two updates of the same address, each of which is a write to the card."""
 

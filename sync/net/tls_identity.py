@@ -25,7 +25,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Types of private keys that TLS can sign with."""
 
 BACK_DATED: Final = timedelta(days=30)
-"""Time by which a certificate is dated back, because a vessel's clock may be behind the issuer's."""
+"""Time by which a certificate is dated back, because a peer's clock may be behind the issuer's."""
 VALID_FOR: Final = timedelta(days=20 * 365)
 """Validity of a self-signed certificate. It is long, because people must replace a pinned one by hand."""
 
@@ -106,7 +106,7 @@ class TLSIdentity:
         """Load an identity from two PEM files, or from one file that contains both.
 
         The identity's own certificate must come first. If all users of this machine can read the key, it is
-        loaded, and a warning is logged: the vessel must not go offline because of that.
+        loaded, and a warning is logged: the listener must not go offline because of that.
 
         Raises:
             ProblemError: a file cannot be read or used. The message names the file and the reason.

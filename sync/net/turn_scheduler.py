@@ -20,7 +20,7 @@ HALF_LIFE_S: Final = 2.0
 
 
 class ConnectionOwner:
-    """The party to whom the time of its connections is charged: a user, a vessel, or a single connection."""
+    """The party to whom the time of its connections is charged: a client, or a single connection."""
 
     __slots__ = ("__weakref__", "_at", "_spent", "name")
 

@@ -109,7 +109,7 @@ class OwnCheckpoint:
         (checkpoint,) = GetCollectionsReply.decode(reply, self._session.limits, asked=1).checkpoints
         if checkpoint is None:
             text = (
-                "the peer's database has no default collection, the only one that Logboat replicates;"
+                "the peer's database has no default collection, the only one that is replicated here;"
                 " create it there"
             )
             self._session.end(Problem(Domain.WEBSOCKET, _NOT_FOUND, text))

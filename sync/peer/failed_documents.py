@@ -6,7 +6,7 @@ no longer exists. The list is one local document in the store, so it survives a 
 replicated.
 
     failed = FailedDocuments(database, "failed:cp-…")
-    failed.note(Direction.PUSH, "note:argo:1", "3-cd…", problem)
+    failed.note(Direction.PUSH, "pancakes", "3-cd…", problem)
     failed.save()
 
 At most `MOST` documents are listed. If more documents fail, `has_overflowed` is True. The unlisted documents

@@ -13,7 +13,7 @@ LOOKED_UP_AT_ONCE: Final = 50
 SCANS_AT_ONCE: Final = 8
 """Maximum number of times in one turn that BATCH changes of the feed are read.
 
-A filter may exclude nearly all changes, for example all but the few alarms among a year of readings. Without
+A filter may exclude nearly all changes, for example all but a few among a year of documents. Without
 this limit, all other connections would wait until the whole store has been read.
 """
 LISTS_AWAITING: Final = 4

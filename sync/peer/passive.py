@@ -60,7 +60,7 @@ class PassiveOptions:
     remote: str | None = None
     """Name under which the peer's revisions are recorded; None to derive it from the peer's checkpoint."""
     owner: str = ""
-    """Owner of the peer's checkpoints: `user:<name>` or `vessel:<name>`; empty if it has no name."""
+    """Owner of the peer's checkpoints: for example `user:<name>`; empty if it has no name."""
     quota: Quota | None = None
     """Quota of what the peer may push; None for no limit."""
     keeps: Callable[[str], bool] = lambda _: True

@@ -1,8 +1,8 @@
-"""Quotas: how much each user, vessel or gateway may send in a day, and the maximum size of a document.
+"""Quotas: how much each owner of connections may send in a day, and the maximum size of a document.
 
     quotas = Quotas(lambda owner: Allowance(bytes=4_000_000, revisions=20_000), clock=time.monotonic)
     quota = quotas.of("user:bridge")
-    quota.objection("note:argo:1", 300)      # None: it may come
+    quota.objection("pancakes", 300)      # None: it may come
     quota.charge(300)                        # it was stored
 
 A document that is too large is refused permanently (413); its sender keeps it and reports the failure. A
@@ -27,7 +27,7 @@ DAY_S: Final = 86_400.0
 LARGEST: Final = 256 * 1024
 """Maximum bytes of a document's body.
 
-A window of readings is closed at 64 kB; other documents have some hundred bytes.
+A document usually has some hundred bytes; larger data belongs in blobs.
 """
 _TOO_LARGE: Final = 413
 _TOO_MANY: Final = 429
@@ -54,7 +54,7 @@ class ExhaustedAllowance:
     """An allowance that is used up."""
 
     owner: str
-    """The owner: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""
+    """The owner: `user:<name>`, or another name that the application chooses."""
     measure: Measure
     limit: int
     """The allowance for a day."""
@@ -78,7 +78,7 @@ class Quota:
         """Create an unused quota.
 
         Args:
-            owner: the owner: `user:<name>`, `vessel:<name>` or `gateway:<name>`.
+            owner: the owner: `user:<name>`, or another name that the application chooses.
             allowance: the allowance for a day.
             clock: returns monotonic seconds.
             largest: returns the maximum bytes of the document with an id.

@@ -8,7 +8,7 @@ records the error as `problem` and raises nothing to its owner.
 import logging
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -46,6 +46,20 @@ Reply = ResponseReceived | ErrorReceived
 Answered = Callable[[Reply, Any], None]
 """Called with the reply to a request, and with the value that was passed to `Session.request`."""
 R = TypeVar("R")
+
+
+class ExtensionMessage(Protocol):
+    """A request that an application adds to the protocol. It belongs to no collection."""
+
+    profile: ClassVar[str]
+
+    @classmethod
+    def decode(cls, event: RequestReceived, limits: MessageLimits, /) -> Self:
+        """Decode a received request. Raises MessageError if it is invalid."""
+        ...
+
+
+E = TypeVar("E", bound=ExtensionMessage)
 
 _SERVICE_UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
@@ -97,6 +111,7 @@ class Session:
         """True if work was interrupted at `until`; the owner then gives another turn."""
         self._addressing = Addressing()
         self._handlers: dict[type[Any], Callable[[Any, RequestReceived], None]] = {}
+        self._extensions: dict[str, type[ExtensionMessage]] = {}
         self._replies: dict[int, tuple[Answered, Any]] = {}
         self._parts: dict[int, Callable[[bytes], None]] = {}
         self._at_end: list[Callable[[], None]] = []
@@ -151,6 +166,11 @@ class Session:
 
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
         """Set the handler for requests of a kind. The handler may raise MessageError and StoreError."""
+        self._handlers[kind] = handler
+
+    def handle_extension(self, kind: type[E], handler: Callable[[E, RequestReceived], None]) -> None:
+        """Set the handler for the application's own requests of a kind. It may raise the same as others."""
+        self._extensions[kind.profile] = kind
         self._handlers[kind] = handler
 
     def is_in_order(self, event: RequestReceived) -> bool:
@@ -297,10 +317,7 @@ class Session:
         try:
             if event.too_large and event.profile != Rev.profile:  # a large revision is refused by its id
                 raise MessageError(f"{event.profile[:80]}: the message is too large", code=_TOO_LARGE)
-            request = messages.decode(event, self.limits)
-            self._addressing.admit(request)
-            if request.collection not in (None, self.collection):
-                raise MessageError(f"collection {request.collection} does not exist", code=_NOT_FOUND)
+            request = self._decode(event)
             handler = self._handlers.get(type(request))
             if handler is None:
                 raise MessageError(f"{event.profile} is not supported here", code=_FORBIDDEN)
@@ -312,6 +329,16 @@ class Session:
         except StoreError as error:
             self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))
             self.fail(error)
+
+    def _decode(self, event: RequestReceived) -> object:
+        extension = self._extensions.get(event.profile)
+        if extension is not None:
+            return extension.decode(event, self.limits)
+        request = messages.decode(event, self.limits)
+        self._addressing.admit(request)
+        if request.collection not in (None, self.collection):
+            raise MessageError(f"collection {request.collection} does not exist", code=_NOT_FOUND)
+        return request
 
 
 def _nothing() -> None:

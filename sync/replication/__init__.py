@@ -8,7 +8,6 @@ them:
 - `fields`: strict parsing and writing of the parts that messages share
 - `checkpoint_messages`, `subscription`, `change_messages`, `revision_messages`, `blob_messages`: the requests
   and their replies, in the order in which a replication uses them
-- `route_messages`: messages that only vessels of a fleet exchange
 - `messages`: all of these in one place; decoding of a peer's requests; with collections or without
 - `sequences`, `checkpoint`, `checkpoint_id`: the progress of a replication, and the name under which it is
   stored

@@ -19,17 +19,13 @@ class Peer:
     """The identity of a replication's peer. It does not depend on an address that may change."""
 
     kind: str
+    """Kind of peer, as the application distinguishes them."""
     name: str
 
     @classmethod
-    def vessel(cls, vessel: str, database: str) -> "Peer":
-        """Return the identity of a vessel's store. A new card has a new database UUID and is a new peer."""
-        return cls("vessel", f"{vessel}/{database.lower()}")
-
-    @classmethod
-    def gateway(cls, name: str) -> "Peer":
-        """Return the identity of a gateway with this configured name."""
-        return cls("gateway", name)
+    def member(cls, kind: str, name: str, database: str) -> "Peer":
+        """Return the identity of one of the databases of a named peer; a new UUID is a new peer."""
+        return cls(kind, f"{name}/{database.lower()}")
 
     @classmethod
     def address(cls, url: str) -> "Peer":

@@ -37,8 +37,6 @@ class MessageLimits:
     """Maximum bytes of any other string: a filter's name, one of its parameters, a reason."""
     channels: int = 1000
     """Maximum channels of one subscription, and parameters of a filter."""
-    vessels: int = 500
-    """Maximum number of vessels whose routes are announced."""
     document_ids: int = 50_000
     """Maximum documents listed by one subscription."""
     nodes: int = 1_000_000

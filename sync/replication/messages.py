@@ -52,8 +52,6 @@ from sync.replication.limits import APPLIANCE, DEFAULT, MessageLimits
 from sync.replication.revision_messages import GetRev, GetRevReply, NoRev, Rev
 from sync.replication.subscription import BY_CHANNEL, SubChanges, Versioning
 
-from .route_messages import RoutesMessage
-
 __all__ = [
     "APPLIANCE",
     "BY_CHANNEL",
@@ -92,7 +90,6 @@ __all__ = [
     "RemovalFlags",
     "Request",
     "Rev",
-    "RoutesMessage",
     "SetCheckpoint",
     "SetCheckpointReply",
     "SubChanges",
@@ -113,7 +110,6 @@ Request = (
     | GetRev
     | GetAttachment
     | ProveAttachment
-    | RoutesMessage
 )
 
 _REQUESTS: Final[dict[str, type[Request]]] = {
@@ -130,7 +126,6 @@ _REQUESTS: Final[dict[str, type[Request]]] = {
         GetRev,
         GetAttachment,
         ProveAttachment,
-        RoutesMessage,
     )
 }
 
@@ -179,8 +174,6 @@ class Addressing:
                 raise MessageError("getCollections must be the first message of a connection")
             self.mode, self._count = Mode.COLLECTIONS, len(request.collections)
             return
-        if isinstance(request, RoutesMessage):
-            return  # about vessels, not about documents: allowed at any time
         index = request.collection
         if self.mode is Mode.COLLECTIONS:
             if index is None:

@@ -1,8 +1,9 @@
 """Checkpoints that peers store here: a few small ones for each owner, dropped after long disuse.
 
 Anyone who may connect can store checkpoints here, even a user with read access only. So the space is limited
-for each owner. An owner is `user:<name>`, `vessel:<name>`, or the empty string for peers without a name. A
-checkpoint is visible only to its owner, because another owner may be allowed to read other documents.
+for each owner. An owner is `user:<name>`, another name that the application chooses, or the empty string for
+peers without a name. A checkpoint is visible only to its owner, because another owner may be allowed to read
+other documents.
 
 Age is measured in ticks (`tick`), which count only while this store is in service. So a clock that is wrong
 or jumps cannot make a checkpoint expire.
@@ -44,8 +45,7 @@ replicates many collections has one checkpoint for each collection.
 MOST: Final = 50
 """Maximum number of checkpoints of one owner.
 
-A vessel needs two (for its live and its history stream) and two more for each new card. A user needs one for
-each device and replication.
+A peer needs one for each of its replications and databases, and a user one for each device and replication.
 """
 MOST_BYTES: Final = 64 * 1024
 """Maximum total size of one owner's checkpoints in bytes."""
@@ -54,7 +54,7 @@ TICK_S: Final = 600.0
 EXPIRES: Final = 180 * 24 * 6
 """Number of ticks after which an unused checkpoint is dropped: 180 days of service.
 
-Days on which this vessel is switched off do not count. A peer that returns after that must compare all
+Days on which this computer is switched off do not count. A peer that returns after that must compare all
 documents once.
 """
 _REFRESH: Final = 24 * 6

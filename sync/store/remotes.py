@@ -3,11 +3,13 @@
 Such a revision is not pruned, so that later revisions can be sent with a history that leads to it. Its body
 is kept, so that a delta can be sent instead of the whole body.
 
-A remote without a name is identified by its checkpoint, whose id the remote chooses. A vessel is identified
-by its name and its store, whose id the vessel reports. Either kind of remote could invent any number of ids.
-So the number of remotes is limited for each owner, and the oldest remotes are forgotten.
+A remote without a name is identified by its checkpoint, whose id the remote chooses. A named remote with more
+than one database is `<name>/<database>`, with the id of a database that the remote reports. Either kind of
+remote could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
+remotes are forgotten.
 """
 
+import re
 from typing import Any, Final
 
 from sync.store.engine import Engine
@@ -15,10 +17,11 @@ from sync.store.engine import Engine
 MOST: Final = 50
 """Maximum number of remotes of one owner, which is also the maximum number of its checkpoints.
 
-A vessel needs one remote for each card.
+A peer needs one remote for each of its databases.
 """
 _UNNAMED: Final = "client:"
-_VESSEL: Final = "vessel:"
+_DATABASE: Final = re.compile(r"([^/]+/)[^/]+")
+"""Pattern of a named remote with one of its databases. A URL has more slashes."""
 
 
 def unnamed(owner: str, client: str) -> str:
@@ -99,8 +102,8 @@ class Remotes:
         """Forget the oldest remotes of the owner of this remote, so that at most MOST remain."""
         if remote.startswith(_UNNAMED):
             head, tail = _UNNAMED, "@" + remote.partition("@")[2]
-        elif remote.startswith(_VESSEL):
-            head, tail = remote.partition("/")[0] + "/", ""
+        elif named := _DATABASE.fullmatch(remote):
+            head, tail = named[1], ""
         else:
             return
         self._forget(

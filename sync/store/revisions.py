@@ -2,7 +2,7 @@
 
 No other module makes, parses or ranks revision ids. They have the form of Couchbase Lite 2 and 3:
 `<generation>-<digest>`. The generation counts edits from 1. Our own digests have 32 hexadecimal digits. They
-depend only on the parent, the deletion flag and the canonical body. So two vessels that make the same edit
+depend only on the parent, the deletion flag and the canonical body. So two peers that make the same edit
 create the same revision. Digests made by other software are kept unchanged.
 """
 

@@ -4,8 +4,8 @@ Triggers in the database file keep the sums. So the sums stay right whichever pr
 even if that process is an older Logboat. Documents that were stored before the triggers existed are counted
 in steps (`count_earlier`).
 
-A *part* is a document's id up to its last colon, without the colon: `reading:argo:rpm:abcdef`, `note:argo`.
-This module does not know which vessel a document belongs to.
+A *part* is a document's id up to its last colon, without the colon: `recipe:soups` for `recipe:soups:12`.
+This module does not know what the parts of an id mean.
 """
 
 from collections.abc import Sequence

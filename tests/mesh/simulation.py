@@ -302,7 +302,7 @@ class Fleet:
                 Session(clock=clock),
                 dialling.database,
                 ActiveOptions(
-                    peer=PeerName.vessel(other, listening.database.uuid),
+                    peer=PeerName.member("vessel", other, listening.database.uuid),
                     continuous=True,
                     stream=stream,
                     keeps=_keeps,
@@ -310,7 +310,7 @@ class Fleet:
                 ),
                 Ledger(),
             )
-            remote = ActiveOptions(peer=PeerName.vessel(one, dialling.database.uuid)).remote
+            remote = ActiveOptions(peer=PeerName.member("vessel", one, dialling.database.uuid)).remote
             passive = PassivePeer(
                 Session(clock=clock),
                 listening.database,

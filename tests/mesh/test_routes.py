@@ -3,7 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.mesh.route_messages import MOST_VESSELS, RoutesMessage
 from sync.mesh.routes import MOST_HOPS, Routes
+from sync.peer.session import Session
+from sync.replication.messages import GetCollections
 
 ids = st.sampled_from(["a", "b", "c", "d", "e", "?", "Not an id", ""])
 
@@ -86,3 +89,46 @@ def test_table_is_kept_and_a_broken_one_forgotten() -> None:
     assert again.all == routes.all
     again.load(b"{broken")
     assert again.all == {}
+
+
+# Announcements to neighbours
+
+
+def sessions() -> tuple[Session, Session, list[RoutesMessage]]:
+    """Return a session, another one that accepts announcements, and the announcements that it received."""
+    told: list[RoutesMessage] = []
+    listening = Session(clock=lambda: 0.0)
+    listening.handle_extension(RoutesMessage, lambda message, _: told.append(message))
+    return Session(clock=lambda: 0.0), listening, told
+
+
+def carry(one: Session, other: Session) -> None:
+    while (frame := one.next_frame()) is not None:
+        other.receive([frame])
+
+
+@given(st.dictionaries(ids, st.lists(ids, max_size=3).map(tuple), max_size=5))
+def test_routes_are_received_as_they_were_sent(paths: dict[str, tuple[str, ...]]) -> None:
+    near, far, told = sessions()
+    near.request(RoutesMessage(paths).encode())
+    carry(near, far)
+    assert told == [RoutesMessage(paths)]
+
+
+def test_routes_belong_to_no_collection_and_may_come_before_the_list_of_collections() -> None:
+    near, far, told = sessions()
+    far.handle(GetCollections, lambda _, event: far.respond(event))
+    near.request(RoutesMessage({}).encode())
+    near.ask_for_collections(GetCollections(("cp-1",), ("_default._default",)), lambda *_: None, None)
+    near.request(RoutesMessage({}).encode())
+    carry(near, far)
+    assert len(told) == 2
+    assert far.problem is None
+
+
+def test_routes_of_more_vessels_than_a_fleet_has_are_ignored() -> None:
+    near, far, told = sessions()
+    near.request(RoutesMessage({str(number): () for number in range(MOST_VESSELS + 1)}).encode())
+    carry(near, far)
+    assert told == []
+    assert far.problem is None

@@ -36,7 +36,7 @@ def test_who_has_shown_a_certificate_gives_way_to_nobody() -> None:
     places.arrive("s", "x")
     assert places.arrive("t", "y") == "s"
     places.show("t")
-    with pytest.raises(NoFreeSlotError, match="vessels are being authenticated"):
+    with pytest.raises(NoFreeSlotError, match="clients are being authenticated"):
         places.arrive("u", "z")
 
 

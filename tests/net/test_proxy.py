@@ -104,7 +104,7 @@ async def pair(
                     URLEndpoint(f"ws://127.0.0.1:{proxy.port}/log"),
                     continuous=True,
                     max_attempt_wait_time=0.02,
-                    peer=Peer.vessel("theirs", theirs.uuid),
+                    peer=Peer.member("vessel", "theirs", theirs.uuid),
                 ),
                 rng=random.Random(1),
             )

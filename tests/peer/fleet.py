@@ -96,7 +96,7 @@ class Fleet:
             theirs,
             clock=self.clock,
             active={
-                "peer": PeerName.vessel(self.names[second], theirs.uuid),
+                "peer": PeerName.member("vessel", self.names[second], theirs.uuid),
                 "push": push,
                 "pull": pull,
                 "deltas": self._deltas,

@@ -162,7 +162,7 @@ def overwrite(body: bytes) -> Meddling:
 def meddle_with(vessels: Fleet, name: str, copy: int) -> None:
     """Alter one of the copies of the checkpoint that the first vessel uses with the second one."""
     ours, theirs = vessels.stores
-    peer = PeerName.vessel(vessels.names[1], theirs.uuid)
+    peer = PeerName.member("vessel", vessels.names[1], theirs.uuid)
     checkpoint = checkpoint_id(Replication(database=ours.uuid, peer=peer, push=True, pull=True))
     MEDDLING[name](Copy(vessels.stores[copy], checkpoint, is_own=copy == 0))
 

@@ -257,7 +257,7 @@ THEIRS = "7b1e3a52-9a35-4d1c-8f0e-2b0d8c1f6a90"
 
 
 def replication(**changes: object) -> Replication:
-    parts: dict[str, object] = {"peer": Peer.vessel("brigid", THEIRS), "push": True, "pull": True}
+    parts: dict[str, object] = {"peer": Peer.member("vessel", "brigid", THEIRS), "push": True, "pull": True}
     return Replication(database=OURS, **{**parts, **changes})  # type: ignore[arg-type]
 
 
@@ -268,7 +268,7 @@ def test_a_checkpoint_id_is_a_digest_in_couchbase_lites_form() -> None:
 def test_a_checkpoint_id_stays_while_the_replication_is_the_same() -> None:
     first = replication(channels=frozenset(["notes", "alarms"]), document_ids=frozenset(["b", "a"]))
     second = replication(
-        peer=Peer.vessel("brigid", THEIRS.upper()),
+        peer=Peer.member("vessel", "brigid", THEIRS.upper()),
         channels=frozenset(["alarms", "notes"]),
         document_ids=frozenset(["a", "b"]),
     )
@@ -280,16 +280,16 @@ def test_a_checkpoint_id_is_another_for_anything_that_differs() -> None:
         replication(),
         replication(push=False),
         replication(pull=False),
-        replication(peer=Peer.vessel("argo", THEIRS)),
-        replication(peer=Peer.vessel("brigid", OURS)),
-        replication(peer=Peer.gateway("brigid")),
+        replication(peer=Peer.member("vessel", "argo", THEIRS)),
+        replication(peer=Peer.member("vessel", "brigid", OURS)),
+        replication(peer=Peer("gateway", "brigid")),
         replication(peer=Peer.address("brigid")),
         replication(channels=frozenset(["a"])),
         replication(document_ids=frozenset(["a"])),
         replication(filter="a"),
         replication(filter="a", parameters={"b": "c"}),
         replication(collection="sea.logs"),
-        Replication(database=THEIRS, peer=Peer.vessel("brigid", THEIRS), push=True, pull=True),
+        Replication(database=THEIRS, peer=Peer.member("vessel", "brigid", THEIRS), push=True, pull=True),
     ]
     assert len({checkpoint_id(variant) for variant in variants}) == len(variants)
 

@@ -25,7 +25,6 @@ from sync.replication.messages import (
     ProposeChangesReply,
     ProveAttachment,
     ProveAttachmentReply,
-    RoutesMessage,
     SetCheckpointReply,
     SubChanges,
     decode,
@@ -298,15 +297,6 @@ def test_the_first_message_decides_for_collections() -> None:
         addressing.admit(SubChanges())
     with pytest.raises(MessageError, match="must be the first"):
         addressing.admit(GetCollections(("a",), ("c",)))
-
-
-def test_ways_are_about_no_collection_and_decide_nothing() -> None:
-    addressing = Addressing()
-    addressing.admit(RoutesMessage({}))
-    assert addressing.mode is Mode.UNDECIDED
-    addressing.admit(GetCollections(("a",), ("1",)))
-    addressing.admit(RoutesMessage({}))
-    addressing.admit(SubChanges(collection=0))
 
 
 def test_a_collection_before_the_mode_is_decided_is_refused_and_decides_nothing() -> None:

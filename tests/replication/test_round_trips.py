@@ -28,7 +28,6 @@ from sync.replication.messages import (
     ProveAttachmentReply,
     Request,
     Rev,
-    RoutesMessage,
     SetCheckpoint,
     SetCheckpointReply,
     SubChanges,
@@ -116,9 +115,6 @@ requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(GetAttachment, st.just(DIGEST), st.none() | ids, st.booleans(), collections),
     st.builds(
         ProveAttachment, st.just(DIGEST), st.binary(min_size=16, max_size=255), st.none() | ids, collections
-    ),
-    st.builds(
-        RoutesMessage, st.dictionaries(ids, st.lists(ids, max_size=3).map(tuple), max_size=5), collections
     ),
 )
 

@@ -9,6 +9,8 @@ from sync.replication import fields
 from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
 
+MOST_VESSELS: Final = 500
+"""Maximum number of vessels whose routes are announced."""
 _BODY: Final = msgspec.json.Decoder(dict[str, tuple[str, ...]])
 
 
@@ -19,16 +21,15 @@ class RoutesMessage(msgspec.Struct, frozen=True):
 
     paths: dict[str, tuple[str, ...]]
     """Path from the sender to each vessel, without the sender: `{"brigid": ("argo", "brigid")}`."""
-    collection: int | None = None
 
     def encode(self) -> EncodedMessage:
         """Encode the announcement for sending."""
-        properties = fields.request(self.profile, self.collection)
+        properties = fields.request(self.profile, None)
         return EncodedMessage(properties, msgspec.json.encode(self.paths), no_reply=True)
 
     @classmethod
-    def decode(cls, event: RequestReceived, limits: MessageLimits) -> "RoutesMessage":
+    def decode(cls, event: RequestReceived, _limits: MessageLimits) -> "RoutesMessage":
         """Decode a received announcement. Raises MessageError if it is invalid."""
         paths = fields.body(_BODY, event.body, cls.profile)
-        fields.no_more(list(paths), limits.vessels, "vessels")
-        return cls(paths, fields.collection(event.properties, limits))
+        fields.no_more(list(paths), MOST_VESSELS, "vessels")
+        return cls(paths)

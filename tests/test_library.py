@@ -1,0 +1,72 @@
+"""The replication library knows no document of Logboat: the appliance passes in what the library needs."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.documents import CHANNELS, DocumentType
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+(LIBRARY,) = (contract["source_modules"] for contract in CONTRACTS if contract["type"] == "forbidden")
+TYPES = "|".join(DocumentType)
+ID = re.compile(rf"\b({TYPES})[:;](?!\s)|\bvessel\.(?:$|\w)")
+"""Prefix of a document id, the end of a range of ids, or a vessel's channel."""
+WORDS = {*DocumentType, *CHANNELS.values()}
+
+
+def modules() -> Iterator[Any]:
+    """Yield the path of each module of the library."""
+    for name in LIBRARY:
+        path = ROOT / name.replace(".", "/")
+        for each in sorted(path.rglob("*.py")) or [path.with_suffix(".py")]:
+            yield pytest.param(each, id=str(each.relative_to(ROOT)))
+
+
+def known_documents(source: str) -> list[tuple[int, str]]:
+    """Return the texts in a program that name a document of Logboat, each with its line."""
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value in WORDS or ID.search(node.value)
+    ]
+
+
+@pytest.mark.parametrize("path", list(modules()))
+def test_module_of_the_library_names_no_document_of_logboat(path: Path) -> None:
+    assert known_documents(path.read_text()) == []
+
+
+def test_every_folder_below_the_fleet_is_in_the_library() -> None:
+    (layers,) = (contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["sync"])
+    below = layers[layers.index("fleet") + 1 :]
+    assert {f"sync.{layer}" for layer in below} <= set(LIBRARY)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        'kind = "alarm"',
+        'channel = "readings"',
+        'prefix = f"vessel:{name}"',
+        """query = "SELECT id FROM docs WHERE id < 'reading:'" """,
+        """query = "SELECT id FROM docs WHERE id >= 'reading;'" """,
+        'def resolve():\n    """Resolve note:argo:1."""',
+        'channel = f"vessel.{name}"',
+    ],
+)
+def test_a_document_of_logboat_is_found(program: str) -> None:
+    assert len(known_documents(program)) == 1
+
+
+@pytest.mark.parametrize(
+    "program", ['text = "reading: it failed"', 'text = "an alarm"', "with engine.reading: pass"]
+)
+def test_other_texts_are_not_taken_for_documents(program: str) -> None:
+    assert known_documents(program) == []
