@@ -9,7 +9,8 @@ The modules and packages, in the order in which data flows through them:
 - `clock`, `state`, `sample`: time, the state of a reading, one sample
 - `driver`: the interface of every driver
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
-- `kinds`: the driver for each kind of sensor, with or without wires
+- `chips`: the chips that a kernel driver reads
+- `kind`, `kinds`, `registry`: what a kind of sensor is, the kinds with their drivers, and how they are found
 - `sampling`: runs the drivers, with one thread for each lane (the sensors on one bus)
 - `plaintext`: makes text from any source safe to show
 

@@ -7,9 +7,12 @@ sensor.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
 from .sample import Sample, Totals
-from .settings import SensorSettings
+from .settings import Options, SensorSettings
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 Emit = Callable[[Sample], None]
 """Callback that passes a sample on.
@@ -54,3 +57,10 @@ class Driver(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release all resources; safe to call twice, and after a failed `open`."""
+
+
+def options_of(settings: SensorSettings, options: type[AnyOptions]) -> AnyOptions:
+    """Return a sensor's options; raise `TypeError` if they are not an instance of the class `options`."""
+    if not isinstance(settings.options, options):
+        raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
+    return settings.options

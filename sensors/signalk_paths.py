@@ -262,3 +262,8 @@ def similar(path: str) -> str:
             filled = [own if name == "*" else name for name, own in zip(names, parts, strict=True)]
             candidates[".".join(filled)] = pattern
     return close(path, candidates)
+
+
+def unit_words(unit: str) -> str:
+    """Return a unit as a phrase that completes the sentence `it is in …`."""
+    return {CONTACT: "on and off", COUNT: "plain numbers"}.get(unit, unit)

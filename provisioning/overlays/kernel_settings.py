@@ -1,15 +1,15 @@
 """The lines of config.txt for a vessel's sensors and clocks, and the chips to announce to the kernel.
 
-The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`); `sensors.kinds.sysfs` has the overlay of
-each sensor chip. The clock chips are listed in `services.config.model` (`RTCS`).
+The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`). The module of each kind of sensor in
+`sensors.kinds` has the overlay of its chip. The clock chips are listed in `services.config.model` (`RTCS`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sensors.config.parsers import THERMOMETER
-from sensors.kinds.sysfs import CHIPS, Chip, Wiring
-from sensors.settings import AnalogOptions, BusOptions, SensorSettings
+from sensors.chips.sysfs import Chip, Wiring
+from sensors.registry import kind_named
+from sensors.settings import SensorSettings
 
 _HEADERS_I2C = "dtparam=i2c_arm=on"
 _HEADERS_SPI = "dtparam=spi=on"
@@ -35,13 +35,10 @@ def kernel_configuration(
     collected = _Collected()
     for sensor in sensors:
         options = sensor.options
-        if sensor.kind == THERMOMETER:
-            collected.overlays["dtoverlay=w1-gpio"] = None
-        elif isinstance(options, AnalogOptions):
-            collected.add(CHIPS[options.chip], options.bus, options.address)
-        elif isinstance(options, BusOptions):
-            address = options.address if isinstance(options.address, int) else None
-            collected.add(CHIPS[sensor.kind], options.bus, address)
+        chip = kind_named(sensor.kind).chip(getattr(options, "chip", None))
+        if chip is not None:
+            address = getattr(options, "address", None)
+            collected.add(chip, getattr(options, "bus", None), address if isinstance(address, int) else None)
     if rtc is not None:
         collected.buses[_HEADERS_I2C] = None
         collected.overlays[f"dtoverlay=i2c-rtc,{rtc}"] = None
@@ -61,7 +58,8 @@ class _Collected:
     def add(self, chip: Chip, bus: int | None, address: int | None) -> None:
         bus = chip.wiring.usual_bus if bus is None else bus
         address = chip.usual_address if address is None else address
-        self.buses[_bus_line(chip.wiring, bus)] = None
+        if chip.wiring is not Wiring.ONE_WIRE:  # its overlay is also that of the bus
+            self.buses[_bus_line(chip.wiring, bus)] = None
         if chip.overlay is None:
             self.devices[bus, chip.device, address] = None
         else:

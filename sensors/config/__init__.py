@@ -1,5 +1,5 @@
 """Configuration of sensors: the reader of `sensors.toml`.
 
-`kinds` is the table of kinds and their keys, `parsers` read single keys, `conflicts` finds resources that
-two sensors claim, and `loader` returns all settings or all problems.
+`conflicts` finds resources that two sensors claim, and `loader` returns all settings or all problems. The
+keys of each kind are declared in its module in `sensors.kinds`.
 """

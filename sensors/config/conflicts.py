@@ -6,14 +6,12 @@ second of the two sensors. The report gives the line number of the first sensor,
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Final
 
-from sensors.kinds.sysfs import CHIPS
+from sensors.chips.sysfs import Chip
+from sensors.kind import SensorDraft
 from sensors.toml.schema import unique
 
-from .kinds import SensorDraft
-from .parsers import THERMOMETER
 from .sections import PPS
 
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
@@ -49,13 +47,11 @@ def check(drafts: Sequence[SensorDraft], reserved: Mapping[int, str]) -> None:
 def _lane(draft: SensorDraft) -> str | None:
     """Return the lane of a sensor's bus, or None if the sensor is on no bus or the bus is not known."""
     chip = _chip(draft)
-    if chip is None or chip == THERMOMETER:
-        return "w1" if chip else None
-    return CHIPS[chip].wiring.lane(draft.valid_value("bus"))
+    return None if chip is None else chip.wiring.lane(draft.valid_value("bus"))
 
 
-def _chip(draft: SensorDraft) -> str | None:
-    return None if draft.kind is None else draft.kind.chip(draft.values)
+def _chip(draft: SensorDraft) -> Chip | None:
+    return None if draft.kind is None else draft.kind.chip(draft.values.get("chip"))
 
 
 # GPIO lines ----------------------------------------------------------------------------------------
@@ -152,20 +148,17 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)
         assert chip is not None
-        if chip == THERMOMETER:
-            continue
-        earlier = owners.setdefault(CHIPS[chip].usual_address if address is None else address, draft)
-        if _chip(earlier) != chip:
-            where = CHIPS[chip].wiring.describe(
-                draft.valid_value("bus"), CHIPS[chip].usual_address if address is None else int(address)
+        earlier = owners.setdefault(chip.usual_address if address is None else address, draft)
+        if _chip(earlier) is not chip:
+            where = chip.wiring.describe(
+                draft.valid_value("bus"), chip.usual_address if address is None else int(address)
             )
             draft.table.complain(
                 "address",
                 f"{_name(earlier)} is a different chip at the same address ({where})",
                 "Correct one of the addresses.",
             )
-    for _, group in groupby(sorted(drafts, key=lambda draft: _chip(draft) or ""), key=_chip):
-        alike = list(group)
+    for alike in _by_chip(drafts):
         if len({_address(draft) for draft in alike}) > 1:
             for draft in alike:
                 if _address(draft) is None:
@@ -176,13 +169,25 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
                     )
 
 
+def _by_chip(drafts: Iterable[SensorDraft]) -> Iterable[list[SensorDraft]]:
+    """Return the drafts in groups that have the same type of chip."""
+    groups: dict[str, list[SensorDraft]] = defaultdict(list)
+    for draft in drafts:
+        chip = _chip(draft)
+        assert chip is not None
+        groups[chip.title].append(draft)
+    return groups.values()
+
+
 def _check_quantities(drafts: Iterable[SensorDraft]) -> None:
     """Report a problem if two sensors read the same quantity or channel of one chip."""
     first: dict[tuple[object, ...], SensorDraft] = {}
     for draft in drafts:
         by = "channel" if "channel" in draft.values else "measure"
         quantity = draft.values[by]
-        earlier = first.setdefault((_chip(draft), _address(draft), by, quantity), draft)
+        chip = _chip(draft)
+        assert chip is not None
+        earlier = first.setdefault((chip.title, _address(draft), by, quantity), draft)
         if earlier is not draft:
             key = by if by in draft.table.data else ""
             draft.table.complain(

@@ -1,20 +1,23 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
 This module defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate,
-window, deadband, alarms. The keys of each kind are in `kinds`, and the resources that sensors cannot share in
-`conflicts`. The module reads the recordings of `replay` sensors to check that they can be played. It touches
-no hardware.
+window, deadband, alarms. The keys of each kind are in its module in `sensors.kinds`, and the resources that
+sensors cannot share in `conflicts`. The recordings of `replay` sensors are read, to check that they can be
+played. The module touches no hardware.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from sensors import signalk_paths
+from sensors.kind import SensorDraft, SensorKind, Values
+from sensors.registry import all_kinds, kind_named, kind_names
 from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
-from sensors.signalk_paths import CONTACT
+from sensors.signalk_paths import CONTACT, unit_words
 from sensors.toml import toml_file
 from sensors.toml.schema import (
     Advice,
@@ -32,8 +35,6 @@ from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, 
 from sensors.units import DIMENSIONS, InputError, parse_value, shown, si_of
 
 from . import conflicts
-from .kinds import KINDS, SensorDraft, SensorKind, Values
-from .parsers import unit_words
 from .sections import SECTIONS
 
 __all__ = ["ConfigurationError", "FileProblem", "load_sensors", "nothing_described", "read_sensors"]
@@ -138,7 +139,7 @@ def _unit(raw: Any) -> str:
 COMMON: Final[Schema] = {
     "id": Key(identifier, required='id = "bilge-float"'),
     "name": Key(text(80, least=1)),
-    "kind": Key(choice(*KINDS), required='kind = "switch"'),
+    "kind": Key(choice(*kind_names()), required='kind = "switch"'),
     "path": Key(_path, required='path = "bilge.main.highWater"'),
     "unit": Key(_unit),
     "description": Key(text(), ""),
@@ -146,20 +147,24 @@ COMMON: Final[Schema] = {
     "deadband": Key(_as_it_is, 0.0),
     "alarm": Key(_as_it_is),
 }
-_ANY_KIND: Final[Schema] = {
-    key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
-    for kind in KINDS.values()
-    for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
-}
-"""Every key that any kind has.
 
-Only pins are checked here: they have the same form in every kind, and can conflict.
-"""
+
+@cache
+def _any_kind() -> Schema:
+    """Return every key that any kind has.
+
+    Only pins are checked with this schema: they have the same form in every kind, and can conflict.
+    """
+    return {
+        key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
+        for kind in all_kinds().values()
+        for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
+    }
 
 
 def _schema(kind: SensorKind | None) -> Schema:
     if kind is None:
-        return {**_ANY_KIND, **COMMON}
+        return {**_any_kind(), **COMMON}
     if kind.interval_s is None:
         return {**COMMON, **kind.schema}
     fastest = kind.fastest_hz
@@ -176,16 +181,18 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
         f"sensor {shown(name)}" if isinstance(name, str) and name != UNREADABLE else f"sensor {number}"
     )
     kind_name = table.data.get("kind")
-    kind = KINDS.get(kind_name) if isinstance(kind_name, str) else None
+    kind = kind_named(kind_name) if kind_name in kind_names() else None
     schema = _schema(kind)
-    others = {
-        key: (f'kind "{kind_name}" does not have this key', f"Its keys are: {', '.join(schema)}.")
-        for key in _ANY_KIND
-        if key not in schema
-    }
+    others: dict[str, Advice] = {}
+    if not table.data.keys() <= schema.keys():  # only a wrong key makes a start load the other kinds
+        others = {
+            key: (f'kind "{kind_name}" does not have this key', f"Its keys are: {', '.join(schema)}.")
+            for key in _any_kind()
+            if key not in schema
+        }
     draft = SensorDraft(table, kind, table.read(schema, elsewhere=others), None, folder)
     if kind is None:
-        table.faulty |= _ANY_KIND.keys() - {"pin"}
+        table.faulty |= _any_kind().keys() - {"pin"}
     draft.unit = _find_unit(draft)
     draft.values["interval"] = _interval(draft)
     draft.values["deadband"] = _deadband(draft)
@@ -362,7 +369,7 @@ def _settings(draft: SensorDraft) -> SensorSettings:
         kind=values["kind"],
         path=values["path"],
         unit=unit,
-        options=kind.options(draft),
+        options=kind.options_from(draft),
         description=values["description"],
         interval_s=values["interval"],
         window_s=values["window"],

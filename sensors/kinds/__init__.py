@@ -1,5 +1,6 @@
-"""Drivers: one module for each kind of sensor, or for a family of chips.
+"""Kinds of sensors: one module for each kind, which states everything about the kind.
 
-`registry` maps each kind to its driver. `sysfs` reads chips that have a kernel driver, and
-`simulation_models` contains the models that `simulated` plays.
+The module's name is the value of the key `kind`. The module defines `KIND`, with the keys and their limits,
+the unit, the chip, the driver, the wiring, a worked example and a description. `sensors.registry` finds the
+modules in this folder, so a new kind needs no entry anywhere else. `docs/sensors.md` is generated from them.
 """

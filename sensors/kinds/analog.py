@@ -1,23 +1,232 @@
-"""Conversion of the voltage at an ADC to the quantity that a sender measures, or to a wiring fault.
+"""Kind `analog`: the voltage at an ADC, converted to the quantity that a sender measures.
 
-The first half is arithmetic. It uses the calibration to convert volts to values, and the electrical range to
-detect `open` and `short`. It also computes calibrations and ranges for the senders that boats have
-(resistive, 4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The second half reads MCP3008,
-MCP3208 and ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has a value.
+The keys come first, then the arithmetic, which uses the calibration to convert volts to values, and the
+electrical range to detect `open` and `short`. It also computes calibrations and ranges for the senders that
+boats have (resistive, 4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The driver reads
+MCP3008, MCP3208 and ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has
+a value.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sensors.driver import DriverError
-from sensors.settings import AnalogOptions, SensorSettings
+from sensors.chips.chip_keys import address_parser, parse_bus
+from sensors.chips.kernel_driver import BusReading, KernelDriver, tidy
+from sensors.chips.sysfs import (
+    CHIP_SELECTS,
+    Subsystem,
+    SysfsChip,
+    Wiring,
+    i2c_overlay,
+    read_number,
+    spi_overlay,
+)
+from sensors.driver import DriverError, options_of
+from sensors.kind import SensorDraft, SensorKind
+from sensors.settings import Options, SensorSettings
 from sensors.state import SensorState
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import boolean, choice, integer, list_of, number, quantity
+from sensors.toml.value_forms import ValueForm, parsed_later, parses
+from sensors.units import InputError, parse_value, shown
+from sensors.wiring_picture import Picture, Wire
 
-from .bus import BusReading, KernelDriver, tidy
-from .sysfs import CHIPS, read_number
+CHIPS: Final = {
+    "mcp3008": SysfsChip(
+        title="MCP3008",
+        wiring=Wiring.SPI,
+        addresses=CHIP_SELECTS,
+        overlay=spi_overlay("mcp3008,spi{}-{}-present"),
+        subsystem=Subsystem.IIO,
+        names=frozenset({"mcp3008"}),
+    ),
+    "mcp3208": SysfsChip(
+        title="MCP3208",
+        wiring=Wiring.SPI,
+        addresses=CHIP_SELECTS,
+        overlay=spi_overlay('anyspi,spi{}-{},dev="microchip,mcp3208",speed=1000000'),
+        subsystem=Subsystem.IIO,
+        names=frozenset({"mcp3208"}),
+    ),
+    "ads1115": SysfsChip(
+        title="ADS1115",
+        wiring=Wiring.I2C,
+        addresses=range(0x48, 0x4C),
+        overlay=i2c_overlay(
+            "ads1115,addr=0x{:02x},cha_enable,cha_cfg=4,chb_enable,chb_cfg=5,chc_enable,chc_cfg=6,"
+            "chd_enable,chd_cfg=7"
+        ),
+        subsystem=Subsystem.IIO,
+        names=frozenset({"ads1115", "ads1015"}),
+    ),
+}
+CHANNELS: Final = {"mcp3008": 8, "mcp3208": 8, "ads1115": 4}
+"""Number of inputs of each chip."""
+
+
+# Keys ----------------------------------------------------------------------------------------------
+
+
+@parses(ValueForm("a voltage", "V"))
+def parse_volts(raw: Any) -> float:
+    """Parse a voltage in volts, with or without the unit."""
+    return parse_value(raw, "V")
+
+
+@parses(ValueForm("a pair"))
+def parse_pair(raw: Any) -> tuple[Any, Any]:
+    """Parse a list of two elements."""
+    if not isinstance(raw, list) or len(raw) != 2:
+        raise InputError(f"{shown(raw)} is not a pair of values", "Write [volts, value].")
+    return raw[0], raw[1]
+
+
+@parses(ValueForm("a pair of voltages", "V"))
+def parse_range(raw: Any) -> tuple[float, float]:
+    """Parse a pair of voltages: the lowest and the highest."""
+    ends = list_of(parse_volts)(raw)
+    if len(ends) != 2:
+        raise InputError("a range needs two values", "Write [lowest, highest], in volts.")
+    low, high = ends
+    if low >= high:
+        raise InputError(f"{low:g} V is not below {high:g} V", "Write the lower voltage first.")
+    return low, high
+
+
+def calibration_parser(unit: str) -> Callable[[Any], tuple[tuple[float, float], ...]]:
+    """Return a parser for pairs of volts and values in `unit`: two or more, in order of rising volts."""
+
+    def point(raw: Any) -> tuple[float, float]:
+        at_volts, value = parse_pair(raw)
+        return parse_volts(at_volts), parse_value(value, unit)
+
+    def parser(raw: Any) -> tuple[tuple[float, float], ...]:
+        points: tuple[tuple[float, float], ...] = list_of(point, least=2)(raw)
+        for place in range(1, len(points)):
+            before, after = points[place - 1][0], points[place][0]
+            if after <= before:
+                raise InputError(
+                    f"the voltages are not in ascending order: {after:g} V follows {before:g} V",
+                    "Sort the points by voltage, and write each voltage once.",
+                    at=(place,),
+                )
+        return points
+
+    return parser
+
+
+@section
+class AnalogOptions(Options):
+    """Options of the kind `analog`: a voltage at an ADC, converted to the path's unit."""
+
+    _: KW_ONLY
+    chip: str = key(choice(*CHIPS), example='"mcp3008"', meaning="Type of converter.")
+    channel: int = key(
+        integer(0, 7), example="0", meaning="Input of the converter. An ADS1115 has the inputs 0 to 3."
+    )
+    bus: int = key(
+        parse_bus,
+        default=None,
+        example="1",
+        meaning="Number of the SPI or I2C bus.",
+        without="SPI bus 0, or I2C bus 1",
+    )
+    address: int = key(
+        parsed_later(ValueForm("a whole number")),
+        default=None,
+        example="0x49",
+        meaning="SPI chip select (0 to 2), or I2C address (0x48 to 0x4b).",
+        without="chip select 0, or address 0x48",
+    )
+    calibration: tuple[tuple[float, float], ...] = key(
+        list_of(parse_pair, least=2),
+        example="[[0.5, 0.0], [2.5, 1.0]]",
+        meaning=(
+            "Pairs of volts and value, in order of rising volts. Values between two pairs are interpolated"
+            " linearly. Beyond the first and the last pair, the value is that of the pair."
+        ),
+    )
+    valid: tuple[float, float] = key(
+        parse_range,
+        example="[0.3, 3.0]",
+        meaning="Lowest and highest voltage of a working sender. A voltage outside is a fault of the wires.",
+    )
+    open_is_high: bool = key(
+        boolean,
+        default=True,
+        example="false",
+        meaning=(
+            "True if a broken wire causes a voltage above `valid`: a sender to ground under a pull-up."
+            " False if it causes a voltage below `valid`: a 4-20 mA transmitter."
+        ),
+    )
+    reference_v: float = key(
+        quantity("V", "0.5 V", "6 V"),
+        name="reference",
+        default=3.3,
+        example='"5 V"',
+        meaning="Reference voltage of an MCP3008 or MCP3208.",
+    )
+    divider: float = key(
+        number(1.0, 10_000.0),
+        default=1.0,
+        example="5.7",
+        meaning="Volts at the sender per volt at the converter, if there is a voltage divider.",
+    )
+
+
+def _check(draft: SensorDraft) -> None:
+    table, values = draft.table, draft.values
+    draft.is_number()
+    selected = draft.valid_value("chip")
+    if selected is not None:
+        chip, channel = CHIPS[selected], draft.valid_value("channel")
+        if channel is not None and channel >= CHANNELS[selected]:
+            most = CHANNELS[selected] - 1
+            table.complain(
+                "channel",
+                f"the {chip.title} has no channel {channel}",
+                f"Use a channel from 0 to {most}.",
+            )
+        if values["bus"] is None:
+            values["bus"] = chip.wiring.usual_bus
+        if "address" in table.data:
+            values["address"] = table.value("address", address_parser(chip))
+        else:
+            values["address"] = chip.usual_address
+    if draft.valid_value("calibration") is not None and draft.unit is not None:
+        values["calibration"] = table.value("calibration", calibration_parser(draft.unit))
+    _check_valid(draft)
+
+
+def _check_valid(draft: SensorDraft) -> None:
+    """Report a calibration outside the electrical range, or a range that the chip cannot measure."""
+    chip, valid, points = (draft.valid_value(key) for key in ("chip", "valid", "calibration"))
+    if valid is not None and points is not None and draft.unit is not None:
+        first, last = points[0][0], points[-1][0]
+        if last < valid[0] or first > valid[1]:
+            draft.table.complain(
+                "valid",
+                f"the calibration ({first:g} to {last:g} V) is outside the valid range {valid[0]:g} to"
+                f" {valid[1]:g} V",
+                "Set valid to the lowest and highest voltage of a working sender.",
+            )
+    reference, divider = draft.valid_value("reference"), draft.valid_value("divider")
+    if None in (valid, reference, divider) or chip not in _BITS:
+        return
+    highest = reference * divider
+    if valid[1] > highest:
+        draft.table.complain(
+            "valid",
+            f"{valid[1]:g} V is more than the chip can measure ({highest:.4g} V)",
+            f"Write {highest:.4g} V or less, or correct reference or divider.",
+        )
+
+
+# Arithmetic ----------------------------------------------------------------------------------------
 
 Points = Sequence[tuple[float, float]]
 """Pairs of (volts, value) in order of rising volts; at least one."""
@@ -157,9 +366,7 @@ class AnalogDriver(KernelDriver):
     """Driver of the kind `analog`, using the kernel drivers `mcp320x` and `ti-ads1015`."""
 
     def __init__(self, settings: SensorSettings, *, root: Path) -> None:
-        if not isinstance(settings.options, AnalogOptions):
-            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
-        self._options = settings.options
+        self._options = options_of(settings, AnalogOptions)
         self._chip = CHIPS[self._options.chip]
         super().__init__(settings, root=root, lane=self._chip.wiring.lane(self._options.bus))
         self._volts_per_code = 0.0
@@ -197,3 +404,54 @@ class AnalogDriver(KernelDriver):
         # at 0 V, the offset of an ADS1115 produces small negative codes, which do not mean a voltage below
         # ground
         return measure(max(code, 0.0) * self._volts_per_code, self._options)
+
+
+KIND: Final = SensorKind(
+    name="analog",
+    title="Analog sender: MCP3008, MCP3208 or ADS1115",
+    measures="levels, pressures and temperatures from resistive senders, 4-20 mA transmitters and voltages",
+    description="""\
+The Raspberry Pi cannot measure voltages. An analog-to-digital converter (ADC) measures the voltage at a
+sender, and `calibration` converts the voltage to a value. The MCP3008 has 8 inputs with 10 bits, the
+MCP3208 8 inputs with 12 bits, and the ADS1115 4 inputs with 15 bits.
+
+A resistive sender is connected to ground, with a pull-up resistor to 3.3 V. American tank senders have
+240 Ω when empty and 33 Ω when full. European tank senders have 10 Ω when empty and 180 Ω when full. With
+a pull-up of the resistance R, a sender of the resistance S has the voltage 3.3 V · S / (R + S). For a
+4-20 mA transmitter, let the current flow through a resistor to ground. With 150 Ω the voltage is 0.6 V at
+4 mA, and 3.0 V at 20 mA. Set `open_is_high = false`, because a broken wire carries no current. For higher
+voltages, use a voltage divider, and set `divider`.
+
+A voltage outside `valid` is recorded as `open` or `short`, never as a number.""",
+    options=AnalogOptions,
+    driver=lambda settings, context: AnalogDriver(settings, root=context.root),
+    check=_check,
+    chips=CHIPS,
+    wiring=Picture(
+        "MCP3008",
+        (
+            Wire("3V3", "VDD, VREF"),
+            Wire("GPIO11 (SCLK)", "CLK"),
+            Wire("GPIO9 (MISO)", "DOUT"),
+            Wire("GPIO10 (MOSI)", "DIN"),
+            Wire("GPIO8 (CE0)", "CS"),
+            Wire("GND", "AGND, DGND"),
+        ),
+        next=Picture(
+            "tank sender", (Wire("VDD", "", bridge="240 Ω"), Wire("CH0", "signal"), Wire("AGND", "ground"))
+        ),
+    ),
+    example="""\
+[[sensor]]
+id = "fuel-level"               # 240 ohm empty to 33 ohm full, under 240 ohm to 3.3 V
+name = "Fuel"
+kind = "analog"
+chip = "mcp3008"
+channel = 0
+calibration = [[0.40, 1.0], [1.65, 0.0]]    # volts to ratio
+valid = [0.2, 2.5]
+path = "tanks.fuel.main.currentLevel"
+every = "10 s"
+alarm = { below = 0.15, for = "5 min", severity = "warn", text = "Fuel is low" }
+""",
+)

@@ -4,11 +4,19 @@ It has no wire, so it has no faults and does not become stale.
 """
 
 import math
+from typing import Final
 
 from sensors.clock import Clock
 from sensors.driver import Driver, DriverError, Emit
+from sensors.kind import SensorKind
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import SensorSettings
+from sensors.settings import Options, SensorSettings
+from sensors.toml.declarations import section
+
+
+@section
+class ManualOptions(Options):
+    """Options of the kind `manual`, which has no keys of its own."""
 
 
 class ManualDriver(Driver):
@@ -46,3 +54,25 @@ class ManualDriver(Driver):
     def close(self) -> None:
         """Stop accepting values; `submit` fails from now on."""
         self._emit = None
+
+
+KIND: Final = SensorKind(
+    name="manual",
+    title="Manual readings",
+    measures="values that a person reads from a gauge",
+    description="""\
+A manual sensor has no wire. A person reads a gauge, a dipstick or a counter, and enters the value with
+`logboat log SENSOR --add VALUE`. Each value is stored like that of any other sensor, and raises the same
+alarms.""",
+    options=ManualOptions,
+    driver=lambda settings, context: ManualDriver(settings, clock=context.clock),
+    interval_s=None,
+    example="""\
+[[sensor]]
+id = "engine-oil"
+name = "Engine oil, by dipstick"
+kind = "manual"
+path = "tanks.lubrication.main.currentLevel"
+alarm = { below = 0.25, severity = "warn", text = "The engine needs oil" }
+""",
+)

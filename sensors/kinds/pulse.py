@@ -9,101 +9,87 @@ the state `edges-lost`.
 Pulses that arrive while the driver is closed are not counted.
 """
 
-import threading
-from datetime import timedelta
-from typing import Final
+from dataclasses import KW_ONLY
+from typing import TYPE_CHECKING, Final
 
-import gpiod
-from gpiod.line import Bias, Clock, Direction, Edge
-
-from sensors.driver import Driver, DriverError, Emit
-from sensors.gpio.context import GpioContext
-from sensors.gpio.counters import PulseMeter
-from sensors.gpio.edge_watcher import EdgeWatcher, NextCall
-from sensors.gpio.line_settings import CONSUMER, read_ready
+from sensors.driver import Driver, DriverError, Emit, options_of
+from sensors.gpio.pin_keys import LineOptions
+from sensors.kind import SensorDraft, SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import Pull, PulseOptions, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.state import SensorState
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import choice, positive, quantity
+from sensors.units import DIMENSIONS, RATES
+from sensors.wiring_picture import Picture, Wire
 
-EVENTS: Final = 1024
-"""Largest number of events that the kernel buffers for one request.
-
-In `gpiolib-cdev.c` this is 16 times `GPIO_V2_LINES_MAX`.
-"""
-NAP_NS: Final = 40_000_000
-KERNEL_DEBOUNCE_S: Final = 0.01
-"""Shortest debounce time in seconds that is left to the kernel.
-
-The kernel's debounce counts in ticks of up to 10 ms: with a shorter time it would swallow fast pulses
-entirely. The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows
-another too soon is not counted.
-"""
-
-_BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}
+if TYPE_CHECKING:
+    from sensors.gpio.context import GpioContext
+    from sensors.gpio.edge_watcher import EdgeWatcher
+    from sensors.gpio.pulse_line import PulseLine
 
 
-class PulseLine:
-    """A line and its pulse meter, emptied by the watcher and by polls; `lock` guards both."""
+@section
+class PulseOptions(LineOptions):
+    """Options of the kind `pulse`."""
 
-    def __init__(self, request: gpiod.LineRequest, meter: PulseMeter) -> None:
-        self.lock = threading.Lock()
-        self.meter = meter
-        self.wake = NextCall()
-        self._request: gpiod.LineRequest | None = request
-        self._broken: OSError | None = None
+    _: KW_ONLY
+    pulses_per_unit: float = key(
+        positive,
+        example="12",
+        meaning="Pulses per revolution, or per m3 for a flow meter.",
+    )
+    measure: str = key(
+        choice("rate", "total"),
+        default="rate",
+        example='"total"',
+        meaning="Quantity to record: `rate` is in units per second, `total` in units since the first start.",
+    )
+    debounce_s: float = key(
+        quantity("s", "0 ms", "10 s"),
+        name="debounce",
+        default=0.0,
+        example='"2 ms"',
+        meaning="Shortest time between two pulses. A pulse that comes sooner is not counted.",
+    )
+    max_hz: float = key(
+        quantity("Hz", "0.1 Hz", "100 kHz"),
+        name="max_pulse_rate",
+        default=20_000.0,
+        example='"2 kHz"',
+        meaning="Pulse rate above which the sensor is `noisy`: the equipment is never so fast.",
+    )
+    zero_after_s: float = key(
+        quantity("s", "10 ms", "1 h"),
+        name="zero_after",
+        default=2.0,
+        example='"10 s"',
+        meaning="Time without a pulse after which the rate is 0.",
+    )
 
-    def fileno(self) -> int | None:
-        """Return the file descriptor that is readable when the kernel has a pulse.
 
-        None once the line is closed.
-        """
-        with self.lock:
-            return None if self._request is None else self._request.fd
-
-    def service(self, now_ns: int) -> None:
-        """Empty the kernel's buffer, then ask not to be called for `NAP_NS`."""
-        with self.lock:
-            if self._request is None or self._broken is not None:
-                return
-            try:
-                taken = self.take()
-            except OSError as error:
-                self._broken = error
-                self.wake = NextCall(on_events=False)
-            else:
-                self.wake = NextCall(now_ns + NAP_NS, on_events=False) if taken else NextCall()
-
-    def take(self) -> int:
-        """Empty the kernel's buffer, and return the number of pulses taken; `lock` must be held.
-
-        Raises `OSError`, including an error that an earlier `service` has caught.
-        """
-        assert self._request is not None
-        if self._broken is not None:
-            raise self._broken
-        events = read_ready(self._request, EVENTS)
-        self.meter.take(events)
-        return len(events)
-
-    def close(self, watcher: EdgeWatcher) -> None:
-        """Release the line and leave the watcher."""
-        watcher.remove(self)
-        with self.lock:
-            request, self._request = self._request, None
-        if request is not None:
-            request.release()
+def _check(draft: SensorDraft) -> None:
+    """Report a problem if `measure` is `rate` but the unit is not a rate, or the reverse."""
+    measure, unit = draft.valid_value("measure"), draft.unit
+    if not draft.is_number() or measure is None or unit not in DIMENSIONS:
+        return
+    if (unit in RATES) is not (measure == "rate"):
+        other = "total" if measure == "rate" else "rate"
+        draft.table.complain(
+            "measure",
+            f'"{measure}" does not fit {draft.values["path"]}, which is in {unit}',
+            f'Write measure = "{other}", or choose another path.',
+        )
 
 
 class PulseDriver(Driver):
     """Driver of a sensor that gives pulses per unit, such as a tachometer, a flow meter or an anemometer."""
 
-    def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
+    def __init__(self, settings: SensorSettings, *, gpio: "GpioContext") -> None:
         super().__init__(settings)
-        if not isinstance(settings.options, PulseOptions):
-            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "gpio"
         self.interval_ns = round(settings.interval_s * 1e9)
-        self._options = settings.options
+        self._options = options_of(settings, PulseOptions)
         self._gpio = gpio
         self._line: PulseLine | None = None
         self._watcher: EdgeWatcher | None = None
@@ -112,27 +98,21 @@ class PulseDriver(Driver):
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
         """Take the line; counting continues from `resume`."""
+        from sensors.gpio.pulse_line import open_pulse_line
+
         options = self._options
-        by_kernel = options.debounce_s >= KERNEL_DEBOUNCE_S
-        settings = gpiod.LineSettings(
-            direction=Direction.INPUT,
-            edge_detection=Edge.RISING,  # from inactive to active
-            bias=_BIASES[options.pull],
-            active_low=options.active_low,
-            debounce_period=timedelta(seconds=options.debounce_s if by_kernel else 0),
-            event_clock=Clock.MONOTONIC,
-        )
         with self._gpio.pin(options.pin) as factory:
-            request = factory.request(
-                options.pin, settings, events=EVENTS, consumer=f"{CONSUMER} {self.settings.id}"
+            self._line = open_pulse_line(
+                options.pin,
+                pull=options.pull,
+                active_low=options.active_low,
+                debounce_s=options.debounce_s,
+                zero_after_s=options.zero_after_s,
+                count=resume.count,
+                factory=factory,
+                sensor=self.settings.id,
             )
-        meter = PulseMeter(
-            count=resume.count,
-            now_ns=factory.ticks(),
-            zero_after_ns=round(options.zero_after_s * 1e9),
-            dead_ns=0 if by_kernel else round(options.debounce_s * 1e9),
-        )
-        self._line, self._watcher = PulseLine(request, meter), factory.watcher
+        self._watcher = factory.watcher
         self._emit, self._seconds = emit, resume.seconds
         self._watcher.add(self._line)
 
@@ -168,3 +148,44 @@ class PulseDriver(Driver):
         if self._line is not None and self._watcher is not None:
             self._line.close(self._watcher)
         self._line = self._watcher = self._emit = None
+
+
+KIND: Final = SensorKind(
+    name="pulse",
+    title="Pulses: tachometer, flow meter, anemometer",
+    measures="revolutions and flow, from pulses; or their total",
+    description="""\
+A sensor with a Hall switch or a contact gives a fixed number of pulses per unit: per revolution of a
+shaft, or per cubic metre of fuel. `pulses_per_unit` is that number. With `measure = "rate"` the value is
+in units per second, such as Hz for revolutions. With `measure = "total"` it is the number of units since
+the sensor was fitted. The kernel numbers the pulses and gives each a time stamp. So the count is right
+even if pulses are lost between the kernel and the recorder. Pulse rates up to 20 kHz are possible.
+
+A Hall sensor usually has an open collector, which the pull-up resistor inside the Raspberry Pi serves.
+Its own supply can be 5 V, but the signal must not exceed 3.3 V. Take the pulses of an alternator
+(terminal W) through an opto-isolator.""",
+    options=PulseOptions,
+    driver=lambda settings, context: PulseDriver(settings, gpio=context.gpio),
+    check=_check,
+    has_totals=lambda _settings: True,
+    wiring=Picture(
+        "Hall sensor",
+        (
+            Wire("5V", "supply"),
+            Wire("GPIO27", "signal (open collector)", part="1 kΩ"),
+            Wire("GND", "ground"),
+        ),
+    ),
+    example="""\
+[[sensor]]
+id = "main-rpm"
+name = "Main engine"
+kind = "pulse"
+pin = 27
+pulses_per_unit = 12            # pulses per revolution
+path = "propulsion.main.revolutions"
+rate = "5 Hz"
+deadband = "5 rpm"
+alarm = { above = "3600 rpm", for = "5 s", severity = "warn", text = "The main engine runs too fast" }
+""",
+)

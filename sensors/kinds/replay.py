@@ -12,12 +12,17 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final, overload
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, overload
 
-from sensors.driver import Driver, DriverError, Emit
+from sensors.driver import Driver, DriverError, Emit, options_of
+from sensors.kind import SensorDraft, SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import ReplayOptions, SensorSettings
+from sensors.settings import Options, SensorSettings
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import boolean, number, text
+from sensors.toml.value_forms import ValueForm, parses
+from sensors.units import InputError, shown
 
 POLL_NS: Final = 50_000_000
 """Interval, in nanoseconds, at which the driver looks for rows that are due.
@@ -29,6 +34,44 @@ MOST_S: Final = 1e10
 
 A longer one shows an overflow in the program that wrote the file.
 """
+
+
+@parses(ValueForm("text", limits="path of a file in the folder of `sensors.toml`, or in a subfolder"))
+def parse_file(raw: Any) -> str:
+    """Parse the path of a recording in the folder that contains `sensors.toml`, or in a subfolder."""
+    name: str = text(least=1)(raw)
+    way = PurePosixPath(name)
+    if way.is_absolute() or ".." in way.parts:
+        raise InputError(
+            f"{shown(name)} is not in the folder of sensors.toml",
+            "Copy the file to that folder, and write its name only.",
+        )
+    return name
+
+
+@section
+class ReplayOptions(Options):
+    """Options of the kind `replay`."""
+
+    file: Path = key(
+        parse_file,
+        example='"yacht.csv"',
+        meaning="CSV file with the columns time, path and value.",
+    )
+    speed: float = key(
+        number(0.001, 10_000.0),
+        default=1.0,
+        example="10.0",
+        meaning="Speed of the replay. With 2.0, the recording takes half its time.",
+    )
+    repeat: bool = key(
+        boolean, default=False, example="true", meaning="True to start again at the end of the recording."
+    )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of the recording."""
+        return (self.file,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +237,9 @@ class ReplayDriver(Driver):
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
-        if not isinstance(settings.options, ReplayOptions):
-            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "replay"
         self.interval_ns = POLL_NS
-        self._options = settings.options
+        self._options = options_of(settings, ReplayOptions)
         self._contact = settings.unit == "bool"
         self._recording: PathRecording | None = None
         self._emit: Emit | None = None
@@ -244,3 +285,64 @@ class ReplayDriver(Driver):
     def close(self) -> None:
         """Stop emitting; the position in the recording is kept."""
         self._emit = None
+
+
+def _recording(draft: SensorDraft) -> Path:
+    name: str = draft.values["file"]
+    return draft.folder / name
+
+
+def _check(draft: SensorDraft) -> None:
+    """Report a problem unless the recording exists, is valid, and has rows for the path."""
+    if draft.valid_value("file") is None or draft.valid_value("path") is None:
+        return
+    file = _recording(draft)
+    if not _is_file(file):
+        draft.table.complain(
+            "file",
+            f"file {file.name} does not exist in the folder of sensors.toml",
+            f"Copy it to {file.parent}.",
+        )
+        return
+    try:
+        load(file, draft.values["path"])
+    except DriverError as error:
+        draft.table.complain("file", str(error), "Correct the recording, or name another file or path.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that we cannot search
+        return False
+
+
+def _options(draft: SensorDraft) -> ReplayOptions:
+    values = draft.values
+    return ReplayOptions(file=_recording(draft), speed=values["speed"], repeat=values["repeat"])
+
+
+KIND: Final = SensorKind(
+    name="replay",
+    title="Replay of a recording",
+    measures="values from a recording (CSV: time, path, value)",
+    description="""\
+A replay sensor plays a recording as if it were live, for a demonstration or a test without hardware. A
+recording is a CSV file with the columns `time` (ISO 8601, or seconds), `path` and `value` (in SI units).
+One file can contain several paths; the sensors that play it stay in step. Logboat contains a recording of
+a real yacht, in `sensors/recordings/`.""",
+    options=ReplayOptions,
+    driver=lambda settings, _context: ReplayDriver(settings),
+    check=_check,
+    make_options=_options,
+    interval_s=None,
+    example="""\
+[[sensor]]
+id = "yacht-voltage"
+name = "Voltage of a recorded yacht"
+kind = "replay"
+file = "yacht-2014-08-15.csv"
+repeat = true
+path = "electrical.batteries.1.voltage"
+""",
+)

@@ -7,12 +7,15 @@ drivers do. The samples depend only on the seed, the sensor's id and the times o
 import zlib
 from typing import Final
 
-from sensors.driver import Driver, DriverError, Emit
+from sensors import simulation_models
+from sensors.driver import Driver, DriverError, Emit, options_of
+from sensors.kind import SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import SensorSettings, SimulatedOptions
+from sensors.settings import Options, SensorSettings
+from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
-
-from . import simulation_models
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import boolean, choice, integer, word_for
 
 _DETAIL: Final = {
     SensorState.OPEN: "simulated broken wire",
@@ -21,20 +24,44 @@ _DETAIL: Final = {
 }
 
 
+@section
+class SimulatedOptions(Options):
+    """Options of the kind `simulated`."""
+
+    model: str = key(choice(*simulation_models.MODELS), example='"engine"', meaning="Machinery to simulate.")
+    seed: int = key(
+        integer(0, 2**31),
+        default=0,
+        example="7",
+        meaning=(
+            "Number that decides what happens when. Sensors with the same seed fit together: the battery is"
+            " charged while the engine runs."
+        ),
+    )
+    faults: bool = key(
+        boolean, default=False, example="true", meaning="True to simulate wiring faults from time to time."
+    )
+    wire: SensorState = key(
+        word_for({"good": SensorState.GOOD, "open": SensorState.OPEN, "short": SensorState.SHORT}),
+        default=SensorState.GOOD,
+        example='"open"',
+        meaning="State of the simulated wire. With `open` or `short`, the sensor always has this fault.",
+    )
+
+
 class SimulatedDriver(Driver):
     """Driver that plays a model, starting when it is first opened."""
 
     def __init__(self, settings: SensorSettings) -> None:
         super().__init__(settings)
-        if not isinstance(settings.options, SimulatedOptions):
-            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
+        options = options_of(settings, SimulatedOptions)
         self.lane = "simulated"
         self.interval_ns = round(settings.interval_s * 1e9)
-        self._seed = settings.options.seed
+        self._seed = options.seed
         self._grain = self._seed ^ zlib.crc32(settings.id.encode())
-        self._faults = settings.options.faults
-        self._wire = None if settings.options.wire is SensorState.GOOD else settings.options.wire
-        model = simulation_models.MODELS[settings.options.model]
+        self._faults = options.faults
+        self._wire = None if options.wire is SensorState.GOOD else options.wire
+        model = simulation_models.MODELS[options.model]
         self._number = model.numbers.get(settings.unit, model.numbers[""])
         self._active = model.active if settings.unit == "bool" else None
         self._emit: Emit | None = None
@@ -83,3 +110,25 @@ class SimulatedDriver(Driver):
     def close(self) -> None:
         """Stop emitting samples; a later `open` continues."""
         self._emit = None
+
+
+KIND: Final = SensorKind(
+    name="simulated",
+    title="Simulation",
+    measures="values from a model, for testing",
+    description="""\
+A simulated sensor plays a model, for a demonstration or a test without hardware. The unit of the path
+decides which quantity the model gives. For example, `battery` gives a voltage for a path in V, a current
+for a path in A, and a state of charge for a path with a ratio.""",
+    options=SimulatedOptions,
+    driver=lambda settings, _context: SimulatedDriver(settings),
+    has_totals=lambda settings: settings.unit == CONTACT,
+    example="""\
+[[sensor]]
+id = "main-rpm"
+name = "Main engine (simulated)"
+kind = "simulated"
+model = "engine"
+path = "propulsion.main.revolutions"
+""",
+)

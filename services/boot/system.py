@@ -20,7 +20,7 @@ from provisioning.networks import adapters, firewall
 from provisioning.networks.adapters import CREW, Adapter
 from provisioning.networks.profiles import SUFFIX, Profile
 from provisioning.networks.radio import Radio, rekeyed
-from sensors.kinds.sysfs import new_device
+from sensors.chips.sysfs import new_device
 from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from sensors.config.loader import NO_SENSORS, read_sensors
-from sensors.config.parsers import unit_words
 from sensors.config.sections import SECTIONS
 from sensors.settings import SensorSettings
+from sensors.signalk_paths import unit_words
 from sensors.toml import toml_file
 from sensors.toml.schema import Table
 from sensors.toml.toml_file import TomlFile, unforeseen

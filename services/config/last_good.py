@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from sensors.config.loader import nothing_described, read_sensors
-from sensors.settings import ReplayOptions, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
 from sync.folders import OWN, OWN_FILE, make_folder, opener
@@ -71,11 +71,7 @@ class Pair:
     @property
     def recordings(self) -> tuple[Path, ...]:
         """Paths of the recordings, relative to the folder."""
-        files = {
-            sensor.options.file.relative_to(self.folder)
-            for sensor in self.sensors
-            if isinstance(sensor.options, ReplayOptions)
-        }
+        files = {file.relative_to(self.folder) for sensor in self.sensors for file in sensor.options.files}
         return tuple(sorted(files))
 
     @property

@@ -210,12 +210,11 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 
 def _interval(sensor: SensorSettings) -> float | None:
     """Return the seconds between two samples; None for a kind of sensor that only reports events."""
-    from sensors.config.kinds import (
-        KINDS,  # imported here because the store check, which does not need it, imports this module
+    from sensors.registry import (
+        kind_named,  # the check of the stores, which imports this module, needs no kind
     )
 
-    kind = KINDS.get(sensor.kind)
-    return None if kind is not None and kind.interval_s is None else sensor.interval_s
+    return None if kind_named(sensor.kind).interval_s is None else sensor.interval_s
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:

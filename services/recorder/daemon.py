@@ -21,8 +21,9 @@ from typing import Final
 
 from sensors.clock import Clock, SystemClock
 from sensors.driver import DriverError
+from sensors.driver_context import DriverContext
 from sensors.kinds.manual import ManualDriver
-from sensors.kinds.registry import DriverContext, make_drivers
+from sensors.registry import make_drivers
 from sensors.sample import Sample
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings

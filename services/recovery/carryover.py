@@ -27,7 +27,7 @@ import apsw
 import msgspec
 
 from sensors.sample import Totals
-from sensors.settings import ContactOptions, PulseOptions, SensorSettings, SimulatedOptions
+from sensors.settings import SensorSettings
 from services.documents import builders
 from services.documents.reading_window import iso
 from services.journal import totals
@@ -180,7 +180,12 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
     for sensor in sensors:
         if sensor.kind == "runtime":
             scales[sensor.id] = (sensor.path, sensor.unit, 0.0)
-        elif isinstance(sensor.options, PulseOptions) and sensor.options.measure == "total":
+        elif sensor.kind == "pulse":
+            from sensors.kinds.pulse import PulseOptions
+
+            assert isinstance(sensor.options, PulseOptions)
+            if sensor.options.measure != "total":
+                continue
             before = calibrations.get(sensor.id, sensor.options.pulses_per_unit)
             if type(before) in (int, float) and before > 0:
                 scales[sensor.id] = (sensor.path, sensor.unit, float(before))
@@ -353,9 +358,9 @@ def last_log(data: Path, *, vessel: str) -> str | None:
 
 def is_counting(sensor: SensorSettings) -> bool:
     """Return True if a sensor is of a kind that has totals."""
-    if isinstance(sensor.options, SimulatedOptions):
-        return sensor.unit == "bool"
-    return isinstance(sensor.options, ContactOptions | PulseOptions)
+    from sensors.registry import kind_named  # the check of the stores needs no sensors
+
+    return kind_named(sensor.kind).has_totals(sensor)
 
 
 def words(

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample
-from sensors.settings import AlarmRule, ManualOptions, SensorSettings, Severity
+from sensors.settings import AlarmRule, SensorSettings, Severity
 from services.clocks.clock_quality import ClockQuality, Timekeeper
 from services.clocks.time_source import TimeSource
 from services.config.loader import Configuration

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sensors.driver import DriverError
 from sensors.kinds.analog import (
     AnalogDriver,
+    AnalogOptions,
     SenderCircuit,
     current_loop,
     divider,
@@ -20,7 +21,6 @@ from sensors.kinds.analog import (
     wire_state,
 )
 from sensors.sample import Sample
-from sensors.settings import AnalogOptions
 from sensors.state import SensorState
 from tests.sensors.fakes import read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs

@@ -8,22 +8,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors.config.kinds import KINDS
 from sensors.config.loader import COMMON, load_sensors
-from sensors.settings import (
-    AlarmRule,
-    AnalogOptions,
-    BusOptions,
-    ContactOptions,
-    ContactState,
-    ManualOptions,
-    Pull,
-    PulseOptions,
-    ReplayOptions,
-    SensorSettings,
-    Severity,
-    SimulatedOptions,
-)
+from sensors.gpio.pin_keys import Pull
+from sensors.kinds.analog import AnalogOptions
+from sensors.kinds.bme280 import Bme280Options
+from sensors.kinds.ds18b20 import Ds18b20Options
+from sensors.kinds.ina226 import Ina226Options
+from sensors.kinds.manual import ManualOptions
+from sensors.kinds.pulse import PulseOptions
+from sensors.kinds.replay import ReplayOptions
+from sensors.kinds.simulated import SimulatedOptions
+from sensors.kinds.switch import ContactOptions
+from sensors.kinds.thermocouple import ThermocoupleOptions
+from sensors.registry import all_kinds
+from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
 from sensors.state import SensorState
 from sensors.toml.toml_file import ConfigurationError
 
@@ -160,20 +158,20 @@ def test_every_key_of_a_switch_arrives_in_si(load: Load) -> None:
                 valid=(0.5, 2.9),
             ),
         ),
-        (THERMOMETER.format(id="main"), "K", 10.0, BusOptions(bus=None, address=None, measure="temperature")),
+        (THERMOMETER.format(id="main"), "K", 10.0, Ds18b20Options(address=None, measure="temperature")),
         (
             'id = "exhaust"\nkind = "thermocouple"\npath = "propulsion.main.exhaustTemperature"\n',
             "K",
             1.0,
-            BusOptions(bus=0, address=None, measure="temperature"),
+            ThermocoupleOptions(bus=0, address=None, measure="temperature"),
         ),
         (
             BATTERY + 'bus = 3\naddress = 0x41\nshunt = "1.5 mohm"\n',
             "V",
             1.0,
-            BusOptions(bus=3, address=0x41, measure="voltage", shunt_ohm=0.0015),
+            Ina226Options(bus=3, address=0x41, measure="voltage", shunt_ohm=0.0015),
         ),
-        (CLIMATE, "ratio", 1.0, BusOptions(bus=1, address=None, measure="relativeHumidity")),
+        (CLIMATE, "ratio", 1.0, Bme280Options(bus=1, address=None, measure="relativeHumidity")),
         (MANUAL, "ratio", 1.0, ManualOptions()),
         (SIMULATED, "Hz", 1.0, SimulatedOptions(model="engine")),
         (f'{SIMULATED}wire = "open"\n', "Hz", 1.0, SimulatedOptions(model="engine", wire=SensorState.OPEN)),
@@ -360,7 +358,7 @@ def test_ten_mistakes_are_ten_useful_lines(problems: Problems) -> None:
         (
             sensors('id = "a"\nkind = "toaster"\npath = "bilge.main.highWater"\n'),
             "3: ",
-            'one of "switch", "pulse"',
+            'one of "analog", "bme280"',
         ),
         (
             sensors(switch() + "calibration = [[0, 0], [1, 1]]\n"),
@@ -674,12 +672,12 @@ def test_the_files_order_is_the_problems_order(problems: Problems) -> None:
 
 WORDS = sorted(
     {"sensor", "when", "above", "severity", "rate", "every", *COMMON}.union(
-        *(kind.schema for kind in KINDS.values())
+        *(kind.schema for kind in all_kinds().values())
     )
 )
 TEXTS = (
     "1 s",
-    *KINDS,
+    *all_kinds(),
     "a.b",
     "propulsion.a.revolutions",
     "bilge.a.highWater",

@@ -11,10 +11,11 @@ import pytest
 from gpiod.line import Bias
 
 from sensors.driver import DriverError
-from sensors.kinds.contact import ContactDriver, is_active
+from sensors.gpio.pin_keys import Pull
+from sensors.kinds.manual import ManualOptions
+from sensors.kinds.switch import ContactDriver, ContactOptions, is_active
 from sensors.sample import Sample, Totals
 from sensors.sampling import Sampler
-from sensors.settings import ContactOptions, ManualOptions, Pull
 from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, board, last, last_totals, opened

@@ -7,12 +7,11 @@ import pytest
 from sensors.driver import Driver, DriverError
 from sensors.gpio.context import GpioContext
 from sensors.gpio.pinfactory import GpiodFactory
-from sensors.kinds.contact import ContactDriver
-from sensors.kinds.pulse import PulseDriver
-from sensors.kinds.simulated import SimulatedDriver
+from sensors.kinds.pulse import PulseDriver, PulseOptions
+from sensors.kinds.simulated import SimulatedDriver, SimulatedOptions
+from sensors.kinds.switch import ContactDriver, ContactOptions
 from sensors.sample import Totals
 from sensors.sampling import Sampler
-from sensors.settings import ContactOptions, PulseOptions, SimulatedOptions
 from sensors.state import SensorState
 from tests.sensors.fakes import Collector, sensor
 from tests.sensors.gpio import HandCranked, Machine, not_a_pi
@@ -37,7 +36,7 @@ def drivers(gpio: GpioContext) -> list[Driver]:
     return [
         ContactDriver(sensor(ContactOptions(17), kind="switch", id="float"), gpio=gpio),
         ContactDriver(sensor(ContactOptions(22), kind="runtime", id="hours"), gpio=gpio),
-        PulseDriver(sensor(PulseOptions(27, 12.0), kind="pulse", id="rpm"), gpio=gpio),
+        PulseDriver(sensor(PulseOptions(27, pulses_per_unit=12.0), kind="pulse", id="rpm"), gpio=gpio),
         SimulatedDriver(sensor(SimulatedOptions("tank"), id="tank")),
     ]
 

@@ -3,9 +3,8 @@
 import pytest
 
 from sensors.driver import DriverError
-from sensors.kinds.manual import ManualDriver
+from sensors.kinds.manual import ManualDriver, ManualOptions
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import ManualOptions
 from tests.sensors.fakes import Collector, FakeClock, sensor
 
 

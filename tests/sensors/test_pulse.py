@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from sensors.driver import DriverError
 from sensors.gpio.context import GpioContext
+from sensors.gpio.pin_keys import Pull
 from sensors.gpio.pinfactory import GpiodFactory
-from sensors.kinds.pulse import PulseDriver
+from sensors.kinds.manual import ManualOptions
+from sensors.kinds.pulse import PulseDriver, PulseOptions
 from sensors.sample import Sample, Totals
-from sensors.settings import ManualOptions, Pull, PulseOptions
 from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 from tests.sensors.gpio import Board, Kernel, Machine, board, last, last_totals, not_a_pi, opened

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.driver import DriverError
-from sensors.kinds.replay import RecordingRow, ReplayDriver, load, rows
+from sensors.kinds.replay import RecordingRow, ReplayDriver, ReplayOptions, load, rows
 from sensors.sample import Totals
-from sensors.settings import ReplayOptions
 from tests.sensors.fakes import RECORDING, SECOND, Collector, FakeClock, sensor
 
 PATHS = ("electrical.batteries.1.voltage", "electrical.batteries.1.current", "navigation.speedThroughWater")

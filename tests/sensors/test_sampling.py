@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sensors.clock import SystemClock
 from sensors.driver import Driver, DriverError, Emit
+from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals
 from sensors.sampling import (
     RETRY_FIRST_NS,
@@ -22,7 +23,6 @@ from sensors.sampling import (
     next_on_cadence,
     retry_after,
 )
-from sensors.settings import ManualOptions
 from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, FakeClock, sensor
 

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.kinds import simulation_models
-from sensors.kinds.simulated import SimulatedDriver
+from sensors import simulation_models
+from sensors.kinds.simulated import SimulatedDriver, SimulatedOptions
 from sensors.sample import Totals
-from sensors.settings import SimulatedOptions
 from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, sensor
 

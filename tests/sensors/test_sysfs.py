@@ -8,21 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.driver import DriverError
-from sensors.kinds import sysfs as reader
-from sensors.kinds.bus import (
-    BusReading,
-    ClimateDriver,
-    KernelDriver,
-    PowerDriver,
-    ThermocoupleDriver,
-    ThermometerDriver,
-    parse_scratchpad,
-)
-from sensors.kinds.sysfs import CHIPS, read_number, read_text
+from sensors.chips import sysfs as reader
+from sensors.chips.kernel_driver import BusReading, KernelDriver
+from sensors.chips.sysfs import SysfsChip, read_number, read_text
+from sensors.driver import Driver, DriverError
+from sensors.driver_context import DriverContext
+from sensors.kinds.bme280 import Bme280Options
+from sensors.kinds.ds18b20 import Ds18b20Options, ThermometerDriver, parse_scratchpad
+from sensors.kinds.ina219 import PowerOptions
+from sensors.kinds.thermocouple import ThermocoupleOptions
+from sensors.registry import all_kinds, make_driver
 from sensors.sample import Totals
 from sensors.sampling import Sampler
-from sensors.settings import BusOptions
+from sensors.settings import SensorSettings
 from sensors.state import SensorState
 from tests.sensors.fakes import SECOND, Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import UNREADABLE, Sysfs, w1_slave
@@ -32,21 +30,33 @@ ZEROS = f"{'00 ' * 9}: crc=00 YES\n{'00 ' * 9}t=0\n"
 """Scratchpad that is read while the data wire is held low; its CRC is right."""
 
 
+CHIPS = {
+    name: chip
+    for kind in all_kinds().values()
+    for name, chip in kind.chips.items()
+    if isinstance(chip, SysfsChip)
+}
+
+
 @pytest.fixture
 def sysfs(tmp_path: Path) -> Sysfs:
     return Sysfs(tmp_path)
 
 
 def thermometer(sysfs: Sysfs, address: str | None = ADDRESS, interval_s: float = 1.0) -> ThermometerDriver:
-    options = BusOptions(bus=None, address=address, measure="temperature")
+    options = Ds18b20Options(address=address)
     return ThermometerDriver(
         sensor(options, kind="ds18b20", unit="K", interval_s=interval_s), root=sysfs.root
     )
 
 
-def thermocouple(sysfs: Sysfs, bus: int | None = 0, address: int | None = 0) -> ThermocoupleDriver:
-    options = BusOptions(bus=bus, address=address, measure="temperature")
-    return ThermocoupleDriver(sensor(options, kind="thermocouple", unit="K"), root=sysfs.root)
+def made(sysfs: Sysfs, settings: SensorSettings) -> Driver:
+    """Return the driver of a sensor on these chips."""
+    return make_driver(settings, context=DriverContext(FakeClock(), root=sysfs.root))
+
+
+def thermocouple(sysfs: Sysfs, bus: int = 0, address: int | None = 0) -> Driver:
+    return made(sysfs, sensor(ThermocoupleOptions(bus=bus, address=address), kind="thermocouple", unit="K"))
 
 
 def monitor(
@@ -55,14 +65,14 @@ def monitor(
     kind: str = "ina226",
     shunt_ohm: float | None = None,
     address: int | None = 0x40,
-) -> PowerDriver:
-    options = BusOptions(bus=1, address=address, measure=measure, shunt_ohm=shunt_ohm)
-    return PowerDriver(sensor(options, kind=kind), root=sysfs.root)
+) -> Driver:
+    options = PowerOptions(bus=1, address=address, measure=measure, shunt_ohm=shunt_ohm)
+    return made(sysfs, sensor(options, kind=kind))
 
 
-def climate(sysfs: Sysfs, measure: str, bus: int | None = 1, address: int | None = 0x76) -> ClimateDriver:
-    options = BusOptions(bus=bus, address=address, measure=measure)
-    return ClimateDriver(sensor(options, kind="bme280"), root=sysfs.root)
+def climate(sysfs: Sysfs, measure: str, bus: int = 1, address: int | None = 0x76) -> Driver:
+    options = Bme280Options(bus=bus, address=address, measure=measure)
+    return made(sysfs, sensor(options, kind="bme280"))
 
 
 class TestFinding:
@@ -80,7 +90,7 @@ class TestFinding:
 
     def test_the_only_chip_needs_no_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0077", {"in_temp_input": 20_000})
-        assert read_once(climate(sysfs, "temperature", bus=None, address=None)).value == 293.15
+        assert read_once(climate(sysfs, "temperature", address=None)).value == 293.15
 
     def test_two_chips_need_an_address(self, sysfs: Sysfs) -> None:
         sysfs.iio("bme280", "i2c-1/1-0076", number=0)
@@ -122,7 +132,7 @@ class TestFinding:
     def test_each_bus_is_a_lane(self, sysfs: Sysfs) -> None:
         assert thermometer(sysfs).lane == "w1"
         assert climate(sysfs, "pressure").lane == "i2c-1"
-        assert climate(sysfs, "pressure", bus=None).lane == "i2c-1"
+        assert CHIPS["bme280"].wiring.lane(None) == "i2c-1"
         assert climate(sysfs, "pressure", bus=3).lane == "i2c-3"
         assert thermocouple(sysfs).lane == "spi-0"
         assert thermocouple(sysfs, bus=1).lane == "spi-1"
@@ -361,7 +371,7 @@ class TestManyThermometers:
         drivers = [
             Slow(
                 sensor(
-                    BusOptions(None, address, "temperature"),
+                    Ds18b20Options(address),
                     kind="ds18b20",
                     unit="K",
                     id=address,

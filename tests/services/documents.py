@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sensors.kinds.manual import ManualOptions
 from sensors.sample import Value
-from sensors.settings import ManualOptions, SensorSettings
+from sensors.settings import SensorSettings
 from sensors.state import SensorState
 from services.clocks.clock_quality import Anchor
 from services.clocks.time_source import TimeSource

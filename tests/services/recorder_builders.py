@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import AlarmRule, ContactState, ManualOptions, SensorSettings, Severity
+from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
 from sensors.state import SensorState
 from services.clocks.clock_quality import ClockQuality, Timekeeper
 from services.clocks.time_source import TimeSource

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from sensors.clock import SystemClock
-from sensors.kinds.registry import DriverContext, make_driver
+from sensors.driver_context import DriverContext
+from sensors.kinds.replay import ReplayOptions
+from sensors.registry import make_driver
 from sensors.sample import Sample, Totals
-from sensors.settings import ReplayOptions
 from services.boot.paths import AppliancePaths
 from services.boot.run import BootSequence
 from services.cli.main import main

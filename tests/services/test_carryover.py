@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sensors.kinds.pulse import PulseOptions
+from sensors.kinds.switch import ContactOptions
 from sensors.sample import Totals
-from sensors.settings import ContactOptions, PulseOptions, SensorSettings
+from sensors.settings import SensorSettings
 from services.documents import boot_signing, builders
 from services.documents.documenter import Documenter
 from services.journal import number_witness

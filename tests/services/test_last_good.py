@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensors.settings import ReplayOptions
+from sensors.kinds.replay import ReplayOptions
 from sensors.toml.toml_file import ConfigurationError
 from services.config.last_good import Loaded, _digest_of_folder, load_or_last_good
 from services.config.model import Configuration, LightsSection, VesselSection

@@ -51,7 +51,7 @@ def heard(listener: socket.socket) -> list[str]:
     [
         ("services.recorder.daemon", {"sync.blip"}),
         ("services.boot.run, services.boot.system", {"apsw", "sync.store", "sync.peer"}),
-        ("services.recovery.store_check", {"sensors.config.kinds"}),
+        ("services.recovery.store_check", {"sensors.kind", "sensors.registry"}),
         ("services.lights.daemon", {"apsw", "sync.store", "sync.peer"}),
     ],
 )

@@ -230,7 +230,7 @@ def test_a_usual_look_imports_nothing_that_it_has_no_use_for(logboat: Appliance)
         "websockets",
         "zeroconf",
         "gpiozero",
-        "sensors.config.kinds",
+        "sensors.kind",
         "services.history.completeness",
     }
     assert heavy.isdisjoint(done.stderr.split())

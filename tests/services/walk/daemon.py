@@ -25,8 +25,8 @@ def put_on(board: Path) -> None:
     time.time = lambda: real_time() - float(told()["slow"])
     time.time_ns = lambda: real_time_ns() - round(float(told()["slow"]) * 1e9)
 
+    from sensors import driver_context
     from sensors.clock import Clock
-    from sensors.kinds import registry
     from services.clocks import clock_quality
     from services.clocks.time_source import TimeSource
     from services.doctor import network
@@ -37,12 +37,12 @@ def put_on(board: Path) -> None:
 
     clock_quality.system_quality = quality
 
-    class Context(registry.DriverContext):
+    class Context(driver_context.DriverContext):
         def __init__(self, clock: Clock) -> None:
             super().__init__(clock, root=board / ROOT)
 
     network.read_interfaces = lambda: ()  # type: ignore[attr-defined] # the doctor's probe of multicast sends nothing anywhere
-    registry.DriverContext = Context  # type: ignore[assignment,misc]
+    driver_context.DriverContext = Context  # type: ignore[assignment,misc]
 
 
 if __name__ == "__main__":

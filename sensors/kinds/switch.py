@@ -1,4 +1,4 @@
-"""Kinds `switch` and `runtime`: a contact on a pin, as a gpiozero device on our pin factory.
+"""Kind `switch`: a contact on a pin, as a gpiozero device on our pin factory.
 
 A switch reports its changes, a runtime sensor its total running time. The level of the pin has priority: it
 is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS` the kernel's
@@ -11,18 +11,23 @@ all the time (`noisy`) are counted, but its level is reported only at polls. A c
 for the debounce time makes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from gpiozero import DigitalInputDevice
-
-from sensors.driver import Driver, DriverError, Emit
-from sensors.gpio.context import GpioContext
+from sensors.driver import Driver, DriverError, Emit, options_of
 from sensors.gpio.counters import ContactTracker
-from sensors.gpio.pinfactory import GpiodFactory
+from sensors.gpio.pin_keys import LineOptions
+from sensors.kind import SensorKind
 from sensors.sample import Sample, Totals
-from sensors.settings import ContactOptions, Pull, SensorSettings
+from sensors.settings import SensorSettings
+from sensors.signalk_paths import CONTACT
 from sensors.state import SensorState
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import boolean, quantity
+from sensors.wiring_picture import Picture, Wire
+
+if TYPE_CHECKING:
+    from sensors.gpio.contact_device import ContactDevice
+    from sensors.gpio.context import GpioContext
 
 RESYNC_NS: Final = 10_000_000_000
 """Interval, in nanoseconds, at which the kernel's debounce is made to read the pin again.
@@ -30,33 +35,31 @@ RESYNC_NS: Final = 10_000_000_000
 A missed interrupt causes a wrong level for at most this time.
 """
 
-_PULL_UP: Final = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}
 
+@section
+class ContactOptions(LineOptions):
+    """Options of the kinds `switch` and `runtime`."""
 
-class ContactDevice(DigitalInputDevice):
-    """A gpiozero input device that also calls `on_change(ticks, level)` when its pin changes."""
-
-    def __init__(
-        self, options: ContactOptions, *, pin_factory: GpiodFactory, on_change: Callable[[int, bool], None]
-    ) -> None:
-        self._on_change = on_change
-        try:
-            super().__init__(
-                options.pin,
-                pull_up=_PULL_UP[options.pull],
-                # gpiozero derives this from the pull, and accepts it only where there is no pull
-                active_state=not options.active_low if options.pull is Pull.NONE else None,
-                bounce_time=options.debounce_s or None,
-                pin_factory=pin_factory,
-            )
-        except BaseException:
-            # gpiozero keeps the reservation of a device that failed as long as its exception is referenced
-            pin_factory.release_pins(self, options.pin)
-            raise
-
-    def _pin_changed(self, ticks: int, state: Any) -> None:
-        super()._pin_changed(ticks, state)
-        self._on_change(ticks, bool(state))
+    debounce_s: float = key(
+        quantity("s", "0 ms", "10 s"),
+        name="debounce",
+        default=0.05,
+        example='"20 ms"',
+        meaning="Time for which the level must be stable before a change counts.",
+    )
+    normally_closed: bool = key(
+        boolean,
+        default=False,
+        example="true",
+        meaning="True if the contact opens when the equipment is active.",
+    )
+    noisy_above_hz: float = key(
+        quantity("Hz", "0.1 Hz", "1 kHz"),
+        name="noisy_above",
+        default=10.0,
+        example='"2 Hz"',
+        meaning="Changes per second, averaged over ten seconds, above which the contact is `noisy`.",
+    )
 
 
 def is_active(options: ContactOptions, *, level: bool) -> bool:
@@ -67,13 +70,11 @@ def is_active(options: ContactOptions, *, level: bool) -> bool:
 class ContactDriver(Driver):
     """Driver of a contact to ground or to a voltage; the lock of the pin guards the driver's state."""
 
-    def __init__(self, settings: SensorSettings, *, gpio: GpioContext) -> None:
+    def __init__(self, settings: SensorSettings, *, gpio: "GpioContext") -> None:
         super().__init__(settings)
-        if not isinstance(settings.options, ContactOptions):
-            raise TypeError(f"{settings.id} has options that are not those of kind {settings.kind}")
         self.lane = "gpio"
         self.interval_ns: int = round(settings.interval_s * 1e9)
-        self._options = settings.options
+        self._options = options_of(settings, ContactOptions)
         self._window_ns = round(settings.window_s * 1e9)
         self._gpio = gpio
         self._device: ContactDevice | None = None
@@ -84,9 +85,18 @@ class ContactDriver(Driver):
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
         """Take the pin and emit its present state."""
+        from sensors.gpio.contact_device import ContactDevice
+
         options = self._options
         with self._gpio.pin(options.pin) as factory:
-            device = ContactDevice(options, pin_factory=factory, on_change=self._changed)
+            device = ContactDevice(
+                options.pin,
+                pull=options.pull,
+                active_low=options.active_low,
+                debounce_s=options.debounce_s,
+                pin_factory=factory,
+                on_change=self._changed,
+            )
             self._device, self._emit = device, emit
             try:
                 with device.pin.lock:
@@ -162,3 +172,41 @@ class ContactDriver(Driver):
         if device is not None:
             device.close()
         self._device = self._tracker = self._emit = self._said = None
+
+
+CIRCUIT: Final = Picture("contact", (Wire("GPIO17", "contact", part="1 kΩ"), Wire("GND", "contact")))
+
+KIND: Final = SensorKind(
+    name="switch",
+    title="Contact: switch",
+    measures="whether a contact is active: float switches, door contacts, relays",
+    description="""\
+A contact closes to ground when the equipment is active: a float switch when the water is high, a pressure
+switch when the pressure is low. The pull-up resistor inside the Raspberry Pi holds the line high while
+the contact is open. So an active contact reads low. For a contact that opens when the equipment is
+active, set `normally_closed = true`.
+
+The resistor of 1 kΩ protects the line. For long cables, use an opto-isolator. For signals of 12 V and 24
+V you must use an opto-isolator, because the header tolerates at most 3.3 V.
+
+Each change is recorded with the kernel's time stamp, so a switch has no `rate`. A contact that changes
+all the time has the state `noisy`.""",
+    options=ContactOptions,
+    driver=lambda settings, context: ContactDriver(settings, gpio=context.gpio),
+    unit=lambda _values: CONTACT,
+    interval_s=None,
+    has_totals=lambda _settings: True,
+    wiring=CIRCUIT,
+    example="""\
+[[sensor]]
+id = "bilge-float"
+name = "Main bilge float switch"
+kind = "switch"
+pin = 17                        # BCM number, not the position of the pin on the header
+pull = "up"
+active = "low"
+debounce = "50 ms"
+path = "bilge.main.highWater"
+alarm = { when = "active", for = "10 s", severity = "alarm", text = "Water in the main bilge" }
+""",
+)

@@ -2,8 +2,8 @@
 
 This module defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt
 there, and which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says
-what was looked for, what was found, and what to do. Raw numbers are not converted to quantities here: `bus`
-and `analog` do that.
+what was looked for, what was found, and what to do. Raw numbers are not converted to quantities here: the
+drivers in `sensors.kinds` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
 `Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`; the overlays in
@@ -22,6 +22,8 @@ from typing import Final
 from sensors.driver import DriverError
 
 _NOT_THERE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+CHIP_SELECTS: Final = range(3)
+"""Chip selects of an SPI bus: SPI1 has three, SPI0 has two."""
 
 
 class UnreadableError(DriverError):
@@ -45,6 +47,7 @@ class Wiring(Enum):
 
     I2C = ("I2C", re.compile(r"(\d+)-([0-9a-f]{4})"), 16, "0x{:02x}", 1)
     SPI = ("SPI", re.compile(r"spi(\d+)\.(\d+)"), 10, "chip select {}", 0)
+    ONE_WIRE = ("1-wire", re.compile(r"([0-9a-f]{2})-([0-9a-f]{12})"), 16, "{:012x}", 0)
 
     def __init__(self, title: str, node: re.Pattern[str], base: int, address: str, usual_bus: int) -> None:
         self.title = title
@@ -60,7 +63,12 @@ class Wiring(Enum):
         return (int(match[1]), int(match[2], self._base)) if match else None
 
     def lane(self, bus: int | None) -> str:
-        """Return the lane of a bus (`i2c-1`, `spi-0`): a chip that blocks blocks every chip on its bus."""
+        """Return the lane of a bus (`i2c-1`, `spi-0`): a chip that blocks blocks every chip on its bus.
+
+        All 1-wire sensors are in the lane `w1`.
+        """
+        if self is Wiring.ONE_WIRE:
+            return "w1"
         return f"{self.title.lower()}-{self.usual_bus if bus is None else bus}"
 
     def describe(self, bus: int | None, address: int | None) -> str:
@@ -81,17 +89,15 @@ class Subsystem(Enum):
         self.parent = parent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """Type of chip that the kernel drives."""
+    """Type of chip: how it is connected, and what makes the kernel drive it."""
 
     title: str
     """Name of the chip for people."""
-    subsystem: Subsystem
     wiring: Wiring
-    names: frozenset[str]
-    """Values that the attribute `name` may have for this chip."""
-    usual_address: int
+    addresses: range
+    """I2C addresses that its address pins can select, or SPI chip selects; empty for 1-wire."""
     overlay: Callable[[int, int], str] | None
     """Function that returns, for a bus and an address, the `dtoverlay=` that makes the kernel bind the chip.
 
@@ -99,6 +105,11 @@ class Chip:
     """
     device: str = ""
     """Name of the chip for an I2C bus's `new_device`, where there is no overlay."""
+
+    @property
+    def usual_address(self) -> int:
+        """Address of a chip whose table gives none: the lowest."""
+        return self.addresses.start
 
     def binding(self, bus: int, address: int) -> str:
         """Return the instruction, for people, that makes the kernel bind the chip."""
@@ -108,6 +119,15 @@ class Chip:
             "enable the bus with dtparam=i2c_arm=on in /boot/firmware/config.txt, and run this as root"
             f" at each start: echo {self.device} 0x{address:02x} > {new_device(bus)}"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SysfsChip(Chip):
+    """Type of chip on I2C or SPI that is found in sysfs by the name of its driver."""
+
+    subsystem: Subsystem
+    names: frozenset[str]
+    """Values that the attribute `name` may have for this chip."""
 
     def find(self, root: Path, *, bus: int | None, address: int | None) -> Path:
         """Return the chip's directory; without `bus` or `address` the chip must be the only one of its type.
@@ -142,7 +162,7 @@ class Chip:
         return "; ".join(self.wiring.describe(*place) for place in sorted(places))
 
 
-def _devices(root: Path, chip: Chip) -> dict[tuple[int, int], Path]:
+def _devices(root: Path, chip: SysfsChip) -> dict[tuple[int, int], Path]:
     """Return the directories of all chips of a type, by bus and address."""
     directories = {}
     for directory in sorted((root / chip.subsystem.folder).glob(chip.subsystem.pattern)):
@@ -158,29 +178,6 @@ def _name(directory: Path) -> str:
         return read_text(directory / "name")
     except UnreadableError:
         return ""  # it disappeared during the search, or has no name: not the chip that we look for
-
-
-def find_thermometer(root: Path, address: str | None) -> Path:
-    """Return the directory of the DS18B20 with this address (`28-0316a2…`); for None, of the only DS18B20.
-
-    Raises `DriverError` if the thermometer is missing, or if there are several and no address was given.
-    """
-    folder = root / "sys/bus/w1/devices"
-    if not folder.is_dir():
-        raise DriverError(f"there is no 1-wire bus ({folder} does not exist); {config_line('w1-gpio')}")
-    there = sorted(path.name for path in folder.glob("28-*"))
-    if address is None:
-        if len(there) > 1:
-            raise DriverError(
-                f"there are {len(there)} thermometers on the 1-wire bus ({', '.join(there)}); set address"
-            )
-        if not there:
-            raise DriverError("no DS18B20 answers on the 1-wire bus; check its wires and the 4.7 kΩ pull-up")
-        return folder / there[0]
-    if address not in there:
-        others = f"; others that answer: {', '.join(there)}" if there else "; no other thermometer answers"
-        raise DriverError(f"{address} does not answer on the 1-wire bus{others}; check its wires")
-    return folder / address
 
 
 def read_text(attribute: Path) -> str:
@@ -217,79 +214,14 @@ def config_line(overlay: str) -> str:
     return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
 
 
-def _i2c(overlay: str) -> Callable[[int, int], str]:
-    """Return a function that formats the overlay of an I2C chip.
+def i2c_overlay(overlay: str) -> Callable[[int, int], str]:
+    """Return a function that formats the overlay of an I2C chip for a bus and an address.
 
     The bus is written as a parameter of the overlay, unless it is the header's own bus.
     """
     return lambda bus, address: overlay.format(address) + ("" if bus == 1 else f",i2c{bus}")
 
 
-def _spi(overlay: str) -> Callable[[int, int], str]:
+def spi_overlay(overlay: str) -> Callable[[int, int], str]:
+    """Return a function that formats the overlay of an SPI chip for a bus and a chip select."""
     return overlay.format
-
-
-CHIPS: Final[dict[str, Chip]] = {
-    "mcp3008": Chip(
-        "MCP3008",
-        Subsystem.IIO,
-        Wiring.SPI,
-        frozenset({"mcp3008"}),
-        0,
-        _spi("mcp3008,spi{}-{}-present"),
-    ),
-    "mcp3208": Chip(
-        "MCP3208",
-        Subsystem.IIO,
-        Wiring.SPI,
-        frozenset({"mcp3208"}),
-        0,
-        _spi('anyspi,spi{}-{},dev="microchip,mcp3208",speed=1000000'),
-    ),
-    "ads1115": Chip(
-        "ADS1115",
-        Subsystem.IIO,
-        Wiring.I2C,
-        frozenset({"ads1115", "ads1015"}),
-        0x48,
-        _i2c(
-            "ads1115,addr=0x{:02x},cha_enable,cha_cfg=4,chb_enable,chb_cfg=5,chc_enable,chc_cfg=6,"
-            "chd_enable,chd_cfg=7"
-        ),
-    ),
-    "thermocouple": Chip(
-        "MAX31855 or MAX31856",
-        Subsystem.IIO,
-        Wiring.SPI,
-        frozenset({"maxim_thermocouple", "max31855", "max31856"}) | {f"max31855{kind}" for kind in "ejknrst"},
-        0,
-        _spi("maxtherm,spi{}-{},max31855k"),
-    ),
-    "ina219": Chip(
-        "INA219",
-        Subsystem.HWMON,
-        Wiring.I2C,
-        frozenset({"ina219", "ina220"}),
-        0x40,
-        None,  # Raspberry Pi OS has a driver for it, but no overlay
-        "ina219",
-    ),
-    "ina226": Chip(
-        "INA226",
-        Subsystem.HWMON,
-        Wiring.I2C,
-        frozenset({"ina226", "ina230", "ina231"}),
-        0x40,
-        None,
-        "ina226",
-    ),
-    "bme280": Chip(
-        "BME280",
-        Subsystem.IIO,
-        Wiring.I2C,
-        frozenset({"bme280"}),
-        0x76,
-        _i2c("i2c-sensor,bme280,addr=0x{:02x}"),
-    ),
-}
-"""Supported chips, by the `kind` or `chip` of `sensors.toml`."""

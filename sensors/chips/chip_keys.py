@@ -1,0 +1,65 @@
+"""Keys of the kinds that read a chip: the bus and the address.
+
+Each function returns the field of a section (`sensors.toml.declarations`).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sensors.toml.declarations import key
+from sensors.toml.schema import integer
+from sensors.toml.value_forms import ValueForm, parses
+from sensors.units import InputError, shown
+
+from .sysfs import Chip, Wiring
+
+LAST_BUS: Final = 22
+"""Highest I2C bus number on a Pi, including the buses inside the display connectors."""
+parse_bus: Final = integer(0, LAST_BUS)
+
+
+def bus_key(chip: Chip) -> Any:
+    """Return the field for the number of a chip's bus."""
+    return key(
+        parse_bus,
+        default=chip.wiring.usual_bus,
+        example="3" if chip.wiring is Wiring.I2C else "1",
+        meaning=f"Number of the {chip.wiring.title} bus.",
+    )
+
+
+def address_key(chip: Chip) -> Any:
+    """Return the field for a chip's I2C address or SPI chip select; None if there is only one such chip."""
+    return key(
+        address_parser(chip),
+        default=None,
+        example=written_address(chip, chip.addresses[-1]),
+        meaning=(
+            "I2C address, as the chip's address pins select it."
+            if chip.wiring is Wiring.I2C
+            else "Chip select to which the chip is wired."
+        ),
+        without="the only chip of this type on the bus",
+    )
+
+
+def written_address(chip: Chip, address: int) -> str:
+    """Return an address as `sensors.toml` writes it."""
+    return f"0x{address:02x}" if chip.wiring is Wiring.I2C else f"{address}"
+
+
+def address_parser(chip: Chip) -> Callable[[Any], int]:
+    """Return a parser for the I2C addresses or SPI chip selects that a type of chip can have."""
+    what = "an I2C address" if chip.wiring is Wiring.I2C else "a chip select"
+    known = " to ".join(written_address(chip, end) for end in (chip.addresses[0], chip.addresses[-1]))
+
+    @parses(ValueForm(what, limits=known))
+    def parser(raw: Any) -> int:
+        if isinstance(raw, bool) or not isinstance(raw, int):
+            raise InputError(f"{shown(raw)} is not {what}", f"Write a number from {known}, without quotes.")
+        if raw not in chip.addresses:
+            written = written_address(chip, raw) if 0 <= raw < 1024 else shown(raw)
+            raise InputError(f"the {chip.title} cannot have {what} of {written}", f"Use {known}.")
+        return raw
+
+    return parser

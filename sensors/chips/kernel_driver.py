@@ -1,0 +1,148 @@
+"""Base of the drivers for sensors that the kernel reads over 1-wire, I2C and SPI.
+
+Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip comes
+and goes. It converts the kernel's output to SI units or to a fault, and never reports a fault as a number. A
+missing chip, or one that stops answering, raises `DriverError`. A value that the data sheet rules out is
+`out-of-range`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sensors.driver import Driver, DriverError, Emit
+from sensors.sample import Sample, Totals, Value
+from sensors.settings import SensorSettings
+from sensors.state import SensorState
+
+from .sysfs import SysfsChip, read_number
+
+ZERO_CELSIUS: Final = 273.15
+"""Temperature of 0 °C in kelvin."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusReading:
+    """Result of one read of a sensor."""
+
+    value: Value
+    state: SensorState = SensorState.GOOD
+    detail: str = ""
+
+
+def tidy(value: float) -> float:
+    """Return a measured value rounded to eight significant digits, which removes arithmetic errors."""
+    return float(f"{value:.8g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Measuring range of a sensor according to its data sheet, in the unit of the value."""
+
+    low: float
+    high: float
+    unit: str
+
+    def reading(self, value: float) -> BusReading:
+        """Return a reading with `value`, or an `out-of-range` reading without a value."""
+        value = tidy(value)
+        if self.low <= value <= self.high:
+            return BusReading(value)
+        return BusReading(
+            None,
+            SensorState.OUT_OF_RANGE,
+            f"{value:g} {self.unit} is outside the sensor's {self.low:g} to {self.high:g} {self.unit}",
+        )
+
+
+class KernelDriver(Driver):
+    """Driver of a sensor that the kernel reads: finds its directory in sysfs, and reads it at each poll."""
+
+    def __init__(self, settings: SensorSettings, *, root: Path, lane: str) -> None:
+        super().__init__(settings)
+        self.lane = lane
+        self.interval_ns = round(settings.interval_s * 1e9)
+        self._root = root
+        self._directory: Path | None = None
+        self._emit: Emit | None = None
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # no totals here
+        """Find the chip, without reading it yet."""
+        self._directory = self.find()
+        self._emit = emit
+
+    def poll(self, now_ns: int) -> None:
+        """Read the chip and emit its reading."""
+        if self._directory is None or self._emit is None:
+            raise DriverError(f"{self.settings.id} is not open")
+        reading = self.read(self._directory, now_ns)
+        if reading is not None:
+            self._emit(Sample(self.settings.id, now_ns, reading.value, reading.state, detail=reading.detail))
+
+    def close(self) -> None:
+        """Forget the chip's directory."""
+        self._directory = None
+        self._emit = None
+
+    @abstractmethod
+    def find(self) -> Path:
+        """Return the chip's directory in sysfs, or raise `DriverError`."""
+
+    @abstractmethod
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:
+        """Return one reading, or None if there is nothing to report yet; raise `DriverError` on failure."""
+
+
+class ChipDriver(KernelDriver):
+    """Driver of a sensor on a chip that is found by bus and address."""
+
+    def __init__(
+        self, settings: SensorSettings, chip: SysfsChip, *, bus: int | None, address: int | None, root: Path
+    ) -> None:
+        super().__init__(settings, root=root, lane=chip.wiring.lane(bus))
+        self._chip = chip
+        self._bus = bus
+        self._address = address
+
+    def find(self) -> Path:
+        """Find the chip by its bus and address, or, without these, the only chip of its type."""
+        return self._chip.find(self._root, bus=self._bus, address=self._address)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Quantity that a chip measures: its attribute in sysfs, its conversion to SI, and its range."""
+
+    attribute: str
+    to_si: Callable[[float], float]
+    range: Range
+    """Range according to the data sheet, in `unit`."""
+    unit: str
+    """SI unit as Signal K writes it."""
+
+    def read(self, directory: Path) -> BusReading:
+        """Return the value in the chip's directory, or an `out-of-range` reading without a value."""
+        return self.range.reading(self.to_si(read_number(directory / self.attribute)))
+
+
+class MeasurementDriver(ChipDriver):
+    """Driver of a chip that has one attribute for each quantity."""
+
+    def __init__(
+        self,
+        settings: SensorSettings,
+        chip: SysfsChip,
+        measurement: Measurement,
+        *,
+        bus: int | None,
+        address: int | None,
+        root: Path,
+    ) -> None:
+        super().__init__(settings, chip, bus=bus, address=address, root=root)
+        self._measurement = measurement
+
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
+        """Return the quantity, or an `out-of-range` reading without a value."""
+        return self._measurement.read(directory)

@@ -1,0 +1,117 @@
+"""Description of a kind of sensor, which each module in `sensors.kinds` makes.
+
+The reader of `sensors.toml`, the recorder, the lines of config.txt and the documentation take all their facts
+about a kind from this description.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sensors.chips.sysfs import Chip
+from sensors.driver import Driver
+from sensors.driver_context import DriverContext
+from sensors.settings import Options, SensorSettings
+from sensors.signalk_paths import CONTACT
+from sensors.toml.declarations import from_values, schema_of
+from sensors.toml.schema import Schema, Table
+from sensors.wiring_picture import Picture
+
+Values = dict[str, Any]
+"""Values in a `[[sensor]]` table by key; None stands for a wrong value."""
+
+
+@dataclass(slots=True)
+class SensorDraft:
+    """A `[[sensor]]` table that has been read but not yet fully checked."""
+
+    table: Table
+    kind: "SensorKind | None"
+    """Kind of the sensor; None if the file gives no known kind."""
+    values: Values
+    unit: str | None
+    """SI unit of the sensor; None if the unit is not known."""
+    folder: Path
+    """Folder that contains `sensors.toml`."""
+
+    def valid_value(self, key: str) -> Any:
+        """Return the value of a key, or None if it is missing or wrong."""
+        return None if key in self.table.faulty else self.values.get(key)
+
+    def is_number(self) -> bool:
+        """Return True if the path is not a contact's; otherwise report that the kind measures numbers."""
+        if self.unit == CONTACT:
+            self.table.complain(
+                "path",
+                f"{self.values['path']} is a contact (on or off), but this sensor measures a number",
+                "Choose another path.",
+            )
+        return self.unit != CONTACT
+
+
+def _accept(_draft: SensorDraft) -> None:
+    """Accept any draft: this is for kinds whose keys do not depend on each other."""
+
+
+def _of_the_path(_values: Values) -> str | None:
+    return None
+
+
+def _no_totals(_settings: SensorSettings) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorKind:
+    """Everything that Logboat knows about one kind of sensor."""
+
+    name: str
+    """Value of the key `kind`, and name of the kind's module."""
+    title: str
+    """Heading in the documentation."""
+    measures: str
+    """Quantities that the kind measures, as a short phrase."""
+    description: str
+    """Paragraphs for people, in Markdown."""
+    options: type[Options]
+    """Class that declares the kind's own keys."""
+    driver: Callable[[SensorSettings, DriverContext], Driver]
+    """Function that makes the driver, which touches no hardware before it is opened."""
+    example: str
+    """Complete `[[sensor]]` table."""
+    wiring: Picture | None = None
+    """Picture of the wiring; None for a kind without wires."""
+    chips: Mapping[str, Chip] = field(default_factory=dict)
+    """Chips that the kind can read. If there are several, the key `chip` selects one by its name here."""
+    check: Callable[[SensorDraft], None] = _accept
+    """Function that reports problems in a combination of keys."""
+    make_options: Callable[[SensorDraft], Options] | None = None
+    """Function that makes the options from a draft without problems; None if they are just the values."""
+    unit: Callable[[Values], str | None] = _of_the_path
+    """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
+    interval_s: float | None = 1.0
+    """Default interval between samples in seconds; None for kinds that have no rate."""
+    fastest_hz: float = 1000.0
+    has_totals: Callable[[SensorSettings], bool] = _no_totals
+    """Function that returns True if a sensor counts, so that its totals continue in the next log."""
+
+    @property
+    def schema(self) -> Schema:
+        """Keys of the kind, without the keys that all kinds have."""
+        return schema_of(self.options)
+
+    def options_from(self, draft: SensorDraft) -> Options:
+        """Return the options from a draft that has no problems."""
+        if self.make_options is not None:
+            return self.make_options(draft)
+        return from_values(self.options, draft.values)
+
+    def chip(self, selected: str | None) -> Chip | None:
+        """Return the chip that a sensor needs, or None if it needs none.
+
+        `selected` is the value of the key `chip`, which only a kind with several chips has.
+        """
+        if len(self.chips) == 1:
+            return next(iter(self.chips.values()))
+        return None if selected is None else self.chips.get(selected)

@@ -1,0 +1,162 @@
+"""Kind `ina219`: voltage, current and power at a shunt, through the kernel's `ina2xx`.
+
+The kind `ina226` has the same keys and the same driver.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sensors.chips.chip_keys import address_key, bus_key
+from sensors.chips.kernel_driver import BusReading, ChipDriver, Range, tidy
+from sensors.chips.sysfs import Subsystem, SysfsChip, Wiring, read_number
+from sensors.driver import options_of
+from sensors.kind import SensorKind
+from sensors.settings import Options, SensorSettings
+from sensors.state import SensorState
+from sensors.toml.declarations import key, section
+from sensors.toml.schema import choice, quantity
+from sensors.wiring_picture import Picture, Wire
+
+CHIP: Final = SysfsChip(
+    title="INA219",
+    wiring=Wiring.I2C,
+    addresses=range(0x40, 0x50),
+    overlay=None,  # Raspberry Pi OS has a driver for it, but no overlay
+    device="ina219",
+    subsystem=Subsystem.HWMON,
+    names=frozenset({"ina219", "ina220"}),
+)
+_INPUTS: Final = {
+    "voltage": ("in1_input", 1e-3, "V"),
+    "current": ("curr1_input", 1e-3, "A"),
+    "power": ("power1_input", 1e-6, "W"),
+}
+"""Name of the attribute, size of its unit in SI, and SI unit, by `measure`.
+
+Source: `Documentation/hwmon/ina2xx.rst`.
+"""
+
+
+@section
+class PowerOptions(Options):
+    """Options of the kind `ina219`; those of `ina226` differ only in the chip."""
+
+    _: KW_ONLY
+    bus: int = bus_key(CHIP)
+    address: int | None = address_key(CHIP)
+    measure: str = key(
+        choice(*_INPUTS), example='"current"', meaning="Quantity to record. One sensor records one."
+    )
+    shunt_ohm: float | None = key(
+        quantity("ohm", "10 uohm", "100 ohm"),
+        name="shunt",
+        default=None,
+        example='"1.5 mohm"',
+        meaning="Resistance of the shunt.",
+        without="the resistance that the kernel has, usually 10 mohm",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLimits:
+    """Measuring limits of a current and voltage monitor, in volts."""
+
+    bus_v: float
+    shunt_v: float
+    """Highest voltage across the shunt, in either direction."""
+
+
+class PowerDriver(ChipDriver):
+    """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
+
+    The kernel calculates with the shunt that is configured in the kernel (10 mΩ by default). If `shunt_ohm`
+    is set, the driver corrects the currents itself, so that nothing needs root.
+    """
+
+    def __init__(self, settings: SensorSettings, chip: SysfsChip, limits: PowerLimits, *, root: Path) -> None:
+        options = options_of(settings, PowerOptions)
+        super().__init__(settings, chip, bus=options.bus, address=options.address, root=root)
+        self._measure = options.measure
+        self._shunt_ohm = options.shunt_ohm
+        self._limits = limits
+        self._attribute, self._unit, _ = _INPUTS[options.measure]
+        self._factor = 1.0
+
+    def find(self) -> Path:
+        """Find the chip as `ChipDriver` does, and read the resistance of the kernel's shunt."""
+        directory = super().find()
+        if self._shunt_ohm is not None and self._measure != "voltage":
+            self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm
+        return directory
+
+    def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
+        """Return the quantity that `measure` selects, or `out-of-range` if the shunt's limit is reached."""
+        value = read_number(directory / self._attribute) * self._unit
+        if self._measure == "voltage":
+            return Range(0.0, self._limits.bus_v, "V").reading(value)
+        shunt_v = read_number(directory / "in0_input") * 1e-3
+        if abs(shunt_v) >= self._limits.shunt_v:
+            return BusReading(
+                None,
+                SensorState.OUT_OF_RANGE,
+                f"{shunt_v:g} V across the shunt is the most that the chip can measure",
+            )
+        return BusReading(tidy(value * self._factor))
+
+
+def power_unit(values: Any) -> str | None:
+    """Return the SI unit of the quantity that `measure` selects, or None if the quantity is not known."""
+    measure = values["measure"]
+    return None if measure is None else _INPUTS[measure][2]
+
+
+LIMITS: Final = PowerLimits(26.0, 0.320)  # data sheet SBOS448; PGA /8, as ina2xx sets it
+
+KIND: Final = SensorKind(
+    name="ina219",
+    title="Voltage and current: INA219",
+    measures="voltage up to 26 V, current and power at a shunt",
+    description="""\
+An INA219 measures the voltage across a shunt, which is proportional to the current, and the voltage
+between `IN-` and ground. It measures up to 26 V, and 320 mV across the shunt. Write one `[[sensor]]` for
+each quantity; all of them can name the same chip.
+
+Set `shunt` to the resistance of your shunt: 100 A at 75 mV is 750 uohm. The small boards that carry the
+chip usually have a shunt of 100 mohm, which suits currents up to 3.2 A. Remove that shunt before you
+connect a larger one. A positive current flows from `IN+` to `IN-`. In Signal K a positive battery current
+charges the battery. So connect `IN-` to the battery's side of the shunt. For 24 V systems, whose charging
+voltage exceeds 26 V, use an INA226.""",
+    options=PowerOptions,
+    driver=lambda settings, context: PowerDriver(settings, CHIP, LIMITS, root=context.root),
+    chips={"ina219": CHIP},
+    unit=power_unit,
+    wiring=Picture(
+        "INA219",
+        (
+            Wire("3V3", "VS"),
+            Wire("GPIO2 (SDA)", "SDA"),
+            Wire("GPIO3 (SCL)", "SCL"),
+            Wire("GND", "GND, A0, A1"),
+        ),
+        next=Picture(
+            "shunt in the positive cable",
+            (
+                Wire("IN+", "side of chargers and loads"),
+                Wire("IN-", "side of the battery"),
+                Wire("GND", "negative pole of the battery"),
+            ),
+        ),
+    ),
+    example="""\
+[[sensor]]
+id = "solar-current"
+name = "Solar charger"
+kind = "ina219"
+address = 0x40
+measure = "current"
+shunt = "100 mohm"
+path = "electrical.solar.1.current"
+deadband = "20 mA"
+""",
+)

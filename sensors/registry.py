@@ -1,0 +1,85 @@
+"""Registry of the kinds of sensors: finds the modules in `sensors.kinds`, and makes drivers.
+
+The names of the kinds are the names of the files, so a list of them imports nothing. A kind's module is
+imported when the kind is first used: a vessel does not load the kinds that it does not have.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from sensors import kinds
+from sensors.driver import Driver, DriverError, Emit
+from sensors.driver_context import DriverContext
+from sensors.kind import SensorKind
+from sensors.sample import Totals
+from sensors.settings import SensorSettings
+
+_FOLDERS: Final = tuple(kinds.__path__)
+_log = logging.getLogger(__name__)
+
+
+@cache
+def kind_names() -> tuple[str, ...]:
+    """Return the names of all kinds, in alphabetical order."""
+    files = {file.stem for folder in _FOLDERS for file in Path(folder).glob("*.py")}
+    return tuple(sorted(files - {"__init__"}))
+
+
+def kind_named(name: str) -> SensorKind:
+    """Return a kind by its name; raise `KeyError` if it does not exist."""
+    if name not in kind_names():
+        raise KeyError(name)
+    kind = import_module(f"{kinds.__name__}.{name}").KIND
+    assert isinstance(kind, SensorKind)
+    return kind
+
+
+def all_kinds() -> Mapping[str, SensorKind]:
+    """Return all kinds by their names. This imports the modules of all kinds."""
+    return {name: kind_named(name) for name in kind_names()}
+
+
+def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
+    """Return the driver of one sensor, not yet open: no hardware and no file is touched.
+
+    Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind. Settings
+    from `sensors.toml` cause neither.
+    """
+    return kind_named(settings.kind).driver(settings, context)
+
+
+class UnmadeDriver(Driver):
+    """Placeholder for a driver that could not be made: its sensor is `failed`, the other sensors record."""
+
+    def __init__(self, settings: SensorSettings, why: Exception) -> None:
+        super().__init__(settings)
+        self.lane = "unmade"
+        self.interval_ns = None
+        self._why = f"the driver could not be created ({type(why).__name__}: {why}); see the log for details"
+
+    def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # there is nothing to emit
+        """Raise `DriverError` with the reason why the driver could not be made."""
+        raise DriverError(self._why)
+
+    def close(self) -> None:
+        """Do nothing: no hardware is open."""
+
+
+def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:
+    """Return a driver for each sensor, in the order of `sensors`.
+
+    A driver that cannot be made, whatever its factory raises, is replaced with an `UnmadeDriver`, and the
+    error is logged.
+    """
+    drivers: list[Driver] = []
+    for settings in sensors:
+        try:
+            drivers.append(make_driver(settings, context=context))
+        except Exception as error:  # noqa: BLE001  # one sensor's driver does not end the recorder
+            _log.error("the driver of %s could not be created: %s", settings.id, error, exc_info=error)
+            drivers.append(UnmadeDriver(settings, error))
+    return drivers
