@@ -108,7 +108,33 @@ def section(cls: type[S]) -> type[S]:
 
     Fields that are made without `key`, `table`, `tables` or `included` are not keys of the file.
     """
-    return dataclass(frozen=True, slots=True)(cls)
+    made = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    # These three are the same for every section. Compiling them for each class would delay each start.
+    made.__eq__ = _is_equal  # type: ignore[method-assign]
+    made.__hash__ = _hash  # type: ignore[assignment, method-assign]
+    made.__repr__ = _repr  # type: ignore[method-assign]
+    return made
+
+
+def _values(instance: Any) -> tuple[Any, ...]:
+    return tuple(getattr(instance, field.name) for field in dataclasses.fields(instance))
+
+
+def _is_equal(instance: Any, other: object) -> bool:
+    return _values(instance) == _values(other) if other.__class__ is instance.__class__ else NotImplemented
+
+
+def _hash(instance: Any) -> int:
+    return hash(_values(instance))
+
+
+def _repr(instance: Any) -> str:
+    shown = (
+        f"{field.name}={getattr(instance, field.name)!r}"
+        for field in dataclasses.fields(instance)
+        if field.repr
+    )
+    return f"{instance.__class__.__qualname__}({', '.join(shown)})"
 
 
 _DECLARATIONS: Final[dict[type, Mapping[str, tuple[str, Declaration, Any]]]] = {}

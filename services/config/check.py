@@ -143,7 +143,7 @@ def _configuration(configuration: Configuration) -> str:
         "mesh": f"{mesh.role}, at most {mesh.max_peers} peers",
         "gateways": ", ".join(f"{gateway.name} ({gateway.kind})" for gateway in configuration.gateways)
         or "none",
-        "retention": configuration.retention.budget,
+        "retention": str(configuration.retention.budget),
         "lights": lights or "none",
     }
     return "\n".join(f"{name:<10} {what}" for name, what in rows.items())

@@ -10,6 +10,7 @@ from typing import Final
 
 from sensors.toml.declarations import declarations, included, key, section, table, tables
 from sensors.toml.schema import boolean, choice, identifier, integer, list_of, quantity, text
+from services.documents.budget import Budget
 from sync.gateway.mqtt.options import MqttOptions
 from sync.gateway.policy import HoursAre
 
@@ -355,9 +356,9 @@ class GatewaySection:
 class RetentionSection:
     """The section [retention] in the file."""
 
-    budget: str = key(
+    budget: Budget = key(
         parsers.budget,
-        default="80 %",
+        default=Budget(share=0.8),
         example='"20 GB"',
         meaning="Maximum size of the stores: a share of the data partition, or a size.",
     )

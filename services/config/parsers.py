@@ -13,6 +13,7 @@ from provisioning.networks import firewall
 from sensors.toml.schema import integer, text
 from sensors.toml.value_forms import Parser, ValueForm, parses
 from sensors.units import InputError, close, format_bytes, parse, shown
+from services.documents.budget import Budget
 from sync.fleet.errors import PasswordHashError
 from sync.gateway.policy import HoursAre, PolicyConditions
 
@@ -302,8 +303,8 @@ _LEAST_BYTES: Final = 10_000_000
         limits=f"{_LEAST_SHARE:.0%} to {_MOST_SHARE:.0%}, or at least {format_bytes(_LEAST_BYTES)}",
     )
 )
-def budget(raw: Any) -> str:
-    """Parse a percentage (`80 %`) or a size (`20 GB`); return it as `80 %` or `20000000000 B`."""
+def budget(raw: Any) -> Budget:
+    """Parse a percentage (`80 %`) or a size (`20 GB`)."""
     try:
         share, size = (parse(raw, "ratio"), None) if "%" in str(raw) else (None, parse(raw, "B"))
     except InputError as error:
@@ -311,10 +312,10 @@ def budget(raw: Any) -> str:
     if share is not None:
         if not _LEAST_SHARE <= share <= _MOST_SHARE:
             raise InputError(f"{shown(raw)} is not a valid share for the stores", "Write 1 % to 95 %.")
-        return f"{share * 100:.10g} %"
+        return Budget(share=share)
     if size is None or size < _LEAST_BYTES:
         raise InputError(f"{shown(raw)} is too small", f"Write {format_bytes(_LEAST_BYTES)} or more.")
-    return f"{size:.0f} B"
+    return Budget(size=round(size))
 
 
 @parses(ValueForm("a BCM pin", limits="2 to 27"))

@@ -8,13 +8,10 @@ peers from sending back what was removed.
 """
 
 import heapq
-import re
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 from services.journal.batch import NumberGap
@@ -68,23 +65,6 @@ class RemovedCounts:
     """Ids of the removed alarms, which are not covered by any floor."""
     brought: int = 0
     """Number of removed documents of any kind that others had sent."""
-
-
-def budget_bytes(budget: str, data: Path) -> int:
-    """Return a configured budget in bytes.
-
-    `budget` is a percentage of the partition that contains `data`, such as `80 %`, or a size such as `20 GB`.
-    Raise ValueError for any other text.
-    """
-    match = re.fullmatch(r"\s*([0-9.]+)\s*(%|kB|MB|GB|B)\s*", budget)
-    if match is None:
-        raise ValueError(
-            f"{budget!r} is not a valid budget: write a share of the partition (80 %) or a size (20 GB)"
-        )
-    number, unit = float(match[1]), match[2]
-    if unit == "%":
-        return int(shutil.disk_usage(data).total * number / 100)
-    return int(number * {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}[unit])
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:

@@ -384,7 +384,7 @@ class WriterThread:
             pass
 
     def _budget(self) -> int:
-        return retention.budget_bytes(self._configuration.retention.budget, self._data)
+        return self._configuration.retention.budget.in_bytes(self._data)
 
     def _lay_out_logs(self) -> None:
         if not self._laid_out and shutil.disk_usage(self._data).free > self._room.spare:

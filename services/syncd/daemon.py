@@ -25,7 +25,6 @@ from services.boot.radio_key import RadioKeyWatch
 from services.clocks.clock_floor import Floor
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError, load
-from services.documents import retention
 from services.logs.setup import fatal, running
 from services.recovery import store_check
 from services.recovery.current_log import CurrentLog
@@ -129,7 +128,7 @@ class SyncDaemon:
         """
 
     def _allowance(self, owner: str) -> Allowance:
-        budget = retention.budget_bytes(self._configuration.retention.budget, self._places.data)
+        budget = self._configuration.retention.budget.in_bytes(self._places.data)
         return daily_quotas.allowance(owner, budget)
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Declarations of keys: the schema, the object and the reference that follow from a class."""
 
-from dataclasses import FrozenInstanceError, dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,16 @@ def test_fields_of_a_plain_dataclass_are_keys_of_the_same_table() -> None:
 
 def test_secret_appears_in_no_repr() -> None:
     assert "sesame" not in repr(Device(pin=3, password="sesame"))
+
+
+def test_sections_with_the_same_values_are_equal() -> None:
+    device = Device(pin=3, password="sesame")
+    assert device == replace(device, pin=3)
+    assert hash(device) == hash(replace(device))
+    assert device != replace(device, pin=4)
+    other: object = Cable(1.0)
+    assert Rule(1.0) != other
+    assert repr(Rule(1.0)) == "Rule(above=1.0, hold_s=0.05)"
 
 
 def test_section_is_frozen_and_has_slots() -> None:

@@ -24,6 +24,7 @@ from services.config.model import (
     VesselSection,
     Wifi,
 )
+from services.documents.budget import Budget
 from sync.fleet import users
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample crew@argo"
@@ -161,7 +162,7 @@ def test_every_section_and_key_arrives_typed(tmp_path: Path) -> None:
             ),
             GatewaySection(name="broker", kind="mqtt", url="mqtts://broker.example.org"),
         ),
-        retention=RetentionSection(budget="20000000000 B"),
+        retention=RetentionSection(budget=Budget(size=20_000_000_000)),
         lights=LightsSection(power=0, record=20),
     )
 
@@ -171,7 +172,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load(path, missing_ok=True).lights == LightsSection()
     path.write_text("")
     assert load(path).vessel == VesselSection(id="vessel", name="vessel", mmsi=None, timezone="UTC")
-    assert load(path).retention == RetentionSection("80 %")
+    assert load(path).retention == RetentionSection(Budget(share=0.8))
 
 
 def test_a_missing_file_is_fine_only_when_told(tmp_path: Path) -> None:

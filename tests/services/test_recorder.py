@@ -19,6 +19,7 @@ from services.clocks.clock_quality import ClockQuality
 from services.clocks.time_source import TimeSource
 from services.config.model import Configuration, RetentionSection, VesselSection
 from services.documents.boot_signing import OwnIdentity
+from services.documents.budget import Budget
 from services.history.completeness import verify
 from services.recorder import daemon
 from services.recorder.daemon import Recorder, RecorderPaths
@@ -33,6 +34,7 @@ from sync.fleet.identity_files import FleetIdentity
 from sync.store import Database
 from tests.fleet.builders import trust, vessel
 
+HIGH_BUDGET = Budget(share=0.8)
 MANUAL = """
 [[sensor]]
 id = "fuel-dip"
@@ -86,7 +88,7 @@ def places(folder: Path) -> RecorderPaths:
 
 @contextmanager
 def running(
-    folder: Path, text: str = MANUAL, *, budget: str = "80 %", **more: Any
+    folder: Path, text: str = MANUAL, *, budget: Budget = HIGH_BUDGET, **more: Any
 ) -> Iterator[tuple[Recorder, Heard]]:
     heard = Heard()
     made = Recorder(
@@ -129,7 +131,7 @@ def test_a_reading_that_cannot_be_understood_keeps_no_room_and_no_document_from_
     strange = "reading:brigid:rpm:abcdef:000000000001"
     with store(tmp_path) as database:
         database.put(strange, {"type": "reading", "last": "x" * 2_000})
-    with running(tmp_path, budget="1 kB") as (_, heard):
+    with running(tmp_path, budget=Budget(size=1000)) as (_, heard):
         heard.wait(lambda words: words.count("WATCHDOG=1") >= 2)
     with store(tmp_path) as database:
         assert database.get(strange) is None

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from services.config.parsers import budget
 from services.documents import retention
-from services.documents.retention import budget_bytes, make_room, safe_ashore
+from services.documents.retention import make_room, safe_ashore
 from sync import documents
 from sync.store import Database
 
@@ -146,18 +147,15 @@ def test_removal_stops_at_the_budget(database: Database) -> None:
     assert after > budget // 3
 
 
-@pytest.mark.parametrize(("text", "size"), [("20 GB", 20 * 10**9), ("1.5MB", 1_500_000), ("500 kB", 500_000)])
+@pytest.mark.parametrize(("text", "size"), [("20 GB", 20 * 10**9), ("15MB", 15_000_000), ("1 GiB", 2**30)])
 def test_budget_is_a_size(tmp_path: Path, text: str, size: int) -> None:
-    assert budget_bytes(text, tmp_path) == size
+    assert budget(text).in_bytes(tmp_path) == size
+    assert budget(str(budget(text))) == budget(text)
 
 
 def test_budget_is_a_share_of_the_partition(tmp_path: Path) -> None:
-    assert budget_bytes("100 %", tmp_path) == 2 * budget_bytes("50 %", tmp_path)
-
-
-def test_budget_that_is_none_says_how_to_write_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="80 %"):
-        budget_bytes("lots", tmp_path)
+    assert budget("90 %").in_bytes(tmp_path) == pytest.approx(2 * budget("45 %").in_bytes(tmp_path), abs=1)
+    assert str(budget("80 %")) == "80 %"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""The budget of the stores, as `[retention] budget` sets it: a share of the data partition, or a size."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Budget(NamedTuple):
+    """Maximum size of all stores together: exactly one of the two fields is above 0."""
+
+    share: float = 0.0
+    """Share of the partition that contains the stores, such as 0.8."""
+    size: int = 0
+    """Size in bytes."""
+
+    def __str__(self) -> str:
+        """Return the budget as a file would write it: `80 %` or `20000000000 B`."""
+        return f"{self.share * 100:.10g} %" if self.share else f"{self.size} B"
+
+    def in_bytes(self, data: Path) -> int:
+        """Return the budget in bytes; `data` is the folder that contains the stores."""
+        if not self.share:
+            return self.size
+        partition = os.statvfs(
+            data
+        )  # `shutil` would do the same, but every command that reads would import it
+        return int(partition.f_blocks * partition.f_frsize * self.share)
