@@ -1,0 +1,145 @@
+"""Makes docs/kinds/*.md, their pictures and the lists of them from the modules in `sensors/kinds`.
+
+python -m tests.docs.kinds
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from sensors.chips.sysfs import Chip, Wiring
+from sensors.config.loader import COMMON
+from sensors.kind import SensorKind
+from sensors.registry import all_kinds
+from sensors.toml.reference import KeyDescription, describe
+
+from .pages import ROOT
+from .wiring import drawing, stages
+
+NOTE: Final = "<!-- Made from `sensors/kinds` by `python -m tests.docs.kinds`; edit the modules there. -->"
+_LIST: Final = re.compile(r"^\| kind \| measures \|\n(?:\|.*\n)+", re.MULTILINE)
+_NAVIGATION: Final = re.compile(
+    r"^( *)- [^\n]*: kinds/[\w-]+\.md\n(?:\1- [^\n]*: kinds/[\w-]+\.md\n)*", re.MULTILINE
+)
+
+
+def files() -> dict[Path, str]:
+    """Return the content of each file that is made from the kinds."""
+    kinds = all_kinds()
+    made = {}
+    for name, kind in kinds.items():
+        made[ROOT / f"docs/kinds/{name}.md"] = page(kind)
+        if kind.wiring is not None:
+            made[ROOT / f"docs/pictures/kinds/{name}.svg"] = drawing(kind.wiring)
+    rows = [f"| [`{name}`](kinds/{name}.md) | {kind.measures} |" for name, kind in kinds.items()]
+    table = "\n".join(["| kind | measures |", "| --- | --- |", *rows]) + "\n"
+    made[ROOT / "docs/sensors.md"] = _replaced(_LIST, ROOT / "docs/sensors.md", table)
+    entries = "".join(f"          - {name}: kinds/{name}.md\n" for name in kinds)
+    made[ROOT / "mkdocs.yml"] = _replaced(_NAVIGATION, ROOT / "mkdocs.yml", entries)
+    return made
+
+
+def _replaced(pattern: re.Pattern[str], path: Path, text: str) -> str:
+    """Return the content of a file with the generated part replaced; the file must have one such part."""
+    content, count = pattern.subn(lambda _found: text, path.read_text(encoding="utf-8"))
+    assert count == 1, f"{path} has {count} generated parts"
+    return content
+
+
+def page(kind: SensorKind) -> str:
+    """Return the page about a kind."""
+    return "\n\n".join(_parts(kind)) + "\n"
+
+
+def _parts(kind: SensorKind) -> Iterator[str]:
+    yield f"# {kind.title}"
+    yield NOTE
+    yield f"Kind `{kind.name}` measures {kind.measures}."
+    yield kind.description
+    if kind.wiring is not None:
+        yield "## Wiring"
+        yield f"![Wiring of a sensor of kind {kind.name}](../pictures/kinds/{kind.name}.svg)"
+        rows = [
+            f"| {left}: {wire.start} | {wire.part or '-'} | {right}: {wire.end} |"
+            for left, right, wires in stages(kind.wiring)
+            for wire in wires
+            if wire.end
+        ]
+        yield "\n".join(["| from | through | to |", "| --- | --- | --- |", *rows])
+        yield from _bridges(kind)
+    yield "## Configuration"
+    yield f"```toml\n{kind.example}```"
+    keys = list(describe(kind.options))
+    if keys:
+        rows = [
+            f"| `{each.name}` | {_value(kind, each)} | {_default(each)} | {each.meaning} |" for each in keys
+        ]
+        yield "\n".join(["| key | value | without the key | meaning |", "| --- | --- | --- | --- |", *rows])
+    yield _pace(kind)
+    if kind.chips:
+        yield "## The kernel's driver"
+        yield "\n".join(_binding(chip) for chip in kind.chips.values())
+
+
+def _bridges(kind: SensorKind) -> Iterator[str]:
+    assert kind.wiring is not None
+    for left, right, wires in stages(kind.wiring):
+        for wire, below in pairwise(wires):
+            if wire.bridge:
+                yield f"A resistor of {wire.bridge} connects {left} {wire.start} and {right} {below.end}."
+
+
+def _value(kind: SensorKind, row: KeyDescription) -> str:
+    words = [
+        f'`"{word}"`' + (f" ({unit})" if row.name == "measure" and (unit := _unit(kind, word)) else "")
+        for word in row.words
+    ]
+    if words:
+        return " or ".join(words)
+    limits = f", {row.limits}" if row.limits else ""
+    return f"{row.type_name}{limits}; such as `{row.example}`"
+
+
+def _unit(kind: SensorKind, measure: str) -> str | None:
+    return kind.unit({"measure": measure})
+
+
+def _default(row: KeyDescription) -> str:
+    if row.is_required:
+        return "required"
+    return row.without or f"`{row.default}`"
+
+
+def _pace(kind: SensorKind) -> str:
+    common = ", ".join(f"`{name}`" for name in COMMON)
+    pace = (
+        "This kind has no `rate`."
+        if kind.interval_s is None
+        else f"Without `rate` or `every`, the interval between samples is {kind.interval_s:g} s. The highest"
+        f" rate is {kind.fastest_hz:g} Hz."
+    )
+    return f"{pace} All kinds have the keys {common}."
+
+
+def _binding(chip: Chip) -> str:
+    bus, address = chip.wiring.usual_bus, chip.usual_address
+    if chip.overlay is None:
+        needed = (
+            f"- {chip.title}: at each start, Logboat announces the chip to the kernel as `{chip.device}`."
+        )
+    else:
+        needed = f"- {chip.title}: Logboat adds `dtoverlay={chip.overlay(bus, address)}` to `config.txt`."
+    if chip.wiring is Wiring.ONE_WIRE:
+        return needed
+    form = "0x{:02x}" if chip.wiring is Wiring.I2C else "{}"
+    ends = " to ".join(form.format(end) for end in (chip.addresses[0], chip.addresses[-1]))
+    what = "address" if chip.wiring is Wiring.I2C else "chip select"
+    return f"{needed} Its {chip.wiring.title} {what} can be {ends}."
+
+
+if __name__ == "__main__":
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,58 @@
+"""The pages about kinds of sensors are made from the kinds, whose examples are valid."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sensors.config.loader import load_sensors
+from sensors.driver_context import DriverContext
+from sensors.registry import all_kinds, make_driver
+from sensors.toml.declarations import declarations
+from tests.sensors.fakes import RECORDING, FakeClock
+
+from . import kinds
+from .pages import DOCS, ROOT
+from .wiring import PINS
+
+KINDS = all_kinds()
+
+
+@pytest.mark.parametrize("path", kinds.files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_file_is_made_from_the_kinds(path: Path) -> None:
+    assert path.read_text() == kinds.files()[path], "run: python -m tests.docs.kinds"
+
+
+def test_no_page_or_picture_is_of_a_kind_that_does_not_exist() -> None:
+    found = {*(DOCS / "kinds").iterdir(), *(DOCS / "pictures/kinds").iterdir()}
+    assert found <= kinds.files().keys()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_example_of_a_kind_is_read_and_makes_its_driver(name: str, tmp_path: Path) -> None:
+    shutil.copy(RECORDING, tmp_path)
+    (tmp_path / "sensors.toml").write_text(KINDS[name].example)
+    (settings,) = load_sensors(tmp_path / "sensors.toml")
+    assert settings.kind == name
+    make_driver(settings, context=DriverContext(FakeClock(), root=tmp_path)).close()
+
+
+KEYS = [(name, key) for name, kind in KINDS.items() for key in declarations(kind.options)]
+
+
+@pytest.mark.parametrize(("name", "key"), KEYS, ids="-".join)
+def test_example_of_a_key_is_a_value_of_it(name: str, key: str) -> None:
+    _field, declaration, _default = declarations(KINDS[name].options)[key]
+    declaration.parse(tomllib.loads(f"value = {declaration.example}")["value"])
+
+
+def test_the_module_of_a_kind_has_its_name() -> None:
+    assert {kind.name for kind in KINDS.values()} == set(KINDS)
+    assert all(kind.name == name for name, kind in KINDS.items())
+
+
+def test_the_header_has_each_position_once() -> None:
+    positions = list(PINS.values())
+    assert len(positions) == len(set(positions)) == 31
+    assert max(positions) == 40
