@@ -61,13 +61,12 @@ def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> Flee
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:xz") as tar:
             tar.extractall(unpacked, filter="data")
         FleetFolder(unpacked)
-        unpacked.replace(path)
+        files.rename(unpacked, path)
     except tarfile.TarError as error:
         text = f"{source}: {error}"
         raise FolderError(text) from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    files.sync_folder(parent)
     return FleetFolder(path)
 
 

@@ -145,10 +145,9 @@ class FleetFolder:
             files.write(temporary / RADIO_KEY, radio, mode=files.SECRET)
             files.write(temporary / REVOCATIONS, _json(authority.state(Revocations(0, now))))
             files.write(temporary / FLEET_CERTIFICATE, _pem(authority.certificate))
-            temporary.replace(path)
+            files.rename(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        files.sync_folder(parent)
         return cls(path)
 
     # Reading
@@ -273,10 +272,9 @@ class FleetFolder:
                 files.write(temporary / ABOUT, _about(vessel, name, mmsi))
                 (temporary / CERTIFICATES).mkdir(mode=files.FOLDER)
                 self._issue(authority, vessel, temporary, temporary / IDENTITY, now=now, valid_for=valid_for)
-                temporary.replace(place)
+                files.rename(temporary, place)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-            files.sync_folder(place.parent)
             self._seal_again(authority, now)
         return self.vessel(vessel)
 
@@ -492,8 +490,7 @@ class FleetFolder:
         old = place / _REPLACED
         shutil.rmtree(old, ignore_errors=True)
         (place / IDENTITY).rename(old)
-        prepared.rename(place / IDENTITY)
-        files.sync_folder(place)
+        files.rename(prepared, place / IDENTITY)
         shutil.rmtree(old)
 
     def _copy_statements(self) -> None:
@@ -534,8 +531,7 @@ class FleetFolder:
         for vessel in self._ids():
             place = self._at(vessel)
             if not (place / IDENTITY).exists() and (place / _PREPARED).exists():
-                (place / _PREPARED).rename(place / IDENTITY)
-                files.sync_folder(place)
+                files.rename(place / _PREPARED, place / IDENTITY)
             for left in (place / _PREPARED, place / _REPLACED):
                 shutil.rmtree(left, ignore_errors=True)  # the folders contain a private key
         for left in (self.path / VESSELS).glob(".*"):

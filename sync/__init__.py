@@ -2,6 +2,7 @@
 
 This package imports no other package in this repository.
 
+- `folders`, `durable_files`: creation of folders and files, and changes that survive a power cut
 - `documents`: ids, types and channels of Logboat's documents
 - `store`: the document store
 - `delta`: the difference between two documents as JSON

@@ -29,6 +29,7 @@ from sensors.config.loader import nothing_described, read_sensors
 from sensors.settings import SensorSettings
 from sensors.toml import toml_file
 from sensors.toml.toml_file import EMPTIED, TomlFile, is_empty, unforeseen
+from sync.durable_files import create, sync_folder
 from sync.folders import OWN, OWN_FILE, make_folder, opener
 
 from .loader import Configuration, ConfigurationError, FileProblem, read_configuration, reserved_pins
@@ -215,7 +216,7 @@ class LastGood:
             if self._holds(digest):
                 return ()
             make_folder(self._folder)
-            _sync_folder(self._folder.parent)
+            sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
                 if is_ours:  # else a second process, started at the same time, is writing the same files
                     self._write(pair, digest)
@@ -242,22 +243,22 @@ class LastGood:
         new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
         try:
             for name, content in pair.contents.items():
-                _write_durably(new / name, content)
+                create(new / name, content, mode=OWN_FILE)
             for recording in pair.recordings:
                 make_folder((new / recording).parent, OWN)
-                _write_durably(new / recording, (pair.folder / recording).read_bytes())
+                create(new / recording, (pair.folder / recording).read_bytes(), mode=OWN_FILE)
             for folder in [path for path in new.rglob("*") if path.is_dir()]:
-                _sync_folder(folder)
-            _sync_folder(new)
+                sync_folder(folder)
+            sync_folder(new)
             link = self._folder / f"{_CURRENT}.new"
             link.unlink(missing_ok=True)
             link.symlink_to(new.name)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             link.replace(self._folder / _CURRENT)
         except Exception:
             shutil.rmtree(new, ignore_errors=True)  # anything left over is removed at the next change
             raise
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         for old in self._folder.iterdir():
             if old.is_dir() and not old.is_symlink() and old != new:
                 shutil.rmtree(old, ignore_errors=True)
@@ -296,21 +297,6 @@ def _digest_of_folder(folder: Path) -> str:
 
 def _named_digest(folder: Path) -> str:
     return folder.name.partition("-")[0]
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=opener(OWN_FILE)) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ import apsw
 import msgspec
 
 from sensors.sample import Totals
-from sync.store.schema import sync_directory
+from sync.durable_files import sync_folder
 
 from . import number_witness, settled_rows, totals
 from .batch import AlarmRecord, Batch, Identity, pack
@@ -146,7 +146,7 @@ class Journal:
         except JournalError:
             self._lock.close()
             raise
-        sync_directory(path.parent)
+        sync_folder(path.parent)
         self.witness = number_witness.NumberWitness(number_witness.path_in(path.parent), sync=sync)
 
     def __enter__(self) -> Self:

@@ -28,6 +28,7 @@ from typing import Final
 import msgspec
 
 from sensors.sample import Totals
+from sync.durable_files import rename
 
 log = logging.getLogger(__name__)
 
@@ -292,12 +293,7 @@ class NumberWitness:
         try:
             os.pwrite(handle, slot.ljust(size, b"\0") + slot.ljust(size, b"\0"), 0)
             self._sync(handle)
-            fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            rename(fresh, self._path)
         except OSError:
             os.close(handle)
             raise

@@ -10,9 +10,10 @@ from typing import Final, cast
 
 import apsw
 
+from sync.durable_files import sync_folder
 from sync.store import UnsupportedError
 from sync.store.errors import lacks_names
-from sync.store.schema import check_sqlite, sync_directory
+from sync.store.schema import check_sqlite
 
 from .batch import Batch, BatchError, check, unpack
 
@@ -231,8 +232,8 @@ def move_database(path: Path, target: Path) -> None:
             source.unlink()
         else:
             source.replace(place)
-    sync_directory(target.parent)
-    sync_directory(path.parent)
+    sync_folder(target.parent)
+    sync_folder(path.parent)
 
 
 class Lock:

@@ -21,7 +21,7 @@ from typing import Final, Self
 
 import msgspec
 
-from sync.store.schema import sync_directory
+from sync.durable_files import sync_folder
 
 PAGE: Final = 4_096
 MAGIC: Final = b"\xabLc1"
@@ -206,7 +206,7 @@ class FileAccess:
 
     def sync_folder(self, folder: Path) -> None:
         """Make the file names in a folder durable. Raise OSError if that fails."""
-        sync_directory(folder)
+        sync_folder(folder)
 
 
 class AppendOnlyFile:

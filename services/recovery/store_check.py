@@ -50,10 +50,10 @@ from services.mirror.mirror import CopyWriter, Survey, folder_in, numbers, surve
 from services.schemas import format_of
 from services.system.systemd import Notifier
 from sync import documents
+from sync.durable_files import sync_folder
 from sync.folders import opener
 from sync.store import DamagedError, Database, StoreError
 from sync.store.check import telling
-from sync.store.schema import sync_directory
 from sync.store.schema_check import differences, wrong_values
 from sync.store.wal import HEADER, UnreadFrames
 
@@ -221,7 +221,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
         log.error("%s: cannot save the repair report: %s", data / "last-repair.json", error)
     if not is_left:
         mark.unlink(missing_ok=True)
-    sync_directory(data)
+    sync_folder(data)
     for line in report.done:
         log.warning("%s", line)
 

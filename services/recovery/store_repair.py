@@ -5,7 +5,6 @@ instant.
 """
 
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,10 +23,10 @@ from services.mirror.mirror import CopyWriter, folder_in, numbers
 from services.mirror.restore import restore_missing
 from services.system import machine
 from sync import documents
-from sync.folders import make_folder, opener
+from sync.durable_files import create, sync_folder
+from sync.folders import make_folder
 from sync.store import Database, DocumentError, StoreError
 from sync.store.salvage import salvage as salvage_store
-from sync.store.schema import sync_directory
 
 from . import carryover, rebuild, rollback
 from .journal_salvage import SalvagedJournal, batches, salvage
@@ -59,7 +58,7 @@ def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "L
         report.done.append(f"{path}: nothing could be saved ({error}); a new store begins")
     gone = refill(fresh, salvaged, report, lost, name=path)
     if fresh.exists():
-        sync_directory(path.parent)
+        sync_folder(path.parent)
     if path.exists():
         aside = set_aside(path)
         report.done.append(f"{path}: set aside as {aside}")
@@ -217,7 +216,7 @@ def replace_journal(
         if is_kept:
             # This comes last: the contents of the witness are now in documents, or wait with the journal.
             number_witness.path_in(path.parent).unlink(missing_ok=True)
-        sync_directory(path.parent)
+        sync_folder(path.parent)
     except (JournalError, StoreError) as error:
         report.done.append(f"{path}: {error}")
 
@@ -303,8 +302,8 @@ def reunite(journal: Path, report: Report) -> None:
         else:
             aside = set_aside(place, origin=journal)
             report.done.append(f"{log_alone}: belongs to no journal that is left; set aside as {aside}-wal")
-        sync_directory(log_alone.parent)
-        sync_directory(journal.parent)
+        sync_folder(log_alone.parent)
+        sync_folder(journal.parent)
 
 
 def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
@@ -336,10 +335,7 @@ def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
     if lost.given is None:
         return True
     try:
-        with open(f"{waiting}.lost", "wb", opener=opener()) as file:
-            file.write(msgspec.json.encode(lost))
-            file.flush()
-            os.fsync(file.fileno())
+        create(Path(f"{waiting}.lost"), msgspec.json.encode(lost))
     except OSError as error:  # the card is full: recording continues anyway
         log.error("%s.lost cannot be written: %s", waiting, error.strerror)
         return False

@@ -10,13 +10,12 @@ restarts.
 
 import contextlib
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sync import durable_files
 from sync.folders import opener
-from sync.store.schema import sync_directory
 
 NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
@@ -82,12 +81,8 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
 def remember(data: Path, log: str, utc: float) -> None:
     """Record durably that `log` ends now because of an unsigned note. Raise OSError if that fails."""
     fresh = data / f".{BELIEVED}.new"
-    with open(fresh, "w", opener=opener()) as file:
-        file.write(f"{utc:.3f} {log}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(data / BELIEVED)
-    sync_directory(data)
+    durable_files.create(fresh, f"{utc:.3f} {log}\n".encode())
+    durable_files.rename(fresh, data / BELIEVED)
 
 
 def forget(data: Path) -> None:

@@ -2,9 +2,7 @@
 
 import ipaddress
 import logging
-import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sync import durable_files
+from sync.durable_files import NewFile
+from sync.folders import OWN_FILE, PUBLIC_FILE
 
 from . import certificates as tls
 
@@ -132,9 +134,14 @@ class TLSIdentity:
         """
         cert_path, key_path = Path(cert_file), Path(key_file)
         if cert_path == key_path:
-            _replace([(cert_path, self.chain_pem() + self.key_pem(), 0o600)])
+            durable_files.write(cert_path, self.chain_pem() + self.key_pem(), mode=OWN_FILE)
         else:
-            _replace([(key_path, self.key_pem(), 0o600), (cert_path, self.chain_pem(), 0o644)])
+            durable_files.write_all(
+                [
+                    NewFile(key_path, self.key_pem(), OWN_FILE),
+                    NewFile(cert_path, self.chain_pem(), PUBLIC_FILE),
+                ]
+            )
 
     def chain_pem(self) -> bytes:
         """Return all certificates as PEM."""
@@ -213,34 +220,3 @@ def _load_key(path: Path, password: str | bytes | None) -> Key:
     if path.stat().st_mode & stat.S_IROTH:
         log.warning("all users of this machine can read the private key in %s; run chmod 600 on it", path)
     return key
-
-
-def _replace(files: Sequence[tuple[Path, bytes, int]]) -> None:
-    """Replace files atomically and durably, in the given order.
-
-    `files` contains the path, the content and the mode of each file.
-    """
-    written: list[tuple[Path, Path]] = []
-    try:
-        for path, content, mode in files:
-            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            written.append((Path(name), path))
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-        for temporary, path in written:
-            temporary.replace(path)
-            _sync_directory(path.parent)
-    finally:
-        for temporary, _ in written:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

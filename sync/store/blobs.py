@@ -18,12 +18,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from sync.durable_files import sync_folder
 from sync.folders import make_folder
 from sync.store import attachments, bodies, rows
 from sync.store.engine import Engine
 from sync.store.errors import BlobError, translated_os
 from sync.store.reader import PAGE
-from sync.store.schema import sync_directory
 
 _CHUNK: Final = 64 * 1024
 _PREFIX: Final = "sha1-"
@@ -54,7 +54,7 @@ class BlobStore:
         try:
             if not self.directory.is_dir():
                 make_folder(self.directory)
-                sync_directory(self.directory.parent)
+                sync_folder(self.directory.parent)
             with self.temporary() as (file, temporary):
                 sha1 = hashlib.sha1(usedforsecurity=False)
                 for piece in _pieces(content):
@@ -90,7 +90,7 @@ class BlobStore:
             with self._engine.writing:  # so that no compaction removes it at the same time
                 self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (actual,))
                 temporary.replace(self._path(actual))
-                sync_directory(self.directory)
+                sync_folder(self.directory)
         except OSError as error:
             raise translated_os(error, self.directory) from error
         return actual
@@ -100,7 +100,7 @@ class BlobStore:
         try:
             if not self.directory.is_dir():
                 make_folder(self.directory)
-                sync_directory(self.directory.parent)
+                sync_folder(self.directory.parent)
             return BlobWriter(self)
         except OSError as error:
             raise translated_os(error, self.directory) from error

@@ -5,7 +5,6 @@ a document that changes moves to the end of the table. So reading the feed of ch
 from a rowid. Its cost depends on the number of changes, not on the number of stored documents.
 """
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 
 import apsw
 
+from sync.durable_files import sync_folder
 from sync.store.errors import StoreError, UnsupportedError, damaged, translated
 
 from . import channel_removals, checkpoints, meta, sizes
@@ -112,7 +112,7 @@ def connect(path: Path, *, checkpoint_pages: int, vfs: str | None, create: bool)
         _prepare(connection, path, checkpoint_pages=checkpoint_pages)
         _migrate(connection, path)
         if not existed:
-            sync_directory(path.parent)
+            sync_folder(path.parent)
     except apsw.Error as error:
         connection.close(True)
         raise translated(error, path) from error
@@ -130,15 +130,6 @@ def check_sqlite(version: str) -> None:
             f"SQLite {version} can corrupt a database that two processes write, and at least {needed} is"
             " needed; install apsw from its wheel, which contains SQLite"
         )
-
-
-def sync_directory(directory: Path) -> None:
-    """Synchronise a directory, so that the names of its files are durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _prepare(connection: apsw.Connection, path: Path, *, checkpoint_pages: int) -> None:

@@ -1,0 +1,79 @@
+"""Durable changes to files: after a power cut, each file has either its old or its new content.
+
+A new file is written beside the old one and synchronised, then renamed, and then its folder is synchronised.
+Only this module synchronises folders. Files that stay open, such as the journal, synchronise themselves.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from .folders import PUBLIC_FILE, SHARED_FILE, opener
+
+
+class NewFile(NamedTuple):
+    """A file to be written."""
+
+    path: Path
+    content: bytes
+    mode: int
+    """The exact mode of the file, whatever the umask is."""
+    group: int = -1
+    """Group id of the file; -1 for the group of the process."""
+
+
+def write(path: Path, content: bytes, *, mode: int = PUBLIC_FILE, group: int = -1) -> None:
+    """Replace a file's content durably. `mode` is the exact mode. Raises OSError."""
+    write_all([NewFile(path, content, mode, group)])
+
+
+def write_all(files: Iterable[NewFile]) -> None:
+    """Replace the content of files durably, one after the other, in the given order. Raises OSError.
+
+    No file is replaced before the new content of every file has been written.
+    """
+    written: list[tuple[Path, Path]] = []
+    try:
+        for path, content, mode, group in files:
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            written.append((Path(name), path))
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchown(descriptor, -1, group)
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+        for temporary, path in written:
+            rename(temporary, path)
+    finally:
+        for temporary, _ in written:
+            temporary.unlink(missing_ok=True)
+
+
+def create(path: Path, content: bytes, *, mode: int = SHARED_FILE) -> None:
+    """Write a file in place, and make its content durable. Raises OSError.
+
+    The file gets at most this mode. Its name is not durable before the folder is synchronised. Use this only
+    for files that no reader can find yet.
+    """
+    with open(path, "wb", opener=opener(mode)) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename a file or folder durably. An existing file is replaced. Raises OSError."""
+    old.rename(new)
+    sync_folder(new.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names of the files in a folder durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
