@@ -18,6 +18,7 @@ more, and the owner closes the transport with the error's `close_code`.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from sync.blip import properties as properties_form
@@ -73,8 +74,6 @@ _ERROR: Final = int(FrameKind.ERROR)
 _BIG: Final = BIG_FRAME - OVERHEAD
 _SMALL: Final = SMALL_FRAME - OVERHEAD
 _ANSWERED: Final = -1
-_TOO_LARGE: Final = 413
-"""HTTP status for content that is too large."""
 
 
 class BlipConnection:
@@ -400,7 +399,7 @@ class BlipConnection:
         properties, body = self._message(content)
         if too_large:
             text = f"the reply has more than {self._limits.kept_bytes} bytes"
-            return ErrorReceived(number, HTTP_DOMAIN, _TOO_LARGE, text, properties)
+            return ErrorReceived(number, HTTP_DOMAIN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, properties)
         if flags & KIND_MASK == _RESPONSE:
             return ResponseReceived(number, properties, body)
         return ErrorReceived(

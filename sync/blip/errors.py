@@ -36,6 +36,8 @@ An error that the peer *replies* with is not an exception, but the event `ErrorR
 
 from typing import ClassVar
 
+from sync.blip.close_codes import CloseCode
+
 
 class BlipError(Exception):
     """The base class of BLIP's exceptions."""
@@ -63,13 +65,13 @@ class BodyUnavailableError(BlipError):
     The message cannot be completed, so the connection ends.
     """
 
-    close_code: ClassVar[int] = 1011
+    close_code: ClassVar[int] = CloseCode.INTERNAL_ERROR
 
 
 class ViolationError(BlipError):
     """The peer broke the protocol or a limit, so the connection is over."""
 
-    close_code: ClassVar[int] = 1002
+    close_code: ClassVar[int] = CloseCode.PROTOCOL_ERROR
     """WebSocket close code (RFC 6455, section 7.4.1) that reports this to the peer."""
 
 
@@ -80,7 +82,7 @@ class FrameInvalidError(ViolationError):
 class FrameTooLargeError(FrameInvalidError):
     """A frame of more bytes than `ConnectionLimits.frame_bytes`."""
 
-    close_code = 1009
+    close_code = CloseCode.TOO_BIG
 
 
 class FrameTruncatedError(FrameInvalidError):
@@ -106,7 +108,7 @@ class DeflateInvalidError(FrameInvalidError):
 class InflatedTooLargeError(FrameInvalidError):
     """A compressed frame that inflates to more than `ConnectionLimits.inflated_bytes`."""
 
-    close_code = 1009
+    close_code = CloseCode.TOO_BIG
 
 
 class MessageInvalidError(ViolationError):
@@ -116,25 +118,25 @@ class MessageInvalidError(ViolationError):
 class MessageTooLargeError(MessageInvalidError):
     """A message of more bytes, uncompressed, than `ConnectionLimits.message_bytes`."""
 
-    close_code = 1009
+    close_code = CloseCode.TOO_BIG
 
 
 class PropertiesInvalidError(MessageInvalidError):
     """Properties that are not pairs of NUL-terminated UTF-8 strings with distinct names."""
 
-    close_code = 1007
+    close_code = CloseCode.INVALID_DATA
 
 
 class PropertiesTooLargeError(MessageInvalidError):
     """Properties of more bytes than `ConnectionLimits.properties_bytes`."""
 
-    close_code = 1009
+    close_code = CloseCode.TOO_BIG
 
 
 class TooManyPropertiesError(MessageInvalidError):
     """A message with more properties than `ConnectionLimits.properties`."""
 
-    close_code = 1009
+    close_code = CloseCode.TOO_BIG
 
 
 class NumberInvalidError(ViolationError):
@@ -156,7 +158,7 @@ class ReplyUnexpectedError(NumberInvalidError):
 class FlowInvalidError(ViolationError):
     """The peer did more at once than is allowed."""
 
-    close_code = 1008
+    close_code = CloseCode.POLICY_VIOLATION
 
 
 class TooManyRequestsError(FlowInvalidError):

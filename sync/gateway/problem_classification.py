@@ -1,20 +1,35 @@
 """Classification of problems with a Couchbase gateway: temporary or not, and an explanation of each."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from sync.gateway.report import GatewayState
+from sync.net.backoff import is_transient
 from sync.peer.problems import Domain, Problem
 
-_PORTAL: Final = frozenset({200, 301, 302, 303, 307, 308, 511})
+_PORTAL: Final = frozenset(
+    {
+        HTTPStatus.OK,
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+        HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
+    }
+)
 """Status codes with which a web page or a captive portal (RFC 6585, section 6) answers the handshake."""
 _PORTAL_WORDS: Final = (
     "a web page answers instead of a gateway; this network may require a login (a captive portal), or"
     " the address is wrong"
 )
-_WORDS: Final = {
-    401: "user, password or session is wrong; check them at the gateway and in logboat.toml",
-    403: "this user does not have the right; ask the gateway's operator for it",
-    404: "the database does not exist; check the last part of the address",
+_WORDS: Final[Mapping[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: (
+        "user, password or session is wrong; check them at the gateway and in logboat.toml"
+    ),
+    HTTPStatus.FORBIDDEN: "this user does not have the right; ask the gateway's operator for it",
+    HTTPStatus.NOT_FOUND: "the database does not exist; check the last part of the address",
 }
 
 
@@ -26,6 +41,6 @@ def classify_problem(problem: Problem) -> tuple[GatewayState, str]:
         return GatewayState.REFUSED, f"{problem.text}: {_WORDS[problem.code]}"
     if problem.domain in {Domain.TLS, Domain.LITECORE, Domain.BLIP, Domain.CONFIGURATION}:
         return GatewayState.REFUSED, problem.text
-    if problem.domain is Domain.WEBSOCKET and 400 <= problem.code < 500 and problem.code not in {408, 429}:
+    if problem.domain is Domain.WEBSOCKET and 400 <= problem.code < 500 and not is_transient(problem):
         return GatewayState.REFUSED, problem.text
     return GatewayState.CONNECTING, problem.text

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from sync.blip.close_codes import CloseCode
 from sync.net.authenticators import CertificateHolder
 from sync.net.listener import PeerConnection
 from sync.peer.problems import Domain, Problem
@@ -11,7 +12,7 @@ from .appliance_headers import ApplianceHeaders
 from .link_streams import LIVE
 from .outbound_link import STREAM_HEADER
 
-_REPLACED = Problem(Domain.WEBSOCKET, 1000, "the same appliance has connected again")
+_REPLACED = Problem(Domain.WEBSOCKET, CloseCode.NORMAL, "the same appliance has connected again")
 
 
 @dataclass(eq=False, slots=True)

@@ -11,9 +11,11 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from sync import blip, documents
+from sync.blip.close_codes import CloseCode
 from sync.documents import REVOCATIONS
 from sync.fleet.rights import Claim
 from sync.mesh.discovery import Discovery
@@ -50,9 +52,7 @@ JUDGE_EVERY: Final = 30.0
 """Seconds between checks whether all connected peers may stay connected, because certificates expire."""
 PASSED_AFTER: Final = 120.0
 """Seconds after which the problem of a broken link is forgotten, unless this vessel dials that link."""
-_CONFLICT: Final = 409
 _VESSELS: Final = documents.vessel_id("")
-_REVOKED: Final = 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,7 @@ class MeshSettings:
     max_connections: int = 100
 
 
-_TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, which makes the peer connect again."""
-_ANEW: Final = Problem(Domain.BLIP, _TRY_AGAIN, "all documents must be offered again")
+_ANEW: Final = Problem(Domain.BLIP, CloseCode.RECONNECT, "all documents must be offered again")
 
 
 class MissingLinkReason(NamedTuple):
@@ -262,7 +260,7 @@ class Mesh:
             if isinstance(client, User) and client.name in changed:
                 words = f"the rights of user {client.name} have changed; connect again"
                 log.warning("closing the connection of %s at %s: %s", client.name, connection.remote, words)
-                connection.link.close(Problem(Domain.BLIP, _TRY_AGAIN, words))
+                connection.link.close(Problem(Domain.BLIP, CloseCode.RECONNECT, words))
 
     # Events
 
@@ -332,7 +330,7 @@ class Mesh:
             self._left(vessel)
         if link.problem is not None:
             self._note(key, link.problem)
-            if link.problem.code == _CONFLICT and vessel == self.vessel:
+            if link.problem.code == HTTPStatus.CONFLICT and vessel == self.vessel:
                 # The id of the other board is known only after that board has connected to us.
                 known = [clone.boards[1] for clone in self.clones.found if clone.is_ours]
                 self._hear(vessel, known[0] if known else "another")
@@ -436,11 +434,11 @@ class Mesh:
                     connection.remote,
                     objection,
                 )
-                connection.link.close(Problem(Domain.BLIP, _REVOKED, objection))
+                connection.link.close(Problem(Domain.BLIP, CloseCode.POLICY_VIOLATION, objection))
         for key, link in list(self.outward.items()):
             if link.certificate is not None and (objection := self.membership.judge(link.certificate)):
                 log.warning("closing the link with %s: %s", link.vessel, objection)
-                revoked = Problem(Domain.BLIP, _REVOKED, objection)
+                revoked = Problem(Domain.BLIP, CloseCode.POLICY_VIOLATION, objection)
                 self._note(key, revoked)
                 link.cut(revoked)
                 self.dialling.end(key)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
 from cryptography import x509
@@ -46,8 +47,6 @@ log = logging.getLogger(__name__)
 
 _WELCOME: Final = "welcome"
 """Key of the local document with the addresses from which users have logged in."""
-_CONFLICT: Final = 409
-_MISDIRECTED: Final = 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,11 @@ class Membership:
         client = visitor.client
         if isinstance(client, User):
             user = self._crew.get(client.name)
-            return Refusal(403, "wrong user name or password", {}) if user is None else self._admit_crew(user)
+            return (
+                Refusal(HTTPStatus.FORBIDDEN, "wrong user name or password", {})
+                if user is None
+                else self._admit_crew(user)
+            )
         assert isinstance(client, CertificateHolder)
         vessel = self.vessel_of(client.certificate)
         assert vessel is not None  # `judge` has checked this
@@ -236,10 +239,10 @@ class Membership:
 
     def _refuse_own(self, greeting: ApplianceHeaders) -> Refusal:
         if greeting.board == self.greeting.board:
-            return Refusal(_MISDIRECTED, "the appliance has connected to itself", {})
+            return Refusal(HTTPStatus.MISDIRECTED_REQUEST, "the appliance has connected to itself", {})
         self._on_clone(greeting.board)
         return Refusal(
-            _CONFLICT,
+            HTTPStatus.CONFLICT,
             f"both appliances have the identity of vessel {self.identity.vessel}: a card was copied, or"
             " its key was stolen",
             self.greeting.headers(),

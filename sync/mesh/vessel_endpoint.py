@@ -10,10 +10,10 @@ has no database with that name, the places with other database names are tried.
 
 import asyncio
 import errno
-import http
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from sync.mesh.candidates import Candidate, VesselCandidates
@@ -260,7 +260,7 @@ class _Attempt:
 
 def _is_absent(error: ProblemError) -> bool:
     """Return True if the vessel has no database of the requested name."""
-    return isinstance(error, UpgradeRefusedError) and error.problem.code == http.HTTPStatus.NOT_FOUND
+    return isinstance(error, UpgradeRefusedError) and error.problem.code == HTTPStatus.NOT_FOUND
 
 
 def endpoint_of_url(url: str) -> VesselEndpoint:

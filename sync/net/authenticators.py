@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from cryptography import x509
@@ -324,11 +325,11 @@ class ListenerAuthenticators:
         if self.certificate is None:
             return False
         if (revoked := self.certificate.revoked(certificate)) is not None:
-            return Refusal(403, revoked, {})
+            return Refusal(HTTPStatus.FORBIDDEN, revoked, {})
         why_not = await self._objection(self.certificate, certificate)
         if why_not is None:
             return True
-        return False if self.password is not None else Refusal(403, why_not, {})
+        return False if self.password is not None else Refusal(HTTPStatus.FORBIDDEN, why_not, {})
 
     async def authenticate(
         self,
@@ -356,7 +357,7 @@ class ListenerAuthenticators:
             if why_not is None:
                 return CertificateHolder(peer_certificate)
         if self.password is None:
-            return Refusal(403, why_not or "a client certificate is required", {})
+            return Refusal(HTTPStatus.FORBIDDEN, why_not or "a client certificate is required", {})
         if authorization is None:
             return _unauthorized(why_not or "a user name and password are required")
         return await _by_password(self.password, authorization, address)
@@ -428,11 +429,11 @@ async def _by_password(
 def _over_limit(wait: float) -> Refusal:
     seconds = math.ceil(wait)
     text = f"too many wrong passwords; try again in {seconds} s"
-    return Refusal(429, text, {"Retry-After": str(seconds)})
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
 
 
 def _unauthorized(text: str) -> Refusal:
-    return Refusal(401, text, {"WWW-Authenticate": 'Basic realm="logboat"'})
+    return Refusal(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": 'Basic realm="logboat"'})
 
 
 async def _awaited(verdict: bool | Awaitable[bool]) -> bool:

@@ -8,8 +8,10 @@ full card.
 import errno
 import random
 import socket
+from http import HTTPStatus
 from typing import Final
 
+from sync.blip.close_codes import CloseCode
 from sync.peer.problems import Domain, Problem
 from sync.replication.errors import LiteCoreCode
 
@@ -37,17 +39,17 @@ _TRANSIENT: Final[dict[Domain, frozenset[int]]] = {
     ),
     Domain.WEBSOCKET: frozenset(
         {
-            408,  # Request Timeout
-            429,  # Too Many Requests
-            502,  # Bad Gateway
-            503,  # Service Unavailable
-            504,  # Gateway Timeout
-            1001,  # going away: the peer stops, and may start again
-            1006,  # closed without a close frame
-            1012,  # service restart
-            1013,  # try again later
-            1014,  # bad gateway
-            4001,  # Couchbase Lite's own code for "try again"
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.BAD_GATEWAY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.GATEWAY_TIMEOUT,
+            CloseCode.GOING_AWAY,
+            CloseCode.ABNORMAL,
+            CloseCode.SERVICE_RESTART,
+            CloseCode.TRY_AGAIN_LATER,
+            CloseCode.BAD_GATEWAY,
+            CloseCode.RECONNECT,
         }
     ),
     Domain.LITECORE: frozenset({LiteCoreCode.BUSY}),

@@ -4,12 +4,10 @@ import os
 import socket
 import ssl
 
+from sync.blip.close_codes import CloseCode
 from sync.peer.problems import Domain, Problem
 
 from . import certificates
-
-ABNORMAL = 1006
-"""Close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
 
 
 def problem_of(error: BaseException | None, doing: str) -> Problem:
@@ -20,7 +18,9 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
         doing: the action that failed, and where, such as "connecting to boat.local:4984".
     """
     if error is None:
-        return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: the connection ended without a close message")
+        return Problem(
+            Domain.WEBSOCKET, CloseCode.ABNORMAL, f"{doing}: the connection ended without a close message"
+        )
     if isinstance(error, socket.gaierror):
         text = f"{doing}: {error.strerror or error}; check the name and this machine's DNS"
         return Problem(Domain.DNS, error.errno or 0, text)
@@ -32,4 +32,4 @@ def problem_of(error: BaseException | None, doing: str) -> Problem:
             reason = os.strerror(error.errno)
         return Problem(Domain.POSIX, error.errno, f"{doing}: {reason}")
     what = str(error) or type(error).__name__
-    return Problem(Domain.WEBSOCKET, ABNORMAL, f"{doing}: {what}")
+    return Problem(Domain.WEBSOCKET, CloseCode.ABNORMAL, f"{doing}: {what}")

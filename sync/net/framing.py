@@ -14,8 +14,10 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from websockets.frames import BINARY, CONT, PING, CloseCode, Frame
+from websockets.frames import BINARY, CONT, PING, Frame
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
+
+from sync.blip.close_codes import CloseCode
 
 try:
     from websockets.speedups import apply_mask
@@ -248,7 +250,7 @@ class Framing:
             self._collect(self._pong)
         elif opcode in (CONT, 1):
             self.failure = CloseReason(
-                int(CloseCode.UNSUPPORTED_DATA), "received a text message; only binary messages are accepted"
+                CloseCode.UNSUPPORTED_DATA, "received a text message; only binary messages are accepted"
             )
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "only binary messages are accepted")
 

@@ -17,6 +17,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 from weakref import WeakValueDictionary
@@ -287,10 +288,10 @@ class URLEndpointListener:
             return Reject(client.status, client.text, tuple(client.headers.items()))
         database = None if name is None else self.configuration.databases.get(name)
         if name is None or database is None:
-            return Reject(404, f"there is no database at {request.path[:80]}")
+            return Reject(HTTPStatus.NOT_FOUND, f"there is no database at {request.path[:80]}")
         options = self._options(Visitor(client, name, request.remote, request.headers))
         if options is None or isinstance(options, Refusal):
-            refusal = options or Refusal(403, "you do not have access to this database", {})
+            refusal = options or Refusal(HTTPStatus.FORBIDDEN, "you do not have access to this database", {})
             log.warning("%s has no access to %s: %s", request.remote, name, refusal.text)
             return Reject(refusal.status, refusal.text, tuple(refusal.headers.items()))
         return _Admitted(client, name, database, options)
@@ -301,11 +302,17 @@ class URLEndpointListener:
         Sync Gateway sends such a request to check whether the database exists.
         """
         if _database_name(request.path) is not None:
-            return Reject(426, "this address is only for WebSocket connections", (("Upgrade", "websocket"),))
+            return Reject(
+                HTTPStatus.UPGRADE_REQUIRED,
+                "this address is only for WebSocket connections",
+                (("Upgrade", "websocket"),),
+            )
         admitted = await self._admit(request, _database_name(f"{request.path.rstrip('/')}/{_ENDPOINT}"))
         if isinstance(admitted, Reject):
             return admitted
-        return Reject(200, json.dumps({"db_name": admitted.name}), (("Content-Type", "application/json"),))
+        return Reject(
+            HTTPStatus.OK, json.dumps({"db_name": admitted.name}), (("Content-Type", "application/json"),)
+        )
 
     async def _decide(self, request: Request) -> Accept | Reject:
         admitted = await self._admit(request, _database_name(request.path))
@@ -314,7 +321,10 @@ class URLEndpointListener:
         client, name, database, options = admitted
         subprotocol = next((known for known in SUBPROTOCOLS if known in request.subprotocols), None)
         if subprotocol is None:
-            return Reject(400, f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+            return Reject(
+                HTTPStatus.BAD_REQUEST,
+                f"the WebSocket must offer one of the subprotocols {', '.join(SUBPROTOCOLS)}",
+            )
 
         def receiver(transport: Transport) -> PeerDriver:
             session = Session(

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side as WebSocketSide
 
+from sync.blip.close_codes import CloseCode
 from sync.net.framing import Framing, package_log
 from sync.net.transport import FrameReceiver, Transport
 from sync.net.websocket import Tuning, WebSocketTransport
@@ -26,9 +27,7 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from .endpoint_pipe import EndpointPipe
 from .error_mapping import problem_of
 
-_ORDINARY: Final = frozenset({1000, 1001})
-_ABNORMAL: Final = 1006
-_TOO_BIG: Final = 1009
+_ORDINARY: Final = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY})
 
 
 class ProtocolType(Enum):
@@ -219,7 +218,7 @@ class MessageTransport(asyncio.Protocol):
         """Resume reading after `pause`."""
         self._pipe.resume_reading()
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Send the queued frames, and close. Frames that arrive afterwards are dropped."""
         if self._is_closing:
             return
@@ -263,7 +262,7 @@ class MessageTransport(asyncio.Protocol):
             if len(frame) > limit:
                 text = f"{self.remote} sent a message of {len(frame)} bytes; the limit is {limit}"
                 self._hand_over(frames[:at])
-                self.close(_TOO_BIG, text)
+                self.close(CloseCode.TOO_BIG, text)
                 return
         self._hand_over(frames)
 
@@ -281,5 +280,5 @@ class MessageTransport(asyncio.Protocol):
     def _cut(self, text: str) -> None:
         if not self._is_over:
             self._is_closing = True
-            self._problem = self._problem or Problem(Domain.WEBSOCKET, _ABNORMAL, text)
+            self._problem = self._problem or Problem(Domain.WEBSOCKET, CloseCode.ABNORMAL, text)
             self._pipe.abort()

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from sync.blip.close_codes import CloseCode
 from sync.net.memory import CONNECTION, memory
 from sync.net.throttle import TokenBucket
 from sync.net.transport import Transport
@@ -34,11 +35,6 @@ INFLATED_A_SECOND: Final = 32 * 1024 * 1024
 
 The fastest replication measured inflates 15 MiB in a second, and text over Wi-Fi half of that.
 """
-_NORMAL: Final = 1000
-_POLICY: Final = 1008
-_TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, which makes the peer connect again."""
-_INTERNAL: Final = 1011
 
 
 class PeerDriver:
@@ -150,7 +146,7 @@ class PeerDriver:
         """Close the connection to free memory, with a close code that makes the peer connect again."""
         if self.is_closed:
             return
-        self.peer.session.end(Problem(Domain.BLIP, _TRY_AGAIN, why))
+        self.peer.session.end(Problem(Domain.BLIP, CloseCode.RECONNECT, why))
         if self.transport.is_writable:
             self._turns.request(self)
         else:
@@ -182,8 +178,8 @@ class PeerDriver:
             has_more = self._work()
         except Exception as error:
             log.exception("closing the connection with %s: internal error", self.transport.remote)
-            session.end(Problem(Domain.BLIP, _INTERNAL, f"internal error: {error!r}"))
-            self._close(_INTERNAL, "internal error")
+            session.end(Problem(Domain.BLIP, CloseCode.INTERNAL_ERROR, f"internal error: {error!r}"))
+            self._close(CloseCode.INTERNAL_ERROR, "internal error")
             has_more = False
         if session.is_over:
             self._inbound.clear()
@@ -266,13 +262,13 @@ class PeerDriver:
 
     def _close_by(self, problem: Problem | None) -> None:
         if problem is None:
-            self._close(_NORMAL, "")
-        elif problem.domain is Domain.BLIP and problem.code > _NORMAL:
+            self._close(CloseCode.NORMAL, "")
+        elif problem.domain is Domain.BLIP and problem.code > CloseCode.NORMAL:
             self._close(problem.code, problem.text)
         elif problem.domain is Domain.STORE:
-            self._close(_INTERNAL, "the store is not available")
+            self._close(CloseCode.INTERNAL_ERROR, "the store is not available")
         else:
-            self._close(_POLICY, problem.text)
+            self._close(CloseCode.POLICY_VIOLATION, problem.text)
 
     def _close(self, code: int, reason: str) -> None:
         if not self._is_closing:

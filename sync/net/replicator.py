@@ -19,6 +19,7 @@ from typing import Final
 from cryptography import x509
 
 from sync import blip
+from sync.blip.close_codes import CloseCode
 from sync.net.authenticators import Authenticator, Credentials
 from sync.net.endpoints import Endpoint, Security
 from sync.net.throttle import ThrottledTransport, TokenBucket
@@ -48,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _GATEWAY: Final = "Couchbase Sync Gateway"
 """Prefix of a Sync Gateway's `Server` header."""
-_INTERNAL: Final = 1011
 
 
 STOP_GRACE_S: Final = 10.0
@@ -419,7 +419,7 @@ class Replicator:
                 await self._rest(delay)
         except Exception as error:
             log.exception("%s: replication stopped: internal error", self.configuration.endpoint.name)
-            problem = Problem(Domain.BLIP, _INTERNAL, f"internal error: {error!r}")
+            problem = Problem(Domain.BLIP, CloseCode.INTERNAL_ERROR, f"internal error: {error!r}")
         finally:
             self._abandon()
         self._say(Activity.STOPPED, None if self._stopping else problem)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from sync.blip.close_codes import CloseCode
 from sync.net.transport import Transport
 
 BURST_S: Final = 1.0
@@ -120,7 +121,7 @@ class ThrottledTransport:
         """Resume reading after `pause`."""
         self._transport.resume()
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close the transport with a close code and a reason."""
         self._end()
         self._transport.close(code, reason)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from sync.blip.close_codes import CloseCode
 from sync.peer.problems import Problem
 
 
@@ -17,7 +18,7 @@ class FrameReceiver(Protocol):
     def closed(self, problem: Problem | None) -> None:
         """Handle the end of the transport.
 
-        `problem` is None after a normal close, for example by us with code 1000 or 1001.
+        `problem` is None after a normal close, for example by us with `CloseCode.NORMAL` or `GOING_AWAY`.
         """
 
 
@@ -62,7 +63,7 @@ class Transport(Protocol):
     def resume(self) -> None:
         """Resume reading after `pause`."""
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Send the queued frames, close, and call `FrameReceiver.closed` when that is complete."""
 
     def abort(self) -> None:

@@ -13,19 +13,16 @@ from typing import Final
 
 from websockets.datastructures import Headers
 
+from sync.blip.close_codes import CloseCode
 from sync.net.framing import DEFAULT_FRAME_BYTES, Framing
 from sync.net.heartbeat import Heartbeat
 from sync.net.transport import FrameReceiver
 from sync.peer.problems import Domain, Problem
 
-from .error_mapping import ABNORMAL, problem_of
+from .error_mapping import problem_of
 
-_NORMAL: Final = 1000
-_GOING_AWAY: Final = 1001
-_NO_STATUS: Final = 1005
-_TRY_AGAIN: Final = 4001
-_ANSWERS: Final = frozenset({_GOING_AWAY, _NO_STATUS, _TRY_AGAIN})
-_ORDINARY: Final = frozenset({_NORMAL, _GOING_AWAY, _TRY_AGAIN})
+_ANSWERS: Final = frozenset({CloseCode.GOING_AWAY, CloseCode.NO_STATUS, CloseCode.RECONNECT})
+_ORDINARY: Final = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.RECONNECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +160,7 @@ class WebSocketTransport(asyncio.Protocol):
                 self._heartbeat.heard = True  # Data may have arrived in the meantime without being read.
             self._pipe.resume_reading()
 
-    def close(self, code: int = _NORMAL, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Send the queued frames and a close frame. Frames that arrive afterwards are dropped."""
         if not self._framing.is_open or self._is_hung_up:
             return
@@ -178,7 +175,11 @@ class WebSocketTransport(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, without a close frame."""
         self._cut(
-            Problem(Domain.WEBSOCKET, ABNORMAL, f"{self.remote}: the connection was aborted on this side")
+            Problem(
+                Domain.WEBSOCKET,
+                CloseCode.ABNORMAL,
+                f"{self.remote}: the connection was aborted on this side",
+            )
         )
 
     # Methods of asyncio.Protocol
@@ -264,7 +265,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _answered(self, code: int, reason: str) -> None:
         """Close after both sides have sent a close frame, or will have after the next flush."""
-        is_ordinary = code == _NORMAL or (self._has_sent_close and code in _ANSWERS)
+        is_ordinary = code == CloseCode.NORMAL or (self._has_sent_close and code in _ANSWERS)
         text = f"{self.remote} closed the connection with code {code}" + (f": {reason}" if reason else "")
         self._settle(None if is_ordinary else Problem(Domain.WEBSOCKET, code, text))
         self._has_sent_close = True
@@ -283,7 +284,7 @@ class WebSocketTransport(asyncio.Protocol):
     def _run_out(self) -> None:
         seconds = self._tuning.close_timeout
         text = f"{self.remote} did not close the connection within {seconds:g} s of the close frame"
-        self._cut(Problem(Domain.WEBSOCKET, ABNORMAL, text))
+        self._cut(Problem(Domain.WEBSOCKET, CloseCode.ABNORMAL, text))
 
     def _cut(self, problem: Problem) -> None:
         if self._is_over:

@@ -2,11 +2,11 @@
 
 import asyncio
 import errno
-import http
 import re
 import ssl as tls
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from websockets.client import ClientProtocol
@@ -16,6 +16,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
+from sync.blip.close_codes import CloseCode
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, parse_address, spell_remote
 from sync.net.tls_alerts import alerts_by
@@ -32,8 +33,6 @@ WITHOUT_COLLECTIONS: Final = frozenset({"BLIP_3+CBMobile_2"})
 """Subprotocols in which no message names a collection."""
 
 # Codes that Couchbase Lite uses for a server that gives an unexpected answer.
-_NO_SUBPROTOCOL: Final = 403
-_PROTOCOL_ERROR: Final = 1002
 
 _FOR_OUR_CERTIFICATE: Final = (
     "this was right after the TLS handshake; the peer may not accept our certificate, or may require"
@@ -347,7 +346,7 @@ class _Handshake(asyncio.Protocol):
     def _half_read(self, what: str) -> ProblemError:
         """Return the error for an answer that the package cannot parse, with the HTTP status if readable."""
         match = _STATUS.fullmatch(self._status_line)
-        if match is None or int(match[1]) == http.HTTPStatus.SWITCHING_PROTOCOLS:
+        if match is None or int(match[1]) == HTTPStatus.SWITCHING_PROTOCOLS:
             return self._garbled(what)
         status = int(match[1])
         text = f"{self._where} answered {status} {plain(match[2].decode(errors='replace'))}".rstrip()
@@ -360,9 +359,9 @@ class _Handshake(asyncio.Protocol):
             f" {plain(chosen)}"
         )
         return ProblemError(
-            Problem(Domain.WEBSOCKET, _NO_SUBPROTOCOL, f"{text}; is it a Couchbase database?")
+            Problem(Domain.WEBSOCKET, HTTPStatus.FORBIDDEN, f"{text}; is it a Couchbase database?")
         )
 
     def _garbled(self, what: str) -> ProblemError:
         text = f"{self._where} does not answer like a WebSocket server: {plain(what)}"
-        return ProblemError(Problem(Domain.WEBSOCKET, _PROTOCOL_ERROR, text))
+        return ProblemError(Problem(Domain.WEBSOCKET, CloseCode.PROTOCOL_ERROR, text))

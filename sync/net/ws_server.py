@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from websockets.datastructures import Headers
@@ -17,6 +18,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from sync.blip.close_codes import CloseCode
 from sync.net.framing import Framing, package_log
 from sync.net.handshake import Head, joined, spell_remote
 from sync.net.memory import memory
@@ -37,12 +39,11 @@ log = logging.getLogger(__name__)
 _INTERNAL_TEXT: Final = "internal error; see the log of the listener\n"
 """Body of the response to a client after a callback has raised an exception."""
 
-_TRY_AGAIN: Final = 4001
-"""Couchbase Lite's own close code, which makes a peer connect again. After 1001, it stops permanently."""
-_INTERNAL_ERROR: Final = 1011
 _NOT_OURS: Final = "it may not accept our certificate; see its log"
 _BACKLOG: Final = 100
-_TOLD_ELSEWHERE: Final = frozenset({401, 403, 426})
+_TOLD_ELSEWHERE: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UPGRADE_REQUIRED}
+)
 """Statuses that the listener logs itself, and 426, which only asks a client to open a WebSocket."""
 _D = TypeVar("_D", Accept | Reject, Reject)
 _LETTERS: Final = range(ord("A"), ord("Z") + 1)
@@ -181,7 +182,7 @@ class Server:
             guest.drop()
         if connections:
             for transport in list(self._transports):
-                transport.close(_TRY_AGAIN, "the listener is stopping")
+                transport.close(CloseCode.RECONNECT, "the listener is stopping")
 
     async def wait_closed(self, grace: float | None = None) -> None:
         """Wait until no connection is left. Connections still open after `grace` seconds are aborted."""
@@ -226,7 +227,7 @@ class Server:
         dropped = self._places.enter(guest, owner)
         if isinstance(dropped, WebSocketTransport):
             log.warning("%s: dropped: its place is needed for another connection", dropped.remote)
-            dropped.close(_TRY_AGAIN, "the place is needed for another connection")
+            dropped.close(CloseCode.RECONNECT, "the place is needed for another connection")
 
     def settle(self, guest: "_PendingConnection", transport: WebSocketTransport) -> None:
         """Replace an admitted pending connection with its open transport."""
@@ -395,7 +396,7 @@ class _PendingConnection(asyncio.Protocol):
             verdict = True if self._server.judge is None else await self._server.judge(ssl_object)
         except Exception:
             log.exception("%s: internal error while judging the client's certificate", self.remote)
-            verdict = Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
+            verdict = Reject(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         if isinstance(verdict, Reject):
             log.warning("%s is rejected: %s", self.remote, plain(verdict.text))
             self._respond(self._protocol.reject(verdict.status, verdict.text))
@@ -410,11 +411,14 @@ class _PendingConnection(asyncio.Protocol):
         while (parts := head.split()) is None:
             if head.is_too_long:
                 self._respond(
-                    self._protocol.reject(431, f"the request header is longer than {len(head)} bytes\n")
+                    self._protocol.reject(
+                        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                        f"the request header is longer than {len(head)} bytes\n",
+                    )
                 )
                 return None
             if head.first is not None and head.first not in _LETTERS:
-                self._respond(self._protocol.reject(400, "this is not HTTP\n"))
+                self._respond(self._protocol.reject(HTTPStatus.BAD_REQUEST, "this is not HTTP\n"))
                 return None
             self._has_come.clear()
             await self._has_come.wait()
@@ -440,7 +444,7 @@ class _PendingConnection(asyncio.Protocol):
         response = self._protocol.accept(request)
         offered = _offered(request.headers)
         asked = Request(request.path, joined(request.headers), offered, self.remote, ssl_object)
-        if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             cause = self._protocol.handshake_exc
             self._tell_refused(response.status_code, str(cause or response.reason_phrase), asked)
             self._respond(response)
@@ -467,12 +471,12 @@ class _PendingConnection(asyncio.Protocol):
                 raise ValueError(msg)
         except TimeoutError:
             log.warning("%s: %s: no decision in time", self.remote, request.path)
-            return Reject(http.HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
+            return Reject(HTTPStatus.SERVICE_UNAVAILABLE, "busy; try again later\n")
         except Exception:
             log.exception(
                 "%s: %s: internal error while deciding about the request", self.remote, request.path
             )
-            return Reject(http.HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
+            return Reject(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL_TEXT)
         return decision
 
     def _open(self, decision: Accept, request: HttpRequest, response: Response, rest: bytes) -> None:
@@ -483,7 +487,7 @@ class _PendingConnection(asyncio.Protocol):
         except NoFreeSlotError as error:
             log.warning("%s: refused: %s", self.remote, error)
             text = "too many connections; try again later\n"
-            self._respond(self._protocol.reject(http.HTTPStatus.SERVICE_UNAVAILABLE, text))
+            self._respond(self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, text))
             return
         self._protocol.send_response(response)
         self._write_out()
@@ -503,11 +507,11 @@ class _PendingConnection(asyncio.Protocol):
         except Exception:
             log.exception("%s: %s: internal error while opening the connection", self.remote, request.path)
             receiver = _IgnoringReceiver()
-            transport.close(_INTERNAL_ERROR, "internal error; see the log of the listener")
+            transport.close(CloseCode.INTERNAL_ERROR, "internal error; see the log of the listener")
         transport.start(receiver, rest + self._head.take())
 
     def _refuse(self, decision: Reject, asked: Request) -> None:
-        if decision.status >= http.HTTPStatus.BAD_REQUEST:
+        if decision.status >= HTTPStatus.BAD_REQUEST:
             self._tell_refused(decision.status, decision.text, asked)
         response = self._protocol.reject(decision.status, decision.text)
         for name, value in decision.headers:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from http import HTTPStatus
 from typing import Final
 
 from sync.blip import ErrorReceived
@@ -42,8 +43,7 @@ from .sender_types import Acknowledged, SendOptions
 
 log = logging.getLogger(__name__)
 
-_FORBIDDEN: Final = 403
-_NOT_THAT_FEED: Final = frozenset({400, 501})
+_NOT_THAT_FEED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED})
 """Statuses with which a peer answers a subscription of a kind that it does not support."""
 
 
@@ -311,7 +311,7 @@ class ActivePeer(PeerBase):
                     f" ({failure.text or failure.code}); use channels instead, or pull regularly"
                 )
             problem = Problem(Domain.WEBSOCKET, failure.status or failure.code, text)
-            if (failure.status == _FORBIDDEN or is_too_much) and self._options.push:
+            if (failure.status == HTTPStatus.FORBIDDEN or is_too_much) and self._options.push:
                 log.warning("%s; pushing continues", problem.text)
                 self._unfed, self.receiver, self._inquiry = problem, None, None
                 if self.sender is not None:

@@ -13,16 +13,13 @@ unanswered does not prevent others from getting a proof of the same blob.
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from http import HTTPStatus
 from weakref import WeakKeyDictionary
 
 from sync.peer import wire_bodies
 from sync.peer.selection import Selection
 from sync.replication.messages import MessageError
 from sync.store import Database, bodies
-
-_FORBIDDEN: Final = 403
-_UNAVAILABLE: Final = 503
 
 
 class BlobAccess:
@@ -68,7 +65,9 @@ class BlobAccess:
             or not self._readable.shows(self._database, document.id, deleted=False)
             or digest not in wire_bodies.blobs_in(document.body)
         ):
-            raise MessageError(f"blob {digest}: no document that you can read refers to it", code=_FORBIDDEN)
+            raise MessageError(
+                f"blob {digest}: no document that you can read refers to it", code=HTTPStatus.FORBIDDEN
+            )
 
     def check_proof(self, digest: str, document_id: str | None, nonce: bytes) -> None:
         """Check whether a peer's request for proof of a blob may be answered.
@@ -79,7 +78,8 @@ class BlobAccess:
         self.check(digest, document_id)
         if nonce in self._open:
             raise MessageError(
-                f"blob {digest}: a request for the same proof is in progress here", code=_UNAVAILABLE
+                f"blob {digest}: a request for the same proof is in progress here",
+                code=HTTPStatus.SERVICE_UNAVAILABLE,
             )
 
 

@@ -13,9 +13,11 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping
+from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
 from sync.blip import ErrorReceived, RequestReceived
+from sync.blip.close_codes import CloseCode
 from sync.peer.blob_access import BlobAccess, open_nonces
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Ledger
@@ -38,12 +40,6 @@ from . import limits
 log = logging.getLogger(__name__)
 
 NONCE_BYTES: Final = 20
-_BAD_REQUEST: Final = 400
-_FAILED: Final = 502
-_FORBIDDEN: Final = 403
-_NOT_FOUND: Final = 404
-_UNAVAILABLE: Final = 503
-_TOO_BIG: Final = 1009
 
 Fetched = Callable[[MessageError | None, Any], None]
 """Called when all blobs of a document are stored, or with the error if one of them cannot be fetched."""
@@ -133,7 +129,7 @@ class BlobFetcher:
                 f"blob {digest}: the peer has not proved within {limits.PROOF_WITHIN:g} s that it has the"
                 " blob"
             )
-            self._judged(digest, MessageError(text, code=_UNAVAILABLE))
+            self._judged(digest, MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE))
 
     def fetch(self, blobs: Mapping[str, BlobInfo], document_id: str, then: Fetched, context: Any) -> None:
         """Fetch the missing blobs of a document, and request proofs for the others.
@@ -200,7 +196,7 @@ class BlobFetcher:
                     transfer.writer.write(piece)
                 elif transfer.arrived > limits.BLOB_BYTES:
                     text = f"the peer sends more than {limits.BLOB_BYTES} bytes of a blob"
-                    self._session.end(Problem(Domain.BLIP, _TOO_BIG, text))
+                    self._session.end(Problem(Domain.BLIP, CloseCode.TOO_BIG, text))
 
             self._session.request(
                 GetAttachment(
@@ -227,7 +223,7 @@ class BlobFetcher:
         elif isinstance(reply, ErrorReceived):
             writer.close()
             failure = Failure.decode(reply)
-            status = failure.status or _FAILED
+            status = failure.status or HTTPStatus.BAD_GATEWAY
             error = MessageError(
                 f"blob {transfer.digest}: the peer refuses to send it: {failure.text}", code=status
             )
@@ -237,7 +233,9 @@ class BlobFetcher:
                 self._ledger.progress.blobs_pulled += 1
             except BlobError as broken:
                 is_longer = transfer.info.length is not None and transfer.arrived > transfer.info.length
-                code = _BAD_REQUEST if is_longer else _FAILED  # a wrong length is an error in the document
+                code = (
+                    HTTPStatus.BAD_REQUEST if is_longer else HTTPStatus.BAD_GATEWAY
+                )  # a wrong length is an error in the document
                 error = MessageError(f"{transfer.document_id}: {broken}", code=code)
         for waiting in transfer.waiting:
             waiting.one_less(error)
@@ -268,7 +266,7 @@ class BlobFetcher:
         if objection is not None:
             return objection  # no allowance is exhausted if the quota's next day has begun by now
         text = f"{transfer.document_id}: its blob was larger than accepted"
-        return MessageError(text, code=_UNAVAILABLE)
+        return MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _ask_for_proof(self, digest: str, document_id: str, waiting: _Waiting) -> None:
         known = self._proving.get(digest)
@@ -293,7 +291,7 @@ class BlobFetcher:
         self._proof_at = self._session.clock()
         if isinstance(reply, ErrorReceived):
             text = f"blob {digest}: the peer does not prove that it has the blob"
-            self._judged(digest, MessageError(text, code=_FORBIDDEN))
+            self._judged(digest, MessageError(text, code=HTTPStatus.FORBIDDEN))
             return
         received = ProveAttachmentReply.decode(reply, self._session.limits).proof
         try:
@@ -309,9 +307,11 @@ class BlobFetcher:
                 expected.add(piece)
                 yield 2 * len(piece)
             if not secrets.compare_digest(received, str(expected)):
-                error = MessageError(f"blob {digest}: the peer's proof is wrong", code=_FORBIDDEN)
+                error = MessageError(f"blob {digest}: the peer's proof is wrong", code=HTTPStatus.FORBIDDEN)
         except BlobError:
-            error = MessageError(f"blob {digest} is no longer stored here", code=_UNAVAILABLE)
+            error = MessageError(
+                f"blob {digest} is no longer stored here", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         self._judged(digest, error)
 
     def _judged(self, digest: str, error: MessageError | None) -> None:
@@ -354,7 +354,10 @@ class BlobServer:
             return
         self._access.check(request.digest, request.document_id)
         if len(self._open) + self._opening >= limits.FILES_OPEN:
-            raise MessageError("too many blobs requested; request fewer at the same time", code=_UNAVAILABLE)
+            raise MessageError(
+                "too many blobs requested; request fewer at the same time",
+                code=HTTPStatus.SERVICE_UNAVAILABLE,
+            )
         self._session.work.add(self._sending(request, event))
         self._opening += 1
 
@@ -395,7 +398,7 @@ class BlobServer:
         """Return the error to send for a missing or damaged blob, which does not reveal the local path."""
         if self._database.blobs.has(digest):
             log.warning("%s", error)
-        return MessageError(f"blob {digest} is not stored here", code=_NOT_FOUND)
+        return MessageError(f"blob {digest} is not stored here", code=HTTPStatus.NOT_FOUND)
 
     def _close(self) -> None:
         for file in list(self._open):

@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -35,10 +36,6 @@ from . import limits
 log = logging.getLogger(__name__)
 
 _OWN: Final = "checkpoint:"
-_NOT_FOUND: Final = 404
-_CONFLICT: Final = 409
-_TOO_LARGE: Final = 413
-_UNAVAILABLE: Final = 503
 _SAVE_EVERY: Final = 0.5
 """Minimum seconds between checkpoints stored for one owner, on average, because each is a write to the card.
 
@@ -50,7 +47,7 @@ _BURST: Final = 20
 _SAVES_WAITING: Final = 64
 _CONFLICTS_MOST: Final = 3
 """Maximum number of consecutive conflicts with another replication's save before we give up our save."""
-_NO_COLLECTIONS: Final = frozenset({400, 404, 501})
+_NO_COLLECTIONS: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED})
 """Statuses with which peers report that they do not support collections, at all or on this connection."""
 _DEFAULT_COLLECTION: Final = "_default"
 DEFAULT_COLLECTIONS: Final = frozenset({"_default", "_default._default"})
@@ -112,7 +109,7 @@ class OwnCheckpoint:
                 "the peer's database has no default collection, the only one that is replicated here;"
                 " create it there"
             )
-            self._session.end(Problem(Domain.WEBSOCKET, _NOT_FOUND, text))
+            self._session.end(Problem(Domain.WEBSOCKET, HTTPStatus.NOT_FOUND, text))
             return
         self._session.collection = 0
         self._revision = checkpoint.revision
@@ -139,7 +136,7 @@ class OwnCheckpoint:
         theirs: bytes | None = None
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            if failure.status != _NOT_FOUND or failure.is_unhandled:
+            if failure.status != HTTPStatus.NOT_FOUND or failure.is_unhandled:
                 self._session.end(
                     Problem(
                         Domain.WEBSOCKET,
@@ -170,7 +167,7 @@ class OwnCheckpoint:
         assert saving is not None
         if isinstance(reply, ErrorReceived):
             failure = Failure.decode(reply)
-            if failure.status == _CONFLICT and self._conflicts < _CONFLICTS_MOST:
+            if failure.status == HTTPStatus.CONFLICT and self._conflicts < _CONFLICTS_MOST:
                 # Another replication has stored a checkpoint under this name. Read its revision, and store
                 # our checkpoint as its successor.
                 self._conflicts += 1
@@ -237,19 +234,23 @@ class PeersCheckpoints:
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
         if self._session.connection.queued > limits.MESSAGES_QUEUED:
-            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
+            raise MessageError(
+                "too many requests; send fewer at the same time", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         self._recognise(request.client)
         checkpoint = self._database.checkpoints.get(self._owner, request.client)
         if checkpoint is None:
-            raise MessageError("the checkpoint does not exist", code=_NOT_FOUND)
+            raise MessageError("the checkpoint does not exist", code=HTTPStatus.NOT_FOUND)
         self._session.respond(event, GetCheckpointReply(checkpoint.rev, checkpoint.raw).encode())
 
     def _set(self, request: SetCheckpoint, event: RequestReceived) -> None:
         if len(request.body) > LARGEST:
             text = f"the checkpoint has {len(request.body)} bytes; the limit is {LARGEST}"
-            raise MessageError(text, code=_TOO_LARGE)
+            raise MessageError(text, code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if len(self._waiting) >= _SAVES_WAITING:
-            raise MessageError("too many checkpoints; save them less often", code=_UNAVAILABLE)
+            raise MessageError(
+                "too many checkpoints; save them less often", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         self._waiting.append((request, event))
         self.pump()
 
@@ -277,7 +278,7 @@ class PeersCheckpoints:
                 self._owner, request.client, request.body, parent=request.revision
             )
         except ConflictError as error:
-            raise MessageError("the checkpoint has a different revision", code=_CONFLICT) from error
+            raise MessageError("the checkpoint has a different revision", code=HTTPStatus.CONFLICT) from error
         self._session.respond(event, SetCheckpointReply(revision).encode())
 
     def _collections(self, request: GetCollections, event: RequestReceived) -> None:

@@ -11,6 +11,7 @@ acknowledged, the peer proposes it again on every connection, and sends both par
 """
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from sync.replication.messages import Proposal, ProposalAnswer, Rev
@@ -19,7 +20,6 @@ from sync.store import Database, bodies, revisions
 from . import conflicts, limits
 
 T = TypeVar("T")
-_CONFLICT = 409
 
 
 class DeferredTombstones(Generic[T]):
@@ -37,7 +37,7 @@ class DeferredTombstones(Generic[T]):
         for proposal, verdict in judged:
             self._deferred.pop(proposal.id, None)
             refused.pop(proposal.id, None)
-            if verdict.status == _CONFLICT:
+            if verdict.status == HTTPStatus.CONFLICT:
                 refused[proposal.id] = proposal.revision
         while len(refused) > limits.REVISIONS_WANTED:
             oldest = next(iter(refused))

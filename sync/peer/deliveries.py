@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from itertools import islice, takewhile
 from typing import Final
 
@@ -9,11 +10,12 @@ from sync import delta
 from sync.blip import ErrorReceived
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Reply, Session
+from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import DeliveryTerms, Failure, NoRev, Rev
 from sync.store import Database, Revision, revisions
 
 from . import limits, wire_bodies
-from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .send_outcomes import SendOutcomes
 from .sender_types import ChangeInFlight, SendOptions
 
 KNOWN: Final = 304
@@ -21,8 +23,9 @@ _DELTA_OVERHEAD: Final = 50
 """Additional bytes of a message with a delta, which must name the base revision."""
 _LARGEST: Final = 20 * 1024 * 1024
 """Maximum bytes of a body: Sync Gateway's limit, which is below our own limit on BLIP messages."""
-_TOO_LARGE: Final = 413
-_DELTA_REFUSED: Final = frozenset({404, 415, 422})
+_DELTA_REFUSED: Final = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
 """Statuses with which peers report that they lack the base revision or cannot apply the delta."""
 
 
@@ -131,7 +134,7 @@ class Deliveries:
             body = wire_bodies.to_gateway(body, revisions.generation(revision.rev))
         if len(body) > _LARGEST:
             text = f"{change.id}: the document is too large to send: {len(body)} bytes"
-            self._outcomes.failed(change, _TOO_LARGE, text)
+            self._outcomes.failed(change, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
             return
         self._ledger.progress.deltas_pushed += source is not None
         if options.blobs is not None:
@@ -292,9 +295,9 @@ class Deliveries:
             self._follow(sending.then)
         elif status == KNOWN:
             outcomes.confirmed(change)
-        elif status == CONFLICT and self._options.proposes:
+        elif status == HTTPStatus.CONFLICT and self._options.proposes:
             self._contested(sending)
-        elif status in TRANSIENT or status == 0:
+        elif status in TRANSIENT_STATUSES or status == 0:
             outcomes.failed_transiently(sending, status, failure.text)
         else:
             outcomes.failed(change, status, f"{change.id}: {failure.text or 'the peer refuses it'}")

@@ -11,18 +11,16 @@ conflict.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from http import HTTPStatus
 
 from sync.blip import HTTP_DOMAIN, ErrorReceived
 from sync.peer.receiver import ChangeReceiver
 from sync.peer.session import Reply, Session
+from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import Failure, GetRev, GetRevReply, MessageError
 from sync.store import Database
 
 from . import limits
-from .send_outcomes import TRANSIENT
-
-_CONFLICT: Final = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class MissingRevisionFetch:
             return
         if len(self._waiting) >= limits.QUESTIONS_WAITING:
             text = f"{len(self._waiting)} other conflicts are waiting to be resolved"
-            failed(Failure(HTTP_DOMAIN, _CONFLICT, text))
+            failed(Failure(HTTP_DOMAIN, HTTPStatus.CONFLICT, text))
             return
         due = self._session.clock() + self._patience
         self._waiting.append(_Question(document_id, revision, due, answered, failed))
@@ -123,7 +121,9 @@ class MissingRevisionFetch:
                 continue
             if question.document_id in self._asked:
                 self._waiting.popleft()
-                question.failed(Failure(HTTP_DOMAIN, _CONFLICT, "it was requested, but has changed since"))
+                question.failed(
+                    Failure(HTTP_DOMAIN, HTTPStatus.CONFLICT, "it was requested, but has changed since")
+                )
                 continue
             if question.due > self._session.clock() or not self._may_ask:
                 return  # the revision may still arrive
@@ -166,6 +166,6 @@ class MissingRevisionFetch:
         if failure is None:
             question.answered(revision)
             return
-        if failure.status in TRANSIENT:
+        if failure.status in TRANSIENT_STATUSES:
             self.forget(question.document_id)
         question.failed(failure)

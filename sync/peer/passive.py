@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -38,10 +39,6 @@ from .peer_base import PeerBase
 from .revision_writer import IdRule, ReceiveOptions, Rule
 from .sender_types import SendOptions
 
-_FORBIDDEN: Final = 403
-_CONFLICT: Final = 409
-_NOT_FOUND: Final = 404
-_UNAVAILABLE: Final = 503
 _KNOWN: Final = 304
 
 
@@ -127,7 +124,9 @@ class PassivePeer(PeerBase):
         self._check_readable()
         stream = next((known for known in self._options.streams if known.name == request.filter), None)
         if request.filter is not None and stream is None:
-            raise MessageError(f"the filter {request.filter[:80]!r} does not exist", code=_NOT_FOUND)
+            raise MessageError(
+                f"the filter {request.filter[:80]!r} does not exist", code=HTTPStatus.NOT_FOUND
+            )
         database, readable = self.database, self._options.readable
         last = database.last_sequence
         since = last if request.future else _number(request.since)
@@ -165,7 +164,9 @@ class PassivePeer(PeerBase):
         self._check_readable()
         connection = self.session.connection
         if connection.queued > limits.MESSAGES_QUEUED or connection.queued_bytes > limits.BYTES_QUEUED:
-            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
+            raise MessageError(
+                "too many requests; send fewer at the same time", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         document = self.database.get(request.id)
         readable = self._options.readable
         if (
@@ -173,7 +174,7 @@ class PassivePeer(PeerBase):
             or document.deleted
             or not readable.shows(self.database, document.id, deleted=False)
         ):
-            raise MessageError(f"{request.id[:80]}: the document does not exist", code=_NOT_FOUND)
+            raise MessageError(f"{request.id[:80]}: the document does not exist", code=HTTPStatus.NOT_FOUND)
         if document.rev == request.unless:
             raise MessageError("you already have the current revision", code=_KNOWN)
         self.session.respond(event, GetRevReply(document.rev, document.raw).encode())
@@ -188,7 +189,9 @@ class PassivePeer(PeerBase):
             self._check_writable()
             self._taker.offered(request, event)
             return
-        raise MessageError("conflicting changes are not accepted; use proposeChanges", code=_CONFLICT)
+        raise MessageError(
+            "conflicting changes are not accepted; use proposeChanges", code=HTTPStatus.CONFLICT
+        )
 
     def _proposed(self, request: ProposeChanges, event: RequestReceived) -> None:
         self._check_writable()
@@ -204,11 +207,11 @@ class PassivePeer(PeerBase):
 
     def _check_readable(self) -> None:
         if self._options.write_only:
-            raise MessageError("this database is write-only for you", code=_FORBIDDEN)
+            raise MessageError("this database is write-only for you", code=HTTPStatus.FORBIDDEN)
 
     def _check_writable(self) -> None:
         if self._options.read_only:
-            raise MessageError("this database is read-only for you", code=_FORBIDDEN)
+            raise MessageError("this database is read-only for you", code=HTTPStatus.FORBIDDEN)
 
     def _own_deadline(self) -> float | None:
         return self._checkpoints.deadline

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Protocol
 
 import msgspec
@@ -131,7 +132,8 @@ class Ledger:
             self.failed.save()
 
     def _keep(self, ended: DocumentEnded, problem: Problem) -> None:
-        is_own_rule = ended.direction is Direction.PULL and problem.code == _FORBIDDEN
+        # Our own rule has refused the document, so there is nothing to retry.
+        is_own_rule = ended.direction is Direction.PULL and problem.code == HTTPStatus.FORBIDDEN
         if self.failed is not None and not is_own_rule:
             self.failed.note(ended.direction, ended.id, ended.revision, problem)
 
@@ -143,5 +145,3 @@ class Ledger:
 
 
 _FAILURES_KEPT = 1000
-_FORBIDDEN = 403
-"""Status of a received document that our own rule refuses; such documents are not listed as failed."""

@@ -14,20 +14,21 @@ again.
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 from sync.blip import HTTP_DOMAIN, ErrorReceived
 from sync.peer.attempts import Attempts
 from sync.peer.problems import Problem
 from sync.peer.session import Reply, Session
+from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import Failure, GetRev
 from sync.store import Database, model, revisions
 
 from . import limits
-from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .send_outcomes import SendOutcomes
 from .sender_types import ChangeInFlight, OfferedChange, SendOptions
 
-_NOT_FOUND: Final = 404
 _NO_PARENT: Final = ""
 _ARRIVED: Final = "arrived"
 _ONTO: Final = "onto "
@@ -216,7 +217,7 @@ class PushConflicts:
             self._session.request(request.encode(), self._current_received, change)
         else:
             text = f"{change.id}: the peer has a different revision; pull to resolve the conflict"
-            self._outcomes.failed_until_next(change, CONFLICT, text)
+            self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _revision_arrived(self, change: model.DocumentChange, current: str | None) -> None:
         """Continue after the peer's revision was stored here."""
@@ -236,7 +237,7 @@ class PushConflicts:
                 f"{change.id}: conflicts with the peer's revision {current}, which the peer does not replace"
             )
             self._outcomes.failed_until_next(
-                change, CONFLICT, f"{text}; edit the document to resolve the conflict"
+                change, HTTPStatus.CONFLICT, f"{text}; edit the document to resolve the conflict"
             )
 
     def _current_received(self, reply: Reply, change: model.DocumentChange) -> None:
@@ -246,23 +247,23 @@ class PushConflicts:
             self._revision_withheld(change, Failure.decode(reply))
         else:
             text = f"{change.id}: the peer has a different revision; pull to resolve the conflict"
-            self._outcomes.failed_until_next(change, CONFLICT, text)
+            self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _revision_withheld(self, change: model.DocumentChange, failure: Failure) -> None:
         """Continue after the peer's revision could not be obtained."""
-        is_missing = change.deleted and failure.status == _NOT_FOUND
+        is_missing = change.deleted and failure.status == HTTPStatus.NOT_FOUND
         if not self._is_current(change):
             self._outcomes.done(change)
         elif self._given_up is not None:
             text = f"{change.id}: conflicts with the peer's revision, and {self._given_up.text}"
-            self._outcomes.failed_until_next(change, CONFLICT, text)
+            self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
         elif is_missing and self._options.is_gateway and not failure.is_unhandled:
             self._outcomes.done(change)  # deleted on both sides
         elif is_missing and self._is_first(change, _NO_PARENT):
             # The document is deleted there or not readable, or the peer does not support such requests. All
             # peers except gateways accept a change without a parent if their own document is deleted.
             self._propose(OfferedChange(change))
-        elif failure.status in TRANSIENT:
+        elif failure.status in TRANSIENT_STATUSES:
             self._outcomes.failed_transiently(
                 ChangeInFlight(change, size=change.size), failure.status, failure.text
             )
@@ -272,7 +273,7 @@ class PushConflicts:
                 f"{change.id}: conflicts with the peer's revision, which the peer does not send"
                 f" ({reason}); resolve the conflict at the peer, or edit the document there"
             )
-            self._outcomes.failed_until_next(change, CONFLICT, text)
+            self._outcomes.failed_until_next(change, HTTPStatus.CONFLICT, text)
 
     def _is_deletion(self, document_id: str, revision: str | None) -> bool:
         """Return True if a revision is known here as a deleted leaf."""

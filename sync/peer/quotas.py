@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Final
 
 from sync.replication.errors import MessageError
@@ -29,8 +30,6 @@ LARGEST: Final = 256 * 1024
 
 A document usually has some hundred bytes; larger data belongs in blobs.
 """
-_TOO_LARGE: Final = 413
-_TOO_MANY: Final = 429
 
 
 class Measure(Enum):
@@ -93,7 +92,7 @@ class Quota:
         most = self._largest(document_id)
         if size > most:
             text = f"{document_id}: the document has {size} bytes; the limit is {most}"
-            return MessageError(text, code=_TOO_LARGE)
+            return MessageError(text, code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self.blob_objection(document_id, 0)
 
     def blob_objection(self, document_id: str, size: int) -> MessageError | None:
@@ -103,7 +102,7 @@ class Quota:
                 f"{document_id}: the size is {size} bytes, more than {self.owner} may send in a day"
                 f" ({self.allowance.bytes} bytes)"
             )
-            return MessageError(text, code=_TOO_LARGE)
+            return MessageError(text, code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self._look()
         if self._used_up() is None and self._bytes + size <= self.allowance.bytes:
             return None
@@ -116,7 +115,7 @@ class Quota:
             f"{document_id}: {self.owner} has used its daily quota ({self.words}); try again in"
             f" {self._left / 3600:.1f} hours"
         )
-        return MessageError(text, code=_TOO_MANY)
+        return MessageError(text, code=HTTPStatus.TOO_MANY_REQUESTS)
 
     @property
     def room(self) -> int:

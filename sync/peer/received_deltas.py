@@ -5,7 +5,7 @@ not say which part of a delta does not fit, because that would reveal content of
 """
 
 from collections.abc import Callable, Generator
-from typing import Final
+from http import HTTPStatus
 
 from sync import delta
 from sync.delta import DeltaError
@@ -15,9 +15,6 @@ from sync.store import Database
 
 from . import limits, wire_bodies
 from .revision_writer import ReceivedRevision, RevisionWriter
-
-_UNAVAILABLE: Final = 503
-_UNPROCESSABLE: Final = 422
 
 
 class ReceivedDeltas:
@@ -67,7 +64,9 @@ class ReceivedDeltas:
         if self._database.stored_bytes(rev.id) > limits.DELTA_STORED:
             return _too_large(rev)
         if self._bytes + len(rev.body) > limits.BYTES_FETCHING:
-            return MessageError(f"{rev.id}: too many deltas are waiting; try again later", code=_UNAVAILABLE)
+            return MessageError(
+                f"{rev.id}: too many deltas are waiting; try again later", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         return None
 
     def _patching(self, arrived: ReceivedRevision, source: str) -> Generator[int, None, None]:
@@ -85,7 +84,7 @@ class ReceivedDeltas:
             arrived.raw = delta.apply_json(wire_bodies.delta_base(base.raw, rev.body), rev.body)
         except DeltaError:
             text = f"{rev.id}: the delta does not match its base revision {source}"
-            arrived.error = MessageError(text, code=_UNPROCESSABLE)
+            arrived.error = MessageError(text, code=HTTPStatus.UNPROCESSABLE_ENTITY)
         except MessageError as error:
             arrived.error = error.without_traceback()
         self._patched(arrived)
@@ -101,8 +100,12 @@ class ReceivedDeltas:
 
 
 def _unknown_base(rev: Rev, source: str) -> MessageError:
-    return MessageError(f"{rev.id}: the base revision {source} is not stored here", code=_UNPROCESSABLE)
+    return MessageError(
+        f"{rev.id}: the base revision {source} is not stored here", code=HTTPStatus.UNPROCESSABLE_ENTITY
+    )
 
 
 def _too_large(rev: Rev) -> MessageError:
-    return MessageError(f"{rev.id}: too large for a delta; send the full body", code=_UNPROCESSABLE)
+    return MessageError(
+        f"{rev.id}: too large for a delta; send the full body", code=HTTPStatus.UNPROCESSABLE_ENTITY
+    )

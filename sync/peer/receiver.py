@@ -11,18 +11,21 @@ refuses them, so that each conflict is open on one side only.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from http import HTTPStatus
 from itertools import compress
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from sync.blip import RequestReceived
+from sync.blip.close_codes import CloseCode
 from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
 from sync.replication import json_size
 from sync.replication.checkpoint import PullProgress
+from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.fields import EncodedMessage
 from sync.replication.messages import (
     NOT_WANTED,
@@ -61,14 +64,8 @@ This verdict equals `SEND`, so it reveals nothing to the peer. Here it is distin
 _NONE_SHOWN: Final[list[str]] = []
 """Ancestors reported for a document that the peer may not read: none are revealed."""
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
-_CONFLICT: Final = 409
-_UNAVAILABLE: Final = 503
-_POLICY: Final = 1008
-_TOO_LARGE: Final = 413
-_UNPROCESSABLE: Final = 422
 _ITEM: Final = 250
 """Approximate bytes of memory for a decoded item in a list: a struct and two or three strings."""
-_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -203,7 +200,10 @@ class ChangeReceiver:
 
     def _check_room(self) -> None:
         if len(self._lists) + len(self._early) >= limits.LISTS_UNANSWERED:
-            raise MessageError("too many lists of changes are unanswered; wait for replies", code=429)
+            raise MessageError(
+                "too many lists of changes are unanswered; wait for replies",
+                code=HTTPStatus.TOO_MANY_REQUESTS,
+            )
 
     def _order_lists(self) -> None:
         self._early.sort(key=lambda early: early[1].number)
@@ -293,7 +293,7 @@ class ChangeReceiver:
         self._look_for_outdated([c for c, k in zip(changes, known, strict=True) if k is None and not c.gone])
         if progress.waiting > limits.CHANGES_OPEN:
             text = "the peer keeps announcing changes without sending a requested revision"
-            self._session.end(Problem(Domain.BLIP, _POLICY, text))
+            self._session.end(Problem(Domain.BLIP, CloseCode.POLICY_VIOLATION, text))
         self._ledger.progress.total += len(changes)
         for change, ancestors in zip(changes, known, strict=True):
             ticket = progress.arrived(change.sequence)
@@ -371,7 +371,7 @@ class ChangeReceiver:
         return [
             _SEND_HIDDEN
             if proposal.id in hidden
-            else ProposalAnswer(_CONFLICT, here[proposal.id][0] if tells else None)
+            else ProposalAnswer(HTTPStatus.CONFLICT, here[proposal.id][0] if tells else None)
             if has_ended and proposal.parent != here[proposal.id][0]
             else _KNOWN
             if ancestors is None and not has_ended
@@ -387,7 +387,7 @@ class ChangeReceiver:
             return SEND
         if not revisions.is_sound(current):
             return SEND  # any revision may replace the stored one
-        return ProposalAnswer(_CONFLICT, current if tells else None)
+        return ProposalAnswer(HTTPStatus.CONFLICT, current if tells else None)
 
     # Revisions
 
@@ -401,7 +401,9 @@ class ChangeReceiver:
         arrived = ReceivedRevision(event, rev, rev.body, tickets, len(event.body))
         arrived.error = self._arrivals.objection_to_id(rev)
         if arrived.error is None and event.too_large:
-            arrived.error = MessageError(f"{rev.id}: the document is larger than the limit", code=_TOO_LARGE)
+            arrived.error = MessageError(
+                f"{rev.id}: the document is larger than the limit", code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            )
         if arrived.error is not None:
             self._take(arrived)
         elif rev.delta_source is None:
@@ -423,7 +425,10 @@ class ChangeReceiver:
         rev = arrived.rev
         try:
             if json_size.exceeds(arrived.raw, self._session.limits.nodes):
-                raise MessageError(f"{rev.id}: the document is larger than the limit", code=_TOO_LARGE)
+                raise MessageError(
+                    f"{rev.id}: the document is larger than the limit",
+                    code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                )
             quota = self._options.quota()
             if quota is not None and (error := quota.objection(rev.id, len(arrived.raw))) is not None:
                 raise error
@@ -481,7 +486,7 @@ class ChangeReceiver:
         waiting = self._fetching_bytes + len(arrived.raw)
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents are waiting for their blobs; try again later"
-            arrived.error = MessageError(text, code=_UNAVAILABLE)
+            arrived.error = MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
         return arrived.error is None
 
     def _hold(self, arrived: ReceivedRevision) -> None:
@@ -523,12 +528,12 @@ class ChangeReceiver:
         tickets = None if key is None else self._pop_expected(key) or self._pop_failed(key) or None
         if key is None or tickets is None:
             return
-        transient = message.status in _TRANSIENT
+        transient = message.status in TRANSIENT_STATUSES
         if transient:
             self._fails_for_now(key, tickets)
         else:
             self._done(tickets)
-        if message.status != 404 or message.reason:
+        if message.status != HTTPStatus.NOT_FOUND or message.reason:
             text = f"{key[0]}: the peer cannot send it: {message.reason or message.status}"
             problem = Problem(Domain.WEBSOCKET, message.status, text)
             self._tell(key[0], key[1], problem=problem, is_transient=transient)
@@ -594,7 +599,7 @@ class ChangeReceiver:
         else:
             if arrived.event is not None:
                 self._session.refuse(arrived.event, error)
-            if rev.delta_source is not None and error.code == _UNPROCESSABLE:
+            if rev.delta_source is not None and error.code == HTTPStatus.UNPROCESSABLE_ENTITY:
                 # The peer will send the revision again with its whole body.
                 if arrived.tickets is not None:
                     self._expected[key] = _Expected(arrived.tickets, rev.sequence or "")
@@ -602,7 +607,7 @@ class ChangeReceiver:
                 self._proposed += 1
                 return
             self._claims.fails(key, self._session)
-            transient = error.code in _TRANSIENT
+            transient = error.code in TRANSIENT_STATUSES
             problem = Problem(Domain.WEBSOCKET, error.code, error.text)
             self._tell(rev.id, rev.revision, deleted=rev.deleted, problem=problem, is_transient=transient)
             if transient:

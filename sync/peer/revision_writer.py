@@ -5,7 +5,7 @@ A batch of revisions is stored in one transaction. Conflicts that it causes are 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from http import HTTPStatus
 
 import msgspec
 
@@ -20,10 +20,6 @@ from sync.replication.messages import MessageError, Rev
 from sync.store import ConflictError, Database, Document, DocumentError, InsertOutcome
 
 from .echo_suppression import EchoSuppression
-
-_CONFLICT: Final = 409
-_FORBIDDEN: Final = 403
-_UNAVAILABLE: Final = 503
 
 Rule = Callable[[Document], str | None]
 """Function that returns why a received document must not be stored, or None if it may be stored.
@@ -110,7 +106,7 @@ class RevisionWriter:
         """Return the error for a revision that must not be stored whatever its body; None for others."""
         rule = self._options.id_rule
         reason = None if rule is None else rule(rev.id, rev.revision, rev.deleted)
-        return None if reason is None else MessageError(f"{rev.id}: {reason}", code=_FORBIDDEN)
+        return None if reason is None else MessageError(f"{rev.id}: {reason}", code=HTTPStatus.FORBIDDEN)
 
     def is_allowed(self, arrived: ReceivedRevision) -> bool:
         """Return True if the rules now allow a revision to be stored. Otherwise set its error."""
@@ -182,7 +178,11 @@ class RevisionWriter:
                 arrived.error = MessageError(str(error))
                 return False
             if reason is not None:
-                code = _UNAVAILABLE if isinstance(reason, TemporaryObjection) else _FORBIDDEN
+                code = (
+                    HTTPStatus.SERVICE_UNAVAILABLE
+                    if isinstance(reason, TemporaryObjection)
+                    else HTTPStatus.FORBIDDEN
+                )
                 arrived.error = MessageError(f"{rev.id}: {reason}", code=code)
                 return False
         return True
@@ -233,9 +233,9 @@ class RevisionWriter:
         if self.hidden([document_id]):
             # No pull will bring the conflicting revision, and its id must not be revealed.
             return MessageError(
-                f"{document_id}: you do not have the right to write this document", code=_FORBIDDEN
+                f"{document_id}: you do not have the right to write this document", code=HTTPStatus.FORBIDDEN
             )
-        return MessageError(str(error), code=_CONFLICT)
+        return MessageError(str(error), code=HTTPStatus.CONFLICT)
 
     def _store(self, arrived: ReceivedRevision) -> InsertOutcome:
         rev, options = arrived.rev, self._options

@@ -3,6 +3,7 @@
 from bisect import insort
 from collections import deque
 from collections.abc import Mapping
+from http import HTTPStatus
 from itertools import islice
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -16,10 +17,6 @@ from sync.store import Database, model
 from . import limits
 from .sender_types import ChangeInFlight, FeedProgress, SendOptions
 
-TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
-CONFLICT: Final = 409
-_FAULT: Final = 500
-_TOO_MANY: Final = 429
 _HOLD_FOR: Final = 1.0
 """Seconds for which the peer's new revisions are held in memory before they are written to the store.
 
@@ -127,14 +124,14 @@ class SendOutcomes:
         """
         change = sending.change
         text = f"{change.id}: {reason or 'the peer cannot accept it now'}"
-        if status == _FAULT and self._is_hopeless(change):
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR and self._is_hopeless(change):
             self.failed(change, status, text)
             return
         problem = Problem(Domain.WEBSOCKET, status, text)
         self._tell(change, problem, is_transient=True)
         if self._options.continuous:
             self._forget_failed(change)
-            delay = limits.RETRY_REFUSED if status == _TOO_MANY else limits.RETRY_DOCUMENT
+            delay = limits.RETRY_REFUSED if status == HTTPStatus.TOO_MANY_REQUESTS else limits.RETRY_DOCUMENT
             insort(self._later, (self._session.clock() + delay, sending), key=itemgetter(0))
         else:
             self._fail_for_now(change, problem)

@@ -10,6 +10,7 @@ feed's progress. `deliveries` sends the revisions, and `send_outcomes` records t
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
+from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
@@ -20,6 +21,7 @@ from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, Ledger
 from sync.peer.selection import FilterError
 from sync.peer.session import Reply, Session
+from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import (
     NOT_WANTED,
     AnnouncedChange,
@@ -36,7 +38,7 @@ from sync.store import Database, model, revisions
 from . import limits
 from .echo_suppression import EchoSuppression
 from .push_conflicts import PushConflicts
-from .send_outcomes import CONFLICT, TRANSIENT, SendOutcomes
+from .send_outcomes import SendOutcomes
 from .sender_types import (
     ChangeInFlight,
     ChannelRemoval,
@@ -46,7 +48,6 @@ from .sender_types import (
     removal_flags,
 )
 
-_FORBIDDEN: Final = 403
 _ID: Final = 150
 """Approximate bytes of memory for a document's id in a set."""
 _OFFER: Final = 50
@@ -461,9 +462,9 @@ class FeedSender:
             elif verdict.status == KNOWN:
                 self._outcomes.hold(change.id, change.rev)
                 self._outcomes.confirmed(change)
-            elif verdict.status == CONFLICT:
+            elif verdict.status == HTTPStatus.CONFLICT:
                 self._contests.refused(offer, verdict.current)
-            elif verdict.status in TRANSIENT:
+            elif verdict.status in TRANSIENT_STATUSES:
                 self._outcomes.failed_transiently(offer.sending(), verdict.status, "")
             else:
                 self._outcomes.failed(change, verdict.status, f"{change.id}: the peer refuses it")
@@ -484,7 +485,7 @@ class FeedSender:
                 self._outcomes.done(change)
             elif wanted in (NOT_WANTED, KNOWN):
                 self._outcomes.done(change)
-            elif wanted in TRANSIENT:
+            elif wanted in TRANSIENT_STATUSES:
                 self._outcomes.failed_transiently(ChangeInFlight(change, size=change.size), wanted, "")
             else:
                 self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
@@ -501,7 +502,7 @@ class FeedSender:
         status = failure.status or failure.code
         problem = Problem(Domain.WEBSOCKET, status, f"the peer does not accept our changes: {text}")
         self._outcomes.refused([_main(offer.sending()) for offer in offers], status, text)
-        if status == _FORBIDDEN and self._options.may_be_pulled:
+        if status == HTTPStatus.FORBIDDEN and self._options.may_be_pulled:
             self.refused = problem
             left = [_main(sending) for sending in self._deliveries.forget_wanted()]
             self._outcomes.refused([*left, *map(_main, self._outcomes.forget_later())], status, text)

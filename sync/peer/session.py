@@ -8,6 +8,7 @@ records the error as `problem` and raises nothing to its owner.
 import logging
 import math
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -25,6 +26,7 @@ from sync.blip import (
     ResponseReceived,
     ViolationError,
 )
+from sync.blip.close_codes import CloseCode
 from sync.peer.problems import Domain, Problem
 from sync.peer.work import Work
 from sync.replication import json_size, messages
@@ -61,11 +63,6 @@ class ExtensionMessage(Protocol):
 
 E = TypeVar("E", bound=ExtensionMessage)
 
-_SERVICE_UNAVAILABLE: Final = 503
-_FORBIDDEN: Final = 403
-_POLICY: Final = 1008
-_NOT_FOUND: Final = 404
-_TOO_LARGE: Final = 413
 _AHEAD: Final = 64
 """Approximate bytes of memory for a number in a set."""
 _EMPTY: Final = b"{}"
@@ -283,7 +280,11 @@ class Session:
     def fail(self, error: StoreError) -> None:
         """End the session because our store has raised an error."""
         self.end(
-            Problem(Domain.STORE, _SERVICE_UNAVAILABLE if isinstance(error, BusyError) else 0, str(error))
+            Problem(
+                Domain.STORE,
+                HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, BusyError) else 0,
+                str(error),
+            )
         )
 
     def _happened(self, event: Event) -> None:
@@ -303,7 +304,11 @@ class Session:
             self._came_ahead.add(number)
             if len(self._came_ahead) > REQUESTS_AHEAD:
                 self.end(
-                    Problem(Domain.BLIP, _POLICY, "the peer does not complete a request that it has begun")
+                    Problem(
+                        Domain.BLIP,
+                        CloseCode.POLICY_VIOLATION,
+                        "the peer does not complete a request that it has begun",
+                    )
                 )
             return
         self._came_through = number
@@ -316,18 +321,23 @@ class Session:
             event = msgspec.structs.replace(event, body=_EMPTY, too_large=True)
         try:
             if event.too_large and event.profile != Rev.profile:  # a large revision is refused by its id
-                raise MessageError(f"{event.profile[:80]}: the message is too large", code=_TOO_LARGE)
+                raise MessageError(
+                    f"{event.profile[:80]}: the message is too large",
+                    code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                )
             request = self._decode(event)
             handler = self._handlers.get(type(request))
             if handler is None:
-                raise MessageError(f"{event.profile} is not supported here", code=_FORBIDDEN)
+                raise MessageError(f"{event.profile} is not supported here", code=HTTPStatus.FORBIDDEN)
             handler(request, event)
         except MessageError as error:
             self.refuse(event, error)
         except DocumentError as error:  # the message is at fault, not the store
             self.refuse(event, MessageError(str(error)))
         except StoreError as error:
-            self.refuse(event, MessageError("the store is not available now", code=_SERVICE_UNAVAILABLE))
+            self.refuse(
+                event, MessageError("the store is not available now", code=HTTPStatus.SERVICE_UNAVAILABLE)
+            )
             self.fail(error)
 
     def _decode(self, event: RequestReceived) -> object:
@@ -337,7 +347,7 @@ class Session:
         request = messages.decode(event, self.limits)
         self._addressing.admit(request)
         if request.collection not in (None, self.collection):
-            raise MessageError(f"collection {request.collection} does not exist", code=_NOT_FOUND)
+            raise MessageError(f"collection {request.collection} does not exist", code=HTTPStatus.NOT_FOUND)
         return request
 
 

@@ -12,13 +12,11 @@ bytes of work per second. If a peer requests more, its requests are queued.
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Final
+from http import HTTPStatus
 
 from sync.replication.messages import MessageError
 
 from . import limits
-
-_UNAVAILABLE: Final = 503
 
 Job = Generator[int, None, None]
 """A generator that does a slice of work at each step, and yields its cost in bytes.
@@ -99,7 +97,9 @@ class Work:
         if self._is_closed:
             return
         if len(self._quick) + len(self._long) >= limits.JOBS_WAITING:
-            raise MessageError("too many requests; send fewer at the same time", code=_UNAVAILABLE)
+            raise MessageError(
+                "too many requests; send fewer at the same time", code=HTTPStatus.SERVICE_UNAVAILABLE
+            )
         line.append(job)
 
     def _step(self, job: Job, line: deque[Job]) -> int:

@@ -5,6 +5,7 @@ A checkpoint's body is bytes here, verified to be one JSON object. `sync.replica
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import ClassVar, Final
 
 import msgspec
@@ -219,6 +220,9 @@ def _without_revision(body: bytes) -> bytes:
 
 def _checkpoint(body: bytes, what: str, limits: MessageLimits) -> bytes:
     if len(body) > limits.checkpoint_bytes:
-        raise MessageError(f"the body of {what} has more than {limits.checkpoint_bytes} bytes", code=413)
+        raise MessageError(
+            f"the body of {what} has more than {limits.checkpoint_bytes} bytes",
+            code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
     fields.body(_OBJECT, body, what)
     return body

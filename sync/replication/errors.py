@@ -11,10 +11,23 @@ from typing import Final, Self
 
 import msgspec
 
-from sync.blip import BLIP_DOMAIN, HTTP_DOMAIN, ErrorReceived
+from sync.blip import BLIP_DOMAIN, HTTP_DOMAIN, Code, ErrorReceived
 
 LITECORE_DOMAIN: Final = "LiteCore"
 """Error domain with the codes of Couchbase Lite's core (`c4Error.h`)."""
+
+
+TRANSIENT_STATUSES: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Statuses after which the same document or request may succeed later."""
 
 
 class LiteCoreCode(IntEnum):
@@ -79,7 +92,7 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_unhandled(self) -> bool:
         """True if the peer does not support this kind of request. A missing object does not count as that."""
-        return self.domain == BLIP_DOMAIN and self.code == HTTPStatus.NOT_FOUND
+        return self.domain == BLIP_DOMAIN and self.code == Code.NOT_FOUND
 
 
 _STATUSES: Final[dict[int, int]] = {

@@ -15,7 +15,7 @@ properties are ignored, as later versions of the protocol require.
 from enum import Enum
 from typing import Final
 
-from sync.blip import BLIP_DOMAIN, RequestReceived
+from sync.blip import BLIP_DOMAIN, Code, RequestReceived
 from sync.replication.blob_messages import (
     GetAttachment,
     Proof,
@@ -139,7 +139,7 @@ def decode(event: RequestReceived, limits: MessageLimits = DEFAULT) -> Request:
     """
     kind = _REQUESTS.get(event.profile)
     if kind is None:
-        raise MessageError(f"no handler for {event.profile[:80]!r}", code=404, domain=BLIP_DOMAIN)
+        raise MessageError(f"no handler for {event.profile[:80]!r}", code=Code.NOT_FOUND, domain=BLIP_DOMAIN)
     return kind.decode(event, limits)
 
 

@@ -11,6 +11,7 @@ import errno
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from sensors.plaintext import clean, steer
@@ -18,6 +19,7 @@ from sensors.units import format_bytes
 from services.console.errors import FailedError
 from services.console.output import print_json, say
 from services.terminal.present import count, screen, thousands
+from sync.blip.close_codes import CloseCode
 from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
@@ -36,13 +38,16 @@ ERASE_LINE: Final = "\r\x1b[K"
 
 ADVICE: Final[dict[tuple[Domain, int], str]] = {
     (Domain.POSIX, errno.ECONNREFUSED): "check that a listener is running there, on that port",
-    (Domain.WEBSOCKET, 401): "check --user and --password-file (or --cert and --key)",
+    (Domain.WEBSOCKET, HTTPStatus.UNAUTHORIZED): "check --user and --password-file (or --cert and --key)",
     (
         Domain.WEBSOCKET,
         403,
     ): "ask the operator of the listener for access rights; it may need --cert and --key",
-    (Domain.WEBSOCKET, 404): "check the database's name, the last part of the URL",
-    (Domain.WEBSOCKET, 1006): "the listener may accept TLS only (wss://), or need --cert and --key",
+    (Domain.WEBSOCKET, HTTPStatus.NOT_FOUND): "check the database's name, the last part of the URL",
+    (
+        Domain.WEBSOCKET,
+        CloseCode.ABNORMAL,
+    ): ("the listener may accept TLS only (wss://), or need --cert and --key"),
 }
 """Advice about failed connections, by domain and code. TLS errors have no codes: see `_advice`."""
 
@@ -293,7 +298,7 @@ class _Run:
 
 
 def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
-    if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, 1006):
+    if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, CloseCode.ABNORMAL):
         return ""  # TLS and the certificates were valid: the connection broke, or the listener was stopped
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
@@ -304,7 +309,7 @@ def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
         if "verify" in problem.text or "refused" in problem.text:
             return "give the CA that issued it with --ca, or its fingerprint with --pin"
         return ""
-    if (problem.domain, problem.code) == (Domain.WEBSOCKET, 401) and not has_user:
+    if (problem.domain, problem.code) == (Domain.WEBSOCKET, HTTPStatus.UNAUTHORIZED) and not has_user:
         return "give --user and --password-file"
     return ADVICE.get((problem.domain, problem.code), "")
 
