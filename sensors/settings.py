@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 
 class Severity(StrEnum):
@@ -22,6 +23,10 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """Number from 0 (nominal) to 5 (emergency)."""
         return list(Severity).index(self)
+
+
+ALARM_SEVERITIES: Final = tuple(each for each in Severity if each.rank >= Severity.ALERT.rank)
+"""The severities that an alarm can have, in rising order."""
 
 
 class ContactState(StrEnum):

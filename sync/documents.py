@@ -34,13 +34,13 @@ class DocumentType(StrEnum):
 
 
 CHANNELS: Final[dict[DocumentType, str]] = {
+    DocumentType.READING: "readings",
+    DocumentType.GAP: "readings",
+    DocumentType.EQUIPMENT: "equipment",
+    DocumentType.ALARM: "alarms",
+    DocumentType.NOTE: "notes",
     DocumentType.VESSEL: "vessels",
     DocumentType.BOOT: "boots",
-    DocumentType.EQUIPMENT: "equipment",
-    DocumentType.READING: "readings",
-    DocumentType.ALARM: "alarms",
-    DocumentType.GAP: "readings",
-    DocumentType.NOTE: "notes",
     DocumentType.FORWARDED: "fleet",
     DocumentType.FLEET: "fleet",
 }

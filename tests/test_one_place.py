@@ -61,6 +61,10 @@ FACTS = [
         r"^_?[A-Z_]+(: Final)? = (40[1-9]|41\d|42\d|50[1-4]|100[1-9]|101[1-4]|4001)$"
         r"|(code|status|_code)\b *(=|==|!=) *(4\d\d|50\d|10[01]\d|4001)\b|(Refusal|Reject|reject)\(\d",
     ),
+    one("the names of the lights", r"\"power\", *\"record\""),
+    one("the channels of documents", r"\"(readings|equipment)\", *\"(equipment|alarms)\""),
+    one("the severities of alarms", r"\"alert\", *\"warn\"", "sync/peer/conflicts.py"),
+    one("the states of links and gateways", r"\bstate *(==|!=|in) *\(?\"(linked|silent|refused|connect)"),
     one("whether the time is known", r"source *(==|!=) *\"floor\""),
 ]
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.kind import SensorDraft, SensorKind, Values
 from sensors.registry import all_kinds, kind_named, kind_names
-from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
+from sensors.settings import ALARM_SEVERITIES, AlarmRule, ContactState, SensorSettings, Severity
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.toml import toml_file
 from sensors.toml.schema import (
@@ -275,10 +275,9 @@ def _difference(unit: str) -> Any:
 
 def _severity(raw: Any) -> Severity:
     severity = one_of(Severity)(raw)
-    if severity.rank < Severity.ALERT.rank:
-        raise InputError(
-            f'"{severity}" is not a severity of alarms', 'Write "alert", "warn", "alarm" or "emergency".'
-        )
+    if severity not in ALARM_SEVERITIES:
+        *words, last = (f'"{each}"' for each in ALARM_SEVERITIES)
+        raise InputError(f'"{severity}" is not a severity of alarms', f"Write {', '.join(words)} or {last}.")
     return severity
 
 

@@ -14,6 +14,7 @@ from sensors.toml.schema import integer, text
 from sensors.toml.value_forms import Parser, ValueForm, parses
 from sensors.units import InputError, close, format_bytes, parse, shown
 from services.documents.budget import Budget
+from sync import documents
 from sync.fleet.errors import PasswordHashError
 from sync.gateway.policy import HoursAre, PolicyConditions
 
@@ -281,7 +282,7 @@ def password_hash(raw: Any) -> str:
     return stored
 
 
-_TYPE_CHANNELS: Final = ("readings", "equipment", "alarms", "notes", "vessels", "boots", "fleet")
+_TYPE_CHANNELS: Final = tuple(dict.fromkeys(documents.CHANNELS.values()))
 
 
 @parses(ValueForm("a channel", limits=f"{', '.join(_TYPE_CHANNELS)} or vessel.<id>"))

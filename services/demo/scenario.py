@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from services.terminal.present import count
+from sync.mesh.link_state import LinkState
 from sync.store import StoreError
 
 from . import vessel_sensors
@@ -320,4 +321,4 @@ def _peers(vessel: DemoVessel) -> list[dict[str, Any]]:
 
 
 def _links(vessel: DemoVessel) -> int:
-    return sum(peer["state"] == "linked" for peer in _peers(vessel))
+    return sum(peer["state"] == LinkState.LINKED for peer in _peers(vessel))

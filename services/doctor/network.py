@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from services.lights.facts import day
@@ -11,6 +12,7 @@ from services.state.thresholds import expires_soon
 from services.terminal.present import count
 from sync.fleet import identity_files
 from sync.fleet.errors import IdentityError, NoIdentityError
+from sync.gateway.report import GatewayState
 from sync.mesh.interfaces import read_interfaces, suitable
 
 from .context import Appliance
@@ -214,12 +216,15 @@ def gateways(patient: Appliance) -> Finding:
         words = "; ".join(f"{each.name}: {each.problem or _DOWN[each.state]}" for each in down)
         up = len(state.gateways) - len(down)
         summary = f"{words}; {up} of {len(state.gateways)} gateways work" if up else words
-        if any(gateway.state == "refused" for gateway in down):
+        if any(gateway.state == GatewayState.REFUSED for gateway in down):
             return bad(summary, "Fix the problem shown; docs/gateways.md lists the causes.")
         return warn(summary, "Nothing is lost; check the uplink.")
     behind = sum(gateway.backlog_documents for gateway in state.gateways)
     return good(f"{count(len(state.gateways), 'gateway')} configured, {count(behind, 'document')} to send")
 
 
-_DOWN: Final = {"refused": "it refuses this vessel, or its documents", "connecting": "no response yet"}
+_DOWN: Final[Mapping[str, str]] = {
+    GatewayState.REFUSED: "it refuses this vessel, or its documents",
+    GatewayState.CONNECTING: "no response yet",
+}
 """States in which nothing is forwarded although it should be, each with its description; worst first."""

@@ -18,7 +18,7 @@ from typing import Final
 from sensors.gpio.header_chip import open_header_chip
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
-from services.config.model import LightsSection
+from services.config.model import LIGHTS, LightsSection
 from services.config.timezones import zone_of
 from services.logs.setup import fatal, running
 from services.state import state_file
@@ -28,7 +28,7 @@ from sync.gateway.policy import Situation
 from .facts import LightFacts, Machine
 from .panel import DarkPanel, HeaderPanel, KernelPanel, Panel, PanelError, RetryingPanel
 from .patterns import OFF, Pattern
-from .states import LIGHTS, LightState, shown, single, worst
+from .states import LightState, shown, single, worst
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from services.config.model import LIGHTS, LightsSection
 from services.terminal.present import Screen, Style, paint, wrap
 
 from .patterns import FAST
-from .states import LIGHTS, TABLE, LightState
+from .states import TABLE, LightState
 
-DEFAULT_PINS: Final = {"power": 5, "record": 6, "mesh": 13, "gateway": 19, "fault": 26}
+DEFAULT_PINS: Final[Mapping[str, int]] = {light: getattr(LightsSection(), light) for light in LIGHTS}
 
 
 def markdown() -> str:

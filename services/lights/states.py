@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.state.thresholds import expires_soon
+from sync.gateway.report import GatewayState
 
 from .facts import LightFacts
 from .patterns import FAST, OFF, ON, SLOW, Pattern, flashes
-
-LIGHTS: Final = ("power", "record", "mesh", "gateway", "fault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _units(facts: LightFacts) -> bool:
     )
 
 
-def _any(state: str) -> Callable[[LightFacts], bool]:
+def _any(state: GatewayState) -> Callable[[LightFacts], bool]:
     return lambda facts: any(gateway.state == state for gateway in facts.gateways)
 
 
@@ -183,7 +182,7 @@ TABLE: Final[tuple[LightState, ...]] = (
     LightState(
         "gateway",
         FAST,
-        _any("refused"),
+        _any(GatewayState.REFUSED),
         "a gateway refuses this vessel, or its documents: action needed",
         "logboat peers shows why: for example, the password, certificate or access rights.",
         3,
@@ -191,13 +190,13 @@ TABLE: Final[tuple[LightState, ...]] = (
     LightState(
         "gateway",
         flashes(1),
-        lambda facts: not _any("connected")(facts),
+        lambda facts: not _any(GatewayState.CONNECTED)(facts),
         "no uplink at present; documents are kept until there is one",
     ),
     LightState(
         "gateway",
         flashes(2),
-        _any("connecting"),
+        _any(GatewayState.CONNECTING),
         "one gateway is connected, another is not; its documents are kept",
         "logboat peers shows which.",
     ),

@@ -1,6 +1,6 @@
 """Vessels nearby, their links and routes, and the gateways, as text and as JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,15 +11,32 @@ from services.screens.status_lines import quota_words, radio_key_words
 from services.state.sync_state import LiveGateway, LiveMesh, LivePeer, LiveRoute, Sight
 from services.terminal.present import Screen, Style, StyledLine, count, paint, thousands, time_text, wrap
 from services.terminal.table import fitted
+from sync.gateway.report import GatewayState
+from sync.mesh.link_state import LinkState
 
 UNKNOWN: Final = "?"
 """Placeholder in a route for a section that no vessel has reported (`sync.mesh.routes`)."""
 NOT_NEAR: Final = "not near"
-_STYLES: Final = {"linked": Style.GOOD, "silent": Style.WARN, "connecting": Style.WARN, "refused": Style.BAD}
-_SHORE_STYLES: Final = {"connected": Style.GOOD, "refused": Style.BAD}
-_ORDER: Final = ("refused", "connecting", "silent", "linked", "in sight", NOT_NEAR)
+_STYLES: Final[Mapping[str, Style]] = {
+    LinkState.LINKED: Style.GOOD,
+    LinkState.SILENT: Style.WARN,
+    LinkState.CONNECTING: Style.WARN,
+    LinkState.REFUSED: Style.BAD,
+}
+_SHORE_STYLES: Final[Mapping[str, Style]] = {
+    GatewayState.CONNECTED: Style.GOOD,
+    GatewayState.REFUSED: Style.BAD,
+}
+_ORDER: Final[tuple[str, ...]] = (
+    LinkState.REFUSED,
+    LinkState.CONNECTING,
+    LinkState.SILENT,
+    LinkState.LINKED,
+    LinkState.IN_SIGHT,
+    NOT_NEAR,
+)
 """Order of the states: those that need attention first, vessels out of range last."""
-_STATE_WORDS: Final = {"in sight": "in range", NOT_NEAR: "out of range"}
+_STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
 """Display text for states whose names in JSON are not plain; all other names are shown unchanged."""
 _LINES_KEPT: Final = 2
 """Number of lines of a screen left free for the prompt and for the remark that there is more."""
@@ -136,7 +153,7 @@ def shore_line(gateway: LiveGateway, utc: float) -> str:
             parts.append(f"about {format_duration(gateway.estimated_seconds)}")
         if gateway.refused_documents:
             parts.append(f"{thousands(gateway.refused_documents)} of them refused")
-    elif gateway.state == "connected":
+    elif gateway.state == GatewayState.CONNECTED:
         parts.append("up to date")
     if gateway.last_acknowledged is not None:
         parts.append(f"last acknowledged {format_duration(max(0.0, utc - gateway.last_acknowledged))} ago")

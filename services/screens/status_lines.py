@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
+from sensors.settings import Severity
 from sensors.units import format_bytes, format_duration
 from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode
@@ -20,6 +21,7 @@ from services.state.recorder_state import LiveState, RecordingStatus, Sight, rec
 from services.state.sync_state import LiveGateway, LiveMesh, LiveQuota, LiveRadioKey
 from services.state.thresholds import expires_soon
 from services.terminal.present import count, moment_text, thousands, time_text
+from sync.gateway.report import GatewayState
 
 NAMED: Final = 4
 """Number of names to list in a line before counting the rest.
@@ -281,7 +283,7 @@ def shore(facts: StatusFacts) -> str:
 
 def gateway_words(gateway: LiveGateway, utc: float) -> str:
     """Describe the state of one gateway; `utc` is the current time."""
-    parts = [f"{gateway.name} {gateway.state if gateway.state != 'refused' else 'REFUSED'}"]
+    parts = [f"{gateway.name} {gateway.state if gateway.state != GatewayState.REFUSED else 'REFUSED'}"]
     if gateway.backlog_documents:
         backlog = (
             f"{count(gateway.backlog_documents, 'document')} ({format_bytes(gateway.backlog_bytes)}) to send"
@@ -291,7 +293,7 @@ def gateway_words(gateway: LiveGateway, utc: float) -> str:
         if gateway.refused_documents:
             backlog += f", {thousands(gateway.refused_documents)} of them refused"
         parts.append(backlog)
-    elif gateway.state == "connected":
+    elif gateway.state == GatewayState.CONNECTED:
         parts.append("up to date")
     if gateway.last_acknowledged is not None:
         parts.append(
@@ -330,7 +332,11 @@ def _alarm(episode: AlarmEpisode, zone: tzinfo) -> str:
 
 
 def _water(facts: StatusFacts) -> str | None:
-    urgent = [e for e in facts.alarms if e.cleared is None and not e.is_acknowledged and e.rank >= 4]
+    urgent = [
+        e
+        for e in facts.alarms
+        if e.cleared is None and not e.is_acknowledged and e.rank >= Severity.ALARM.rank
+    ]
     return f"deal with the alarm: {_alarm(urgent[0], facts.zone)}; then run: logboat ack" if urgent else None
 
 
@@ -512,7 +518,7 @@ def _refused(facts: StatusFacts) -> str | None:
 
 
 def _gateway(facts: StatusFacts) -> str | None:
-    refused = next((each for each in facts.gateways if each.state == "refused"), None)
+    refused = next((each for each in facts.gateways if each.state == GatewayState.REFUSED), None)
     return None if refused is None else f"check gateway {refused.name}: {refused.problem}"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from msgspec import field
 
+from sync.mesh.link_state import LinkState
+
 from . import liveness, state_file
 from .liveness import DaemonState, Shape
 
@@ -37,7 +39,7 @@ class LivePeer(Shape, frozen=True, kw_only=True):
     @property
     def has_link(self) -> bool:
         """True if there is a link, even if the peer does not answer."""
-        return self.state in ("linked", "silent")
+        return self.state in (LinkState.LINKED, LinkState.SILENT)
 
 
 class LiveRoute(Shape, frozen=True, kw_only=True):
@@ -157,18 +159,18 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
     @property
     def linked(self) -> list[LivePeer]:
         """Vessels that have a link and answer."""
-        return [peer for peer in self.peers if peer.state == "linked"]
+        return [peer for peer in self.peers if peer.state == LinkState.LINKED]
 
     @property
     def unreached(self) -> list[LivePeer]:
         """Vessels nearby that do not answer at present; their `problem` says why, if known."""
-        at_hand = ("silent", "connecting", "in sight")
+        at_hand = (LinkState.SILENT, LinkState.CONNECTING, LinkState.IN_SIGHT)
         return [peer for peer in self.nearby if peer.state in at_hand and peer.problem]
 
     @property
     def refused(self) -> list[LivePeer]:
         """Peers with which no link is possible; their `problem` says why."""
-        return [peer for peer in self.peers if peer.state == "refused"]
+        return [peer for peer in self.peers if peer.state == LinkState.REFUSED]
 
 
 Sight = liveness.ObservedState[LiveMesh]

@@ -51,9 +51,10 @@ from sync.folders import make_folder
 from sync.mesh import report
 from sync.mesh.appliance_headers import ApplianceHeaders
 from sync.mesh.link_plan import MeshNode, Role
+from sync.mesh.link_state import LinkState
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import CrewUser, Membership
-from sync.mesh.report import LinkState, MeshReport
+from sync.mesh.report import MeshReport
 from sync.net.memory import APPLIANCE_MOST, economise, memory
 from sync.peer.problems import ProblemError
 from sync.peer.quotas import Allowance, Quotas

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Final, Protocol
 
 
-class GatewayState(Enum):
+class GatewayState(StrEnum):
     """The state of a gateway."""
 
     CONNECTED = "connected"

@@ -15,5 +15,5 @@
 - `duplicate_identities`: detection of two computers with one identity
 - `traffic`: documents that arrive over links, and the routes announced to neighbours
 - `manager`: the mesh of one vessel, which uses all of these
-- `report`: the current state of the mesh, for people
+- `link_state`, `report`: the current state of the mesh, for people
 """

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final
 
 from sync.mesh.manager import Mesh
@@ -11,6 +10,7 @@ from sync.net.authenticators import User
 from sync.peer.peer_base import PeerBase
 
 from .inbound_link import InboundLink
+from .link_state import LinkState
 from .link_streams import LIVE
 from .outbound_link import OutboundLink
 
@@ -20,23 +20,6 @@ SILENT_AFTER: Final = 2.5
 With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is closed later
 (`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
 """
-
-
-class LinkState(Enum):
-    """The state of the link with a vessel."""
-
-    LINKED = "linked"
-    SILENT = "silent"
-    """A link is open, but the vessel does not answer: it may be out of reach, or on a bad radio link."""
-    CONNECTING = "connecting"
-    """We are dialling, and the vessel has not answered yet; `problem` has the reason."""
-    REFUSED = "refused"
-    """One side refuses the other; the vessel is dialled again after a while."""
-    IN_SIGHT = "in sight"
-    """The vessel was seen within the last two minutes. No link is wanted, or the other side is to dial.
-
-    `problem` has the reason why the last link ended.
-    """
 
 
 @dataclass(slots=True)

@@ -19,9 +19,10 @@ from sync.fleet.revocations import Revocations, Revoked, serial_text
 from sync.fleet.trust import FleetTrust
 from sync.mesh.appliance_headers import ApplianceHeaders
 from sync.mesh.link_plan import MeshNode
+from sync.mesh.link_state import LinkState
 from sync.mesh.manager import Mesh, MeshSettings
 from sync.mesh.membership import Membership
-from sync.mesh.report import LinkState, mesh_report
+from sync.mesh.report import mesh_report
 from sync.net.tls_identity import TLSIdentity
 from sync.store import Database
 from tests.namespaces import own_loopback

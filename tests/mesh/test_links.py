@@ -11,8 +11,9 @@ import pytest
 from sync.mesh import link_plan, vessel_endpoint
 from sync.mesh.inbound_link import InboundLink
 from sync.mesh.link_plan import MeshNode, Role
+from sync.mesh.link_state import LinkState
 from sync.mesh.manager import PASSED_AFTER, Mesh
-from sync.mesh.report import LinkState, mesh_report
+from sync.mesh.report import mesh_report
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
 from tests.polling import until

@@ -11,7 +11,7 @@ from typing import Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
-from services.lights.states import LIGHTS
+from services.config.model import LIGHTS
 from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import card, clock, committed, configuration, daemons, identity, mesh
 from services.terminal.present import count, spelt

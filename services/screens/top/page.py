@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from sensors.units import format_duration
+from services.config.model import LIGHTS
 from services.history.current import CurrentValue
-from services.lights.states import LIGHTS, LightState, worst
+from services.lights.states import LightState, worst
 from services.screens import alarm_list, peer_list, sensor_list
 from services.screens.status_lines import clock, committed
 from services.terminal.present import Style, StyledLine, count, table, time_text, wrap

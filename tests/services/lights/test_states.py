@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from services.config.model import LIGHTS
 from services.lights import explain
 from services.lights.facts import LightFacts
 from services.lights.patterns import FAST, OFF, ON, SLOW, Pattern, flashes
-from services.lights.states import LIGHTS, TABLE, shown, single, worst
+from services.lights.states import TABLE, shown, single, worst
 from services.state.boot_state import BootState
 from services.state.crash_loops import CrashLoop
 from services.state.liveness import Stamp

@@ -1,0 +1,81 @@
+"""Lists of names that stand once in the code, and in schemas that must agree with it."""
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import services
+from sensors.settings import Severity
+from services.clocks.time_source import TimeSource
+from services.config.model import LIGHTS
+from services.doctor.findings import CheckStatus
+from services.history.timeline import TimeTrust
+from services.lights.states import TABLE
+from services.screens.peer_list import NOT_NEAR
+from sync.gateway.report import GatewayState
+from sync.mesh.link_state import LinkState
+from sync.peer import conflicts
+from sync.peer.active import Activity
+from sync.peer.problems import Domain
+from sync.peer.progress import Direction
+from sync.peer.quotas import Measure
+
+SCHEMAS = Path(services.__file__).parent / "schemas"
+
+
+def values(enumeration: type[Enum]) -> list[str]:
+    return [str(member.value) for member in enumeration]
+
+
+LISTS: dict[str, list[str]] = {
+    "common.json trust": values(TimeTrust),
+    "common.json peer state": values(LinkState),
+    "common.json quota measure": values(Measure),
+    "common.json gateway kind": ["couchbase", "mqtt"],
+    "common.json gateway state": values(GatewayState),
+    "common.json problemOfReplication domain": values(Domain),
+    "db-replication.json activity": values(Activity),
+    "db-replication.json failed direction": values(Direction),
+    "db-replication.json failed domain": values(Domain),
+    "db-replication.json error domain": values(Domain),
+    "db-serve.json event": ["listening", "stopped"],
+    "doctor.json checks verdict": values(CheckStatus),
+    "lights-table.json states light": list(LIGHTS),
+    "peers.json vessels state": [*values(LinkState), NOT_NEAR],
+    "status.json recorder clock source": values(TimeSource),
+}
+
+
+def enumerations(schema: Any, place: str) -> dict[str, list[str]]:
+    """Return every enumeration in a schema, by the names of the properties that lead to it."""
+    if not isinstance(schema, dict):
+        return {}
+    found = {place: schema["enum"]} if "enum" in schema else {}
+    for word in ("properties", "$defs"):
+        for name, each in schema.get(word, {}).items():
+            found |= enumerations(each, f"{place} {name}")
+    for word in ("items", "additionalProperties"):
+        found |= enumerations(schema.get(word), place)
+    return found
+
+
+def test_schemas_list_the_same_names_as_the_code() -> None:
+    found: dict[str, list[str]] = {}
+    for path in SCHEMAS.glob("*.json"):
+        found |= enumerations(json.loads(path.read_text()), path.name)
+    assert {place: sorted(names) for place, names in found.items()} == {
+        place: sorted(names) for place, names in LISTS.items()
+    }
+
+
+def test_the_table_of_lights_has_rows_for_every_light_and_no_other() -> None:
+    assert list(dict.fromkeys(state.light for state in TABLE)) == list(LIGHTS)
+
+
+@pytest.mark.parametrize(("severity", "more"), list(zip(Severity, list(Severity)[1:], strict=False)))
+def test_conflicts_of_alarms_order_severities_as_sensors_do(severity: Severity, more: Severity) -> None:
+    """`sync` imports nothing of `sensors`, so it has the order of severities once more."""
+    assert conflicts._severity_key(severity) < conflicts._severity_key(more)
