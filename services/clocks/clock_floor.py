@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sync.store import Database, StoreError
 
-from .clock_quality import ClockQuality, TimeFloor, system_quality
+from .clock_quality import ClockQuality, FloorRecord, TimeFloor, system_quality
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,8 @@ class Floor:
         self._database, self._utc, self._monotonic, self._quality = database, utc, monotonic, quality
         kept = database.get_local(_CLOCK)
         body: dict[str, Any] = {} if kept is None else kept.body
-        self._floor = TimeFloor(
-            image=image,
-            known=float(body.get("utc", 0.0)),
-            contradicted_s=float(body.get("contradicted", 0.0)),
-        )
+        stored = FloorRecord(float(body.get("utc", 0.0)), float(body.get("contradicted", 0.0)))
+        self._floor = TimeFloor(image=image, kept=stored)
 
     def now(self) -> datetime:
         """Return the clock's time, or the floor if that is later."""
@@ -54,17 +51,17 @@ class Floor:
             utc, quality = self._utc(), self._quality()
             if not quality.is_synced:
                 return
-            before = (self._floor.utc, self._floor.contradicted_s)
+            before = self._floor.record
             if not self._floor.observe(utc, quality, at=self._monotonic()):
                 self._floor.raise_to(utc)
-            if (self._floor.utc, self._floor.contradicted_s) != before:
-                self._note()
+            if self._floor.record != before:
+                self._note(self._floor.record)
         except (StoreError, OSError) as error:
             log.warning("cannot save the time: %s", error)
 
-    def _note(self) -> None:
-        body = {"utc": self._floor.utc}
-        if self._floor.contradicted_s:
-            body["contradicted"] = self._floor.contradicted_s
+    def _note(self, record: FloorRecord) -> None:
+        body = {"utc": record.utc}
+        if record.contradicted_s:
+            body["contradicted"] = record.contradicted_s
         kept = self._database.get_local(_CLOCK)
         self._database.put_local(_CLOCK, body, parent=None if kept is None else kept.rev)

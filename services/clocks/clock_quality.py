@@ -39,6 +39,10 @@ floor lasts no longer than this.
 """
 
 
+KEEP_EVERY_S: Final = 600.0
+"""Seconds after which a daemon stores its floor again, to limit the number of writes to the card."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClockQuality:
     """Source and uncertainty of the system clock's current time."""
@@ -101,25 +105,39 @@ def system_quality(*, root: Path = Path("/")) -> ClockQuality:
     return ClockQuality(TimeSource.FLOOR, 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class FloorRecord:
+    """The facts about a time floor that a daemon stores, so that `TimeFloor` continues in its next run."""
+
+    utc: float = 0.0
+    """The last known time, in seconds since 1970."""
+    contradicted_s: float = 0.0
+    """Number of seconds for which network time has contradicted the last known time."""
+
+
+_NOTHING_KNOWN: Final = FloorRecord()
+
+
 class TimeFloor:
     """The earliest possible current time, determined by the same rule in all daemons.
 
     A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
     ahead, because of a bad time server or clock chip. So network time that contradicts the floor for
-    `DISBELIEVED_AFTER` replaces it.
+    `DISBELIEVED_AFTER` replaces it. The recorder and the sync daemon each store their own floor, because
+    neither waits for the file of the other.
     """
 
-    def __init__(self, *, image: float, known: float = 0.0, contradicted_s: float = 0.0) -> None:
-        """Start with the stored values.
-
-        `image` is the date of the image, and `known` the last known time, both in seconds since 1970.
-        `contradicted_s` is the number of seconds for which network time contradicted `known` in earlier
-        boots.
-        """
-        self._image, self._known = image, known
-        self.contradicted_s = contradicted_s
+    def __init__(self, *, image: float, kept: FloorRecord = _NOTHING_KNOWN) -> None:
+        """Start with the date of the image, in seconds since 1970, and the stored facts."""
+        self._image, self._known = image, kept.utc
+        self.contradicted_s = kept.contradicted_s
         """Number of seconds for which network time has contradicted the floor."""
         self._contradicted_at: float | None = None
+
+    @property
+    def record(self) -> FloorRecord:
+        """The facts to store."""
+        return FloorRecord(self._known, self.contradicted_s)
 
     @property
     def utc(self) -> float:
@@ -184,26 +202,26 @@ class Timekeeper:
     timeline weighs the anchors of all boots. Until the floor is replaced, the clock counts as unknown.
     """
 
-    def __init__(self, *, floor_utc: float, image_utc: float = 0.0) -> None:
-        """Start with the last known time (`floor_utc`) and the date of the image (`image_utc`) as floors."""
-        self._floor = TimeFloor(image=image_utc, known=floor_utc)
+    def __init__(self, floor: TimeFloor) -> None:
+        """Start with the floor that the previous runs have left."""
+        self.floor = floor
         self.anchors: list[Anchor] = []
 
     def utc(self, utc: float) -> float:
         """Return `utc`, the system clock's time, or the floor if that is later."""
-        return max(utc, self._floor.utc)
+        return max(utc, self.floor.utc)
 
     def judge(self, utc: float, quality: ClockQuality) -> ClockQuality:
         """Return the quality of a clock that shows `utc`; a time before the floor has the floor's quality."""
-        return self._floor.judge(utc, quality)
+        return self.floor.judge(utc, quality)
 
     def observe(self, *, clock_s: float, utc: float, quality: ClockQuality) -> Anchor | None:
         """Process one reading of all clocks; return a new anchor if it adds information, else None.
 
         A new anchor is also appended to `anchors`.
         """
-        self._floor.observe(utc, quality, at=clock_s)
-        if not self._floor.is_evidence(utc, quality):
+        self.floor.observe(utc, quality, at=clock_s)
+        if not self.floor.is_evidence(utc, quality):
             quality, utc = self.judge(utc, quality), self.utc(utc)
         anchor = Anchor(round(clock_s, 3), round(utc, 3), quality.source, round(quality.uncertainty_s, 3))
         if not self._tells_more(anchor):

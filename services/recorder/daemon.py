@@ -27,7 +27,7 @@ from sensors.registry import make_drivers
 from sensors.sample import Sample
 from sensors.sampling import Sampler
 from sensors.settings import SensorSettings
-from services.clocks.clock_quality import ClockQuality, Timekeeper, system_quality
+from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper, system_quality
 from services.clocks.time_source import TimeSource
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError
@@ -45,6 +45,7 @@ from sync.store import StoreError
 
 from .disk_budget import disk_budget_of
 from .durability_feed import LedgerFile
+from .floor_store import keep_floor, read_floor
 from .group_commit import GroupCommitter, Ledger
 from .log_identity import establish
 from .state_writer import PublishedState
@@ -118,6 +119,7 @@ class Recorder:
         )
         try:
             previous = self.journal.last_batch
+            floor = TimeFloor(image=machine.image_epoch(), kept=read_floor(self.journal))
             self.identity = establish(
                 self.journal,
                 vessel=configuration.vessel.id,
@@ -126,18 +128,11 @@ class Recorder:
                 documents=places.data / "log.db",
                 sensors=settings,
                 own=own,
-                utc=max(
-                    self._clock.utc_ns() / 1e9,
-                    machine.image_epoch(),
-                    previous.utc if previous is not None and previous.synced else 0.0,
-                ),
+                utc=max(self._clock.utc_ns() / 1e9, floor.utc),
                 progress=self._notifier.progress,
             )
             measured_before = {name: (r.path, r.unit) for name, r in self.journal.sensors.items()}
-            self._timekeeper = Timekeeper(
-                floor_utc=previous.utc if previous is not None and previous.synced else 0.0,
-                image_utc=machine.image_epoch(),
-            )
+            self._timekeeper = Timekeeper(floor)
             self.recording = GroupCommitter(
                 identity=self.identity,
                 sensors=settings,
@@ -347,9 +342,10 @@ class Recorder:
 
     def _observe_clock(self) -> None:
         self._clock_ms = self.recording.now_ms()
-        self._timekeeper.observe(
-            clock_s=self._clock.boottime_ns() / 1e9, utc=self._clock.utc_ns() / 1e9, quality=self._quality()
-        )
+        utc, quality = self._clock.utc_ns() / 1e9, self._quality()
+        self._timekeeper.observe(clock_s=self._clock.boottime_ns() / 1e9, utc=utc, quality=quality)
+        is_synced = self._timekeeper.judge(utc, quality).is_synced
+        keep_floor(self.journal, self._timekeeper.floor.record, is_synced=is_synced)
         self.library.set_anchors(self._timekeeper.anchors)
 
     def _quality(self) -> ClockQuality:

@@ -23,6 +23,7 @@ from typing import Any, Final
 from services.boot import clock
 from services.boot.radio_key import RadioKeyWatch
 from services.clocks.clock_floor import Floor
+from services.clocks.clock_quality import KEEP_EVERY_S
 from services.config.last_good import load_or_last_good
 from services.config.loader import Configuration, ConfigurationError, load
 from services.logs.setup import fatal, running
@@ -69,8 +70,6 @@ log = logging.getLogger(__name__)
 WRITE_EVERY: Final = 1.0
 """Seconds between two writes of the state."""
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
-KEEP_TIME_EVERY: Final = 600.0
-"""Seconds between storing the current time, for a later boot without a clock."""
 _ANSWER_S: Final = 10.0
 """Maximum seconds that a person's request waits for the event loop."""
 
@@ -402,7 +401,7 @@ class SyncDaemon:
         while not self._is_over(database):
             if loop.time() >= keep_at:
                 floor.keep()
-                keep_at = loop.time() + KEEP_TIME_EVERY
+                keep_at = loop.time() + KEEP_EVERY_S
             if loop.time() >= tick_at:
                 database.checkpoints.tick()
                 tick_at += TICK_S

@@ -13,7 +13,7 @@ from typing import Self
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample
 from sensors.settings import AlarmRule, SensorSettings, Severity
-from services.clocks.clock_quality import ClockQuality, Timekeeper
+from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource
 from services.config.loader import Configuration
 from services.config.model import VesselSection
@@ -99,7 +99,7 @@ class Rig:
         """
         self.clock, self._rng = clock, rng
         sensors = settings()
-        timekeeper = Timekeeper(floor_utc=0.0)
+        timekeeper = Timekeeper(TimeFloor(image=0.0))
         timekeeper.observe(clock_s=clock.ms / 1000, utc=clock.utc, quality=NETWORK)
         self.journal = Journal(data / "samples.db", vfs=vfs, log_pages=log_pages, ring=ring, sync=sync)
         try:

@@ -8,7 +8,7 @@ from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals, Value
 from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
 from sensors.state import SensorState
-from services.clocks.clock_quality import ClockQuality, Timekeeper
+from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource
 from services.journal.batch import AlarmRecord, Batch, Identity, SampleRow
 from services.journal.journal import Journal
@@ -104,7 +104,7 @@ def recording(
         sensors=sensors or (settings(),),
         journal=opened,
         clock=clock,
-        timekeeper=Timekeeper(floor_utc=0.0),
+        timekeeper=Timekeeper(TimeFloor(image=0.0)),
         quality=lambda: SYNCED,
         ledger=ledger,
     )

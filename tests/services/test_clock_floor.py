@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from services.clocks.clock_floor import Floor
-from services.clocks.clock_quality import DISBELIEVED_AFTER, ClockQuality
+from services.clocks.clock_quality import (
+    DISBELIEVED_AFTER,
+    KEEP_EVERY_S,
+    ClockQuality,
+    TimeFloor,
+    Timekeeper,
+)
 from services.clocks.time_source import TimeSource
+from services.journal.batch import Batch
+from services.journal.journal import Journal
+from services.recorder.floor_store import keep_floor, read_floor
 from sync.store import Database
 
 IMAGE, NOW, FAR = 1.7e9, 1.8e9, 4.1e9
@@ -115,3 +125,80 @@ def test_network_that_is_behind_for_a_while_or_before_the_image_does_not_lower_t
     clock.utc = IMAGE - 10**6
     clock.goes_on(floor, 24 * 3600)
     assert floor.now().timestamp() >= NOW
+
+
+class Boot(NamedTuple):
+    """A boot of both daemons: the time that the clock shows, its source, and the length of the boot."""
+
+    utc: float
+    source: TimeSource
+    minutes: int
+
+
+class Daemons:
+    """The sync daemon's floor and the recorder's, in files as on a card."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._boots = 0
+
+    def run(self, boot: Boot) -> tuple[bool, bool]:
+        """Run a boot; return for each daemon, the recorder first, True if it accepts the clock at the end."""
+        self._boots += 1
+        quality = ClockQuality(boot.source, 0.1)
+        with (
+            Database.open(self._folder / "log.db") as database,
+            Journal(self._folder / "samples.db") as journal,
+        ):
+            clock = Clock()
+            clock.utc, clock.source = boot.utc, boot.source
+            sync_floor = clock.floor(database)
+            keeper = Timekeeper(TimeFloor(image=IMAGE, kept=read_floor(journal)))
+            for minute in range(boot.minutes + 1):
+                utc = clock.utc = boot.utc + 60 * minute
+                clock.monotonic = 60.0 * minute
+                if minute % round(KEEP_EVERY_S / 60) == 0:
+                    sync_floor.keep()
+                keeper.observe(clock_s=clock.monotonic, utc=utc, quality=quality)
+                is_synced = keeper.judge(utc, quality).is_synced
+                keep_floor(journal, keeper.floor.record, is_synced=is_synced)
+                journal.commit(
+                    Batch(
+                        run=self._boots,
+                        boot=self._boots,
+                        clock_ms=60_000 * minute,
+                        utc=keeper.utc(utc),
+                        synced=is_synced,
+                    )
+                )
+            is_ahead = sync_floor.now().timestamp() > clock.utc
+            return is_synced, quality.is_synced and not is_ahead
+
+
+TRIP, NIGHT = 20, 600
+"""Minutes."""
+WITHOUT_CLOCK, BEHIND = Boot(0.0, TimeSource.FLOOR, TRIP), Boot(NOW - 86_400, TimeSource.NETWORK, TRIP)
+BOOTS = {
+    "a short contradiction, twice": ([Boot(NOW, TimeSource.NETWORK, TRIP), BEHIND, BEHIND], False),
+    "an hour of contradiction in short trips": ([Boot(FAR, TimeSource.NETWORK, TRIP), *[BEHIND] * 3], True),
+    "a long contradiction": ([Boot(FAR, TimeSource.NETWORK, TRIP), BEHIND._replace(minutes=NIGHT)], True),
+    "boots without a clock": ([Boot(NOW, TimeSource.NETWORK, TRIP), *[WITHOUT_CLOCK] * 3, BEHIND], False),
+    "a clock chip that is behind": (
+        [Boot(NOW, TimeSource.NETWORK, TRIP), *[Boot(IMAGE + 1, TimeSource.RTC, NIGHT)] * 2],
+        False,
+    ),
+    "a confirmation in between": (
+        [Boot(NOW, TimeSource.NETWORK, 1), BEHIND, BEHIND, Boot(NOW + 3600, TimeSource.NETWORK, 1), BEHIND],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("boots", "accepted"), BOOTS.values(), ids=BOOTS)
+def test_recorder_and_sync_daemon_accept_the_same_clocks(
+    boots: list[Boot], *, accepted: bool, tmp_path: Path
+) -> None:
+    daemons = Daemons(tmp_path)
+    verdicts = [daemons.run(boot) for boot in boots]
+    assert [recorder for recorder, _ in verdicts] == [sync for _, sync in verdicts]
+    assert verdicts[-1] == (accepted, accepted)

@@ -15,9 +15,9 @@ from services.doctor.findings import CheckStatus
 from services.history.timeline import TimeTrust
 from services.lights.states import TABLE
 from services.screens.peer_list import NOT_NEAR
+from sync.fleet import conflict_resolvers
 from sync.gateway.report import GatewayState
 from sync.mesh.link_state import LinkState
-from sync.peer import conflicts
 from sync.peer.active import Activity
 from sync.peer.problems import Domain
 from sync.peer.progress import Direction
@@ -78,4 +78,4 @@ def test_the_table_of_lights_has_rows_for_every_light_and_no_other() -> None:
 @pytest.mark.parametrize(("severity", "more"), list(zip(Severity, list(Severity)[1:], strict=False)))
 def test_conflicts_of_alarms_order_severities_as_sensors_do(severity: Severity, more: Severity) -> None:
     """`sync` imports nothing of `sensors`, so it has the order of severities once more."""
-    assert conflicts._severity_key(severity) < conflicts._severity_key(more)
+    assert conflict_resolvers._severity_key(severity) < conflict_resolvers._severity_key(more)

@@ -7,6 +7,8 @@ from services.clocks.clock_quality import (
     DISBELIEVED_AFTER,
     REANCHOR_S,
     ClockQuality,
+    FloorRecord,
+    TimeFloor,
     Timekeeper,
     system_quality,
 )
@@ -21,29 +23,33 @@ NOW, FAR = 1_760_000_000.0, 3_485_000_000.0
 """Times in the years 2025 and 2080."""
 
 
+def keeper_from(known: float, *, image: float = 0.0) -> Timekeeper:
+    return Timekeeper(TimeFloor(image=image, kept=FloorRecord(known)))
+
+
 def test_first_look_at_the_clock_is_an_anchor() -> None:
-    keeper = Timekeeper(floor_utc=0)
+    keeper = keeper_from(0.0)
     anchor = keeper.observe(clock_s=5.0, utc=NOW, quality=RTC)
     assert anchor is not None
     assert anchor.as_list() == [5.0, NOW, "rtc", 20.0]
 
 
 def test_clock_that_shows_1970_is_known_to_be_no_earlier_than_the_floor() -> None:
-    keeper = Timekeeper(floor_utc=NOW)
+    keeper = keeper_from(NOW)
     anchor = keeper.observe(clock_s=5.0, utc=12.0, quality=RTC)
     assert anchor is not None
     assert (anchor.utc, anchor.source) == (NOW, TimeSource.FLOOR)
 
 
 def test_better_source_adds_an_anchor_and_a_worse_one_does_not() -> None:
-    keeper = Timekeeper(floor_utc=0)
+    keeper = keeper_from(0.0)
     keeper.observe(clock_s=0, utc=NOW, quality=FLOOR)
     assert keeper.observe(clock_s=60, utc=NOW + 9_000, quality=NETWORK) is not None
     assert keeper.observe(clock_s=120, utc=NOW + 9_060, quality=RTC) is None
 
 
 def test_good_clock_that_runs_true_adds_nothing_until_hours_have_passed() -> None:
-    keeper = Timekeeper(floor_utc=0)
+    keeper = keeper_from(0.0)
     keeper.observe(clock_s=0, utc=NOW, quality=NETWORK)
     assert REANCHOR_S == 6 * 3_600
     assert keeper.observe(clock_s=3_600, utc=NOW + 3_600, quality=NETWORK) is None
@@ -51,13 +57,13 @@ def test_good_clock_that_runs_true_adds_nothing_until_hours_have_passed() -> Non
 
 
 def test_step_of_a_good_clock_adds_an_anchor() -> None:
-    keeper = Timekeeper(floor_utc=0)
+    keeper = keeper_from(0.0)
     keeper.observe(clock_s=0, utc=NOW, quality=NETWORK)
     assert keeper.observe(clock_s=60, utc=NOW + 61, quality=NETWORK) is not None
 
 
 def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_after_a_while() -> None:
-    keeper = Timekeeper(floor_utc=FAR, image_utc=NOW - 1)
+    keeper = keeper_from(FAR, image=NOW - 1)
     for minute in range(round(DISBELIEVED_AFTER) // 60 + 1):
         assert keeper.judge(NOW + minute * 60, NETWORK).source is TimeSource.FLOOR
         assert keeper.utc(NOW + minute * 60) == FAR
@@ -69,7 +75,7 @@ def test_network_that_contradicts_the_floor_is_evidence_at_once_and_believed_aft
 
 
 def test_clock_chip_that_contradicts_the_floor_is_never_believed() -> None:
-    keeper = Timekeeper(floor_utc=FAR, image_utc=NOW - 1)
+    keeper = keeper_from(FAR, image=NOW - 1)
     for hour in range(48):
         keeper.observe(clock_s=hour * 3600, utc=NOW + hour * 3600, quality=RTC)
     assert [anchor.as_list() for anchor in keeper.anchors] == [[0, FAR, "floor", 0]]
@@ -81,7 +87,7 @@ def test_anchors_never_get_worse_and_only_the_networks_lie_before_the_floor(
     looks: list[tuple[float, float, ClockQuality]],
 ) -> None:
     image = NOW - 1e8
-    keeper = Timekeeper(floor_utc=NOW, image_utc=image)
+    keeper = keeper_from(NOW, image=image)
     for clock_s, utc, quality in sorted(looks, key=lambda look: look[0]):
         keeper.observe(clock_s=clock_s, utc=utc, quality=quality)
     ranks = [anchor.source.rank for anchor in keeper.anchors]

@@ -225,10 +225,10 @@ def test_given_numbers_stay_until_what_is_lost_is_noted(
     version = make_unwritable(tmp_path)
     put_back(tmp_path)
 
-    def full() -> None:
+    def full(_path: Path, _content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("services.recovery.store_repair.opener", full)
+    monkeypatch.setattr("services.recovery.store_repair.create", full)
     store_check.prepare(tmp_path)
     monkeypatch.undo()
     assert [file.name for file in (tmp_path / store_repair.WAITING).glob("samples.db.1*")] == ["samples.db.1"]

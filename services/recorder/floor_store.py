@@ -1,0 +1,50 @@
+"""The recorder's time floor between runs: in the journal, so that the rule of `TimeFloor` continues.
+
+The time of the last batch is the last known time if that batch was synced. Otherwise the last known time is a
+fact of the journal, which is stored before the first batch that is not synced.
+"""
+
+import logging
+import math
+from typing import Final
+
+from services.clocks.clock_quality import KEEP_EVERY_S, FloorRecord
+from services.journal.journal import Journal
+from services.journal.schema import JournalError
+
+log = logging.getLogger(__name__)
+
+_UTC: Final = "floor"
+_CONTRADICTED: Final = "floor_contradicted"
+"""Keys of the journal's facts: the fields of `FloorRecord`."""
+
+
+def read_floor(journal: Journal) -> FloorRecord:
+    """Return the floor as the last run left it."""
+    stored, last = _stored(journal), journal.last_batch
+    if last is None or not last.synced:
+        return stored
+    return FloorRecord(last.utc, stored.contradicted_s)
+
+
+def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None:
+    """Store the floor if that is necessary. Errors are only logged.
+
+    `is_synced` is True if the batches that are committed now are synced, and so contain the floor themselves.
+    """
+    stored = _stored(journal)
+    grown_s = floor.contradicted_s - stored.contradicted_s
+    if 0.0 <= grown_s < KEEP_EVERY_S and (is_synced or floor.utc == stored.utc):
+        return
+    try:
+        journal.set_meta({_UTC: floor.utc, _CONTRADICTED: floor.contradicted_s})
+    except JournalError as error:
+        log.warning("cannot save the time: %s", error)
+
+
+def _stored(journal: Journal) -> FloorRecord:
+    return FloorRecord(_number(journal.get_meta(_UTC)), _number(journal.get_meta(_CONTRADICTED)))
+
+
+def _number(fact: object) -> float:
+    return float(fact) if isinstance(fact, (int, float)) and math.isfinite(fact) else 0.0
