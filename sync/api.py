@@ -1,11 +1,14 @@
-"""The interface for applications, in one place.
+"""The interface for applications, in one place: the only public names of `sync`.
 
     from sync.api import Database, Replicator, ReplicatorConfiguration, URLEndpoint
 
-The names are those in Couchbase Lite where it has equivalents. docs/replication.md shows how to use each.
-`sync` itself imports none of these modules, so that a program that needs only the store does not load TLS.
+The names in `__all__` are public. Every other module, and every name that begins with an underscore, is
+internal and may change at any time. The names are those in Couchbase Lite where it has equivalents.
+docs/library.md shows how to use them. `sync` itself imports none of these modules, so that a program that
+needs only the store does not load TLS.
 """
 
+from sync.blip import ConnectionLimits
 from sync.net.authenticators import (
     BasicAuthenticator,
     CertificateHolder,
@@ -32,9 +35,24 @@ from sync.peer.conflicts import Conflict, ConflictResolver, Delete, Keep, Merge,
 from sync.peer.passive import PassiveOptions
 from sync.peer.problems import Domain, Problem, ProblemError
 from sync.peer.progress import Direction, DocumentEnded, Progress
+from sync.peer.quotas import Allowance, Quota, Quotas
 from sync.peer.selection import DocumentFilter, Selection, Stream
 from sync.replication.checkpoint_id import Peer
-from sync.store import Database, Document, DocumentPolicy
+from sync.replication.errors import LiteCoreCode
+from sync.replication.limits import MessageLimits
+from sync.store import (
+    BlobError,
+    ChangeWatcher,
+    ConflictError,
+    DamagedError,
+    Database,
+    Document,
+    DocumentChange,
+    DocumentError,
+    DocumentPolicy,
+    StoreError,
+)
+from sync.store.blobs import BlobStore
 
 from .net.byte_streams import DescriptorConnection, StreamConnection
 from .net.message_endpoint import (
@@ -46,18 +64,27 @@ from .net.message_endpoint import (
 
 __all__ = [
     "Activity",
+    "Allowance",
     "BasicAuthenticator",
+    "BlobError",
+    "BlobStore",
     "CertificateHolder",
+    "ChangeWatcher",
     "ClientCertificateAuthenticator",
     "Conflict",
+    "ConflictError",
     "ConflictResolver",
+    "ConnectionLimits",
     "ConnectionStatus",
+    "DamagedError",
     "Database",
     "Delete",
     "DescriptorConnection",
     "Direction",
     "Document",
+    "DocumentChange",
     "DocumentEnded",
+    "DocumentError",
     "DocumentFilter",
     "DocumentPolicy",
     "Domain",
@@ -65,10 +92,12 @@ __all__ = [
     "ListenerAuthenticators",
     "ListenerCertificateAuthenticator",
     "ListenerPasswordAuthenticator",
+    "LiteCoreCode",
     "Merge",
     "MessageEndpoint",
     "MessageEndpointConnection",
     "MessageEndpointListener",
+    "MessageLimits",
     "MessagingError",
     "PassiveOptions",
     "Peer",
@@ -76,6 +105,8 @@ __all__ = [
     "ProblemError",
     "Progress",
     "ProtocolType",
+    "Quota",
+    "Quotas",
     "Refusal",
     "Replicator",
     "ReplicatorConfiguration",
@@ -85,6 +116,7 @@ __all__ = [
     "Selection",
     "SessionAuthenticator",
     "Status",
+    "StoreError",
     "Stream",
     "StreamConnection",
     "TLSIdentity",

@@ -1,4 +1,4 @@
-"""What a store is told about the documents of its application, which the store derives from their ids alone.
+"""The rules that an application states for its documents, each of which depends on a document's id alone.
 
     class Recipes(DocumentPolicy):
         def is_single_writer(self, document_id: str) -> bool:

@@ -36,6 +36,16 @@ def test_all_programs_of_the_pages_are_run() -> None:
     assert len(list(programs())) == sum(page.read_text().count("```python") for page in PAGES) > 0
 
 
+OF_LOGBOAT = {"sync.documents", "sync.fleet.conflict_resolvers"}
+"""Modules that a program imports to handle Logboat's own documents."""
+
+
+def test_programs_import_only_the_public_interface() -> None:
+    texts = "".join(page.read_text() for page in PAGES)
+    imported = set(re.findall(r"^from (sync\S*) import", texts, re.MULTILINE))
+    assert imported <= {"sync.api"} | OF_LOGBOAT
+
+
 @pytest.mark.parametrize(("page", "program"), list(programs()))
 def test_program_runs_as_it_stands(page: Path, program: str, tmp_path: Path) -> None:
     code = compile(program, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

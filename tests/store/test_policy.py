@@ -1,4 +1,4 @@
-"""What a store derives from the ids of its application's documents."""
+"""The rules that an application states for its documents."""
 
 from pathlib import Path
 
