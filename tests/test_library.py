@@ -13,7 +13,8 @@ from sync.documents import CHANNELS, DocumentType
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-(LIBRARY,) = (contract["source_modules"] for contract in CONTRACTS if contract["type"] == "forbidden")
+(CONTRACT,) = (contract for contract in CONTRACTS if contract["type"] == "forbidden")
+LIBRARY, FORBIDDEN = CONTRACT["source_modules"], CONTRACT["forbidden_modules"]
 TYPES = "|".join(DocumentType)
 ID = re.compile(rf"\b({TYPES})[:;](?!\s)|\bvessel\.(?:$|\w)")
 """Prefix of a document id, the end of a range of ids, or a vessel's channel."""
@@ -43,10 +44,10 @@ def test_module_of_the_library_names_no_document_of_logboat(path: Path) -> None:
     assert known_documents(path.read_text()) == []
 
 
-def test_every_folder_below_the_fleet_is_in_the_library() -> None:
-    (layers,) = (contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["sync"])
-    below = layers[layers.index("fleet") + 1 :]
-    assert {f"sync.{layer}" for layer in below} <= set(LIBRARY)
+def test_every_module_of_sync_is_in_the_library_or_forbidden_to_it() -> None:
+    stems = {path.stem for path in (ROOT / "sync").iterdir() if path.is_dir() or path.suffix == ".py"}
+    names = {f"sync.{stem}" for stem in stems if not stem.startswith("__")}
+    assert names == {*LIBRARY, *(name for name in FORBIDDEN if name.startswith("sync."))}
 
 
 @pytest.mark.parametrize(
