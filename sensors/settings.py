@@ -1,12 +1,20 @@
 """Configuration of a sensor, parsed and valid: SI numbers, with no strings left to interpret.
 
-`sensors.config.loader` makes the settings from `sensors.toml`; drivers and the recorder use them.
+This module declares the keys that sensors of every kind have; the module of each kind in `sensors.kinds`
+declares the keys of that kind. `sensors.config.loader` makes the settings from `sensors.toml`. Drivers and
+the recorder use them.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from sensors import signalk_paths
+from sensors.toml.declarations import key, section, tables
+from sensors.toml.schema import boolean, identifier, one_of, quantity, text
+from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
+from sensors.units import DIMENSIONS, InputError, shown, si_of
 
 
 class Severity(StrEnum):
@@ -36,21 +44,73 @@ class ContactState(StrEnum):
     INACTIVE = "inactive"
 
 
-@dataclass(frozen=True, slots=True)
+@parses(ValueForm("one of", words=ALARM_SEVERITIES))
+def parse_severity(raw: Any) -> Severity:
+    """Parse the severity of an alarm."""
+    severity = _ANY_SEVERITY(raw)
+    if severity not in ALARM_SEVERITIES:
+        *words, last = (f'"{each}"' for each in ALARM_SEVERITIES)
+        raise InputError(f'"{severity}" is not a severity of alarms', f"Write {', '.join(words)} or {last}.")
+    return severity
+
+
+_ANY_SEVERITY: Final = one_of(Severity)
+_IN_UNIT: Final = parsed_later(ValueForm("a quantity", "the sensor's unit"))
+"""Parser of a value in the sensor's unit, which the reader parses when it knows the unit."""
+_TEXT: Final = text()
+
+
+@section
 class AlarmRule:
     """Condition for an alarm on a sensor's value: `when`, or `above`, `below` or both."""
 
-    severity: Severity
-    text: str = ""
-    when: ContactState | None = None
-    above: float | None = None
-    below: float | None = None
-    hysteresis: float = 0.0
-    """Distance, in the value's unit, that the value must pass back over the limit to clear the alarm."""
-    raise_after_s: float = 0.0
-    """Time in seconds that the condition must last before the alarm is raised (`for` in the file)."""
-    clear_after_s: float = 0.0
-    """Time in seconds that the condition must be absent before the alarm clears (`clear_for` in the file)."""
+    _: KW_ONLY
+    above: float | None = key(
+        _IN_UNIT,
+        default=None,
+        without="none",
+        example='"95 °C"',
+        meaning="Limit above which the alarm is raised. A number without a unit is in the SI unit.",
+    )
+    below: float | None = key(
+        _IN_UNIT,
+        default=None,
+        without="none",
+        example="0.15",
+        meaning="Limit below which the alarm is raised.",
+    )
+    hysteresis: float = key(
+        _IN_UNIT,
+        default=0.0,
+        example='"2 °C"',
+        meaning="Distance that the value must pass back over the limit to clear the alarm.",
+    )
+    when: ContactState | None = key(
+        one_of(ContactState),
+        default=None,
+        without="none",
+        only_for="contacts",
+        example='"active"',
+        meaning="State of the contact that raises the alarm, for a contact instead of a limit.",
+    )
+    severity: Severity = key(parse_severity, example='"alarm"', meaning="Signal K's severity of the alarm.")
+    text: str = key(
+        _TEXT, default="", without="none", example='"Water in the main bilge"', meaning="Text for people."
+    )
+    raise_after_s: float = key(
+        quantity("s", "0 s", "24 h"),
+        name="for",
+        default=0.0,
+        example='"10 s"',
+        meaning="Time that the condition must last before the alarm is raised.",
+    )
+    clear_after_s: float = key(
+        quantity("s", "0 s", "24 h"),
+        name="clear_for",
+        default=0.0,
+        example='"1 min"',
+        meaning="Time that the condition must be absent before the alarm clears.",
+    )
 
 
 class Options:
@@ -64,26 +124,134 @@ class Options:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@parses(ValueForm("a Signal K path"))
+def parse_path(raw: Any) -> str:
+    """Parse a Signal K path, or a path of our own in the same form."""
+    path: str = _TEXT(raw)
+    if not signalk_paths.is_well_formed(path):
+        raise InputError(
+            f"{shown(path)} is not a Signal K path",
+            'Use names of letters and digits, separated by points: "propulsion.main.oilPressure".',
+        )
+    return path
+
+
+@parses(ValueForm("an SI unit"))
+def parse_unit(raw: Any) -> str:
+    """Parse an SI unit, as Signal K writes it."""
+    unit: str = text(16)(raw)
+    known = {*DIMENSIONS, *(meta.units for meta in signalk_paths.TABLE.values())}
+    if unit not in known and (si := si_of(unit)):
+        raise InputError(
+            f"{shown(unit)} is not an SI unit", f'Values are stored in SI units: write unit = "{si}".'
+        )
+    return unit
+
+
+@section
 class SensorSettings:
     """Settings from one `[[sensor]]` table."""
 
-    id: str
-    """Id of the form `[a-z0-9-]{1,32}`, unique on the vessel."""
-    name: str
-    kind: str
-    path: str
-    """Signal K path, or one of our own in Signal K's style."""
-    unit: str
-    """Unit in SI, as Signal K writes it (`K`, `Pa`, `Hz`, `ratio`, `m3/s`, …).
-
-    `bool` is for contacts; an empty string is for plain numbers.
-    """
+    _: KW_ONLY
+    id: str = key(
+        identifier, example='"bilge-float"', meaning="Id of the sensor, which is unique on the vessel."
+    )
+    name: str = key(
+        text(80, least=1),
+        default="",
+        without="the id",
+        example='"Main bilge float"',
+        meaning="Name for people.",
+    )
+    kind: str = key(
+        parsed_later(ValueForm("a kind")), example='"switch"', meaning="Kind of the sensor; see the kinds."
+    )
+    path: str = key(
+        parse_path,
+        example='"bilge.main.highWater"',
+        meaning="Signal K path of the value, or a path of your own in the same form.",
+    )
+    unit: str = key(
+        parse_unit,
+        default=None,
+        without="the unit of the path, or of the kind",
+        example='"K"',
+        meaning="SI unit of the value, as Signal K writes it, for a path that Signal K does not define."
+        " `bool` is for contacts; an empty text is for plain numbers.",
+    )
+    description: str = key(
+        _TEXT,
+        default="",
+        without="none",
+        example='"Resistive sender, 240 ohm"',
+        meaning="Remarks for people.",
+    )
+    window_s: float = key(
+        quantity("s", "10 s", "1 h"),
+        name="window",
+        default=300.0,
+        example='"1 min"',
+        meaning="Longest time whose samples become one reading.",
+    )
+    deadband: float = key(
+        _IN_UNIT,
+        default=0.0,
+        example='"0.5 °C"',
+        meaning="Smallest change that is recorded; 0 records every sample. Contacts have no deadband.",
+    )
+    alarms: tuple[AlarmRule, ...] = tables(
+        AlarmRule, name="alarm", default=(), without="none", meaning="Rules that raise alarms."
+    )
     options: Options
-    description: str = ""
+    """Values of the keys that only this kind of sensor has."""
     interval_s: float = 1.0
-    """Time in seconds between samples of a polled or counted sensor (`rate` in the file)."""
-    window_s: float = 300.0
-    deadband: float = 0.0
-    """Smallest change that is recorded, in the sensor's unit; 0 records every sample."""
-    alarms: tuple[AlarmRule, ...] = ()
+    """Time in seconds between samples of a polled or counted sensor, from `rate` or `every`."""
+
+
+def parse_rate(fastest_hz: float) -> Parser:
+    """Return a parser for the sampling rate of a kind that cannot be sampled faster than `fastest_hz`."""
+    return quantity("Hz", "0.001 Hz", f"{fastest_hz:g} Hz")
+
+
+def parse_interval(fastest_hz: float) -> Parser:
+    """Return a parser for the time between samples of a kind; the counterpart of `parse_rate`."""
+    return quantity("s", f"{1000 / fastest_hz:g} ms", "1000 s")
+
+
+FASTEST_HZ: Final = 1000.0
+"""Highest sampling rate of any kind; most kinds allow less."""
+
+
+@section
+class SamplingKeys:
+    """Keys of the kinds that are sampled; one of the two can be given."""
+
+    rate: float | None = key(
+        parse_rate(FASTEST_HZ),
+        default=None,
+        without="the rate of the kind",
+        example='"2 Hz"',
+        meaning="Samples per second. Some kinds have a lower maximum.",
+    )
+    every: float | None = key(
+        parse_interval(FASTEST_HZ),
+        default=None,
+        without="the rate of the kind",
+        example='"10 s"',
+        meaning="Time between samples, instead of `rate`.",
+    )
+
+
+@section
+class SensorsFile:
+    """The contents of a whole `sensors.toml`."""
+
+    sensors: tuple[SensorSettings, ...] = tables(
+        SensorSettings, name="sensor", default=(), meaning="The sensors of the vessel."
+    )
+    no_sensors: bool = key(
+        boolean,
+        default=False,
+        example="true",
+        meaning="Must be true in a file that describes no sensor.",
+    )

@@ -16,23 +16,26 @@ from typing import Any, Final
 from sensors import signalk_paths
 from sensors.kind import SensorDraft, SensorKind, Values
 from sensors.registry import all_kinds, kind_named, kind_names
-from sensors.settings import ALARM_SEVERITIES, AlarmRule, ContactState, SensorSettings, Severity
+from sensors.settings import (
+    AlarmRule,
+    SamplingKeys,
+    SensorSettings,
+    SensorsFile,
+    parse_interval,
+    parse_rate,
+)
 from sensors.signalk_paths import CONTACT, unit_words
 from sensors.toml import toml_file
+from sensors.toml.declarations import from_values, schema_of
 from sensors.toml.schema import (
     Advice,
     Key,
     Schema,
     Table,
-    boolean,
     choice,
-    identifier,
-    one_of,
-    quantity,
-    text,
 )
 from sensors.toml.toml_file import UNREADABLE, ConfigurationError, FileProblem, TomlFile, raise_if_any
-from sensors.units import DIMENSIONS, InputError, parse_value, shown, si_of
+from sensors.units import InputError, parse_value, shown
 
 from . import conflicts
 from .sections import SECTIONS
@@ -63,7 +66,7 @@ def read_sensors(
     A file without sensors must contain `no_sensors = true`, unless `none_ok` is true.
     """
     root = Table.root(file)
-    values = root.read({"sensor": Key(_as_it_is), NO_SENSORS: Key(boolean)}, elsewhere=_OTHER_FILE)
+    values = root.read(schema_of(SensorsFile), elsewhere=_OTHER_FILE)
     drafts: list[SensorDraft] = []
     for number, table in enumerate(root.sections("sensor"), start=1):
         with table.guarded():
@@ -116,37 +119,13 @@ def _as_it_is(raw: Any) -> Any:
     return raw
 
 
-def _path(raw: Any) -> str:
-    path: str = text()(raw)
-    if not signalk_paths.is_well_formed(path):
-        raise InputError(
-            f"{shown(path)} is not a Signal K path",
-            'Use names of letters and digits, separated by points: "propulsion.main.oilPressure".',
-        )
-    return path
+def _common() -> Schema:
+    schema = schema_of(SensorSettings)
+    return {**schema, "kind": replace(schema["kind"], parse=choice(*kind_names()))}
 
 
-def _unit(raw: Any) -> str:
-    unit: str = text(16)(raw)
-    known = {*DIMENSIONS, *(meta.units for meta in signalk_paths.TABLE.values())}
-    if unit not in known and (si := si_of(unit)):
-        raise InputError(
-            f"{shown(unit)} is not an SI unit", f'Values are stored in SI units: write unit = "{si}".'
-        )
-    return unit
-
-
-COMMON: Final[Schema] = {
-    "id": Key(identifier, required='id = "bilge-float"'),
-    "name": Key(text(80, least=1)),
-    "kind": Key(choice(*kind_names()), required='kind = "switch"'),
-    "path": Key(_path, required='path = "bilge.main.highWater"'),
-    "unit": Key(_unit),
-    "description": Key(text(), ""),
-    "window": Key(quantity("s", "10 s", "1 h"), 300.0),
-    "deadband": Key(_as_it_is, 0.0),
-    "alarm": Key(_as_it_is),
-}
+COMMON: Final[Schema] = _common()
+"""Keys of every kind."""
 
 
 @cache
@@ -158,7 +137,7 @@ def _any_kind() -> Schema:
     return {
         key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
         for kind in all_kinds().values()
-        for key, what in {**kind.schema, "rate": Key(_as_it_is), "every": Key(_as_it_is)}.items()
+        for key, what in {**kind.schema, **schema_of(SamplingKeys)}.items()
     }
 
 
@@ -168,10 +147,7 @@ def _schema(kind: SensorKind | None) -> Schema:
     if kind.interval_s is None:
         return {**COMMON, **kind.schema}
     fastest = kind.fastest_hz
-    pace = {
-        "rate": Key(quantity("Hz", "0.001 Hz", f"{fastest:g} Hz")),
-        "every": Key(quantity("s", f"{1000 / fastest:g} ms", "1000 s")),
-    }
+    pace = {"rate": Key(parse_rate(fastest)), "every": Key(parse_interval(fastest))}
     return {**COMMON, **kind.schema, **pace}
 
 
@@ -196,7 +172,7 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
     draft.unit = _find_unit(draft)
     draft.values["interval"] = _interval(draft)
     draft.values["deadband"] = _deadband(draft)
-    draft.values["alarms"] = tuple(_alarm(rule, draft.unit) for rule in table.tables("alarm"))
+    draft.values["alarm"] = tuple(_alarm(rule, draft.unit) for rule in table.tables("alarm"))
     if kind is not None:
         kind.check(draft)
     return draft
@@ -273,20 +249,6 @@ def _difference(unit: str) -> Any:
 # Alarms --------------------------------------------------------------------------------------------
 
 
-def _severity(raw: Any) -> Severity:
-    severity = one_of(Severity)(raw)
-    if severity not in ALARM_SEVERITIES:
-        *words, last = (f'"{each}"' for each in ALARM_SEVERITIES)
-        raise InputError(f'"{severity}" is not a severity of alarms', f"Write {', '.join(words)} or {last}.")
-    return severity
-
-
-_RULE: Final[Schema] = {
-    "severity": Key(_severity, required='severity = "alarm"'),
-    "text": Key(text(), ""),
-    "for": Key(quantity("s", "0 s", "24 h"), 0.0),
-    "clear_for": Key(quantity("s", "0 s", "24 h"), 0.0),
-}
 _LIMITS: Final = ("above", "below", "hysteresis")
 _FOR_NUMBERS: Final = (
     ("this key is only for numbers, and this sensor is a contact"),
@@ -300,35 +262,23 @@ _FOR_CONTACTS: Final = (
 
 def _alarm(table: Table, unit: str | None) -> AlarmRule:
     contact = unit == CONTACT
-    condition: Schema = (
-        {"when": Key(one_of(ContactState))}
-        if contact
-        else {
-            "above": Key(_limit(unit)),
-            "below": Key(_limit(unit)),
-            "hysteresis": Key(_as_it_is if unit is None else _difference(unit), 0.0),
-        }
-    )
-    if unit is None:  # the unit's error is already reported, and the rule's valid keys depend on the unit
-        condition = {**condition, "when": Key(_as_it_is)}
+    schema = dict(schema_of(AlarmRule))
+    if unit is not None:  # else the unit's error is already reported, and the valid keys are not known
+        for name in _LIMITS if contact else ("when",):
+            del schema[name]
+        if not contact:
+            limit = replace(schema["above"], parse=lambda raw: parse_value(raw, unit))
+            schema |= {
+                "above": limit,
+                "below": limit,
+                "hysteresis": replace(schema["hysteresis"], parse=_difference(unit)),
+            }
     elsewhere = dict.fromkeys(_LIMITS, _FOR_NUMBERS) if contact else {"when": _FOR_CONTACTS}
-    values = table.read({**condition, **_RULE}, elsewhere=elsewhere)
+    values = table.read(schema, elsewhere=elsewhere)
     if unit is not None:
         _check_condition(table, values, contact=contact)
-    return AlarmRule(
-        severity=values["severity"],
-        text=values["text"],
-        when=values.get("when"),
-        above=values.get("above"),
-        below=values.get("below"),
-        hysteresis=values.get("hysteresis", 0.0),
-        raise_after_s=values["for"],
-        clear_after_s=values["clear_for"],
-    )
-
-
-def _limit(unit: str | None) -> Any:
-    return _as_it_is if unit is None else lambda raw: parse_value(raw, unit)
+    missing = {name: each.default for name, each in schema_of(AlarmRule).items() if name not in schema}
+    return from_values(AlarmRule, {**missing, **values})
 
 
 def _check_condition(table: Table, values: Values, *, contact: bool) -> None:
@@ -362,16 +312,10 @@ def _settings(draft: SensorDraft) -> SensorSettings:
     values, kind, unit = draft.values, draft.kind, draft.unit
     assert kind is not None
     assert unit is not None
-    return SensorSettings(
-        id=values["id"],
-        name=values["name"] or values["id"],
-        kind=values["kind"],
-        path=values["path"],
-        unit=unit,
+    values["name"] = values["name"] or values["id"]
+    return from_values(
+        SensorSettings,
+        {**values, "unit": unit},
         options=kind.options_from(draft),
-        description=values["description"],
         interval_s=values["interval"],
-        window_s=values["window"],
-        deadband=values["deadband"],
-        alarms=values["alarms"],
     )

@@ -102,7 +102,10 @@ _TABLE: Final = parsed_later(ValueForm("a table"))
 _TABLES: Final = parsed_later(ValueForm("a list of tables"))
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(key, table, tables, included, dataclasses.field))
+@dataclass_transform(
+    frozen_default=True,
+    field_specifiers=(key, table, tables, included, dataclasses.field),
+)
 def section(cls: type[S]) -> type[S]:
     """Make a class whose fields declare keys; the result is a frozen dataclass with slots.
 
