@@ -1,5 +1,6 @@
 """Each kind of sensor has a driver, which the registry finds."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,47 +20,38 @@ from sensors.kinds.replay import ReplayDriver
 from sensors.kinds.simulated import SimulatedDriver
 from sensors.kinds.switch import ContactDriver
 from sensors.kinds.thermocouple import ThermocoupleDriver
-from sensors.registry import all_kinds, make_driver
+from sensors.registry import all_kinds, kind_named, kind_names, make_driver
 from sensors.sample import Totals
 from sensors.settings import SensorSettings
-from tests.sensors.fakes import Collector, FakeClock, read_once, sensor
+from tests.sensors.fakes import RECORDING, Collector, FakeClock, read_once, sensor
 from tests.sensors.sysfs import Sysfs
 
 KINDS = all_kinds()
-EXAMPLES: dict[str, tuple[str, type[Driver]]] = {
-    "switch": ('pin = 17\npath = "bilge.main.highWater"', ContactDriver),
-    "runtime": ('pin = 17\npath = "propulsion.main.runTime"', ContactDriver),
-    "pulse": ('pin = 27\npulses_per_unit = 12\npath = "propulsion.main.revolutions"', PulseDriver),
-    "analog": (
-        """
-        chip = "mcp3008"
-        channel = 0
-        calibration = [[0.5, 0.0], [2.5, 1.0]]
-        valid = [0.2, 2.9]
-        path = "tanks.fuel.main.currentLevel"
-        """,
-        AnalogDriver,
-    ),
-    "ds18b20": (
-        'address = "28-0316a2f9b1ff"\npath = "propulsion.main.exhaustTemperature"',
-        ThermometerDriver,
-    ),
-    "thermocouple": ('path = "propulsion.main.exhaustTemperature"', ThermocoupleDriver),
-    "ina219": ('measure = "voltage"\npath = "electrical.batteries.1.voltage"', PowerDriver),
-    "ina226": ('measure = "current"\nshunt = "1 mohm"\npath = "electrical.batteries.1.current"', PowerDriver),
-    "bme280": ('measure = "pressure"\npath = "environment.inside.saloon.pressure"', MeasurementDriver),
-    "manual": ('path = "tanks.fuel.main.currentLevel"', ManualDriver),
-    "simulated": ('model = "engine"\npath = "propulsion.main.revolutions"', SimulatedDriver),
-    "replay": ('file = "yacht.csv"\npath = "electrical.batteries.1.voltage"', ReplayDriver),
+DRIVERS: dict[str, type[Driver]] = {
+    "switch": ContactDriver,
+    "runtime": ContactDriver,
+    "pulse": PulseDriver,
+    "analog": AnalogDriver,
+    "ds18b20": ThermometerDriver,
+    "thermocouple": ThermocoupleDriver,
+    "ina219": PowerDriver,
+    "ina226": PowerDriver,
+    "manual": ManualDriver,
+    "simulated": SimulatedDriver,
+    "replay": ReplayDriver,
 }
-"""Other keys of a `[[sensor]]` table, and the expected driver, by the value of the key `kind`."""
+"""Driver of each kind that has a driver class of its own."""
 
 
 def described(kind: str, folder: Path) -> SensorSettings:
     """Return the settings of one sensor of this kind, as read from `sensors.toml`."""
-    (folder / "yacht.csv").write_text("time,path,value\n0,electrical.batteries.1.voltage,12.8\n")
-    table, _ = EXAMPLES[kind]
-    (folder / "sensors.toml").write_text(f'[[sensor]]\nid = "probe"\nkind = "{kind}"\n{table}\n')
+    return read(KINDS[kind].example, folder)
+
+
+def read(text: str, folder: Path) -> SensorSettings:
+    """Return the settings of the only sensor in this text of a `sensors.toml`."""
+    shutil.copy(RECORDING, folder)
+    (folder / "sensors.toml").write_text(text)
     [found] = load_sensors(folder / "sensors.toml")
     return found
 
@@ -69,8 +61,11 @@ def context(tmp_path: Path) -> DriverContext:
     return DriverContext(FakeClock(), root=tmp_path)
 
 
-def test_every_kind_of_sensors_toml_has_a_driver_and_an_example_here() -> None:
-    assert set(EXAMPLES) == set(KINDS)
+def test_the_name_of_a_module_that_is_no_kind_is_no_kind() -> None:
+    assert "__init__" not in kind_names()
+    for name in ("__init__", "../kind", "sensors.kind", ""):
+        with pytest.raises(KeyError):
+            kind_named(name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,7 +74,7 @@ def test_what_sensors_toml_says_of_a_kind_makes_its_driver_which_touches_nothing
 ) -> None:
     settings = described(kind, tmp_path)
     driver = make_driver(settings, context=context)
-    assert type(driver) is EXAMPLES[kind][1]
+    assert type(driver) is DRIVERS.get(kind, MeasurementDriver)
     assert driver.settings is settings
     assert settings.kind == kind
     driver.close()
@@ -91,7 +86,12 @@ def test_a_driver_is_polled_at_the_interval_of_its_kind(
 ) -> None:
     usual_s = KINDS[kind].interval_s
     assert usual_s is not None
-    driver = make_driver(described(kind, tmp_path), context=context)
+    without = "".join(
+        line
+        for line in KINDS[kind].example.splitlines(keepends=True)
+        if not line.startswith(("rate =", "every ="))
+    )
+    driver = make_driver(read(without, tmp_path), context=context)
     assert driver.interval_ns == round(usual_s * 1e9)
     driver.close()
 
@@ -109,7 +109,7 @@ def test_a_chip_that_is_not_there_is_a_driver_error_and_leaves_it_closed(
 
 def test_a_recording_that_has_gone_is_a_driver_error(context: DriverContext, tmp_path: Path) -> None:
     driver = make_driver(described("replay", tmp_path), context=context)
-    (tmp_path / "yacht.csv").unlink()
+    (tmp_path / RECORDING.name).unlink()
     with pytest.raises(DriverError):
         driver.open(Collector(), resume=Totals())
     driver.close()
@@ -118,7 +118,7 @@ def test_a_recording_that_has_gone_is_a_driver_error(context: DriverContext, tmp
 def test_the_root_of_the_context_is_where_chips_are_looked_for(context: DriverContext) -> None:
     Sysfs(context.root).iio("mcp3008", "spi0/spi0.0", {"in_voltage0_raw": 466})
     driver = make_driver(described("analog", context.root), context=context)
-    assert read_once(driver).value == pytest.approx(0.5, abs=0.001)
+    assert read_once(driver).value == pytest.approx(0.1186, abs=0.0001)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"manual"}))
