@@ -11,30 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sensors import signalk_paths
+from sensors.severity import ALARM_SEVERITIES, Severity
 from sensors.toml.declarations import key, section, tables
 from sensors.toml.schema import boolean, identifier, one_of, quantity, text
 from sensors.toml.value_forms import Parser, ValueForm, parsed_later, parses
 from sensors.units import DIMENSIONS, InputError, shown, si_of
-
-
-class Severity(StrEnum):
-    """Signal K's alarm states, in order of rising severity."""
-
-    NOMINAL = "nominal"
-    NORMAL = "normal"
-    ALERT = "alert"
-    WARN = "warn"
-    ALARM = "alarm"
-    EMERGENCY = "emergency"
-
-    @property
-    def rank(self) -> int:
-        """Number from 0 (nominal) to 5 (emergency)."""
-        return list(Severity).index(self)
-
-
-ALARM_SEVERITIES: Final = tuple(each for each in Severity if each.rank >= Severity.ALERT.rank)
-"""The severities that an alarm can have, in rising order."""
 
 
 class ContactState(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensors.settings import Severity
+from sensors.severity import Severity
 from services.documents import models
 from services.documents.models import AlarmDocument, BootMoment, DocumentSource, ShapeError
 from sync.documents import DocumentType

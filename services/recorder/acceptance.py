@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import SensorSettings, Severity
+from sensors.settings import SensorSettings
+from sensors.severity import Severity
 from sensors.state import SensorState
 from services.journal.batch import AlarmRecord, SampleRow
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sensors.sample import Value
-from sensors.settings import AlarmRule, ContactState, Severity
+from sensors.settings import AlarmRule, ContactState
+from sensors.severity import Severity
 
 
 class RuleState(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Final
 
-from sensors.settings import Severity
+from sensors.severity import Severity
 from sensors.units import format_bytes, format_duration
 from services.clocks.time_source import TimeSource
 from services.history.alarms import AlarmEpisode

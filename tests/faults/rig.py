@@ -12,7 +12,8 @@ from typing import Self
 
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample
-from sensors.settings import AlarmRule, SensorSettings, Severity
+from sensors.settings import AlarmRule, SensorSettings
+from sensors.severity import Severity
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource
 from services.config.loader import Configuration

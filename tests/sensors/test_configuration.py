@@ -21,7 +21,8 @@ from sensors.kinds.simulated import SimulatedOptions
 from sensors.kinds.switch import ContactOptions
 from sensors.kinds.thermocouple import ThermocoupleOptions
 from sensors.registry import all_kinds
-from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
+from sensors.settings import AlarmRule, ContactState, SensorSettings
+from sensors.severity import Severity
 from sensors.state import SensorState
 from sensors.toml.toml_file import ConfigurationError
 

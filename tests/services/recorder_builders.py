@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sensors.kinds.manual import ManualOptions
 from sensors.sample import Sample, Totals, Value
-from sensors.settings import AlarmRule, ContactState, SensorSettings, Severity
+from sensors.settings import AlarmRule, ContactState, SensorSettings
+from sensors.severity import Severity
 from sensors.state import SensorState
 from services.clocks.clock_quality import ClockQuality, TimeFloor, Timekeeper
 from services.clocks.time_source import TimeSource

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.sample import Totals
-from sensors.settings import SensorSettings, Severity
+from sensors.settings import SensorSettings
+from sensors.severity import Severity
 from sensors.state import SensorState
 from services.journal.batch import AlarmRecord, SampleRow
 from services.recorder.acceptance import MOST_CHANGES, ClockMoment, SensorIntake, admissible

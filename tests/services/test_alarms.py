@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.settings import AlarmRule, ContactState, Severity
+from sensors.settings import AlarmRule, ContactState
+from sensors.severity import Severity
 from services.recorder.alarm_rules import AlarmState, AlarmWatch, RuleState, in_words
 
 from .recorder_builders import above, when_active

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import services
-from sensors.settings import Severity
+from sensors.severity import Severity
 from services.clocks.time_source import TimeSource
 from services.config.model import LIGHTS
 from services.doctor.findings import CheckStatus
