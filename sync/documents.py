@@ -11,7 +11,6 @@ from typing import Final
 
 NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 """Pattern of vessel and sensor ids."""
-LOG: Final = re.compile(r"[a-z]{6}")
 SEQUENCE_DIGITS: Final = 12
 REVOCATIONS: Final = "fleet:revocations"
 RADIO_KEY: Final = "fleet:radio-key"

@@ -5,7 +5,6 @@ Only this module synchronises folders. Files that stay open, such as the journal
 """
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +33,8 @@ def write_all(files: Iterable[NewFile]) -> None:
 
     No file is replaced before the new content of every file has been written.
     """
+    import tempfile  # loads compression and random numbers, which most users of this module do not need
+
     written: list[tuple[Path, Path]] = []
     try:
         for path, content, mode, group in files:

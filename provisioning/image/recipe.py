@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -206,10 +205,3 @@ def several(root: Path, patterns: Iterable[str]) -> list[Path]:
             raise RecipeError(text)
         by_name.update({path.name: path for path in matches})
     return [by_name[name] for name in sorted(by_name)]
-
-
-def left_out(recipe: Recipe, path: str) -> bool:
-    """Return True if the recipe tells dpkg to leave a path out."""
-    return any(fnmatch(path, each) for each in recipe.leave_out) and not any(
-        fnmatch(path, each) for each in recipe.leave_in
-    )

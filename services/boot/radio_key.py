@@ -127,7 +127,6 @@ class RadioKeyWatch:
         self._known = list(known(identity, folder, data, self._own))
         self._looked_at: str | None = ""
         self._statement: RadioKey | None = None
-        self._cannot: str | None = None
         self.problems: list[str] = []
         """Problems that a person must solve."""
         self.told: dict[str, Any] | None = None

@@ -16,6 +16,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
+from services.config.model import LIGHTS
+
 from .secrets import REMOVED
 
 _UNKNOWN_KEY: Final = "(unknown key)"
@@ -44,6 +46,7 @@ SECTIONS: Final = frozenset(
 """Names of tables, and keys whose values are tables. Each key within them is checked separately."""
 HARMLESS: Final = frozenset(
     [
+        *LIGHTS,
         "above",
         "access",
         "active",
@@ -67,7 +70,6 @@ HARMLESS: Final = frozenset(
         "divider",
         "dns",
         "every",
-        "fault",
         "faults",
         "file",
         "for",
@@ -85,7 +87,6 @@ HARMLESS: Final = frozenset(
         "max_peers",
         "max_pulse_rate",
         "measure",
-        "mesh",
         "mmsi",
         "mode",
         "model",
@@ -100,13 +101,11 @@ HARMLESS: Final = frozenset(
         "pin",
         "policy",
         "port",
-        "power",
         "pps",
         "priority",
         "pull",
         "pulses_per_unit",
         "rate",
-        "record",
         "reference",
         "repeat",
         "role",

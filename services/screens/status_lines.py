@@ -102,7 +102,7 @@ class StatusFacts:
 
     @property
     def recording_status(self) -> RecordingStatus:
-        """Whether samples are becoming durable now, and if not, why."""
+        """Answer to the question whether samples are becoming durable now."""
         return recording_status(self.sight, boottime=self.boottime)
 
     @property

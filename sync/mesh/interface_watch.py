@@ -96,11 +96,6 @@ class InterfaceWatch:
         self._deadline = 0.0
         self._events: set[Event] = set()
 
-    @property
-    def is_polling(self) -> bool:
-        """True if netlink is not available."""
-        return self._socket is None
-
     def start(self) -> None:
         """Start watching in the running event loop."""
         loop = asyncio.get_running_loop()

@@ -464,10 +464,8 @@ class FeedSender:
                 self._outcomes.confirmed(change)
             elif verdict.status == HTTPStatus.CONFLICT:
                 self._contests.refused(offer, verdict.current)
-            elif verdict.status in TRANSIENT_STATUSES:
-                self._outcomes.failed_transiently(offer.sending(), verdict.status, "")
             else:
-                self._outcomes.failed(change, verdict.status, f"{change.id}: the peer refuses it")
+                self._refused(offer.sending(), verdict.status)
 
     def _answered(self, reply: Reply, offers: list[OfferedChange]) -> None:
         self._lists -= 1
@@ -485,10 +483,16 @@ class FeedSender:
                 self._outcomes.done(change)
             elif wanted in (NOT_WANTED, KNOWN):
                 self._outcomes.done(change)
-            elif wanted in TRANSIENT_STATUSES:
-                self._outcomes.failed_transiently(ChangeInFlight(change, size=change.size), wanted, "")
             else:
-                self._outcomes.failed(change, wanted, f"{change.id}: the peer refuses it")
+                self._refused(ChangeInFlight(change, size=change.size), wanted)
+
+    def _refused(self, sending: ChangeInFlight, status: int) -> None:
+        """Handle the refusal of one change in a list."""
+        if status in TRANSIENT_STATUSES:
+            self._outcomes.failed_transiently(sending, status, "")
+        else:
+            change = sending.change
+            self._outcomes.failed(change, status, f"{change.id}: the peer refuses it")
 
     def _withhold(self, change: model.DocumentChange) -> None:
         """Inform the peer that a requested revision will not be sent, so that it does not wait for it."""

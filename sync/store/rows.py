@@ -101,26 +101,28 @@ def insert(engine: Engine, row: DocumentRow) -> bool:
     This function sets the row's sequence and blob flag.
     """
     row.sequence = engine.last_sequence() + 1
-    row.flags |= _blob_flag(row.body)
-    if row.body == bodies.EMPTY:
-        row.body = None
-    engine.execute(
-        _INSERT,
-        (
-            row.sequence,
-            row.document_id,
-            row.revision,
-            row.flags,
-            row.checksum(),
-            row.expires,
-            row.tree,
-            row.body,
-        ),
-    )
+    engine.execute(_INSERT, _columns(row))
     if not engine.connection.changes():
         return False
     engine.next_sequence()
     return True
+
+
+def _columns(row: DocumentRow) -> tuple[Any, ...]:
+    """Set a new row's blob flag, and return the values of its columns in the order of `_INSERT`."""
+    row.flags |= _blob_flag(row.body)
+    if row.body == bodies.EMPTY:
+        row.body = None
+    return (
+        row.sequence,
+        row.document_id,
+        row.revision,
+        row.flags,
+        row.checksum(),
+        row.expires,
+        row.tree,
+        row.body,
+    )
 
 
 def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
@@ -133,21 +135,7 @@ def insert_many(engine: Engine, new: Sequence[DocumentRow]) -> bool:
     columns = []
     for row in new:
         row.sequence = engine.next_sequence()
-        row.flags |= _blob_flag(row.body)
-        if row.body == bodies.EMPTY:
-            row.body = None
-        columns.append(
-            (
-                row.sequence,
-                row.document_id,
-                row.revision,
-                row.flags,
-                row.checksum(),
-                row.expires,
-                row.tree,
-                row.body,
-            )
-        )
+        columns.append(_columns(row))
     engine.connection.executemany(_INSERT, columns)
     stored = engine.execute("SELECT count(*) FROM docs WHERE seq > ?", (before,)).get
     return bool(stored == len(new))

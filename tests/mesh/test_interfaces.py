@@ -173,7 +173,7 @@ def test_where_netlink_is_refused_the_caller_is_told_to_look(monkeypatch: pytest
         told: asyncio.Queue[frozenset[Event]] = asyncio.Queue()
         watch = InterfaceWatch(told.put_nowait, poll=0.01)
         watch.start()
-        assert watch.is_polling
+        assert watch._socket is None
         events = [await told.get(), await told.get()]
         watch.stop()
         await asyncio.sleep(0.03)

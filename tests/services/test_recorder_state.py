@@ -1,4 +1,4 @@
-"""Whether the vessel is recording: one decision, which everything that shows the decision shares."""
+"""The decision whether the vessel is recording, which everything that shows it shares."""
 
 from dataclasses import replace
 from pathlib import Path
