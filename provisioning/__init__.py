@@ -2,6 +2,7 @@
 
 - `authority`: the fleet's certificate authority, which issues and revokes certificates
 - `files`: writes files and folders whole, or not at all
+- `starter_files`: commented configuration files to begin with
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
 - `backup`: the fleet's folder in one encrypted file
 - `errors`: the exceptions of this package

@@ -7,9 +7,9 @@
     radio-key.json                  the document fleet:radio-key, as last signed, if the password ever changed
     radio-<number>.key              the password that the radio-key document with this number introduces
     vessels/<vessel>/
-        vessel.toml                 id, name, MMSI: the beginning of its configuration
+        vessel.toml                 its configuration: at first id, name, MMSI, and examples as comments
         certificates/<serial>.pem   every certificate ever issued to it, for listing and revoking
-        sensors.toml                its sensors, if the operator keeps them here; files used by either
+        sensors.toml                its sensors: at first none, and examples as comments; files used by either
         identity/                   the content of /etc/logboat/identity/ on its appliance
         carded.json                 which of its certificates was written to a card, and when
 
@@ -52,7 +52,7 @@ from sync.net import certificates
 from sync.net.tls_identity import TLSIdentity
 from sync.peer.problems import ProblemError
 
-from . import files
+from . import files, starter_files
 from .authority import ROOT_VALID, VESSEL_VALID, Authority, fleet_of
 from .bundle.contents import RADIO_KEY
 from .errors import FolderError, UnknownVesselError
@@ -61,7 +61,8 @@ ROOT_KEY: Final = "fleet.key"
 VESSELS: Final = "vessels"
 IDENTITY: Final = "identity"
 CERTIFICATES: Final = "certificates"
-ABOUT: Final = "vessel.toml"
+ABOUT: Final = starter_files.VESSEL
+SENSORS: Final = starter_files.SENSORS
 CARDED: Final = "carded.json"
 _PREPARED: Final = ".identity.new"
 _REPLACED: Final = ".identity.old"
@@ -269,7 +270,9 @@ class FleetFolder:
             self.check_new(vessel)
             temporary = Path(tempfile.mkdtemp(prefix=f".{vessel}.", dir=place.parent))
             try:
-                files.write(temporary / ABOUT, _about(vessel, name, mmsi))
+                described = starter_files.vessel_file(vessel, name=name, mmsi=mmsi)
+                files.write(temporary / ABOUT, described.encode())
+                files.write(temporary / SENSORS, starter_files.starter_file(SENSORS).encode())
                 (temporary / CERTIFICATES).mkdir(mode=files.FOLDER)
                 self._issue(authority, vessel, temporary, temporary / IDENTITY, now=now, valid_for=valid_for)
                 files.rename(temporary, place)
@@ -579,16 +582,3 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 def _json(body: dict[str, Any]) -> bytes:
     return json.dumps(body, indent=2, ensure_ascii=False).encode() + b"\n"
-
-
-def _about(vessel: str, name: str | None, mmsi: int | None) -> bytes:
-    """Return an initial `vessel.toml`.
-
-    JSON's strings are valid in TOML, except those that contain DEL, which does not belong in a name.
-    """
-    lines = ["[vessel]", f'id = "{vessel}"']
-    if name is not None:
-        lines.append(f"name = {json.dumps(name.replace(chr(127), ''), ensure_ascii=False)}")
-    if mmsi is not None:
-        lines.append(f"mmsi = {mmsi}")
-    return "\n".join([*lines, ""]).encode()

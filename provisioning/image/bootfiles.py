@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from provisioning import starter_files
 from provisioning.image.recipe import Kernel, Recipe, one, several
 
 FIRST: Final = "bootcode.bin"
@@ -14,6 +15,9 @@ This loader then reads autoboot.txt from the same partition.
 _HELLO: Final = """This folder is for the vessel's files: vessel.toml, sensors.toml,
 or a bundle from `logboat fleet card`.
 The vessel reads them at its next start.
+
+To begin, copy vessel.toml.example to vessel.toml, and sensors.toml.example to
+sensors.toml. Then edit the copies. The comments in them say how.
 """
 
 Files = Mapping[str, bytes | Path]
@@ -23,6 +27,8 @@ Files = Mapping[str, bytes | Path]
 def selector(recipe: Recipe, root: Path) -> Files:
     """Return the files of the first FAT partition, which selects the slot and holds files to edit."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
+    for name in (starter_files.VESSEL, starter_files.SENSORS):
+        files[f"logboat/{name}.example"] = starter_files.starter_file(name).encode()
     if recipe.start == "raspberry-pi":
         files["autoboot.txt"] = (recipe.source / "boot/autoboot.txt").read_bytes()
         files[FIRST] = next(path for path in several(root, recipe.boot.firmware) if path.name == FIRST)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,8 @@ def test_from_nothing_to_two_vessels(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert (outcome.problems, outcome.generated) == ((), False)
         identity = identity_files.load(card.etc / "identity")
         assert (identity.vessel, identity.fleet) == (vessel, "north")
-        assert (
-            card.fat / "vessel.toml"
-        ).read_text() == f'[vessel]\nid = "{vessel}"\nname = "SY {vessel.title()}"\n'
+        described = tomllib.loads((card.fat / "vessel.toml").read_text())
+        assert described == {"vessel": {"id": vessel, "name": f"SY {vessel.title()}"}}
         radio.add(card.force["identity/radio.key"])
     assert len(radio) == 1
 
