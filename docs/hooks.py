@@ -25,7 +25,7 @@ FOLDERS = {"services/schemas/": "schemas/", "examples/": "examples/"}
 WIDE = 3
 """Number of columns from which a table is too wide for a phone."""
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
-_LINK = re.compile(r"\[([^\]]*)\]\((\.\./)?([^)#:\s]+)(#[^)]*)?\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -43,8 +43,20 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Point links that leave `docs` to where the site has their target."""
-    del page
-    return _LINK.sub(_inside, markdown)
+    folder = posixpath.dirname(page.file.src_uri)
+    to_top = "../" * len(Path(folder).parts)
+
+    def inside(link: re.Match[str]) -> str:
+        words, target, anchor = link.groups()
+        path = posixpath.normpath(posixpath.join("docs", folder, target))
+        if path.startswith("docs/"):
+            return link[0]
+        place = PAGES.get(path) or _in_folder(path)
+        if place is not None:
+            return f"[{words}]({to_top}{place}{anchor or ''})"
+        return words if words.strip("`") == path else f"{words} (`{path}`)"
+
+    return _LINK.sub(inside, markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -69,21 +81,16 @@ def _moved(text: str, folder: Path) -> str:
     """Return the text of a page in another folder, with its links as a page in `docs` has them."""
 
     def moved(link: re.Match[str]) -> str:
-        words, up, target, anchor = link.groups()
-        path = posixpath.normpath((folder / f"{up or ''}{target}").as_posix())
-        into_docs = path.startswith("docs/")
-        return f"[{words}]({path.removeprefix('docs/') if into_docs else '../' + path}{anchor or ''})"
+        words, target, anchor = link.groups()
+        path = posixpath.relpath(posixpath.normpath((folder / target).as_posix()), "docs")
+        return f"[{words}]({path}{anchor or ''})"
 
     return _LINK.sub(moved, text)
 
 
-def _inside(link: re.Match[str]) -> str:
-    words, up, target, anchor = link.groups()
-    if up is None:
-        return link[0]
-    if target in PAGES:
-        return f"[{words}]({PAGES[target]}{anchor or ''})"
+def _in_folder(path: str) -> str | None:
+    """Return where the site has a file of `FOLDERS`, or None if the site does not have the file."""
     for folder, place in FOLDERS.items():
-        if target.startswith(folder) and (ROOT / target).is_file():
-            return f"[{words}]({place}{target.removeprefix(folder)})"
-    return words if words.strip("`") == target else f"{words} (`{target}`)"
+        if path.startswith(folder) and (ROOT / path).is_file():
+            return place + path.removeprefix(folder)
+    return None

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from .pages import DOCS
+
 _LOADING: Final = {"src", "srcset", "data", "poster", "action", "xlink:href"}
 """Attributes with which a page loads something by itself. A link is followed only by a person."""
 _LINKS_THAT_LOAD: Final = {
@@ -83,6 +85,16 @@ def faults(site: Path) -> Iterator[str]:
                 yield f"{path.relative_to(site)}: loads {target} from outside"
 
 
+def lost_pictures(site: Path, docs: Path) -> Iterator[str]:
+    """Yield a sentence for each page that shows fewer pictures than its Markdown file."""
+    for source in sorted(docs.rglob("*.md")):
+        page = (site / source.relative_to(docs)).with_suffix(".html")
+        expected = len(re.findall(r"^!\[", source.read_text(encoding="utf-8"), re.MULTILINE))
+        shown = page.read_text(encoding="utf-8").count("<img") if page.exists() else 0
+        if shown < expected:
+            yield f"{page.relative_to(site)}: shows {shown} of {expected} pictures"
+
+
 def _is_outside(target: str) -> bool:
     return target.startswith("//") or urlsplit(target).scheme in ("http", "https", "ws", "wss", "ftp")
 
@@ -95,13 +107,13 @@ def _of_style(text: str) -> list[str]:
     return [first or second for first, second in _IN_STYLES.findall(text)]
 
 
-def main(site: Path) -> int:
+def main(site: Path, docs: Path = DOCS) -> int:
     """Print the faults, and return the exit status."""
     pages = len(list(site.rglob("*.html")))
     if not pages:
         print(f"{site}: no page; run make docs")
         return 1
-    found = list(faults(site))
+    found = [*faults(site), *lost_pictures(site, docs)]
     print(*found, sep="\n", end="\n" if found else "")
     print(
         f"site: {len(found)} faults" if found else f"site: {pages} pages, no dead link, nothing from outside"

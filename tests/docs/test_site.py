@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .site import faults, main
+from .site import faults, lost_pictures, main
 
 GOOD = '<html><body><h1 id="top">A</h1><a href="sub/b.html#more">B</a><img src="a.svg"></body></html>'
 
@@ -20,7 +20,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_good_site_has_no_faults(site: Path) -> None:
     assert list(faults(site)) == []
-    assert main(site) == 0
+    assert main(site, site) == 0
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_fault_is_found(site: Path, element: str, fault: str) -> None:
     (site / "index.html").write_text(GOOD.replace("</body>", f"{element}</body>"))
     (found,) = faults(site)
     assert fault in found
-    assert main(site) == 1
+    assert main(site, site) == 1
 
 
 def test_links_that_a_person_follows_may_lead_outside(site: Path) -> None:
@@ -58,3 +58,10 @@ def test_style_sheets_and_pictures_load_nothing_from_outside(site: Path, name: s
 
 def test_folder_without_pages_is_a_fault(tmp_path: Path) -> None:
     assert main(tmp_path) == 1
+
+
+def test_picture_that_the_site_has_lost_is_found(site: Path) -> None:
+    docs = site / "docs"
+    docs.mkdir()
+    (docs / "index.md").write_text("# A\n\n![one](a.svg)\n\n![two](b.svg)\n")
+    assert list(lost_pictures(site, docs)) == ["index.html: shows 1 of 2 pictures"]
