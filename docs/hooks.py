@@ -35,7 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, page, content=_moved(text, Path(source).parent)))
     for folder, place in FOLDERS.items():
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".json", ".toml"):
+            if path.suffix in (".json", ".py", ".toml"):
                 name = place + path.relative_to(ROOT / folder).as_posix()
                 files.append(File.generated(config, name, abs_src_path=str(path)))
     return files
