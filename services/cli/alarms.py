@@ -37,7 +37,7 @@ def alarms(args: Namespace, world: Environment) -> int:  # noqa: ARG001
     for fault in faults:
         say(f"skipped: {clean(fault)}")
     if args.json:
-        print_json("alarms", as_json(shown, names, faults))
+        print_json(as_json(shown, names, faults))
     elif not shown:
         print("no alarms in the log" if args.all or not every else NONE_OPEN)
     else:
@@ -58,7 +58,9 @@ def ack(args: Namespace, world: Environment) -> int:
     who = acknowledger_name(args, world)
     document_id, added = acknowledged(args, world, args.id, who=who)
     if args.json:
-        print_json("acknowledgement", {"id": document_id, "who": who, "added": added})
+        from services.schemas.recording import Acknowledgement
+
+        print_json(Acknowledgement(id=document_id, who=who, added=added))
     else:
         print(acknowledged_words(document_id, who, added=added))
     return 0

@@ -54,7 +54,9 @@ def boot(args: Namespace, world: Environment) -> int:
     with running({"networks": "networks", "radio": "radio"}.get(args.part, "boot"), args.data):
         state = parts[args.part]()
     if args.json:
-        print_json("boot", msgspec.to_builtins(state))
+        from services.schemas.appliance import Boot
+
+        print_json(Boot(**msgspec.structs.asdict(state)))
         return 0
     for line in (*state.problems, *state.networks):
         print(line)

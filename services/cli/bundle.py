@@ -49,7 +49,9 @@ def bundle(args: Namespace, world: Environment) -> int:
             f"{path}: {error.strerror or error}; write it elsewhere: logboat bundle - > FILE, or over SSH"
         ) from error
     if args.json:
-        print_json("bundle", {"file": str(path), "bytes": len(data)})
+        from services.schemas.appliance import Bundle
+
+        print_json(Bundle(file=str(path), bytes=len(data)))
     else:
         print(f"{path}: {format_bytes(len(data))}; without passwords, keys, hashes and comments")
     return 0

@@ -3,7 +3,7 @@
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sensors.toml.toml_file import FileProblem
 from services.boot.paths import FIRMWARE
@@ -12,6 +12,9 @@ from services.console.errors import FailedError, UsageError
 from services.console.output import print_json
 
 from .options import actions
+
+if TYPE_CHECKING:
+    from services.schemas.appliance import Problem
 
 
 def config_arguments(parser: ArgumentParser) -> None:
@@ -44,11 +47,13 @@ def _check(args: Namespace) -> int:
 
     checked = {path: check(path) for path in args.files}
     if args.json:
+        from services.schemas.appliance import CheckedFile, ConfigCheck
+
         files = [
-            {"file": str(path), "good": result.good, "problems": [_json(each) for each in result.problems]}
+            CheckedFile(file=str(path), good=result.good, problems=[_json(each) for each in result.problems])
             for path, result in checked.items()
         ]
-        print_json("config-check", {"files": files})
+        print_json(ConfigCheck(files=files))
     else:
         print("\n".join(result.text for result in checked.values()))
     return 0 if all(result.good for result in checked.values()) else 2
@@ -71,8 +76,9 @@ def _apply(args: Namespace, world: Environment) -> int:
     offer = OfferedFiles({name: args.file.read_bytes()}, origins={name: args.file})
     outcome = run.BootSequence(selected_paths(args), clock.now(args.data, utc=world.utc)).take_in(offer)
     if args.json:
-        facts = {"taken": outcome.taken, "problems": [_json(each) for each in outcome.problems]}
-        print_json("config-apply", facts)
+        from services.schemas.appliance import ConfigApply
+
+        print_json(ConfigApply(taken=outcome.taken, problems=[_json(each) for each in outcome.problems]))
     elif outcome.problems:
         print("\n".join(str(problem) for problem in outcome.problems))
         print("nothing was changed" if not outcome.taken else f"applied: {', '.join(outcome.taken)}")
@@ -87,12 +93,14 @@ def _apply(args: Namespace, world: Environment) -> int:
     return 2 if outcome.problems else 0
 
 
-def _json(problem: FileProblem) -> dict[str, Any]:
-    return {
-        "line": problem.line,
-        "table": problem.table,
-        "key": problem.key,
-        "text": problem.text,
-        "remedy": problem.remedy,
-        "message": str(problem),
-    }
+def _json(problem: FileProblem) -> "Problem":
+    from services.schemas.appliance import Problem
+
+    return Problem(
+        line=problem.line,
+        table=problem.table,
+        key=problem.key,
+        text=problem.text,
+        remedy=problem.remedy,
+        message=str(problem),
+    )

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from services.console.environment import Environment
 from services.console.output import print_json
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from services.doctor.checks import Check
     from services.doctor.context import Appliance
     from services.doctor.findings import Finding
+    from services.schemas.appliance import DoctorGuide
 
 _MARKS: Final = {"good": "ok", "warn": "WARN", "bad": "BAD", "skipped": "-"}
 _STYLES: Final = {"good": Style.GOOD, "warn": Style.WARN, "bad": Style.BAD}
@@ -50,23 +51,19 @@ def doctor(args: Namespace, world: Environment) -> int:
         if done:
             results = list(examine(appliance_of(args, world)))
     if args.json:
-        print_json(
-            "doctor",
-            {
-                "well": is_well(results),
-                "done": done,
-                "checks": [
-                    {
-                        "name": check.name,
-                        "verdict": finding.verdict.value,
-                        "seen": finding.seen,
-                        "why": check.why,
-                        "cure": finding.cure,
-                    }
-                    for check, finding in results
-                ],
-            },
-        )
+        from services.schemas.appliance import CheckResult, Doctor
+
+        checks = [
+            CheckResult(
+                name=check.name,
+                verdict=finding.verdict.value,
+                seen=finding.seen,
+                why=check.why,
+                cure=finding.cure,
+            )
+            for check, finding in results
+        ]
+        print_json(Doctor(well=is_well(results), done=done, checks=checks))
     else:
         where = screen()
         for command in done:
@@ -86,7 +83,7 @@ def doctor(args: Namespace, world: Environment) -> int:
 
 def _tell_guide(args: Namespace) -> int:
     if args.json:
-        print_json("doctor-guide", _guide_json())
+        print_json(_guide_json())
     else:
         print("\n".join(_guide(screen())))
     return 0
@@ -103,21 +100,22 @@ def _guide(where: Screen) -> Iterator[str]:
         yield from wrap(f"-> {trouble.do.replace('`', '')}", where.width, indent="  ")
 
 
-def _guide_json() -> dict[str, Any]:
+def _guide_json() -> "DoctorGuide":
+    from services.schemas.appliance import CheckFinding, DoctorGuide, StatusLine, Trouble
     from services.screens.troubleshooting import TROUBLES, lights_of
 
-    return {
-        "troubles": [
-            {
-                "what": trouble.what,
-                "lights": lights_of(trouble),
-                "status": dict(zip(("line", "words"), trouble.status, strict=True)),
-                "doctor": dict(zip(("check", "words"), trouble.doctor, strict=True)),
-                "do": trouble.do,
-            }
+    return DoctorGuide(
+        troubles=[
+            Trouble(
+                what=trouble.what,
+                lights=lights_of(trouble),
+                status=StatusLine(line=trouble.status[0], words=trouble.status[1]),
+                doctor=CheckFinding(check=trouble.doctor[0], words=trouble.doctor[1]),
+                do=trouble.do,
+            )
             for trouble in TROUBLES
         ]
-    }
+    )
 
 
 def appliance_of(args: Namespace, world: Environment) -> "Appliance":

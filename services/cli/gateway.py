@@ -28,7 +28,9 @@ def gateway(args: Namespace, world: Environment) -> int:  # noqa: ARG001
         raise FailedError(answer.error or "the sync daemon refused and gave no reason")
     offered = answer.offered or 0
     if args.json:
-        print_json("gateway-retry", {"gateway": args.name, "offered": offered})
+        from services.schemas.mesh import GatewayRetry
+
+        print_json(GatewayRetry(gateway=args.name, offered=offered))
     elif offered:
         documents = count(offered, "refused document")
         print(f"{args.name}: retrying {documents}; run logboat peers to see what is still refused")

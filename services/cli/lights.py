@@ -59,18 +59,27 @@ def _explain(args: Namespace, world: Environment) -> int:
 
     if args.table:
         if args.json:
+            from services.schemas.appliance import LightsTable, TableState
+
             table = [
-                {"light": state.light, "pin": explain.DEFAULT_PINS[state.light], **explain.state_json(state)}
+                TableState(
+                    light=state.light,
+                    pin=explain.DEFAULT_PINS[state.light],
+                    pattern=state.pattern.name,
+                    means=state.means,
+                    cure=state.cure,
+                    severity=state.severity,
+                )
                 for state in TABLE
             ]
-            print_json("lights-table", {"states": table})
+            print_json(LightsTable(states=table))
         else:
             print(explain.markdown())
         return 0
     machine = Machine(args.run, args.identity)
     states = shown(machine.read_facts(boottime=world.boottime, utc=world.utc, alive=world.alive))
     if args.json:
-        print_json("lights", explain.as_json(states))
+        print_json(explain.as_json(states))
         return 0
     print("\n".join(explain.now(states, screen())))
     return 0

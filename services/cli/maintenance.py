@@ -33,7 +33,9 @@ def maintenance(args: Namespace, world: Environment) -> int:
     except work.MaintenanceError as error:
         raise FailedError(str(error)) from error
     if args.json:
-        print_json("maintenance", {"until": work.until(args.run)})
+        from services.schemas.appliance import Maintenance
+
+        print_json(Maintenance(until=work.until(args.run)))
     elif args.end:
         print("the root file system is read-only again")
     else:

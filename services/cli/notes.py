@@ -52,7 +52,9 @@ def note(args: Namespace, world: Environment) -> int:
         document_id = note_id(vessel, ulid(utc))
         database.put(document_id, builders.note(vessel, text=text, who=who, utc=utc))
     if args.json:
-        print_json("note", {"id": document_id, "vessel": vessel, "text": text, "who": who})
+        from services.schemas.recording import Note
+
+        print_json(Note(id=document_id, vessel=vessel, text=text, who=who))
     else:
         print(f"saved as {document_id}")
     return 0
@@ -69,7 +71,9 @@ def _show(args: Namespace) -> int:
         newest = list(database.documents(f"{DocumentType.NOTE}:{vessel}:", reverse=True, limit=args.limit))
         bodies = [(document.id, document.body) for document in reversed(newest)]
     if args.json:
-        print_json("notes", {"notes": [{"id": document_id, **body} for document_id, body in bodies]})
+        from services.schemas.recording import Notes
+
+        print_json(Notes(notes=[{"id": document_id, **body} for document_id, body in bodies]))
         return 0
     place = zone(args)
     for _, body in bodies:

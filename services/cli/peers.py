@@ -31,7 +31,7 @@ def peers(args: Namespace, world: Environment) -> int:
     if args.json:
         if args.route is not None and state is not None:
             chosen(rows(state), args.route)
-        print_json("peers", as_json(sight, args.route, world))
+        print_json(as_json(sight, args.route, world))
         return 0 if why_not(sight) is None else 1
     where = screen(zone=zone(args))
     if (words := why_not(sight)) is not None or state is None:

@@ -40,7 +40,7 @@ def sensors(args: Namespace, world: Environment) -> int:
         while True:
             sensor_list = view(args, world)
             if args.json:
-                print_json("sensors", as_json(sensor_list))
+                print_json(as_json(sensor_list))
             else:
                 text = "\n".join(lines(sensor_list, screen(zone=place)))
                 if args.watch and is_terminal:

@@ -21,7 +21,7 @@ def status(args: Namespace, world: Environment) -> int:
     facts = gather(args, world, configured)
     todo = advice(facts)
     if args.json:
-        print_json("status", as_json(facts, todo))
+        print_json(as_json(facts, todo))
         return 0
     shown = screen(zone=facts.zone)
     for line in wrap(title(facts, "" if configured is None else configured.name), shown.width):

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensors.plaintext import clean
 from services.console.environment import Environment
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from services.history.completeness import LogBoots, MissingRange, MissingTally, SensorLog, VesselReport
+    from services.schemas.recording import LogResult, SensorResult, Tally, VesselResult
     from sync.store import Database
 
 
@@ -39,8 +40,9 @@ def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
                 print("\n".join(_vessel_lines(report, when)), flush=True)
     complete = all(report.is_complete for report in reports)
     if args.json:
-        facts = {"complete": complete, "vessels": [_vessel_json(report) for report in reports]}
-        print_json("verify", facts)
+        from services.schemas.recording import Verify
+
+        print_json(Verify(complete=complete, vessels=[_vessel_json(report) for report in reports]))
     else:
         print(_conclusion(reports))
     return 0 if complete else 1
@@ -167,63 +169,73 @@ def _indented(text: str, by: int) -> str:
     return "\n".join(" " * by + line for line in text.split("\n"))
 
 
-def _vessel_json(report: "VesselReport") -> dict[str, Any]:
-    return {
-        "vessel": report.vessel,
-        "complete": report.is_complete,
-        "sensors": [
-            {
-                "sensor": sensor.sensor,
-                "log": sensor.log,
-                "complete": sensor.is_complete,
-                "windows": sensor.windows,
-                "samples": sensor.samples,
-                "last": sensor.last,
-                "lastTime": moment_json(sensor.last_at),
-                "waiting": sensor.waiting,
-                "missing": _tally_json(sensor.missing),
-                "explained": _tally_json(sensor.explained),
-                "repeated": _tally_json(sensor.repeated),
-                "faults": {"count": sensor.fault_count, "listed": sensor.faults},
-            }
-            for sensor in report.sensors
-        ],
-        "silent": report.silent,
-        "logs": [
-            {
-                "log": log.log,
-                "boots": log.numbers,
-                "bootsWithoutDocument": log.absent,
-                "downtimes": [
-                    {
-                        "from": moment_json(off.end),
-                        "to": moment_json(off.start),
-                        "bootBefore": off.before,
-                        "bootAfter": off.after,
-                        "seconds": off.seconds,
-                        "uncertainty": off.uncertainty,
-                    }
-                    for off in log.downtimes
-                ],
-            }
-            for log in report.logs
-        ],
-        "faults": report.faults,
-    }
+def _vessel_json(report: "VesselReport") -> "VesselResult":
+    from services.schemas.recording import VesselResult
+
+    return VesselResult(
+        vessel=report.vessel,
+        complete=report.is_complete,
+        sensors=[_sensor_json(sensor) for sensor in report.sensors],
+        silent=report.silent,
+        logs=[_log_json(log) for log in report.logs],
+        faults=report.faults,
+    )
 
 
-def _tally_json(tally: "MissingTally") -> dict[str, Any]:
-    return {
-        "spans": tally.spans,
-        "samples": tally.samples,
-        "listed": [
-            {
-                "first": span.first,
-                "last": span.last,
-                "reason": span.reason,
-                "after": moment_json(span.after),
-                "before": moment_json(span.before),
-            }
+def _sensor_json(sensor: "SensorLog") -> "SensorResult":
+    from services.schemas.recording import InvalidDocuments, SensorResult
+
+    return SensorResult(
+        sensor=sensor.sensor,
+        log=sensor.log,
+        complete=sensor.is_complete,
+        windows=sensor.windows,
+        samples=sensor.samples,
+        last=sensor.last,
+        last_time=moment_json(sensor.last_at),
+        waiting=sensor.waiting,
+        missing=_tally_json(sensor.missing),
+        explained=_tally_json(sensor.explained),
+        repeated=_tally_json(sensor.repeated),
+        faults=InvalidDocuments(count=sensor.fault_count, listed=sensor.faults),
+    )
+
+
+def _log_json(log: "LogBoots") -> "LogResult":
+    from services.schemas.recording import Downtime, LogResult
+
+    return LogResult(
+        log=log.log,
+        boots=log.numbers,
+        boots_without_document=log.absent,
+        downtimes=[
+            Downtime(
+                from_=moment_json(off.end),
+                to=moment_json(off.start),
+                boot_before=off.before,
+                boot_after=off.after,
+                seconds=off.seconds,
+                uncertainty=off.uncertainty,
+            )
+            for off in log.downtimes
+        ],
+    )
+
+
+def _tally_json(tally: "MissingTally") -> "Tally":
+    from services.schemas.recording import Span, Tally
+
+    return Tally(
+        spans=tally.spans,
+        samples=tally.samples,
+        listed=[
+            Span(
+                first=span.first,
+                last=span.last,
+                reason=span.reason,
+                after=moment_json(span.after),
+                before=moment_json(span.before),
+            )
             for span in tally.listed
         ],
-    }
+    )

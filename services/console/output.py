@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sensors.plaintext import json_text
 
 if TYPE_CHECKING:
+    import msgspec
+
     from services.history.timeline import Moment
+    from services.schemas import parts
 
 
 def say(text: str) -> None:
@@ -15,22 +18,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def shaped(shape: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts with the name of their format added.
-
-    `shape` is the name of a schema in `services.schemas`.
-    """
-    from services.schemas import format_of
-
-    return {"format": format_of(shape), **facts}
+def print_json(output: "msgspec.Struct") -> None:
+    """Print an object of a type in `services.schemas` as one line of JSON, and flush it."""
+    print(to_json(output), flush=True)
 
 
-def print_json(shape: str, facts: Mapping[str, Any]) -> None:
-    """Print the facts as one line of JSON with their format, and flush it."""
-    print(to_json(shaped(shape, facts)), flush=True)
-
-
-def to_json(facts: Mapping[str, Any]) -> str:
+def to_json(facts: "Mapping[str, Any] | msgspec.Struct") -> str:
     """Return the facts as one line of JSON, with all control characters escaped.
 
     A lone surrogate, which stands for an undecodable byte in a file name, becomes a question mark.
@@ -46,12 +39,13 @@ def to_json(facts: Mapping[str, Any]) -> str:
         return json_text(plain.encode(errors="replace"))
 
 
-def moment_json(moment: "Moment") -> dict[str, Any]:
-    """Return a moment as a dictionary for JSON."""
+def moment_json(moment: "Moment") -> "parts.Moment":
+    """Return a moment as it is printed as JSON."""
     from services.documents.reading_window import iso
+    from services.schemas import parts
 
-    return {
-        "time": None if moment.utc is None else iso(moment.utc),
-        "uncertainty": moment.uncertainty,
-        "trust": moment.trust.value,
-    }
+    return parts.Moment(
+        time=None if moment.utc is None else iso(moment.utc),
+        uncertainty=moment.uncertainty,
+        trust=moment.trust,
+    )

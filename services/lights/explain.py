@@ -1,13 +1,16 @@
 """The table of lights as text for people."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from services.config.model import LIGHTS, LightsSection
 from services.terminal.present import Screen, Style, paint, wrap
 
 from .patterns import FAST
 from .states import TABLE, LightState
+
+if TYPE_CHECKING:
+    from services.schemas.appliance import Lights
 
 DEFAULT_PINS: Final[Mapping[str, int]] = {light: getattr(LightsSection(), light) for light in LIGHTS}
 
@@ -32,16 +35,14 @@ def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
             yield from wrap(f"-> {state.cure}", where.width, indent="  ")
 
 
-def as_json(states: Mapping[str, LightState]) -> dict[str, Any]:
-    """Return the lights' states as a dictionary for JSON."""
-    return {"lights": {light: state_json(state) for light, state in states.items()}}
+def as_json(states: Mapping[str, LightState]) -> "Lights":
+    """Return the lights' states as they are printed as JSON."""
+    from services.schemas.appliance import Lights, ShownLight, ShownLights
 
-
-def state_json(state: LightState) -> dict[str, Any]:
-    """Return a light's state as a dictionary for JSON."""
-    return {
-        "pattern": state.pattern.name,
-        "means": state.means,
-        "cure": state.cure,
-        "severity": state.severity,
+    shown = {
+        light: ShownLight(
+            pattern=state.pattern.name, means=state.means, cure=state.cure, severity=state.severity
+        )
+        for light, state in states.items()
     }
+    return Lights(lights=ShownLights(**shown))

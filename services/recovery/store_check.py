@@ -47,7 +47,6 @@ from services.journal.schema import (
 from services.journal.settled_rows import unsettled
 from services.logs.setup import running
 from services.mirror.mirror import CopyWriter, Survey, folder_in, numbers, survey, uncopied
-from services.schemas import format_of
 from services.system.systemd import Notifier
 from sync import documents
 from sync.durable_files import sync_folder
@@ -529,7 +528,9 @@ def run(args: Namespace) -> int:
 def _run(args: Namespace) -> int:
     report = prepare(args.data, repair=args.repair, progress=Notifier().progress)
     if args.json:
-        print(json_text(msgspec.json.encode({"format": format_of("store-check"), **report.as_dict()})))
+        from services.schemas.appliance import StoreCheck
+
+        print(json_text(msgspec.json.encode(StoreCheck(**report.as_dict()))))
     elif report.in_use:
         print("the stores are in use, so nothing was checked; first stop logboat-recorder and logboat-sync")
     elif not report.findings and not report.unchecked:

@@ -1,4 +1,10 @@
-"""JSON Schemas (draft 2020-12) for output with `--json`: one file beside this module for each shape.
+"""The objects that commands print with `--json`, and the JSON Schemas (draft 2020-12) of these objects.
+
+- `parts`: the parts that several shapes share
+- `appliance`, `database`, `fleet`, `mesh`, `recording`, `status`: the type of every shape
+- `generate`: writes the JSON Schemas, one file beside this module for each shape, from these types
+
+Commands import these modules only when they print JSON.
 
 Every output has a member `format` with the name and version of its shape. Adding a member does not change the
 version; removing a member, or changing its meaning, requires a new version.

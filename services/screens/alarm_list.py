@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from sensors.presentation import format_value
@@ -16,6 +16,7 @@ from services.terminal.table import fitted
 
 if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
+    from services.schemas.recording import Alarm, Alarms
 
 
 NONE_OPEN: Final = "no active alarms, none to acknowledge"
@@ -61,40 +62,41 @@ def words(episode: "AlarmEpisode") -> str:
     return f"{alarm.text} ({reason})" if alarm.text and reason else alarm.text or reason or alarm.path
 
 
-def as_json(
-    shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]
-) -> dict[str, Any]:
-    """Return the alarms as a dictionary for JSON.
+def as_json(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]) -> "Alarms":
+    """Return the alarms as they are printed as JSON.
 
     `names` maps ids to short ids; `faults` describes the documents that were skipped.
     """
-    return {"alarms": [_json(episode, names) for episode in shown], "faults": list(faults)}
+    from services.schemas.recording import Alarms
+
+    return Alarms(alarms=[_json(episode, names) for episode in shown], faults=faults)
 
 
-def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> dict[str, Any]:
+def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> "Alarm":
     from services.documents.models import seconds_of
     from services.documents.reading_window import iso
+    from services.schemas.recording import Alarm, AlarmAcknowledgement
 
     alarm = episode.alarm
-    return {
-        "id": episode.id,
-        "short": names[episode.id],
-        "vessel": alarm.vessel,
-        "sensor": alarm.sensor,
-        "path": alarm.path,
-        "severity": alarm.severity,
-        "text": alarm.text,
-        "condition": alarm.condition,
-        "value": alarm.value,
-        "unit": alarm.unit,
-        "holds": episode.cleared is None,
-        "raised": moment_json(episode.raised),
-        "cleared": None if episode.cleared is None else moment_json(episode.cleared),
-        "acks": [
-            {"who": ack.who, "when": None if ack.when is None else iso(seconds_of(ack.when))}
+    return Alarm(
+        id=episode.id,
+        short=names[episode.id],
+        vessel=alarm.vessel,
+        sensor=alarm.sensor,
+        path=alarm.path,
+        severity=alarm.severity,
+        text=alarm.text,
+        condition=alarm.condition,
+        value=alarm.value,
+        unit=alarm.unit,
+        holds=episode.cleared is None,
+        raised=moment_json(episode.raised),
+        cleared=None if episode.cleared is None else moment_json(episode.cleared),
+        acks=[
+            AlarmAcknowledgement(who=ack.who, when=None if ack.when is None else iso(seconds_of(ack.when)))
             for ack in alarm.acks
         ],
-    }
+    )
 
 
 def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) -> tuple[str, bool]:

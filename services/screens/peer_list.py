@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.units import format_bytes, format_duration
 from services.console.environment import Environment
@@ -13,6 +13,9 @@ from services.terminal.present import Screen, Style, StyledLine, count, paint, t
 from services.terminal.table import fitted
 from sync.gateway.report import GatewayState
 from sync.mesh.link_state import LinkState
+
+if TYPE_CHECKING:
+    from services.schemas.mesh import Peers, VesselRoute
 
 UNKNOWN: Final = "?"
 """Placeholder in a route for a section that no vessel has reported (`sync.mesh.routes`)."""
@@ -270,38 +273,39 @@ def _link_words(peer: LivePeer) -> str:
     return "; ".join(parts) or "address unknown"
 
 
-def as_json(sight: Sight, vessel: str | None, world: Environment) -> dict[str, Any]:
-    """Return the mesh as a dictionary for JSON; `vessel` limits it to one vessel."""
+def as_json(sight: Sight, vessel: str | None, world: Environment) -> "Peers":
+    """Return the mesh as it is printed as JSON; `vessel` limits it to one vessel."""
+    from services.schemas.mesh import Peers, VesselRow
+
     state = sight.state
-    facts: dict[str, Any] = {"live": sight.is_live, "whyNot": why_not(sight)}
     if state is None:
-        return facts
-    shown = [row for row in rows(state) if vessel in (None, row.vessel)]
-    return facts | {
-        "vessel": state.vessel,
-        "fleet": state.fleet,
-        "port": state.port,
-        "fingerprint": state.fingerprint,
-        "clones": state.clones,
-        "problems": state.problems,
-        "crew": state.crew,
-        "gateways": state.gateways,
-        "quotas": state.quotas,
-        "radioKey": state.radio_key,
-        "vessels": [
-            {
-                "vessel": row.vessel,
-                "state": row.state,
-                "link": row.peer,
-                "route": None
-                if row.route is None
-                else {
-                    "path": row.route.path,
-                    "hops": row.route.hops,
-                    "utc": row.route.utc,
-                    "age": world.utc - row.route.utc,
-                },
-            }
-            for row in shown
+        return Peers(live=sight.is_live, why_not=why_not(sight))
+    return Peers(
+        live=sight.is_live,
+        why_not=why_not(sight),
+        vessel=state.vessel,
+        fleet=state.fleet,
+        port=state.port,
+        fingerprint=state.fingerprint,
+        clones=state.clones,
+        problems=state.problems,
+        crew=state.crew,
+        gateways=state.gateways,
+        quotas=state.quotas,
+        radio_key=state.radio_key,
+        vessels=[
+            VesselRow(
+                vessel=row.vessel, state=row.state, link=row.peer, route=_route_json(row.route, world.utc)
+            )
+            for row in rows(state)
+            if vessel in (None, row.vessel)
         ],
-    }
+    )
+
+
+def _route_json(route: LiveRoute | None, utc: float) -> "VesselRoute | None":
+    from services.schemas.mesh import VesselRoute
+
+    if route is None:
+        return None
+    return VesselRoute(path=route.path, hops=route.hops, utc=route.utc, age=utc - route.utc)

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.presentation import format_value
 from sensors.units import format_duration
@@ -15,6 +15,9 @@ from services.history.current import CurrentValue, from_documents, from_recorder
 from services.state.recorder_state import read
 from services.terminal.present import Screen, Style, count, moment_text, paint, thousands, wrap
 from services.terminal.table import fitted
+
+if TYPE_CHECKING:
+    from services.schemas.recording import Sensors, SensorValue
 
 HEAD: Final = ("sensor", "value", "state", "age", "rate", "name")
 
@@ -107,28 +110,36 @@ def state_words(current: CurrentValue) -> str:
     return "; ".join(parts) or "good"
 
 
-def as_json(listed: SensorList) -> dict[str, Any]:
-    """Return the list as a dictionary for JSON."""
-    return {
-        "vessel": listed.vessel,
-        "live": not listed.why_not,
-        "whyNot": listed.why_not or None,
-        "sensors": [
-            {
-                "sensor": current.sensor,
-                "name": current.name,
-                "path": current.path,
-                "unit": current.unit,
-                "value": current.value,
-                "state": current.state,
-                "detail": current.detail,
-                **moment_json(current.moment),
-                "age": current.age,
-                "rate": current.rate,
-                "alarm": current.alarm,
-                "seq": current.sequence,
-            }
-            for current in listed.sensors
-        ],
-        "faults": list(listed.faults),
-    }
+def as_json(listed: SensorList) -> "Sensors":
+    """Return the list as it is printed as JSON."""
+    from services.schemas.recording import Sensors
+
+    return Sensors(
+        vessel=listed.vessel,
+        live=not listed.why_not,
+        why_not=listed.why_not or None,
+        sensors=[_json(current) for current in listed.sensors],
+        faults=listed.faults,
+    )
+
+
+def _json(current: CurrentValue) -> "SensorValue":
+    from services.schemas.recording import SensorValue
+
+    moment = moment_json(current.moment)
+    return SensorValue(
+        sensor=current.sensor,
+        name=current.name,
+        path=current.path,
+        unit=current.unit,
+        value=current.value,
+        state=current.state,
+        detail=current.detail,
+        time=moment.time,
+        uncertainty=moment.uncertainty,
+        trust=moment.trust,
+        age=current.age,
+        rate=current.rate,
+        alarm=current.alarm,
+        seq=current.sequence,
+    )

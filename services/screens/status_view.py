@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from services.console.environment import Environment
 from services.console.errors import CommandError, FailedError
@@ -20,6 +20,7 @@ from services.terminal.present import Screen, Style, paint, wrap
 if TYPE_CHECKING:
     from services.config.model import VesselSection
     from services.history.alarms import AlarmEpisode
+    from services.schemas.status import MeshSummary, Status
     from sync.store import Database
 
 
@@ -190,45 +191,49 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
     )
 
 
-def as_json(facts: StatusFacts, todo: str | None) -> dict[str, Any]:
-    """Return the status as a dictionary for JSON; `todo` is the most urgent advice."""
+def as_json(facts: StatusFacts, todo: str | None) -> "Status":
+    """Return the status as it is printed as JSON; `todo` is the most urgent advice."""
+    from services.schemas.status import AlarmCounts, Status, StatusLines, StoreSize
+
     store = facts.store
-    return {
-        "vessel": facts.vessel,
-        "running": facts.live is not None,
-        "recording": facts.is_recording,
-        "whyNot": facts.sight.why_not or (facts.live.fault if facts.live is not None else None),
-        "store": None if store is None else {"bytes": store.bytes, "lastSequence": store.last_sequence},
-        "storeFault": facts.store_fault or None,
-        "alarms": {
-            "holding": sum(alarm.cleared is None for alarm in facts.alarms),
-            "notAcknowledged": sum(not alarm.is_acknowledged for alarm in facts.alarms),
-            "ids": [alarm.id for alarm in facts.alarms],
-        },
-        "faulty": [sensor.sensor for sensor in facts.sensors if sensor.is_faulty],
-        "failedUnits": facts.failed_units,
-        "restless": [str(each) for each in facts.restless],
-        "problems": facts.problems,
-        "boot": facts.boot,
-        "lines": {label: words(facts) for label, words in LINES},
-        "toDo": todo,
-        "recorder": facts.sight.state,
-        "mesh": _mesh_json(facts),
-        "gateways": list(facts.gateways),
-        "quotas": list(facts.quotas),
-    }
+    return Status(
+        vessel=facts.vessel,
+        running=facts.live is not None,
+        recording=facts.is_recording,
+        why_not=facts.sight.why_not or (facts.live.fault if facts.live is not None else None),
+        store=None if store is None else StoreSize(bytes=store.bytes, last_sequence=store.last_sequence),
+        store_fault=facts.store_fault or None,
+        alarms=AlarmCounts(
+            holding=sum(alarm.cleared is None for alarm in facts.alarms),
+            not_acknowledged=sum(not alarm.is_acknowledged for alarm in facts.alarms),
+            ids=[alarm.id for alarm in facts.alarms],
+        ),
+        faulty=[sensor.sensor for sensor in facts.sensors if sensor.is_faulty],
+        failed_units=facts.failed_units,
+        restless=[str(each) for each in facts.restless],
+        problems=facts.problems,
+        boot=facts.boot,
+        lines=StatusLines(**{label: words(facts) for label, words in LINES}),
+        to_do=todo,
+        recorder=facts.sight.state,
+        mesh=_mesh_json(facts),
+        gateways=facts.gateways,
+        quotas=facts.quotas,
+    )
 
 
-def _mesh_json(facts: StatusFacts) -> dict[str, Any]:
+def _mesh_json(facts: StatusFacts) -> "MeshSummary":
+    from services.schemas.status import MeshSummary
+
     sight, mesh = facts.mesh_sight, facts.mesh
     fault = None if sight.state is None else sight.state.fault
-    return {
-        "live": sight.is_live,
-        "whyNot": sight.why_not or fault or None,
-        "waitsForIdentity": sight.is_live and sight.state is not None and sight.state.waits_for_identity,
-        "linked": [] if mesh is None else [peer.vessel for peer in mesh.linked],
-        "nearby": [] if mesh is None else [peer.vessel for peer in mesh.nearby],
-        "unreached": [] if mesh is None else [peer.vessel for peer in mesh.unreached],
-        "refused": {} if mesh is None else {peer.vessel: peer.problem for peer in mesh.refused},
-        "clones": [] if mesh is None else mesh.clones,
-    }
+    return MeshSummary(
+        live=sight.is_live,
+        why_not=sight.why_not or fault or None,
+        waits_for_identity=sight.is_live and sight.state is not None and sight.state.waits_for_identity,
+        linked=[] if mesh is None else [peer.vessel for peer in mesh.linked],
+        nearby=[] if mesh is None else [peer.vessel for peer in mesh.nearby],
+        unreached=[] if mesh is None else [peer.vessel for peer in mesh.unreached],
+        refused={} if mesh is None else {peer.vessel: peer.problem for peer in mesh.refused},
+        clones=[] if mesh is None else mesh.clones,
+    )

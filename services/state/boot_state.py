@@ -7,13 +7,14 @@ what to do.
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from sync.folders import make_folder
 
 from . import state_file
+from .described import described
 from .liveness import Shape
 
 NAME: Final = "boot"
@@ -24,21 +25,31 @@ DAEMONS: Final = "logboat"
 class BootState(Shape, frozen=True, kw_only=True):
     """Result of a boot."""
 
-    problems: tuple[str, ...] = ()
-    """Failures to apply files or to set something up; the fault light shows them."""
-    generated: bool = False
-    """True if the vessel is not configured yet, and records under a generated name."""
-    taken: tuple[str, ...] = ()
-    """Files that were new, and have been put in force."""
-    networks: tuple[str, ...] = ()
-    """Networks that are configured but cannot be set up, each with what to do."""
-    radio_key: str = ""
-    """The key with which the radio was set up; empty for the identity's own key.
-
-    `3 after` means the later of the two keys in statement number 3 from the fleet's CA.
-    """
-    restarts: bool = False
-    """True if the machine is about to restart, so that the kernel reads the new wiring."""
+    problems: Annotated[
+        tuple[str, ...], described("Failures to apply files or to set something up, each with what to do.")
+    ] = ()
+    generated: Annotated[
+        bool,
+        described("True if no vessel id is configured, so that the vessel records under a generated one."),
+    ] = False
+    taken: Annotated[
+        tuple[str, ...], described("Names of the files that were new, and have been put in force.")
+    ] = ()
+    networks: Annotated[
+        tuple[str, ...], described("Networks that are configured but cannot be set up, each with what to do.")
+    ] = ()
+    radio_key: Annotated[
+        str,
+        described(
+            "Key with which the radio was set up: number of the statement from the fleet's "
+            "CA, and which of its two keys; '' for the key in the identity.",
+            pattern="^([0-9]+ (before|after))?$",
+            optional=True,
+        ),
+    ] = ""
+    restarts: Annotated[
+        bool, described("True if the machine is about to restart, so that the kernel reads the new wiring.")
+    ] = False
 
 
 def write(run: Path, state: BootState) -> None:

@@ -6,13 +6,14 @@ A state that is old, or whose process no longer exists, never counts as current.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
 from sensors.units import format_duration
 
 from . import state_file
+from .described import described
 
 FRESH_S: Final = 8.0
 """Age in seconds up to which a state is current.
@@ -29,17 +30,23 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Stamp(Shape, frozen=True, kw_only=True):
     """A moment by the boot clock and in UTC."""
 
-    clock: float
-    utc: float
-    samples: int | None = None
-    """Number of samples that the recorder has accepted since it started."""
+    clock: Annotated[float, described("Time of the boot clock, in seconds.")]
+    utc: Annotated[float, described("Time in seconds since 1970.")]
+    samples: Annotated[
+        int | None,
+        described(
+            "Number of samples that the recorder has accepted since it started; only in the "
+            "recorder's state.",
+            minimum=0,
+        ),
+    ] = None
 
 
 class DaemonState(Shape, frozen=True, kw_only=True):
     """Facts that every daemon publishes about itself."""
 
-    pid: int
-    updated: Stamp
+    pid: Annotated[int, described("Process id of the daemon.", minimum=0)]
+    updated: Annotated[Stamp, described("Time at which the state was published.")]
 
 
 State = TypeVar("State", bound=DaemonState)

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
+from typing import Annotated
 
 from msgspec import field
 
@@ -14,6 +15,7 @@ from sensors.state import is_fault
 from services.clocks.time_source import TimeSource
 
 from . import liveness, state_file
+from .described import described
 from .liveness import DaemonState, Shape, Stamp
 from .thresholds import DURABLE_WITHIN_S, is_nearly_full
 
@@ -21,22 +23,29 @@ from .thresholds import DURABLE_WITHIN_S, is_nearly_full
 class LiveSensor(Shape, frozen=True, kw_only=True):
     """A sensor's last sample, whether recorded or not."""
 
-    name: str = ""
-    path: str = ""
-    unit: str = ""
-    kind: str = ""
-    value: Value = None
-    state: str | None = None
-    """State of the last sample; None if there is no sample yet."""
-    detail: str = ""
-    clock: float | None = None
-    """Boot clock at the last sample, in seconds."""
-    utc: float | None = None
-    sequence: int = 0
-    rate: float = 0.0
-    """Number of samples per second."""
-    alarm: str | None = None
-    """Severity of the active alarm; None if there is none."""
+    name: Annotated[str, described("Name of the sensor, for people.")] = ""
+    path: Annotated[str, described("Path in the Signal K data model, or one in the same style.")] = ""
+    unit: Annotated[
+        str, described("SI unit of the value; 'bool' for contacts, 'ratio' for 0 to 1, '' for counts.")
+    ] = ""
+    kind: Annotated[str, described("Kind of the sensor, as configured: switch, pulse, analog …")] = ""
+    value: Annotated[
+        Value,
+        described(
+            "Value in the SI unit given beside it; true or false for a contact; null if there is no value."
+        ),
+    ] = None
+    state: Annotated[str | None, described("State of the last sample; null if there is no sample yet.")] = (
+        None
+    )
+    detail: Annotated[str, described("Remark on the state; '' if there is none.")] = ""
+    clock: Annotated[float | None, described("Boot clock at the last sample, in seconds.")] = None
+    utc: Annotated[float | None, described("Time of the last sample, in seconds since 1970.")] = None
+    sequence: Annotated[int, described("Number of the last recorded sample.", minimum=0)] = 0
+    rate: Annotated[float, described("Samples per second.", minimum=0)] = 0.0
+    alarm: Annotated[
+        str | None, described("Severity of the sensor's active alarm; null if there is none.")
+    ] = None
 
     @property
     def is_faulty(self) -> bool:
@@ -47,8 +56,14 @@ class LiveSensor(Shape, frozen=True, kw_only=True):
 class LiveClock(Shape, frozen=True, kw_only=True):
     """Source and uncertainty of the system clock."""
 
-    source: str
-    uncertainty: float
+    source: Annotated[
+        str,
+        described(
+            "Source of the time. `floor` means that only a lower bound is known.",
+            enum=[each.value for each in TimeSource],
+        ),
+    ]
+    uncertainty: Annotated[float, described("Uncertainty in seconds.", minimum=0)]
 
     @property
     def is_known(self) -> bool:
@@ -59,21 +74,23 @@ class LiveClock(Shape, frozen=True, kw_only=True):
 class LiveBacklog(Shape, frozen=True, kw_only=True):
     """Data that is not in documents yet."""
 
-    samples: int = 0
-    """Number of samples that are not yet durable."""
-    batches: int = 0
-    """Number of batches that are durable, but whose samples are not all in documents yet."""
-    open: int = 0
-    """Number of samples in windows that are still open."""
+    samples: Annotated[int, described("Number of samples that are not yet durable.", minimum=0)] = 0
+    batches: Annotated[
+        int,
+        described(
+            "Number of batches that are durable, but whose samples are not all in documents yet.", minimum=0
+        ),
+    ] = 0
+    open: Annotated[int, described("Number of samples in windows that are still open.", minimum=0)] = 0
 
 
 class LiveStorage(Shape, frozen=True, kw_only=True):
     """Space on the card, in bytes."""
 
-    free: float
-    total: float
-    budget: float
-    used: float
+    free: Annotated[float, described("Number of free bytes on the card.")]
+    total: Annotated[float, described("Size of the card's data partition in bytes.")]
+    budget: Annotated[float, described("Maximum number of bytes for history.")]
+    used: Annotated[float, described("Number of bytes that history uses.")]
 
     @property
     def is_nearly_full(self) -> bool:
@@ -84,31 +101,45 @@ class LiveStorage(Shape, frozen=True, kw_only=True):
 class LiveIdentity(Shape, frozen=True, kw_only=True):
     """The identity with which the recorder signs the vessel's boots."""
 
-    fleet: str | None = None
-    fault: str | None = None
+    fleet: Annotated[str | None, described("Name of the fleet; null if the vessel belongs to none.")] = None
+    fault: Annotated[str | None, described("The reason why the identity cannot be used; null if it can.")] = (
+        None
+    )
 
 
 class LiveState(DaemonState, frozen=True, kw_only=True):
     """The complete live state of the recorder."""
 
-    vessel: str
-    log: str
-    boot: int
-    started: float
-    last_durable: Stamp | None = None
-    recording: bool
-    fault: str | None = None
-    documents: str | None = None
-    """The reason why documents cannot be written now; None if they can."""
-    copies: str | None = None
-    """The reason why second copies cannot be written now; None if they can."""
-    problems: list[str] = field(default_factory=list)
-    """Problems in the configuration."""
-    identity: LiveIdentity = LiveIdentity()
-    clock: LiveClock
-    backlog: LiveBacklog = LiveBacklog()
-    storage: LiveStorage | None = None
-    sensors: dict[str, LiveSensor] = field(default_factory=dict)
+    vessel: Annotated[str, described("Id of the vessel.")]
+    log: Annotated[str, described("Name of the log.")]
+    boot: Annotated[int, described("Number of the boot within the log.", minimum=0)]
+    started: Annotated[float, described("Time at which the recorder started, in seconds since 1970.")]
+    last_durable: Annotated[Stamp | None, described("Time of the last commit; null before the first.")] = None
+    recording: Annotated[bool, described("True if samples are becoming durable, according to the recorder.")]
+    fault: Annotated[
+        str | None, described("The reason why samples are not becoming durable; null if they are.")
+    ] = None
+    documents: Annotated[
+        str | None,
+        described(
+            "The reason why documents cannot be written now; null if they can. Samples "
+            "meanwhile wait in the journal."
+        ),
+    ] = None
+    copies: Annotated[
+        str | None,
+        described("The reason why second copies of documents cannot be written now; null if they can."),
+    ] = None
+    problems: Annotated[list[str], described("Descriptions of problems in the configuration.")] = field(
+        default_factory=list
+    )
+    identity: Annotated[
+        LiveIdentity, described("The identity with which the recorder signs the vessel's boots.")
+    ] = LiveIdentity()
+    clock: Annotated[LiveClock, described("Source and uncertainty of the system clock.")]
+    backlog: Annotated[LiveBacklog, described("Data that is not in documents yet.")] = LiveBacklog()
+    storage: Annotated[LiveStorage | None, described("Space on the card; null if unknown.")] = None
+    sensors: Annotated[dict[str, LiveSensor], described("The sensors, by id.")] = field(default_factory=dict)
 
 
 Sight = liveness.ObservedState[LiveState]

@@ -6,35 +6,47 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 from msgspec import field
 
 from sync.mesh.link_state import LinkState
 
 from . import liveness, state_file
+from .described import described
 from .liveness import DaemonState, Shape
 
 
 class LivePeer(Shape, frozen=True, kw_only=True):
     """A vessel nearby, or an address to which the sync daemon tries to connect."""
 
-    vessel: str
-    state: str
-    """State of the link: `linked`, `silent`, `connecting`, `refused` or `in sight`."""
-    address: str = ""
-    dialled: bool = False
-    up_for: float | None = None
-    """Seconds since the link was established; None without a link."""
-    behind: int = 0
-    """Number of changes that the peer may not have yet."""
-    receiving: int = 0
-    """Number of documents that the peer has offered and that have not arrived yet."""
-    sent: int = 0
-    received: int = 0
-    """Number of bytes received from the peer."""
-    log: str = ""
-    version: str = ""
-    problem: str | None = None
+    vessel: Annotated[str, described("Id of the vessel, or the address as host:port if the id is unknown.")]
+    state: Annotated[
+        str,
+        described(
+            "State of the link. `silent` means that there is a link but the peer has not "
+            "answered for some seconds.",
+            enum=["linked", "silent", "connecting", "refused", "in sight"],
+        ),
+    ]
+    address: Annotated[str, described("Address as host:port; '' if unknown.")] = ""
+    dialled: Annotated[bool, described("True if this vessel made the connection.")] = False
+    up_for: Annotated[
+        float | None, described("Seconds since the link was established; null without a link.", minimum=0)
+    ] = None
+    behind: Annotated[int, described("Number of changes here that the peer may not have yet.", minimum=0)] = 0
+    receiving: Annotated[
+        int,
+        described("Number of documents that the peer has offered and that have not arrived yet.", minimum=0),
+    ] = 0
+    sent: Annotated[int, described("Number of bytes sent to the peer.", minimum=0)] = 0
+    received: Annotated[int, described("Number of bytes received from the peer.", minimum=0)] = 0
+    log: Annotated[str, described("Name of the log that the peer records; '' if unknown.")] = ""
+    version: Annotated[str, described("Version of Logboat on the peer; '' if unknown.")] = ""
+    problem: Annotated[
+        str | None,
+        described("The reason why the peer is refused, silent or not connected, or why the last link ended."),
+    ] = None
 
     @property
     def has_link(self) -> bool:
@@ -55,53 +67,95 @@ class LiveRoute(Shape, frozen=True, kw_only=True):
 class LiveCrew(Shape, frozen=True, kw_only=True):
     """A connected user of the crew's apps."""
 
-    user: str
-    address: str
+    user: Annotated[str, described("Name of the user.")]
+    address: Annotated[str, described("Address of the user as host:port.")]
 
 
 class LiveRefused(Shape, frozen=True, kw_only=True):
-    """A document that a gateway has refused, as in `sync.gateway.report.RefusedDocument`."""
+    """A refused document.
 
-    id: str
-    reason: str
-    when: float
-    """Time of the refusal, in seconds since 1970."""
+    The daemon's own type is `sync.gateway.report.RefusedDocument`.
+    """
+
+    id: Annotated[str, described("Id of the document.")]
+    reason: Annotated[str, described("Reason given by the gateway.")]
+    when: Annotated[float, described("Time of the first refusal, in seconds since 1970.")]
 
 
 class LiveGateway(Shape, frozen=True, kw_only=True):
-    """State of a gateway, as in `sync.gateway.report.GatewayReport`."""
+    """State of a gateway, a service ashore to which documents are forwarded.
 
-    name: str
-    kind: str
-    url: str
-    state: str
-    """State of the connection: `connected`, `connecting`, `waiting` or `refused`."""
-    since: float | None = None
-    last_acknowledged: float | None = None
-    """Time of the last acknowledgement, in seconds since 1970."""
-    backlog_documents: int = 0
-    backlog_bytes: int = 0
-    refused_documents: int = 0
-    refused: list[LiveRefused] = field(default_factory=list)
-    """The most recently refused documents."""
-    rate: float | None = None
-    problem: str | None = None
-    estimated_seconds: float | None = None
+    The daemon's own type is `sync.gateway.report.GatewayReport`.
+    """
+
+    name: Annotated[str, described("Name of the gateway, as configured.")]
+    kind: Annotated[str, described("Protocol of the gateway.", enum=["couchbase", "mqtt"])]
+    url: Annotated[str, described("URL of the gateway.")]
+    state: Annotated[
+        str,
+        described(
+            "State of the connection. `connecting`: the gateway does not answer, or not yet. "
+            "`waiting`: the policy allows no documents to be sent now. `refused`: a person "
+            "must solve the problem.",
+            enum=["connected", "connecting", "waiting", "refused"],
+        ),
+    ]
+    since: Annotated[float | None, described("Time at which this state began, in seconds since 1970.")] = None
+    last_acknowledged: Annotated[
+        float | None,
+        described("Time at which the gateway last acknowledged a document, in seconds since 1970."),
+    ] = None
+    backlog_documents: Annotated[
+        int,
+        described(
+            "Number of documents that the gateway may not have yet, including refused ones.", minimum=0
+        ),
+    ] = 0
+    backlog_bytes: Annotated[
+        int, described("Approximate size of the bodies of these documents, in bytes.", minimum=0)
+    ] = 0
+    refused_documents: Annotated[
+        int,
+        described(
+            "Number of documents that the gateway has refused. They are not ashore, and are "
+            "offered again from time to time.",
+            minimum=0,
+        ),
+    ] = 0
+    refused: Annotated[list[LiveRefused], described("The most recently refused documents, newest last.")] = (
+        field(default_factory=list)
+    )
+    rate: Annotated[
+        float | None,
+        described("Recent rate in documents per second; null if no documents are being sent.", minimum=0),
+    ] = None
+    problem: Annotated[str | None, described("The last error; null if it is over.")] = None
+    estimated_seconds: Annotated[
+        float | None,
+        described(
+            "Estimated seconds until everything has been sent, at the current rate; null if unknown.",
+            minimum=0,
+        ),
+    ] = None
 
 
 class LiveQuota(Shape, frozen=True, kw_only=True):
-    """An allowance that has been used up, as in `sync.peer.quotas.ExhaustedAllowance`."""
+    """A daily allowance that has been used up.
 
-    owner: str
-    """Owner of the allowance: `user:<name>`, `vessel:<name>` or `gateway:<name>`."""
-    measure: str
-    """What the allowance limits: `bytes` or `revisions`."""
-    limit: int
-    """The limit for one day."""
-    refused: int
-    """Number of documents refused because of the limit."""
-    until: float
-    """Time until which documents are refused, in seconds since 1970."""
+    The daemon's own type is `sync.peer.quotas.ExhaustedAllowance`.
+    """
+
+    owner: Annotated[str, described("Owner of the allowance: user:<name>, vessel:<name> or gateway:<name>.")]
+    measure: Annotated[str, described("What the allowance limits.", enum=["bytes", "revisions"])]
+    limit: Annotated[int, described("The limit for one day, in this measure.", minimum=0)]
+    refused: Annotated[
+        int,
+        described(
+            "Number of documents refused because of the limit. The sender keeps them, and sends them later.",
+            minimum=0,
+        ),
+    ]
+    until: Annotated[float, described("Time at which the next day begins, in seconds since 1970.")]
 
     @property
     def whose(self) -> str:
@@ -112,12 +166,10 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 class LiveRadioKey(Shape, frozen=True, kw_only=True):
     """A change of the radio key."""
 
-    number: int
-    begins: float
-    """Time from which the radio uses the next key, in seconds since 1970."""
-    has_part: bool
-    """True if this vessel receives the next key."""
-    has_begun: bool
+    number: Annotated[int, described("Number of the CA's statement.", minimum=1)]
+    begins: Annotated[float, described("Time from which the key is used, in seconds since 1970.")]
+    has_part: Annotated[bool, described("True if this vessel receives the key.")]
+    has_begun: Annotated[bool, described("True if that time has come.")]
 
     @property
     def is_ahead(self) -> bool:

@@ -22,6 +22,7 @@ from services.boot.run import BootSequence
 from services.clocks.clock_quality import Anchor
 from services.clocks.time_source import TimeSource
 from services.recovery.store_check import mark_damaged
+from services.schemas import generate
 from services.state import boot_state
 from services.system import maintenance
 from services.system.control_socket import SOCKET, SYNC_SOCKET, Addition, ControlAnswer, ControlServer, Retry
@@ -577,6 +578,15 @@ def test_every_shape_is_printed_by_a_command() -> None:
     assert printed == schemas.VERSIONS.keys()
     files = {path.stem for path in Path(schemas.__file__).parent.glob("*.json")}
     assert files == schemas.VERSIONS.keys() | {schemas.COMMON}
+
+
+def test_files_are_generated_from_the_types_that_are_printed() -> None:
+    stale = [path.name for path, text in generate.files().items() if path.read_text() != text]
+    assert stale == [], "write them again: python -m services.schemas.generate"
+
+
+def test_every_shape_has_exactly_one_type() -> None:
+    assert generate.outputs().keys() == schemas.VERSIONS.keys()
 
 
 @pytest.mark.parametrize("shape", [*schemas.VERSIONS, schemas.COMMON])

@@ -124,7 +124,7 @@ def _put(args: Namespace) -> int:
             revision = database.put(args.id, body, parent=args.rev)
         except DocumentError as error:
             raise UsageError(str(error)) from error
-    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
+    _tell_revision(args, revision)
     return 0
 
 
@@ -154,7 +154,9 @@ def _ls(database: "Database", args: Namespace) -> int:
         entries = _first(_live_since(database, args.since, args.prefix), args.limit)
     for entry in entries:
         if args.json:
-            print_json("db-document", {"id": entry.id, "rev": entry.rev, "seq": entry.sequence})
+            from services.schemas.database import DbDocument
+
+            print_json(DbDocument(id=entry.id, rev=entry.rev, seq=entry.sequence))
         elif args.long:
             print(f"{clean(entry.id)}  {entry.rev}  {entry.sequence}")
         else:
@@ -184,7 +186,7 @@ def _rm(database: "Database", args: Namespace) -> int:
     if current is None or current.deleted:
         raise FailedError(f"{args.id}: no such document")
     revision = database.delete(args.id, parent=args.rev or current.rev)
-    _tell(args, "db-revision", {"id": args.id, "rev": revision}, revision)
+    _tell_revision(args, revision)
     return 0
 
 
@@ -208,16 +210,17 @@ def _changes(database: "Database", args: Namespace) -> int:
 
 def _print_change(change: "DocumentChange", args: Namespace) -> None:
     if args.json:
+        from services.schemas.database import DbChange
+
         print_json(
-            "db-change",
-            {
-                "seq": change.sequence,
-                "id": change.id,
-                "rev": change.rev,
-                "deleted": change.deleted,
-                "conflicted": change.conflicted,
-                "size": change.size,
-            },
+            DbChange(
+                seq=change.sequence,
+                id=change.id,
+                rev=change.rev,
+                deleted=change.deleted,
+                conflicted=change.conflicted,
+                size=change.size,
+            )
         )
     else:
         marks = ("  deleted" if change.deleted else "") + ("  conflicted" if change.conflicted else "")
@@ -225,17 +228,19 @@ def _print_change(change: "DocumentChange", args: Namespace) -> None:
 
 
 def _info(database: "Database", args: Namespace) -> int:
+    from services.schemas.database import DbInfo, StoreSizes
+
     usage = database.usage()
-    facts = {
-        "uuid": database.uuid,
-        "documents": database.count(),
-        "deleted": database.count(deleted=True) - database.count(),
-        "conflicts": len(database.conflicts()),
-        "lastSequence": database.last_sequence,
-        "bytes": {"used": usage.used, "free": usage.free, "wal": usage.wal, "blobs": usage.blobs},
-    }
+    info = DbInfo(
+        uuid=database.uuid,
+        documents=database.count(),
+        deleted=database.count(deleted=True) - database.count(),
+        conflicts=len(database.conflicts()),
+        last_sequence=database.last_sequence,
+        bytes=StoreSizes(used=usage.used, free=usage.free, wal=usage.wal, blobs=usage.blobs),
+    )
     if args.json:
-        print_json("db-info", facts)
+        print_json(info)
         return 0
     from sensors.units import format_bytes
     from services.terminal.present import table
@@ -244,7 +249,13 @@ def _info(database: "Database", args: Namespace) -> int:
         f"{format_bytes(usage.used)} used, {format_bytes(usage.free)} free in the file, "
         f"{format_bytes(usage.wal)} in its log, {format_bytes(usage.blobs)} in blobs"
     )
-    rows = [(name, str(value)) for name, value in facts.items() if name != "bytes"]
+    rows = [
+        ("uuid", info.uuid),
+        ("documents", str(info.documents)),
+        ("deleted", str(info.deleted)),
+        ("conflicts", str(info.conflicts)),
+        ("lastSequence", str(info.last_sequence)),
+    ]
     print(table([*rows, ("bytes", sizes)]))
     return 0
 
@@ -252,7 +263,9 @@ def _info(database: "Database", args: Namespace) -> int:
 def _check(database: "Database", args: Namespace) -> int:
     findings = database.check(deep=not args.quick)
     if args.json:
-        print_json("db-check", {"sound": not findings, "findings": findings})
+        from services.schemas.database import DbCheck
+
+        print_json(DbCheck(sound=not findings, findings=findings))
     else:
         print("\n".join(map(clean, findings)) or f"sound: {count(database.count(), 'document')}")
     return 1 if findings else 0
@@ -260,13 +273,14 @@ def _check(database: "Database", args: Namespace) -> int:
 
 def _compact(database: "Database", args: Namespace) -> int:
     done = database.compact()
-    facts = {"fileBytes": done.file_bytes, "blobs": done.blobs, "blobBytes": done.blob_bytes}
-    _tell(
-        args,
-        "db-compact",
-        facts,
-        f"freed {done.file_bytes} bytes of the file; removed {done.blobs} blobs ({done.blob_bytes} bytes)",
-    )
+    if args.json:
+        from services.schemas.database import DbCompact
+
+        print_json(DbCompact(file_bytes=done.file_bytes, blobs=done.blobs, blob_bytes=done.blob_bytes))
+    else:
+        print(
+            f"freed {done.file_bytes} bytes of the file; removed {done.blobs} blobs ({done.blob_bytes} bytes)"
+        )
     return 0
 
 
@@ -284,15 +298,18 @@ def _checkpoints(database: "Database", args: Namespace) -> int:
     for kept in selected:
         dropped = args.drop and database.checkpoints.drop(kept.owner, kept.client)
         if args.json:
-            facts = {
-                "owner": kept.owner,
-                "id": kept.client,
-                "rev": kept.revision,
-                "bytes": kept.size,
-                "idle": kept.idle * TICK_S,
-                "dropped": dropped,
-            }
-            print_json("db-checkpoint", facts)
+            from services.schemas.database import DbCheckpoint
+
+            print_json(
+                DbCheckpoint(
+                    owner=kept.owner,
+                    id=kept.client,
+                    rev=kept.revision,
+                    bytes=kept.size,
+                    idle=kept.idle * TICK_S,
+                    dropped=dropped,
+                )
+            )
             continue
         owner = "unknown owner" if kept.owner is None else kept.owner or "anyone"
         idle = f"not used for {format_duration(kept.idle * TICK_S)} of service" if kept.idle else "in use"
@@ -323,11 +340,13 @@ def _export(database: "Database", args: Namespace) -> int:
     return 0
 
 
-def _tell(args: Namespace, shape: str, facts: dict[str, Any], words: str) -> None:
+def _tell_revision(args: Namespace, revision: str) -> None:
     if args.json:
-        print_json(shape, facts)
+        from services.schemas.database import DbRevision
+
+        print_json(DbRevision(id=args.id, rev=revision))
     else:
-        print(words)
+        print(revision)
 
 
 ACTIONS: Final[dict[str, Callable[["Database", Namespace], int]]] = {

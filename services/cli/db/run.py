@@ -12,7 +12,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+from msgspec import UNSET, UnsetType
 
 from sensors.plaintext import clean, steer
 from sensors.units import format_bytes
@@ -24,6 +26,9 @@ from sync.net.replicator import Replicator, ReplicatorConfiguration, Status
 from sync.peer.active import Activity
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import DocumentEnded, Progress
+
+if TYPE_CHECKING:
+    from services.schemas.database import DbReplication, FailedDocument
 
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
@@ -158,7 +163,7 @@ class _Run:
         failures, self._new_failures = self._new_failures, []
         self._clear_line()
         if self._as_json:
-            print_json("db-replication", self._facts(status, failures))
+            print_json(self._facts(status, failures))
             return
         _name(failures)
         if is_news:
@@ -196,8 +201,7 @@ class _Run:
         is_cut_short = self._is_stopping and not continuous
         if self._as_json:
             news = [*self._new_failures, *before] if continuous else failed
-            facts = self._facts(status, news) | {"stopped": self._is_stopping}
-            print_json("db-replication", facts)
+            print_json(self._facts(status, news, stopped=self._is_stopping))
         else:
             _name(self._new_failures if continuous else self._failed.values())
             for ended in before:
@@ -225,30 +229,40 @@ class _Run:
             if each.id not in self._failed
         ]
 
-    def _facts(self, status: Status, failed: list[DocumentEnded]) -> dict[str, Any]:
+    def _facts(
+        self, status: Status, failed: list[DocumentEnded], *, stopped: bool | UnsetType = UNSET
+    ) -> "DbReplication":
+        from services.schemas.database import DbReplication, ReplicationError, Transferred
+
         progress, (sent, received) = status.progress, self._replicator.transferred
         problem = status.problem
-        return {
-            "activity": status.activity.value,
-            "pushed": {
-                "documents": progress.pushed,
-                "bytes": progress.body_bytes_pushed,
-                "deltas": progress.deltas_pushed,
-                "blobs": progress.blobs_pushed,
-            },
-            "pulled": {
-                "documents": progress.pulled,
-                "bytes": progress.body_bytes_pulled,
-                "deltas": progress.deltas_pulled,
-                "blobs": progress.blobs_pulled,
-            },
-            "sent": sent,
-            "received": received,
-            "failed": [_failure(ended) for ended in failed],
-            "error": None
+        return DbReplication(
+            activity=status.activity,
+            pushed=Transferred(
+                documents=progress.pushed,
+                bytes=progress.body_bytes_pushed,
+                deltas=progress.deltas_pushed,
+                blobs=progress.blobs_pushed,
+            ),
+            pulled=Transferred(
+                documents=progress.pulled,
+                bytes=progress.body_bytes_pulled,
+                deltas=progress.deltas_pulled,
+                blobs=progress.blobs_pulled,
+            ),
+            sent=sent,
+            received=received,
+            failed=[_failure(ended) for ended in failed],
+            error=None
             if problem is None
-            else _problem(problem) | {"url": self._configuration.endpoint.name},
-        }
+            else ReplicationError(
+                domain=problem.domain,
+                code=problem.code,
+                reason=problem.text,
+                url=self._configuration.endpoint.name,
+            ),
+            stopped=stopped,
+        )
 
     def _counts(self, progress: Progress) -> str:
         """Return text such as `pushed 3 documents (1.2 kB), pulled none; 2.3 kB sent, 1.1 kB received`."""
@@ -320,14 +334,20 @@ def _name(failed: Iterable[DocumentEnded]) -> None:
         say(f"{clean(ended.id)}: {ended.direction.value} failed: {clean(str(ended.problem))}{again}")
 
 
-def _failure(ended: DocumentEnded) -> dict[str, Any]:
-    facts = {"id": ended.id, "rev": ended.revision, "direction": ended.direction.value}
-    assert ended.problem is not None
-    return facts | {"transient": ended.is_transient} | _problem(ended.problem)
+def _failure(ended: DocumentEnded) -> "FailedDocument":
+    from services.schemas.database import FailedDocument
 
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {"domain": problem.domain.value, "code": problem.code, "reason": problem.text}
+    problem = ended.problem
+    assert problem is not None
+    return FailedDocument(
+        id=ended.id,
+        rev=ended.revision,
+        direction=ended.direction,
+        transient=ended.is_transient,
+        domain=problem.domain,
+        code=problem.code,
+        reason=problem.text,
+    )
 
 
 def _amount(documents: int, size: int) -> str:

@@ -9,7 +9,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from services.console.errors import FailedError, UsageError
 from services.console.output import print_json, say
@@ -18,6 +18,7 @@ from services.console.stores import open_store
 from .sync import basic, certificates, check_pairs, credential_arguments, identity, is_loopback, password
 
 if TYPE_CHECKING:
+    from services.schemas.database import DbServe
     from sync.net.listener import Authenticator, URLEndpointListener, URLEndpointListenerConfiguration
     from sync.net.tls_identity import TLSIdentity
     from sync.store import Database
@@ -200,7 +201,9 @@ async def _listen(configuration: "URLEndpointListenerConfiguration", *, as_json:
             except TimeoutError:
                 say(f"peers did not close their connections within {STOP_WITHIN_S:g} s")
     if as_json:
-        print_json("db-serve", {"event": "stopped"})
+        from services.schemas.database import DbServe
+
+        print_json(DbServe(event="stopped"))
     else:
         print("stopped", flush=True)
     return 0
@@ -210,7 +213,7 @@ def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
     configuration = listener.configuration
     ours = listener.tls_identity
     if as_json:
-        print_json("db-serve", _facts(listener))
+        print_json(_facts(listener))
         return
     for url in listener.urls:
         print(f"listening on {url}")
@@ -224,14 +227,17 @@ def _announce(listener: "URLEndpointListener", *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _facts(listener: "URLEndpointListener") -> dict[str, Any]:
-    configuration = listener.configuration
-    return {
-        "event": "listening",
-        "urls": listener.urls,
-        "port": listener.port,
-        "databases": list(configuration.databases),
-        "fingerprint": None if listener.tls_identity is None else listener.tls_identity.fingerprint,
-        "readOnly": configuration.read_only,
-        "everybody": configuration.authenticator is None,
-    }
+def _facts(listener: "URLEndpointListener") -> "DbServe":
+    from services.schemas.database import DbServe
+
+    configuration, port = listener.configuration, listener.port
+    assert port is not None, "the listener has started"
+    return DbServe(
+        event="listening",
+        urls=listener.urls,
+        port=port,
+        databases=list(configuration.databases),
+        fingerprint=None if listener.tls_identity is None else listener.tls_identity.fingerprint,
+        read_only=configuration.read_only,
+        everybody=configuration.authenticator is None,
+    )

@@ -114,7 +114,9 @@ def _one(args: Namespace, world: Environment, folder: "FleetFolder", vessel: str
 
 def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes]) -> None:
     if args.json:
-        print_json("fleet-card", {"vessel": vessel, "target": str(target), "files": sorted(bundle)})
+        from services.schemas.fleet import FleetCard
+
+        print_json(FleetCard(vessel=vessel, target=str(target), files=sorted(bundle)))
         return
     print(f"{vessel}'s card was written and verified: {target}")
     if args.bundle_only:

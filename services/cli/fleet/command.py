@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean
 from services.cli.options import actions
@@ -28,6 +28,7 @@ from .card import card, card_arguments, passphrase
 if TYPE_CHECKING:
     from provisioning.authority import Authority
     from provisioning.folder import EnrolledVessel, FleetFolder, IssuedCertificate, WrittenCard
+    from services.schemas.fleet import FleetVessel
 
 SOON_DAYS: Final = 180
 """Days before a certificate's expiry from which the command advises renewing it.
@@ -130,8 +131,10 @@ def _init(args: Namespace, world: Environment) -> int:
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
     folder = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
     if args.json:
+        from services.schemas.fleet import Fleet
+
         expires = _day(folder.root.not_valid_after_utc)
-        print_json("fleet", {"fleet": folder.fleet, "folder": str(folder.path), "expires": expires})
+        print_json(Fleet(fleet=folder.fleet, folder=str(folder.path), expires=expires))
     else:
         print(
             f"fleet {folder.fleet} created in {folder.path}; back up that folder, and remember the passphrase"
@@ -158,9 +161,10 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)
     if args.json:
+        from services.schemas.fleet import FleetIdentity
+
         serial = None if issued is None else issued.serial
-        facts = {"vessel": vessel.id, "identity": str(place), "serial": serial, "expires": expires}
-        print_json("fleet-identity", facts)
+        print_json(FleetIdentity(vessel=vessel.id, identity=str(place), serial=serial, expires=expires))
     else:
         print(f"{what}, valid until {expires}")
         print(f"next: logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE")
@@ -174,8 +178,10 @@ def _revoke(args: Namespace, world: Environment) -> int:
         added = folder.revoke(authority, args.vessel, now=_now(world), reason=reason)
         number = folder.revocations.number
     if args.json:
+        from services.schemas.fleet import FleetRevocation
+
         serials = [revoked.serial for revoked in added]
-        print_json("fleet-revocation", {"vessel": args.vessel, "revoked": serials, "number": number})
+        print_json(FleetRevocation(vessel=args.vessel, revoked=serials, number=number))
     else:
         print(
             f"revoked {count(len(added), 'certificate')} of {args.vessel}: revocation list number "
@@ -198,8 +204,17 @@ def _rekey(args: Namespace, world: Environment) -> int:
     stated = folder.radio_key
     number = 0 if stated is None else stated.number
     if args.json:
-        facts = {"number": number, "from": begins.isoformat(timespec="seconds").replace("+00:00", "Z")}
-        print_json("fleet-radio", {"fleet": folder.fleet, "vessels": vessels, "revoked": without, **facts})
+        from services.schemas.fleet import FleetRadio
+
+        print_json(
+            FleetRadio(
+                fleet=folder.fleet,
+                vessels=vessels,
+                revoked=without,
+                number=number,
+                from_=begins.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            )
+        )
         return 0
     when = "has a new key" if begins <= now else f"gets a new key on {begins:%Y-%m-%d %H:%M} UTC"
     print(f"the radio of fleet {folder.fleet} {when}, for {count(len(vessels), 'vessel')}")
@@ -235,14 +250,15 @@ def _list(args: Namespace, world: Environment) -> int:
     folder, now = FleetFolder(args.folder), _now(world)
     vessels = folder.vessels()
     if args.json:
+        from services.schemas.fleet import FleetList
+
         print_json(
-            "fleet-list",
-            {
-                "fleet": folder.fleet,
-                "expires": _day(folder.root.not_valid_after_utc),
-                "revocations": folder.revocations.number,
-                "vessels": [_vessel_json(vessel, now, folder.carded(vessel.id)) for vessel in vessels],
-            },
+            FleetList(
+                fleet=folder.fleet,
+                expires=_day(folder.root.not_valid_after_utc),
+                revocations=folder.revocations.number,
+                vessels=[_vessel_json(vessel, now, folder.carded(vessel.id)) for vessel in vessels],
+            )
         )
         return 0
     print(
@@ -274,27 +290,29 @@ def _card_words(vessel: "EnrolledVessel", carded: "WrittenCard | None") -> str:
     return _day(carded.when) + ("" if is_current else ", with an older certificate")
 
 
-def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard | None") -> dict[str, Any]:
-    return {
-        "id": vessel.id,
-        "name": vessel.name,
-        "mmsi": vessel.mmsi,
-        "standing": _certificate_status(vessel.current, now),
-        "card": None
+def _vessel_json(vessel: "EnrolledVessel", now: datetime, carded: "WrittenCard | None") -> "FleetVessel":
+    from services.schemas.fleet import FleetVessel, VesselCard, VesselCertificate
+
+    return FleetVessel(
+        id=vessel.id,
+        name=vessel.name,
+        mmsi=vessel.mmsi,
+        standing=_certificate_status(vessel.current, now),
+        card=None
         if carded is None
-        else {"serial": carded.serial, "when": _day(carded.when), "where": carded.where},
-        "certificates": [
-            {
-                "serial": issued.serial,
-                "begins": _day(issued.begins),
-                "expires": _day(issued.ends),
-                "revoked": None if issued.revoked is None else _day(issued.revoked.when),
-                "reason": None if issued.revoked is None else issued.revoked.reason,
-                "current": issued.is_current,
-            }
+        else VesselCard(serial=carded.serial, when=_day(carded.when), where=carded.where),
+        certificates=[
+            VesselCertificate(
+                serial=issued.serial,
+                begins=_day(issued.begins),
+                expires=_day(issued.ends),
+                revoked=None if issued.revoked is None else _day(issued.revoked.when),
+                reason=None if issued.revoked is None else issued.revoked.reason,
+                current=issued.is_current,
+            )
             for issued in vessel.issued
         ],
-    }
+    )
 
 
 def _certificate_status(issued: "IssuedCertificate | None", now: datetime) -> str:
@@ -318,8 +336,9 @@ def _backup(args: Namespace, world: Environment) -> int:
     content = backup.pack(folder, given, salt=salt, nonce=nonce)
     files.write(args.to, content, mode=files.SECRET)
     if args.json:
-        facts = {"fleet": folder.fleet, "file": str(args.to), "bytes": len(content)}
-        print_json("fleet-backup", facts)
+        from services.schemas.fleet import FleetBackup
+
+        print_json(FleetBackup(fleet=folder.fleet, file=str(args.to), bytes=len(content)))
     else:
         print(
             f"fleet {folder.fleet} saved to {args.to}, encrypted with its passphrase ({len(content)} bytes)"
@@ -337,8 +356,9 @@ def _restore(args: Namespace, world: Environment) -> int:
     folder = backup.restore(content, given, args.folder, source=str(args.source))
     vessels = [vessel.id for vessel in folder.vessels()]
     if args.json:
-        facts = {"fleet": folder.fleet, "folder": str(args.folder), "vessels": vessels}
-        print_json("fleet-restored", facts)
+        from services.schemas.fleet import FleetRestored
+
+        print_json(FleetRestored(fleet=folder.fleet, folder=str(args.folder), vessels=vessels))
     else:
         print(f"fleet {folder.fleet} restored in {args.folder}: {', '.join(vessels) or 'no vessels yet'}")
     return 0
@@ -357,7 +377,9 @@ def _password(args: Namespace, world: Environment) -> int:
     except PasswordHashError as error:
         raise UsageError(str(error)) from error
     if args.json:
-        print_json("fleet-password", {"password_hash": password_hash})
+        from services.schemas.fleet import FleetPassword
+
+        print_json(FleetPassword(password_hash=password_hash))
     else:
         print(password_hash)
     return 0

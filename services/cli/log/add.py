@@ -42,16 +42,17 @@ def add(args: Namespace, world: Environment) -> int:
     if not answer.ok:
         raise FailedError(answer.error or "the recorder refused the value and gave no reason")
     if args.json:
+        from services.schemas.recording import LogAdded
+
         print_json(
-            "log-added",
-            {
-                "vessel": sight.state.vessel,
-                "sensor": args.sensor,
-                "log": answer.log,
-                "seq": answer.sequence,
-                "value": value,
-                "unit": sensor.unit,
-            },
+            LogAdded(
+                vessel=sight.state.vessel,
+                sensor=args.sensor,
+                log=answer.log or "",
+                seq=answer.sequence or 0,
+                value=value,
+                unit=sensor.unit,
+            )
         )
     else:
         text = shown(value, sensor.unit, sensor.path, raw=args.raw_units)

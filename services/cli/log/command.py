@@ -12,7 +12,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.plaintext import clean, csv_text, json_text
 from sensors.units import InputError, close, parse
@@ -25,6 +25,7 @@ from services.terminal.present import count, screen
 if TYPE_CHECKING:
     from sensors.sample import Value
     from services.history.samples import History, RecordedSample
+    from services.schemas.recording import LogSample
     from sync.store import Database
 
 USUAL_SPAN_S: Final = 24 * 3600.0
@@ -181,15 +182,20 @@ def _write_json(samples: "Iterable[RecordedSample]", args: Namespace, vessel: st
     print("\n]}")
 
 
-def _sample_json(sample: "RecordedSample") -> dict[str, Any]:
-    return {
-        **moment_json(sample.moment),
-        "log": sample.log,
-        "seq": sample.sequence,
-        "boot": sample.boot,
-        "clock": round(sample.clock, 3),
-        "path": sample.path,
-        "value": sample.value,
-        "unit": sample.unit,
-        "quality": sample.state,
-    }
+def _sample_json(sample: "RecordedSample") -> "LogSample":
+    from services.schemas.recording import LogSample
+
+    moment = moment_json(sample.moment)
+    return LogSample(
+        time=moment.time,
+        uncertainty=moment.uncertainty,
+        trust=moment.trust,
+        log=sample.log,
+        seq=sample.sequence,
+        boot=sample.boot,
+        clock=round(sample.clock, 3),
+        path=sample.path,
+        value=sample.value,
+        unit=sample.unit,
+        quality=sample.state,
+    )

@@ -3,11 +3,10 @@
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensors.units import format_duration
 from services.console.environment import Environment
-from services.console.output import shaped
 from services.console.stores import STORE
 from services.lights import explain
 from services.lights.facts import Machine
@@ -25,6 +24,7 @@ from .stored_facts import FactsReader, StoredFacts, aged
 
 if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
+    from services.schemas.status import Top
 
 MOST_ALARMS: Final = 100
 SLOW_S: Final = 3.0
@@ -156,15 +156,17 @@ class TopFactsCollector:
         document_id, added = alarm_list.acknowledged(self._args, self._world, name, who=who)
         return alarm_list.acknowledged_words(document_id, who, added=added)
 
-    def as_json(self, look: TopFacts) -> dict[str, Any]:
-        """Return the facts as dictionaries for JSON, by command."""
-        return {
-            "status": shaped("status", status_view.as_json(look.facts, look.todo)),
-            "sensors": shaped("sensors", sensor_list.as_json(look.sensors)),
-            "alarms": shaped("alarms", alarm_list.as_json(look.alarms, look.names, look.passed_over)),
-            "peers": shaped("peers", peer_list.as_json(look.facts.mesh_sight, None, self._world)),
-            "lights": shaped("lights", explain.as_json(look.lights)),
-        }
+    def as_json(self, look: TopFacts) -> "Top":
+        """Return the facts as they are printed as JSON."""
+        from services.schemas.status import Top
+
+        return Top(
+            status=status_view.as_json(look.facts, look.todo),
+            sensors=sensor_list.as_json(look.sensors),
+            alarms=alarm_list.as_json(look.alarms, look.names, look.passed_over),
+            peers=peer_list.as_json(look.facts.mesh_sight, None, self._world),
+            lights=explain.as_json(look.lights),
+        )
 
     def _on_file(self) -> StoredFacts:
         return self._background.result or StoredFacts()

@@ -19,7 +19,7 @@ BYTES_A_SECOND: Final = 960
 def once(looker: TopFactsCollector, look: TopFacts, args: Namespace, where: Screen) -> int:
     """Print all facts once. Return 0."""
     if args.json:
-        print_json("top", looker.as_json(look))
+        print_json(looker.as_json(look))
         return 0
     teller = NewsSelector(bytes_each=10**9, unicode=where.unicode)
     _say([spelt(_first(look), unicode=where.unicode), *teller.turn(0.0, _stamp(look), facts(look))])
@@ -37,7 +37,7 @@ def follow(
             _say([spelt(_first(look), unicode=where.unicode)])
         while True:
             if args.json:
-                print_json("top", looker.as_json(look))
+                print_json(looker.as_json(look))
             elif not trouble:
                 _say(teller.turn(world.boottime, _stamp(look), facts(look)))
             world.sleep(args.every)

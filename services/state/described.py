@@ -1,0 +1,18 @@
+"""Descriptions of the members of JSON objects, from which the JSON Schemas are generated."""
+
+from msgspec import Meta
+
+
+def described(description: str, *, optional: bool = False, **schema: object) -> Meta:
+    """Return the annotation of a member, for `typing.Annotated`.
+
+    `schema` contains more keywords for the member's JSON Schema, such as `minimum`. They are promises to the
+    readers of the output. They are not checked when an object is created or decoded, so a state file with an
+    unusual value can still be read. A member that is `optional` is always printed, but older versions of the
+    program did not print it.
+    """
+    return Meta(
+        description=description,
+        extra_json_schema=schema or None,
+        extra={"optional": True} if optional else None,
+    )
