@@ -165,7 +165,7 @@ class DoctorGuide(Output, frozen=True, kw_only=True, tag=format_of("doctor-guide
 
     troubles: Annotated[
         Sequence[Trouble],
-        described("The faults, in the same words as in the README; `…` stands for any text."),
+        described("The faults, in the same words as in the documentation; `…` stands for any text."),
     ]
 
 
