@@ -420,7 +420,7 @@ A resistive sender is connected to ground, with a pull-up resistor to 3.3 V. Ame
 a pull-up of the resistance R, a sender of the resistance S has the voltage 3.3 V · S / (R + S). For a
 4-20 mA transmitter, let the current flow through a resistor to ground. With 150 Ω the voltage is 0.6 V at
 4 mA, and 3.0 V at 20 mA. Set `open_is_high = false`, because a broken wire carries no current. For higher
-voltages, use a voltage divider, and set `divider`.
+voltages, use a voltage divider, and set `divider`. `logboat config sender` computes these keys.
 
 A voltage outside `valid` is recorded as `open` or `short`, never as a number.""",
     options=AnalogOptions,

@@ -1,5 +1,10 @@
-"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` puts a file in force."""
+"""`logboat config check FILE…` runs the check that boot uses; `config apply FILE` puts a file in force.
 
+`config sender` computes the keys of an analog sender from its electrical data.
+"""
+
+import json
+import math
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -18,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def config_arguments(parser: ArgumentParser) -> None:
-    """Define the arguments of `logboat config check|apply FILE…`."""
-    add = actions(parser, "check|apply")
+    """Define the arguments of `logboat config check|apply FILE…` and `config sender`."""
+    add = actions(parser, "check|apply|sender")
     check = add("check", "check a file, as boot does")
     check.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="a sensors.toml or logboat.toml file"
@@ -35,10 +40,45 @@ def config_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help=f"mount point of the card's first partition ({FIRMWARE})",
     )
+    sender = add("sender", "compute the keys of an analog sender for sensors.toml")
+    circuit = sender.add_mutually_exclusive_group(required=True)
+    circuit.add_argument(
+        "--ohms",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="resistances of a sender to ground, at the low and the high value, such as 240 33",
+    )
+    circuit.add_argument(
+        "--shunt", type=float, metavar="OHM", help="resistor to ground of a 4-20 mA transmitter, such as 150"
+    )
+    sender.add_argument(
+        "--pull-up", type=float, metavar="OHM", help="with --ohms: resistor between the supply and the sender"
+    )
+    sender.add_argument(
+        "--supply", type=float, default=3.3, metavar="V", help="with --ohms: voltage of the supply (3.3)"
+    )
+    sender.add_argument(
+        "--values",
+        nargs=2,
+        type=float,
+        default=(0.0, 1.0),
+        metavar=("LOW", "HIGH"),
+        help="the low and the high value, in the unit of the path (0 and 1)",
+    )
+    sender.add_argument(
+        "--divider",
+        nargs=2,
+        type=float,
+        metavar=("TOP", "BOTTOM"),
+        help="resistors of a voltage divider: from the sender to the converter, and from there to ground",
+    )
 
 
 def config(args: Namespace, world: Environment) -> int:
-    """Check each file, or apply one. Return 2 if a file has errors, else 0."""
+    """Check each file, apply one, or compute a sender's keys. Return 2 if a file has errors, else 0."""
+    if args.action == "sender":
+        return _sender(args)
     return _apply(args, world) if args.action == "apply" else _check(args)
 
 
@@ -57,6 +97,36 @@ def _check(args: Namespace) -> int:
     else:
         print("\n".join(result.text for result in checked.values()))
     return 0 if all(result.good for result in checked.values()) else 2
+
+
+def _sender(args: Namespace) -> int:
+    from sensors.kinds.analog import current_loop, divider, resistive_sender
+
+    low, high = args.values
+    ohms = [args.shunt] if args.ohms is None else [*args.ohms, args.pull_up or 0.0, args.supply]
+    ohms += args.divider or []
+    if not all(math.isfinite(each) and each > 0 for each in ohms):
+        raise UsageError("resistances and voltages must be above 0, and --ohms needs --pull-up")
+    if args.ohms is not None and args.ohms[0] == args.ohms[1]:
+        raise UsageError("--ohms needs two different resistances")
+    if args.ohms is None:
+        circuit = current_loop(args.shunt, at_4_ma=low, at_20_ma=high)
+    else:
+        circuit = resistive_sender(
+            *args.ohms, pull_up_ohm=args.pull_up, supply_v=args.supply, empty=low, full=high
+        )
+    keys: dict[str, Any] = {
+        "calibration": [list(point) for point in circuit.calibration],
+        "valid": list(circuit.valid),
+        "open_is_high": circuit.open_is_high,
+    }
+    if args.divider is not None:
+        keys["divider"] = round(divider(*args.divider), 4)
+    if args.json:
+        print_json("config-sender", {"keys": keys})
+    else:
+        print("\n".join(f"{name} = {json.dumps(value)}" for name, value in keys.items()))
+    return 0
 
 
 def _apply(args: Namespace, world: Environment) -> int:

@@ -20,6 +20,7 @@ VERSIONS: Final = {
     "bundle": 1,
     "config-apply": 1,
     "config-check": 1,
+    "config-sender": 1,
     "db-change": 1,
     "db-check": 1,
     "db-checkpoint": 1,

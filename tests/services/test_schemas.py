@@ -331,6 +331,12 @@ def _config_check(stage: Stage) -> Iterator[str]:
     yield stage.told("config", "check", *files)
 
 
+@prints("config sender", "config-sender")
+def _config_sender(stage: Stage) -> Iterator[str]:
+    yield stage.told("config", "sender", "--ohms", "240", "33", "--pull-up", "240")
+    yield stage.told("config", "sender", "--shunt", "150", "--values", "0", "5", "--divider", "10", "3.3")
+
+
 @prints("config apply", "config-apply")
 def _config_apply(stage: Stage) -> Iterator[str]:
     pi = Pi(stage.logboat.root / "pi")
