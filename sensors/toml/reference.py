@@ -69,7 +69,7 @@ def as_written(value: Any, form: ValueForm) -> str:
         value = form.words[form.values.index(value)]
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         item = form.item or ValueForm("a value")
         return f"[{', '.join(as_written(each, item) for each in value)}]"
     if isinstance(value, int | float):

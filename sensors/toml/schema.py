@@ -324,8 +324,9 @@ def word_for(meanings: Mapping[str, Any]) -> Parser:
 
 def list_of(parser: Parser, *, least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
     """Return a parser for a list; `parser` parses each element."""
+    limits = f"at least {least} {'entry' if least == 1 else 'entries'}" if least else ""
 
-    @parses(ValueForm("a list", limits=f"at least {least}" if least else "", item=form_of(parser)))
+    @parses(ValueForm("a list", limits=limits, item=form_of(parser)))
     def parse_list(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, list):
             raise InputError(f"{shown(raw)} is not a list", "Put it in square brackets: [ … ].")

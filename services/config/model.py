@@ -94,7 +94,7 @@ class VesselRadio:
 
 @section
 class Ethernet:
-    """The wired network."""
+    """Settings of the wired network."""
 
     address: str | None = key(
         parsers.interface_address,

@@ -285,7 +285,7 @@ def password_hash(raw: Any) -> str:
 _TYPE_CHANNELS: Final = tuple(dict.fromkeys(documents.CHANNELS.values()))
 
 
-@parses(ValueForm("a channel", limits=f"{', '.join(_TYPE_CHANNELS)} or vessel.<id>"))
+@parses(ValueForm("a channel", limits=f"{', '.join(_TYPE_CHANNELS)} or vessel.ID"))
 def document_channel(raw: Any) -> str:
     """Parse a channel of documents: the channel of a type or of a vessel."""
     if isinstance(raw, str) and (raw in _TYPE_CHANNELS or re.fullmatch(r"vessel\.[a-z0-9-]{1,32}", raw)):

@@ -207,7 +207,7 @@ def test_description_takes_type_unit_limits_and_words_from_the_parser() -> None:
     assert (rows["colour"].words, rows["colour"].default) == (("red", "green"), '"red"')
     assert (rows["active"].words, rows["active"].default) == (("low", "high"), '"low"')
     assert (rows["names"].type_name, rows["names"].default) == ("list: text", '["a", "b"]')
-    assert rows["names"].limits == "at least 1, 1 to 5 characters"
+    assert rows["names"].limits == "at least 1 entry, 1 to 5 characters"
     assert rows["hidden"].default == "false"
     assert rows["rule"].section is Rule
     assert rows["cable"].section is Cable
