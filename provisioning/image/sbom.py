@@ -1,6 +1,10 @@
 """Descriptions of an image's contents: CycloneDX bill of materials, manifest, Raspberry Pi Imager entry.
 
 Only `distributions` reads files: the metadata of the Python packages.
+
+The bill of materials is a plain dictionary, for which this module needs about 60 lines. With the library
+`cyclonedx-python-lib`, the same members would have to be set. Version 11.12.0 has 14,500 lines, and would add
+seven packages to the build.
 """
 
 import uuid

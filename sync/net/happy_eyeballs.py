@@ -1,4 +1,9 @@
-"""Connecting a TCP socket to the first of a host's addresses that answers (RFC 8305)."""
+"""Connecting a TCP socket to the first of a host's addresses that answers (RFC 8305).
+
+The library `aiohappyeyeballs` also connects in this way, but it does not keep the errors of the attempts
+apart. If two addresses fail with different errors, such as 111 and 113, version 2.7.1 raises a single
+`OSError` without an `errno`. Here, the `errno` of each attempt determines which problem is reported.
+"""
 
 import asyncio
 import errno
