@@ -100,7 +100,10 @@ def _check(args: Namespace) -> int:
 
 
 def _sender(args: Namespace) -> int:
+    from msgspec import UNSET, to_builtins
+
     from sensors.kinds.analog import current_loop, divider, resistive_sender
+    from services.schemas.appliance import ConfigSender, SenderKeys
 
     low, high = args.values
     ohms = [args.shunt] if args.ohms is None else [*args.ohms, args.pull_up or 0.0, args.supply]
@@ -115,17 +118,16 @@ def _sender(args: Namespace) -> int:
         circuit = resistive_sender(
             *args.ohms, pull_up_ohm=args.pull_up, supply_v=args.supply, empty=low, full=high
         )
-    keys: dict[str, Any] = {
-        "calibration": [list(point) for point in circuit.calibration],
-        "valid": list(circuit.valid),
-        "open_is_high": circuit.open_is_high,
-    }
-    if args.divider is not None:
-        keys["divider"] = round(divider(*args.divider), 4)
+    keys = SenderKeys(
+        calibration=circuit.calibration,
+        valid=circuit.valid,
+        open_is_high=circuit.open_is_high,
+        divider=UNSET if args.divider is None else round(divider(*args.divider), 4),
+    )
     if args.json:
-        print_json("config-sender", {"keys": keys})
+        print_json(ConfigSender(keys=keys))
     else:
-        print("\n".join(f"{name} = {json.dumps(value)}" for name, value in keys.items()))
+        print("\n".join(f"{name} = {json.dumps(value)}" for name, value in to_builtins(keys).items()))
     return 0
 
 

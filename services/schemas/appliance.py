@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from services.state.boot_state import BootState
 from services.state.described import described
@@ -69,6 +70,31 @@ class ConfigCheck(Output, frozen=True, kw_only=True, tag=format_of("config-check
     command: ClassVar[str] = "logboat config check FILE… --json"
 
     files: Annotated[Sequence[CheckedFile], described("The files, in the order in which they were given.")]
+
+
+class SenderKeys(Part, frozen=True, kw_only=True, rename=None):
+    """The keys of an analog sender, with their values in sensors.toml."""
+
+    calibration: Annotated[
+        Sequence[tuple[float, float]],
+        described("Pairs of volts at the sender and the value, in order of rising volts."),
+    ]
+    valid: Annotated[
+        tuple[float, float], described("The lowest and the highest voltage of a working sender.")
+    ]
+    open_is_high: Annotated[bool, described("True if a broken wire causes a voltage above the range.")]
+    divider: Annotated[
+        float | UnsetType,
+        described("Volts at the sender per volt at the converter, if there is a voltage divider."),
+    ] = UNSET
+
+
+class ConfigSender(Output, frozen=True, kw_only=True, tag=format_of("config-sender")):
+    """The keys of an analog sender for sensors.toml, computed from its electrical data."""
+
+    command: ClassVar[str] = "logboat config sender --json"
+
+    keys: Annotated[SenderKeys, described("The keys, with their values in sensors.toml.")]
 
 
 class Maintenance(Output, frozen=True, kw_only=True, tag=format_of("maintenance")):
