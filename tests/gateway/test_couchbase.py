@@ -373,6 +373,27 @@ async def test_office_sends_notes_and_takes_what_is_recorded(stores: dict[str, D
     assert argo.get("recipe:1") is None
 
 
+async def test_acknowledgements_of_the_office_and_of_the_crew_unite(stores: dict[str, Database]) -> None:
+    argo, shore = stores["argo"], stores["shore"]
+    for store, who in ((argo, "crew"), (shore, "office")):
+        alarm = builders.write_alarm(store, "argo", "bilge", 7)
+        raised = store.get(alarm)
+        assert raised is not None
+        ack = {"who": who, "when": "2026-11-25T12:00:00Z"}
+        store.put(alarm, raised.body | {"acks": [ack]}, parent=raised.rev)
+
+    def who_acknowledged(store: Database) -> set[str]:
+        found = store.get(alarm)
+        return set() if found is None else {ack["who"] for ack in found.body["acks"]}
+
+    async with (
+        ashore(shore) as listener,
+        forwarding(argo, url(listener), pull=True, channels=frozenset({"alarms"})),
+    ):
+        both = {"crew", "office"}
+        await until(lambda: who_acknowledged(argo) == who_acknowledged(shore) == both, "both have both")
+
+
 async def test_document_that_the_gateway_refuses_is_not_called_ashore(stores: dict[str, Database]) -> None:
     from sync.peer.passive import PassiveOptions
 

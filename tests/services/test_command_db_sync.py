@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from sync import documents
+from sync.store import Database
 from tests import processes
 from tests.net.certificates import CA
 
@@ -367,3 +369,18 @@ def test_the_network_is_not_imported_for_what_needs_none(here: Path) -> None:
     words = [sys.executable, "-c", code, "db", "get", str(here), "a"]
     done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ), check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_sync_unites_the_acknowledgements_of_an_alarm(here: Path, there: Path, serve: Serve) -> None:
+    alarm = documents.alarm_id("argo", "bilge", "abcdef", 7)
+    for path, who in ((here, "anna"), (there, "bert")):
+        with Database.open(path, policy=documents.POLICY) as database:
+            raised = database.put(alarm, {"type": "alarm", "acks": []})
+            database.put(alarm, {"type": "alarm", "acks": [{"who": who, "when": "1"}]}, parent=raised)
+    served = serve()
+    assert run("sync", here, served.url, "--pin", served.pin).status == 0
+    for path in (here, there):
+        with Database.open(path, policy=documents.POLICY) as database:
+            found = database.get(alarm)
+            assert found is not None
+            assert [ack["who"] for ack in found.body["acks"]] == ["anna", "bert"]
