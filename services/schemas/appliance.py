@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from services.config.model import LIGHTS
 from services.state.boot_state import BootState
 from services.state.described import described
 
@@ -232,9 +233,7 @@ class Lights(Output, frozen=True, kw_only=True, tag=format_of("lights")):
 class TableState(Part, frozen=True, kw_only=True):
     """A state of a light."""
 
-    light: Annotated[
-        str, described("Name of the light.", enum=["power", "record", "mesh", "gateway", "fault"])
-    ]
+    light: Annotated[str, described("Name of the light.", enum=list(LIGHTS))]
     pin: Annotated[int, described("BCM number of the light's pin, unless another is configured.", minimum=0)]
     pattern: Annotated[
         str, described("Pattern of the light: off, on, slow blink, fast blink, 1 flash, 2 flashes …")

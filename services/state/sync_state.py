@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import field
 
+from sync.gateway.report import GatewayState
 from sync.mesh.link_state import LinkState
 
 from . import liveness, state_file
@@ -26,7 +27,7 @@ class LivePeer(Shape, frozen=True, kw_only=True):
         described(
             "State of the link. `silent` means that there is a link but the peer has not "
             "answered for some seconds.",
-            enum=["linked", "silent", "connecting", "refused", "in sight"],
+            enum=[each.value for each in LinkState],
         ),
     ]
     address: Annotated[str, described("Address as host:port; '' if unknown.")] = ""
@@ -97,7 +98,7 @@ class LiveGateway(Shape, frozen=True, kw_only=True):
             "State of the connection. `connecting`: the gateway does not answer, or not yet. "
             "`waiting`: the policy allows no documents to be sent now. `refused`: a person "
             "must solve the problem.",
-            enum=["connected", "connecting", "waiting", "refused"],
+            enum=[each.value for each in GatewayState],
         ),
     ]
     since: Annotated[float | None, described("Time at which this state began, in seconds since 1970.")] = None

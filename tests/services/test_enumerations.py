@@ -31,21 +31,22 @@ def values(enumeration: type[Enum]) -> list[str]:
 
 
 LISTS: dict[str, list[str]] = {
-    "common.json trust": values(TimeTrust),
-    "common.json peer state": values(LinkState),
+    "common.json moment trust": values(TimeTrust),
+    "log.json samples trust": values(TimeTrust),
+    "sensors.json sensors trust": values(TimeTrust),
+    "db-replication.json error domain": values(Domain),
+    "peers.json vessels link state": values(LinkState),
+    "status.json recorder clock source": values(TimeSource),
     "common.json quota measure": values(Measure),
     "common.json gateway kind": ["couchbase", "mqtt"],
     "common.json gateway state": values(GatewayState),
-    "common.json problemOfReplication domain": values(Domain),
     "db-replication.json activity": values(Activity),
     "db-replication.json failed direction": values(Direction),
     "db-replication.json failed domain": values(Domain),
-    "db-replication.json error domain": values(Domain),
     "db-serve.json event": ["listening", "stopped"],
     "doctor.json checks verdict": values(CheckStatus),
     "lights-table.json states light": list(LIGHTS),
     "peers.json vessels state": [*values(LinkState), NOT_NEAR],
-    "status.json recorder clock source": values(TimeSource),
 }
 
 
@@ -57,8 +58,8 @@ def enumerations(schema: Any, place: str) -> dict[str, list[str]]:
     for word in ("properties", "$defs"):
         for name, each in schema.get(word, {}).items():
             found |= enumerations(each, f"{place} {name}")
-    for word in ("items", "additionalProperties"):
-        found |= enumerations(schema.get(word), place)
+    for each in (schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", [])):
+        found |= enumerations(each, place)
     return found
 
 
