@@ -5,7 +5,8 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 
 from sync.store import DocumentError, bodies
 
@@ -60,6 +61,41 @@ def test_canonical_form_says_the_same_and_is_its_own_canonical_form(body: dict[s
     assert bodies.recanonical("d", raw) == raw
     assert bodies.canonical("d", bodies.decode("d", raw)) == raw
     assert bodies.canonical("d", dict(reversed(list(body.items())))) == raw
+
+
+@given(json_objects)
+@example({"a": [1.0, -1.0, 0.0, [2.0]], "b": {"c": 3.0}, ".0,": ".0]", "d": "1.0}"})
+@example({"a": -0.0})
+@example({"a": [-0.05, -0.0]})
+@example({"a": 1e-7, "b": 1e-5, "c": 1e16, "d": 1e21})
+@example({"a": 0.1234567890123456, "b": 123456789012345.6, "c": 1234567890123456.0})
+@example({"a": True, "b": None, "c": False, "d": 2**53 - 1, "e": 1 - 2**53})
+@example({"\u20ac": 1, "\ufb33": 1, "\U0001f600": 1})
+@example({"a": 'q"\\\n\u000f', 'b"': 1.0})
+def test_canonical_form_is_what_the_reference_writes(body: dict[str, Any]) -> None:
+    try:
+        wanted = rfc8785.dumps(body)
+    except rfc8785.IntegerDomainError:
+        assert bodies._fast_canonical(body) is None
+        return
+    assert bodies._fast_canonical(body) in (None, wanted)
+    assert bodies.canonical("d", body) == wanted
+
+
+def test_a_reading_is_written_the_fast_way() -> None:
+    body: dict[str, Any] = {
+        "clock": 12.0,
+        "log": "q3e5",
+        "samples": [[0, 0.1234567890123456], [1000, -1.5], [2000, None]],
+    }
+    assert bodies._fast_canonical(body) == rfc8785.dumps(body)
+
+
+@pytest.mark.parametrize(
+    "body", [{"a": {1: 2}}, {"a": (1, 2)}, {"a": [math.nan]}, {"a": 2**53}, {"a": "\ud800"}]
+)
+def test_what_the_fast_way_would_convert_is_left_to_the_reference(body: dict[str, Any]) -> None:
+    assert bodies._fast_canonical(body) is None
 
 
 @pytest.mark.parametrize(
