@@ -18,6 +18,8 @@ from provisioning.image.tools import in_root, run
 UNITS: Final = "usr/lib/systemd/system"
 ENDED: Final = "usr/lib/logboat/ended"
 """Program that units run after a service has ended."""
+HANDBOOK: Final = "usr/share/logboat/handbook"
+"""Folder of the pages that `logboat help` shows."""
 ABOUT: Final = "usr/lib/logboat/image.json"
 _SOURCES: Final = "# All packages are part of the image. For maintenance, add a Debian mirror here.\n"
 _FORGET: Final = ("var/cache/*", "var/lib/apt/lists/*", "var/lib/apt/mirrors/*", "var/log/*")
@@ -58,6 +60,7 @@ def assemble(
     for unit in sorted((repository / "services/units").glob("*.service")):
         _put(unit, target / UNITS / unit.name)
     _put(repository / "services/units/ended", target / ENDED)
+    put_handbook(repository, target)
     settings = tomllib.loads((recipe.source / "services.toml").read_text())
     for folder in settings["folders"]["paths"]:
         (target / folder).mkdir(parents=True, exist_ok=True)
@@ -75,6 +78,12 @@ def assemble(
     for tree in (target, data):
         settle(tree, epoch)
     return target, data
+
+
+def put_handbook(repository: Path, target: Path) -> None:
+    """Put the pages that `logboat help` shows into the tree of a root."""
+    for page in sorted((repository / "docs").rglob("*.md")):
+        _put(page, target / HANDBOOK / page.relative_to(repository / "docs"))
 
 
 def _python(target: Path, dependencies: Path, wheel: Path, tools: Path) -> None:

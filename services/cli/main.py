@@ -42,6 +42,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("bundle", "bundle", "make a support archive, with secrets removed"),
         Command("peers", "peers", "list vessels nearby, links, gateways and document routes"),
         Command("gateway", "gateway", "retry documents that a gateway has refused"),
+        Command("help", "handbook", "show a page of the handbook: lights, faults, switch …"),
     ),
     "history": (
         Command("log", "log.command", "show a sensor's readings, or add one by hand"),
@@ -178,7 +179,10 @@ def _overall_parser() -> ArgumentParser:
         prog="logboat",
         usage="logboat [options] COMMAND …",
         description="Logboat records a vessel's machinery." + "\n".join(["", *lines]),
-        epilog="Details: logboat COMMAND --help. Exit status: 0 done, 1 failed, 2 wrong usage.",
+        epilog=(
+            "Details: logboat COMMAND --help. Handbook: logboat help.\n"
+            "Exit status: 0 done, 1 failed, 2 wrong usage."
+        ),
         parents=[common_options(None)],
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -52,6 +52,7 @@ SILENT = {
     "lights test": "does what it was told, or fails",
     "lights off": "does what it was told, or fails",
     "demo": "a play for people",
+    "help": "a page for people",
     "db get": "prints the document itself",
     "db export": "prints documents themselves",
 }
