@@ -20,6 +20,7 @@ from typing import Self
 
 from sync import documents
 from sync.blip import RequestReceived
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.net.endpoints import URLEndpoint
 from sync.net.listener import URLEndpointListener, URLEndpointListenerConfiguration
 from sync.net.replicator import Replicator, ReplicatorConfiguration
@@ -197,6 +198,7 @@ async def _replicate(database: Database, folder: Path, port: int) -> None:
             database,
             URLEndpoint(f"wss://127.0.0.1:{port}/log"),
             pinned_server_certificate=pin,
+            conflict_resolver=Resolvers(),
             max_attempts=10_000,
             max_attempt_wait_time=0.05,
             peer=Peer("vessel", "theirs"),

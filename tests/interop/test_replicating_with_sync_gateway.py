@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sync import documents
+from sync.fleet.conflict_resolvers import Resolvers
 from sync.gateway.couchbase import CouchbaseGateway, CouchbaseGatewayConfiguration
 from sync.net.authenticators import Authenticator, BasicAuthenticator, SessionAuthenticator
 from sync.net.endpoints import URLEndpoint
@@ -60,7 +61,11 @@ def replicate(
 
     async def main() -> Status:
         configuration = ReplicatorConfiguration(
-            database, URLEndpoint(ashore.url), authenticator=authenticator, **options
+            database,
+            URLEndpoint(ashore.url),
+            authenticator=authenticator,
+            conflict_resolver=Resolvers(),
+            **options,
         )
         replicator = Replicator(configuration, on_documents=None if told is None else told.extend)
         async with asyncio.timeout(PATIENCE_S):
