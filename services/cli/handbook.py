@@ -20,9 +20,7 @@ _USUAL: Final = ("getting-started", "sensors", "lights", "troubleshooting", "fau
 
 def help_arguments(parser: ArgumentParser) -> None:
     """Define the arguments of `logboat help [TOPIC]`."""
-    parser.add_argument(
-        "topic", nargs="?", metavar="TOPIC", help="name of a page (without it: list all)"
-    )
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="name of a page (without it: list all)")
 
 
 def help(args: Namespace, world: Environment) -> int:  # noqa: A001  # the command's name
