@@ -53,6 +53,10 @@ class Encoder:
         """Memory in bytes of the deflate stream (zconf.h)."""
         return 0 if self._deflate is None else (1 << self._window_bits + 2) + (1 << self._memory_level + 9)
 
+    def close(self) -> None:
+        """Free the deflate stream, because nothing more is sent."""
+        self._deflate = None
+
     def seal(self, number: int, flags: int, content: bytes) -> bytes:
         """Return the frame, compressed if `flags` request it and the content is long enough.
 
@@ -101,6 +105,10 @@ class Decoder:
     def bytes_held(self) -> int:
         """Memory in bytes of the inflate stream."""
         return 0 if self._inflate is None else _INFLATE_BYTES
+
+    def close(self) -> None:
+        """Free the inflate stream, because nothing more is received."""
+        self._inflate, self._rest = None, b""
 
     def open(self, frame: bytes, start: int, flags: int) -> bytes:
         """Return the content of a frame whose header ends at `start`. Raises the same errors as `begin`."""

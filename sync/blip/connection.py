@@ -455,6 +455,8 @@ class BlipConnection:
         self._inbox.clear()
         self._awaiting.clear()
         self._unanswered.clear()
+        self._encoder.close()
+        self._decoder.close()
 
 
 def _flags(kind: int, urgent: bool, compressed: bool) -> int:

@@ -24,6 +24,12 @@ class RequestReceived(msgspec.Struct, frozen=True, gc=False):
         """The requested operation; empty if the request does not state it."""
         return self.properties.get("Profile", "")
 
+    def bare(self) -> "RequestReceived":
+        """Return the request without its properties and body, to reply to it once it is decoded."""
+        return RequestReceived(
+            self.number, {}, b"", self.urgent, self.compressed, self.no_reply, self.too_large
+        )
+
 
 class ResponsePart(msgspec.Struct, frozen=True, gc=False):
     """The next bytes of the body of a response requested in parts; `ResponseReceived` ends it."""

@@ -63,8 +63,8 @@ class MemoryHolder(Protocol):
 
     owner: ConnectionOwner
 
-    def shed(self) -> None:
-        """Close the connection, because too much memory is held."""
+    def shed(self) -> int:
+        """Close the connection, because too much memory is held. Return the bytes that it still holds."""
 
 
 class MemoryBudget:
@@ -74,6 +74,8 @@ class MemoryBudget:
         self.most = most
         self.total = 0
         self._held: dict[MemoryHolder, int] = {}
+        self._closing: set[MemoryHolder] = set()
+        """Holders that were told to close, and still hold memory until they are closed."""
         self._peak = 0
         """Highest `total` since memory was last returned to the system."""
         self._departed = 0
@@ -84,15 +86,19 @@ class MemoryBudget:
 
         If the total then exceeds the budget, close connections until it does not.
         """
+        self._note(holder, held)
+        while self.total > self.most and len(self._held) > len(self._closing):
+            self._shed()
+
+    def _note(self, holder: MemoryHolder, held: int) -> None:
         self.total += held - self._held.get(holder, 0)
         self._held[holder] = held
         self._peak = max(self._peak, self.total)
-        while self.total > self.most and self._held:
-            self._shed()
 
     def forget(self, holder: MemoryHolder) -> None:
         """Record that a connection is over and holds nothing."""
         self.total -= self._held.pop(holder, 0)
+        self._closing.discard(holder)
         if self._peak - self.total >= _TRIM_FROM:
             self._peak = self.total
             asyncio.get_running_loop().run_in_executor(None, release_free_memory)
@@ -110,18 +116,19 @@ class MemoryBudget:
 
     def _shed(self) -> None:
         by_owner: defaultdict[ConnectionOwner, int] = defaultdict(int)
-        for holder, held in self._held.items():
+        open_now = {holder: held for holder, held in self._held.items() if holder not in self._closing}
+        for holder, held in open_now.items():
             by_owner[holder.owner] += held
         greediest = max(by_owner, key=by_owner.__getitem__)
-        theirs = {holder: held for holder, held in self._held.items() if holder.owner is greediest}
+        theirs = {holder: held for holder, held in open_now.items() if holder.owner is greediest}
         largest = max(theirs, key=theirs.__getitem__)
         log.warning(
             "connections use %d MiB, more than %d MiB: closing one of %s, which uses %.1f MiB in %d"
             " connections",
             *(self.total // MIB, self.most // MIB, greediest.name, by_owner[greediest] / MIB, len(theirs)),
         )
-        self.forget(largest)
-        largest.shed()
+        self._closing.add(largest)
+        self._note(largest, largest.shed())
 
 
 _memories: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryBudget] = WeakKeyDictionary()

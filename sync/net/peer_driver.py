@@ -136,21 +136,31 @@ class PeerDriver:
     @property
     def bytes_held(self) -> int:
         """Number of bytes held in memory for the peer."""
-        return CONNECTION + self._inbound_bytes + self.transport.unwritten + self.peer.bytes_held
+        held = CONNECTION + self._inbound_bytes + self.transport.unwritten
+        return held if self.peer.session.is_over else held + self.peer.bytes_held
 
     def _report(self) -> None:
         if not self.is_closed:
             self._memory.report(self, self.bytes_held)
 
-    def shed(self, why: str = "too much memory is used for this peer") -> None:
-        """Close the connection to free memory, with a close code that makes the peer connect again."""
+    def shed(self, why: str = "too much memory is used for this peer") -> int:
+        """Close the connection to free memory, with a close code that makes the peer connect again.
+
+        Return the bytes that are held until the connection is closed.
+        """
         if self.is_closed:
-            return
+            return 0
         self.peer.session.end(Problem(Domain.BLIP, CloseCode.RECONNECT, why))
+        self._drop_inbound()
         if self.transport.is_writable:
             self._turns.request(self)
         else:
             self.transport.abort()  # A close frame would wait behind data that the peer does not read.
+        return self.bytes_held
+
+    def _drop_inbound(self) -> None:
+        self._inbound.clear()
+        self._inbound_bytes = 0
 
     # Turns
 
@@ -182,8 +192,7 @@ class PeerDriver:
             self._close(CloseCode.INTERNAL_ERROR, "internal error")
             has_more = False
         if session.is_over:
-            self._inbound.clear()
-            self._inbound_bytes = 0
+            self._drop_inbound()
         if self._ending is not None and not self._has_inbound:
             self._end()
             return False
@@ -200,6 +209,7 @@ class PeerDriver:
         while True:
             if self._may_take_in():
                 self._take_in()
+                self._report()  # Otherwise a turn could exceed the budget by all that it processes.
                 # Reserve time for sending. Otherwise a peer that sends all the time would get no replies.
                 session.until = max(until, self._loop.time() + TURN_S / 2)
             session.is_interrupted = False

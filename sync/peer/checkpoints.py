@@ -231,6 +231,7 @@ class PeersCheckpoints:
         session.handle(GetCheckpoint, self._get)
         session.handle(SetCheckpoint, self._set)
         session.handle(GetCollections, self._collections)
+        session.at_end(self._waiting.clear)
 
     def _get(self, request: GetCheckpoint, event: RequestReceived) -> None:
         if self._session.connection.queued > limits.MESSAGES_QUEUED:
@@ -253,6 +254,11 @@ class PeersCheckpoints:
             )
         self._waiting.append((request, event))
         self.pump()
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of memory for the checkpoints that wait."""
+        return sum(len(request.body) for request, _ in self._waiting)
 
     @property
     def deadline(self) -> float | None:

@@ -20,6 +20,8 @@ from sync.store import Database, bodies, revisions
 from . import conflicts, limits
 
 T = TypeVar("T")
+_REFUSED = 350
+"""Approximate bytes of memory for a refused proposal: two strings, and their place in a dictionary."""
 
 
 class DeferredTombstones(Generic[T]):
@@ -29,20 +31,33 @@ class DeferredTombstones(Generic[T]):
         self._database = database
         self._refused: dict[str, str] = {}
         """For each document, the last proposed revision that was refused as a conflict."""
-        self._deferred: dict[str, T] = {}
+        self._deferred: dict[str, tuple[T, int]] = {}
+        """For each document, the held tombstone, and the bytes of memory for it."""
+        self._deferred_bytes = 0
+
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the held tombstones and the refused proposals."""
+        return self._deferred_bytes + _REFUSED * len(self._refused)
+
+    def clear(self) -> None:
+        """Discard all held tombstones, because the session is over."""
+        self._refused.clear()
+        self._deferred.clear()
+        self._deferred_bytes = 0
 
     def record_verdicts(self, judged: Iterable[tuple[Proposal, ProposalAnswer]]) -> None:
         """Record which proposals are refused as conflicts."""
         refused = self._refused
         for proposal, verdict in judged:
-            self._deferred.pop(proposal.id, None)
+            self._pop(proposal.id)
             refused.pop(proposal.id, None)
             if verdict.status == HTTPStatus.CONFLICT:
                 refused[proposal.id] = proposal.revision
         while len(refused) > limits.REVISIONS_WANTED:
             oldest = next(iter(refused))
             del refused[oldest]
-            self._deferred.pop(oldest, None)
+            self._pop(oldest)
 
     def is_deferred(self, rev: Rev, raw: bytes) -> bool:
         """Return True if a revision is a tombstone that closes the branch that is current here."""
@@ -55,11 +70,18 @@ class DeferredTombstones(Generic[T]):
 
     def keep(self, rev: Rev, value: T) -> None:
         """Hold a tombstone until the revision that replaces its branch arrives."""
-        self._deferred[rev.id] = value
+        self._pop(rev.id)
+        self._deferred[rev.id] = value, rev.bytes_held
+        self._deferred_bytes += rev.bytes_held
+
+    def _pop(self, document_id: str) -> T | None:
+        value, held = self._deferred.pop(document_id, (None, 0))
+        self._deferred_bytes -= held
+        return value
 
     def take(self, rev: Rev) -> T | None:
         """Return and remove the held tombstone of the branch that `rev` replaces; None if there is none."""
-        return self._deferred.pop(rev.id, None) if self._refused.get(rev.id) == rev.revision else None
+        return self._pop(rev.id) if self._refused.get(rev.id) == rev.revision else None
 
     def named_by(self, rev: Rev) -> Rev | None:
         """Return a tombstone for the current branch if the peer says that `rev` replaces that branch.

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice, takewhile
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from sync import delta
 from sync.blip import ErrorReceived
 from sync.peer.progress import Direction, DocumentEnded, Ledger
+from sync.peer.selection import EVERYTHING
 from sync.peer.session import Reply, Session
 from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import DeliveryTerms, Failure, NoRev, Rev
@@ -62,6 +64,8 @@ class Deliveries:
         """Revisions that were read from the store in advance, by sequence."""
         self._in_flight = 0
         self._bytes = 0
+        self.bytes_held = 0
+        """Bytes of memory for the wanted revisions and those in flight, with the known ancestors."""
         self._terms = DeliveryTerms(deltas=False)
 
     @property
@@ -87,12 +91,21 @@ class Deliveries:
     def want(self, sending: ChangeInFlight) -> None:
         """Queue a revision for sending."""
         self._wanted.append(sending)
+        self.bytes_held += sending.bytes_held
 
     def forget_wanted(self) -> list[ChangeInFlight]:
         """Clear the queue, and return the revisions that were not sent."""
         wanted = list(self._wanted)
         self._wanted.clear()
+        self.bytes_held -= sum(sending.bytes_held for sending in wanted)
         return wanted
+
+    def clear(self) -> None:
+        """Discard all wanted revisions, because the session is over."""
+        self._wanted.clear()
+        self._ahead.clear()
+        self._options = replace(self._options, selection=EVERYTHING)
+        self.bytes_held = 0
 
     def pump(self) -> None:
         """Send the revisions that may be sent now."""
@@ -110,6 +123,7 @@ class Deliveries:
 
     def _send(self, sending: ChangeInFlight) -> None:
         change, terms, options = sending.change, self._terms, self._options
+        self.bytes_held -= sending.bytes_held
         revision = self._read(sending)
         replaced = None
         if revision is None:
@@ -142,6 +156,7 @@ class Deliveries:
         sending.size = len(body)
         self._in_flight += 1
         self._bytes += sending.size
+        self.bytes_held += sending.bytes_held
         sending.attempts += 1
         self._session.request(
             Rev(
@@ -271,6 +286,7 @@ class Deliveries:
     def _delivered(self, reply: Reply, sending: ChangeInFlight) -> None:
         self._in_flight -= 1
         self._bytes -= sending.size
+        self.bytes_held -= sending.bytes_held
         if self._options.blobs is not None:
             self._options.blobs.sent(sending.blobs)
         change, outcomes = sending.change, self._outcomes
@@ -291,6 +307,7 @@ class Deliveries:
         if status in _DELTA_REFUSED and sending.as_delta and sending.ancestors and sending.attempts == 1:
             sending.as_delta = False
             self._wanted.appendleft(sending)
+            self.bytes_held += sending.bytes_held
         elif status == KNOWN and sending.then is not None:
             self._follow(sending.then)
         elif status == KNOWN:

@@ -6,6 +6,8 @@ The receiver of a session records them. The sender of the same session skips and
 from collections.abc import Iterable
 from typing import Final
 
+_ENTRY: Final = 300
+"""Approximate bytes of memory for an entry: two strings, and their place in a dictionary."""
 _MOST: Final = 10_000
 """Maximum number of entries, for memory. Other revisions are offered to the peer, which knows them."""
 
@@ -22,6 +24,11 @@ class EchoSuppression:
 
     def __bool__(self) -> bool:
         return bool(self._held)
+
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the entries."""
+        return _ENTRY * len(self._held)
 
     def note(self, document_id: str, revision: str) -> None:
         """Record a stored revision that the peer has sent."""

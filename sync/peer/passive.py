@@ -213,6 +213,11 @@ class PassivePeer(PeerBase):
         if self._options.read_only:
             raise MessageError("this database is read-only for you", code=HTTPStatus.FORBIDDEN)
 
+    @property
+    def bytes_held(self) -> int:
+        """Number of bytes held in memory because of the other side."""
+        return super().bytes_held + self._checkpoints.bytes_held
+
     def _own_deadline(self) -> float | None:
         return self._checkpoints.deadline
 

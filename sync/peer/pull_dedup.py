@@ -38,6 +38,9 @@ SLOWEST: Final = 16 * 1024
 CLAIMS_MOST: Final = 2 * limits.REVISIONS_WANTED
 """Maximum number of claims of one session, for memory. Revisions beyond that may be requested twice."""
 
+_CLAIM: Final = 350
+"""Approximate bytes of memory for a claim: a key of two strings, and its place in a dictionary."""
+
 Key = tuple[str, str]
 """Document id and revision id."""
 
@@ -64,6 +67,10 @@ class Claims:
 
     def __len__(self) -> int:
         return len(self._asked)
+
+    def bytes_held(self, session: Session) -> int:
+        """Return the approximate bytes of memory for the claims of a session."""
+        return _CLAIM * self._counts.get(session, 0)
 
     def claim(self, keys: Iterable[Key], session: Session) -> None:
         """Record that these revisions are now requested on this session, replacing earlier claims."""

@@ -39,7 +39,8 @@ class ReceivedDeltas:
         self._patched = patched
         self.waiting = 0
         """Number of revisions whose deltas have not been applied yet."""
-        self._bytes = 0
+        self.bytes_held = 0
+        """Bytes of memory for those revisions."""
 
     def apply(self, arrived: ReceivedRevision, source: str) -> None:
         """Apply a revision's delta to the base revision `source`, as soon as the work limit allows it."""
@@ -63,7 +64,7 @@ class ReceivedDeltas:
             return _unknown_base(rev, source)
         if self._database.stored_bytes(rev.id) > limits.DELTA_STORED:
             return _too_large(rev)
-        if self._bytes + len(rev.body) > limits.BYTES_FETCHING:
+        if self.bytes_held + len(rev.body) > limits.BYTES_FETCHING:
             return MessageError(
                 f"{rev.id}: too many deltas are waiting; try again later", code=HTTPStatus.SERVICE_UNAVAILABLE
             )
@@ -92,11 +93,11 @@ class ReceivedDeltas:
 
     def _hold(self, arrived: ReceivedRevision) -> None:
         self.waiting += 1
-        self._bytes += len(arrived.rev.body)
+        self.bytes_held += arrived.rev.bytes_held
 
     def _let_go(self, arrived: ReceivedRevision) -> None:
         self.waiting -= 1
-        self._bytes -= len(arrived.rev.body)
+        self.bytes_held -= arrived.rev.bytes_held
 
 
 def _unknown_base(rev: Rev, source: str) -> MessageError:

@@ -23,7 +23,7 @@ from sync.peer.blob_traffic import BlobFetcher
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, DocumentEnded, Ledger
 from sync.peer.session import Session
-from sync.replication import json_size
+from sync.replication import json_size, messages
 from sync.replication.checkpoint import PullProgress
 from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.fields import EncodedMessage
@@ -36,6 +36,7 @@ from sync.replication.messages import (
     ChangesReply,
     DeliveryTerms,
     MessageError,
+    MessageLimits,
     NoRev,
     Proposal,
     ProposalAnswer,
@@ -66,6 +67,8 @@ _NONE_SHOWN: Final[list[str]] = []
 _TAKEN_AWAY: Final = RemovalFlags.REVOKED | RemovalFlags.REMOVED
 _ITEM: Final = 250
 """Approximate bytes of memory for a decoded item in a list: a struct and two or three strings."""
+_AWAITED: Final = 600
+"""Approximate bytes of memory for a requested revision: a key and a sequence in two dictionaries."""
 
 
 class _Expected(msgspec.Struct, gc=False):
@@ -74,6 +77,49 @@ class _Expected(msgspec.Struct, gc=False):
     tickets: list[int]
     """Tickets, in `PullProgress`, of all changes that announced the revision."""
     sequence: str
+
+
+class _WaitingList:
+    """A list of changes that is not answered yet.
+
+    Decoded items take about seven times the memory of their text. So a list is decoded only while it is
+    answered. Until then it is held in its encoded form, without whatever else the peer has sent with it.
+    """
+
+    __slots__ = ("_encoded", "_message", "event", "is_empty")
+
+    def __init__(self, message: Changes | ProposeChanges, event: RequestReceived) -> None:
+        self.event = event
+        self.is_empty = not (message.proposals if isinstance(message, ProposeChanges) else message.changes)
+        self._message: Changes | ProposeChanges | None = message
+        self._encoded: RequestReceived | None = None
+
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the list."""
+        message, encoded = self._message, self._encoded
+        held = 0 if encoded is None else len(encoded.body)
+        if message is not None:
+            held += _ITEM * len(message.proposals if isinstance(message, ProposeChanges) else message.changes)
+        return held
+
+    def decoded(self, limits: MessageLimits) -> Changes | ProposeChanges:
+        """Return the list with its items, which are then held until `pack` is called."""
+        if self._message is None:
+            assert self._encoded is not None
+            message = messages.decode(self._encoded, limits)
+            assert isinstance(message, (Changes, ProposeChanges))
+            self._message, self._encoded = message, None
+        return self._message
+
+    def pack(self) -> None:
+        """Hold the list in its encoded form."""
+        if self._message is not None:
+            encoded, event = self._message.encode(), self.event
+            self._message = None
+            self._encoded = RequestReceived(
+                event.number, encoded.properties, encoded.body, no_reply=event.no_reply
+            )
 
 
 class ChangeReceiver:
@@ -110,9 +156,9 @@ class ChangeReceiver:
         self._blobs = BlobFetcher(
             session, database, ledger=ledger, proves=options.prove_blobs, quota=options.quota
         )
-        self._lists: deque[tuple[Changes | ProposeChanges, RequestReceived]] = deque()
+        self._lists: deque[_WaitingList] = deque()
         """Lists to be answered, in order."""
-        self._early: list[tuple[Changes, RequestReceived]] = []
+        self._early: list[_WaitingList] = []
         """Lists that arrived before an earlier request of the peer was complete.
 
         They must be processed in order, because the order shows the position in the feed.
@@ -141,6 +187,7 @@ class ChangeReceiver:
         self._terms = DeliveryTerms(
             limits.HISTORY, options.deltas or None, blobs=True, send_replacements=True
         )
+        session.at_end(self._release)
 
     # Calls from the owner
 
@@ -164,13 +211,17 @@ class ChangeReceiver:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for unfinished bodies, lists, and records of awaited changes."""
-        held = self._batch_bytes + self._fetching_bytes
-        for message, event in (*self._lists, *self._early):
-            items = message.proposals if isinstance(message, ProposeChanges) else message.changes
-            held += len(event.body) + _ITEM * len(items)
+        """Bytes held in memory for unfinished bodies, lists, and records of awaited and known changes."""
+        held = self._batch_bytes + self._fetching_bytes + self._patches.bytes_held + self._ends.bytes_held
+        held += self._claims.bytes_held(self._session) + _AWAITED * (len(self._expected) + len(self._failed))
+        for waiting in self._lists:
+            held += waiting.bytes_held
+        for waiting in self._early:
+            held += waiting.bytes_held
         if self._progress is not None:
-            held += _ITEM * self._progress.waiting
+            held += self._progress.bytes_held
+        if self._echo is not None:
+            held += self._echo.bytes_held
         return held
 
     @property
@@ -183,19 +234,19 @@ class ChangeReceiver:
     def changes(self, message: Changes, event: RequestReceived) -> None:
         """Process a list of changes that our subscription has brought."""
         self._check_room()
-        self._early.append((message, event))
+        self._early.append(_WaitingList(message, event))
         self._order_lists()
 
     def proposals(self, message: ProposeChanges, event: RequestReceived) -> None:
         """Process a list of changes that a peer proposes to push."""
         self._check_room()
-        self._lists.append((message, event))
+        self._lists.append(_WaitingList(message, event))
         self._answer_lists()
 
     def offered(self, message: Changes, event: RequestReceived) -> None:
         """Process a list from a peer that pushes without proposing, and detects conflicts when it pulls."""
         self._check_room()
-        self._lists.append((message, event))
+        self._lists.append(_WaitingList(message, event))
         self._answer_lists()
 
     def _check_room(self) -> None:
@@ -206,15 +257,17 @@ class ChangeReceiver:
             )
 
     def _order_lists(self) -> None:
-        self._early.sort(key=lambda early: early[1].number)
-        while self._early and self._session.is_in_order(self._early[0][1]):
-            message, event = self._early.pop(0)
-            if message.changes:
-                self._lists.append((message, event))
-            else:
+        self._early.sort(key=lambda early: early.event.number)
+        while self._early and self._session.is_in_order(self._early[0].event):
+            early = self._early.pop(0)
+            if early.is_empty:
                 self.is_caught_up = True
-                self._session.respond(event)
+                self._session.respond(early.event)
+            else:
+                self._lists.append(early)
         self._answer_lists()
+        for early in self._early:
+            early.pack()
 
     def _answer_lists(self) -> None:
         """Answer lists in order, up to one that must wait for revisions claimed by another session."""
@@ -222,9 +275,11 @@ class ChangeReceiver:
             self._lists
             and len(self._expected) < limits.REVISIONS_WANTED
             and self._turn.is_due()
+            and not self._session.is_over
             and self._session.has_time()
         ):
-            message, event = self._lists[0]
+            first = self._lists[0]
+            message, event = first.decoded(self._session.limits), first.event
             try:
                 reply = (
                     self._answer_proposals(message)
@@ -236,10 +291,13 @@ class ChangeReceiver:
                 self._looked = []
                 self._session.refuse(event, MessageError(str(error)))
                 continue
-            if reply is None:
+            if reply is None or self._session.is_over:
                 break
             self._lists.popleft()
             self._session.respond(event, reply)
+        for place, waiting in enumerate(self._lists):
+            if place or not self._looked:  # the first list stays decoded while it is looked up
+                waiting.pack()
 
     def _look_up(
         self, items: tuple[T, ...], look: Callable[[tuple[T, ...]], Sequence[Any]]
@@ -398,7 +456,7 @@ class ChangeReceiver:
         if self._progress is not None:
             key = (rev.id, rev.replaced or rev.revision)
             tickets = self._pop_expected(key) or self._pop_failed(key) or None
-        arrived = ReceivedRevision(event, rev, rev.body, tickets, len(event.body))
+        arrived = ReceivedRevision(event, rev, rev.body, tickets, len(rev.body))
         arrived.error = self._arrivals.objection_to_id(rev)
         if arrived.error is None and event.too_large:
             arrived.error = MessageError(
@@ -483,7 +541,7 @@ class ChangeReceiver:
 
     def _has_room(self, arrived: ReceivedRevision) -> bool:
         """Return True if a revision may wait for its blobs. Otherwise set its error."""
-        waiting = self._fetching_bytes + len(arrived.raw)
+        waiting = self._fetching_bytes + arrived.bytes_held
         if self._fetching >= limits.DOCUMENTS_FETCHING or waiting > limits.BYTES_FETCHING:
             text = f"{arrived.rev.id}: too many documents are waiting for their blobs; try again later"
             arrived.error = MessageError(text, code=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -491,11 +549,11 @@ class ChangeReceiver:
 
     def _hold(self, arrived: ReceivedRevision) -> None:
         self._fetching += 1
-        self._fetching_bytes += len(arrived.raw)
+        self._fetching_bytes += arrived.bytes_held
 
     def _let_go(self, arrived: ReceivedRevision) -> None:
         self._fetching -= 1
-        self._fetching_bytes -= len(arrived.raw)
+        self._fetching_bytes -= arrived.bytes_held
 
     def _fetched(self, error: MessageError | None, arrived: ReceivedRevision) -> None:
         self._let_go(arrived)
@@ -506,7 +564,7 @@ class ChangeReceiver:
         if not self._batch:
             self._batch_since = self._session.clock()
         self._batch.append(arrived)
-        self._batch_bytes += len(arrived.raw)
+        self._batch_bytes += arrived.bytes_held
 
     def _take(self, arrived: ReceivedRevision) -> None:
         self._put(arrived)
@@ -627,9 +685,27 @@ class ChangeReceiver:
 
     def _done(self, tickets: list[int]) -> None:
         if self._progress is not None:
-            for ticket in tickets:
+            for ticket in () if self._session.is_over else tickets:
                 self._progress.complete(ticket)
             self._ledger.progress.completed += len(tickets)
+
+    def _release(self) -> None:
+        """Discard everything that is held for the peer, because the session is over.
+
+        The objects of a connection refer to each other in cycles, so they remain until garbage is collected.
+        """
+        self._lists.clear()
+        self._early.clear()
+        self._looked = []
+        self._expected.clear()
+        self._by_sequence.clear()
+        self._failed.clear()
+        self._batch, self._batch_bytes = [], 0
+        self._ends.clear()
+        if self._echo is not None:
+            self._echo.clear()
+        if self._progress is not None:
+            self._progress.close()
 
     def _tell(self, document_id: str, revision: str, **what: Any) -> None:
         self._ledger.tell(DocumentEnded(Direction.PULL, document_id, revision, **what))

@@ -91,6 +91,11 @@ class ReceivedRevision(msgspec.Struct):
     ended: "Callable[[MessageError | None], None] | None" = None
     """Called when an individually requested revision is stored (with None), or with the error."""
 
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the revision: the message, and a body that differs from it."""
+        return self.rev.bytes_held + (0 if self.raw is self.rev.body else len(self.raw))
+
 
 class RevisionWriter:
     """The storing of one peer's revisions."""

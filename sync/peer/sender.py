@@ -19,7 +19,7 @@ from sync.peer.attempts import Attempts
 from sync.peer.deliveries import KNOWN, Deliveries
 from sync.peer.problems import Domain, Problem
 from sync.peer.progress import Direction, Ledger
-from sync.peer.selection import FilterError
+from sync.peer.selection import EVERYTHING, FilterError
 from sync.peer.session import Reply, Session
 from sync.replication.errors import TRANSIENT_STATUSES
 from sync.replication.messages import (
@@ -48,8 +48,8 @@ from .sender_types import (
     removal_flags,
 )
 
-_ID: Final = 150
-"""Approximate bytes of memory for a document's id in a set."""
+_ID: Final = 110
+"""Approximate bytes of memory for a document's id in a set, in addition to its text."""
 _OFFER: Final = 50
 """Maximum number of failed documents offered in one list, because each must be read completely."""
 
@@ -103,13 +103,14 @@ class FeedSender:
         self._place: tuple[float, model.DocumentChange] | None = None
         """Time at which to announce such a change, and the change, to advance the peer's position."""
         attempts = Attempts(revisions=limits.ATTEMPTS_KEPT, ways=limits.WAYS_MOST)
+        others = replace(options, selection=EVERYTHING)  # only the deliveries need the selection
         self._outcomes = SendOutcomes(
-            session, database, feed, options=options, ledger=ledger, attempts=attempts
+            session, database, feed, options=others, ledger=ledger, attempts=attempts
         )
         self._contests = PushConflicts(
             session,
             database,
-            options=options,
+            options=others,
             outcomes=self._outcomes,
             attempts=attempts,
             propose=self._propose,
@@ -124,8 +125,20 @@ class FeedSender:
             contested=self._contests.refused_on_arrival,
             follow=self._follow,
         )
+        selected = options.selection.document_ids
+        self._selection_bytes = _ID * len(selected) + sum(map(len, selected))
+        session.at_end(self._release)
 
     # Calls from the owner
+
+    def _release(self) -> None:
+        """Discard everything that is held for the peer, because the session is over."""
+        self._deliveries.clear()
+        self._proposals.clear()
+        self._offered.clear()
+        self._echo.clear()
+        self._options = replace(self._options, selection=EVERYTHING)
+        self._selection_bytes = 0
 
     def wake(self) -> None:
         """Record that the store has changed."""
@@ -134,8 +147,8 @@ class FeedSender:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for the selection of documents that the other side has sent."""
-        return _ID * len(self._options.selection.document_ids)
+        """Bytes held in memory for what the other side has selected and requested."""
+        return self._selection_bytes + self._deliveries.bytes_held
 
     @property
     def is_idle(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -114,6 +114,12 @@ class SendOptions:
         return self.inquirer is not None
 
 
+_CHANGE: Final = 400
+"""Approximate bytes of memory for a change in flight, without its ancestors."""
+_ANCESTOR: Final = 64
+"""Bytes of memory for an ancestor in addition to its text."""
+
+
 class ChangeInFlight(msgspec.Struct, gc=False):
     """A change that the peer has accepted for sending, with the way in which to send it."""
 
@@ -144,6 +150,11 @@ class ChangeInFlight(msgspec.Struct, gc=False):
 
     They are ordered newest first.
     """
+
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the change and the ancestors that the peer has reported."""
+        return _CHANGE + _ANCESTOR * len(self.ancestors) + sum(map(len, self.ancestors))
 
 
 class OfferedChange(msgspec.Struct, gc=False):

@@ -65,6 +65,8 @@ E = TypeVar("E", bound=ExtensionMessage)
 
 _AHEAD: Final = 64
 """Approximate bytes of memory for a number in a set."""
+_UNANSWERED: Final = 300
+"""Approximate bytes of memory for a request until it is answered: its event, and later the queued reply."""
 _EMPTY: Final = b"{}"
 """Body that replaces one that is too large to be processed."""
 
@@ -162,7 +164,11 @@ class Session:
     # Incoming requests
 
     def handle(self, kind: type[R], handler: Callable[[R, RequestReceived], None]) -> None:
-        """Set the handler for requests of a kind. The handler may raise MessageError and StoreError."""
+        """Set the handler for requests of a kind. The handler may raise MessageError and StoreError.
+
+        The handler gets the decoded message, and the request without its properties and body. So a request
+        that waits for its answer does not hold properties that nobody reads.
+        """
         self._handlers[kind] = handler
 
     def handle_extension(self, kind: type[E], handler: Callable[[E, RequestReceived], None]) -> None:
@@ -195,8 +201,9 @@ class Session:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes held in memory for the peer: incomplete messages, and messages queued for sending."""
-        return self.connection.bytes_held + _AHEAD * len(self._came_ahead)
+        """Bytes held in memory for the peer: incomplete messages, and requests and replies that wait."""
+        connection = self.connection
+        return connection.bytes_held + _UNANSWERED * connection.unanswered + _AHEAD * len(self._came_ahead)
 
     # Time
 
@@ -269,6 +276,7 @@ class Session:
         self.connection.close()
         self._replies.clear()
         self._parts.clear()
+        self._came_ahead.clear()
         self.work.close()
         for let_go in self._at_end:
             let_go()
@@ -329,7 +337,7 @@ class Session:
             handler = self._handlers.get(type(request))
             if handler is None:
                 raise MessageError(f"{event.profile} is not supported here", code=HTTPStatus.FORBIDDEN)
-            handler(request, event)
+            handler(request, event.bare())
         except MessageError as error:
             self.refuse(event, error)
         except DocumentError as error:  # the message is at fault, not the store

@@ -201,10 +201,14 @@ class PushProgress:
         self._pending.add(sequence)
 
 
+_CHANGE: Final = 250
+"""Approximate bytes of memory for a waiting sequence in addition to its text, here and in the receiver."""
+
+
 class PullProgress:
     """The progress of pulling. The peer's sequences are opaque; only their order of arrival is known."""
 
-    __slots__ = ("_begun", "_done", "_first", "_waiting", "position")
+    __slots__ = ("_begun", "_done", "_first", "_text_bytes", "_waiting", "position")
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
@@ -214,6 +218,8 @@ class PullProgress:
         self._done: set[int] = set()
         """Tickets of those waiting sequences that are done."""
         self._first = self._begun = 0
+        self._text_bytes = 0
+        """Total length of the waiting sequences."""
 
     @property
     def pending(self) -> int:
@@ -225,11 +231,17 @@ class PullProgress:
         """Number of announced changes, done or not, from the first one that is not done."""
         return len(self._waiting)
 
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the waiting sequences."""
+        return _CHANGE * len(self._waiting) + self._text_bytes
+
     def arrived(self, sequence: str) -> int:
         """Record an announced change. Return the ticket to pass to `complete`."""
         ticket = self._begun
         self._begun += 1
         self._waiting.append(sequence)
+        self._text_bytes += len(sequence)
         return ticket
 
     def complete(self, ticket: int) -> None:
@@ -245,6 +257,13 @@ class PullProgress:
             self._done.remove(self._first)
             self._first += 1
             self.position = self._waiting.popleft()
+            self._text_bytes -= len(self.position)
+
+    def close(self) -> None:
+        """Discard the waiting sequences, because the session is over. The position does not change."""
+        self._waiting.clear()
+        self._done.clear()
+        self._first, self._text_bytes = self._begun, 0
 
 
 class _Body(msgspec.Struct, frozen=True):

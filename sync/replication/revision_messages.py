@@ -1,7 +1,7 @@
 """Messages with revisions: rev, norev, getRev. Bodies are bytes, which the store decodes."""
 
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -10,6 +10,11 @@ from sync.replication import fields
 from sync.replication.errors import MessageError
 from sync.replication.fields import EncodedMessage
 from sync.replication.limits import MessageLimits
+
+_FIELDS: Final = 500
+"""Approximate bytes of memory for the other fields of a decoded revision."""
+_ANCESTOR: Final = 64
+"""Bytes of memory for an ancestor in addition to its text: a string object, and its place in a tuple."""
 
 
 class Rev(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +43,12 @@ class Rev(msgspec.Struct, frozen=True, gc=False):
 
     The ancestors reach down to the one that the receiver is known to have, newest first (Couchbase Lite 3.3).
     """
+
+    @property
+    def bytes_held(self) -> int:
+        """Approximate bytes of memory for the decoded message, of which a history may be the largest part."""
+        ancestors = self.history + self.deleted_branch
+        return _FIELDS + len(self.body) + _ANCESTOR * len(ancestors) + sum(map(len, ancestors))
 
     def encode(self) -> EncodedMessage:
         """Encode the revision for sending."""

@@ -14,11 +14,13 @@ from .wire import run
 
 
 class Holder:
-    def __init__(self, owner: ConnectionOwner) -> None:
-        self.owner, self.is_shed = owner, False
+    def __init__(self, owner: ConnectionOwner, *, rest: int = 0) -> None:
+        self.owner, self.is_shed, self._rest = owner, False, rest
 
-    def shed(self) -> None:
+    def shed(self) -> int:
+        assert not self.is_shed
         self.is_shed = True
+        return self._rest
 
 
 def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture) -> None:
@@ -34,6 +36,24 @@ def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture
         assert (few.is_shed, more.is_shed, one.is_shed) == (False, True, False)
         assert memory.total == 61
         assert "mallory" in caplog.text
+
+    run(main())
+
+
+def test_connections_count_until_they_are_closed_and_are_closed_once() -> None:
+    async def main() -> None:
+        memory = MemoryBudget(most=100)
+        slow, other = Holder(ConnectionOwner("slow"), rest=30), Holder(ConnectionOwner("other"), rest=5)
+        memory.report(slow, 90)
+        memory.report(other, 20)
+        assert (slow.is_shed, other.is_shed, memory.total) == (True, False, 50)
+        memory.report(other, 75)
+        assert (other.is_shed, memory.total) == (True, 35)
+        memory.report(slow, 200)
+        assert memory.total == 205
+        memory.forget(slow)
+        memory.forget(other)
+        assert memory.total == 0
 
     run(main())
 
