@@ -36,8 +36,9 @@ def test_a_fleet_is_made_and_a_vessel_added(logboat: Appliance, north: Path) -> 
     place = north / "vessels/argo/identity"
     assert (added.status, added.err) == (0, "")
     assert added.lines[0].startswith("argo added to fleet north, valid until ")
-    assert added.lines[1] == f"next: logboat fleet card {north} argo --image IMAGE --to DEVICE"
-    assert added.lines[2] == f"or manually: copy {place} to its appliance, as /etc/logboat/identity"
+    assert added.lines[1] == f"next: describe the vessel in vessel.toml and sensors.toml in {place.parent}"
+    assert added.lines[2] == f"then: logboat fleet card {north} argo --image IMAGE --to DEVICE"
+    assert added.lines[3] == f"or manually: copy {place} to its appliance, as /etc/logboat/identity"
     assert identity_files.load(place).vessel == "argo"
     listed = logboat("fleet", "list", str(north))
     assert listed.lines[1].split() == ["vessel", "name", "MMSI", "expires", "certificate", "card"]

@@ -147,7 +147,9 @@ def _add(args: Namespace, world: Environment) -> int:
     name, mmsi = _text(args.name, "--name", 80), _mmsi(args.mmsi)
     with _unlocked(args, world, _must_be_new) as (folder, authority):
         vessel = folder.add(authority, args.vessel, now=_now(world), name=name, mmsi=mmsi)
-        return _made(args, folder, vessel, f"{vessel.id} added to fleet {folder.fleet}")
+        files = f"vessel.toml and sensors.toml in {folder.identity(vessel.id).parent}"
+        what = f"{vessel.id} added to fleet {folder.fleet}"
+        return _made(args, folder, vessel, what, before=f"describe the vessel in {files}")
 
 
 def _renew(args: Namespace, world: Environment) -> int:
@@ -156,7 +158,10 @@ def _renew(args: Namespace, world: Environment) -> int:
         return _made(args, folder, vessel, f"{vessel.id} has a new certificate")
 
 
-def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str) -> int:
+def _made(
+    args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str, *, before: str = ""
+) -> int:
+    """Report a new identity; `before` is what to do before its card is written."""
     place = folder.identity(vessel.id)
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)
@@ -167,7 +172,10 @@ def _made(args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what
         print_json(FleetIdentity(vessel=vessel.id, identity=str(place), serial=serial, expires=expires))
     else:
         print(f"{what}, valid until {expires}")
-        print(f"next: logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE")
+        if before:
+            print(f"next: {before}")
+        card = f"logboat fleet card {folder.path} {vessel.id} --image IMAGE --to DEVICE"
+        print(f"{'then' if before else 'next'}: {card}")
         print(f"or manually: copy {place} to its appliance, as {USUAL}")
     return 0
 
