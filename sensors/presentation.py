@@ -1,4 +1,4 @@
-"""How a quantity is shown: to people on screens, to Home Assistant, and to Signal K.
+"""Units and decimals in which quantities are shown on screens, in Home Assistant and in Signal K.
 
 Values are stored in SI units. `TABLE` is the only place that says in which unit each quantity is shown, with
 how many decimals, and what the quantity is called in Home Assistant and in Signal K. The factors come from

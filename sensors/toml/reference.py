@@ -13,7 +13,7 @@ from .value_forms import ValueForm, form_of
 
 @dataclass(frozen=True, slots=True)
 class KeyDescription:
-    """What the reference says about one key."""
+    """Description of one key, as printed in the reference."""
 
     name: str
     type_name: str

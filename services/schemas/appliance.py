@@ -162,21 +162,21 @@ class Doctor(Output, frozen=True, kw_only=True, tag=format_of("doctor")):
 
 
 class StatusLine(Part, frozen=True, kw_only=True):
-    """What `logboat status` shows."""
+    """Line that `logboat status` shows."""
 
     line: Annotated[str, described("Label of the line.")]
     words: Annotated[str, described("Text in the line.")]
 
 
 class CheckFinding(Part, frozen=True, kw_only=True):
-    """What `logboat doctor` shows."""
+    """Finding that `logboat doctor` shows."""
 
     check: Annotated[str, described("Name of the check.")]
     words: Annotated[str, described("Observation that the check reports.")]
 
 
 class Trouble(Part, frozen=True, kw_only=True):
-    """A common fault."""
+    """Common fault and its signs."""
 
     what: Annotated[str, described("What has happened.")]
     lights: Annotated[str, described("What the lights show.")]
@@ -223,7 +223,7 @@ class ShownLights(Part, frozen=True, kw_only=True):
 
 
 class Lights(Output, frozen=True, kw_only=True, tag=format_of("lights")):
-    """What the lights are showing now, and why."""
+    """Present state of the lights, and the reasons for it."""
 
     command: ClassVar[str] = "logboat lights explain --json"
 

@@ -96,7 +96,7 @@ class Sensors(Output, frozen=True, kw_only=True, tag=format_of("sensors")):
 
 
 class LogSample(Part, frozen=True, kw_only=True):
-    """A sample."""
+    """Sample of one sensor."""
 
     time: Annotated[
         str | None,
@@ -282,7 +282,7 @@ class Notes(Output, frozen=True, kw_only=True, tag=format_of("notes")):
 
 
 class InvalidDocuments(Part, frozen=True, kw_only=True):
-    """Invalid documents."""
+    """Invalid documents that were skipped."""
 
     count: Annotated[int, described("Number of faults.", minimum=0)]
     listed: Annotated[Sequence[str], described("Descriptions of the first faults.")]

@@ -1,4 +1,4 @@
-"""What the messages to Home Assistant and Signal K need to know about the presentation of a quantity.
+"""Protocol by which the application says how quantities are shown in Home Assistant and Signal K.
 
 This package contains no table of quantities. The application passes a `Presenter` to the gateway.
 """
