@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from sensors.chips.sysfs import Chip, Wiring
-from sensors.config.loader import COMMON
 from sensors.kind import SensorKind
 from sensors.registry import all_kinds
 from sensors.toml.reference import KeyDescription, describe
@@ -113,14 +112,13 @@ def _default(row: KeyDescription) -> str:
 
 
 def _pace(kind: SensorKind) -> str:
-    common = ", ".join(f"`{name}`" for name in COMMON)
     pace = (
         "This kind has no `rate`."
         if kind.interval_s is None
         else f"Without `rate` or `every`, the interval between samples is {kind.interval_s:g} s. The highest"
         f" rate is {kind.fastest_hz:g} Hz."
     )
-    return f"{pace} All kinds have the keys {common}."
+    return f"{pace} [Keys of sensors.toml](../keys-sensors.md) lists the keys that all kinds have."
 
 
 def _binding(chip: Chip) -> str:
