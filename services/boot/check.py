@@ -40,7 +40,7 @@ def check(folder: Path, *, config: str = CONFIG, sensors: str = SENSORS) -> Fold
 
 
 def _missing(file: TomlFile, configuration: Configuration) -> Iterator[FileProblem]:
-    """Yield a problem for each file that a gateway refers to and that is missing beside the configuration."""
+    """Yield a problem for each missing file to which a gateway's settings refer."""
     for number, gateway in enumerate(configuration.gateways):
         name = gateway.password_file
         if name is not None and not _is_file(file.path.parent / name):

@@ -1,6 +1,6 @@
 """Settings from Raspberry Pi Imager: read from the card once, stored, and applied at each boot.
 
-The settings add to the vessel's configuration: a network to join, an SSH key that may log in, a user, and the
+The settings add to the vessel's configuration: a network to join, an authorized SSH key, a user, and the
 country if none is configured. A host name set in Imager becomes the appliance's host name.
 
 A file is removed from the card only after everything in it has been understood and stored. A file that was
@@ -32,20 +32,20 @@ log = logging.getLogger(__name__)
 KEPT: Final = ".imager.json"
 """File in the active configuration folder that stores the settings."""
 GROUPS: Final = ("sudo", "logboat", "adm")
-"""Groups that Imager's user joins; members of the daemons' group can read the keys that may log in."""
+"""Groups that Imager's user joins; members of the group `logboat` can read the authorized SSH keys."""
 _PRIORITY: Final = -1
-"""Priority of the networks set in Imager, below that of the vessel's own networks."""
+"""NetworkManager's priority for networks from Imager, below the priority of the vessel's own networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagerCard:
-    """The card on which to look for Imager's files, and the user names that this system already uses."""
+    """The card that may contain Imager's files, and the user names that this system already uses."""
 
     firmware: Path
     owned: Collection[str]
 
     def read_settings(self) -> tuple[ImagerReading, Mapping[str, bytes]]:
-        """Return the settings that the files request, and the files' contents by name.
+        """Return the settings in Imager's files, and the contents of these files by name.
 
         Raise OSError if the files cannot be read.
         """
@@ -59,7 +59,7 @@ class ImagerCard:
         return dataclasses.replace(reading, problems=tuple(placed)), contents
 
     def problems(self) -> tuple[FileProblem, ...]:
-        """Return the problems in the files, without changing anything.
+        """Return the problems in Imager's files, without changing anything.
 
         Raise OSError if the files cannot be read.
         """
@@ -140,8 +140,7 @@ def _from_json(stored: dict[str, Any]) -> Customisation:
 def added(network: NetworkSection, asked: Customisation | None) -> NetworkSection:
     """Return the vessel's networks and keys together with those from Imager.
 
-    All values were checked when they were stored, but an older release checked less. Invalid values are left
-    out.
+    Invalid values are left out, because an older release may have stored them.
     """
     if asked is None:
         return network
@@ -168,9 +167,9 @@ def user_records(
 ) -> Mapping[str, str]:
     """Return Imager's user as JSON records for systemd's user database, by file name in `/run/userdb`.
 
-    The root file system is read-only, so a user can be defined nowhere else. `groups` maps the groups that
-    the user joins to their numeric ids. Each group needs its own record, so that its members can be looked up
-    (nss-systemd(8)). The result is empty if Imager's settings define no user.
+    The root file system is read-only, so a user cannot be added to `/etc/passwd`. `groups` maps the names of
+    the user's groups to their numeric ids. Each group needs its own record, so that its members can be looked
+    up (nss-systemd(8)). The result is empty if Imager's settings define no user.
     """
     name = asked.user
     if not name:

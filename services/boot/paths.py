@@ -43,10 +43,10 @@ class AppliancePaths:
 
     @property
     def inbox(self) -> Path:
-        """The folder that contains the bundle written when the card was written."""
+        """The folder that contains the configuration bundle copied to the card when it was written."""
         return self.partition / INBOX
 
     @property
     def ssh(self) -> Path:
-        """The folder that contains SSH host keys and the keys that may log in."""
+        """The folder that contains the SSH host keys and the authorized keys."""
         return self.etc / "ssh"

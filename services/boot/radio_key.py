@@ -1,10 +1,10 @@
-"""The vessel-to-vessel radio's key, selected by the latest statement from the fleet's CA.
+"""Selects the key of the vessel-to-vessel radio from the latest statement by the fleet's CA.
 
 The statement (`sync.fleet.radio_key`) is in the vessel's identity folder, or has arrived through the mesh.
-The sync daemon stores the statement with the highest number in the data folder, as signed by the CA. Each
-part of the statement is encrypted for one vessel, so the file reveals no secret. The code that sets up the
-radio checks the signature, so the daemon that writes the file need not be trusted. That code also decrypts
-this vessel's part with the vessel's private key.
+The sync daemon stores the statement with the highest number, with the CA's signature, in the data folder.
+Each part of the statement is encrypted for one vessel, so the file reveals no secret. The code that sets up
+the radio checks the signature, so the daemon that writes the file need not be trusted. That code also
+decrypts this vessel's part with the vessel's private key.
 """
 
 import logging
@@ -35,7 +35,7 @@ DUE: Final = "radio-key-due"
 """File in the run directory whose creation makes logboat-rekey.path start `logboat boot radio`."""
 _ASK_EVERY_S: Final = 300.0
 _PATIENCE_S: Final = 150.0
-"""Seconds that switching the radio to a new key may take on a slow board; a longer time is reported."""
+"""Maximum seconds to switch the radio to a new key on a slow board; a longer delay is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class RadioKeyChoice:
     mark: str
     """Name of the key, such as `3 before` or `3 after`.
 
-    The number identifies the statement, and the word one of the two keys in it.
+    The number identifies the statement. The word identifies one of the two keys in the statement.
     """
 
 
 def known(identity: FleetIdentity, folder: Path, data: Path, problems: list[str]) -> Iterator[Stated]:
-    """Yield the statements found in the identity's folder and in the data folder.
+    """Yield the radio key statements in the identity's folder and in the data folder.
 
     A problem with the statement in the identity's folder is appended to `problems`.
     """
@@ -87,7 +87,7 @@ def choose(statement: RadioKey, identity: FleetIdentity, now: datetime) -> Radio
 
 
 def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -> RadioKeyChoice | None:
-    """Return the key that the radio should use; None if `radio.key` in `folder` applies."""
+    """Return the key from the latest statement; None to use the file `radio.key` in `folder`."""
     problems: list[str] = []
     try:
         stated = max(known(identity, folder, data, problems), key=lambda each: each[1].number, default=None)
@@ -101,7 +101,7 @@ def in_force(identity: FleetIdentity, folder: Path, data: Path, now: datetime) -
 
 
 class RadioKeyWatch:
-    """Tracks radio key statements in the sync daemon: stores the latest, and reports the state."""
+    """Tracks radio key statements in the sync daemon, stores the latest, and reports the radio's state."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""The steps of a boot, in order. Each step runs even if others fail, and no failure stops the boot.
+"""The steps of a boot, in order. Each step runs even if an earlier step fails, and no failure stops the boot.
 
-Reading the card comes first, because everything else depends on the configuration in force. A restart, if
-required, comes last. The networks are set up by a separate unit, so that the code that reads an untrusted
-card has no network access.
+The card is read first, because every later step depends on the configuration in force. A restart, if
+required, is the last step. The networks are set up by a separate unit, so that the code that reads an
+untrusted card has no network access.
 """
 
 import contextlib
@@ -56,9 +56,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _IMAGERS_USER: Final = 1100
-"""User id for the user from Imager; the image's own users have lower ids."""
+"""User id for the user set in Imager; the image's own users have lower ids."""
 _LONGEST_CONFIG_TXT: Final = 256_000
-"""Maximum size of config.txt in bytes; it normally has a few thousand."""
+"""Maximum size of config.txt in bytes; the file normally has a few thousand bytes."""
 _NETWORKS: Final = "the networks"
 _RADIO_KEY: Final = f"{_NETWORKS}' radio key"
 _FIREWALL: Final = f"{_NETWORKS}' firewall"
@@ -77,7 +77,7 @@ class BootSequence:
     progress: Callable[[], None] = lambda: None
     """Callback called before each step."""
     slots: Callable[[], Iterable[AbstractContextManager[Path]]] | None = None
-    """The boot partitions, each as a context manager; None to use those of the mounted card."""
+    """The boot partitions, each as a context manager; None for the boot partitions of the mounted card."""
     problems: list[str] = field(default_factory=list)
     asked: Customisation | None = None
     """Settings from Raspberry Pi Imager."""
@@ -136,7 +136,7 @@ class BootSequence:
         return state
 
     def join(self) -> BootState:
-        """Set up the networks as configured, and add the outcome to the other steps' result."""
+        """Set up the configured networks, and return the stored boot result with the outcome added."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         if permissions.is_ours(self.places.etc.resolve()):
             configuration, _ = self._in_force()
@@ -155,7 +155,7 @@ class BootSequence:
         )
 
     def rekey(self) -> BootState:
-        """Switch the radio to the key that is valid now, and add the outcome to the other steps' result."""
+        """Switch the radio to the valid key, and return the stored boot result with the outcome added."""
         before, known = boot_state.read(self.places.run), len(self.problems)
         self.radio_key = before.radio_key
         if permissions.is_ours(self.places.etc.resolve()):
@@ -212,7 +212,7 @@ class BootSequence:
     def _in_force(self) -> tuple[Configuration, tuple[SensorSettings, ...]]:
         """Return the configuration that the daemons will use.
 
-        That is the configuration in the files, or else the last good one, or else the defaults.
+        This is the configuration in the files, or else the last good one, or else the defaults.
         """
         places = self.places
         try:
@@ -240,7 +240,7 @@ class BootSequence:
                 grow(disk, partition, tool=self.tool)
 
     def _imager(self) -> None:
-        """Create the user requested in Imager, unless the name belongs to the system."""
+        """Create the user set in Imager, unless the system already uses that name."""
         places = self.places
         asked = self.asked = imager.stored_customisation(places.etc)
         if asked is None or not asked.user:
@@ -277,7 +277,7 @@ class BootSequence:
         system.write_radio(places.radio, networks.radio, unmanaged=places.unmanaged)
 
     def _radio_key(self, identity: "FleetIdentity | None") -> str | None:
-        """Return the radio's key; None if there is none.
+        """Return the radio's key; None if the vessel has no key.
 
         The key comes from the latest statement by the fleet's CA, or else from the file in the identity's
         folder.
@@ -322,10 +322,10 @@ class BootSequence:
                     "restart; the card may be failing, replace it soon"
                 )
                 return
-            if decision.restart:  # stored first, so that there is never a second restart
+            if decision.restart:  # stored first, so that the same lines never cause a second restart
                 files.write(asked, configtxt.digest(hardware.lines).encode() + b"\n")
             if not decision.write and before is not None:
-                # the restart worked; if the lines disappear later, another restart is allowed
+                # the restart worked; if the lines disappear later, the machine may restart once more
                 files.remove(asked)
             for number in decision.write:
                 text = configtxt.rewritten(texts[number], hardware.lines)
@@ -371,6 +371,6 @@ def _words(error: Exception) -> str:
 def fallback_name(root: Path = Path("/")) -> str:
     """Return a name for a vessel that has none configured.
 
-    The name is the same at each boot of a board, and differs between boards.
+    A board has the same name at each boot, and different boards have different names.
     """
     return f"vessel-{hashlib.sha256(machine.board(root).encode()).hexdigest()[:6]}"

@@ -1,6 +1,6 @@
 """Changes to the system at boot, one function for each step. Each raises OSError or CardError on failure.
 
-Without systemd, NetworkManager or a Raspberry Pi, as in tests, steps with nothing to change do nothing.
+Where systemd, NetworkManager or a Raspberry Pi is missing, as in tests, steps that need it do nothing.
 """
 
 import grp
@@ -25,9 +25,9 @@ from sync.folders import OWN, PUBLIC, make_folder
 
 Run = Callable[..., bytes]
 HOST_KEYS: Final = ("ed25519", "ecdsa")
-"""Types of SSH host keys; creating an RSA key takes a Zero 2 W half a minute, and no client needs one."""
+"""Types of SSH host keys. RSA is missing: no client needs it, and a Zero 2 W takes 30 s to create a key."""
 SLOTS: Final = (2, 3)
-"""Partition numbers of the two systems' boot partitions; each has its own config.txt."""
+"""Partition numbers of the two boot partitions, one for each system; each has its own config.txt."""
 SUPPLICANT: Final = "supplicant.conf"
 """Name of the radio's configuration file."""
 _ROOTS: Final = {"05": 0, "06": 1}
@@ -54,7 +54,7 @@ def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
 
 
 def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
-    """Return the disk and the partition that are mounted at `mount`."""
+    """Return the disk and the partition that is mounted at `mount`."""
     partition = Path(
         tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
     )
@@ -63,7 +63,7 @@ def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Pa
 
 
 def partition_of(disk: Path, number: int) -> Path:
-    """Return the device path of a disk's partition, as the kernel names it."""
+    """Return the kernel's device path for the partition `number` on `disk`."""
     between = "p" if disk.name[-1].isdigit() else ""
     return disk.with_name(f"{disk.name}{between}{number}")
 
@@ -81,7 +81,7 @@ def set_host_name(name: str, *, etc: Path, tool: Run = run) -> None:
 
 
 def make_host_keys(folder: Path, *, tool: Run = run) -> None:
-    """Create any missing SSH host keys. An existing key file is always complete."""
+    """Create any missing SSH host keys. A power cut never leaves an incomplete key file."""
     permissions.make_folder(folder)
     folder.chmod(0o755)  # sshd reads authorized_keys as the user who logs in
     for kind in HOST_KEYS:
@@ -97,7 +97,7 @@ def make_host_keys(folder: Path, *, tool: Run = run) -> None:
 
 
 def write_authorized_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Write the SSH keys that may log in."""
+    """Write the public SSH keys that are authorized to log in."""
     path, content = folder / "authorized_keys", "".join(f"{key}\n" for key in keys).encode()
     if not path.exists() or path.read_bytes() != content:
         files.write(path, content)
@@ -119,13 +119,13 @@ def set_country(country: str, *, tool: Run = run) -> None:
 
 
 def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
-    """Create an interface for the crew's network on a radio that also joins a different network."""
+    """Create a second interface, for the crew's network, on a radio that also joins another Wi-Fi network."""
     if not (root / "sys/class/net" / CREW).exists():
         tool(["iw", "phy", phy, "interface", "add", CREW, "type", "__ap"])
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write these connection profiles, remove our other profiles, and keep profiles created by others."""
+    """Write these connection profiles, remove Logboat's other profiles, and keep all profiles by others."""
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):
@@ -138,7 +138,7 @@ def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
 def write_radio(folder: Path, radio: Radio | None, *, unmanaged: Path) -> None:
     """Write the files that logboat-radio.service reads, and make NetworkManager ignore the radio's interface.
 
-    Remove them if `radio` is None.
+    If `radio` is None, remove these files.
     """
     if radio is None:
         for path in (*folder.glob("*"), unmanaged):
@@ -172,7 +172,7 @@ def rekey_radio(folder: Path, key: str, *, tool: Run = run) -> None:
 
 
 def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
-    """Load rules in addition to the image's own, and store them for when the firewall is reloaded.
+    """Load firewall rules in addition to the image's own rules, and store them for later reloads.
 
     Raise CardError if nft rejects the rules.
     """
@@ -184,7 +184,7 @@ def write_firewall(folder: Path, text: str, *, tool: Run = run) -> None:
 
 
 def active_slot(root: Path) -> int | None:
-    """Return the slot that was booted; None if the kernel's command line has none of our PARTUUIDs."""
+    """Return the slot that was booted; None if the kernel's command line has no PARTUUID from this image."""
     with suppress(OSError):
         for word in (root / "proc/cmdline").read_text().split():
             if word.startswith("root=PARTUUID="):
@@ -204,7 +204,7 @@ def slot(device: Path, *, tool: Run = run) -> Iterator[Path]:
 
 
 def introduce(devices: Sequence[tuple[int, str, int]], root: Path) -> None:
-    """Tell I2C buses about chips that no overlay covers; chips that are already known are left alone."""
+    """Register chips that no overlay covers on their I2C buses; skip chips that are already registered."""
     for bus, name, address in devices:
         place = root / str(new_device(bus)).lstrip("/")
         known = place.parent.parent / f"{bus}-{address:04x}"
@@ -222,11 +222,11 @@ def groups(names: Sequence[str]) -> Mapping[str, int]:
 
 
 OWN_NAMES: Final = frozenset({"root", "logboat", "skipper"})
-"""The image's users, for when its own files cannot be read."""
+"""The image's users, used if the system's user files cannot be read."""
 
 
 def owned_names(root: Path) -> frozenset[str]:
-    """Return the names of users and groups that belong to the system, according to its own files."""
+    """Return the names of users and groups that the system defines in its own files."""
     names = set(OWN_NAMES)
     for name in ("passwd", "group"):
         with suppress(OSError):
@@ -247,7 +247,7 @@ def make_user(records: Mapping[str, str], *, folder: Path, home: Path, uid: int)
         files.write(folder / name, text.encode(), mode=files.SECRET if is_secret else files.PUBLIC)
     for name in records:
         if name.endswith(".user"):
-            # nss-systemd(8) looks up numeric ids through separate links.
+            # nss-systemd(8) looks up numeric ids through separate symbolic links.
             for ending in ("user", "group"):
                 link = folder / f"{uid}.{ending}"
                 link.unlink(missing_ok=True)

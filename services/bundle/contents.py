@@ -1,4 +1,4 @@
-"""The files in the archive. Each file is created independently; an error message replaces one that fails.
+"""The files in the archive. If a file cannot be created, it is replaced with an error message.
 
 Configuration files include only values that are known to be harmless (`redaction`). Other files on the card
 are not included.
@@ -31,13 +31,13 @@ from .redaction import redact
 from .secrets import REMOVED, Remover
 
 MOST_BYTES: Final = 400_000
-"""Maximum characters in an archived file; of a longer log, only the end is kept, which matters most."""
+"""Maximum number of characters in an archived file; only the end of a longer log is kept."""
 SAMPLES: Final = 5
-"""Number of documents of each kind to include, the newest first."""
+"""Number of documents to include for each kind, the newest first."""
 _LEAST_ANYWHERE: Final = 8
-"""Minimum length of a value of unknown meaning that is removed from all other files, too.
+"""Minimum length of a value of unknown meaning that is removed from all files.
 
-Removing shorter values would leave little of those files.
+Removing shorter values would make the files unreadable.
 """
 _SECRET_KEYS: Final = frozenset({"password", "password_hash", "psk", "passphrase"})
 _SECRET_FILES: Final = ("*.password", "*.session", "*.key", "*.psk")
@@ -59,7 +59,7 @@ class ArchiveFile:
 
 
 def secrets_of(patient: Appliance) -> set[str]:
-    """Return the secrets in this vessel's own files."""
+    """Return the secrets in the vessel's own files."""
     secrets: set[str] = set()
     for path in _settings_files(patient).values():
         secrets.update(value for value in redact(_text(path)).secrets if len(value) >= _LEAST_ANYWHERE)
@@ -69,7 +69,7 @@ def secrets_of(patient: Appliance) -> set[str]:
             for path in folder.glob(pattern):
                 secrets.update(line.strip() for line in _text(path).splitlines() if line.strip())
         for path in (*folder.glob("*.toml"),):
-            with suppress(Exception):  # its secrets are still recognised by their format
+            with suppress(Exception):  # secrets in an unreadable file are still recognised by their format
                 secrets.update(_values(tomllib.loads(_text(path))))
     return {value for value in secrets if not value.startswith("-----")}
 
@@ -221,7 +221,7 @@ def _indented(path: Path) -> str:
 
 
 def _kept(data: Path) -> str:
-    """Return the most recent errors, oldest first."""
+    """Return the most recent logged errors, oldest first."""
     texts = [path.read_text(errors="replace") for path in (data / OLDER, data / NAME) if path.exists()]
     return "".join(texts) or "(no errors kept)\n"
 

@@ -2,8 +2,8 @@
 
 It works on tokens, line by line, and does not need a valid file, because people who ask for help often have
 an invalid one. A value is kept if each part of its key is in `HARMLESS`, and if the whole line was
-understood. Comments, multi-line strings and everything else are left out. After mismatched brackets or
-quotes, everything up to the next known heading, or to the end of the file, is left out.
+understood. Everything else is left out, including comments and multi-line strings. After mismatched brackets
+or quotes, everything up to the next known heading, or to the end of the file, is left out.
 
 Each input line produces one output line, so that line numbers in messages remain valid.
 """
@@ -138,7 +138,7 @@ HARMLESS: Final = frozenset(
 `key` and similar keys contain file names. All other keys are left out.
 """
 SECRET: Final = frozenset({"password", "password_hash", "ssh_keys"})
-"""Configuration keys that are left out on purpose; an SSH key identifies a person."""
+"""Configuration keys that are left out on purpose. An SSH key is not secret, but it identifies a person."""
 
 _TOKEN: Final = re.compile(
     r'[ \t]+|(?P<text>"(?:[^"\\]|\\.)*"|\'[^\']*\')|(?P<sign>[\[\]{},=])|(?P<comment>#.*)'
@@ -160,7 +160,7 @@ class Redacted:
 
     text: str
     secrets: set[str]
-    """Values that were left out, both as written in the file and decoded, because other files may quote them.
+    """Values that were left out, because other files may quote them; both as written in the file and decoded.
     """
     values: int = 0
     """Number of values that were left out."""
@@ -320,7 +320,7 @@ class _Redactor:
         return f"    {shown}"
 
     def _feed(self, tokens: list[_Token], key: str) -> str:
-        """Process the tokens of a line, and return the text that may be shown.
+        """Process the tokens in a line, and return the text that may be shown.
 
         Raise _NotUnderstoodError if the line is not a valid setting.
         """

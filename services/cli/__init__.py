@@ -7,7 +7,7 @@
 - `db/`: any document store, and its replication over the network
 - `maintenance`: makes an appliance's root file system writable temporarily
 - `doctor`, `lights`, `bundle`: health checks, the lights, the support archive
-- `handbook`: pages of the handbook
+- `handbook`: shows pages from the handbook
 - `fleet/`: for the operator: vessel identities, cards, password hashes
 
 Code shared by commands is in `services.console`; the lists that they print are in `services.screens`.

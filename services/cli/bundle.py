@@ -43,7 +43,7 @@ def bundle(args: Namespace, world: Environment) -> int:
         with open(path, "wb", opener=opener(OWN_FILE)) as file:
             file.write(data)
     except OSError as error:
-        if path.is_file():  # this removes a partial file, but never a device
+        if path.is_file():  # a partial file is removed, but a device never is
             path.unlink()
         raise FailedError(
             f"{path}: {error.strerror or error}; write it elsewhere: logboat bundle - > FILE, or over SSH"

@@ -80,7 +80,7 @@ def ended_arguments(parser: ArgumentParser) -> None:
 def ended(args: Namespace, world: Environment) -> int:
     """Record how a daemon ended, from the variables that systemd passes to `ExecStopPost=`.
 
-    Return the exit status of the script that records how it ended.
+    Return the exit status of the script that writes the record.
     """
     import subprocess
 

@@ -1,4 +1,4 @@
-"""`logboat gateway retry NAME`: connects to a gateway at once, and retries all documents that it refused."""
+"""`logboat gateway retry NAME`: connects to a gateway at once, and retries all documents refused earlier."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""`logboat help`: shows a page of the handbook, folded to the terminal. The card contains all pages."""
+"""`logboat help`: shows a handbook page, wrapped to the terminal's width. The card contains all pages."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from services.terminal.present import paint, screen, spelt
 from services.terminal.table import fitted
 
 INSTALLED: Final = Path("/usr/share/logboat/handbook")
-"""Folder of the handbook on an appliance."""
+"""Folder that contains the handbook on an appliance."""
 _IN_REPOSITORY: Final = Path(__file__).parents[2] / "docs"
 _USUAL: Final = ("getting-started", "sensors", "lights", "troubleshooting", "faults", "commands", "glossary")
 
@@ -24,7 +24,7 @@ def help_arguments(parser: ArgumentParser) -> None:
 
 
 def help(args: Namespace, world: Environment) -> int:  # noqa: A001  # the command's name
-    """Show a page of the handbook, or the list of all pages. Return 0."""
+    """Show a handbook page, or the list of all pages. Return 0."""
     del world
     pages = _pages()
     where = screen()
@@ -41,7 +41,7 @@ def help(args: Namespace, world: Environment) -> int:  # noqa: A001  # the comma
 
 
 def _pages() -> Mapping[str, Path]:
-    """Return the path of each page by its topic; raises CommandError if the handbook is not there."""
+    """Return the path of each page by its topic. Raise CommandError if the handbook is missing."""
     for folder in (_IN_REPOSITORY, INSTALLED):
         found = sorted(folder.rglob("*.md"))
         if found:
@@ -50,7 +50,7 @@ def _pages() -> Mapping[str, Path]:
 
 
 def _known(topic: str, pages: Mapping[str, Path]) -> str:
-    """Return the name of the page that a topic means; raises UsageError if there is none, or several."""
+    """Return the name of the page for a topic. Raise UsageError if no page matches, or several do."""
     if topic in pages:
         return topic
     begins = [name for name in pages if name.startswith(topic)]

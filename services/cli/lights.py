@@ -23,7 +23,7 @@ def lights_arguments(parser: ArgumentParser) -> None:
 
 
 def lights(args: Namespace, world: Environment) -> int:
-    """Run the selected action, or the daemon if no action is given. Return the exit status."""
+    """Run the selected action, or the lights daemon if no action is given. Return the exit status."""
     if args.action == "test":
         return _test(args, world)
     if args.action == "explain":

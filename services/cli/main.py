@@ -89,8 +89,8 @@ def _ended(arguments: list[str], world: Environment) -> int:
         status = _run(arguments, world)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe. Python flushes again at exit, so redirect the stream to where it
-        # can.
+        # The reader has closed the pipe. Python flushes the stream again at exit, so redirect it to
+        # /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

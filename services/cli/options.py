@@ -19,8 +19,8 @@ class Parser(ArgumentParser):
 def common_options(default: str | None) -> ArgumentParser:
     """Return a parent parser with the options that every command takes, before or after the command's name.
 
-    `default` is None to set the usual defaults. It is SUPPRESS to keep values given before the command's
-    name.
+    With `default=None`, the options have their usual defaults. With SUPPRESS, values given before the
+    command's name are kept.
     """
     parser = ArgumentParser(add_help=False)
     group = parser.add_argument_group("common options")

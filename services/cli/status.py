@@ -16,7 +16,7 @@ def status_arguments(parser: ArgumentParser) -> None:
 
 
 def status(args: Namespace, world: Environment) -> int:
-    """Print the status. Return 0 even if the status is bad, because this command has not failed."""
+    """Print the status. Return 0 even if the vessel has problems, because the command itself succeeded."""
     configured = configured_vessel(args)
     facts = gather(args, world, configured)
     todo = advice(facts)

@@ -1,4 +1,4 @@
-"""`logboat top`: a live overview of the whole state, full-screen or line by line."""
+"""`logboat top`: a live overview of the vessel's state, full-screen or line by line."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ LEAST_S, MOST_S = 0.2, 3600.0
 _PATIENCE_S: Final = 2.0
 """Seconds to wait for the first facts; facts from the store that take longer are shown later."""
 _LONG_S: Final = 15.0
-"""Seconds to wait with --once, longer than the wait for a locked store."""
+"""Seconds to wait for all facts with --once; longer than the wait for a locked store."""
 
 _HELP: Final = """\
 Shows the state, updated once a second: recording and clock; alarms; sensors
@@ -67,7 +67,7 @@ def top(args: Namespace, world: Environment) -> int:
         raise UsageError(f"--every must be from {LEAST_S:g} to {MOST_S:g} seconds")
     if args.by is not None:
         acknowledger_name(args, world)
-    configured_vessel(args)  # so that here, too, a --config file that does not exist is a usage error
+    configured_vessel(args)  # so that a missing --config file is a usage error, as in other commands
     from services.screens.top import plain
     from services.screens.top.facts import TopFactsCollector
 

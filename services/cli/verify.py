@@ -49,7 +49,7 @@ def verify(args: Namespace, world: Environment) -> int:  # noqa: ARG001
 
 
 def _own(args: Namespace, database: "Database") -> str:
-    """Return the id of the vessel to which this card belongs; '' if it is unknown."""
+    """Return the id of the vessel to which this card belongs; '' if the id is unknown."""
     try:
         return own_vessel(args, database)
     except CommandError:

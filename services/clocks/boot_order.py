@@ -1,4 +1,4 @@
-"""Consistency of clocks across boots: a boot in a log cannot begin before an earlier boot ended.
+"""Finds inconsistent clocks: a boot in a log cannot begin before an earlier boot ended.
 
 Where the clocks of boots with trusted time contradict each other, the largest consistent set of boots is
 believed. Of two equally large sets, the set that ends earlier is believed. A clock can be ahead by any
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 8
-"""Number of boots with trusted clocks, on either side, with which a boot is compared.
+"""Number of boots with trusted clocks, before and after a boot, with which that boot is compared.
 
-A clock that is wrong for three boots in a row is detected, even at the beginning of a log. The limit means
-that the time of one boot can be determined without reading all boots.
+A clock that is wrong for three boots in a row is detected, even at the beginning of a log. Because of the
+limit, the time of one boot can be determined without reading all boots.
 """
 OVERLAP_S: Final = 60.0
-"""Seconds by which boots may overlap: time services correct clocks by this much, even backwards."""
+"""Seconds by which consecutive boots may overlap, because time services also set clocks back a little."""
 
 
 @dataclass(frozen=True, slots=True)

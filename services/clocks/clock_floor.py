@@ -1,4 +1,4 @@
-"""The sync daemon's time floor, stored in the document store so that boots without a clock know it."""
+"""The sync daemon's time floor, stored in the document store for boots without a clock."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ Its `utc` is the floor, and `contradicted` the number of seconds for which time 
 class Floor:
     """The earliest possible current time: the image's date, or the last known time.
 
-    A clock that once ran ahead must not invalidate every certificate forever; see `TimeFloor`.
+    A clock that once ran ahead must not make all certificates look expired forever; see `TimeFloor`.
     """
 
     def __init__(

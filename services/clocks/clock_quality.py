@@ -1,6 +1,6 @@
 """Timekeeping: the accuracy of the system clock, the time floor, and the time anchors of a boot.
 
-An anchor states the UTC for one reading of the boot clock, with an uncertainty and a source. A sensor reading
+An anchor states the UTC time of one boot clock reading, with an uncertainty and a source. A sensor reading
 carries only the boot clock's time. Anchors convert that time to UTC, possibly much later, when a better
 anchor has become known. The sources are, best first: `gnss`, `network` (NTP), `rtc` (a clock chip), and
 `floor` (no earlier than the image's date or the last known time).
@@ -23,19 +23,19 @@ STA_UNSYNC: Final = 0x0040
 RTC_UNCERTAINTY_S: Final = 20.0
 """Uncertainty of a clock chip, in seconds.
 
-A DS3231 is accurate to 2 ppm, a cheaper chip to 20 ppm: 20 s is the error of the latter after about ten days.
+A DS3231 is accurate to 2 ppm, and a cheaper chip to 20 ppm, which is 20 s in about ten days.
 """
 REANCHOR_S: Final = 6 * 3600.0
 """Seconds between anchors in a long boot, so that the crystal's drift between two anchors is known."""
 STEP_S: Final = 0.5
-"""Difference in seconds from the last anchor's prediction at which a good clock gets a new anchor."""
+"""Minimum difference in seconds, between a good clock and the last anchor's prediction, for a new anchor."""
 AHEAD: Final = 60.0
-"""Seconds by which the floor may be ahead of a good clock: time services also set clocks back a little."""
+"""Seconds by which the floor may be ahead of a good clock; time services may set clocks back a little."""
 DISBELIEVED_AFTER: Final = 3600.0
 """Seconds of contradiction after which network time overrides the stored time.
 
-Somebody who fakes the time on a Wi-Fi network that a vessel passes cannot set the clock back faster. A wrong
-floor lasts no longer than this.
+The delay prevents an attacker on a Wi-Fi network that the vessel passes from setting the clock back. It is
+also the longest time for which a wrong floor can last.
 """
 
 
@@ -52,7 +52,7 @@ class ClockQuality:
 
     @property
     def is_synced(self) -> bool:
-        """True if UTC can be trusted to within the uncertainty."""
+        """True if the clock's UTC time is correct to within the uncertainty."""
         return self.source is not TimeSource.FLOOR
 
 
@@ -71,7 +71,7 @@ class Anchor:
 
 
 class _Timex(ctypes.Structure):
-    """The C type `struct timex` (linux/timex.h): the fields that are read here, with padding for the rest."""
+    """The C type `struct timex` (linux/timex.h), with padding in place of fields that are not read."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -123,8 +123,8 @@ class TimeFloor:
 
     A clock may start in 1970, so the last known time is used as a floor. A clock may also once have run
     ahead, because of a bad time server or clock chip. So network time that contradicts the floor for
-    `DISBELIEVED_AFTER` replaces it. The recorder and the sync daemon each store their own floor, because
-    neither waits for the file of the other.
+    `DISBELIEVED_AFTER` replaces it. The recorder and the sync daemon each store their own floor, so that
+    neither has to wait for the other's file.
     """
 
     def __init__(self, *, image: float, kept: FloorRecord = _NOTHING_KNOWN) -> None:
@@ -151,7 +151,7 @@ class TimeFloor:
         return quality
 
     def is_evidence(self, utc: float, quality: ClockQuality) -> bool:
-        """Return True if a time should be recorded as an anchor, even a time that contradicts the floor.
+        """Return True if a time should be recorded as an anchor even though it may contradict the floor.
 
         A clock chip does not count, because it may be wrong after years with an empty battery.
         """
@@ -203,7 +203,7 @@ class Timekeeper:
     """
 
     def __init__(self, floor: TimeFloor) -> None:
-        """Start with the floor that the previous runs have left."""
+        """Start with the floor stored by earlier runs."""
         self.floor = floor
         self.anchors: list[Anchor] = []
 

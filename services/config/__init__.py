@@ -1,6 +1,6 @@
 """Configuration of a vessel: `logboat.toml`, `vessel.toml`, `sensors.toml`.
 
-`model` defines the settings as types, `parsers` read single keys, and `loader` turns a file into settings or
-into a list of problems with their lines. `last_good` falls back to the last good configuration when a file is
-invalid. `check` implements `logboat config check`.
+`model` defines the settings as types, `parsers` reads single keys, and `loader` turns a file into settings or
+into a list of problems with line numbers. `last_good` falls back to the last good configuration when a file
+is invalid. `check` implements `logboat config check`.
 """

@@ -63,7 +63,7 @@ def _wrong(path: Path, error: ConfigurationError) -> Checked:
 
 
 def name_in_force(path: Path) -> str:
-    """Return the name that a file has once it is in force.
+    """Return the name under which a file is put in force.
 
     Raise ConfigurationError if its kind is unclear.
     """
@@ -112,7 +112,7 @@ def _lights_beside(folder: Path) -> tuple[Mapping[int, str], str]:
         try:
             return reserved_pins(load(folder / name)), f"from {name}"
         except ConfigurationError:
-            continue  # missing, or invalid, which a check of that file itself reports
+            continue  # missing, or invalid, which is reported when that file is checked
     return reserved_pins(Configuration()), "defaults"
 
 

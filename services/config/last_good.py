@@ -52,7 +52,7 @@ class Loaded:
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
     problems: tuple[FileProblem, ...] = ()
-    """Reasons why the configuration in the files is not in force, or could not be stored; empty if none.
+    """Reasons why the configuration in the files is not in force, or could not be stored.
     """
     is_last_good: bool = False
     """True if this is the stored copy."""
@@ -60,7 +60,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both files, which were read without errors."""
+    """`logboat.toml` and `sensors.toml`, read without errors."""
 
     configuration: Configuration
     sensors: tuple[SensorSettings, ...]
@@ -77,7 +77,7 @@ class Pair:
 
     @property
     def describes_sensors(self) -> bool:
-        """True if there is a `sensors.toml`. A file that describes no sensors contains `no_sensors`."""
+        """True if there is a `sensors.toml`."""
         return _SENSORS_NAME in self.contents
 
 
@@ -87,8 +87,8 @@ def load_or_last_good(
     """Return the configuration in the files, or else the last good one.
 
     A file in `missing_ok` may be missing if the last good configuration did not have it either; all defaults
-    then apply. Raise ConfigurationError if the files are invalid and no good configuration is stored. A
-    failure to use `data_dir` is returned as a problem, not raised.
+    then apply. Raise ConfigurationError if the files are invalid and no good configuration is stored. An
+    error in `data_dir` is returned as a problem, not raised.
     """
     keeper = LastGood(data_dir / "last-good")
     try:
@@ -154,7 +154,7 @@ def _read_both(
         problems += error.problems
     try:
         sensors_file = toml_file.read(sensors_path, missing_ok=sensors_missing_ok)
-        # Without a valid [lights] section their pins are unknown, so conflicts cannot be checked.
+        # Without a valid [lights] section the lights' pins are unknown, so conflicts cannot be checked.
         sensors = read_sensors(
             sensors_file,
             reserved={} if configuration is None else reserved_pins(configuration),
@@ -218,7 +218,7 @@ class LastGood:
             make_folder(self._folder)
             sync_folder(self._folder.parent)
             with _locked(self._folder / "lock") as is_ours:
-                if is_ours:  # else a second process, started at the same time, is writing the same files
+                if is_ours:  # otherwise another process, started at the same time, is writing the same files
                     self._write(pair, digest)
         except Exception as error:  # noqa: BLE001  # even if it cannot be stored, it is in force
             return (
@@ -239,7 +239,7 @@ class LastGood:
             return False
 
     def _write(self, pair: Pair, digest: str) -> None:
-        # Only the owner can read the folder from mkdtemp: logboat.toml contains passwords of networks.
+        # mkdtemp creates a folder that only the owner can read: logboat.toml contains Wi-Fi passwords.
         new = Path(tempfile.mkdtemp(prefix=f"{digest}-", dir=self._folder))
         try:
             for name, content in pair.contents.items():
@@ -256,7 +256,7 @@ class LastGood:
             sync_folder(self._folder)
             link.replace(self._folder / _CURRENT)
         except Exception:
-            shutil.rmtree(new, ignore_errors=True)  # anything left over is removed at the next change
+            shutil.rmtree(new, ignore_errors=True)  # any folder left over is removed at the next change
             raise
         sync_folder(self._folder)
         for old in self._folder.iterdir():

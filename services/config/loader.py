@@ -48,7 +48,7 @@ def load(path: Path, *, missing_ok: bool = False) -> Configuration:
 
 
 def reserved_pins(configuration: Configuration) -> dict[int, str]:
-    """Return the pins that sensors must not use, each with what uses it: a light, or `pps`."""
+    """Return the pins that sensors must not use, mapped to their users: the name of a light, or `pps`."""
     lights, pps = configuration.lights, configuration.clock.pps
     pins = {pin: name for name in LIGHTS if (pin := getattr(lights, name))}
     return pins if pps is None else {pps: PPS, **pins}
@@ -93,7 +93,7 @@ def read_configuration(file: TomlFile) -> Configuration:
 
 
 def _named(tables: Sequence[Table], kind: str, cls: type[Any]) -> tuple[Any, ...]:
-    """Return the sections in a list of tables, each of which must have a name of its own."""
+    """Return the sections in a list of tables; their names must be unique."""
     for number, table in enumerate(tables, start=1):
         table.label = _label(kind, table, number)
     sections = [read(table, cls, checks=_CHECKS, elsewhere=_ELSEWHERE.get(cls)) for table in tables]
@@ -177,7 +177,7 @@ _CHECKS: Final[Mapping[type, Check]] = {
     GatewaySection: _check_gateway,
     LightsSection: _check_lights,
 }
-"""Functions that check the combinations of keys in a section."""
+"""Functions that check the combinations of keys, by the type of the section."""
 
 
 def _check_pulse_pin(table: Table, clock: ClockSection, lights: LightsSection) -> None:

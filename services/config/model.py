@@ -19,7 +19,7 @@ from . import parsers
 _DIRECTION: Final = choice("push", "pull", "both")
 _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
 RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
-"""Clock chips, by the names of the parameters of the overlay i2c-rtc (`/boot/firmware/overlays/README`)."""
+"""Clock chips, named as in the parameters of the i2c-rtc overlay (`/boot/firmware/overlays/README`)."""
 
 
 @section
@@ -366,7 +366,7 @@ class RetentionSection:
 
 @section
 class LightsSection:
-    """The section [lights]: pins of the header by their BCM numbers."""
+    """The section [lights]: header pins, as BCM numbers."""
 
     power: int = key(
         parsers.light_pin,

@@ -31,7 +31,7 @@ def mmsi(raw: Any) -> int:
 def timezone(raw: Any) -> str:
     """Parse an IANA time zone. It must be known to this machine, if time zones are installed."""
     name: str = text(least=1)(raw)
-    if name == "UTC":  # the common case, which does not need the table of zones, which is slow to load
+    if name == "UTC":  # the common case, which does not need the slow-loading table of zones
         return name
     import zoneinfo
 
@@ -244,7 +244,7 @@ def condition(raw: Any) -> str:
 
 @parses(ValueForm("a SHA-256 fingerprint", limits="64 hexadecimal digits"))
 def fingerprint(raw: Any) -> str:
-    """Parse the SHA-256 fingerprint of a certificate, in any common notation."""
+    """Parse a certificate's SHA-256 fingerprint, in any common notation."""
     from sync.net import certificates  # this imports cryptography, which few commands need
 
     written: str = text()(raw)
@@ -351,7 +351,7 @@ def hours(raw: Any) -> HoursAre:
 
 @parses(ValueForm("a BCM pin", limits="0, or 2 to 27"))
 def light_pin(raw: Any) -> int:
-    """Parse a light's BCM pin, or 0 if there is no such light."""
+    """Parse the BCM pin of a light, or 0 for a light that is not fitted."""
     try:
         pin: int = integer(0, 27)(raw)
     except InputError as error:

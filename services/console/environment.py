@@ -1,4 +1,4 @@
-"""The environment of a command: clocks, the person at the terminal, systemd. Tests replace it."""
+"""The environment of a command, which tests replace: clocks, the person at the terminal, systemd."""
 
 import os
 import sys

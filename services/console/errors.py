@@ -1,4 +1,4 @@
-"""Errors in commands: each becomes one sentence on standard error, and an exit status.
+"""Errors raised by commands; each is shown as one sentence on standard error, and sets the exit status.
 
 A mistake by the user raises UsageError (exit status 2), and a failure raises FailedError (exit status 1).
 """

@@ -40,7 +40,7 @@ def to_json(facts: "Mapping[str, Any] | msgspec.Struct") -> str:
 
 
 def moment_json(moment: "Moment") -> "parts.Moment":
-    """Return a moment as it is printed as JSON."""
+    """Return the form of a moment for JSON output."""
     from services.documents.reading_window import iso
     from services.schemas import parts
 

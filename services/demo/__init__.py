@@ -1,14 +1,14 @@
-"""The demo: the appliance's main purpose on one machine, with a fleet of real processes, files and TLS.
+"""The demo: a simulated fleet on one machine, with real processes, files and TLS.
 
 Each vessel has a recorder and a sync daemon. The vessels find each other over the loopback interface, record,
 and pass on what they record. One vessel has no network for a while, and only one has a link to the shore. At
-the end the demo proves from the stores alone that all stores have the same content and that nothing is
+the end, the demo proves from the stores alone that all stores have the same content and that no sample is
 missing. It also proves that the stores contain everything that the recorders reported as durable, and that
 all documents have arrived ashore.
 
 Modules, in the order in which they are needed:
 
-- `vessel_sensors`: the sensors of the demo's vessels, and the recording that the first one plays
+- `vessel_sensors`: the sensors of the demo's vessels, and the recording that the first vessel plays
 - `vessel`: one vessel's files and processes
 - `fleet`: names, identities and addresses of all vessels
 - `shore`: an office and a broker, to which one vessel has a link

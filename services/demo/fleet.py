@@ -1,7 +1,6 @@
 """The demo's fleet: vessels with names, identities from the fleet's own CA, and addresses on this machine.
 
-Each demo uses a new fleet name, so that neither another demo nor a real vessel mistakes the vessels for its
-own.
+Each demo uses a new fleet name, so that its vessels do not link with real vessels or with another demo.
 """
 
 import itertools
@@ -19,7 +18,7 @@ from .ports import free_ports
 from .vessel import DemoVessel
 
 NAMES: Final = ("argo", "brigid", "carina", "dione", "elissa", "fram", "gudrun", "hygeia", "ino")
-"""Names of the vessels; there are as many as can all link with each other (`max_peers`)."""
+"""Names of the vessels; a larger fleet could not link every pair of vessels (`max_peers`)."""
 FLEET: Final = "fleet"
 """Name of the folder that contains the fleet's authority."""
 SHORE: Final = "shore"
@@ -29,7 +28,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All vessels of the demo; the first one plays the recording."""
+    """All vessels in the demo; the first vessel plays the recording."""
 
     name: str
     vessels: tuple[DemoVessel, ...]
@@ -46,7 +45,7 @@ class Fleet:
 
     @property
     def is_alone(self) -> bool:
-        """True if the fleet has only one vessel, and so has no other vessel to link with."""
+        """True if the fleet has only one vessel."""
         return len(self.vessels) == 1
 
     @property
@@ -55,13 +54,13 @@ class Fleet:
         return self.vessels[(len(self.vessels) - 1) // 2]
 
     def tell_addresses(self) -> None:
-        """Write the other vessels' addresses into each vessel's configuration, because discovery failed."""
+        """Write the other vessels' addresses into each vessel's configuration. Used if discovery fails."""
         for each in self:
             others = (other.port for other in self if other is not each)
             each.configure(static=tuple(f"wss://{LOOPBACK}:{port}" for port in others))
 
     def kill(self) -> None:
-        """Kill all processes and close all files, in any state."""
+        """Kill all processes and close all files, whatever state they are in."""
         for each in self:
             each.kill()
             each.close()
@@ -73,7 +72,7 @@ def leftover_path(folder: Path) -> Path | None:
 
 
 def make(folder: Path, *, vessels: int, speed: float, now: datetime, repeat: bool = False) -> Fleet:
-    """Create all files of a new fleet in a folder for which `leftover_path` returns None.
+    """Create all files of a new fleet in a folder that contains nothing from an earlier demo.
 
     `speed` and `repeat` say how the recording is played.
     """

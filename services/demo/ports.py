@@ -1,4 +1,4 @@
-"""TCP ports for programs that are told their port before they start, and may restart on it later."""
+"""TCP ports for programs that must know their port before they start, and keep it when they restart."""
 
 import contextlib
 import itertools
@@ -12,11 +12,11 @@ _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 """File with the range of ports that Linux assigns to outgoing connections; see ip(7)."""
 
 _LOWEST: Final = 12_000
-"""Lowest port to use: those below belong to well-known services, some of which run on test machines."""
+"""Lowest port to use; well-known services, some of which run on test machines, use lower ports."""
 
 
 def fixed_ports() -> range:
-    """Return the ports that Linux assigns to no outgoing connection, so that a port stays free once closed.
+    """Return the ports that Linux never assigns to outgoing connections, so that a closed port stays free.
 
     The kernel may assign a port that it picked for `bind(0)` to the next outgoing connection from any
     program. Such a port may be free when it is picked, and in use when a daemon wants to listen on it a
@@ -30,7 +30,7 @@ def fixed_ports() -> range:
 
 
 def free_ports(among: range | None = None, *, first: int | None = None) -> Iterator[int]:
-    """Yield ports on which nobody listens, each once, starting at position `first` of a range.
+    """Yield each port on which no program listens, starting at position `first` in a range.
 
     Args:
         among: the ports to select from; `fixed_ports` by default.

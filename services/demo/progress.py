@@ -42,7 +42,7 @@ class ProgressRow:
 
 
 class ProgressDisplay:
-    """Display of progress on a stream; `elapsed` returns the seconds since the start of the demo."""
+    """Progress display on a stream; `elapsed` returns the seconds since the start of the demo."""
 
     def __init__(self, elapsed: Callable[[], float], *, stream: TextIO | None = None) -> None:
         self._elapsed = elapsed

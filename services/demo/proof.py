@@ -1,6 +1,6 @@
-"""The proof: compares each store's content with the other stores and with what was recorded.
+"""The proof: compares each store's content with the other stores and with the recorded samples.
 
-Every store is first examined by itself (`examine`). For each vessel in the fleet this shows whether sample
+Every store is first examined on its own (`examine`). For each vessel in the fleet, this shows whether sample
 numbers are missing, whether the store has everything that the recorder reported as durable, and whether the
 recording was stored exactly. Then the stores are compared, document by document (`compare`).
 """
@@ -26,7 +26,7 @@ from .vessel import Ledger
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSamples:
-    """Samples that one vessel recorded, as known from sources other than the stores."""
+    """Samples that one vessel recorded, as reported by sources other than the stores."""
 
     vessel: str
     sensors: frozenset[str]
@@ -43,7 +43,7 @@ class ExpectedSamples:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A path of the recording, compared with what was stored."""
+    """Comparison of one path in the recording with its stored samples."""
 
     path: str
     recorded: int
@@ -74,7 +74,7 @@ class StoreContents:
     not_held: int
     """Number of samples that were reported as durable but are in no document in this store."""
     faults: tuple[str, ...]
-    """Problems that were found, each as a clause."""
+    """Problems found in the store, each as a clause."""
 
     @property
     def digest(self) -> str:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sync.store import Database, Document, DocumentChange
 
 WAIT_S: Final = 60.0
-"""Maximum seconds of one wait of `changes --follow`.
+"""Maximum seconds that `changes --follow` waits before it checks for changes again.
 
-A change ends the wait at once; without one, the command simply waits again.
+A change ends the wait at once.
 """
 
 
@@ -326,7 +326,7 @@ def _export(database: "Database", args: Namespace) -> int:
             sys.stdout.write(json_text(line))
         return 0
     number = 0
-    # Write everything or nothing: a partial export would look complete.
+    # Write all documents or none: a partial export would look complete.
     partial = args.file.with_name(f".{args.file.name}.{os.getpid()}")
     try:
         with open(partial, "wb", opener=opener()) as file:

@@ -1,8 +1,8 @@
 """Runs one replication for `logboat db push|pull|sync`, and reports its progress.
 
 On standard output, a one-shot replication prints its counts at the end, and a continuous one prints a line
-for each change of state. Documents that failed are listed on standard error. If that is a terminal, a line
-with running counts is shown there, too.
+for each change of state. Documents that failed are listed on standard error. If standard error is a terminal,
+it also shows a line with running counts.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 0.2
 """Seconds between updates of the counts on a terminal, and between checks for a change from busy to idle."""
 STOP_WITHIN_S: Final = 10.0
-"""Maximum seconds, after a signal, to finish transfers in progress.
+"""Maximum seconds after a signal to finish transfers in progress.
 
-A connection attempt gets less time (`STOP_CONNECTING_WITHIN_S`).
+A connection attempt in progress gets less time (`STOP_CONNECTING_WITHIN_S`).
 """
 STOP_CONNECTING_WITHIN_S: Final = 1.0
 
@@ -58,7 +58,7 @@ ADVICE: Final[dict[tuple[Domain, int], str]] = {
 
 
 def run(configuration: ReplicatorConfiguration, *, as_json: bool) -> int:
-    """Replicate until done or stopped by a signal, and return the exit status.
+    """Replicate until all documents are transferred or a signal arrives, and return the exit status.
 
     Raise FailedError if the replication fails.
     """
@@ -110,7 +110,7 @@ class _Run:
         return self._concluded(status)
 
     async def _stop(self) -> None:
-        """Stop once everything in progress is finished, or at a time limit if the peer does not answer."""
+        """Stop once transfers in progress are finished, or at a time limit if the peer does not answer."""
         self._is_stopping = True
         is_connecting = self._replicator.status.activity is Activity.CONNECTING
         patience = STOP_CONNECTING_WITHIN_S if is_connecting else STOP_WITHIN_S
@@ -221,7 +221,7 @@ class _Run:
         return 0
 
     def _failed_before(self) -> list[DocumentEnded]:
-        """Return the documents that failed in an earlier run and did not succeed in this one."""
+        """Return the documents that failed in an earlier run and have not succeeded in this run."""
         failed = self._replicator.failed
         return [
             DocumentEnded(each.direction, each.id, each.revision, problem=each.problem)
@@ -313,7 +313,7 @@ class _Run:
 
 def _advice(problem: Problem, *, has_user: bool, has_linked: bool) -> str:
     if has_linked and (problem.domain, problem.code) == (Domain.WEBSOCKET, CloseCode.ABNORMAL):
-        return ""  # TLS and the certificates were valid: the connection broke, or the listener was stopped
+        return ""  # the TLS handshake succeeded, so the connection broke later, or the listener was stopped
     if problem.domain is Domain.TLS:
         if "fingerprint" in problem.text:
             return (

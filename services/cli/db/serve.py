@@ -1,6 +1,6 @@
 """`logboat db serve PATH`: runs a listener for one store in the foreground, until Ctrl-C or SIGTERM.
 
-If no certificate is given, it creates one, and stores it with its key beside the store, in
+If no certificate is given, the command creates one, and stores it with its key beside the store, in
 `PATH.identity.pem` (mode 0600). The fingerprint that clients pin therefore stays the same across restarts.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PORT: Final = 4984
 HIGHEST_PORT: Final = 65535
 HOST: Final = "127.0.0.1"
-"""Loopback only, by default: without --user, anyone who reaches the listener may write."""
+"""Default address. It is loopback, because without --user anyone who reaches the listener may write."""
 EVERYWHERE: Final = ("*", "0.0.0.0", "::", "[::]")  # noqa: S104  # only on request
 STOP_WITHIN_S: Final = 10.0
 """Seconds that peers have to close their connections after a signal."""
@@ -108,7 +108,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
     by_password = by_certificate = None
     if args.user is not None:
         name, secret = args.user, password(args.password_file)
-        # fail now: with a password that no client can send, nobody could connect
+        # fail at start-up, because no client could send this password
         basic(name, secret, args.password_file)
 
         async def ok(user: str, given: str) -> bool:
@@ -125,7 +125,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def identity_path(store: Path) -> Path:
-    """Return the path of the self-signed identity for a store's listener."""
+    """Return the path of the file with the self-signed identity for a store's listener."""
     return store.with_name(store.name + ".identity.pem")
 
 

@@ -90,7 +90,7 @@ def replicate(args: Namespace) -> int:
 
 
 def _settings(args: Namespace) -> "Callable[[Database], ReplicatorConfiguration]":
-    """Return a function that builds the replication's configuration for a store from the arguments.
+    """Return a function that takes a store and builds the replication's configuration from the arguments.
 
     Raise UsageError if the arguments are invalid.
     """
@@ -154,7 +154,7 @@ def _endpoint(url: str) -> "URLEndpoint":
 
 
 def _check_security(args: Namespace, *, is_secure: bool) -> None:
-    """Raise UsageError if security options exclude each other, or if an option lacks a required companion."""
+    """Raise UsageError if security options contradict each other, or if a required option is missing."""
     tls = {
         "--cert": args.cert,
         "--key": args.key,
@@ -270,7 +270,7 @@ def _authenticator(args: Namespace) -> "Authenticator | None":
 
 
 def chosen(text: str | None, option: str) -> frozenset[str]:
-    """Return the parts of a comma-separated list; the result is empty if the option was not given.
+    """Return the parts of a comma-separated list; the result is empty if `text` is None.
 
     Raise UsageError if a part is empty.
     """
@@ -285,7 +285,7 @@ def chosen(text: str | None, option: str) -> frozenset[str]:
 def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentFilter":
     """Return a filter that accepts documents in these channels.
 
-    The filter also accepts tombstones that no longer say which channels their documents were in.
+    The filter also accepts tombstones that do not name the channels of the deleted document.
     """
     from sync.peer.selection import channels
 
@@ -297,7 +297,7 @@ def _in_channels(policy: "DocumentPolicy", wanted: frozenset[str]) -> "DocumentF
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if a host is this machine's loopback interface, so that nobody can eavesdrop."""
+    """Return True if a host is this machine's loopback interface, on which nobody else can eavesdrop."""
     if host.lower() in LOCAL_NAMES:
         return True
     try:

@@ -1,8 +1,8 @@
-"""`logboat fleet card …`: writes vessels' cards one by one, to a device, into image files, or onto FAT only.
+"""`logboat fleet card …`: writes each vessel's card, to a device or an image file, or its FAT files only.
 
-A certificate goes to one card only, because two cards with the same certificate are a duplicate identity. For
-a vessel that already had a card, `--replace` issues a new certificate. If that card never ran, `--again` uses
-the same certificate again.
+A certificate is written to one card only, because two cards with the same certificate are a duplicate
+identity. For a vessel that already has a card, `--replace` issues a new certificate. If that card has never
+booted, `--again` writes the same certificate to a new card.
 """
 
 import sys
@@ -66,7 +66,7 @@ def card_arguments(parser: ArgumentParser) -> None:
 
 
 def card(args: Namespace, world: Environment) -> int:
-    """Check everything for every vessel, then write the cards one by one. Return 0."""
+    """Check the files of all vessels, then write the cards one by one. Return 0."""
     from provisioning.card import image_writing
     from provisioning.folder import FleetFolder
 
@@ -124,7 +124,7 @@ def _told(args: Namespace, vessel: str, target: Path, bundle: Mapping[str, bytes
 
 
 def _judged(args: Namespace, target: Path) -> "Target":
-    """Return the target if a card may be written there; an existing file may be overwritten.
+    """Return the target to which the card is written; it may be an existing file.
 
     Raise CardError if the target is not suitable.
     """
@@ -137,7 +137,7 @@ def _judged(args: Namespace, target: Path) -> "Target":
 
 
 def _check_configuration(place: Path) -> None:
-    """Check a vessel's configuration as the appliance would, while the operator can still correct mistakes.
+    """Check a vessel's configuration as the appliance would, before the card is written.
 
     Raise FailedError if the configuration is invalid.
     """

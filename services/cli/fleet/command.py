@@ -2,7 +2,7 @@
 
 `provisioning.folder` stores the identities.
 
-The passphrase for the fleet's root key is read from the terminal or from a file, and so are passwords.
+Passwords and the passphrase for the fleet's root key are read from the terminal or from a file.
 """
 
 import os
@@ -38,7 +38,7 @@ A vessel may be at sea for months, and needs its next certificate aboard before 
 LONGEST_TEXT: Final = 200
 RESTARTED: Final = "logboat-networks logboat-radio"
 REKEY_AFTER: Final = timedelta(days=14)
-"""Default time until vessels change the radio's key, so that all vessels can receive the new key first."""
+"""Default delay before vessels switch to a new radio key, so that every vessel can receive the key first."""
 
 
 def fleet_arguments(parser: ArgumentParser) -> None:
@@ -126,7 +126,7 @@ def _init(args: Namespace, world: Environment) -> int:
     from provisioning.folder import FleetFolder, check_free
     from sync.fleet import names
 
-    names.check("fleet", args.name)  # before anyone thinks up a passphrase
+    names.check("fleet", args.name)  # checked before the person chooses a passphrase
     check_free(args.folder)
     passphrase = _passphrase(args, world, "Passphrase for the fleet's root key: ", again=True)
     folder = FleetFolder.create(args.folder, fleet=args.name, passphrase=passphrase, now=_now(world))
@@ -161,7 +161,7 @@ def _renew(args: Namespace, world: Environment) -> int:
 def _made(
     args: Namespace, folder: "FleetFolder", vessel: "EnrolledVessel", what: str, *, before: str = ""
 ) -> int:
-    """Report a new identity; `before` is what to do before its card is written."""
+    """Report a new identity; `before` tells the operator what to do before writing the card."""
     place = folder.identity(vessel.id)
     issued = vessel.current
     expires = "-" if issued is None else _day(issued.ends)

@@ -63,7 +63,7 @@ def add(args: Namespace, world: Environment) -> int:
 def parse_value(text: str, unit: str) -> bool | float:
     """Return the value that a person typed, converted to `unit`, the sensor's SI unit.
 
-    Raise UsageError if it is not valid.
+    Raise UsageError if the text is not a valid value.
     """
     if unit == "bool":
         word = text.strip().casefold()

@@ -1,8 +1,7 @@
 """`logboat log SENSOR`: shows recorded readings for people, as CSV or as JSON, or adds one by hand.
 
-The view for people uses the units that sailors use. CSV and JSON use SI units, exactly as recorded. Times are
-the best estimates available now. Times recorded before the machine knew the time are corrected here, and
-marked as corrected.
+The view for people uses the units that sailors use. CSV and JSON contain SI units, exactly as recorded. Times
+recorded before the machine knew the time are corrected as well as possible, and marked as corrected.
 """
 
 import csv

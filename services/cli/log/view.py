@@ -22,7 +22,7 @@ from services.terminal.present import Curve, Screen, count, moment_text, table, 
 USUAL_LIMIT: Final = 20
 """Number of rows that are listed if --limit is not given."""
 WIDEST: Final = 100
-"""Maximum width of a graph in columns; a wider graph would only be harder to read."""
+"""Maximum width of a graph in columns; a wider graph would be harder to read."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Summary:
     samples: int = 0
     first: RecordedSample | None = None
     absent: int = 0
-    """Number of sample numbers that are missing between the samples."""
+    """Number of samples that are missing, counted from gaps in the sample numbers."""
     faults: Counter[str] = field(default_factory=Counter)
     curve: Curve = field(default_factory=Curve)
     place: float = 0.0
@@ -121,7 +121,7 @@ def _extremes(summary: _Summary, last: RecordedSample, *, raw: bool) -> Iterator
 
 
 def shown(value: Value, unit: str, path: str, *, raw: bool) -> str:
-    """Return a value as text for people; `raw` keeps the recorded SI unit."""
+    """Return a value as text for people; `raw` shows it in the recorded SI unit."""
     if not raw or isinstance(value, bool):
         return format_value(value, unit, path=path)
     return "-" if value is None else f"{value:.10g} {unit}".strip()
