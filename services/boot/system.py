@@ -125,7 +125,7 @@ def make_second(phy: str, *, root: Path, tool: Run = run) -> None:
 
 
 def write_profiles(folder: Path, profiles: Sequence[Profile]) -> None:
-    """Write these connection profiles, remove Logboat's other profiles, and keep all profiles by others."""
+    """Write these connection profiles, and remove Logboat's other profiles. Keep all other profiles."""
     make_folder(folder, OWN)
     wanted = {f"{profile.name}{SUFFIX}": profile.text.encode() for profile in profiles}
     for path in folder.glob(f"logboat-*{SUFFIX}"):

@@ -147,7 +147,7 @@ def stored(database: Database, vessel: str, sensor: str) -> list[tuple[int, floa
 
 
 def compare_recording(database: Database, recorded: ExpectedSamples, sensor: str) -> Comparison:
-    """Compare one path of the recording with what the store has from the sensor that played it."""
+    """Compare one path in the recording with the samples stored by the sensor that played the path."""
     assert recorded.recording is not None
     path = vessel_sensors.REPLAYED[sensor]
     wanted = load(recorded.recording, path).rows
@@ -169,10 +169,7 @@ def kinds(findings: StoreContents) -> Counter[str]:
 
 
 def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
-    """Yield the problems that `verify` finds in a vessel's history.
-
-    Here, even an explained gap is a problem.
-    """
+    """Yield the problems that `verify` finds in a vessel's history; even an explained gap is one."""
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
         yield f"no data of {report.vessel}'s {sensor}"

@@ -1,8 +1,8 @@
 """The sequence of events in the demo: when vessels are started, cut off, reconnected and stopped.
 
-A vessel's network is cut by killing its sync daemon, because only root can take an interface down. So the
-other vessels see the link break without a proper close. The vessel's recorder continues, and so do the other
-vessels, which stay linked.
+A vessel's network is cut by killing its sync daemon, because only root can take an interface down. The other
+vessels see the link break without a proper close, and stay linked with each other. The vessel's recorder
+continues.
 """
 
 import signal
@@ -28,9 +28,9 @@ SPARE_S: Final = 5.0
 PATIENCE_S: Final = 30.0
 """Seconds of additional time allowed for each step, for slow machines."""
 FIND_WITHIN_S: Final = 20.0
-"""Seconds after which the vessels are given each other's addresses if discovery has not found all of them."""
+"""Seconds after which each vessel is given the others' addresses, if discovery has not found all vessels."""
 COMPLAIN_AFTER_S: Final = 3.0
-"""Seconds after which the vessels get these addresses if one of them reports a problem with discovery."""
+"""Seconds after which each vessel is given the others' addresses, if a vessel reports a discovery problem."""
 OFF, BACK = 1 / 3, 2 / 3
 """Fractions of the total time at which the last vessel's network is cut and restored."""
 LOOK_EVERY_S: Final = 0.1
@@ -44,7 +44,7 @@ class Outage:
     seconds: float
     apart: StoreDifference
     caught_up_s: float | None = None
-    """Seconds from the vessel's return until both sides had everything; None if they never did."""
+    """Seconds from the vessel's return until documents were exchanged both ways; None if they never were."""
 
 
 @dataclass(slots=True)
@@ -57,13 +57,13 @@ class ScenarioEvents:
     """The reason why the vessels had to be given each other's addresses; None if they found each other."""
     outage: Outage | None = None
     agreed_s: float | None = None
-    """Seconds from the recorders' end until all stores agreed; None if they never did."""
+    """Seconds from the recorders' exit until all stores agreed; None if they never did."""
     ashore: ArrivedDocuments | None = None
     """Documents that had arrived ashore by the end; None without a shore."""
 
 
 class Scenario:
-    """A run of the demo; its events are shown as they happen."""
+    """A run of the demo, which shows its events as they happen."""
 
     def __init__(self, fleet: Fleet, seconds: float, shore: Shore | None = None) -> None:
         self._fleet, self._seconds, self._shore = fleet, seconds, shore
@@ -122,7 +122,7 @@ class Scenario:
             self._land(self._shore)
         for vessel in fleet:
             vessel.start(Daemon.RECORDER)
-        # The mesh needs to know the log in which a vessel records.
+        # A sync daemon needs to know the log in which its vessel records.
         self._watch(lambda: all(vessel.state(Daemon.RECORDER) for vessel in fleet), "the recorders to start")
         sailed = time.monotonic()
         if not fleet.is_alone:
@@ -192,7 +192,7 @@ class Scenario:
         return all(_links(vessel) == len(self._fleet.vessels) - 1 for vessel in self._fleet)
 
     def _hindrance(self, started: float) -> str | None:
-        """Return the reason to give up on discovery; None if there is none yet."""
+        """Return the reason to give up on discovery; None to continue with discovery."""
         waited = time.monotonic() - started
         if waited >= COMPLAIN_AFTER_S:
             for vessel in self._fleet:

@@ -1,4 +1,4 @@
-"""The demo's shore: an office's gateway, which is a listener, and a real MQTT broker with a subscriber.
+"""The demo's shore: an office with a listener, and a real MQTT broker with a subscriber.
 
 Only one vessel has a link to the shore. Both services use the loopback interface.
 """
@@ -35,9 +35,9 @@ BROKER: Final = "broker"
 _LOOPBACK: Final = "127.0.0.1"
 _START_WITHIN_S: Final = 20.0
 AGAIN_AFTER_S: Final = 30.0
-"""Seconds before a restart in a demo that keeps running: enough to see how the vessels report the exit."""
+"""Seconds before an exited service is restarted, so that a person can see how the vessels report the exit."""
 _NEWS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.BOOT)
-"""Kinds of documents that never change; each must arrive by MQTT exactly as it is in the stores."""
+"""Kinds of documents that never change; each must arrive by MQTT exactly as stored."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -51,7 +51,7 @@ class ArrivedDocuments:
     by: str
     """Id of the vessel with the link to the shore."""
     wanted: int
-    """Number of the fleet's documents that should arrive ashore."""
+    """Number of documents that should arrive ashore."""
     in_office: int
     """Number of these documents that are in the office's store, at the same revision."""
     news: int | None
@@ -103,7 +103,7 @@ class Shore:
         return messages
 
     def ashore(self, standing: Standing) -> ArrivedDocuments:
-        """Return how many documents have arrived ashore.
+        """Count the documents that have arrived ashore.
 
         `standing` has the current revision of every document in the vessel's store. Raise StoreError if a
         store cannot be read.
@@ -131,7 +131,7 @@ class Shore:
         )
 
     def is_noted(self, store: Database) -> bool:
-        """Return True if the vessel's store records, for the whole fleet, that all readings are ashore.
+        """Return True if the vessel's store records that all readings from the whole fleet are ashore.
 
         Raise StoreError if the store cannot be read.
         """
@@ -174,7 +174,7 @@ class Shore:
         return messages
 
     def kill(self) -> None:
-        """Kill all processes, in any state."""
+        """Kill all processes, whatever state they are in."""
         if self._listener is not None:
             self._listener.end()
         for station in self._stations:
@@ -214,7 +214,7 @@ class Shore:
         port, configuration = next(free_ports()), self._folder / "mosquitto.conf"
         lines = [f"listener {port} {_LOOPBACK}", "allow_anonymous true", "max_queued_messages 1000000"]
         if os.geteuid() == 0:
-            # the broker would switch to another user, which root in a user namespace must not do
+            # the broker would switch to a different user, which root in a user namespace cannot do
             lines.append("user root")
         configuration.write_text("\n".join([*lines, ""]))
         station = _Station("mosquitto", [program, "-c", str(configuration)], self._folder / "mosquitto.log")
@@ -282,7 +282,7 @@ class _Listener:
     def __init__(self, port: int) -> None:
         """Subscribe to all topics. Raise DemoError if the broker refuses."""
         self.heard: dict[str, int] = {}
-        """Number of times that each document has arrived, by id."""
+        """Number of times that each document has arrived, by document id."""
         subscribed = threading.Event()
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._connected

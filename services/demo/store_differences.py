@@ -11,20 +11,20 @@ Standing = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StoreDifference:
-    """Documents that a vessel and the rest of the fleet had to exchange when the vessel returned."""
+    """Documents that a vessel and the other vessels had to exchange when the vessel returned."""
 
     own: Standing
     """Documents that only this vessel had, or had in a newer revision."""
     lacked: Standing
-    """Documents that this vessel lacked, or had only in an older revision."""
+    """Documents that only the other vessels had, or had in a newer revision."""
 
     @property
     def is_mutual(self) -> bool:
-        """True if each side has something that the other needs."""
+        """True if both the vessel and the other vessels have documents to send."""
         return bool(self.own and self.lacked)
 
     def is_past(self, standings: Iterable[Standing]) -> bool:
-        """Return True if every store now has all these documents, at these revisions or newer ones."""
+        """Return True if every store now has all these documents, at the same or newer revisions."""
         wanted = {**self.own, **self.lacked}
         return all(not newer(wanted, standing) for standing in standings)
 

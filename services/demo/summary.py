@@ -1,4 +1,4 @@
-"""The summary printed at the end, and the verdict on whether the demo kept its promises."""
+"""The summary printed at the end of the demo, and its verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def _not_ashore(voyage: ScenarioEvents) -> list[str]:
 
 
 def _recording(comparisons: Sequence[Comparison]) -> str:
-    """Return a line that compares one path of the recording with all stores."""
+    """Return a line that compares one path in the recording with its samples in all stores."""
     worst = min(comparisons, key=lambda comparison: comparison.is_equal)
     words = "equal, reading for reading" if worst.is_equal else f"DIFFERS: {worst.first_difference}"
     stores = f", in {len(comparisons)} stores" if len(comparisons) > 1 else ""

@@ -1,6 +1,6 @@
 """Supervises a vessel's daemons in a demo that keeps running: restarts those that exit, as systemd does.
 
-The delays are those of the units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
+The delays are as in the systemd units: `RestartSec=1`, `RestartSteps=8`, `RestartMaxDelaySec=30`.
 """
 
 import math
@@ -39,7 +39,7 @@ class Supervisor:
         self._ended: dict[Daemon, list[float]] = {}
 
     def supervise(self, now: float) -> list[str]:
-        """Start daemons that are due, record those that exited, and return messages about both.
+        """Start daemons that are due, record the exits of other daemons, and return messages about both.
 
         `now` is the time in seconds, from any clock. Raise OSError if an exit cannot be recorded.
         """

@@ -25,7 +25,7 @@ STOP_WITHIN_S: Final = 30.0
 COMMAND: Final = "logboat"
 """Name of the script that is stored beside a vessel's files and runs `logboat` for it."""
 NO_LEDS: Final = "[lights]\npower = 0\nrecord = 0\nmesh = 0\ngateway = 0\nfault = 0\n"
-"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` shows what they would do."""
+"""Section of `logboat.toml` for a machine without LEDs; `logboat lights explain` still shows their states."""
 
 Ledger = dict[tuple[str, str], set[int]]
 """Numbers of the durable samples, by sensor and log."""
@@ -36,7 +36,7 @@ class DemoError(Exception):
 
 
 class Daemon(Enum):
-    """A vessel's processes; the value is the name of the command."""
+    """A daemon of a vessel; the value is the name of its command."""
 
     RECORDER = "record"
     SYNC = "sync"
@@ -44,12 +44,12 @@ class Daemon(Enum):
 
     @property
     def state(self) -> str:
-        """Name of the daemon's live state, which is also the name of its unit."""
+        """Name of the daemon's live state and of its unit."""
         return "recorder" if self is Daemon.RECORDER else self.value
 
     @property
     def log(self) -> str:
-        """Name of the file that receives its output."""
+        """Name of the file that receives the daemon's output."""
         return f"{self.value}.log"
 
 
@@ -120,8 +120,8 @@ class DemoVessel:
             if daemon is Daemon.RECORDER:
                 command += ["--ledger", str(ledger.fileno())]
             elif daemon is Daemon.SYNC:
-                # All vessels are on one machine, so a board id of its own distinguishes each from a cloned
-                # card.
+                # All vessels are on one machine. Without a board id of its own, a vessel would look like a #
+                # cloned card.
                 command += ["--board", f"demo {self.name}"]
             self._processes[daemon] = subprocess.Popen(
                 command,
@@ -158,7 +158,7 @@ class DemoVessel:
             )
 
     def kill(self, *daemons: Daemon) -> None:
-        """Kill daemons at once, as a power cut would; without arguments, kill all that are running."""
+        """Kill these daemons at once, as a power cut would; without arguments, kill all running daemons."""
         for daemon in daemons or tuple(self._processes):
             if (process := self._processes.pop(daemon, None)) is not None:
                 process.kill()
@@ -189,7 +189,7 @@ class DemoVessel:
     # Live state and store
 
     def state(self, daemon: Daemon) -> dict[str, Any] | None:
-        """Return a daemon's live state; None if it is not running or has not written one yet."""
+        """Return a daemon's live state; None if the daemon is not running or has not written a state yet."""
         process = self._processes.get(daemon)
         state = state_file.read(state_file.path(self.folder / "run", daemon.state))
         is_its_own = process is not None and state is not None and state.get("pid") == process.pid

@@ -13,7 +13,7 @@ from sensors.kinds.replay import load
 
 RECORDING: Final = "yacht-2014-08-15.csv"
 WINDOW: Final = "10 s"
-"""Length of the sensors' windows; it is short so that history visibly moves from vessel to vessel."""
+"""Length of the sensors' windows; short, so that a viewer soon sees documents move between vessels."""
 
 REPLAYED: Final = {
     "house-voltage": "electrical.batteries.1.voltage",

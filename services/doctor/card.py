@@ -10,10 +10,10 @@ from .context import Appliance
 from .findings import Finding, bad, good, skipped, warn
 
 _WORN: Final = 9
-"""Reported lifetime at which a card counts as worn out.
+"""Lifetime value at which a card counts as worn out.
 
-eMMC and newer SD cards report the used part of their lifetime in tenths (JESD84-B51, 7.4.40): 9 means 80 to
-90 %.
+eMMC and newer SD cards report the used part of their lifetime in steps of 10 % (JESD84-B51, 7.4.40). The
+value 9 means 80 to 90 %.
 """
 
 

@@ -1,6 +1,6 @@
-"""The table that lists all checks of the doctor.
+"""The table of all the doctor's checks.
 
-A new check is a row here, and a function in the module of its subject.
+To add a check, add a row here, and a function in the module for its subject.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Input for the checks: files below a root, live states, the output of commands. Tests pass their own."""
+"""Input for the checks: files, live states, the output of commands. Tests pass their own."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class Appliance:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration from the file; the defaults if it is invalid, which its own check reports."""
+        """The configuration from the file; the defaults if it is invalid, which a separate check reports."""
         try:
             return read_configuration(toml_file.read(self.config, missing_ok=True))
         except ConfigurationError:
@@ -94,7 +94,7 @@ class Appliance:
         return read_boot(self.run)
 
     def text(self, path: str) -> str | None:
-        """Return the text of a file below the root, stripped; None if it cannot be read."""
+        """Return the stripped text of a file below the root; None if the file cannot be read."""
         try:
             return (self.root / path).read_text(errors="replace").strip()
         except OSError:

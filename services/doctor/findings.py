@@ -30,7 +30,7 @@ def good(seen: str) -> Finding:
 
 
 def skipped(why: str) -> Finding:
-    """Return a finding that the check does not apply or could not run, and why."""
+    """Return a finding that the check does not apply or could not run; `why` is the reason."""
     return Finding(CheckStatus.SKIPPED, why)
 
 

@@ -42,7 +42,7 @@ def rtc(patient: Appliance) -> Finding:
 
 
 def sane_time(patient: Appliance) -> Finding:
-    """Check that the clock does not show a date before 2025, because Logboat did not exist then."""
+    """Check that the clock does not show a date before 2025, when Logboat did not yet exist."""
     if patient.utc < _EARLIEST:
         return warn(
             "the clock shows a date before 2025",
@@ -52,7 +52,7 @@ def sane_time(patient: Appliance) -> Finding:
 
 
 def voltage(patient: Appliance) -> Finding:
-    """Check that the supply voltage is high enough, and has been since boot."""
+    """Check that the supply voltage has been high enough since boot."""
     bits = patient.number(_FIRMWARE, 16)
     if bits is None:
         return skipped("this board does not report its supply voltage")

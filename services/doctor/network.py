@@ -22,7 +22,7 @@ _WEAK_DBM: Final = -80
 _GROUP: Final = "239.255.76.66"
 """Multicast group used for the probe.
 
-It is in the scope that stays on the local link (RFC 2365, section 6.1), and no other service uses it.
+The group's scope is the local link (RFC 2365, section 6.1), and no other service uses the group.
 """
 _PROBE_S: Final = 1.0
 
@@ -74,7 +74,7 @@ def signal(patient: Appliance) -> Finding:
 
 
 def multicast(patient: Appliance) -> Finding:
-    """Check, by sending a probe on each interface, that multicast packets go out and come back."""
+    """Check that multicast works, by sending a probe on each interface and receiving it back."""
     del patient
     try:
         usable = [interface for interface in suitable(read_interfaces()) if not interface.is_loopback]
@@ -166,7 +166,7 @@ def mesh(patient: Appliance) -> Finding:
 def _hindrance(state: LiveMesh, near: str, utc: float) -> Finding | None:
     """Return a finding if something prevents links to other vessels, else None.
 
-    `near` says, as text for people, how many vessels this vessel is linked to.
+    `near` is text for people that says how many vessels this vessel is linked to.
     """
     if state.refused:
         first = state.refused[0]
@@ -205,7 +205,7 @@ def clones(patient: Appliance) -> Finding:
 
 
 def gateways(patient: Appliance) -> Finding:
-    """Check the sync daemon's actual connections to the gateways."""
+    """Check the sync daemon's connections to the gateways."""
     state = patient.sync
     if state is None:
         return skipped("the sync daemon is not running")
@@ -227,4 +227,4 @@ _DOWN: Final[Mapping[str, str]] = {
     GatewayState.REFUSED: "it refuses this vessel, or its documents",
     GatewayState.CONNECTING: "no response yet",
 }
-"""States in which nothing is forwarded although it should be, each with its description; worst first."""
+"""Descriptions of the states in which a gateway should receive documents but does not, worst first."""

@@ -41,7 +41,7 @@ def vessel_name(patient: Appliance) -> Finding:
 
 
 def store(patient: Appliance) -> Finding:
-    """Check the document store, but only by a quick check, which does not find all damage."""
+    """Check the document store with a quick check, which does not find all damage."""
     path = patient.data / _STORE
     if store_check.is_marked(patient.data):
         return bad(

@@ -15,7 +15,7 @@ _SHARED: Final = {
     "dtoverlay=w1-gpio": ("1-wire", (4,)),
     "enable_uart=1": ("the serial console", (14, 15)),
 }
-"""Lines of config.txt, each with the function that it enables and the pins that it occupies.
+"""Lines in config.txt, each with the bus that the line enables and the pins that the bus occupies.
 
 Source: `/boot/firmware/overlays/README`.
 """
@@ -28,13 +28,13 @@ def pins_of(patient: Appliance) -> dict[int, str]:
 
 
 def pin_of(sensor: SensorSettings) -> int | None:
-    """Return the BCM pin of a sensor; None if it has none."""
+    """Return the BCM pin of a sensor; None for a sensor without a pin."""
     pin = getattr(sensor.options, "pin", None)
     return pin if isinstance(pin, int) else None
 
 
 def chip(patient: Appliance) -> Finding:
-    """Check that the header's GPIO chip is present, by its label."""
+    """Check that the header's GPIO chip, identified by its label, is present."""
     if not pins_of(patient):
         return skipped("no sensor uses a pin")
     devices = [path.name for path in patient.glob("dev/gpiochip*")]

@@ -1,4 +1,4 @@
-"""Documents of a vessel: from samples in the journal to documents in the store.
+"""Turns a vessel's samples in the journal into documents in the store.
 
 `documenter` follows the journal. `reading_window` collects consecutive samples of a sensor, `builders` builds
 the documents, and `boot_signing` signs them for the fleet. `models` defines documents as readers decode them.

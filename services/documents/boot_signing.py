@@ -26,9 +26,9 @@ Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 USUAL: Final = Path("/etc/logboat/identity")
 _SIGNED: Final = "boots-signed"
-"""Id of the local document that names the fleet whose identity has signed every boot in this store."""
+"""Id of the local document that names a fleet once every boot in this store is signed for that fleet."""
 _AT_ONCE: Final = 16
-"""Number of boots signed in one transaction: signing one takes a few milliseconds on a small machine."""
+"""Number of boots signed in one transaction; each signature takes a few milliseconds on a small machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class OwnIdentity:
 
     identity: "FleetIdentity | None" = field(default=None, repr=False)
     fault: str | None = None
-    """The reason why the identity cannot be used, and what to do; None if it can."""
+    """The reason why the identity cannot be used, and what to do; None if there is no problem."""
 
     @property
     def fleet(self) -> str | None:
@@ -73,11 +73,11 @@ NONE: Final = OwnIdentity()
 def load(folder: Path, vessel: str) -> OwnIdentity:
     """Return the identity in a folder, which must be the identity of `vessel`.
 
-    Never raise an error, even if the folder is unusable, so that recording continues.
+    Never raise an error: recording continues even if the folder is unusable.
     """
-    with contextlib.suppress(OSError):  # if this fails, loading reports the problem
+    with contextlib.suppress(OSError):  # an error here is reported when the identity is loaded
         if not folder.exists():
-            return NONE  # return before importing a library that is needed only for an identity
+            return NONE  # return early, because the imports below are needed only for an identity
     from sync.fleet import identity_files
     from sync.fleet.errors import IdentityError, NoIdentityError
 
@@ -101,8 +101,8 @@ def load(folder: Path, vessel: str) -> OwnIdentity:
 def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
     """Sign boot documents that were written without this fleet's identity, and return their number.
 
-    The store is searched for such documents once, and again after any start without an identity. Raise
-    StoreError if documents cannot be read or written.
+    The store is searched for such documents at the first start with an identity, and after each start without
+    an identity. Raise StoreError if documents cannot be read or written.
     """
     done = database.get_local(_SIGNED)
     if own.identity is None or own.sign is None:
@@ -130,7 +130,7 @@ def sign_earlier(database: Database, vessel: str, own: OwnIdentity) -> int:
                     continue
                 try:
                     body = own.sign(document_id, boot.body)
-                except SignatureError as error:  # a malformed document from elsewhere: not worth stopping for
+                except SignatureError as error:  # a malformed document from another vessel is skipped
                     log.warning("not signed: %s", error)
                     continue
                 database.put(document_id, body, parent=boot.rev)

@@ -1,4 +1,4 @@
-"""The budget of the stores, as `[retention] budget` sets it: a share of the data partition, or a size."""
+"""The stores' budget, set by `[retention] budget`: a share of the data partition, or a size."""
 
 import os
 from pathlib import Path
@@ -14,14 +14,12 @@ class Budget(NamedTuple):
     """Size in bytes."""
 
     def __str__(self) -> str:
-        """Return the budget as a file would write it: `80 %` or `20000000000 B`."""
+        """Return the budget in the format of the configuration file: `80 %` or `20000000000 B`."""
         return f"{self.share * 100:.10g} %" if self.share else f"{self.size} B"
 
     def in_bytes(self, data: Path) -> int:
         """Return the budget in bytes; `data` is the folder that contains the stores."""
         if not self.share:
             return self.size
-        partition = os.statvfs(
-            data
-        )  # `shutil` would do the same, but every command that reads would import it
+        partition = os.statvfs(data)  # `shutil.disk_usage` would do the same, but `shutil` is slow to import
         return int(partition.f_blocks * partition.f_frsize * self.share)

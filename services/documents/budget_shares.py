@@ -1,4 +1,4 @@
-"""Shares of the card's budget: they decide whose documents are removed when space runs out.
+"""Shares of the card's budget, which decide whose documents are removed when space runs out.
 
     what                                                        share
     ----------------------------------------------------------  -----
@@ -11,7 +11,7 @@ While there is space, any owner may use the space that other owners leave free. 
 that exceeds its share gives up the surplus. This vessel's log is shortened only if it exceeds its own share.
 Reasons:
 
-- A vessel's own log is the purpose of the appliance, and nobody else may have it yet.
+- A vessel's own log is the purpose of the appliance, and no other vessel may have a copy yet.
 - The logs of other vessels are kept as a backup and to be forwarded. Those vessels keep their own logs as
   well. A third of the card holds several vessels' logs for weeks, which is longer than the transfer ashore
   takes.
@@ -36,15 +36,15 @@ LEAST: Final = 64_000
 It holds data that is indispensable, such as the record of what is ashore.
 """
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.ALARM})
-"""Kinds of documents that the crew also writes, in logs of its own.
+"""Kinds of documents that the crew also writes, in separate logs.
 
-Gaps in these logs count as the vessel's, because they record what the vessel has removed. If they were
-removed, they would be restored from the second copies.
+Gap documents in the crew's logs count as the vessel's, because they record which documents the vessel has
+removed. If a gap document were removed, the second copies would restore it.
 """
 
 
 class ShareOwner(Enum):
-    """Owner whose share a document counts towards."""
+    """Owner of a share, to which the size of a document is charged."""
 
     OWN = "own"
     VESSELS = "vessels"
@@ -65,19 +65,18 @@ class OwnerBytes:
         return self.own + self.vessels + self.crew
 
     def bytes_of(self, owner: ShareOwner) -> int:
-        """Return the number of bytes of an owner."""
+        """Return the size of an owner's documents."""
         return {ShareOwner.OWN: self.own, ShareOwner.VESSELS: self.vessels, ShareOwner.CREW: self.crew}[owner]
 
 
 def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner:
-    """Return the owner whose share a group of documents counts towards.
+    """Return the owner of a group of documents.
 
     Args:
         part: the documents' ids up to the last colon, as in `sync.store.sizes`.
-        vessel: the vessel of this store.
-        logs: the logs that its recorders have written. Readings in other logs come from the crew, who number
-            manual readings in logs of their own. None if the logs are unknown; then all
-            readings count as the vessel's.
+        vessel: the vessel to which this store belongs.
+        logs: the logs that the vessel's recorders have written. Readings in other logs were entered by the
+            crew. None if the logs are unknown: all readings then count as the vessel's.
     """
     head, *names = part.split(":")
     try:
@@ -85,7 +84,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
     except ValueError:
         return ShareOwner.CREW
     if kind in (DocumentType.FLEET, DocumentType.VESSEL):
-        return ShareOwner.OWN  # these are signed, so there are few; without them nothing else can be verified
+        return ShareOwner.OWN  # signed, and therefore few; needed to verify all others
     if kind is DocumentType.NOTE:
         return ShareOwner.CREW
     if kind is DocumentType.FORWARDED or not names or names[0] != vessel:
@@ -98,8 +97,8 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
     """Return how many bytes each owner must give up so that `excess` bytes become free.
 
-    Crew and other vessels first give up what they use beyond their shares. Part of this vessel's own log is
-    removed only if that is not enough.
+    Crew and other vessels first give up what they use beyond their shares. This vessel's own log is shortened
+    only if more space is needed.
     """
     if excess <= 0:
         return OwnerBytes()

@@ -1,6 +1,6 @@
-"""The documents that the recorder writes, except readings, and how a new version replaces the old.
+"""Builds the documents that the recorder writes, except readings, and writes new versions of them.
 
-Readings are in `reading_window`. Views read all documents by the types in `models`.
+Readings are in `reading_window`. Views decode all documents with the types in `models`.
 
 Only the functions `upsert…` have side effects: they read and write inside the caller's transaction.
 """
@@ -21,7 +21,7 @@ from .reading_window import ClockReading, iso
 
 
 def header(kind: DocumentType, vessel: str) -> dict[str, Any]:
-    """Return the fields that every document has."""
+    """Return the fields that all documents have in common."""
     return {"type": kind.value, "vessel": vessel, "channels": documents.channels(kind, vessel)}
 
 
@@ -63,7 +63,7 @@ def alarm(
 ) -> tuple[str, dict[str, Any]]:
     """Return the document about one alarm episode.
 
-    Its `acks` are empty here, because only people add to them.
+    `acks` is empty, because only people add acknowledgements.
     """
     cleared = None
     if episode.cleared_ms is not None and episode.cleared_utc is not None:
@@ -100,7 +100,7 @@ def alarm(
 def gap(vessel: str, log: str, gap: NumberGap, utc: float) -> tuple[str, dict[str, Any]]:
     """Return the document that explains missing samples.
 
-    `utc` is the time at which they were found missing.
+    `utc` is the time at which the samples were found missing.
     """
     body = header(DocumentType.GAP, vessel) | {
         "sensor": gap.sensor,
@@ -193,12 +193,12 @@ def upsert(database: Database, document_id: str, body: Mapping[str, Any]) -> boo
 def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) -> bool:
     """Write an alarm as `upsert` does, but keep the acknowledgements that people added.
 
-    An older state that arrives late does not reactivate a cleared alarm. Return True if the document was
+    A cleared alarm stays cleared, even if an older state arrives late. Return True if the document was
     written.
     """
     current = database.get(document_id)
     if current is not None and not current.deleted:
-        there = current.body  # others write this document, too, and may write anything into it
+        there = current.body  # apps also write this document, and may write anything into it
         history, acks = there.get("history"), there.get("acks")
         if (isinstance(history, list) and len(history) > len(body["history"])) or (
             there.get("cleared") and not body["cleared"]
@@ -209,16 +209,16 @@ def upsert_alarm(database: Database, document_id: str, body: Mapping[str, Any]) 
 
 
 def _interval(sensor: SensorSettings) -> float | None:
-    """Return the seconds between two samples; None for a kind of sensor that only reports events."""
+    """Return the seconds between two samples; None for a sensor that only reports events."""
     from sensors.registry import (
-        kind_named,  # the check of the stores, which imports this module, needs no kind
+        kind_named,  # imported here, because the store check imports this module and needs no kinds
     )
 
     return None if kind_named(sensor.kind).interval_s is None else sensor.interval_s
 
 
 def _calibration(sensor: SensorSettings) -> dict[str, Any]:
-    """Return the sensor's current calibration, so that its readings can be judged years later."""
+    """Return the sensor's current calibration, with which its readings can be judged years later."""
     options = sensor.options
     calibration: dict[str, Any] = {}
     for key in ("calibration", "pulses_per_unit", "shunt_ohm", "divider", "valid"):

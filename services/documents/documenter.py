@@ -1,9 +1,9 @@
 """The documenter: follows the journal and turns its samples into documents.
 
-It reads batches in order, over its own connection. So a document store that is slow, locked, full or broken
-never delays a commit: the journal keeps its batches until their documents are durable. Every step can safely
-be repeated. Ids depend only on a document's content, so after a kill at any instant, processing the same
-batches again produces the same documents, or finds them already stored.
+It reads batches in order, over its own connection. The journal keeps its batches until their documents are
+durable, so a document store that is slow, locked, full or broken never delays a commit. Every step can safely
+be repeated. Ids depend only on a document's content, so if the process is killed at any instant, the next run
+produces the same documents from the same batches, or finds them in the store.
 
     journal --batches--> windows --ended--> outbox --one transaction--> document store
        ^                                                                     |
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 BATCHES_A_STEP: Final = 64
 EQUIPMENT_MS: Final = 10_000
-"""Minimum milliseconds between writes of a changing current value: each write is a revision to replicate."""
+"""Minimum milliseconds between writes of a changing current value, because each write must be replicated."""
 WRITES_A_TRANSACTION: Final = 64
-"""Maximum number of writes in a transaction, so that other writers wait much less than 50 ms."""
+"""Maximum number of writes in a transaction, so that other writers wait for much less than 50 ms."""
 
 Release = Callable[[int, Mapping[str, int]], None]
 
@@ -46,7 +46,7 @@ class _Write:
     sensor: str | None = None
     first: int = 0
     closes: int = 0
-    """Number of the sensor's last sample that is in a document once this write is durable."""
+    """Number of the last sample that is in a document once this write is durable."""
 
 
 @dataclass(slots=True)
@@ -61,18 +61,18 @@ class _Current:
     severity: str | None = None
     written: tuple[Any, ...] | None = None
     said: dict[str, Any] | None = None
-    """The body that was last written; None if none was."""
+    """The body that was last written; None before the first write."""
 
     def standing(self) -> tuple[Any, ...]:
-        """Return the facts that are written immediately when they change."""
+        """Return the facts whose changes are written immediately."""
         value = self.row.value
         return (self.row.state, self.severity, value if isinstance(value, bool) else None)
 
     def moved(self) -> tuple[Any, ...]:
-        """Return the facts that are written with the next periodic write when they change.
+        """Return the facts whose changes are written with the next periodic write.
 
-        Changed totals count only once another sample has been recorded. That sample may have the same value:
-        a tachometer that has stopped again has counted pulses in between.
+        Changed totals count only once another sample has been recorded. That sample may have the same value
+        as the sample before it: a tachometer may have counted pulses and stopped in between.
         """
         if self.written is not None and self.written[2] == self.row.sequence:
             written: tuple[Any, ...] = self.written[1]
@@ -142,10 +142,10 @@ class Documenter:
     def reassert(self, in_progress: Iterable[tuple[str, AlarmRecord]] = ()) -> None:
         """Restore this vessel's current documents where they differ from what this vessel last wrote.
 
-        A peer may have sent back documents from before the card was replaced. Those have more revisions, and
-        have therefore replaced the current documents. Another vessel may also have written in our name, or
-        have passed on an old document of ours as a newer one. `in_progress` has the active alarms by sensor,
-        because their documents may have been removed as belonging to no vessel.
+        A peer may have sent back documents from before the card was replaced. Such documents have more
+        revisions, and therefore replace the current documents. Another vessel may also have written in this
+        vessel's name, or have passed on an old document as a newer one. `in_progress` has the active alarms
+        by sensor, because their documents may have been removed as belonging to no vessel.
         """
         for name, episode in in_progress:
             self._alarm(name, episode)
@@ -163,7 +163,7 @@ class Documenter:
             self._boot_document = self._boot_said
 
     def _vouched(self) -> dict[str, Any]:
-        """Return the `generations` for this vessel's document: the highest that the vessel vouches for."""
+        """Return the highest generations that the vessel vouches for, for its document's `generations`."""
         from sync.fleet import generations  # not needed without an identity
 
         identity, database = self.identity, self._database
@@ -189,8 +189,8 @@ class Documenter:
     def step(self, now_ms: int) -> bool:
         """Read batches from the journal, and write what is due at `now_ms`, the boot clock's current time.
 
-        Return True if there is more to do at once. Raise JournalError or sync.store.StoreError if the journal
-        or the store cannot be used; a later call continues where this call stopped.
+        Return True if more work is due at once. Raise JournalError or sync.store.StoreError if the journal or
+        the store cannot be used; a later call continues where this call stopped.
         """
         self._flush()
         batches = self._reader.batches(after=self.cursor, limit=BATCHES_A_STEP)
@@ -210,7 +210,7 @@ class Documenter:
         return more
 
     def finish(self, now_ms: int) -> None:
-        """Read everything and close every window, as at a clean stop. Raise the same errors as `step`."""
+        """Read all remaining batches and close every window. Raise the same errors as `step`."""
         while self.step(now_ms):
             pass
         for name in list(self._windows):
@@ -223,7 +223,7 @@ class Documenter:
     @property
     def open_samples(self) -> int:
         """Number of samples in windows that are still open."""
-        # Called from another thread: the copy is atomic, even if windows are added or removed meanwhile.
+        # Called from another thread: the copy is atomic, even while windows are added or removed.
         return sum(len(window.rows) for window in list(self._windows.values()))
 
     @property
@@ -256,7 +256,7 @@ class Documenter:
             self._current[name] = _Current(row=row, clock=clock, boot=batch.boot, severity=severity)
         else:
             known.row, known.clock, known.boot = row, clock, batch.boot
-        # If the store failed partway through a batch, the batch may be read a second time.
+        # A batch may be read a second time if the store failed partway through it.
         if row.sequence <= max(self._taken.get(name, 0), self._closed.get(name, 0)):
             return
         window = self._windows.get(name)
@@ -297,9 +297,9 @@ class Documenter:
     def _is_documented(self, row: SampleRow) -> bool:
         """Return True if a document already contains this sample or explains its absence.
 
-        This happens if the document was written before a kill, but its batch was not yet dropped from the
-        journal. A repair may also have written the sample in a different window, or retention may have
-        removed it to free space.
+        This happens if the recorder was killed after it wrote the document, but before the batch was dropped
+        from the journal. A repair may also have written the sample in a different window, or retention may
+        have removed it to free space.
         """
         vessel, log, after = self.identity.vessel, self.identity.log, row.sequence + 1
         for prefix, beyond in (
@@ -349,7 +349,7 @@ class Documenter:
         self._outbox.append(_Write(lambda database: builders.upsert_alarm(database, document_id, body)))
 
     def _gap(self, gap: NumberGap, utc: float) -> None:
-        # These numbers are taken, too: once the batch is released, they must not be assigned again.
+        # These numbers are also used up: they must not be assigned again after the batch is released.
         if gap.sensor in self._windows:
             self._end(gap.sensor)
         document_id, body = builders.gap(self.identity.vessel, self.identity.log, gap, utc)
@@ -363,7 +363,7 @@ class Documenter:
         )
 
     def _equipment(self, now_ms: int) -> None:
-        """Write current values: changed states at once, all other changes together every ten seconds."""
+        """Write current values: changed states at once, and all other changes every ten seconds."""
         periodic = now_ms - self._equipment_ms >= EQUIPMENT_MS
         if periodic:
             self._equipment_ms = now_ms
@@ -402,7 +402,7 @@ class Documenter:
         try:
             write.apply(self._database)
         except DocumentError as error:
-            # A document that the store refuses must not block all the documents after it.
+            # A document that the store refuses must not block the documents that follow it.
             log.error("skipped a document that the store refused: %s", error)
             if write.sensor is not None:
                 gap = NumberGap(

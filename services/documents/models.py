@@ -1,8 +1,8 @@
-"""Documents as views read them: typed, and validated when they are decoded.
+"""Types of documents for views, with which documents are decoded and validated.
 
 A document may come from another vessel, a newer version or a crew's app. Unknown fields are ignored. A
-document that does not match its type raises ShapeError, whose message a view shows instead. The recorder's
-side, which writes the documents, is in `reading_window` (readings) and `builders` (all others).
+document that does not match its type raises ShapeError, and the view shows the error's message instead. The
+code that writes documents is in `reading_window` (readings) and `builders` (all other documents).
 """
 
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ Measured = bool | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float | 
 
 def seconds_of(when: datetime) -> float:
     """Return a document's time as seconds since 1970; a time without a zone is taken as UTC."""
-    # For a datetime without a zone, timestamp() uses the local calendar, and raises ValueError near both its
-    # ends.
+    # For a datetime without a zone, timestamp() uses the local time zone, and raises ValueError for the first
+    # and # last years.
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
 
 
@@ -48,7 +48,7 @@ class StoredDocument(Protocol):
 
     @property
     def conflicted(self) -> bool:
-        """True if it has conflicting revisions."""
+        """True if the document has conflicting revisions."""
 
     @property
     def raw(self) -> bytes:
@@ -68,7 +68,7 @@ class DocumentSource(Protocol):
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base class for document types, whose fields have camel-case names in JSON."""
+    """Base class for document types; their fields have camel-case names in JSON."""
 
 
 class SampleEntry(msgspec.Struct, frozen=True, array_like=True):
@@ -102,7 +102,7 @@ class ReadingHead(_Span, frozen=True, kw_only=True):
     clock: str = "unsynced"
 
     def recorded(self, clock: float) -> float | None:
-        """Return the UTC for a time of the boot clock, as known when the window was closed.
+        """Return the UTC time for a boot clock time, as known when the window was closed.
 
         The result is in seconds since 1970; None if the machine did not know the time then.
         """
@@ -246,7 +246,7 @@ def read(document: StoredDocument, shape: type[_S]) -> _S:
 def vessels(source: DocumentSource) -> list[str]:
     """Return every vessel that has written a document, in alphabetical order.
 
-    This takes one lookup per vessel and type, however much history there is.
+    This takes one lookup per vessel and type, regardless of the length of the history.
     """
     ids: set[str] = set()
     for kind in (
@@ -270,7 +270,7 @@ def sensors(source: DocumentSource, vessel: str) -> list[str]:
 
 
 def logs(source: DocumentSource, vessel: str, sensor: str) -> list[str]:
-    """Return every log that has readings of a sensor; logs listed in its document come first."""
+    """Return every log that has readings from a sensor; logs listed in the vessel's document come first."""
     used = set(_names(source, f"{DocumentType.READING}:{vessel}:{sensor}:"))
     known = log_order(source, vessel)
     return [log for log in known if log in used] + sorted(used.difference(known))
@@ -283,7 +283,7 @@ def log_order(source: DocumentSource, vessel: str) -> list[str]:
         return []
     try:
         return read(document, VesselDocument).logs
-    except ShapeError:  # `verify` reports this; the order is not essential
+    except ShapeError:  # `verify` reports the invalid document; the order is not essential
         return []
 
 

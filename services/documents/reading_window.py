@@ -21,7 +21,7 @@ MOST_BYTES: Final = 64_000
 
 @dataclass(frozen=True, slots=True)
 class WindowOrigin:
-    """The sensor that a window belongs to, and what the sensor measures."""
+    """The sensor to which a window belongs, with its path and unit."""
 
     vessel: str
     sensor: str
@@ -33,7 +33,7 @@ class WindowOrigin:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """A time by the boot clock and the same time in UTC, as known then."""
+    """A reading of the boot clock, with the UTC time as known then."""
 
     clock_ms: int
     utc: float
@@ -41,7 +41,7 @@ class ClockReading:
     synced: bool
 
     def utc_at(self, clock_ms: int) -> float:
-        """Return the UTC at a different time of the same boot's clock."""
+        """Return the UTC time for another reading of the same boot clock."""
         return self.utc + (clock_ms - self.clock_ms) / 1000
 
 
@@ -83,7 +83,7 @@ class ReadingWindow:
         return bool(self.rows) and clock_ms - self.rows[0].clock_ms >= self.origin.window_s * 1000
 
     def is_full(self) -> bool:
-        """Return True if the next sample must start a new window."""
+        """Return True if the window has no room for another sample."""
         return len(self.rows) >= MOST_SAMPLES or self._bytes >= MOST_BYTES
 
     @property
@@ -143,12 +143,12 @@ def reading(window: ReadingWindow, clock: ClockReading) -> tuple[str, dict[str, 
 
 def _mean(numbers: Sequence[float]) -> float:
     mean = sum(numbers) / len(numbers)
-    # If the sum exceeds the range of a float, the mean must not become infinite.
+    # The sum may exceed the range of a float, but the mean must not become infinite.
     return mean if math.isfinite(mean) else sum(number / len(numbers) for number in numbers)
 
 
 def compact(row: SampleRow, start_ms: int) -> list[Any]:
-    """Return a sample as stored in documents: [ms since the start, value], and the state unless good."""
+    """Return a sample as stored in documents: [ms since the start, value], plus the state unless good."""
     offset = row.clock_ms - start_ms
     if row.state is SensorState.GOOD:
         return [offset, row.value]

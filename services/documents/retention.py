@@ -1,10 +1,10 @@
 """Retention: removes history, so that a full card never stops recording.
 
 When the stores exceed their budget, documents from others are removed first, to the extent that their owners
-exceed their shares (`budget_shares`). Then this vessel's own history is removed. In both cases the oldest
-readings go first. Readings that a gateway has acknowledged (`forwarded` documents) go before all others, and
-alarms go only when nothing else is left. Removing our own readings leaves a `gap` document. A floor keeps
-peers from sending back what was removed.
+exceed their shares (`budget_shares`). Then this vessel's own history is removed. In both cases, readings that
+a gateway has acknowledged (`forwarded` documents) are removed first, then all other readings, and alarms only
+when nothing else is left. The oldest documents go first. Removing this vessel's own readings leaves a `gap`
+document. A floor prevents peers from sending removed documents back.
 """
 
 import heapq
@@ -27,13 +27,13 @@ from .number_spans import span_of
 
 REASON: Final = "removed to make room on the card"
 SLACK: Final = 0.02
-"""Fraction of the budget that is removed in addition, so that removal is not needed constantly."""
+"""Additional fraction of the budget to remove, so that removal is not needed constantly."""
 A_TIME: Final = 200
 """Number of documents to remove in one transaction."""
 A_TIME_OF_CREW: Final = 20
 """Number of the crew's documents to remove in one transaction.
 
-It is lower because photographs are large, and notes should not be removed along with them.
+The number is low because photographs are large, and notes should not be removed along with them.
 """
 _LOOKED_UP: Final = 2_000
 """Number of document ids to read at a time, oldest first."""
@@ -41,12 +41,12 @@ _EMPTY: Final = 160_000
 """Approximate size of an empty store, in bytes."""
 _MOST_OVERHEAD: Final = 2.0
 _LOOKS: Final = 10
-"""Number of removals between two reads of the departures.
+"""Number of removals between two reads of the channel departures.
 
 Each read goes through all records of channels that documents have left.
 """
 _SMALL_CHECKPOINT: Final = 1_000
-"""Size in bytes up to which a checkpoint is always kept; real peers rarely store larger ones."""
+"""Size in bytes up to which a checkpoint is always kept; peers rarely store larger checkpoints."""
 _BEYOND: Final = "\U0010ffff"
 """A string that sorts after every id."""
 
@@ -56,7 +56,7 @@ Safe = Mapping[tuple[str, str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class RemovedCounts:
-    """Counts of what a single pass removed."""
+    """Counts of the documents removed in a single pass."""
 
     readings: int = 0
     alarms: int = 0
@@ -64,13 +64,13 @@ class RemovedCounts:
     alarm_ids: tuple[str, ...] = ()
     """Ids of the removed alarms, which are not covered by any floor."""
     brought: int = 0
-    """Number of removed documents of any kind that others had sent."""
+    """Number of removed documents of any kind that crew, guests or other vessels had sent."""
 
 
 def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
     """Return, for each series, the last sequence number that `forwarded` documents report as ashore.
 
-    Reports about an earlier epoch of a gateway do not count, because the gateway has since lost that data.
+    Reports from an earlier epoch of a gateway do not count, because the gateway has since lost its data.
     """
     forwarded = list(database.documents(prefix=f"{DocumentType.FORWARDED}:"))
     newest: dict[str, int] = {}
@@ -88,7 +88,7 @@ def safe_ashore(database: Database) -> dict[tuple[str, str, str], int]:
 def own_logs(database: Database, vessel: str, log: str | None) -> set[str] | None:
     """Return the logs that a vessel's recorders have written; None if no log is known.
 
-    They are the logs that have boot documents, and `log`, the log that is being written now.
+    These are the logs that have boot documents, and `log`, the log that is being written now.
     """
     prefix = f"{DocumentType.BOOT}:{vessel}:"
     logs = {size.part.removeprefix(prefix) for size in database.sizes.all() if size.part.startswith(prefix)}
@@ -127,7 +127,7 @@ def bytes_by_owner(
 def candidates(
     database: Database, safe: Safe, *, of: Callable[[DocumentName], bool] = lambda _: True
 ) -> Iterator[tuple[Document, DocumentName]]:
-    """Yield readings in the order of removal; `of` selects which readings to include."""
+    """Yield readings in the order of removal; `of` selects the readings to include."""
     ashore = heapq.merge(
         *(_ashore(database, key, last) for key, last in safe.items()),
         key=lambda candidate: str(candidate[0].body.get("startUtc")),
@@ -162,9 +162,9 @@ def make_room(
     """Remove documents until `excess()` is 0 or less, or until `most` documents have been removed.
 
     `excess` returns the number of bytes over the budget. `vessel` is this vessel's id: only this vessel's
-    readings are replaced with gap documents. `log` is the log that it is writing now. `beside` returns the
-    size of the vessel's own data outside the store. Raise sync.store.StoreError if documents cannot be read
-    or removed.
+    readings are replaced with gap documents. `log` is the log that this vessel is writing now. `beside`
+    returns the size of the vessel's own data outside the store. Raise sync.store.StoreError if documents
+    cannot be read or removed.
     """
     if excess() <= 0:
         return RemovedCounts()
@@ -213,7 +213,7 @@ class _Pass:
         return self._most is not None and self._count >= self._most
 
     def _surplus(self, safe: Safe) -> None:
-        """Remove what crew and other vessels occupy beyond their shares."""
+        """Remove documents from crew and other vessels that exceed their shares."""
         database = self._database
         sources = {
             ShareOwner.VESSELS: _of_vessels(database, self._vessel, safe),
@@ -246,7 +246,7 @@ class _Pass:
     def _take(self, source: Iterator[str], wanted: int, owner: ShareOwner) -> bool:
         """Remove documents whose ids `source` yields, about `wanted` bytes in total.
 
-        Return False if `source` runs out before that.
+        Return False if `source` runs out first.
         """
         at_once = A_TIME if owner is ShareOwner.VESSELS else A_TIME_OF_CREW
         if self._most is not None:
@@ -347,7 +347,7 @@ def _others(kind: DocumentType, vessel: str) -> list[tuple[str, str]]:
 
 
 def _after(prefix: str) -> str:
-    """Return the lower bound for ids that sort after all ids with a prefix, which must end with a colon."""
+    """Return a string that sorts directly after all ids with a prefix, which must end with a colon."""
     return prefix[:-1] + ";"
 
 

@@ -1,6 +1,6 @@
-"""Recorded history of vessels, read from documents alone.
+"""The recorded history of vessels, read from documents alone.
 
-`timeline` converts boot clock times to UTC, using the recorded `boots`. `samples` yields a sensor's readings,
-`current` finds its last value, `alarms` and `open_alarms` list alarms, and `completeness` determines which
-samples of a log are present.
+`boots` reads the recorded boots, and `timeline` uses them to convert boot clock times to UTC. `samples`
+yields a sensor's readings, `current` finds its last value, `alarms` and `open_alarms` list alarms, and
+`completeness` determines which samples of a log are present.
 """

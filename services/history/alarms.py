@@ -19,7 +19,7 @@ from .timeline import Moment, Timeline
 
 
 class AlarmIdError(ValueError):
-    """A name matches no alarm, or several alarms; the message says how many."""
+    """A name matches no alarm or several alarms; the message says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class AlarmEpisode:
 
 
 def episodes(source: DocumentSource, vessel: str | None = None) -> tuple[list[AlarmEpisode], list[str]]:
-    """Return all alarms of a vessel, or of all vessels, and the problems of documents that were skipped.
+    """Return the alarms of one vessel or all vessels, and the problems in documents that were skipped.
 
     Active alarms come first, then the most severe, then the latest.
     """
@@ -138,7 +138,7 @@ def acknowledge(database: Database, document_id: str, *, who: str, utc: float) -
     """
     from services.documents.reading_window import iso
 
-    with database.transaction():  # so that nobody else can write between reading and writing
+    with database.transaction():  # no other process may write between the read and the write
         current = database.get(document_id)
         if current is None or current.deleted:
             raise AlarmIdError(f"{document_id} no longer exists")

@@ -1,6 +1,6 @@
 """A vessel's boots, read from documents: all boots, or only those needed to convert a few times to UTC.
 
-The boots needed are those to which the times belong, and the boots around them, up to the nearest boot on
+The needed boots are those in which the times were recorded, and their neighbours, up to the nearest boot on
 each side whose time is certain. The results are the same as if all boots had been read, but the cost does not
 grow with the number of boots.
 """
@@ -19,9 +19,9 @@ from sync.documents import DocumentType
 from .timeline import RecordedBoot, Timeline, believed, sure_span
 
 FARTHEST: Final = 64
-"""Maximum number of boots to read on either side.
+"""Maximum number of boots to read on either side of a boot.
 
-If none of them has a trusted time, the result is less certain.
+If none of these boots has a trusted time, the result is less certain.
 """
 
 
@@ -41,7 +41,7 @@ def boot_of(document: StoredDocument) -> RecordedBoot:
 
 
 def boots_of(source: DocumentSource, vessel: str) -> tuple[list[RecordedBoot], list[str]]:
-    """Return all boots of a vessel, and the problems of documents that cannot be read."""
+    """Return all boots of a vessel, and the problems in documents that cannot be read."""
     boots, faults = [], []
     for document in source.documents(f"{DocumentType.BOOT}:{vessel}:"):
         try:
@@ -58,13 +58,13 @@ def timeline_around(source: DocumentSource, vessel: str, wanted: Iterable[tuple[
         if nearby.boot(log, number) is None or nearby.is_believed(log, number):
             continue
         for step in (-1, 1):
-            # The nearest believed boot bounds the time of this one, so boots beyond it do not matter.
+            # The nearest believed boot bounds the time of this boot, so boots beyond it do not matter.
             next(filter(partial(nearby.is_believed, log), nearby.numbers(number, step)), None)
     return Timeline(nearby.boots())
 
 
 class _Nearby:
-    """A vessel's boots, each read once, when it is needed."""
+    """A vessel's boots, each read once, when it is first needed."""
 
     def __init__(self, source: DocumentSource, vessel: str) -> None:
         self._source, self._vessel = source, vessel
@@ -75,7 +75,7 @@ class _Nearby:
         return (boot for boot in self._found.values() if boot is not None)
 
     def boot(self, log: str, number: int) -> RecordedBoot | None:
-        """Return a boot; None if it does not exist or cannot be read."""
+        """Return a boot; None if its document does not exist or cannot be read."""
         if (log, number) not in self._found:
             self._found[log, number] = _read(self._source, documents.boot_id(self._vessel, log, number))
         return self._found[log, number]

@@ -1,12 +1,12 @@
 """Proof of completeness from documents alone: which samples of a log are missing, and why.
 
-It reads each vessel's readings and gaps once, in order of id, one document at a time. So memory use grows
-with the number of sensors, logs and boots, but not with the length of their history.
+Each vessel's readings and gaps are read once, in order of id, one document at a time. Memory use therefore
+grows with the number of sensors, logs and boots, but not with the length of their history.
 
 Numbers begin at 1. A number that is in no reading, and that no gap document explains, is *missing*. A number
 that is in two readings is *repeated*. A document that contradicts its id or its own numbers, was changed, or
-is out of order is a *fault*. Samples in windows that are still open are in no document yet. So nothing is
-reported about numbers after the last recorded one, except how many more the sensor's current value implies.
+is out of order is a *fault*. Samples in windows that are still open are in no document yet. So for numbers
+after the last recorded one, the report only counts how many the sensor's current value implies.
 """
 
 import heapq
@@ -35,11 +35,11 @@ from .boots import boots_of
 from .timeline import NEVER, Downtime, Moment, Timeline, downtimes
 
 MOST_LISTED: Final = 100
-"""Maximum number of spans and faults to list for one sensor's log; all of them are counted."""
+"""Maximum number of ranges and faults to list for one sensor's log; further ones are only counted."""
 REMOVED_HERE: Final = "removed from this card to make room; the vessel itself may have it"
 """The reason given for missing samples of another vessel."""
 ROUNDING_S: Final = 0.002
-"""Tolerance in seconds, because times in documents are rounded to the millisecond twice."""
+"""Tolerance in seconds, because times in documents are rounded twice, to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class MissingRange:
 
 @dataclass(slots=True)
 class MissingTally:
-    """Ranges of one kind: all are counted, and the first `MOST_LISTED` are listed."""
+    """Ranges of one kind; all are counted, and the first `MOST_LISTED` are listed."""
 
     spans: int = 0
     samples: int = 0
@@ -121,9 +121,9 @@ class LogBoots:
     numbers: tuple[int, ...]
     """Numbers of the boots that have a document."""
     absent: tuple[tuple[int, int], ...]
-    """Ranges of boots that have no document, although a later boot or a reading proves that they existed.
+    """Ranges of boots without documents, whose existence a later boot or a reading proves.
 
-    Their times can be derived only from the boots around them.
+    The times of these boots can be derived only from the boots around them.
     """
     downtimes: tuple[Downtime, ...]
 
@@ -204,7 +204,7 @@ def _vessel(source: DocumentSource, vessel: str) -> tuple[set[str], list[str], l
 
 
 def _current(source: DocumentSource, report: SensorLog) -> int | None:
-    """Return the last number according to the sensor's current value; None if that is not from this log."""
+    """Return the last number according to the sensor's current value; None if that is from another log."""
     document = source.get(documents.equipment_id(report.vessel, report.sensor))
     if document is None:
         return None
@@ -258,7 +258,7 @@ def _records(source: DocumentSource, vessel: str, faults: list[str]) -> Iterator
 def _filed(
     source: DocumentSource, kind: DocumentType, vessel: str
 ) -> Iterator[tuple[str, DocumentType, StoredDocument]]:
-    """Yield a vessel's documents of one type, each with the rest of its id, by which they are sorted."""
+    """Yield a vessel's documents of one type in order of id, each with the part of its id after the type."""
     for document in source.documents(f"{kind}:{vessel}:"):
         yield document.id.partition(":")[2], kind, document
 
@@ -273,12 +273,12 @@ class _Walk:
         """
         self.report = report
         self.boots: set[int] = set()
-        """Numbers of the boots that occur in the readings."""
+        """Numbers of the boots in which the readings were recorded."""
         self._timeline = timeline
         number = floor.rpartition(":")[2]
         self._kept_from = int(number) if number.isdecimal() else 0
         self._gaps: list[GapDocument] = []
-        """Gap documents beyond the last reading, merged if they touch and have the same reason."""
+        """Gap documents after the last reading; adjoining gaps with the same reason are merged."""
         self._end: tuple[int, float] | None = None
         """Boot number and boot clock of the last sample."""
 
@@ -300,7 +300,7 @@ class _Walk:
                 self.report.explained.add(span)
             elif current is None:
                 self.report.missing.add(span)
-            else:  # before a gap, and not yet in any document
+            else:  # samples before a gap that are not yet in any document
                 self.report.waiting += span.count
         if current is not None:
             self.report.waiting += max(current - last, 0)

@@ -1,4 +1,4 @@
-"""Every sensor's current value, from the running recorder, or else from documents.
+"""Every sensor's current value, from the running recorder or, if it is not running, from documents.
 
 The recorder's live state is always current. Documents show the state when the value last changed or, for
 other vessels, the last state that has arrived.
@@ -35,7 +35,7 @@ class CurrentValue:
     age: float | None
     """Seconds since the last sample; None if unknown."""
     rate: float | None
-    """Samples per second; None if they are not counted."""
+    """Samples per second; None if unknown."""
     alarm: str | None
     sequence: int
 
@@ -78,7 +78,7 @@ def from_recorder(state: LiveState, *, boottime: float) -> list[CurrentValue]:
 def from_documents(
     source: DocumentSource, vessel: str, *, utc: float
 ) -> tuple[list[CurrentValue], list[str]]:
-    """Return the sensors' values from documents, and the problems of documents that were skipped.
+    """Return the sensors' values from documents, and the problems in documents that were skipped.
 
     `utc` is the current time in seconds since 1970.
     """

@@ -1,8 +1,8 @@
 """A vessel's alarms that still need attention, because they are active or not acknowledged.
 
-Their ids are stored in the run directory, with the store's sequence number at that time. So the next call
-reads only these alarms and later changes, however many alarms are recorded. A process that cannot write to
-the run directory reads all of the vessel's alarms each time.
+The ids of these alarms are stored in the run directory, with the store's current sequence number. The next
+call then reads only these alarms and later changes. A process that cannot write to the run directory reads
+all of the vessel's alarms each time.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from .boots import timeline_around
 
 NAME: Final = "open-alarms"
 MANY: Final = 20_000
-"""Maximum number of changes to go through; if there are more, all alarms are read instead."""
+"""Maximum number of changes to read; if there are more, all alarms are read instead."""
 SOME: Final = 500
 """Number of changes after which the file is rewritten even if the open alarms are the same.
 
-So the next call does not have to read these changes again.
+The next call then does not have to read these changes.
 """
 _PAGE: Final = 500
 
@@ -48,7 +48,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
         every = (database.get(document_id) for document_id in sorted(changed.union(ids)))
         current = (document for document in every if document is not None and not document.deleted)
     for document in current:
-        with contextlib.suppress(ShapeError):  # `logboat alarms` reports it
+        with contextlib.suppress(ShapeError):  # `logboat alarms` reports the invalid document
             alarm = models.read(document, AlarmDocument)
             if alarm.cleared is None or not alarm.acks:
                 alarms[document.id] = alarm
@@ -70,7 +70,7 @@ def open_alarms(database: Database, vessel: str, run: Path) -> list[AlarmEpisode
 
 
 def _remembered(place: Path, database: Database, vessel: str, sequence: int) -> tuple[int, list[str]] | None:
-    """Return the stored sequence number and the ids of the alarms open then; None if they are not usable."""
+    """Return the stored sequence number and alarm ids; None if the file is not usable."""
     remembered: dict[str, Any] | None = state_file.read(place)
     if remembered is None or (remembered.get("uuid"), remembered.get("vessel")) != (database.uuid, vessel):
         return None

@@ -1,7 +1,7 @@
-"""A sensor's readings for views: sample by sample, in order, each with the best known time.
+"""A sensor's readings for views: single samples in order, each with the best known time.
 
 One window at a time is in memory. Samples are in order of log and number, even if the clocks contradict that
-order. Samples in windows that are still open are in no document yet, and so are missing here.
+order. Samples in windows that are still open are missing, because they are in no document yet.
 """
 
 import math
@@ -40,7 +40,7 @@ class History:
         """Read the vessel's boots."""
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
-        """Problems of documents that were skipped (`faults`)."""
+        """Boots by log and number, and the problems in documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = models.logs(source, vessel, sensor)
         """The sensor's logs in the order in which they were started, if that is known."""
@@ -55,9 +55,9 @@ class History:
         return NEVER
 
     def samples(self, *, since: float = -math.inf, until: float = math.inf) -> Iterator[RecordedSample]:
-        """Yield the samples from `since` to `until` (UTC), by the times that views show, even if estimated.
+        """Yield the samples from `since` to `until` (UTC), by their best known times.
 
-        Samples whose time is not known are included.
+        Samples whose time is unknown are included.
         """
         for log in self.logs:
             for document in self._source.documents(self._prefix(log), after=self._before(log, since)):

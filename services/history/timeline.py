@@ -1,4 +1,4 @@
-"""The timeline of a vessel: converts boot clock times to UTC, and says how uncertain each result is, and why.
+"""The timeline of a vessel: converts boot clock times to UTC, and says how uncertain each result is and why.
 
 A reading carries the number of its boot and the time of the boot clock, which never jumps. A boot's anchors
 relate that clock to UTC, and better anchors may be added later. No document is ever rewritten: every view
@@ -6,7 +6,7 @@ gets its times from this module.
 
 A boot's clock is converted to UTC as follows:
 
-1. Only anchors from the best source count: GNSS and network alike, or else a clock chip. If two anchors
+1. Only anchors from the best source count: GNSS and network equally, or else a clock chip. If two anchors
    contradict each other, the more certain one counts, or the later one if they are equally certain.
 2. Between two anchors UTC is interpolated, which corrects the crystal's drift. Before the first anchor and
    after the last, UTC advances at the clock's own rate.
@@ -35,13 +35,13 @@ from services.clocks.time_source import TimeSource
 DRIFT: Final = 100e-6
 """Maximum drift of a free-running clock, in seconds per second.
 
-Crystals of the kind used on a Pi's board are rated at ±20 to ±50 ppm at 25 °C. The rest allows for ageing and
-the heat of an engine room.
+Crystals like those on a Pi's board are rated at ±20 to ±50 ppm at 25 °C. The remaining margin allows for
+ageing and the heat in an engine room.
 """
 MOST_SLEW: Final = 500e-6
 """Maximum rate at which time services adjust the boot clock, in seconds per second.
 
-It is MAXFREQ in linux/timex.h. Two anchors that require more cannot both be right.
+It is MAXFREQ in linux/timex.h. Two anchors that imply a higher rate cannot both be right.
 """
 
 
@@ -55,9 +55,9 @@ class TimeTrust(StrEnum):
     BETWEEN = "between"
     """Estimated from the boots before and after."""
     AFTER = "after"
-    """A lower bound only: not before this."""
+    """A lower bound only: not before this time."""
     BEFORE = "before"
-    """An upper bound only: not after this."""
+    """An upper bound only: not after this time."""
     RECORDED = "recorded"
     """As stated in the document itself, because the document of its boot is missing."""
     UNKNOWN = "unknown"
@@ -66,11 +66,11 @@ class TimeTrust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment in UTC, with what is known about its accuracy."""
+    """A moment in UTC, with its uncertainty and the reliability of its source."""
 
     trust: TimeTrust
     utc: float | None
-    """Best estimate, or the only bound, in seconds since 1970; None if unknown."""
+    """Best estimate, or the only known bound, in seconds since 1970; None if unknown."""
     uncertainty: float | None = None
     """Uncertainty in seconds; None if only one bound or nothing is known."""
 
@@ -118,12 +118,12 @@ class _Base:
     length: float
     """Boot clock at the last known moment of the boot."""
     is_over: bool
-    """True if a later boot states that this boot ended then."""
+    """True if `length` is the boot's end, as stated by a later boot."""
 
     def at(self, clock: float) -> Moment:
         if self.points:
             return Moment(self.trust, *_interpolated(self.points, clock))
-        # `high` comes from a later boot's start, which even times after the last known one precede.
+        # `high` comes from a later boot's start, so it also bounds times after the last known one.
         low, high = self.low + clock, self.high + min(clock, self.length)
         if math.isfinite(low) and math.isfinite(high) and low <= high:
             return Moment(TimeTrust.BETWEEN, (low + high) / 2, (high - low) / 2)
@@ -152,9 +152,10 @@ class Timeline:
         return (log, boot) in self._bases
 
     def at(self, log: str, boot: int, clock: float, *, recorded: float | None = None) -> Moment:
-        """Return the UTC for a time of a boot's clock, in seconds.
+        """Return the moment in UTC for a boot clock time in seconds.
 
-        `recorded` is the UTC stated in the moment's own document, used if the boot's document is missing.
+        `recorded` is the UTC time in the document that contains `clock`, used if the boot's document is
+        missing.
         """
         base = self._bases.get((log, boot))
         if base is not None:
@@ -171,10 +172,10 @@ class Timeline:
         return 0.0 if base is None else base.length
 
     def first_boot_reaching(self, log: str, since: float) -> int:
-        """Return the first boot in a log whose estimated times reach `since`; earlier boots can be skipped.
+        """Return the first boot in a log that may have lasted until `since`; earlier boots can be skipped.
 
-        A boot whose end is unknown, such as the newest, may have lasted indefinitely. The result is 0 if no
-        boot is known.
+        A boot whose end is unknown, such as the newest boot, may have lasted indefinitely. The result is 0 if
+        no boot is known.
         """
         for number in self.boots(log):
             base = self._bases[log, number]
@@ -184,9 +185,9 @@ class Timeline:
 
 
 def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
-    """Return the anchors that count: those from the best class of source, without contradictions.
+    """Return the anchors from the best class of source, without contradictions, in clock order.
 
-    They are in clock order. Floors are bounds, not anchors, and are never returned.
+    Floors are bounds, not anchors, and are never returned.
     """
     fixed = [anchor for anchor in anchors if anchor.source is not TimeSource.FLOOR and _is_finite(anchor)]
     good = [anchor for anchor in fixed if _trust(anchor) is TimeTrust.SYNCED]
@@ -202,7 +203,7 @@ def believed(anchors: Iterable[Anchor]) -> tuple[Anchor, ...]:
 
 
 def sure_span(points: Sequence[Anchor]) -> Span | None:
-    """Return the period in which a boot was running, according to GNSS or the network; None without these.
+    """Return the period in which a boot ran, from its GNSS or network anchors; None if it has none.
 
     `points` are the boot's believed anchors.
     """
@@ -245,7 +246,7 @@ def _interpolated(points: Sequence[Anchor], clock: float) -> tuple[float, float]
 
 
 def _told_ends(boots: Sequence[RecordedBoot]) -> dict[int, float]:
-    """Return the time of each boot's last durable data, by its clock, as later boots state it."""
+    """Return the boot clock time of each boot's last durable data, as stated by later boots."""
     ends: dict[int, float] = {}
     for boot in boots:
         if boot.previous_end is not None:
@@ -261,7 +262,7 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
         max([ends.get(boot.number, 0.0), *(anchor.clock_s for anchor in boot.anchors)]) for boot in boots
     ]
     chosen = _chosen(boots)
-    # GNSS and network time bound everything else; then clock chips are used where they are consistent.
+    # GNSS and network time set the bounds; then clock chips are used where they are consistent with these.
     good = [points if points and _trust(points[0]) is TimeTrust.SYNCED else () for points in chosen]
     bounds = _bounds(boots, lengths, good)
     credible = [
@@ -284,7 +285,7 @@ def _based(boots: Sequence[RecordedBoot]) -> list[_Base]:
 
 
 def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
-    """Return the anchors that count for each boot: those from the clock chip if better ones are outvoted."""
+    """Return each boot's anchors from the best source, or from the clock chip if those are outvoted."""
     chosen = [believed(boot.anchors) for boot in boots]
     sure = [(place, span) for place, points in enumerate(chosen) if (span := sure_span(points)) is not None]
     for (place, _), is_outvoted in zip(sure, outvoted([span for _, span in sure]), strict=True):
@@ -294,7 +295,7 @@ def _chosen(boots: Sequence[RecordedBoot]) -> list[tuple[Anchor, ...]]:
 
 
 def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
-    """Return True if anchors put the clock's zero within the bounds.
+    """Return True if the anchors put the clock's zero within the bounds.
 
     If the bounds contradict each other, `low` counts.
     """
@@ -307,9 +308,9 @@ def _fits(points: Sequence[Anchor], *, low: float, high: float) -> bool:
 def _bounds(
     boots: Sequence[RecordedBoot], lengths: Sequence[float], anchored: Sequence[Sequence[Anchor]]
 ) -> list[tuple[float, float]]:
-    """Return bounds for the UTC of each boot clock's zero, from its floors and the boots around it."""
+    """Return bounds for the UTC time of each boot clock's zero, from its floors and neighbouring boots."""
     highs: list[float] = []
-    begins = math.inf  # latest UTC by which the following boots had begun
+    begins = math.inf  # latest UTC time at which the following boot can have begun
     for length, points in zip(reversed(lengths), reversed(anchored), strict=True):
         high = begins - length
         highs.append(high)
@@ -319,7 +320,7 @@ def _bounds(
             begins = utc + give
     highs.reverse()
     lows: list[float] = []
-    over = -math.inf  # earliest UTC at which all boots so far were over
+    over = -math.inf  # earliest UTC time at which all boots so far can have ended
     for boot, length, points, high in zip(boots, lengths, anchored, highs, strict=True):
         low = max([over, *(zero for zero in _floors(boot) if zero <= high)])
         lows.append(low)
@@ -331,9 +332,9 @@ def _bounds(
 
 
 def _floors(boot: RecordedBoot) -> Iterator[float]:
-    """Yield the floors of a boot, converted to the UTC at which its clock was zero.
+    """Yield the floors of a boot, converted to the UTC time at which its clock was zero.
 
-    The caller ignores floors that later boots disprove: they came from a clock that ran ahead unnoticed.
+    The caller ignores floors that later boots disprove, because they came from a clock that ran ahead.
     """
     for anchor in boot.anchors:
         if anchor.source is TimeSource.FLOOR and _is_finite(anchor):
@@ -341,7 +342,7 @@ def _floors(boot: RecordedBoot) -> Iterator[float]:
 
 
 def downtimes(timeline: Timeline, log: str) -> list["Downtime"]:
-    """Return the periods between the boots of a log, when the machine was off."""
+    """Return the periods between the boots in a log, when the machine was off."""
     periods = []
     for before, after in pairwise(timeline.boots(log)):
         end = timeline.at(log, before, timeline.length(log, before))

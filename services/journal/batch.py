@@ -1,8 +1,8 @@
-"""A batch: everything that one commit of the journal makes durable, and its format in the file.
+"""A batch, which is everything that one commit makes durable, and its format in the journal's file.
 
 In the file a batch is one MessagePack array, compressed if that is shorter. Its samples are stored in
 columns, refer to sensors by number, and store times as ms before the commit. Values are written in decimal,
-because a measured value has few digits. So a sample takes about 5 bytes.
+because measured values have few digits. So a sample takes about 5 bytes.
 """
 
 import zlib
@@ -49,7 +49,7 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
     """An alarm episode, from when it is raised until it is cleared and its document is written."""
 
     sequence: int
-    """Number of the sample that raised the alarm; part of the id of its document."""
+    """Number of the sample that raised the alarm; part of the alarm document's id."""
     severity: str
     """The highest severity so far."""
     text: str
@@ -68,7 +68,7 @@ class AlarmRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class NumberGap(msgspec.Struct, frozen=True, array_like=True):
-    """A range of numbers assigned to samples that could not be kept."""
+    """A range of numbers that were assigned to samples but whose samples were lost."""
 
     sensor: str
     first: int
@@ -92,17 +92,17 @@ class Batch:
     rows: tuple[SampleRow, ...] = ()
     totals: Mapping[str, Totals] = field(default_factory=dict)
     episodes: tuple[tuple[str, AlarmRecord], ...] = ()
-    """Pairs of sensor and alarm episode, for each episode that began or changed, in order.
+    """Sensor and alarm episode, for each episode that began or changed, in order.
 
-    A sensor may have several episodes.
+    A sensor may have several episodes in a batch.
     """
     gaps: tuple[NumberGap, ...] = ()
     number: int = 0
     """Number of the batch, assigned by the journal."""
     given: Mapping[str, int] = field(default_factory=dict)
-    """Last sequence numbers of sensors that have samples in recent batches but not in this one.
+    """Last sequence numbers of sensors that have samples in recent batches but not in this batch.
 
-    Set by the journal.
+    The journal sets them.
     """
 
     def last_numbers(self) -> dict[str, int]:
@@ -144,7 +144,7 @@ class _Packed(msgspec.Struct, array_like=True):
     totals: list[tuple[int, int, float]]
     episodes: list[tuple[int, AlarmRecord]]
     gaps: list[NumberGap] = []
-    # some batches written by earlier versions end before this field, or after it
+    # batches written by earlier versions may end before or after this field
     given: list[tuple[int, int]] = []
     columns: _Columns | None = None
 
@@ -200,7 +200,7 @@ def _rows(packed: _Packed) -> Iterable[tuple[int, int, int, Value, int]]:
 
 
 def check(number: int, data: bytes, ids: Mapping[int, str]) -> None:
-    """Raise BatchError if `unpack` would, at a quarter of the cost."""
+    """Raise BatchError in the same cases as `unpack`, at a quarter of the cost."""
     try:
         packed = _unpacked(data)
         columns = packed.columns

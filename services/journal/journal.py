@@ -1,26 +1,27 @@
 """The journal: `samples.db`, the recorder's own file, in which samples become durable.
 
-It contains every accepted sample until the sample's document is durable in the document store. It also
-contains what must never be lost for any sensor: the last sequence number, the totals, and any active alarm.
+It contains every accepted sample until the sample's document is durable in the document store. For each
+sensor it also contains the facts that must never be lost: the last sequence number, totals, and active alarm.
 
 Durability: once `commit` has returned, the batch survives SIGKILL and a power cut (SQLite's WAL with
 `synchronous=FULL`: one fsync). A batch is always either complete or absent.
 
 Wear: a commit appends one row to each of two tables, replaces one row in a third, and touches nothing else. A
-batch of 100 samples takes three or four pages. Numbers and totals are not updated in place: they are read
-back from the batches at startup. The sensors' rows are updated every 30 s at most.
+batch of 100 samples takes three or four pages. Numbers and totals are not updated in place; at startup they
+are computed from the batches. The sensors' rows are updated at most every 30 s.
 
 Damage: no batch ever depends on a single page. When `commit` returns, a batch is in the tables `batch`,
-`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`; the other two copies stay,
-and a checkpoint moves both. In the write-ahead log a bad 4 kB block destroys two neighbouring pages at most,
+`echo` and `newest`, and so on three pages. The next batch replaces it in `newest`. The other two copies stay,
+and a checkpoint moves both. In the write-ahead log, a bad 4 kB block destroys at most two neighbouring pages,
 so one copy of each batch remains. Batches whose documents are durable are kept in a ring of 16 MB before they
-are dropped, and `spare` repeats what `meta` and `sensor` contain. So the content of a page that becomes
-unreadable, here or in the document store, is restored from elsewhere (`services.recovery.store_check`). If
-more than one page is lost, later batches still repeat the sample numbers that earlier batches assigned.
+are dropped, and the table `spare` repeats the content of `meta` and `sensor`. So if a page becomes
+unreadable, in the journal or in the document store, its content can be restored from another copy
+(`services.recovery.store_check`). Even if more than one page is lost, later batches still repeat the sample
+numbers that earlier batches assigned.
 
 Checksums are seeded with the log's name, so that remains of an older log on a page are not mistaken for data
-of this log. One process writes the file (guarded by a lock file); a second connection of the same process
-reads it (`JournalReader`).
+of this log. Only one process writes the file, which a lock file ensures. A second connection in the same
+process reads the file (`JournalReader`).
 """
 
 import dataclasses
@@ -58,7 +59,7 @@ from .schema import (
 )
 
 TELL_FOR: Final = 64
-"""Number of later commits that repeat a sensor's last number when they contain no samples from it."""
+"""Number of later commits without samples from a sensor that still repeat its last number."""
 RING_BYTES: Final = 16_000_000
 LEAST_PATIENCE: Final = 1_000_000
 """Minimum number of bytes by which the ring may exceed its size while second copies cannot be written.
@@ -66,12 +67,11 @@ LEAST_PATIENCE: Final = 1_000_000
 If the ring's size is larger than this, the limit is the ring's size.
 """
 LOG_PAGES: Final = 1_000
-"""Length of the write-ahead log in pages (4 MB): SQLite's own default."""
+"""Maximum length of the write-ahead log in pages (4 MB), as SQLite's default."""
 ROW_BYTES: Final = 400
 """Bytes counted for each batch in addition to its content.
 
-So the ring has at most 40,000 batches, and the data about them that is read at startup and kept in memory
-stays below 5 MB.
+This limits the ring to 40,000 batches, and the data about them that is kept in memory to 5 MB.
 """
 SETTLE_EVERY: Final = 30
 """Number of commits between updates of the sensors' rows."""
@@ -121,11 +121,11 @@ class Journal:
         self._lock = lock(path)
         self.sensors: dict[str, SensorRecord] = {}
         self.last_batch: Batch | None = None
-        """The newest batch; it is never dropped, so that a start knows when the last run ended."""
+        """The newest batch, which is never dropped, so that the next run knows when this run ended."""
         self.through = 0
         """Number of the last batch whose samples are all in documents, according to the file."""
         self.wants_copies = False
-        """True if the ring is full of batches whose documents have no second copy yet."""
+        """True if the ring is full of batches whose documents do not have second copies yet."""
         self._copied: int | None = None
         self._noted: tuple[int, dict[str, int]] = (0, {})
         self._ring: deque[tuple[int, int]] = deque()
@@ -225,7 +225,7 @@ class Journal:
         return None if row is None else row[0]
 
     def set_meta(self, values: Mapping[str, str | int | float]) -> None:
-        """Store values durably, either all or none."""
+        """Store values durably; either all are stored or none."""
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", values.items())
@@ -246,9 +246,9 @@ class Journal:
         return self._carried | {name: record.totals for name, record in self.sensors.items()}
 
     def register(self, sensors: Iterable[tuple[str, str, str]]) -> None:
-        """Assign a number to each new sensor, given as (id, path, unit), or record a change of path or unit.
+        """Assign a number to each new sensor, given as (id, path, unit), or record a new path or unit.
 
-        A sensor that is new to the log continues from the totals with which the log began.
+        A sensor that is new to the log continues from its totals at the start of the log.
         """
         try:
             with self._connection:
@@ -321,13 +321,13 @@ class Journal:
     def release(self, through: int, closed: Mapping[str, int]) -> None:
         """Record that documents contain batches up to `through`, and each sensor's samples up to `closed`.
 
-        It may be called from any thread. A later commit stores this, and drops the batches for which the ring
-        has no space.
+        It may be called from any thread. A later commit stores the arguments, and drops the batches for which
+        the ring has no space.
         """
         self._noted = (through, dict(closed))
 
     def release_copies(self, through: int) -> None:
-        """Record that the documents of batches up to `through` are durable in their second copy, too.
+        """Record that the second copies of documents from batches up to `through` are durable.
 
         It may be called from any thread. After the first call, batches without a second copy are not dropped,
         unless the ring far exceeds its size.
@@ -377,7 +377,7 @@ class Journal:
         }
 
     def settle(self) -> None:
-        """Store now what `release` last recorded. Raise JournalError if that fails."""
+        """Store the last arguments of `release` now. Raise JournalError if that fails."""
         through, closed = self._noted
         try:
             with self._connection:
@@ -389,7 +389,7 @@ class Journal:
     def reopen(self) -> list[Batch]:
         """Open a new connection after an input/output error. Raise JournalError if that fails.
 
-        Return the batches that are in the file although their commit seemed to fail.
+        Return the batches that are in the file even though `commit` raised an error.
         """
         known = 0 if self.last_batch is None else self.last_batch.number
         try:
@@ -421,11 +421,11 @@ class Journal:
         return sum(file.stat().st_size for file in (self.path, Path(f"{self.path}-wal")) if file.exists())
 
     def _to_drop(self, through: int) -> int:
-        """Return the number of the last batch that the ring should drop; 0 if it should drop none."""
+        """Return the number of the last batch that the ring should drop; 0 to drop none."""
         most = RING_BYTES if self._ring_most is None else self._ring_most
         if self._copied is None:
             return self._outgrown(through, most)
-        # Even if copies cannot be written, batches must not fill the card.
+        # Batches must not fill the card, even if second copies cannot be written.
         beyond = self._outgrown(through, most + max(most, LEAST_PATIENCE))
         copied = self._outgrown(min(through, self._copied), most)
         self.wants_copies = copied < self._outgrown(through, most)
@@ -434,7 +434,7 @@ class Journal:
     def _outgrown(self, through: int, most: int) -> int:
         """Return the number of the last documented batch that does not fit into `most` bytes; 0 if all fit.
 
-        The newest batch always stays.
+        The newest batch is never dropped.
         """
         last, excess = 0, self._ring_bytes - most
         for number, size in self._ring:
@@ -511,7 +511,7 @@ class JournalReader:
             }
 
     def identity(self) -> Identity | None:
-        """Return the log's identity at its last start; None if it has never been started."""
+        """Return the identity stored at the recorder's last start; None before the first start."""
         meta = self._meta()
         if "log" not in meta:
             return None
