@@ -1,19 +1,19 @@
 """The witness: a small file beside the journal that records which sample numbers have been assigned.
 
-A journal that has lost its end, or was replaced by an older copy, is valid in itself: nothing in it shows
-that it once contained more. The samples of open windows are in no document yet. So the file `given-numbers`
-repeats which batch was committed last, and which number each sensor was assigned last. If the journal is
+A journal that has lost its end, or was replaced with an older copy, looks valid: nothing in the file shows
+that it once contained more. The samples in open windows are in no document yet. So the file `given-numbers`
+repeats the number of the last committed batch, and the last number assigned to each sensor. If the journal is
 behind the witness at a start, a new log begins (`services.recovery.rollback`). The new log takes the totals
 of counting sensors from the witness (`services.recovery.carryover`).
 
 After each commit, one of two slots is overwritten. That write is not synchronised. The write survives a kill
 immediately. It survives a power cut once the system has written it back, at most half a minute later. Only
-the *reservation* is synchronised: numbers are assigned only up to a limit that is durable here. A thread that
-is not time-critical raises the limit some minutes in advance (`work`). So a commit waits for the card only if
-a sensor has suddenly become much faster. After a power cut it is unknown whether the numbers between the last
-known one and the limit were assigned.
+the *reservation* is synchronised: the witness contains a durable limit for each sensor's numbers, and no
+higher numbers are assigned. A thread that is not time-critical raises the limit some minutes in advance
+(`work`). So a commit waits for the card only if a sensor has suddenly become much faster. After a power cut,
+it is unknown whether the numbers between the last known number and the limit were assigned.
 
-A file that cannot be written delays nothing: the fault is reported, and the write is retried.
+A file that cannot be written does not delay recording: the fault is reported, and the write is retried.
 """
 
 import logging
@@ -37,7 +37,7 @@ AHEAD_S: Final = 600.0
 """Seconds for which numbers are reserved ahead, at the rate since the last reservation."""
 AHEAD_LEAST: Final = 64
 AHEAD_FIRST: Final = 1_000
-"""Number of numbers to reserve for a sensor whose rate is not known yet."""
+"""Count of numbers to reserve for a sensor whose rate is not known yet."""
 AHEAD_MOST: Final = 1_000_000
 RETRY_MS: Final = 60_000
 _MAGIC: Final = b"LbW1"
@@ -115,9 +115,9 @@ class NumberWitness:
     """The writing side of the witness. `work` may be called from another thread. No method raises."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """Read the existing file. `sync` makes the file that a descriptor refers to durable."""
+        """Read the existing file. `sync` takes a file descriptor, and makes that file durable."""
         self.fault: str | None = None
-        """The reason why the file cannot be written now; None if it can."""
+        """The reason why the file cannot be written now; None if there is no fault."""
         self.found = read(path)
         """Contents of the file when it was opened."""
         self._path, self._sync = path, sync
@@ -131,10 +131,10 @@ class NumberWitness:
         self._totals: dict[str, Totals] = {}
         self._last: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
-        """Reserved numbers as last written; `_durable` contains those that are known to be durable."""
+        """Reserved numbers as last written; `_durable` contains the reserved numbers known to be durable."""
         self._durable: dict[str, int] = {}
         self._since: tuple[int, dict[str, int]] | None = None
-        """Boot clock in ms at the last reservation, and the last numbers assigned by then."""
+        """Boot clock in ms at the last reservation, and the last assigned numbers at that time."""
         self._now_ms = 0
         self._failed_ms: int | None = None
 
@@ -178,9 +178,9 @@ class NumberWitness:
             self._raise()
 
     def cover(self, last: Mapping[str, int]) -> None:
-        """Ensure, before a commit, that its numbers are reserved.
+        """Ensure that a commit's numbers are reserved; call it before the commit.
 
-        Wait for the card only if `work` was too late.
+        It waits for the card only if `work` was called too late.
         """
         if self._log and any(number > self._durable.get(name, 0) for name, number in last.items()):
             self._raise(last)
@@ -194,7 +194,7 @@ class NumberWitness:
         totals: Mapping[str, Totals] = MappingProxyType({}),
         utc: float = 0.0,
     ) -> None:
-        """Record what a commit has made durable; `now_ms` is the boot clock at the commit, in milliseconds.
+        """Record the numbers that a commit made durable; `now_ms` is the boot clock at the commit.
 
         `totals` has the totals that the commit changed; `utc` is the time of the commit in seconds since
         1970.
@@ -228,7 +228,7 @@ class NumberWitness:
         return self._failed_ms is not None and self._now_ms - self._failed_ms < RETRY_MS
 
     def _raise(self, needed: Mapping[str, int] = MappingProxyType({})) -> None:
-        """Reserve more numbers durably; `needed` has the numbers that are about to be assigned."""
+        """Reserve more numbers durably; `needed` has the numbers that will be assigned next."""
         if not self._log or self._is_failing():
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how it is opened and read, and its errors."""
+"""The journal's file: tables, functions that open and read it, and errors."""
 
 import contextlib
 import fcntl
@@ -18,9 +18,9 @@ from sync.store.schema import check_sqlite
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
-"""Version of the tables. A new version must change a table: a file whose tables differ counts as damaged."""
+"""Version of the tables. Each new version must change a table."""
 ECHO_AFTER: Final = 64
-"""In version 1, number of batches between a batch and the one whose row contained its echo."""
+"""In version 1, number of batches between a batch and the batch whose row contains its echo."""
 _ECHOES: Final = """
 CREATE TABLE echo(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE newest(number INTEGER PRIMARY KEY, data BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -56,16 +56,18 @@ INSERT INTO echo
 """  # noqa: S608 - constants alone
 """Statements that migrate a file from version 1.
 
-Batches that already have an echo keep it where it is. The migration writes as much as a minute of recording.
+Existing echoes stay where they are. The migration writes as much data as a minute of recording.
 """
 
 
 class JournalError(Exception):
     """Base class of the journal's errors.
 
-    JournalError ├── JournalDamagedError the file is damaged: `logboat store check` repairs it ├──
-    JournalFullError the card is full: the caller keeps the batch ├── JournalBusyError another recorder uses
-    it └── JournalUnavailableError any other input/output error, which may be temporary
+    JournalError
+    ├── JournalDamagedError      the file is damaged: `logboat store check` repairs it
+    ├── JournalFullError         the card is full: the caller keeps the batch
+    ├── JournalBusyError         another recorder uses the file
+    └── JournalUnavailableError  any other input/output error, which may be temporary
     """
 
 
@@ -86,7 +88,7 @@ class JournalUnavailableError(JournalError):
 
 
 SqliteError = apsw.Error | UnicodeDecodeError
-"""Errors that apsw raises while reading a file; the latter for stored text that is no longer UTF-8."""
+"""Errors that apsw raises while reading a file; UnicodeDecodeError if stored text is no longer UTF-8."""
 
 
 def translated(error: SqliteError, path: Path) -> JournalError:
@@ -201,7 +203,7 @@ def _sound_batches(
 
 
 class _Names(Mapping[int, str]):
-    """Mapping of sensor numbers to ids that reads the table again when it meets a new number."""
+    """Mapping of sensor numbers to ids, which rereads the table when it is asked for an unknown number."""
 
     def __init__(self, connection: apsw.Connection, known: dict[int, str]) -> None:
         self._connection, self._known = connection, known
@@ -221,10 +223,10 @@ class _Names(Mapping[int, str]):
 def move_database(path: Path, target: Path) -> None:
     """Move a database and its write-ahead log, durably. Raise OSError if that fails.
 
-    A power cut may leave only the write-ahead log at the new place. If a later call finds the write-ahead log
-    at the old place empty, the one that was moved is kept.
+    A power cut may leave only the write-ahead log at the new path. If a later call finds an empty write-ahead
+    log at the old path, it keeps the log that was moved.
     """
-    for suffix in ("-wal", "-shm", ""):  # in this order, a log is never mistaken for that of another database
+    for suffix in ("-wal", "-shm", ""):  # in this order, a log never meets a different database
         source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
         if not source.exists():
             continue
@@ -237,7 +239,7 @@ def move_database(path: Path, target: Path) -> None:
 
 
 class Lock:
-    """Lock on the journal: while it is held, no other process writes the file."""
+    """Lock on the journal; while the lock is held, no other process writes the file."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle

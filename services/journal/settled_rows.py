@@ -1,4 +1,4 @@
-"""The data that the journal updates for each sensor at intervals, and a check for wrong bits in it.
+"""The data that the journal updates for each sensor at intervals, and a check for wrong bits in this data.
 
 Every `SETTLE_EVERY` commits the journal stores each sensor's totals, and the number up to which documents
 contain its samples. These rows have no other checksum. Values in `meta` and sensor numbers are compared with
@@ -20,20 +20,20 @@ class KeptColumn(msgspec.Struct, array_like=True):
     count: int
     seconds: float
     episode: AlarmRecord | None = None
-    crc: int | None = None  # covers everything stored along with it; None in rows written by earlier versions
+    crc: int | None = None  # covers the whole row; None in rows written by earlier versions
 
 
 def checksum(number: int, name: str, closed: int, through: int, kept: bytes) -> int:
     """Return the checksum of a sensor's row together with `meta.through`.
 
-    `kept` is the row's column of that name, with or without a checksum.
+    `kept` is the content of the row's column `kept`, with or without a checksum.
     """
     bare = msgspec.structs.replace(msgspec.msgpack.decode(kept, type=KeptColumn), crc=None)
     return zlib.crc32(msgspec.msgpack.encode([number, name, closed, through, bare]))
 
 
 def unsettled(connection: apsw.Connection) -> list[str]:
-    """Return the problems that checksums reveal in sensors' rows and in `meta`.
+    """Return the problems found by checksum in the sensors' rows and in `meta`.
 
     Raise apsw.Error if reading fails.
     """

@@ -1,7 +1,7 @@
-"""Totals of counting sensors (engine hours, pulses), as known when their log cannot continue.
+"""Totals of counting sensors (engine hours, pulses), which a new log takes over from an earlier log.
 
-A total never decreases while its sensor is fitted. So if several files of a vessel disagree, the highest
-value is right.
+A total never decreases while its sensor is fitted. So if a vessel's files disagree, the highest value is
+right.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ import msgspec
 from sensors.sample import Totals
 
 KEY: Final = "totals"
-"""Key of the journal's value with the totals with which its log began, as `encode` writes them."""
+"""Key of the journal's value that contains the totals at the start of its log, as written by `encode`."""
 _MOST_COUNT: Final = 2**53
-"""Highest count that all JSON readers represent exactly; 20,000 pulses a second take 14,000 years."""
+"""Highest count that all JSON readers represent exactly; at 20,000 pulses a second it takes 14,000 years."""
 _MOST_SECONDS: Final = 1e10
 """Highest plausible number of seconds: three centuries."""
 
@@ -31,9 +31,9 @@ class Total(msgspec.Struct, frozen=True, array_like=True):
     source: str = ""
     """Description of the file from which the totals come."""
     log: str = ""
-    """The log to which `number` refers; empty if an earlier version wrote this."""
+    """The log to which `number` refers; empty in totals written by earlier versions."""
     number: int = 0
-    """Number of the sensor's last sample known to be included in these totals; 0 if none is."""
+    """Number of the last sample known to be included in these totals; 0 if no sample is."""
 
     def value(self) -> Totals:
         """Return the totals without their source."""
@@ -46,7 +46,7 @@ class _Stored(msgspec.Struct):
 
 
 def plausible(count: object, seconds: object) -> Totals | None:
-    """Return the totals that a document states; None if no counter can have these values.
+    """Return the totals stated in a document; None if the values are not plausible.
 
     A value of None in the document counts as zero.
     """
@@ -68,7 +68,7 @@ def of(
     log: str = "",
     last: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Total]:
-    """Return totals with time and source added; `last` has each sensor's last number in `log`."""
+    """Return totals with their time and source; `last` has each sensor's last number in `log`."""
     return {
         name: Total(total.count, total.seconds, utc, source, log, last.get(name, 0))
         for name, total in totals.items()
@@ -76,7 +76,7 @@ def of(
 
 
 def highest(several: Iterable[Mapping[str, Total]]) -> dict[str, Total]:
-    """Return each sensor's highest totals among those that several files of one vessel state."""
+    """Return each sensor's highest totals in several files of one vessel."""
     by_sensor: dict[str, Total] = {}
     for some in several:
         for name, total in some.items():
@@ -99,7 +99,7 @@ def encode(vessel: str, totals: Mapping[str, Total]) -> str:
 def decode(text: Any, vessel: object) -> dict[str, Total]:
     """Return a vessel's totals from a stored string.
 
-    The result is empty if `encode` did not write the string for this vessel.
+    The result is empty if the string is invalid or was written for a different vessel.
     """
     try:
         stored = msgspec.json.decode(str(text), type=_Stored)

@@ -1,6 +1,6 @@
-"""The daemon `logboat lights`: reads the state once a second, and shows what the table in `states` defines.
+"""The daemon `logboat lights`: reads the live states once a second, and shows them on the lights.
 
-It only reads state. A light that cannot be used is logged, and does not affect the others.
+A light that cannot be used is logged, and does not affect the other lights.
 """
 
 import logging
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 LAMP_TEST_S: Final = 1.5
-"""Duration in seconds of the lamp test, in which all lights are on: at startup and on request."""
+"""Seconds for which a lamp test turns all lights on, at startup and on request."""
 _LONGEST_S: Final = 0.5
 
 
@@ -49,9 +49,9 @@ class LightsDaemon:
         night: Callable[[], bool] = lambda: False,
         tell: Callable[[Mapping[str, LightState]], None] = lambda _states: None,
     ) -> None:
-        """Set the functions that connect the lights to their surroundings.
+        """Set the panel, and the functions that supply facts and receive states.
 
-        `look` returns the current state. `night` returns True during the hours in which lights that report no
+        `look` returns the current facts. `night` returns True during the hours in which lights that report no
         fault stay dark. `tell` is called with the states that are shown.
         """
         self._panel, self._look, self._night, self._tell = panel, look, night, tell
@@ -65,7 +65,7 @@ class LightsDaemon:
         self._test_until = now + LAMP_TEST_S
 
     def turn(self, now: float) -> float:
-        """Show the lights as they should be at `now`, and return the seconds until the next change."""
+        """Set the lights for the time `now`, and return the seconds until the next change."""
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             self._choose()
@@ -136,7 +136,7 @@ def _run(args: Namespace) -> int:
 
 
 def off(args: Namespace) -> int:
-    """Turn all lights off after the daemon was killed and left them on.
+    """Turn off all lights that a killed daemon left on.
 
     Return 0, or 1 if the lights cannot be reached.
     """

@@ -25,7 +25,7 @@ def markdown() -> str:
 
 
 def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
-    """Yield lines that say what the lights are showing now, and why."""
+    """Yield lines that describe what each light shows now, and the reason."""
     for light in LIGHTS:
         state = states[light]
         style = Style.GOOD if state.severity == 0 else Style.BAD if state.pattern is FAST else Style.WARN
@@ -36,7 +36,7 @@ def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
 
 
 def as_json(states: Mapping[str, LightState]) -> "Lights":
-    """Return the lights' states as they are printed as JSON."""
+    """Return the lights' states in the form for JSON output."""
     from services.schemas.appliance import Lights, ShownLight, ShownLights
 
     shown = {

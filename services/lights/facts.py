@@ -1,6 +1,6 @@
 """The facts about the appliance that the lights show, from live states and from the machine.
 
-A daemon that hangs writes no state, so a state older than `liveness.FRESH_S` never counts as current.
+A state older than `liveness.FRESH_S` does not count as current, because a daemon that hangs writes none.
 """
 
 import math
@@ -23,11 +23,11 @@ _UNDER_VOLTAGE, _THROTTLED = 0x1, 0x4 | 0x8
 """Bits in the firmware's `get_throttled`: voltage too low now; slowed down now, or too hot now."""
 _FIRMWARE: Final = "sys/devices/platform/soc/soc:firmware/get_throttled"
 UNITS_EVERY_S: Final = 10.0
-"""Seconds between queries of systemd for failed units, while one has failed or a daemon has just exited."""
+"""Seconds between queries of systemd for failed units, while a unit is failed or a daemon has just exited."""
 UNITS_AT_LEAST_EVERY_S: Final = 60.0
 """Seconds between queries of systemd at all other times.
 
-Logboat's units record every exit, so this finds only failures that nobody anticipated.
+Logboat's units record every exit, so these queries find only unforeseen failures.
 """
 
 
@@ -67,13 +67,13 @@ class LightFacts:
 
     @property
     def is_recording(self) -> bool:
-        """True if new samples are becoming durable, judged by commits, not by the recorder's claim."""
+        """True if recent commits show that new samples are becoming durable."""
         return recorder_state.is_recording(self.recorder, boottime=self.boottime)
 
 
 @dataclass(slots=True)
 class Machine:
-    """Reads facts about this machine. Tests pass a different `root` of the file system."""
+    """Reads facts about this machine. Tests pass a different root directory."""
 
     run: Path
     identity: Path
@@ -91,7 +91,7 @@ class Machine:
     """Modification time of the certificate file, and the expiry of the certificate in it."""
 
     def read_facts(self, *, boottime: float, utc: float, alive: Callable[[int], bool]) -> LightFacts:
-        """Return the current facts. Never raise: anything that cannot be read counts as absent."""
+        """Return the current facts. Never raise: a fact that cannot be read counts as absent."""
         return self.read_facts_with(
             recorder_state.read(self.run, boottime=boottime, alive=alive),
             sync_state.read(self.run, boottime=boottime, alive=alive),
@@ -131,7 +131,7 @@ class Machine:
     def _failed(self, boottime: float) -> tuple[str, ...]:
         """Return the units that have failed.
 
-        Each query starts a process, which costs more than everything else here.
+        Each query starts a process, which takes longer than reading all the other facts.
         """
         noted = crash_loops.last_changes(self.run)
         if noted != self._noted:
@@ -154,7 +154,7 @@ class Machine:
                 self._certificate = (written, ends)
             return self._certificate[1]
         except Exception:  # noqa: BLE001 -- `cryptography` raises many types for what it cannot read
-            return None  # there is no certificate, or an invalid one, which the sync daemon reports
+            return None  # no certificate, or an invalid one, which the sync daemon reports
 
 
 def _text(path: Path) -> str:

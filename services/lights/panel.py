@@ -1,4 +1,4 @@
-"""LEDs: up to five on the header, through gpiozero, or one of the kernel's LEDs."""
+"""Panels of LEDs: up to five LEDs on the header, through gpiozero, or one of the kernel's LEDs."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Panel(Protocol):
 
 
 class HeaderPanel:
-    """LEDs on pins of the header, by name of the light."""
+    """Panel of LEDs on header pins."""
 
     def __init__(self, pins: Mapping[str, int], *, factory: Any = None, active_high: bool = True) -> None:
         """Open an LED on each pin. Raise PanelError if a pin cannot be used."""
@@ -54,7 +54,7 @@ class HeaderPanel:
         return tuple(self._leds)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn these lights on, and all others off. Write to a pin only if its light changes."""
+        """Turn each light on or off as in `lit`. Write to a pin only if its light changes."""
         for name, led in self._leds.items():
             wanted = lit.get(name, False)
             if wanted != self._lit[name]:
@@ -70,7 +70,7 @@ class HeaderPanel:
 
 
 class DarkPanel:
-    """A panel without lights. What they would show is still published."""
+    """A panel without lights, for a daemon that only publishes the lights' states."""
 
     lights: tuple[str, ...] = ()
 
@@ -82,10 +82,9 @@ class DarkPanel:
 
 
 class RetryingPanel:
-    """LEDs that may not be usable yet: they stay dark, and opening them is retried until it succeeds.
+    """Panel whose LEDs may not be usable yet. They stay dark, and opening them is retried until it succeeds.
 
-    The header's driver may load late, or another process may hold a pin. Neither is a reason for the daemon
-    to exit.
+    The header's driver may load late, or another process may hold a pin. The daemon continues in both cases.
     """
 
     def __init__(self, opened: Callable[[], Panel], *, clock: Callable[[], float]) -> None:
@@ -105,7 +104,7 @@ class RetryingPanel:
         return self._panel.lights
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn these lights on, and all others off. Retry opening the LEDs first, if that is due."""
+        """Turn each light on or off as in `lit`. First retry opening the LEDs, if a retry is due."""
         if self._again_at is not None and self._clock() >= self._again_at:
             self._try()
         self._panel.show(lit)
@@ -150,7 +149,7 @@ class KernelPanel:
         return ("status",)
 
     def show(self, lit: Mapping[str, bool]) -> None:
-        """Turn the light on if `lit` says that `status` is on, else off."""
+        """Turn the light on if `status` is True in `lit`, else off."""
         wanted = lit.get("status", False)
         if wanted is not self._lit:
             (self._folder / "brightness").write_text(self._most if wanted else "0")

@@ -1,21 +1,21 @@
-"""Blink patterns: how a light is lit over time.
+"""Blink patterns, which say when a light is on and off.
 
 A state is shown by a pattern, never by a colour: off, on, slow blink (1 Hz), fast blink (4 Hz), or n short
-flashes and a pause. All lights use the same clock, so that two blinking lights blink together.
+flashes followed by a pause. All lights use the same clock, so that two blinking lights blink together.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 FLASH_S: Final = 0.2
-"""Duration in seconds of a flash, and of the dark period after it."""
+"""Duration in seconds of a flash, and of the dark period that follows it."""
 PAUSE_S: Final = 1.2
 """Duration in seconds of the dark period after the last flash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Alternating periods of light and dark that repeat, in seconds; the first is light."""
+    """A repeating sequence of alternating light and dark periods, in seconds, starting with light."""
 
     name: str
     spans: tuple[float, ...] = ()
@@ -34,7 +34,7 @@ class Pattern:
         return False
 
     def next_change(self, now: float) -> float | None:
-        """Return the seconds from `now` until the light changes; None if it never does."""
+        """Return the seconds from `now` until the light changes; None for a steady light."""
         if self.steady is not None:
             return None
         left = now % sum(self.spans)

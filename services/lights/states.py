@@ -1,7 +1,7 @@
-"""The table of states: what each light shows, for which facts, what it means, and what to do.
+"""The table of light states: the facts that cause each state, its pattern, its meaning, and what to do.
 
-Each light shows the first of its rows that applies. The table in docs/lights.md and `logboat lights explain`
-are generated from this table.
+Each light shows the state in the first row for that light that applies. The table in docs/lights.md and
+`logboat lights explain` are generated from this table.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ class LightState:
     cure: str = ""
     """The action that the state calls for; '' if none is needed."""
     severity: int = 0
-    """Severity of the state, 0 if all is well; a single light shows the most severe state of all."""
+    """Severity of the state, 0 if all is well; a single light shows the most severe of all states."""
 
 
 def _sync_is_dead(facts: LightFacts) -> bool:
@@ -268,7 +268,7 @@ TABLE: Final[tuple[LightState, ...]] = (
 
 
 def shown(facts: LightFacts) -> Mapping[str, LightState]:
-    """Return the state that each light shows for these facts."""
+    """Return, by light, the state that these facts cause."""
     by_light: dict[str, LightState] = {}
     for state in TABLE:
         if state.light not in by_light and state.holds(facts):

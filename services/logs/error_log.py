@@ -1,9 +1,9 @@
 """`errors.log` on the data partition: recent errors, which the in-memory journal loses in a power cut.
 
-It consists of two files of at most `LIMIT` bytes each, to which several daemons append whole lines. Appended
-lines are made durable at most once every `SYNC_EVERY_S`. If the disk is full, lines are dropped and counted.
-A daemon that fails repeatedly at startup does not fill the log: a line that repeats a recent line is counted,
-and is not written again for a while.
+The log consists of two files of at most `LIMIT` bytes each. Several daemons append whole lines. Appended
+lines are made durable at most once every `SYNC_EVERY_S` seconds. If the disk is full, lines are dropped and
+counted. A daemon that fails repeatedly at startup does not fill the log: a line that repeats a recent line is
+counted, and is not written again for a while.
 """
 
 import fcntl
@@ -25,14 +25,14 @@ REPEATED_WITHIN_S: Final = 600.0
 _TAIL: Final = 4_096
 """Number of bytes at the end of the file with which new lines are compared."""
 _MODE: Final = 0o660
-"""Mode of the file: the daemons' group can write it, whichever daemon created it."""
+"""Mode of the file, which lets every daemon write it through the daemons' group."""
 
 
 class ErrorLog:
     """The writing side of the log, for use by one thread; each process has one."""
 
     def __init__(self, data: Path) -> None:
-        """Set the paths in the data folder `data`. Nothing is read or written yet."""
+        """Set the paths in the data folder `data`, without reading or writing files."""
         self._path, self._older = data / NAME, data / OLDER
         self._synced_at = float("-inf")
         self._waiting: int | None = None
@@ -41,7 +41,7 @@ class ErrorLog:
         self._again = 0
 
     def append(self, line: LogLine, *, utc: float, clock: float, now: float) -> None:
-        """Append a line, unless it repeats a recent one. Never raise: failures are counted in `lost`.
+        """Append a line, unless it repeats a recent line. Never raise: failures are counted in `lost`.
 
         `clock` is the number of seconds since the board started; `now` is the time of a monotonic clock in
         seconds.
@@ -62,7 +62,7 @@ class ErrorLog:
             if os.fstat(file).st_size + len(data) > LIMIT:
                 file = self._turn_over(file)
             if os.write(file, data) != len(data):
-                self.lost += 1  # the disk is full and took only a part; the next line starts on a new line
+                self.lost += 1  # the disk is full, and only part of the line was written
                 return
             self.lost = self._again = 0
             file = self._keep(file)
@@ -74,7 +74,7 @@ class ErrorLog:
                 os.close(file)
 
     def sync(self, now: float, *, at_once: bool = False) -> None:
-        """Make the appended lines durable, if that is due or `at_once` is True. Never raise."""
+        """Make the appended lines durable if this is due or `at_once` is True. Never raise."""
         if self._waiting is None or not (at_once or self.is_due(now)):
             return
         file, self._waiting = self._waiting, None
@@ -109,7 +109,7 @@ class ErrorLog:
         return file
 
     def _turn_over(self, file: int) -> int:
-        """Rename a full file to the name of the older one; of several processes, only one does this."""
+        """Rename a full file to the older file's name; if several processes try, only one succeeds."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,7 +125,7 @@ class ErrorLog:
 
 
 def read(data: Path) -> Iterator[StoredLogLine]:
-    """Yield the saved lines, oldest first, leaving out incomplete ones."""
+    """Yield the saved lines, oldest first, without incomplete lines."""
     for name in (OLDER, NAME):
         try:
             text = (data / name).read_text(errors="replace")
@@ -148,7 +148,7 @@ def _tail(file: int) -> str:
 
 
 def _is_among(tail: str, line: LogLine, utc: float, clock: float) -> bool:
-    """Return True if one of these lines said the same a short time ago, in this boot or an earlier one."""
+    """Return True if `tail` has the same message from a short time ago, in this boot or an earlier boot."""
     for text in deque(tail.splitlines(), maxlen=10):
         kept = parse(text) if f" what={line.what} " in text else None
         if kept is None or (kept.line.daemon, kept.line.what) != (line.daemon, line.what):

@@ -1,7 +1,7 @@
 """Limits on how often the same message is logged. The caller passes the time.
 
-Messages are the same if they come from the same place in the code and differ only in numbers. There is also a
-limit for each place, because messages from one place may all differ, for example in names that a peer sends.
+Messages are the same if they come from the same place in the code and differ only in numbers. A further limit
+applies to each place, because messages from one place may all differ, for example in names sent by a peer.
 Suppressed messages are counted, and the count is logged.
 """
 
@@ -25,11 +25,11 @@ class _Span:
     said: int = 0
     kept_back: int = 0
     text: str = ""
-    """Text of the message that was suppressed last."""
+    """Text of the last suppressed message."""
 
 
 def same(text: str) -> str:
-    """Return a message without its numbers: messages for which the results are equal count as the same."""
+    """Return a message without its numbers; messages with equal results count as the same message."""
     return _NUMBERS.sub("#", text)
 
 
@@ -41,7 +41,7 @@ class Limiter:
         self._places: dict[str, _Span] = {}
 
     def admit(self, place: str, text: str, now: float) -> int | None:
-        """Return how often the message has been suppressed before; None if it is suppressed now."""
+        """Return how often the message was suppressed since it was last logged; None to suppress it now."""
         whole = self._places.get(place)
         if whole is None or now - whole.began >= WITHIN_S:
             self._places[place] = whole = _Span(now, kept_back=0 if whole is None else whole.kept_back)
@@ -52,7 +52,7 @@ class Limiter:
         words, before = self._words.get(key), 0
         if words is None or now - words.began >= WITHIN_S:
             before = 0 if words is None else words.kept_back
-            self._words.pop(key, None)  # keeps the newest last
+            self._words.pop(key, None)  # keeps the newest message last
             self._words[key] = words = _Span(now)
             self._forget()
         if words.said >= SAME:
@@ -64,7 +64,7 @@ class Limiter:
         return before
 
     def due(self, now: float) -> list[tuple[str, str, int]]:
-        """Return messages that were suppressed and not logged since, and whose minute is over.
+        """Return suppressed messages that have not been logged since, and whose minute is over.
 
         Each item is a place in the code, a message ('' if several different messages were suppressed) and a
         count.

@@ -2,9 +2,9 @@
 
     level=error daemon=recorder what=recording msg="samples.db: disk I/O error" again=12
 
-`what` is the module that logged the message. `again` is how often the message was suppressed since it was
-last written. A saved line begins with two more fields, `time` (UTC) and `clock` (seconds since the board
-started).
+`what` is the module that logged the message. `again` is the number of times that the message was suppressed
+since it was last written. A saved line begins with two more fields, `time` (UTC) and `clock` (seconds since
+the board started).
 """
 
 import json
@@ -52,7 +52,7 @@ class StoredLogLine:
     utc: float
     """Time by the system clock when the line was logged, in seconds since 1970."""
     clock: float
-    """Seconds from the board's start to the line."""
+    """Seconds since the board started, when the line was logged."""
     line: LogLine
     lost: int = 0
     """Number of lines before this one that could not be saved."""
@@ -64,7 +64,7 @@ class StoredLogLine:
 
 
 def of_record(record: logging.LogRecord, daemon: str, *, again: int = 0) -> LogLine:
-    """Return the line for a record from Python's logging, including where any exception was raised."""
+    """Return the line for a record from Python's logging, with the place where any exception was raised."""
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}: {of_exception(record.exc_info[1], record.exc_info[2])}"
@@ -81,7 +81,7 @@ class Foreground(logging.Formatter):
 
 
 def of_exception(error: BaseException, trace: TracebackType | None) -> str:
-    """Return a description of an exception and where it was raised, on one line, innermost place first."""
+    """Return a one-line description of an exception and its traceback, innermost frame first."""
     frames = traceback.extract_tb(trace)[-_FRAMES:]
     places = (f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     description = f"{type(error).__name__}: {error}"

@@ -1,8 +1,8 @@
 """Sets up logging when a daemon starts, in the same way for all daemons.
 
-A separate thread writes every line to standard error, which goes to the journal, and errors also to
-`errors.log`. The thread that logs only puts a line into a queue, so no commit waits for the journal or the
-card.
+A separate thread writes every line to standard error, which goes to the systemd journal, and errors also to
+`errors.log`. A thread that logs only puts a line into a queue, so no commit waits for the systemd journal or
+the card.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ MOST_WAITING: Final = 1_000
 _IDLE_S: Final = 1.0
 _ENDS_WITHIN_S: Final = 3.0
 _ONLY_KEPT: Final = "only_kept"
-"""Attribute that marks a record as already written to standard error."""
+"""Attribute of a record that was written to standard error before, and is only saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Writer(threading.Thread):
             self._queue.put(job)
 
     def finish(self) -> None:
-        """Write the remaining lines, but do not wait for a journal that accepts none."""
+        """Write the remaining lines, but do not wait if the systemd journal accepts none."""
         self._queue.put(None)
         self.join(_ENDS_WITHIN_S)
 
@@ -88,7 +88,7 @@ _IDLE: Final = _Job(LogLine("", "", "", ""), 0)
 
 
 class _Handler(logging.Handler):
-    """Log handler that passes records on, unless the same message was logged too often."""
+    """Log handler that queues records, unless the same message was logged too often."""
 
     def __init__(self, daemon: str, writer: _Writer) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def running(daemon: str, data: Path | None) -> Iterator[None]:
     """Set up a daemon's logging for the duration of the context.
 
     Records go to standard error, and errors also to `errors.log` in `data`. An exception that ends the
-    daemon, in any thread, is logged as an error, too.
+    daemon, in any thread, is also logged as an error.
     """
     writer = _Writer(sys.stderr, None if data is None else ErrorLog(data))
     handler = _Handler(daemon, writer)

@@ -1,5 +1,5 @@
 """The mirror: a second copy of the vessel's own finished documents, stored beside the document store.
 
 `segment_file` is the append-only file format. `mirror` writes and reads the copies, and `scheduler` decides
-when. `restore` restores documents that the store has lost.
+when to copy. `restore` restores documents that the store has lost.
 """

@@ -1,16 +1,16 @@
 """Second copies of the vessel's own finished documents (readings, gaps, alarms, boots), beside `log.db`.
 
-`DATA/copies/<number>.seg` are append-only files of about 8 MB (`segment_file`). Copying follows the document
-store's sequence numbers, a few minutes behind. Until a document is durable here, the journal's ring keeps the
-batches from which it was made (`Journal.release_copies`). So at any time each sample is in two files.
+The copies are in append-only files of about 8 MB, `DATA/copies/<number>.seg` (`segment_file`). Copying
+follows the document store's sequence numbers, a few minutes behind. Until a document's copy is durable, the
+journal's ring keeps the batches from which the document was made (`Journal.release_copies`). So each sample
+is always in two files.
 
-The files are synchronised only at the end of a round. Then a *mark* is written, which says how far copies are
-durable. After a restart, copying continues from the newest mark. Everything after that mark is copied again.
-This is harmless, because the newest of several copies counts.
+The files are synchronised only at the end of a round. Then a *mark* is written: the sequence number up to
+which copies are durable. After a restart, copying continues from the newest mark, so some documents are
+copied twice. This is harmless, because the newest copy of a document counts.
 
-Written data is never changed. A segment is removed as a whole when it is damaged, or when most of its
-documents were deliberately removed from the store. Before that, the documents in it that still count are
-appended again.
+Written data is never changed. A whole segment is removed when it is damaged, or when most of its documents
+were deliberately removed from the store. Its other documents are first appended to the newest segment.
 """
 
 import logging
@@ -39,13 +39,13 @@ BLOCK_BYTES: Final = 256_000
 AT_ONCE: Final = 10_000
 """Number of the newest changes to copy at once if the store existed before its copies.
 
-It exceeds the number of changes whose batches the journal's ring can hold. Older changes are copied step by
-step.
+The number exceeds the number of changes whose batches fit into the journal's ring. Older changes are copied
+step by step.
 """
 FILL_BYTES: Final = 1_000_000
 """Number of bytes of older document bodies that one call of `fill` copies."""
 MARK_AFTER: Final = 50_000
-"""Number of changes to others' documents after which a mark is written even without a copy."""
+"""Number of changes to other vessels' documents after which a mark is written even without a new copy."""
 KINDS: Final = (DocumentType.READING, DocumentType.GAP, DocumentType.ALARM, DocumentType.BOOT)
 
 
@@ -54,9 +54,9 @@ class RetiredSegment:
     """Counts of the documents in a segment that was removed."""
 
     kept: int
-    """Number of documents appended again because they still count."""
+    """Number of documents that were appended again because they still count."""
     healed: int
-    """Number of damaged documents appended again from the store."""
+    """Number of damaged documents that were appended again from the store."""
 
 
 def folder_in(data: Path) -> Path:
@@ -145,7 +145,7 @@ def uncopied(
 
 
 class CopyWriter:
-    """Writes copies; for use by one thread. After any method raises OSError, a new writer must be opened."""
+    """Writer of copies, for use by one thread. After a method has raised OSError, open a new writer."""
 
     def __init__(
         self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, files: FileAccess | None = None
@@ -157,9 +157,9 @@ class CopyWriter:
         self._segment_bytes = segment_bytes
         self._mark: Mark | None = None
         self._reach: int | None = None
-        """Same as `Mark.through`, but including copies that are not yet durable."""
+        """Sequence number as in `Mark.through`, but including copies that are not yet durable."""
         self._again: set[str] = set()
-        """Ids of the documents in the damaged end of the newest segment."""
+        """Ids of documents at the damaged end of the newest segment, which must be copied again."""
         self._fresh = False
         """True if there is appended data that is not yet durable."""
         self._new_name = False
@@ -185,8 +185,8 @@ class CopyWriter:
     def follow(self, database: Database, vessel: str) -> bool:
         """Copy recent changes, up to a limit.
 
-        Return True if all changes have been copied, which are then durable. Raise StoreError if documents
-        cannot be read.
+        Return True if all changes have been copied; all copies are then durable. Raise StoreError if
+        documents cannot be read.
         """
         state = self._begin(database)
         reach = state.through if self._reach is None else self._reach
@@ -201,7 +201,7 @@ class CopyWriter:
         return True
 
     def fill(self, database: Database, vessel: str) -> bool:
-        """Copy some of the documents that are older than the copies; return True if more remain.
+        """Copy some of the documents that are older than the first copy; return True if more remain.
 
         Call it only right after `follow` has returned True. Raise StoreError if documents cannot be read.
         """
@@ -243,8 +243,8 @@ class CopyWriter:
         self._settle(
             Mark(
                 database.uuid,
-                # Restored documents have copies, and so do older documents, unless they are newer than the
-                # copies.
+                # Restored documents have copies. Older documents also have copies, unless they changed after
+                # # the last copy.
                 through=last if before <= state.through else state.through,
                 filled=min(state.filled, before),
                 until=min(state.until, before),
@@ -252,7 +252,7 @@ class CopyWriter:
         )
 
     def retire(self, number: int, database: Database, *, most: float = 1.0) -> RetiredSegment | None:
-        """Append again the documents in a segment that still count or were damaged, then remove the segment.
+        """Remove a segment, after appending its documents that still count or were damaged once more.
 
         If more than the fraction `most` of the segment still counts, do nothing and return None. Raise
         StoreError if documents cannot be read.
@@ -316,7 +316,7 @@ class CopyWriter:
         if number == self._number:
             self._size = content.records[-1].end if content.records else 0
             if any(start < self._size for start, _ in content.damaged):
-                self.damaged.add(number)  # so that the next record begins a new segment
+                self.damaged.add(number)  # makes the next record begin a new segment
             else:
                 self._file = self._files.append_to(segment(self.folder, number))
                 self._again = content.lost()
@@ -325,15 +325,15 @@ class CopyWriter:
         return mark is not None
 
     def _begin(self, database: Database) -> Mark:
-        """Return the mark to continue from in this store."""
+        """Return the mark from which to continue in this store."""
         state, last = self._mark, database.last_sequence
         if state is None or state.store != database.uuid:
             until = max(last - AT_ONCE, 0)
             state = Mark(database.uuid, through=until, filled=0, until=until)
             self._reach = None
         elif state.through > last:
-            # The store lost its latest changes with the end of its log: new changes will reuse their sequence
-            # numbers.
+            # The store lost its latest changes with the end of its write-ahead log. New changes will reuse #
+            # their sequence numbers.
             state = msgspec.structs.replace(state, through=last)
             self._reach = None
         if state is not self._mark:
@@ -344,7 +344,7 @@ class CopyWriter:
         return state
 
     def _append_current(self, database: Database, ids: Iterable[str]) -> int:
-        """Copy the current revisions of those documents that exist, and return their number."""
+        """Copy the current revisions of existing documents in `ids`, and return the number of copies."""
         current = [(name, rev) for name, (rev, deleted) in database.current(ids).items() if not deleted]
         self._append_documents(database, current)
         return len(current)
@@ -400,7 +400,7 @@ class CopyWriter:
         self._sync()
         self._mark = state
         self._append(segment_file.mark(state, self._writable()))
-        # the mark itself need not be durable: without it, some documents are copied twice
+        # the mark itself need not be durable: if it is lost, some documents are copied twice
         self._fresh = False
 
 
@@ -412,12 +412,12 @@ def is_own(document_id: str, vessel: str) -> bool:
 def _from_store(database: Database, wanted: Iterable[tuple[str, str]]) -> Iterator[Copy]:
     for document_id, rev in wanted:
         revision = database.revision(document_id, rev)
-        if revision is not None:  # otherwise it has changed again, and will be copied then
+        if revision is not None:  # otherwise the document has changed again, and that change will be copied
             yield Copy(document_id, rev, revision.history, msgspec.Raw(revision.raw))
 
 
 def _counts(copy: Copy, database: Database) -> bool:
-    """Return True if a copy is needed to restore its document in case the store loses it."""
+    """Return True if a copy would be needed to restore its document."""
     current = database.current([copy.id]).get(copy.id)
     if current is None:
         # A floor shows that readings were removed. Alarms are removed only to free space on the card.

@@ -1,7 +1,7 @@
 """Restores documents that the store has lost, at the same revision, from their copies.
 
-Documents that were deliberately removed are not restored: floors and gap documents cover readings, and the
-copies themselves list removed alarms. Documents that the store has at the same or a later revision are left
+Documents that were deliberately removed are not restored. Floors and gap documents identify removed readings,
+and the copies list removed alarms. Documents that the store has at the same or a later revision are left
 unchanged.
 """
 
@@ -26,10 +26,10 @@ LOOKED_UP: Final = 2_000
 
 
 def restore_missing(database: Database, folder: Path, *, progress: Callable[[], None] = lambda: None) -> int:
-    """Write documents that only the copies in `folder` have to the store, and return their number.
+    """Write documents to the store that only the copies in `folder` have, and return their number.
 
-    The call may be repeated. `progress` is called often. Raise StoreError or OSError if something cannot be
-    read or written.
+    The call may be repeated. `progress` is called often. Raise StoreError or OSError if documents or copies
+    cannot be read or written.
     """
     gone: set[str] = set()
     for _, content in contents(folder):
@@ -63,12 +63,12 @@ def lacking(
     *,
     progress: Callable[[], None] = lambda: None,
 ) -> list[str]:
-    """Return the ids of documents that have copies but that the store has lost.
+    """Return the ids of documents that the store has lost but that have copies.
 
     `there` has the id and revision of each copy; `progress` is called often.
 
-    Alarms are not included, because an alarm that was just removed looks like a lost one. Raise StoreError or
-    OSError if something cannot be read.
+    Alarms are not included, because a removed alarm looks like a lost alarm. Raise StoreError or OSError if
+    documents or copies cannot be read.
     """
     ids = sorted(
         {
@@ -103,7 +103,8 @@ def _write(database: Database, copies: Iterable[Copy]) -> set[str]:
     with database.transaction():
         for copy in copies:
             current = database.current([copy.id]).get(copy.id)
-            # If a different branch has become the winner here, the copy's branch must come from peers.
+            # If a different branch has become the winner in the store, the copy's branch must come from
+            # peers.
             is_newer = current is None or current[0] in copy.history
             if is_newer and database.insert(copy.id, copy.rev, copy.history, bytes(copy.body)).stored:
                 written.add(copy.id)

@@ -2,8 +2,8 @@
 
 A *round* copies everything that has changed since the last round, and makes it durable. Rounds take place at
 startup, every ten minutes, at a clean stop, and when the journal's ring is full of batches without a copy. A
-round is done in steps, between the documenter's steps. A problem with the copies delays nothing else: it is
-reported, and the work is retried.
+round is done in steps, between the documenter's steps. A problem with the copies does not delay other work:
+it is reported, and copying is retried.
 """
 
 import logging
@@ -24,11 +24,11 @@ ROUND_MS: Final = 600_000
 FILL_MS: Final = 60_000
 """Milliseconds between two steps that copy documents older than the copies."""
 SCRUB_MS: Final = 86_400_000
-"""Milliseconds between checks of one full segment; each check takes the next one."""
+"""Milliseconds between two checks, each of which reads the next full segment."""
 RETRY_MS: Final = 60_000
 LEAST_SEGMENT: Final = 64_000
 SHARE: Final = 100
-"""Divisor of the budget: a segment, which is removed as a whole, is at most a hundredth of the budget."""
+"""Divisor of the budget for a segment's maximum size, which is small because whole segments are removed."""
 
 
 class MirrorScheduler:
@@ -38,7 +38,7 @@ class MirrorScheduler:
         self, data: Path, *, vessel: str, journal: Journal, budget: int, files: FileAccess | None = None
     ) -> None:
         self.fault: str | None = None
-        """The reason why copies cannot be written now; None if they can."""
+        """The reason why copies cannot be written now; None if there is no fault."""
         self._folder, self._vessel, self._journal, self._files = folder_in(data), vessel, journal, files
         self._segment_bytes = min(max(budget // SHARE, LEAST_SEGMENT), SEGMENT_BYTES)
         self._copies: CopyWriter | None = None

@@ -1,12 +1,12 @@
 """Segments: append-only files of copied documents, and the format of their records.
 
 A record consists of magic, kind, length, CRC-32 and content. The CRC-32 covers all of these, and is seeded
-with the segment's number. Each document is compressed separately, and each record is independent, so that a
-reader can skip damage: it continues at the magic of the next record whose checksum is valid.
+with the segment's number. Each document is compressed separately, and each record is independent. So a reader
+can skip damage, and continue at the magic of the next record whose checksum is valid.
 
-Documents are written in blocks: a list of their ids, the documents, and the list again. The two lists are
-more than a page apart. So one bad page never destroys both a document and the evidence of its existence
-(`SegmentContent.lost`).
+Documents are written in blocks: a list of their ids, the documents, and a second copy of the list. The two
+lists are more than a page apart. So one bad page never destroys both a document and the evidence that it
+existed (`SegmentContent.lost`).
 """
 
 import errno
@@ -34,19 +34,19 @@ class RecordKind(IntEnum):
     """Kind of a record."""
 
     MARK = 1
-    """Record that says how far copies are durable, as JSON of `Mark`."""
+    """Record of the progress of copying: `Mark` as JSON."""
     LIST = 2
     """Ids of the documents in a block, as compressed JSON."""
     DOCUMENT = 3
     GAP = 4
-    """A `gap` document; gaps must be read before other documents are restored."""
+    """A `gap` document; a separate kind, because gaps must be read before other documents are restored."""
     REMOVED = 5
     """Ids of documents that were deliberately removed, as compressed JSON."""
     FILLING = 6
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Record that says how far copies are durable; it covers everything before it in the file."""
+    """Record of the changes whose copies are durable; it covers everything before it in the file."""
 
     store: str
     """Id of the store to which the sequence numbers refer (`Database.uuid`)."""
@@ -69,7 +69,7 @@ class Copy(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def kind(self) -> RecordKind:
-        """Kind of record in which the document is stored."""
+        """Kind of the record that stores the document."""
         return RecordKind.GAP if self.id.startswith("gap:") else RecordKind.DOCUMENT
 
 
@@ -83,15 +83,15 @@ class SegmentRecord:
     content: bytes
 
     def mark(self) -> Mark:
-        """Return the content of the record, which must be a mark."""
+        """Return the content of this record, which must be of the kind MARK."""
         return msgspec.json.decode(self.content, type=Mark)
 
     def ids(self) -> list[str]:
-        """Return the content of the record, which must be a list or removed ids."""
+        """Return the content of this record, which must be of the kind LIST or REMOVED."""
         return msgspec.json.decode(zlib.decompress(self.content), type=list[str])
 
     def copy(self) -> Copy:
-        """Return the content of the record, which must be a document or gap."""
+        """Return the content of this record, which must be of the kind DOCUMENT or GAP."""
         expand = zlib.decompressobj(zdict=_COMMON)
         return msgspec.json.decode(expand.decompress(self.content), type=Copy)
 
@@ -110,7 +110,7 @@ class SegmentContent:
         return next((record for record in reversed(self.records) if record.kind is RecordKind.MARK), None)
 
     def lost(self) -> set[str]:
-        """Return the ids that are in lists but have no record in this segment."""
+        """Return the ids that are in the segment's lists but whose documents are not in the segment."""
         named: set[str] = set()
         for record in self.records:
             if record.kind is RecordKind.LIST:
@@ -122,7 +122,7 @@ class SegmentContent:
         return {name for record in self.records if record.kind is RecordKind.REMOVED for name in record.ids()}
 
     def copies(self) -> Iterator[Copy]:
-        """Return an iterator over the documents, in the order in which they were written."""
+        """Return an iterator over the copied documents, in the order in which they were written."""
         return (r.copy() for r in self.records if r.kind is RecordKind.DOCUMENT or r.kind is RecordKind.GAP)
 
 
@@ -157,7 +157,7 @@ def block(copies: Iterable[Copy], segment: int) -> bytes:
 
 
 def parse(data: bytes, segment: int) -> SegmentContent:
-    """Return everything that can be read from a segment's bytes. Never raise, whatever the bytes are."""
+    """Return everything readable in a segment's bytes. Never raise, even if the bytes are invalid."""
     content = SegmentContent()
     here = end = 0
     while True:
@@ -198,7 +198,7 @@ def read(path: Path) -> bytes:
 
 
 class FileAccess:
-    """File access to the card. Tests replace it with objects that fail, or that lose unsynchronised data."""
+    """Access to the card's files. Tests replace it to simulate failures and lost unsynchronised data."""
 
     def append_to(self, path: Path) -> "AppendOnlyFile":
         """Open a file for appending, and create it if it is missing. Raise OSError if that fails."""
@@ -270,7 +270,7 @@ _COMMON: Final = (
     b'.voltage","samples":[[0,0],[1000,],[2000,],[3000,],[4000,],[5000,],[6000,],[7000,],[8000,],[9000,],'
     b'"sensor":"","start":,"startUtc":"2026-T:00.000Z","type":"reading","unit":"Hz","vessel":"","window":300}]'
 )
-"""Text that documents have in common, so that each document compresses well by itself.
+"""Compression dictionary: text that documents have in common, so that each document compresses well.
 
-Never change it: a different text needs a new record kind.
+Never change the dictionary: a different text needs a new record kind.
 """

@@ -1,6 +1,6 @@
-"""Intake: decides which of a sensor's samples are recorded, and under which number.
+"""Intake: decides which of a sensor's samples are recorded, and numbers them.
 
-A sample that a deadband suppresses takes no number. A sample that changes the sensor's state, or the state of
+A sample that a deadband suppresses gets no number. A sample that changes the sensor's state, or the state of
 an alarm rule, is always recorded. A constant value is recorded once in each window.
 """
 
@@ -27,7 +27,7 @@ A value that fluctuates around a limit for days must not make the episode grow f
 MOST_WHOLE: Final = 2**53 - 1
 """The largest integer that all JSON readers agree on (RFC 8785)."""
 GIVEN_KINDS = frozenset({"manual", "replay"})
-"""Kinds of sensors whose values were supplied by somebody, and must not be repeated."""
+"""Kinds of sensors whose values come from a person or a recording, and must not be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class SensorIntake:
     def elapse(self, now: ClockMoment) -> tuple[SampleRow | None, AlarmRecord | None]:
         """Return the row and the changed alarm episode that are due because time has passed.
 
-        Each is None if it is not due. A constant value may be due again, and an alarm's delay may have
-        expired.
+        Each is None if it is not due. A row is due when a constant value must be recorded again, and an
+        episode when an alarm's delay has expired.
         """
         row = None
         last = self.row
@@ -98,7 +98,7 @@ class SensorIntake:
         return self._watch.deadline()
 
     def decline(self) -> int:
-        """Return a number for a sample that cannot be kept; the caller must explain it with a gap."""
+        """Assign a number to a sample that cannot be kept; the caller must explain the number with a gap."""
         self.last += 1
         return self.last
 
@@ -140,8 +140,8 @@ class SensorIntake:
 def admissible(value: Value, state: SensorState) -> tuple[Value, SensorState]:
     """Return the value and state in a form that a document can contain.
 
-    A value is removed if the state allows none, and so are NaN and infinity. An integer too large for all
-    JSON readers to represent exactly becomes a float.
+    A value is removed if it is NaN or infinite, or if the state allows no value. An integer that some JSON
+    readers cannot represent exactly becomes a float.
     """
     if not state.carries_value:
         return None, state
@@ -167,7 +167,7 @@ def _raised(sequence: int, standing: AlarmState, value: Value, now: ClockMoment)
 
 
 def _changed(episode: AlarmRecord, standing: AlarmState, moment: tuple[int, float, str, str]) -> AlarmRecord:
-    # Keep the first changes, and always the latest.
+    # Keep the first changes and the latest change.
     history = (*episode.history[: MOST_CHANGES - 1], moment)
     if standing.severity.rank <= Severity(episode.severity).rank:
         return msgspec.structs.replace(episode, history=history)

@@ -1,9 +1,9 @@
 """Alarm rules: decide whether a sensor's values raise an alarm, and since when.
 
-Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. It lasts from when
-the first rule becomes active until none is active. Its severity is the highest of the active rules, because a
-path's notification in Signal K has one state. A sensor fault neither raises nor clears an alarm, because
-nothing is known without a value.
+Callers pass the boot clock, in milliseconds. A sensor has at most one *episode* at a time. An episode lasts
+from when the first rule becomes active until no rule is active. Its severity is the highest severity of the
+active rules, because a path's notification in Signal K has one state. A sensor fault neither raises nor
+clears an alarm, because it says nothing about the equipment.
 
 Transitions of a rule (rows: state; columns: what the value does):
 
@@ -92,7 +92,7 @@ class AlarmWatch:
         """Set up the rules.
 
         `unit` is the unit of the values, for descriptions. `standing` is True if an episode was in progress
-        when the recorder stopped. The episode then continues until values say otherwise, and is not raised a
+        when the recorder stopped. The episode then continues until values clear it, and is not raised a
         second time.
         """
         self._watches = [_Watch(rule) for rule in rules]
@@ -110,8 +110,7 @@ class AlarmWatch:
             return
         for watch in self._watches:
             if self._resumed:
-                # An episode that was in progress before a restart continues, without waiting for its delay
-                # again.
+                # An episode that was in progress before a restart continues without a second delay.
                 if is_met(watch.rule, value, holding=True):
                     watch.state = RuleState.ACTIVE
                 continue
@@ -132,10 +131,10 @@ class AlarmWatch:
         return min(deadlines, default=None)
 
     def highest(self) -> AlarmState | None:
-        """Return the state of the highest active rule; None if none is active.
+        """Return the state of the highest active rule; None if no rule is active.
 
-        Just after a restart the state may be unknown; the state before the restart then counts. Check
-        `is_unknown` first.
+        Check `is_unknown` first: just after a restart, the state may be unknown, and the earlier state still
+        applies.
         """
         holding = [watch.rule for watch in self._watches if watch.is_met]
         if not holding:
@@ -156,8 +155,8 @@ class AlarmWatch:
 def is_met(rule: AlarmRule, value: bool | float, *, holding: bool) -> bool:
     """Return True if a value meets the condition of a rule.
 
-    If `holding` is True, the rule is active, and its condition stays met until the value has crossed back
-    over the limit by the hysteresis.
+    `holding` is True for an active rule, whose condition stays met until the value has crossed back over the
+    limit by the hysteresis.
     """
     if rule.when is not None:
         return bool(value) is (rule.when is ContactState.ACTIVE)

@@ -110,7 +110,7 @@ class Recorder:
         If set, `run` returns 1, and the next start repairs the damage.
         """
         self._knows_of_damage = store_check.is_marked(places.data)
-        """True if damage was known at startup and could not be repaired; recording continues anyway."""
+        """True if damage was known at startup and could not be repaired; recording continues nevertheless."""
         settings = tuple(sensors)
 
         room = disk_budget_of(shutil.disk_usage(places.data).total)
@@ -177,7 +177,7 @@ class Recorder:
     def run(self) -> int:
         """Record until stopped.
 
-        Return 0 after a clean stop, 1 if samples are not durable or damage remains.
+        Return 0 after a clean stop, or 1 if samples are not durable or damage remains.
         """
         with (
             store_check.using(self._places.data),
@@ -203,14 +203,14 @@ class Recorder:
         return 0 if done and self.damaged is None else 1
 
     def _finish(self) -> bool:
-        """Write everything and close all files; return True if all accepted samples are durable."""
+        """Write all accepted samples and close all files; return True if all samples are durable."""
         done = self.recording.commit()
         self._answer()
         self.library.stop(finish=done and self.damaged is None)
         try:
             self.journal.settle()
         except JournalError as error:
-            # This only saves work: the next start determines on its own what documents contain.
+            # This only saves work: without it, the next start finds out which samples documents contain.
             log.warning("%s", error)
         self.journal.close()
         if not done:
@@ -237,7 +237,7 @@ class Recorder:
                     if self.recording.was_urgent:
                         self.library.wake()
                 elif self.recording.waits_for_room:
-                    # The damage is known and being handled; a restart would only lose the samples in memory.
+                    # The damage is already known; a restart would only lose the samples in memory.
                     self._notifier.alive()
                 self._answer()
             if self.recording.damaged:
@@ -289,8 +289,8 @@ class Recorder:
             )
             return
         try:
-            # The sample arrives through the queue like any other, and answers follow the order of the
-            # requests.
+            # The sample arrives through the queue like any other sample, and answers are in the order of #
+            # the requests.
             self._asked[item.addition.sensor].append(item.answer)
             driver.submit(item.addition.value)
         except (ValueError, DriverError) as error:
@@ -298,9 +298,9 @@ class Recorder:
             item.answer.set_result(ControlAnswer.refused(str(error)))
 
     def _ask(self, addition: Addition) -> ControlAnswer:
-        """Pass on a value that a person entered, and wait until it is durable.
+        """Queue a value that a person entered, and wait until it is durable.
 
-        Runs on the control server's thread.
+        This method runs on the control server's thread.
         """
         manual = _Manual(addition)
         self._queue.put(manual)

@@ -2,7 +2,7 @@
 
 At any time, the recorder must be able to write a limited amount of data: the journal (its ring and its
 write-ahead log), and the document store's write-ahead log. The *reserve* is a file of this size, which is
-given up when there is no other space. The same amount is also kept free. On a partition smaller than 1 GB all
+deleted when no other space is left. The same amount is also kept free. On a partition smaller than 1 GB all
 sizes are reduced in proportion.
 """
 
@@ -22,7 +22,8 @@ while the sync daemon runs.
 RESERVE_BYTES: Final = 20_000_000
 """Size of the reserve in bytes.
 
-It covers the journal's ring and log (4 MB), or the store's log: a checkpoint may take as much again.
+It covers the journal's ring and write-ahead log (4 MB), or the checkpoint of the store's write-ahead log,
+which may add as much data as the log contains.
 """
 
 
@@ -31,7 +32,7 @@ class DiskBudget:
     """The recorder's allocation of space on a partition."""
 
     reserve: int
-    """Size in bytes of the reserve, a file that is given up first."""
+    """Size in bytes of the reserve, the file that is deleted to make space."""
     ring: int
     """Size in bytes of the journal's ring of documented batches."""
     journal_pages: int
@@ -43,13 +44,13 @@ class DiskBudget:
     def store_laid_out(self) -> int:
         """Number of pages allocated for the document store's write-ahead log from the start.
 
-        The log reaches this size while sync runs.
+        The log reaches this size while the sync daemon runs.
         """
         return self.store_pages // 4
 
     @property
     def spare(self) -> int:
-        """Number of bytes to keep free; if less is free, history is removed."""
+        """Number of bytes to keep free; if fewer bytes are free, history is removed."""
         return 2 * self.reserve
 
 

@@ -1,8 +1,8 @@
 """The ledger: lines `sensor,log,seq` on a file descriptor, for testing the recorder from outside.
 
-A line is written after the commit that makes its sample durable, never before. A slow or absent reader never
-delays the recorder: lines wait in memory. If they become too many, or the reader has gone, the ledger ends
-and the recorder continues.
+A line is written only after the commit that makes its sample durable. A slow reader never delays the
+recorder, because lines wait in memory. If too many lines wait, or the reader has closed the pipe, the ledger
+ends and the recorder continues.
 """
 
 import logging

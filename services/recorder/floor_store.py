@@ -1,7 +1,7 @@
-"""The recorder's time floor between runs: in the journal, so that the rule of `TimeFloor` continues.
+"""Stores the recorder's time floor in the journal between runs.
 
-The time of the last batch is the last known time if that batch was synced. Otherwise the last known time is a
-fact of the journal, which is stored before the first batch that is not synced.
+If the last batch was synced, its time is the last known time. Otherwise the last known time is a separate
+value in the journal, which is stored before the first batch that is not synced.
 """
 
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 _UTC: Final = "floor"
 _CONTRADICTED: Final = "floor_contradicted"
-"""Keys of the journal's facts: the fields of `FloorRecord`."""
+"""Keys of the journal's values for the fields of `FloorRecord`."""
 
 
 def read_floor(journal: Journal) -> FloorRecord:
-    """Return the floor as the last run left it."""
+    """Return the floor that the last run stored."""
     stored, last = _stored(journal), journal.last_batch
     if last is None or not last.synced:
         return stored
@@ -28,9 +28,9 @@ def read_floor(journal: Journal) -> FloorRecord:
 
 
 def keep_floor(journal: Journal, floor: FloorRecord, *, is_synced: bool) -> None:
-    """Store the floor if that is necessary. Errors are only logged.
+    """Store the floor if necessary. Errors are only logged.
 
-    `is_synced` is True if the batches that are committed now are synced, and so contain the floor themselves.
+    `is_synced` is True if the batches that are committed now are synced, and therefore contain the floor.
     """
     stored = _stored(journal)
     grown_s = floor.contradicted_s - stored.contradicted_s

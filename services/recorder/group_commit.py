@@ -1,8 +1,8 @@
 """Recording: turns drivers' samples into durable batches, on one thread.
 
 Clocks, journal and ledger are passed in. This module promises that every sample in the ledger is durable. If
-the journal cannot be written (card full, read-only, broken), no accepted sample is lost; the fault is
-reported, and the write is retried. Nothing here waits for the document store or the network.
+the journal cannot be written (card full, read-only, broken), no accepted sample is lost. The fault is
+reported, and the write is retried. This module never waits for the document store or the network.
 
 Group commit: a batch is committed at most a second after its first sample, and at once if an alarm changes.
 """
@@ -34,7 +34,7 @@ GROUP_MS: Final = 1_000
 HEARTBEAT_MS: Final = 5_000
 """Milliseconds between commits if there are no samples.
 
-These commits show that recording works, and when the boot was last alive.
+These commits prove that recording works, and record the boot's last known time.
 """
 RETRY_MS: Final = 1_000
 """Milliseconds between attempts to write to a journal after a failure."""
@@ -42,7 +42,7 @@ MOST_PENDING: Final = 50_000
 """Maximum rows in memory while the journal cannot be written: 1,000 s of 50 sensors at 1 Hz, about 10 MB."""
 
 COMMITS_TIMED: Final = 4_096
-"""Number of commits whose times are kept: enough for a 99.9th percentile, and over an hour."""
+"""Number of commits whose times are kept: enough for a 99.9th percentile, and for over an hour."""
 
 Ledger = Callable[[Iterable[tuple[str, str, int]]], None]
 """Function called with the (sensor, log, sequence) of each sample after a durable commit."""
@@ -66,7 +66,7 @@ class GroupCommitter:
         self.fault: str | None = None
         """The reason why nothing can be recorded now; None if recording works."""
         self.damaged = False
-        """True if the journal is damaged, so that only a check and repair helps."""
+        """True if the journal is damaged and must be repaired."""
         self.waits_for_room = False
         """True if the current fault is that the card is full."""
         self.last_commit: Batch | None = None
@@ -85,7 +85,7 @@ class GroupCommitter:
         self._episodes: dict[tuple[str, int], AlarmRecord] = {}
         self._declined: dict[str, tuple[int, int]] = {}
         self.was_urgent = False
-        """True if the last commit was urgent, which means that its documents are urgent, too."""
+        """True if the last commit was urgent; its documents are then also urgent."""
         self._urgent = False
         self._urgent_ns = 0
         self._first_ms: int | None = None
@@ -118,7 +118,8 @@ class GroupCommitter:
         if intake is None:
             raise KeyError(f"no sensor {sample.sensor!r} is configured")
         if len(self._rows) >= MOST_PENDING or sample.sensor in self._declined:
-            # Decline all samples until a commit explains the declined numbers, so that these form one range.
+            # Decline all samples until a commit explains the declined numbers, so that the numbers form one
+            # range.
             number = intake.decline()
             first, _ = self._declined.get(sample.sensor, (number, number))
             self._declined[sample.sensor] = (first, number)
@@ -129,7 +130,7 @@ class GroupCommitter:
             self._hurry()
 
     def elapse(self) -> None:
-        """Process the passing of time, which affects constant values and alarm delays."""
+        """Record constant values that are due, and evaluate alarm delays that have expired."""
         if len(self._rows) >= MOST_PENDING:
             return
         now = self._now(self.now_ms())
@@ -170,9 +171,9 @@ class GroupCommitter:
         return now - self.last_commit.clock_ms >= HEARTBEAT_MS
 
     def commit(self) -> bool:
-        """Make everything that was accepted durable.
+        """Make all accepted samples durable.
 
-        Return False if that fails (see `fault`); then retry later.
+        Return False if that fails (see `fault`); the caller must retry later.
         """
         due_ns, batch = self._due_ns(), self._batch()
         try:
@@ -246,7 +247,7 @@ class GroupCommitter:
         )
 
     def _settle(self, done: Batch) -> None:
-        """Remove from the waiting data what a durable batch contains."""
+        """Remove the contents of a durable batch from the waiting data."""
         last = {row.sensor: row.sequence for row in done.rows}
         self._rows = [row for row in self._rows if row.sequence > last.get(row.sensor, 0)]
         self._totals = {name: t for name, t in self._totals.items() if done.totals.get(name) != t}

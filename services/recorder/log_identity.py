@@ -1,9 +1,9 @@
 """Determines the ids of the log, boot and run, and begins a new log if the old one cannot continue.
 
-A log is one unbroken numbering by one appliance. It continues only in the same file, on the same board, for
-the same vessel, and only if that file is not behind the numbers already assigned (`rollback`). Otherwise a
-new log begins, so that ids never collide, even after files were copied between cards. The new log continues
-from the totals of the earlier log (`carryover`).
+A log is one unbroken sequence of numbers from one appliance. It continues only in the same file, on the same
+board, for the same vessel, and only if that file is not behind the numbers already assigned (`rollback`).
+Otherwise a new log begins, so that ids never collide, even after files were copied between cards. The new log
+continues from the totals of the earlier log (`carryover`).
 """
 
 import contextlib
@@ -56,8 +56,8 @@ def establish(
     Before a new log begins, the old log's samples are written to the store `documents`.
 
     `sensors` are the configured sensors, whose totals a new log carries over. `own` is the vessel's identity
-    in its fleet, if it has one. `utc` is the time in seconds since 1970, if it is not the system clock's.
-    `progress` is called often while files are read.
+    in its fleet, if it has one. `utc` is the time in seconds since 1970, if the system clock must not be
+    used. `progress` is called often while files are read.
 
     If the samples cannot be written, the journal is kept unchanged for a later start
     (`store_repair.put_waiting_away`), and the new log begins in a file of its own. Raise JournalError if the
@@ -80,7 +80,7 @@ def establish(
         )
     else:
         if why is not None:
-            # The check of the stores has already reported and repaired this, unless another process had them
+            # The store check has already reported and repaired this, unless another process had the stores #
             # open.
             logger.error("%s: %s; a new log begins", journal.path, why)
         if ahead is not None:
@@ -93,7 +93,8 @@ def establish(
         text = carryover.words(carried, before=before, now=log, sensors=sensors)
         if text and (before is not None or carried):  # otherwise this is the vessel's first log
             notes = carryover.with_note(notes, vessel=vessel, text=text, utc=time.time())
-        # This comes first: if a power cut keeps the name out of the journal, the next start chooses another.
+        # This comes first: if a power cut keeps the name out of the journal, the next start chooses a new
+        # name.
         journal.witness.begin(
             vessel=vessel,
             log=log,
@@ -132,7 +133,7 @@ def establish(
 
 
 def _ahead(data: Path, log: str, utc: float) -> str | None:
-    """Return the evidence that another vessel has more of a log; None if no evidence ends the log."""
+    """Return the evidence that another vessel has later samples of a log; None if the log can continue."""
     note = peer_ahead.read(data, log)
     if note is None or note.is_signed:
         return None if note is None else note.words
@@ -151,7 +152,7 @@ def _ahead(data: Path, log: str, utc: float) -> str | None:
 
 
 def is_behind(journal: Journal) -> str | None:
-    """Return the reason why, according to its witness, a journal must not continue; None if it can.
+    """Return the reason in the witness why a journal must not continue; None if it can continue.
 
     Raise JournalError if the journal is damaged.
     """
@@ -162,7 +163,7 @@ def is_behind(journal: Journal) -> str | None:
 
 
 def _end_log(journal: Journal, store: Path, given: GivenNumbers | None, *, boot_id: str) -> None:
-    """Write the journal's samples to documents, and explain by gaps the numbers that only the witness knows.
+    """Write the journal's samples to documents, and gap documents for numbers that only the witness knows.
 
     Raise JournalError if that fails.
     """
@@ -202,7 +203,7 @@ def _before(journal: Journal, *, vessel: str) -> str | None:
     log, logs, given = journal.get_meta("log"), journal.get_meta("logs"), journal.witness.found
     if log is not None:
         return str(log)
-    if logs is not None:  # a repair created this file
+    if logs is not None:  # a repair created this journal
         return str(logs).split()[-1]
     return given.log if given is not None else carryover.last_log(journal.path.parent, vessel=vessel)
 
@@ -240,6 +241,6 @@ def _carried(
             progress=progress,
         )
     except Exception:
-        # Whatever a document contains, recording continues, with the totals from the vessel's own files.
+        # Even if a document is invalid, recording continues, with the totals from the vessel's own files.
         logger.exception("documents cannot be asked for totals")
         return totals.highest(sources)

@@ -53,7 +53,7 @@ class PublishedState:
         self._counted_ms: int | None = None
 
     def note_sample(self, sample: Sample) -> None:
-        """Store a driver's latest sample, whether it is recorded or not."""
+        """Store a driver's latest sample, even if it is not recorded."""
         self._latest[sample.sensor] = sample
 
     def state(

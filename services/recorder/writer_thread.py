@@ -1,9 +1,9 @@
 """The recorder's thread that owns the document store.
 
-It runs the documenter and maintains the documents about the boot and the vessel. It also has finished
-documents copied (`services.mirror.scheduler`), and frees space when the budget is used up. It checkpoints the
-store's write-ahead log if no other process does. Whatever happens to the store, the journal continues;
-anything that could not be written is retried.
+The thread runs the documenter, and maintains the documents about the boot and the vessel. It also copies
+finished documents (`services.mirror.scheduler`), and frees space when the budget is used up. It checkpoints
+the store's write-ahead log if no other process does. If the store fails, the journal continues, and failed
+writes are retried.
 """
 
 import contextlib
@@ -42,10 +42,10 @@ RETENTION_MS: Final = 60_000
 COLLECT_MS: Final = 600_000
 """Milliseconds between collections of unreferenced blobs, unless the card is short of space.
 
-A blob that has arrived may have to wait for its document, which may wait for others.
+A new blob may arrive long before the document that refers to it.
 """
 COUNT_S: Final = 1.0
-"""Seconds per minute to spend on counting documents that existed before an update."""
+"""Seconds per minute to spend on counting documents written by an older version."""
 RETRY_S: Final = 5.0
 
 
@@ -60,12 +60,12 @@ class Storage:
 
 
 def reserve(data: Path) -> Path:
-    """Return the path of the file whose space is given up when the card is full."""
+    """Return the path of the file that is deleted when the card is full."""
     return data / "reserve"
 
 
 def make_room_to_start(data: Path) -> None:
-    """Give up the reserve if the card is so full that the stores might not even open.
+    """Delete the reserve if the card is so full that the stores might not open.
 
     Once the stores are open, the writer thread frees space. Raise OSError if the card cannot be read or
     written.
@@ -139,7 +139,7 @@ class WriterThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Wake the thread, because the journal has new data."""
+        """Wake the thread, after new data was written to the journal."""
         self._wake.set()
 
     def set_anchors(self, anchors: Iterable[Anchor]) -> None:
@@ -149,7 +149,7 @@ class WriterThread:
     def stop(self, *, finish: bool) -> None:
         """Stop the thread.
 
-        If `finish` is True, close every window first, so that documents contain everything.
+        If `finish` is True, close every window first, so that documents contain all samples.
         """
         self._finish = finish
         self._stopping.set()
@@ -198,7 +198,7 @@ class WriterThread:
             else:
                 while documenter.step(self._now_ms()) and not self._stopping.is_set():
                     pass
-                if documenter.open_samples:  # the first documents of this run need not wait for this
+                if documenter.open_samples:  # the first documents of this run must not wait
                     self._lay_out_logs()
             assert self._database is not None
             self._copies.work(
@@ -211,7 +211,7 @@ class WriterThread:
             self._report(str(error))
             if not isinstance(error, FullError):
                 self._close()
-            # if this fails, so does the next attempt, which reports it
+            # if this fails, the next attempt also fails, and reports the error
             with contextlib.suppress(StoreError, OSError):
                 self._use_reserve()
             return False
@@ -299,7 +299,7 @@ class WriterThread:
         )
         before = self._boot_before
         if before is not None:
-            # The recorder was restarted within one boot, or the store was reopened: keep what was known.
+            # The recorder was restarted within one boot, or the store was reopened: keep the known anchors.
             earlier_anchors = before.get("anchors")
             known = earlier_anchors if isinstance(earlier_anchors, list) else []
             body["anchors"] = [*known, *(anchor for anchor in body["anchors"] if anchor not in known)]
@@ -327,7 +327,7 @@ class WriterThread:
         is_short = free < self._room.spare
         if not is_short and self._retained_ms is not None and now - self._retained_ms < RETENTION_MS:
             if self.storage is not None:
-                self.storage = replace(self.storage, free=free)  # other programs take space, and free it
+                self.storage = replace(self.storage, free=free)  # other programs also use and free space
             return
         self._retained_ms = now
         if self._documenter is not None:
@@ -373,7 +373,7 @@ class WriterThread:
         )
 
     def _tidy(self, now: int, *, is_short: bool) -> None:
-        """Remove blobs that no document refers to, and count documents written by an older version."""
+        """Remove unreferenced blobs, and count documents written by an older version."""
         assert self._database is not None
         blobs = self._database.blobs
         if blobs.unused_bytes() and (is_short or now - self._collected_ms >= COLLECT_MS):
@@ -395,8 +395,8 @@ class WriterThread:
     def _excess(self, budget: int, slack: int = 0) -> int:
         """Return the number of bytes to remove.
 
-        That is the excess over the budget, or the space that is lacking for what must be written, whichever
-        is larger.
+        This is the excess over the budget, or the missing space for data that must be written, whichever is
+        larger.
         """
         assert self._database is not None
         usage = self._database.usage()
@@ -417,9 +417,9 @@ class WriterThread:
                 raise
 
     def _use_reserve(self) -> None:
-        """Use the reserve to checkpoint the write-ahead log if nothing can be written for lack of space.
+        """Use the reserve's space to checkpoint the write-ahead log if the card is full.
 
-        After that, the log can start again from its beginning.
+        SQLite can then overwrite the log from its beginning.
         """
         if shutil.disk_usage(self._data).free > self._room.reserve:
             return

@@ -2,6 +2,6 @@
 
 `store_check` runs at each start. It reads what a write-ahead log still contains (`wal_tail`), salvages
 batches from a damaged journal (`journal_salvage`), and compares all files with each other (`rollback`). It
-calls `store_repair` and `rebuild` for what is damaged. `carryover` transfers the totals of counting sensors
-to a new log. `report` holds the findings. `current_log` tells other daemons which log the recorder writes.
+calls `store_repair` and `rebuild` to repair damage. `carryover` transfers the totals of counting sensors to a
+new log. `report` holds the findings. `current_log` tells other daemons which log the recorder writes.
 """

@@ -1,19 +1,20 @@
-"""Carries the totals of counting sensors over to a new log, and reports what was carried and from where.
+"""Carries the totals of counting sensors over to a new log, and reports the totals and their sources.
 
 A new log begins when the journal is lost, damaged or behind (`rollback`). Engine hours must not restart from
 zero when that happens. Their totals come from this vessel's own files, in this order of trust:
 
-- the journal, what a repair saved from it, and the witness: no other vessel writes these;
-- readings in the vessel's last log whose value is the total itself. They count if the files above say nothing
-  about the sensor, or if their numbers are higher than all numbers in the journal. No other vessel may write
-  the current log. But other vessels may write earlier logs, and may pass on an old `vessel` document that
-  names an earlier log as the last one. The `vessel` document also says how many pulses make up a reading's
-  unit, which may have changed since the reading was taken. The witness is as recent as the last commit, so
-  readings add nothing to what it says;
-- `equipment` documents. Any vessel in the fleet may write one, so they count only for a sensor about which no
-  other file says anything. A document with the vessel's signature takes precedence over one without.
+- the journal, the data that a repair saved from it, and the witness: no other vessel writes these;
+- readings in the vessel's last log whose value is the total itself. They count if the files above have no
+  totals for the sensor, or if their numbers are higher than all numbers in the journal. No other vessel may
+  write the current log. But other vessels may write earlier logs, and may pass on an old `vessel` document
+  that names an earlier log as the last one. The `vessel` document also states the pulses per unit, which may
+  have changed since the reading was taken. The witness is as recent as the last commit, so no reading has
+  newer totals than the witness;
+- `equipment` documents. Any vessel in the fleet may write such a document, so they count only for a sensor
+  whose totals are in no other file. Documents with the vessel's signature take precedence over unsigned
+  documents.
 
-Documents about another vessel never count, and no problem with these files prevents a new log from beginning.
+Documents about another vessel never count. A new log begins even if all of these files have problems.
 """
 
 import logging
@@ -44,19 +45,19 @@ from . import journal_salvage, rollback
 log = logging.getLogger(__name__)
 
 IsSigned = Callable[[str, Mapping[str, Any]], bool]
-"""Function that takes a document's id and body, and returns True if its vessel has signed it."""
+"""Function that takes a document's id and body, and returns True if the document's vessel signed it."""
 Progress = Callable[[], None]
-"""Function that long operations call often, to show that they make progress."""
+"""Function that long operations call often, to show that they are still running."""
 Counts = Callable[[str, Total], bool]
 """Function that takes a sensor's id and the total in a reading, and returns True if the reading counts."""
 WHO: Final = "logboat"
 """Author of the note about carried totals."""
 NOTES: Final = "notes"
-"""Key of the journal's value with the notes that are still to be written, as `with_note` returns them."""
+"""Key of the journal's value that contains the notes that are still to be written (`with_note`)."""
 _NOTES_KEPT: Final = 8
-"""Maximum number of these notes: one for each log that begins while the document store cannot be written."""
+"""Maximum number of notes to keep: one for each log that begins while the store cannot be written."""
 _LOOKED_AT: Final = 16
-"""Number of a sensor's newest readings to look at, because the last ones may contain only faults."""
+"""Number of a sensor's newest readings to search, because the newest may contain only faults."""
 
 
 def of_witness(given: GivenNumbers | None, vessel: object) -> dict[str, Total]:
@@ -92,9 +93,10 @@ def of_salvaged(salvaged: journal_salvage.SalvagedJournal) -> dict[str, Total]:
 
 
 def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
-    """Return the totals with which a journal began; `text` is their stored form.
+    """Return the totals at the start of a journal; `text` is their stored form.
 
-    They include no sample of `log`, the journal's log. If `log` is empty, a repair created the journal.
+    These totals include no sample from `log`, the journal's log. If `log` is empty, a repair created the
+    journal.
     """
     began = totals.decode(text, vessel)
     if not log:
@@ -105,7 +107,7 @@ def of_beginning(text: object, vessel: object, log: str) -> dict[str, Total]:
 def of_set_aside(data: Path, vessel: str, *, progress: Progress = lambda: None) -> dict[str, Total]:
     """Return a vessel's totals according to the newest journals that were set aside.
 
-    These totals are older than those in any file that is in use.
+    These totals are older than the totals in any file that is in use.
     """
 
     def of_journal(path: Path) -> dict[str, Total]:
@@ -161,7 +163,7 @@ def of_documents(
 
 
 def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total] | None:
-    """Return the totals that `ask` reads from a source; None if that fails, so that other sources count."""
+    """Return the totals that `ask` reads from a source; None if that fails, to use other sources."""
     try:
         return ask()
     except (StoreError, OSError, apsw.Error) as error:
@@ -172,7 +174,7 @@ def _asked(source: Path, ask: Callable[[], dict[str, Total]]) -> dict[str, Total
 
 
 Scale = tuple[str, str, float]
-"""Path and unit of readings whose value is a total, and its pulses per unit; 0 if it is in seconds."""
+"""Path and unit of readings whose value is a total, and the pulses per unit; 0 for a total in seconds."""
 
 
 def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) -> dict[str, Scale]:
@@ -193,7 +195,7 @@ def _scales(calibrations: Mapping[str, Any], sensors: Iterable[SensorSettings]) 
 
 
 def _calibrations(database: Database, vessel: str) -> dict[str, Any]:
-    """Return the pulses per unit that applied to each sensor's readings, if a document states it."""
+    """Return, by sensor, the pulses per unit that applied to its readings, if a document states them."""
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")
     pulses_per_unit = {}
@@ -284,7 +286,7 @@ def _of_equipment(
         name = documents.parse_id(current.id)
         progress()
         leaves = [leaf for leaf in database.leaves(current.id) if not leaf.deleted]
-        # stable: without signatures the current revision stays first
+        # a stable sort: without signatures the current revision stays first
         leaves.sort(key=lambda leaf: not is_signed(leaf.id, leaf.body))
         if name is None or name.sensor is None or not leaves:
             continue
@@ -319,8 +321,8 @@ def gather(
 ) -> dict[str, Total]:
     """Return the best known totals of the vessel.
 
-    `own` has the totals from its own files. `witnessed` are the sensors in the witness, whose readings do not
-    count. `journal_logs` are the logs known to the journal, if it knows them. `progress` is called often.
+    `own` has the totals from the vessel's own files. `witnessed` are the sensors in the witness, whose
+    readings do not count. `journal_logs` are the logs known to the journal. `progress` is called often.
     """
     known = totals.highest(own)
 
@@ -358,7 +360,7 @@ def last_log(data: Path, *, vessel: str) -> str | None:
 
 def is_counting(sensor: SensorSettings) -> bool:
     """Return True if a sensor is of a kind that has totals."""
-    from sensors.registry import kind_named  # the check of the stores needs no sensors
+    from sensors.registry import kind_named  # imported here, because the store check needs no sensors
 
     return kind_named(sensor.kind).has_totals(sensor)
 
@@ -406,9 +408,9 @@ def _notes(stored: object) -> list[_Note]:
 
 
 def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
-    """Log what was carried over, and return the notes that are still to be written, for `NOTES`.
+    """Log a message about carried totals, and return the notes that are still to be written, for `NOTES`.
 
-    `stored` is the value that the journal has under that key.
+    `stored` is the journal's value for the key `NOTES`.
     """
     log.warning("%s", text)
     fresh = _Note(documents.note_id(vessel, ulid(utc)), vessel, text, utc)
@@ -416,7 +418,7 @@ def with_note(stored: object, *, vessel: str, text: str, utc: float) -> str:
 
 
 def write_notes(data: Path, stored: object) -> bool:
-    """Write the notes that are still to be written. Return True if they are, or if there were none.
+    """Write the notes that are still to be written. Return True if no unwritten notes remain.
 
     The call may be repeated: each note keeps its id.
     """

@@ -1,7 +1,7 @@
-"""The log that this vessel's recorder is writing, for use by other daemons.
+"""Finds the log that this vessel's recorder is writing, for other daemons.
 
-Only the vessel itself may write that log. So its name must be known even while no recorder is running: before
-the recorder's first state after a boot, and after the recorder was stopped.
+No other vessel may write that log. So other daemons must know its name even while the recorder is not
+running: before the recorder's first state after a boot, and after the recorder was stopped.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from . import rollback
 
 
 class CurrentLog:
-    """Function object that looks up the name of the current log at each call."""
+    """Callable that looks up the name of the current log at each call."""
 
     def __init__(self, run: Path, database: Database, vessel: str) -> None:
         """Prepare to look up the log.

@@ -1,6 +1,6 @@
 """Salvages a damaged journal: recovers every batch that can still be read, from its row or from a copy.
 
-It reads the file page by page, past damage that stops SQLite, and the write-ahead log past a broken frame.
+It reads the file page by page, past damage that stops SQLite, and the write-ahead log past invalid frames.
 Only data that matches its checksum is used.
 """
 
@@ -56,7 +56,7 @@ class SalvagedJournal:
 
 
 def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedJournal:
-    """Return everything that can be read. Damage never raises: in the worst case the result is empty.
+    """Return everything that can be read from a journal. Damage never raises; the result may be empty.
 
     `progress` is called from time to time.
     """
@@ -73,9 +73,9 @@ def salvage(path: Path, *, progress: Callable[[], None] = lambda: None) -> Salva
 
 
 class _Reading:
-    """Contents of rows from any table; the form of a row shows which table it is from.
+    """Contents of rows from any table; the form of a row identifies its table.
 
-    Later rows are newer.
+    Rows that are added later are newer.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Reading:
             case (None, int(crc), bytes(data)) if zlib.crc32(data) == crc:
                 self._spare = msgspec.msgpack.decode(data, type=_Spare)
             case _:
-                pass  # not one of our rows, or incomplete
+                pass  # not a row of the journal, or incomplete
 
     def settle(self) -> None:
         """Prefer the data in `spare` to other rows, some of which may come from pages freed long ago."""
@@ -126,8 +126,8 @@ class _Reading:
         agreed = {data for number in rows for _, data in rows[number] & copies.get(number, set())}
         for number in rows | copies:
             found, copied = rows.get(number, set()), copies.get(number, set())
-            # The checksum does not cover the number. If damage has changed the number of a row, the same data
-            # stands in the row and in the copy of its true number.
+            # The checksum does not cover the number. If damage has changed the number of a row, the copy
+            # under # its true number has the same data.
             candidates = found & copied or {each for each in found | copied if each[1] not in agreed}
             if candidates:
                 salvaged.batches[number] = min(candidates & found or candidates)
@@ -157,7 +157,7 @@ def _sound(candidates: dict[int, set[tuple[int, bytes]]], seed: int) -> dict[int
 
 
 def _whole_number(value: object) -> int:
-    """Return a number from `meta`; 0 if it is missing, or if damage has given it another type."""
+    """Return a number from `meta`; 0 if it is missing, or if damage has changed its type."""
     return value if isinstance(value, int) else 0
 
 

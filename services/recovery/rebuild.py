@@ -1,6 +1,6 @@
 """Writes documents for samples in a journal that no recorder will continue, or that the store has lost.
 
-Only samples that are in no document are written, so this can be repeated, and done after any damage.
+Only samples that are in no document are written, so a rebuild can safely be repeated, after any damage.
 """
 
 from bisect import bisect_right
@@ -25,7 +25,7 @@ WINDOW_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class RebuiltCounts:
-    """Number of samples that were written, and number that are lost."""
+    """Numbers of samples that were written, and that are lost."""
 
     samples: int = 0
     lost: int = 0
@@ -97,8 +97,8 @@ def refill(
     """Write the samples in `batches` that are in no document.
 
     `registered` has the path and unit of each sensor. `last` has the last numbers known to have been
-    assigned, by sensor. Numbers that are then still missing below these last numbers, or between documents in
-    any log of the vessel, are explained by gap documents dated `utc`. If `utc` is None, no gap documents are
+    assigned, by sensor. Gap documents dated `utc` explain the numbers that are then still missing below these
+    last numbers, or between documents in any of the vessel's logs. If `utc` is None, no gap documents are
     written. `progress` is called often. Raise StoreError if documents cannot be read or written.
     """
     writer = _Writer(
@@ -133,7 +133,7 @@ def refill(
 
 
 def name_lost(database: Database, given: GivenNumbers, *, start: str, utc: float, in_doubt: bool) -> int:
-    """Write gap documents for numbers that are in the witness but in no document; return how many.
+    """Write gap documents for numbers that are in the witness but in no document, and return their count.
 
     If samples are lost, or `in_doubt` is True, and the machine has restarted since (`start` is its boot id),
     the reserved numbers are explained as well: the witness's last write may not have reached the card. Raise
@@ -165,8 +165,8 @@ def _explain(
 def _windows(database: Database, vessel: str) -> dict[str, float]:
     """Return the length of each sensor's windows in seconds, according to the vessel's document.
 
-    With these lengths, samples are written into the same documents as before, which other vessels may already
-    have.
+    These lengths put samples into the same documents as before. Other vessels may have these documents
+    already.
     """
     document = database.get(documents.vessel_id(vessel))
     sensors = None if document is None else document.body.get("sensors")
