@@ -18,7 +18,7 @@ from sync.store.schema import check_sqlite
 from .batch import Batch, BatchError, check, unpack
 
 SCHEMA_VERSION: Final = 2
-"""Version of the tables. Each new version must change a table."""
+"""Version of the tables. Each new version must change a table, because files are checked by their tables."""
 ECHO_AFTER: Final = 64
 """In version 1, number of batches between a batch and the batch whose row contains its echo."""
 _ECHOES: Final = """
@@ -226,7 +226,7 @@ def move_database(path: Path, target: Path) -> None:
     A power cut may leave only the write-ahead log at the new path. If a later call finds an empty write-ahead
     log at the old path, it keeps the log that was moved.
     """
-    for suffix in ("-wal", "-shm", ""):  # in this order, a log never meets a different database
+    for suffix in ("-wal", "-shm", ""):  # in this order, SQLite never applies a log to the wrong database
         source, place = Path(f"{path}{suffix}"), Path(f"{target}{suffix}")
         if not source.exists():
             continue

@@ -14,16 +14,16 @@ class Report:
     done: list[str] = field(default_factory=list)
     """Descriptions of the repairs that were made."""
     unchecked: list[str] = field(default_factory=list)
-    """Files that could not be checked now, each with the reason."""
+    """Files that could not be checked, each with the reason."""
     copies: list[str] = field(default_factory=list)
-    """Descriptions of the copies and any damage to them; if only copies are damaged, nothing is lost."""
+    """Descriptions of the copies and any damage to them; damage to copies alone loses no data."""
     copies_damaged: bool = False
-    """True if some copies are damaged and were not written again."""
+    """True if some copies are damaged and were not rewritten."""
     repaired: bool = False
     in_use: bool = False
-    """True if a daemon has the stores open, which means that nothing was repaired."""
+    """True if a daemon has the stores open, so that no repairs were made."""
     progress: Callable[[], None] = lambda: None
-    """Callback called after each step."""
+    """Function that is called after each step."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as a dictionary for JSON."""

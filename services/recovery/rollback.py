@@ -1,18 +1,18 @@
 """Detects which of a vessel's files is behind the other files: journal, documents, witness or copies.
 
-A file that has lost its end, or is an older copy, is valid in itself: only the other files reveal this. The
-files are written in a fixed order, each after the previous one is durable. Numbers are reserved
-(`number_witness`), a batch is committed (`journal`) and recorded by the witness, its documents are written,
-and then these are copied (`mirror`). So:
+A file that has lost its end, or is an older copy, looks valid: only the other files reveal the loss. The
+files are written in a fixed order, each after the previous write is durable. Numbers are reserved
+(`number_witness`), a batch is committed (`journal`) and recorded in the witness, the batch's documents are
+written, and then the documents are copied (`mirror`). So:
 
 - The journal is behind if the witness or a document contains a number, batch, boot or log after the journal's
-  own. It must not continue, or it would assign numbers twice: a new log begins.
-- Documents are behind if they lack numbers that, according to the journal, were in them, or if there are
-  copies of more documents than exist. They are restored from the copies and the journal's ring.
-- The witness is behind if the journal has numbers that the witness has not reserved. It is written again.
+  last. Such a journal would assign numbers twice, so a new log begins.
+- Documents are behind if they lack numbers that, according to the journal, they once contained, or if the
+  copies contain documents that the store lacks. They are restored from the copies and the journal's ring.
+- The witness is behind if the journal has numbers that the witness has not reserved. It is then rewritten.
 
-If all files of a vessel are restored together to an earlier state, they agree, and nothing in them reveals
-the restoration.
+If all files of a vessel are restored together to an earlier state, they agree, and the restoration cannot be
+detected from them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 WITNESSED: Final = "witness"
 """Key of the journal's record that a witness exists.
 
-If the witness is missing although this is set, that is damage, and not a file from an older version.
+If this record is set but the witness is missing, the witness was lost. Without the record, an older version,
+which had no witness, may have written the journal.
 """
 _BOOTS: Final = 3
 """Number of boots after the journal's last boot for which to look up documents."""
 Progress = Callable[[], None]
-"""Function that long operations call often, to show that they make progress."""
+"""Function that long operations call often, to show that they are still running."""
 NO_WITNESS: Final = "given-numbers is missing or damaged, so it is not certain which numbers were given"
 
 
@@ -62,7 +63,7 @@ class JournalState:
     """Last number known to be in documents, by sensor."""
     has_witness: bool
     before: tuple[str, ...] = ()
-    """Logs of this vessel before this one, if the journal knows them."""
+    """Earlier logs of this vessel, if the journal knows them."""
 
 
 def read_journal_state(journal: Path, *, progress: Progress = lambda: None) -> JournalState | None:
@@ -103,11 +104,11 @@ def _look(connection: Any, progress: Progress) -> JournalState | None:
 
 
 def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> str | None:
-    """Return the reason why, according to the witness, the journal must not continue; None if it can."""
+    """Return the reason in the witness why the journal must not continue; None if it can continue."""
     if given is None:
         return NO_WITNESS if state.has_witness else None
     if given.vessel == state.vessel and given.log != state.log and given.log in state.before:
-        # this log was begun by an earlier version, which writes no witness, so the witness is older
+        # an earlier version, which writes no witness, began this log, so the witness is older
         return None
     if (given.vessel, given.log) != (state.vessel, state.log):
         return f"it is of log {state.log}, but the last numbers were given in log {given.log}"
@@ -122,7 +123,7 @@ def journal_behind_witness(state: JournalState, given: GivenNumbers | None) -> s
 
 
 def journal_lost(given: GivenNumbers | None) -> str | None:
-    """Return what is wrong with a journal that contains no log although the witness names one.
+    """Return a description of the loss if the journal contains no log but the witness names one.
 
     Return None if the journal has lost nothing.
     """
@@ -132,7 +133,7 @@ def journal_lost(given: GivenNumbers | None) -> str | None:
 
 
 def journal_behind_documents(state: JournalState, database: Database) -> str | None:
-    """Return the reason why, according to documents, the journal must not continue; None if it can.
+    """Return the reason in the documents why the journal must not continue; None if it can continue.
 
     Raise StoreError if the documents cannot be read.
     """
@@ -151,10 +152,9 @@ def journal_behind_documents(state: JournalState, database: Database) -> str | N
 
 
 def numbers_in_documents(state: JournalState, database: Database) -> Iterator[tuple[str, int]]:
-    """Yield each sensor with a number in the journal's log that has been assigned according to documents.
+    """Yield sensors with numbers that, according to documents, were assigned in the journal's log.
 
-    Current values do not count: any vessel in the fleet may write one, and could force a new log to begin
-    here.
+    Current values do not count: any vessel in the fleet may write them, and could force a new log to begin.
     """
     for name in sorted(state.last):
         yield name, documented(database, state.vessel, name, state.log)
@@ -178,10 +178,10 @@ def witness_behind(state: JournalState, given: GivenNumbers | None) -> str | Non
 def documents_behind(
     state: JournalState, database: Database, *, deep: bool, progress: Progress = lambda: None
 ) -> str | None:
-    """Return what the journal says is in documents although it is not; None if nothing is missing.
+    """Describe the samples missing from documents that should contain them according to the journal.
 
-    If `deep` is True, the whole log is checked, else only the newest document of each sensor. Raise
-    StoreError if documents cannot be read.
+    Return None if no samples are missing. If `deep` is True, the whole log is checked, else only the newest
+    document of each sensor. Raise StoreError if documents cannot be read.
     """
     if deep:
         held = rebuild.documented(database, state.vessel, log=state.log, progress=progress)
@@ -215,7 +215,7 @@ def store_behind_copies(
     *,
     progress: Progress = lambda: None,
 ) -> str | None:
-    """Return what is missing from the document store although copies contain it; None if nothing is.
+    """Describe the documents that copies contain but the store lacks; return None if none are missing.
 
     `mark` is the newest mark; `there` has the id and revision of each copy to look for. Raise StoreError if
     the store cannot be read.
@@ -229,7 +229,7 @@ def store_behind_copies(
 
 
 def is_beyond(claim: "Claim", given: GivenNumbers | None, database: Database, vessel: str) -> bool:
-    """Return True if a peer claims numbers or boots after ours in the log that is being written here.
+    """Return True if a peer claims to have later numbers or boots than this vessel in the current log.
 
     `given` is the current content of the witness. Raise StoreError if the store cannot be read.
     """
@@ -262,7 +262,7 @@ def documented(database: Database, vessel: str, sensor: str, log: str) -> int:
 
 
 def known_of(database: Database, vessel: str) -> dict[str, str]:
-    """Return the `uuid` and `logs` in a vessel's document, if they are there.
+    """Return the `uuid` and `logs` in a vessel's document, if present.
 
     Raise StoreError if the document cannot be read.
     """

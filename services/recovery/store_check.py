@@ -1,4 +1,4 @@
-"""Checks the stores before anything opens them: `logboat store check`, and each start of the recorder.
+"""Checks the stores before any process opens them, for `logboat store check` and each start of the recorder.
 
 Damaged files are set aside, their readable content is saved, and recording continues:
 
@@ -8,11 +8,11 @@ Damaged files are set aside, their readable content is saved, and recording cont
 - The journal: its samples, from rows or their copies, become documents. A new log begins, because it is not
   certain which numbers had been assigned.
 - A write-ahead log that is cut off before its end: see `wal_tail`.
-- Copies: documents with damaged copies are copied again from the document store, and nothing is lost.
+- Copies: documents with damaged copies are copied again from the document store.
 
 The journal is small and always checked completely. The document store is checked completely if it is small,
-or if a process has left a mark because it found damage. Otherwise the check covers only what SQLite reads
-when it opens the store, and the newest rows. Copies are checked whenever the store is checked completely.
+or if a process has found damage and left a mark. Otherwise the check covers only what SQLite reads when it
+opens the store, and the newest rows. Copies are checked whenever the store is checked completely.
 """
 
 import contextlib
@@ -64,9 +64,9 @@ from .store_repair import LostNumbers
 log = logging.getLogger(__name__)
 
 DEEP_BELOW: Final = 64_000_000
-"""Maximum size in bytes of a store that is checked completely at each start: a few seconds on a Pi Zero 2."""
+"""Maximum size in bytes of a store to check completely at each start; takes a few seconds on a Pi Zero 2."""
 PATIENCE_S: Final = 10.0
-"""Seconds to wait for daemons: they look for the mark once a second, and then end within two seconds."""
+"""Seconds to wait for daemons, which look for the mark once a second and then exit within two seconds."""
 _LOOK_EVERY_S: Final = 0.1
 MOST_NAMED: Final = 10
 LACKING: Final = "documents that it had are missing"
@@ -98,7 +98,8 @@ def mark_damaged(data: Path, reason: str) -> None:
 def using(data: Path, *, progress: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Prevent other processes from repairing the stores while a daemon has them open.
 
-    Wait for any check in progress, and call `progress` meanwhile. Raise OSError if the lock cannot be opened.
+    Wait until any check in progress ends, and call `progress` while waiting. Raise OSError if the lock cannot
+    be opened.
     """
     handle = _lock_file(data)
     try:
@@ -121,7 +122,7 @@ def prepare(
     patience: float = PATIENCE_S,
     progress: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Check the stores, and repair what is damaged. Raise OSError if the folder cannot be used at all.
+    """Check the stores, and repair damaged files. Raise OSError if the folder cannot be used.
 
     `patience` is the number of seconds to wait for other daemons to exit if damage was found. `progress` is
     called after each step.
@@ -147,7 +148,7 @@ def prepare(
 def _look_in_passing(data: Path) -> list[str]:
     """Return the problems found in the journal while other daemons use the document store.
 
-    The result is empty if the journal is in use, too.
+    The result is empty if the journal is also in use.
     """
     journal = data / "samples.db"
     try:
@@ -175,14 +176,14 @@ class _Damage:
     witness: list[str] = field(default_factory=list)
     """Reasons why the witness must be written again."""
     copies: Survey | None = None
-    """Result of reading all copies, which is done once; None if they have not been read."""
+    """Result of reading all copies; None if they have not been read."""
     given: GivenNumbers | None = None
     state: rollback.JournalState | None = None
     in_doubt: bool = False
 
     @property
     def vessel(self) -> str | None:
-        """The vessel that the files belong to; None if no file says which."""
+        """The vessel to which the files belong; None if no file names it."""
         if self.state is not None:
             return self.state.vessel
         return None if self.given is None else self.given.vessel
@@ -216,7 +217,7 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
     try:
         with open(data / "last-repair.json", "wb", opener=opener()) as file:
             file.write(msgspec.json.encode({"version": 1, "utc": time.time(), **report.as_dict()}))
-    except OSError as error:  # the card is full: recording continues anyway
+    except OSError as error:  # the card is full: recording continues nevertheless
         log.error("%s: cannot save the repair report: %s", data / "last-repair.json", error)
     if not is_left:
         mark.unlink(missing_ok=True)
@@ -226,14 +227,14 @@ def _check(data: Path, report: Report, *, repair: bool) -> None:
 
 
 def _repair(data: Path, damage: _Damage, report: Report) -> bool:
-    """Repair what can be repaired; return True if no damage is left.
+    """Repair all damage that can be repaired; return True if no damage is left.
 
-    A document store that cannot be written does not prevent a log from beginning: the journal then waits.
+    A new log can begin even if the document store cannot be written: the old journal then waits.
     """
     journal, store = data / "samples.db", data / "log.db"
     for path in (journal, store):
         if _is_beheaded(path):
-            path.touch()  # opening it then replays its write-ahead log
+            path.touch()  # opening the database then replays its write-ahead log
     salvaged = salvage(journal, progress=report.progress) if journal.exists() else SalvagedJournal()
     report.progress()
     lost = LostNumbers(damage.given, damage.in_doubt)
@@ -248,9 +249,9 @@ def _repair(data: Path, damage: _Damage, report: Report) -> bool:
         report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
     report.progress()
     if damage.journal or gone:
-        # If numbers are lost, the log must end: other vessels may have them, and nobody else may continue a
-        # log.
-        is_sound = damage.state is not None  # otherwise it was not compared with the other files
+        # If numbers are lost, the log must end: other vessels may have these numbers, so they must not be #
+        # assigned again.
+        is_sound = damage.state is not None  # otherwise the journal was not compared with the other files
         store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits, is_sound=is_sound)
     elif damage.witness and damage.given is not None and damage.state is not None:
         store_repair.renew_witness(
@@ -332,7 +333,7 @@ def _compare(data: Path, damage: _Damage, report: Report, *, deep: bool) -> None
 def _behind_copies(
     data: Path, database: Database, damage: _Damage, report: Report, *, deep: bool
 ) -> str | None:
-    """Return what is missing from the document store although copies have it; `deep` reads all copies."""
+    """Describe the documents that copies have but the store lacks; `deep` reads all copies."""
     folder = folder_in(data)
     if not deep:
         return rollback.store_behind_copies(database, rollback.newest_mark(folder), ())
@@ -343,7 +344,7 @@ def _behind_copies(
 
 
 def _is_beheaded(path: Path) -> bool:
-    """Return True if only the write-ahead log of a database is left; opening the database would delete it."""
+    """Return True if only a database's write-ahead log is left, which opening the database would delete."""
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > HEADER
 
 
@@ -388,7 +389,7 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
     if results != ["ok"]:
         return results
     if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        return []  # the power failed before anything was written
+        return []  # the power failed before any data was written
     if wrong := _schema_faults(connection):
         return wrong
     try:
@@ -401,7 +402,7 @@ def _journal_faults(connection: apsw.Connection, progress: Callable[[], None]) -
             before = number
         unsound = [f"batch {number} has no intact copy" for number in unechoed(connection)[:MOST_NAMED]]
         return unsound or unsettled(connection)
-    except (JournalDamagedError, apsw.SQLError) as error:  # the latter: a table or column is missing
+    except (JournalDamagedError, apsw.SQLError) as error:  # apsw.SQLError: a table or column is missing
         return [str(error)]
 
 
@@ -424,7 +425,7 @@ def _store_findings(path: Path, report: Report, *, deep: bool) -> list[str]:
     except DamagedError as error:
         return [str(error)]
     except StoreError as error:
-        # Locked, full, or from a newer version: a repair would not help, and recording need not wait for it.
+        # Locked, full, or from a newer version: a repair would not help, and recording does not wait for one.
         report.unchecked.append(f"{path} could not be checked: {error}")
         log.error("%s", report.unchecked[-1])
         return []
@@ -439,7 +440,7 @@ def _check_copies(
 ) -> None:
     """Check all copies, and copy damaged or missing documents again.
 
-    `there` is the result of reading the copies, if that has already been done.
+    `there` is the result of reading the copies, if the caller has read them.
     """
     folder = folder_in(store.parent)
     try:
@@ -478,7 +479,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
     copies = CopyWriter(folder)
     for number, _ in damaged:
         report.progress()
-        # The newest segment may only have been cut short: then it is complete by now.
+        # The newest segment may only have been cut short; `CopyWriter` has then completed it.
         if number in numbers(folder)[:-1] or number in copies.damaged:
             retired = copies.retire(number, database)
             healed = 0 if retired is None else retired.healed
@@ -487,7 +488,7 @@ def _retire(database: Database, folder: Path, damaged: list[tuple[int, int]], re
 
 
 def _locked(handle: int, *, patience: float) -> bool:
-    """Return True if no other process has the stores open, or if all close them within `patience` seconds."""
+    """Return True if no other process has the stores open, waiting at most `patience` seconds."""
     deadline = time.monotonic() + patience
     while not _try_lock(handle, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
@@ -514,13 +515,13 @@ def run(args: Namespace) -> int:
 
     Return 0 if the stores are undamaged or were repaired, and 1 if they are damaged and were not repaired.
 
-    If a daemon has the stores open and no damage was found, there is nothing to repair. This happens when the
-    second of two daemons starts, and is not an error.
+    It is not an error if a daemon has the stores open and no damage was found. This happens when the second
+    of two daemons starts.
     """
     if not args.data.is_dir():
         print(f"logboat store check: {args.data}: no such folder", file=sys.stderr)
         return 1
-    # Only a repair, the appliance's work, logs to errors.log; a person's check reports to the terminal.
+    # Only a repair, which the appliance runs, logs to errors.log; a person's check reports to the terminal.
     with running("store", args.data if args.repair else None):
         return _run(args)
 

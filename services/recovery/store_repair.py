@@ -1,7 +1,6 @@
-"""Repairs the stores: saves what is readable in new files, and documents what is lost.
+"""Repairs the stores: saves readable data in new files, and explains lost samples with gap documents.
 
-It does not look for damage: `store_check` does that. Each step may be repeated after a power cut at any
-instant.
+`store_check` finds the damage. Each step may be repeated after a power cut at any instant.
 """
 
 import logging
@@ -35,7 +34,7 @@ from .report import Report
 log = logging.getLogger(__name__)
 
 WAITING: Final = "waiting"
-"""Folder of journals whose log has ended, and whose samples could not be written to documents yet."""
+"""Folder of journals whose logs have ended but whose samples are not in documents yet."""
 KEPT_ASIDE: Final = 3
 """Number of damaged files of each kind to keep for later examination."""
 
@@ -44,7 +43,7 @@ def repair_store(path: Path, salvaged: SalvagedJournal, report: Report, lost: "L
     """Replace a damaged store with a new one, and return the number of samples in the log that are lost.
 
     The new store is complete before it replaces the damaged one. A power cut at any instant leaves either the
-    damaged store, which will be found again, or no store at its place and the complete new store beside it
+    damaged store, which the next check finds, or only the complete new store under a temporary name
     (`adopt`).
     """
     fresh = _salvaged(path)
@@ -71,28 +70,28 @@ def _salvaged(path: Path) -> Path:
 
 
 def adopt(path: Path) -> None:
-    """Move the repaired store to the store's place, if there is a repaired store and the place is free."""
+    """Move a repaired store, if one exists, to the store's path, if no store is there."""
     fresh = _salvaged(path)
     if not fresh.exists() or path.exists():
         return
     for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)  # left over from the damaged store after a power cut
+        Path(f"{path}{suffix}").unlink(missing_ok=True)  # left from the damaged store after a power cut
     fresh.replace(path)
     _remove(fresh)
 
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Facts about numbers that the journal itself may have lost."""
+    """Facts about numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
-    """Contents of the witness, whichever log they are about."""
+    """Contents of the witness, about any log."""
     in_doubt: bool = False
-    """True if the journal was behind, so that more numbers may have been assigned than are known."""
+    """True if the journal was behind, so that further numbers may have been assigned."""
 
 
 def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers, *, name: Path) -> int:
-    """Restore what a store lacks from copies, then from the journal, and explain by gaps what is in neither.
+    """Restore missing documents from copies, then from the journal, and explain lost samples with gaps.
 
     `name` is the path to use for the store in messages. Return the number of samples that are lost.
     """
@@ -116,7 +115,7 @@ def refill(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNum
             gone += rebuild.name_lost(
                 database, lost.given, start=machine.boot_id(), utc=time.time(), in_doubt=lost.in_doubt
             )
-        database.checkpoint()  # so that everything is in the file itself, which may be moved
+        database.checkpoint()  # so that all data is in the file itself, which may be moved
     if identity is not None or gone:
         report.done.append(f"{name}: {samples} samples restored from the journal, {gone} lost (see gaps)")
     return gone
@@ -131,17 +130,17 @@ def _last_numbers(salvaged: SalvagedJournal, given: GivenNumbers | None, report:
             last[sensor] = max(number, last.get(sensor, 0))
     is_known = given is not None and given.log == salvaged.meta.get("log")
     for _, sensor, closed, _, _ in salvaged.sensors:
-        # These rows may be damaged, but no real number is higher than the reserved one.
+        # These rows may be damaged, but no real number is higher than the reserved number.
         most = max(given.reserved(sensor), last.get(sensor, 0)) if given is not None and is_known else closed
         last[sensor] = max(last.get(sensor, 0), min(closed, most))
     return last
 
 
 def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: LostNumbers) -> int:
-    """Restore what an undamaged store has lost or never had, as `refill` does.
+    """Restore documents that are missing from an undamaged store, as `refill` does.
 
-    The store gets a new identity, because other vessels remember sequence numbers from the time when the
-    store contained more.
+    The store gets a new identity, because other vessels remember higher sequence numbers from before the
+    loss.
     """
     with Database.open(store, policy=documents.POLICY) as database:
         database.renew_identity()
@@ -151,7 +150,7 @@ def make_good(store: Path, salvaged: SalvagedJournal, report: Report, lost: Lost
 def _put_back(store: Path, report: Report, *, name: Path) -> None:
     """Restore documents from copies.
 
-    This comes first, so that neither the journal nor gap documents replace existing documents.
+    This step comes first, so that neither the journal nor gap documents replace existing documents.
     """
     folder = folder_in(name.parent)
     if not numbers(folder):
@@ -203,7 +202,7 @@ def replace_journal(
     }
     vessel = salvaged.meta.get("vessel") or (None if given is None else given.vessel)
     if vessel:
-        # The next start also consults documents, and reports what it carries over.
+        # The next start also reads totals from documents, and reports which totals it carries over.
         counted = totals.highest([carryover.of_salvaged(salvaged), carryover.of_witness(given, vessel)])
         kept |= {totals.KEY: totals.encode(str(vessel), counted)} if counted else {}
     try:
@@ -214,7 +213,7 @@ def replace_journal(
             with Journal(path) as fresh:
                 fresh.set_meta(kept)
         if is_kept:
-            # This comes last: the contents of the witness are now in documents, or wait with the journal.
+            # This comes last: the facts in the witness are now in documents, or wait with the journal.
             number_witness.path_in(path.parent).unlink(missing_ok=True)
         sync_folder(path.parent)
     except (JournalError, StoreError) as error:
@@ -224,7 +223,7 @@ def replace_journal(
 def _empty_write_ahead_log(journal: Path) -> None:
     """Checkpoint the write-ahead log into the journal, so that a power cut cannot separate them.
 
-    If that fails, for example on a full card, nothing has changed.
+    If this fails, for example on a full card, the files are unchanged.
     """
     try:
         connection = connect(journal)
@@ -247,9 +246,10 @@ def renew_witness(
 
 
 def set_aside(path: Path, *, origin: Path | None = None) -> Path:
-    """Move a damaged database out of the way, with its write-ahead log; only the newest few are kept.
+    """Move a damaged database and its write-ahead log out of use, and return the database's new path.
 
-    `origin` is the path at which it was in use, if it has been moved since. Return its new path.
+    Only the newest few damaged databases are kept. `origin` is the path at which the database was in use, if
+    it has been moved since.
     """
     origin = path if origin is None else origin
     folder = origin.parent / "set-aside"
@@ -273,7 +273,7 @@ def set_aside(path: Path, *, origin: Path | None = None) -> Path:
 def waiting_place(journal: Path) -> Path:
     """Return the path at which a journal should wait until it can be written to documents.
 
-    If a power cut left only the journal's write-ahead log there, the same path is returned again.
+    If a power cut left only the journal's write-ahead log at that path, the same path is returned.
     """
     folder = journal.parent / WAITING
     make_folder(folder)
@@ -320,16 +320,16 @@ def _may_be_of(write_ahead_log: Path, journal: Path) -> bool:
 def _waiting(folder: Path) -> set[Path]:
     """Return the paths of waiting journals.
 
-    For a journal that was lost, only a note exists beside the journal's path.
+    A journal that was lost has only a note beside its path.
     """
     words = {path.with_suffix("") for path in folder.glob("*.lost")}
     return words | {path for path in folder.glob("*") if path.suffix[1:].isdecimal()}
 
 
 def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
-    """Record what is known about numbers that a waiting journal has lost. Return False if that fails.
+    """Record the known facts about numbers that a waiting journal has lost. Return False if that fails.
 
-    Call this only after the journal was moved: on the basis of the note alone, all its numbers would count as
+    Call this only after the journal was moved: if only the note exists, all of the journal's numbers count as
     lost.
     """
     if lost.given is None:
@@ -343,7 +343,7 @@ def note_lost_numbers(waiting: Path, lost: LostNumbers) -> bool:
 
 
 def put_waiting_away(store: Path, report: Report) -> None:
-    """Write the samples of waiting journals to documents, and leave those that cannot be written yet.
+    """Write the samples of waiting journals to documents. Journals that cannot be written yet keep waiting.
 
     Raise OSError if files cannot be moved.
     """
@@ -357,7 +357,7 @@ def put_waiting_away(store: Path, report: Report) -> None:
             report.done.append(f"{path}: not yet written to documents: {error}")
             return
         Path(f"{path}.lost").unlink(missing_ok=True)
-        # the folder is not merely empty
+        # the journal is not empty, but no batch in it can be read
         if path.exists() and not salvaged.batches and (salvaged.sensors or not salvaged.meta):
             aside = set_aside(path, origin=store.parent / path.stem)
             report.done.append(f"{path}: no batch in it can be read; set aside as {aside}")
@@ -374,7 +374,7 @@ def _word(waiting: Path) -> LostNumbers:
 
 
 def delete_set_aside(data: Path) -> None:
-    """Delete damaged files kept for examination; on a full card they go before any history."""
+    """Delete damaged files kept for examination; on a full card, they are deleted before any history."""
     for old in (data / "set-aside").glob("*"):
         log.warning("removed %s to free space", old)
         old.unlink(missing_ok=True)

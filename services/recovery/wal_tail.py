@@ -1,10 +1,9 @@
 """Reads the part of a write-ahead log after the frame at which SQLite stops.
 
-That part is read before any process opens the database, because the next writer overwrites it. If durable
-commits follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit,
-however, may just as well have been left incomplete by a power cut, which happens every day. So a single
-commit is applied if it belongs to the journal. If it belongs to the document store, its content is restored
-from the journal. In neither case is anything set aside.
+That part is read before any process opens the database, because the next writer overwrites it. If several
+commits follow that frame, the file is damaged, and is repaired as such (`store_check`). A single commit may
+have been left incomplete by a power cut, which is common. In the journal, a single commit is applied. In the
+document store, its content is restored from the journal. In both cases, no file is set aside.
 """
 
 from pathlib import Path
@@ -30,9 +29,9 @@ BROKEN: Final = "its write-ahead log is damaged before durable commits"
 
 
 def read_tail(path: Path) -> UnreadFrames:
-    """Return the frames that SQLite leaves unread in a database's log.
+    """Return the frames that SQLite leaves unread in a database's write-ahead log.
 
-    Raise JournalError if SQLite cannot open it.
+    Raise JournalError if SQLite cannot open the database.
     """
     if not path.exists():
         return UnreadFrames.NOTHING

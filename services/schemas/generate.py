@@ -1,10 +1,10 @@
 """Generates the JSON Schemas from the types of the objects that commands print.
 
-msgspec makes a schema for each type. This module adds what it cannot know: every member that is always
-printed is required, and no other members are printed. A part that occurs in several places becomes a
+msgspec makes a schema for each type. This module adds facts that msgspec cannot know: members that are always
+printed are required, and no other members are allowed. A part that occurs in several places becomes a
 definition in `common.json`. A part that occurs once is described where it occurs.
 
-To write the files again after a change of the types: `python -m services.schemas.generate`.
+After a change to the types, run `python -m services.schemas.generate` to rewrite the files.
 """
 
 import json
@@ -58,7 +58,7 @@ def generated() -> dict[str, Schema]:
     }
 
     def resolved(part: Any) -> Any:
-        """Return a part of a schema with final references; a type without one is described in its place."""
+        """Return a part of a schema with final references; a type that occurs once is described in place."""
         if isinstance(part, list):
             return [resolved(each) for each in part]
         if not isinstance(part, dict):
@@ -84,7 +84,7 @@ def generated() -> dict[str, Schema]:
 
 
 def _structs(node: object) -> Iterator[inspect.StructType]:
-    """Yield all struct types in a type."""
+    """Yield all struct types that a type contains."""
     if isinstance(node, inspect.StructType):
         yield node
         for member in node.fields:
@@ -98,7 +98,7 @@ def _structs(node: object) -> Iterator[inspect.StructType]:
 
 
 def _complete(schema: Schema, struct: inspect.StructType) -> None:
-    """Add to the schema of a type what its JSON always has and never has."""
+    """Add the required members to a type's schema, and forbid all other members."""
     schema["description"] = (struct.cls.__doc__ or "").partition("\n")[0]
     schema["additionalProperties"] = False
     schema["required"] = [name for name in schema["properties"] if name not in _omissible(struct)]
@@ -107,7 +107,7 @@ def _complete(schema: Schema, struct: inspect.StructType) -> None:
 
 
 def _omissible(struct: inspect.StructType) -> set[str]:
-    """Return the members that can be absent: their default is UNSET, or older versions lack them."""
+    """Return the members that can be absent, because their default is UNSET or older versions lack them."""
     return {
         member.encode_name
         for member in struct.fields
@@ -127,7 +127,7 @@ def _refs(part: object) -> Iterator[str]:
 
 
 def _shortened(part: Schema) -> Schema:
-    """Return the part with a list of types instead of alternatives that consist of one type each."""
+    """Return the part with alternatives that consist of one type each replaced with a list of types."""
     alternatives = part.get("anyOf", ())
     if not alternatives or any(each.keys() != {"type"} for each in alternatives):
         return part
@@ -159,7 +159,7 @@ def files() -> dict[Path, str]:
 
 
 def _text(value: Any, indent: str = "", key: str = "") -> str:
-    """Return JSON in which each value that fits on a line is on one line."""
+    """Return a value as JSON in which each value that fits on one line is on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(key) + len(line) < _WIDTH or not isinstance(value, dict | list):
         return key + line

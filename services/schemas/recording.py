@@ -264,7 +264,7 @@ _NOTE: Final = {
         "when": {"description": "Time of the note, in UTC, ISO 8601."},
     },
 }
-"""Schema of a note's document, which is printed as it is. A document can contain anything."""
+"""Schema of a note's document, which is printed unchanged, and may have any other members."""
 
 
 class Notes(Output, frozen=True, kw_only=True, tag=format_of("notes")):

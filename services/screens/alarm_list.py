@@ -63,7 +63,7 @@ def words(episode: "AlarmEpisode") -> str:
 
 
 def as_json(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]) -> "Alarms":
-    """Return the alarms as they are printed as JSON.
+    """Return the alarms in the form for JSON output.
 
     `names` maps ids to short ids; `faults` describes the documents that were skipped.
     """
@@ -102,8 +102,8 @@ def _json(episode: "AlarmEpisode", names: Mapping[str, str]) -> "Alarm":
 def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) -> tuple[str, bool]:
     """Acknowledge an alarm; `name` is its id or a unique suffix of its id.
 
-    Return the id, and True if the acknowledgement is new. Raise CommandError if there is no such alarm, or if
-    the store cannot be read or written.
+    Return the id, and True if the acknowledgement is new. Raise CommandError if the alarm does not exist, or
+    if the store cannot be read or written.
     """
     from services.history.alarms import AlarmIdError, acknowledge, find
 
@@ -116,7 +116,7 @@ def acknowledged(args: Namespace, world: Environment, name: str, *, who: str) ->
 
 
 def acknowledged_words(document_id: str, who: str, *, added: bool) -> str:
-    """Return a sentence that confirms the acknowledgement, or says that it already existed."""
+    """Return a sentence that confirms a new acknowledgement, or says that it already existed."""
     if added:
         return clean(f"{document_id}: acknowledged by {who}")
     return clean(f"{document_id}: already acknowledged by {who}")

@@ -38,11 +38,11 @@ _ORDER: Final[tuple[str, ...]] = (
     LinkState.IN_SIGHT,
     NOT_NEAR,
 )
-"""Order of the states: those that need attention first, vessels out of range last."""
+"""Display order of the states: states that need attention first, vessels out of range last."""
 _STATE_WORDS: Final[Mapping[str, str]] = {LinkState.IN_SIGHT: "in range", NOT_NEAR: "out of range"}
-"""Display text for states whose names in JSON are not plain; all other names are shown unchanged."""
+"""Display text for states whose names in JSON are not plain English; other names are shown unchanged."""
 _LINES_KEPT: Final = 2
-"""Number of lines of a screen left free for the prompt and for the remark that there is more."""
+"""Number of screen lines left free for the prompt, and for the remark that there are more lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class PeerRow:
 
 
 def why_not(sight: Sight) -> str | None:
-    """Return the reason why there is no mesh, and what to do; None if there is a mesh."""
+    """Return the reason why there is no mesh, and what to do; None if the mesh is running."""
     if not sight.is_live or sight.state is None:
         start = (
             "to start it: systemctl restart logboat-sync; to see why it stopped: journalctl -u logboat-sync"
@@ -77,10 +77,7 @@ def why_not(sight: Sight) -> str | None:
 
 
 def rows(state: LiveMesh) -> list[PeerRow]:
-    """Return all vessels that are nearby or whose documents have arrived.
-
-    Those that need attention come first.
-    """
+    """Return all vessels that are nearby or whose documents have arrived, most urgent first."""
     near = {peer.vessel: peer for peer in state.peers}
     peers = [PeerRow(name, near.get(name), state.routes.get(name)) for name in near | state.routes]
     return sorted(peers, key=_rank)
@@ -104,7 +101,7 @@ def chosen(peers: Sequence[PeerRow], vessel: str) -> PeerRow:
 
 
 def overview(state: LiveMesh, where: Screen, utc: float, *, everything: bool = False) -> list[str]:
-    """Return lines with the problems, then one for each vessel, as many as fit on the screen."""
+    """Return a line for each problem, then a line for each vessel, as many as fit on the screen."""
     top = _top(state, where.width, utc)
     room = where.height - _LINES_KEPT - len(top) if where.is_terminal and not everything else None
     shown = [*top, *_table(rows(state), where.width, utc, room)]
@@ -211,7 +208,7 @@ def _cells(row: PeerRow, utc: float) -> tuple[str, ...]:
 
 
 def describe_route(route: LiveRoute) -> str:
-    """Return `direct`, or the vessels that relay the documents, in the order in which these pass through."""
+    """Return `direct`, or the vessels that relay the documents, in relay order."""
     between = route.path[-2::-1] if len(route.path) > 1 else []
     return " > ".join(between) or "direct"
 
@@ -222,7 +219,7 @@ def _shortened(way: str) -> str:
 
 
 def _ago(route: LiveRoute, utc: float) -> str:
-    # Rounded to the second: a finer age would show the jumps of the other vessel's clock.
+    # Rounded to the second: a finer age would show jumps in the other vessel's clock.
     return format_duration(max(round(utc - route.utc), 0))
 
 
@@ -230,7 +227,7 @@ def _ago(route: LiveRoute, utc: float) -> str:
 
 
 def route_lines(state: LiveMesh, row: PeerRow, where: Screen, utc: float) -> Iterator[str]:
-    """Yield lines with everything known about one vessel."""
+    """Yield lines with all facts known about one vessel."""
     peer, route = row.peer, row.route
     for line in wrap(f"{row.vessel}: {row.words}", where.width):
         yield paint(line, _STYLES.get(row.state, Style.TITLE), where)
@@ -274,7 +271,7 @@ def _link_words(peer: LivePeer) -> str:
 
 
 def as_json(sight: Sight, vessel: str | None, world: Environment) -> "Peers":
-    """Return the mesh as it is printed as JSON; `vessel` limits it to one vessel."""
+    """Return the mesh in the form for JSON output; `vessel` limits it to one vessel."""
     from services.schemas.mesh import Peers, VesselRow
 
     state = sight.state

@@ -29,14 +29,14 @@ class SensorList:
     vessel: str
     sensors: Sequence[CurrentValue]
     why_not: str
-    """The reason, as a clause, why the values are not current; '' if they are."""
+    """The reason, as a clause, why the values are not current; '' if they are current."""
     faults: Sequence[str] = ()
 
 
 def view(args: Namespace, world: Environment) -> SensorList:
-    """Return the current values of the sensors, or else the last recorded ones.
+    """Return the sensors' current values, or their last recorded values if no recorder is running.
 
-    Raise FailedError if there is neither a running recorder nor a store.
+    Raise FailedError if there is no store either.
     """
     sight = read(args.run, boottime=world.boottime, alive=world.alive)
     state = sight.state
@@ -53,7 +53,7 @@ def view(args: Namespace, world: Environment) -> SensorList:
 
 
 def lines(listed: SensorList, where: Screen) -> list[str]:
-    """Return the lines of the table, preceded by any remarks that a reader needs."""
+    """Return the lines of the table, preceded by any remarks about the values."""
     rows = [cells(current) for current in listed.sensors]
     title = wrap(f"{listed.vessel}: {count(len(rows), 'sensor')}", where.width)
     shown = [paint(line, Style.TITLE, where) for line in title]
@@ -92,7 +92,7 @@ def _rate(rate: float) -> str:
 
 
 def old_words(listed: SensorList, place: tzinfo) -> str:
-    """Return a remark that says why the values are not current, and when the newest was recorded."""
+    """Return a remark that says why the values are not current, and when the newest value was recorded."""
     newest = max((s.moment for s in listed.sensors), key=lambda moment: moment.utc or 0.0, default=None)
     until = "" if newest is None else f", the newest from {moment_text(newest, place)}"
     return f"{listed.why_not}; showing the last values in documents{until}"
@@ -111,7 +111,7 @@ def state_words(current: CurrentValue) -> str:
 
 
 def as_json(listed: SensorList) -> "Sensors":
-    """Return the list as it is printed as JSON."""
+    """Return the list in the form for JSON output."""
     from services.schemas.recording import Sensors
 
     return Sensors(

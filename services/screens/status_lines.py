@@ -1,7 +1,7 @@
-"""The text of `logboat status`, from facts gathered elsewhere.
+"""The text of `logboat status`, built from facts that the caller provides.
 
 There is one line for each question that a person may have, and one piece of advice: the most urgent. Lines
-and advice are defined in tables, so that adding one means adding a row.
+and advice are rows in tables.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +24,9 @@ from services.terminal.present import count, moment_text, thousands, time_text
 from sync.gateway.report import GatewayState
 
 NAMED: Final = 4
-"""Number of names to list in a line before counting the rest.
+"""Number of names to list in a line; further names are only counted.
 
-`logboat sensors` and `logboat peers` list all.
+`logboat sensors` and `logboat peers` list all names.
 """
 NAMED_GATEWAYS: Final = 2
 """Maximum number of gateways to describe individually; `logboat peers` describes all."""
@@ -41,7 +41,7 @@ SOURCES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """Facts about the document store that can be found without reading all of it."""
+    """Facts about the document store that can be found without reading the whole store."""
 
     bytes: int
     """Size of the store on the card, in bytes."""
@@ -63,7 +63,7 @@ class StatusFacts:
     """Current time, in seconds since 1970."""
     store: StoreFacts | None
     store_fault: str = ""
-    """The reason why `store` is None; '' if it is not."""
+    """The reason why `store` is None; '' if there is a store."""
     sensors: Sequence[CurrentValue] = ()
     alarms: Sequence[AlarmEpisode] = ()
     """Alarms that are active or not acknowledged, most severe first."""
@@ -102,7 +102,7 @@ class StatusFacts:
 
     @property
     def recording_status(self) -> RecordingStatus:
-        """Answer to the question whether samples are becoming durable now."""
+        """Recording status: samples are becoming durable now, or the reason why they are not."""
         return recording_status(self.sight, boottime=self.boottime)
 
     @property
@@ -128,7 +128,7 @@ def committed(facts: StatusFacts) -> str:
 
 
 def recording(facts: StatusFacts) -> str:
-    """Say the same as `committed`, and add the number of samples since the recorder started."""
+    """Return the text of `committed`, followed by the number of samples since the recorder started."""
     state = facts.live
     durable = None if state is None else state.last_durable
     if state is None or durable is None or not facts.is_recording:
@@ -221,7 +221,7 @@ def identity(facts: StatusFacts) -> str:
 
 
 def daemons(facts: StatusFacts) -> str:
-    """Say whether the daemons for recording, synchronisation and lights keep running."""
+    """Say whether the recorder, the sync daemon and the lights daemon keep running."""
     if facts.restless:
         return f"FAILING: {'; '.join(map(str, facts.restless))}"
     if facts.failed_units:
@@ -263,7 +263,7 @@ def radio_key_words(change: LiveRadioKey) -> str:
 
 
 def shore(facts: StatusFacts) -> str:
-    """Describe the transfer of documents to the shore, for each gateway."""
+    """Describe, for each gateway, the transfer of documents to the shore."""
     if not facts.gateways:
         return (
             "NO: the sync daemon is not running" if not facts.mesh_sight.is_live else "no gateway configured"

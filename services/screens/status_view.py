@@ -76,7 +76,7 @@ class FromStore:
 
 
 def gather(args: Namespace, world: Environment, configured: "VesselSection | None") -> StatusFacts:
-    """Gather everything that the status needs; a source that cannot be read is itself reported as a fact.
+    """Gather all facts for the status. A source that cannot be read is also reported as a fact.
 
     `configured` is the vessel in the configuration.
     """
@@ -151,7 +151,7 @@ def _from_store(
 def _read(args: Namespace, world: Environment, sight: Sight, database: "Database") -> FromStore:
     from services.history.open_alarms import open_alarms
 
-    # Nothing here may take longer as the store grows: a card contains millions of documents, and is slow.
+    # These functions must not take longer as the store grows: a slow card may contain millions of documents.
     facts = store_facts(database)
     vessel = vessel_of(args, sight, database)
     if not vessel:
@@ -162,7 +162,7 @@ def _read(args: Namespace, world: Environment, sight: Sight, database: "Database
 
 
 def store_facts(database: "Database") -> StoreFacts:
-    """Return the size of the store, which can be found without reading all of it."""
+    """Return the facts about the store that can be found without reading the whole store."""
     return StoreFacts(
         bytes=database.path.stat().st_size + database.wal_bytes, last_sequence=database.last_sequence
     )
@@ -171,7 +171,7 @@ def store_facts(database: "Database") -> StoreFacts:
 def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
     """Return the id of this vessel.
 
-    Return '' if the store has several vessels and it is unknown which of them this vessel is.
+    Return '' if the store has documents from several vessels and this vessel's id is unknown.
     """
     try:
         return sight.state.vessel if sight.state is not None else own_vessel(args, database)
@@ -180,7 +180,7 @@ def vessel_of(args: Namespace, sight: Sight, database: "Database") -> str:
 
 
 def problems_of(args: Namespace) -> tuple[str, ...]:
-    """Return the problems in the configuration files, for when no recorder reports them."""
+    """Return the problems in the configuration files, used if no recorder reports them."""
     from services.config.check import check
 
     return tuple(
@@ -192,7 +192,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
 
 
 def as_json(facts: StatusFacts, todo: str | None) -> "Status":
-    """Return the status as it is printed as JSON; `todo` is the most urgent advice."""
+    """Return the status in the form for JSON output; `todo` is the most urgent advice."""
     from services.schemas.status import AlarmCounts, Status, StatusLines, StoreSize
 
     store = facts.store

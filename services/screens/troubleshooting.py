@@ -1,7 +1,8 @@
 """The table of common faults: what the lights, `status` and the doctor show, and what to do.
 
-The guide in docs/faults.md and `logboat doctor --guide` are generated from it. A test causes each fault with
-real daemons, and waits for exactly these texts. `…` stands for any text: a name, a figure or a path.
+The guide in docs/faults.md and `logboat doctor --guide` are generated from this table. A test causes each
+fault with real daemons, and waits for exactly these texts. `…` stands for any text, such as a name, a figure
+or a path.
 """
 
 import re
@@ -24,16 +25,16 @@ class CommonFault:
     what: str
     """Description of what happened, for people."""
     lights: Mapping[str, Pattern]
-    """Pattern of each light that the fault affects; empty if the lights themselves cannot be trusted."""
+    """Pattern of each light that the fault affects; empty if the fault is in the lights themselves."""
     status: tuple[str, str]
-    """Label of a line of `logboat status`, and the text in it."""
+    """Label of a line in `logboat status`, and the text in that line."""
     doctor: tuple[str, str]
-    """Name of a check of `logboat doctor`, and its text."""
+    """Name of a check in `logboat doctor`, and the text of its finding."""
     do: str
     to_do: str = ""
     """Advice that `status` gives; '' if there is none."""
     seen: str = ""
-    """Description of the lights if they show none of their patterns; '' otherwise."""
+    """Description of the lights if they show no pattern; '' otherwise."""
 
 
 def matches(words: str, text: str) -> bool:

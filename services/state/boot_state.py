@@ -1,6 +1,6 @@
 """`boot.json` in the run directory: the result of the boot, for lights and status.
 
-It is kept until the next boot. The fault light shows its `problems`. Each of them is one line that includes
+The file is kept until the next boot. The fault light shows its `problems`. Each problem is one line that says
 what to do.
 """
 
@@ -53,10 +53,10 @@ class BootState(Shape, frozen=True, kw_only=True):
 
 
 def write(run: Path, state: BootState) -> None:
-    """Replace the file; create the folder, if missing, as the daemons would. Raise OSError if that fails."""
+    """Replace the file, and create the folder if it is missing. Raise OSError if that fails."""
     if not run.exists():
         make_folder(run)
-        # there is no such user, so this is not an appliance
+        # the user does not exist, so this is not an appliance
         with contextlib.suppress(LookupError, PermissionError):
             shutil.chown(run, DAEMONS, DAEMONS)
             run.chmod(0o2770)

@@ -1,9 +1,9 @@
-"""Recent exits of daemons, which `units/ended` records (run by systemd), and which views and lights read.
+"""Recent exits of daemons. systemd runs `units/ended` to record them, and views and lights read them.
 
-systemd restarts a daemon indefinitely, at increasing intervals. A daemon that exits repeatedly must not do so
-unnoticed. Its first exits are saved in `errors.log`. The fifth exit within ten minutes counts as a fault,
-until the daemon has run for a while. Each daemon has a file in the run directory, such as `ended-recorder`,
-with a line for each exit: the boot clock in seconds, whether the exit was saved, and how the daemon ended.
+systemd restarts a daemon indefinitely, at increasing intervals, so repeated exits must be reported. Its first
+exits are saved in `errors.log`. Five exits within ten minutes count as a fault, until the daemon has run for
+a while. Each daemon has a file in the run directory, such as `ended-recorder`, with a line for each exit: the
+boot clock in seconds, whether the exit was saved, and how the daemon ended.
 """
 
 import math
@@ -17,17 +17,17 @@ from sync.folders import opener
 
 DAEMONS: Final = ("recorder", "sync", "lights", "store", "boot", "networks", "radio")
 SCRIPT: Final = Path(__file__).parents[1] / "units" / "ended"
-"""The script that systemd runs; it uses the same values for these limits."""
+"""The script that systemd runs; it contains the same limits as this module."""
 WITHIN_S: Final = 600.0
 MANY: Final = 5
-"""Number of exits within the period that count as a fault."""
+"""Number of exits within the period at which they count as a fault."""
 OVER_AFTER_S: Final = 120.0
 """Seconds without an exit after which a daemon counts as running.
 
 Systemd delays a restart by at most 30 s.
 """
 KEPT_EVERY_S: Final = 3_600.0
-"""Minimum seconds between the exits of one daemon that are saved in `errors.log`."""
+"""Minimum seconds between two exits of one daemon that are saved in `errors.log`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CrashLoop:
     daemon: str
     count: int
     how: str
-    """Description of how the daemon exited last."""
+    """Description of the daemon's last exit."""
 
     def __str__(self) -> str:
         within = f"{WITHIN_S / 60:g} min"

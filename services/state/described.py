@@ -6,10 +6,10 @@ from msgspec import Meta
 def described(description: str, *, optional: bool = False, **schema: object) -> Meta:
     """Return the annotation of a member, for `typing.Annotated`.
 
-    `schema` contains more keywords for the member's JSON Schema, such as `minimum`. They are promises to the
-    readers of the output. They are not checked when an object is created or decoded, so a state file with an
-    unusual value can still be read. A member that is `optional` is always printed, but older versions of the
-    program did not print it.
+    `schema` contains more keywords for the member's JSON Schema, such as `minimum`. The keywords are promises
+    to programs that read the output. They are not checked when an object is created or decoded, so a state
+    file with an unusual value can still be read. A member that is `optional` is always printed, but older
+    versions of the program did not print it.
     """
     return Meta(
         description=description,

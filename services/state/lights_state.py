@@ -1,6 +1,6 @@
-"""The live state of the lights' daemon as `status` and the doctor read it.
+"""The lights daemon's live state, as read by `status` and the doctor.
 
-It says what the lights show, and whether that is current.
+It contains the state of each light, with a check that the file is current.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ class LiveLight(Shape, frozen=True, kw_only=True):
 
 
 class LiveLights(DaemonState, frozen=True, kw_only=True):
-    """The complete live state of the lights' daemon."""
+    """The complete live state of the lights daemon."""
 
     lights: dict[str, LiveLight] = field(default_factory=dict)
     why_dark: str | None = None
-    """The reason why the LEDs cannot be used; None if they can."""
+    """The reason why the LEDs cannot be used; None if there is no fault."""
 
 
 Sight = liveness.ObservedState[LiveLights]
-"""The state of the lights' daemon, and whether it is current."""
+"""The lights daemon's state, and whether it is current."""
 
 
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:

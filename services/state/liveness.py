@@ -1,4 +1,4 @@
-"""Liveness of daemons, and their last states: reads the files of `state_file`, typed and checked.
+"""Liveness of daemons, and their last states: reads state files as typed objects, and checks their age.
 
 A state that is old, or whose process no longer exists, never counts as current.
 """
@@ -18,8 +18,8 @@ from .described import described
 FRESH_S: Final = 8.0
 """Age in seconds up to which a state is current.
 
-It is written once a second, and a machine under load may be late. With this limit, a program that reads the
-state once a second reports a hanging daemon within 10 s.
+A state is written once a second, but a machine under load may be late. With this limit, a program that reads
+the state once a second reports a hanging daemon within 10 s.
 """
 
 
@@ -28,7 +28,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Stamp(Shape, frozen=True, kw_only=True):
-    """A moment by the boot clock and in UTC."""
+    """A moment, as a boot clock reading and in UTC."""
 
     clock: Annotated[float, described("Time of the boot clock, in seconds.")]
     utc: Annotated[float, described("Time in seconds since 1970.")]
@@ -70,7 +70,7 @@ class ObservedState(Generic[State]):
 def read_checked(
     path: Path, shape: type[State], who: str, *, boottime: float, alive: Callable[[int], bool]
 ) -> ObservedState[State]:
-    """Read and check a daemon's file.
+    """Read and check a daemon's state file.
 
     `who` is the daemon's name for messages. `boottime` is the boot clock's current time, in seconds.
     """

@@ -1,11 +1,11 @@
-"""A note from the sync daemon to the recorder: another vessel has more of the log that is being written here.
+"""A note from the sync daemon to the recorder: another vessel has later samples of this vessel's current log.
 
-This happens after a card was restored as a whole from an earlier copy. Its files agree with one another, and
-only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
+This happens after a whole card was restored from an earlier copy. The card's files agree with one another,
+and only other vessels have evidence of the later state. The next start of the recorder then begins a new log.
 
-A boot document with this vessel's own signature proves that the log went on. A reading has no signature, and
-any vessel in the fleet could invent one. So without a signature a log ends at most once a day, even across
-restarts.
+A boot document with this vessel's own signature proves that the log was continued. A reading has no
+signature, and any vessel in the fleet could invent it. So without a signature, a log is ended at most once a
+day, even across restarts.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from sync.folders import opener
 
 NAME: Final = "log-goes-on-elsewhere"
 BELIEVED: Final = "log-ended-unsigned"
-"""Name of the file that records when a log last ended because of an unsigned note, and which log."""
+"""Name of the file that records the last log that ended because of an unsigned note, and when."""
 AGAIN_S: Final = 86_400.0
 """Seconds after which an unsigned note may end a log again."""
 _SIGNED: Final = "signed"
@@ -34,9 +34,9 @@ class Note:
 
 
 def note(data: Path, log: str, words: str, *, is_signed: bool = False) -> None:
-    """Record that `log` continues elsewhere; `words` says how that is known. Raise OSError if that fails.
+    """Record that `log` continues elsewhere; `words` is the evidence. Raise OSError if that fails.
 
-    A note that a signature proves is not replaced by one without.
+    A note with a signature is not replaced with a note without a signature.
     """
     before = read(data, log)
     if before is not None and before.is_signed and not is_signed:
@@ -60,9 +60,9 @@ def read(data: Path, log: str) -> Note | None:
 def may_believe(data: Path, log: str, utc: float) -> bool:
     """Return True if an unsigned note may end `log` at `utc`, in seconds since 1970.
 
-    The note may end it if no other log ended because of an unsigned note within a day. It also may if an
-    earlier attempt to end `log` was interrupted. A clock that was wrong by more than a day, in either
-    direction, is no reason to wait longer.
+    The note may end `log` if no other log ended because of an unsigned note within a day, or if an earlier
+    attempt to end `log` was interrupted. A clock that is wrong by more than a day, in either direction, does
+    not extend the wait.
     """
     try:
         when, *names = (data / BELIEVED).read_text().split()
@@ -73,7 +73,7 @@ def may_believe(data: Path, log: str, utc: float) -> bool:
         last, names = math.nan, []
     if math.isfinite(last):
         return names == [log] or abs(utc - last) >= AGAIN_S
-    with contextlib.suppress(OSError):  # the day starts again, with a file that can be read
+    with contextlib.suppress(OSError):  # a new day starts, with a readable file
         remember(data, "", utc)
     return False
 
@@ -86,5 +86,5 @@ def remember(data: Path, log: str, utc: float) -> None:
 
 
 def forget(data: Path) -> None:
-    """Remove the note, once a new log has begun. Raise OSError if that fails."""
+    """Remove the note after a new log has begun. Raise OSError if that fails."""
     (data / NAME).unlink(missing_ok=True)

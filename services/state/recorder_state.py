@@ -1,4 +1,4 @@
-"""The recorder's live state as `status` and `sensors` read it: typed, with a check that it is current.
+"""The recorder's live state, as read by `status` and `sensors`: typed, with a check that it is current.
 
 `services.recorder.state_writer` defines the contents of the file, and `state_file` its format.
 """
@@ -21,7 +21,7 @@ from .thresholds import DURABLE_WITHIN_S, is_nearly_full
 
 
 class LiveSensor(Shape, frozen=True, kw_only=True):
-    """A sensor's last sample, whether recorded or not."""
+    """A sensor's last sample, even if it was not recorded."""
 
     name: Annotated[str, described("Name of the sensor, for people.")] = ""
     path: Annotated[str, described("Path in the Signal K data model, or one in the same style.")] = ""
@@ -67,7 +67,7 @@ class LiveClock(Shape, frozen=True, kw_only=True):
 
     @property
     def is_known(self) -> bool:
-        """True if the time is known, so that readings get their times at once."""
+        """True if the time is known, so that readings get their UTC times at once."""
         return self.source != TimeSource.FLOOR
 
 
@@ -147,7 +147,7 @@ Sight = liveness.ObservedState[LiveState]
 
 
 class RecordingStatus(Enum):
-    """Answer to the question whether samples are becoming durable; every state but `RECORDING` means no."""
+    """Recording status: `RECORDING` if samples are becoming durable, or the reason why they are not."""
 
     NOT_RUNNING = auto()
     """The recorder is not running, or does not respond."""
@@ -164,8 +164,8 @@ class RecordingStatus(Enum):
 def recording_status(sight: Sight, *, boottime: float) -> RecordingStatus:
     """Return whether samples are becoming durable now, and if not, why.
 
-    This is the only place that decides whether the vessel is recording. The lights, `status`, `top`, the
-    doctor and the presence on MQTT all use it. The age of the last commit decides, not the recorder's claim.
+    This function alone decides whether the vessel is recording. The lights, `status`, `top`, the doctor and
+    the presence messages on MQTT all use it. The decision is based on the age of the last commit.
 
     `boottime` is the boot clock's current time, in seconds.
     """

@@ -1,4 +1,4 @@
-"""The sync daemon's live state as `peers` and `status` read it: typed, with a check that it is current.
+"""The sync daemon's live state, as read by `peers` and `status`: typed, with a check that it is current.
 
 `services.syncd.state_writer` defines the contents of the file.
 """
@@ -160,7 +160,7 @@ class LiveQuota(Shape, frozen=True, kw_only=True):
 
     @property
     def whose(self) -> str:
-        """The owner in words, such as `user guest`."""
+        """The quota's owner in words, such as `user guest`."""
         return self.owner.replace(":", " ", 1)
 
 
@@ -174,7 +174,7 @@ class LiveRadioKey(Shape, frozen=True, kw_only=True):
 
     @property
     def is_ahead(self) -> bool:
-        """True if this vessel's radio has yet to change its key."""
+        """True if this vessel's radio has not changed its key yet."""
         return self.has_part and not self.has_begun
 
 
@@ -184,14 +184,14 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
     vessel: str
     fleet: str | None = None
     fault: str | None = None
-    """The reason why there is no mesh; None if there is one."""
+    """The reason why there is no mesh; None if the mesh is running."""
     waits_for_identity: bool = False
     """True if the reason is that this vessel has no identity yet."""
     port: int | None = None
     fingerprint: str | None = None
-    """Fingerprint of our certificate; None without a mesh."""
+    """Fingerprint of this vessel's certificate; None without a mesh."""
     expires: float | None = None
-    """Expiry of our certificate, in seconds since 1970; None without a mesh."""
+    """Expiry of this vessel's certificate, in seconds since 1970; None without a mesh."""
     problems: list[str] = field(default_factory=list)
     peers: list[LivePeer] = field(default_factory=list)
     crew: list[LiveCrew] = field(default_factory=list)
@@ -206,7 +206,7 @@ class LiveMesh(DaemonState, frozen=True, kw_only=True):
 
     @property
     def nearby(self) -> list[LivePeer]:
-        """Vessels known to be nearby, excluding configured addresses at which nobody has answered."""
+        """Vessels known to be nearby, excluding configured addresses that have not answered."""
         return [peer for peer in self.peers if ":" not in peer.vessel]
 
     @property
@@ -233,7 +233,7 @@ Sight = liveness.ObservedState[LiveMesh]
 def read(run: Path, *, boottime: float, alive: Callable[[int], bool]) -> Sight:
     """Read and check the file in the run directory; `boottime` is the boot clock's current time, in seconds.
 
-    If the daemon gave a reason when it ended, `why_not` includes it.
+    If the daemon stated a reason when it exited, `why_not` includes that reason.
     """
     observed = liveness.read_checked(
         state_file.path(run, "sync"), LiveMesh, "the sync daemon", boottime=boottime, alive=alive

@@ -1,4 +1,4 @@
-"""Limits at which conditions are reported; lights, `status` and doctor share them so that they agree."""
+"""Limits at which conditions are reported, shared by the lights, `status` and the doctor."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ DURABLE_WITHIN_S: Final = 8.0
 A recorder commits every second, or every 5 s if there are no samples (`group_commit.HEARTBEAT_MS`).
 """
 NEARLY_FULL: Final = 0.05
-"""Fraction of the card below which free space is low; retention leaves more, unless other data takes it."""
+"""Fraction of the card below which free space is low; retention normally leaves more space."""
 EXPIRES_SOON_S: Final = 30 * 86_400.0
 """Seconds before a certificate's expiry from which the expiry is reported."""
 

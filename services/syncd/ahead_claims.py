@@ -1,7 +1,7 @@
-"""Checks claims that another vessel has more of this vessel's current log, and notes them for the recorder.
+"""Checks peers' claims to have later samples of this vessel's current log, and notes them for the recorder.
 
-A peer may repeat a claim with each reading that it sends. So a claim that is already known causes no file
-access, and a store that cannot be read does not end the connection.
+A peer may repeat a claim with each reading that it sends. So a known claim causes no file access, and a store
+that cannot be read does not end the connection.
 """
 
 import logging
@@ -28,10 +28,10 @@ def check_claim(
     clones: DuplicateIdentities,
     report: Callable[[str, Claim], LogAhead | None],
 ) -> None:
-    """Leave a note for the recorder if a peer has higher numbers in our log than we do.
+    """Leave a note for the recorder if a peer has higher numbers in this vessel's log than this vessel.
 
-    `vessel` is our id and `data` our data folder. `report` records the claim in `clones`, and returns the
-    entry if it is new.
+    `vessel` is this vessel's id, and `data` its data folder. `report` records the claim in `clones`, and
+    returns the entry if it is new.
     """
     if not clones.is_known(peer, claim):
         given = number_witness.read(number_witness.path_in(data))

@@ -1,7 +1,7 @@
 """The sync daemon: runs this vessel's mesh and gateways as configured, and publishes their state.
 
-It uses the network but no GPIO. Without an identity it waits for one, because recording does not depend on an
-identity. When the identity's files change, the mesh restarts with the new ones.
+It uses the network but no GPIO. If the vessel has no identity, the daemon waits for one; recording does not
+need it. When the identity's files change, the mesh restarts with the new files.
 """
 
 import asyncio
@@ -68,10 +68,10 @@ from .gateways import GatewayResources, Gateways, office_rule
 log = logging.getLogger(__name__)
 
 WRITE_EVERY: Final = 1.0
-"""Seconds between two writes of the state."""
+"""Seconds between two writes of the live state."""
 LOOK_AT_IDENTITY_EVERY: Final = 3.0
 _ANSWER_S: Final = 10.0
-"""Maximum seconds that a person's request waits for the event loop."""
+"""Maximum seconds that a request through the control socket waits for the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SyncDaemon:
         self._words = ""
         self._gateways: Gateways | None = None
         self._own: FleetIdentity | None = None
-        """The identity with which this vessel signs; None if there is none yet."""
+        """The identity with which this vessel signs documents; None before an identity is loaded."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.quotas = Quotas(self._allowance, clock=_service_clock, largest=daily_quotas.largest)
         """Daily limits on what each user, vessel and gateway may send."""
@@ -142,17 +142,17 @@ class SyncDaemon:
         self._called.set()
 
     async def run(self) -> int:
-        """Run until stopped; return 0 after a clean stop, 1 if something needs to be repaired.
+        """Run until stopped; return 0 after a clean stop, or 1 if the store needs to be repaired.
 
         Raise StoreError, FleetError, OSError or ProblemError if the daemon cannot work; the last published
-        state says why.
+        state contains the reason.
         """
         places = self._places
         try:
             make_folder(places.run)
             make_folder(places.data)
             with store_check.using(places.data, progress=self._notifier.progress):
-                # Damage that was already known and could not be repaired is no reason to stop sharing.
+                # Known damage that could not be repaired does not stop replication.
                 self._knows_of_damage = store_check.is_marked(places.data)
                 await self._run()
         except DamagedError as error:
@@ -194,7 +194,7 @@ class SyncDaemon:
                 await gateways.stop()
 
     def _listen(self) -> ControlServer[Retry] | None:
-        """Accept requests from people. A failure is only logged, because nothing else needs the socket."""
+        """Open the control socket. A failure is only logged, because only people's requests need it."""
         try:
             return ControlServer(self._places.run / SYNC_SOCKET, self._asked, asked=Retry)
         except OSError as error:
@@ -202,7 +202,7 @@ class SyncDaemon:
             return None
 
     def _asked(self, request: Retry) -> ControlAnswer:
-        """Answer a request; runs on a thread of its own."""
+        """Answer a request, on a separate thread for each connection."""
         assert self._loop is not None
         answer: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(self._retry(request.gateway)))
@@ -241,7 +241,7 @@ class SyncDaemon:
         return Gateways(configuration, means)
 
     def _loaded(self) -> FleetIdentity:
-        """Load the identity, and use it for signing from now on. Raise IdentityError if it cannot be used."""
+        """Load the identity, and sign with it from now on. Raise IdentityError if it cannot be used."""
         self._own = identity_files.load(self._places.identity)
         return self._own
 
@@ -284,7 +284,7 @@ class SyncDaemon:
     async def _identity(self, database: Database) -> FleetIdentity | None:
         """Wait for this vessel's identity and return it.
 
-        Return None if the daemon should end before there is one.
+        Return None if the daemon should end before an identity is found.
         """
         reported = ""
         while not self._is_over(database):
@@ -307,7 +307,7 @@ class SyncDaemon:
         return None
 
     def _new_identity(self) -> str | None:
-        """Return the reason why the changed identity cannot be used; None if it can."""
+        """Return the reason why the changed identity cannot be used; None if it can be used."""
         self._must_reload = False
         self._watch.accept()
         try:
@@ -420,7 +420,7 @@ class SyncDaemon:
             await self._pause(WRITE_EVERY)
 
     def _as_at_a_start(self) -> datetime:
-        """Return the time by which a boot selects the radio key, so that this daemon selects the same key."""
+        """Return the time with which a boot would select the radio key, so that both select the same key."""
         return clock.now(self._places.data, utc=time.time())
 
     def _reload_users(self, mesh: Mesh) -> None:
@@ -436,7 +436,7 @@ class SyncDaemon:
             log.warning("users were not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """Feed the watchdog if the mesh has done work; a running loop alone proves nothing."""
+        """Feed the watchdog if the mesh has done work; a running event loop does not prove that it works."""
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()
@@ -446,7 +446,7 @@ class SyncDaemon:
             self.mesh.own_identity_connected(board)
 
     def _ahead(self, database: Database, peer: str, claim: Claim) -> None:
-        """Leave a note for the recorder if another vessel has higher numbers in our log than we do."""
+        """Leave a note for the recorder if another vessel has higher numbers in this vessel's log."""
         if self.mesh is not None:
             ahead_claims.check_claim(
                 claim,
@@ -505,7 +505,7 @@ class SyncDaemon:
 
 
 def _service_clock() -> float:
-    """Return the seconds since the machine started, by a clock that never goes back."""
+    """Return the seconds since the machine started, from a monotonic clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

@@ -1,12 +1,13 @@
 """Limits on what each user, vessel and gateway may send per day, derived from the card's budget.
 
-The card's shares (`budget_shares`) limit what is kept. These limits apply to everything that is written, even
-if it is soon replaced. Everything accepted here is passed on to the whole fleet, so without limits a faulty
-or hostile phone could wear out every card in the fleet. No honest peer comes near these limits:
+The card's shares (`budget_shares`) limit the data that is kept. The limits in this module apply to all data
+that is written, even if it is soon replaced. Accepted documents are passed on to the whole fleet, so without
+limits a faulty or hostile phone could wear out every card in the fleet. No honest peer comes near these
+limits:
 
 - A user writes a few hundred notes and acknowledgements a day, and an app of the crew that writes a document
   every five seconds writes 17,280.
-- A vessel passes on documents of the vessels that it meets. Current values of 20 vessels with 50 sensors
+- A vessel passes on documents from the vessels that it meets. Current values of 20 vessels with 50 sensors
   change every 10 s at most: 8.6 million revisions a day, of 600 bytes each. In addition, a vessel that
   returns after a month may send as much history as there is space for, and so may one that restores the
   history of a replaced card.
@@ -22,19 +23,19 @@ USER_REVISIONS: Final = 20_000
 USER_SHARE: Final = 4
 """Divisor of the crew's share: a user may send at most a quarter of that share per day.
 
-So no single user can replace the whole share within a day.
+No single user can therefore replace the whole share within a day.
 """
 USER_LEAST: Final = 4_000_000
 """Minimum number of bytes that a user may send per day, on the smallest card: two photographs."""
 CURRENT_REVISIONS: Final = 10_000_000
 CURRENT_BYTES: Final = 6_000_000_000
-"""Number of bytes of a fleet's current values per day; each value replaces the previous one on the card."""
+"""Number of bytes of a fleet's current values per day; each value replaces the value before it."""
 READING_BYTES: Final = 1_000
 """Size in bytes of a small reading document, from a window that was closed early."""
 BOUNDS_BYTES: Final = 512 * 1024
 """Maximum size in bytes of a `forwarded` document.
 
-It lists every sensor in each log of a fleet, in 40 bytes each.
+It lists every sensor in each log of a fleet, with 40 bytes for each sensor.
 """
 
 _VESSEL: Final = "vessel:"

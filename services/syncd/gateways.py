@@ -1,7 +1,7 @@
 """Creates the gateways configured in `logboat.toml`, and runs them as part of the sync daemon.
 
-They do not need a fleet identity: a vessel without a fleet forwards its documents, too. A gateway with a
-problem, such as a missing file, is reported, and does not affect the others.
+Gateways do not need a fleet identity: a vessel without a fleet also forwards its documents. A gateway with a
+problem, such as a missing file, is reported, and does not affect other gateways.
 """
 
 import asyncio
@@ -71,9 +71,9 @@ class GatewayResources:
     is_recording: Callable[[], bool] = lambda: True
     """Function that returns True while this vessel's recorder makes samples durable."""
     quotas: Quotas | None = None
-    """Daily limits on what an office may send; None if there are none."""
+    """Daily limits on the data that an office may send; None for no limits."""
     sign: Sign = unsigned
-    """Function that signs documents about data that is ashore."""
+    """Function that signs `forwarded` documents."""
 
 
 class Gateways:
@@ -114,9 +114,9 @@ class Gateways:
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers))
 
     def retry(self, name: str) -> int:
-        """Connect to a gateway now, offer it again the documents that it refused, and return their number.
+        """Connect to a gateway now, retry the documents that it refused, and return their number.
 
-        Raise LookupError with a message if there is no such gateway, and StoreError if documents cannot be
+        Raise LookupError with a message if the gateway does not exist, and StoreError if documents cannot be
         read.
         """
         for keeper in self._keepers:
@@ -189,11 +189,11 @@ class _RunningGateway:
         await self.gateway.stop()
 
     def situation(self) -> Situation:
-        """Return the network interface and time of day against which policies are checked."""
+        """Return the network interface and time of day for checking policies."""
         return Situation(self._interface, self._minute())
 
     def update_route(self, now: float, *, has_changed: bool) -> None:
-        """React to a change of interfaces, and query the route if the policy depends on it."""
+        """React to a change of interfaces, and query the route if the policy depends on the route."""
         if self._asks and (self._question is None or self._question.done()):
             if has_changed or now - self._asked_at >= WAY_EVERY:
                 self._asked_at = now
@@ -240,7 +240,7 @@ class _RunningGateway:
 
         for each in (given.ca, given.certificate, given.certificate_key):
             if each is not None:
-                # raise OSError with the file's name now, rather than on the first attempt to connect
+                # raise OSError with the file's name now, instead of at the first connection attempt
                 (means.folder / each).read_bytes()
         configuration = MqttGatewayConfiguration(
             given.name,
@@ -278,11 +278,11 @@ def office_rule(
     log_now: Callable[[], str | None],
     trust: Callable[[], FleetTrust | None],
 ) -> Rule:
-    """Return the rule about which documents an office may write here.
+    """Return the rule for documents that an office may write in this vessel's store.
 
     Like a member of the crew, the office may write notes, acknowledgements and documents of its own types. It
-    may also write documents that the fleet's CA has signed. Logs are accepted from vessels only. `name` is
-    this vessel's id. `trust` returns None while this vessel belongs to no fleet.
+    may also write documents that the fleet's CA has signed. Readings and other log documents are accepted
+    from vessels only. `name` is this vessel's id. `trust` returns None while this vessel belongs to no fleet.
     """
 
     def needed() -> FleetTrust:

@@ -13,12 +13,10 @@ Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
     gateways                 [{name, kind, url, state, since, lastAcknowledged, backlogDocuments,
                              backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
                              estimatedSeconds}], with or without a mesh
-    quotas                   [{owner, measure: bytes or revisions, limit: for a day, refused, until}]: those
-                             that are used up, with or without a mesh
-    crew                     [{user, address}]
-    routes                   vessel -> {path, hops, utc}
-    clones                   in words
-    radioKey                 null if the radio's key never changed, or {number, begins, hasPart: true if this
+    quotas                   [{owner, measure: bytes or revisions, limit: for a day, refused, until}]: used-up
+    quotas, with or without a mesh crew                     [{user, address}] routes                   vessel
+    -> {path, hops, utc} clones                   in words radioKey                 null if the radio's key
+    never changed, or {number, begins, hasPart: true if this
                              vessel has a part in it, hasBegun}; missing without a mesh
 """
 
@@ -81,7 +79,7 @@ def of_mesh(
     problems: list[str],
     radio_key: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the members that a running mesh adds to the contents; `problems` are the daemon's own."""
+    """Return the members that a running mesh adds to the contents; `problems` are the daemon's problems."""
     return {
         "vessel": report.vessel,
         "fleet": report.fleet,

@@ -1,7 +1,7 @@
-"""Control sockets: how a person's request reaches a running daemon.
+"""Control sockets, which carry a person's request to a running daemon.
 
-These are Unix stream sockets in the run directory. A connection carries one request and one answer, each one
-line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
+They are Unix stream sockets in the run directory. A connection carries one request and one answer, each of
+which is one line of JSON. The recorder listens on `recorder.sock`, the sync daemon on `sync.sock`:
 
     {"op":"add","sensor":"fuel-dip","value":0.42}
     {"ok":true,"log":"qwerty","sequence":17}   or   {"ok":false,"error":"…"}
@@ -34,7 +34,7 @@ LONGEST_LINE: Final = 4_096
 PATIENCE_S: Final = 5.0
 """Seconds after which the server disconnects a client that has not sent its request."""
 ANSWER_S: Final = 15.0
-"""Seconds that a client waits for the answer; the recorder gives up at 10 s and reports that."""
+"""Seconds that a client waits for the answer; the recorder reports a timeout after 10 s."""
 LONGEST_PATH: Final = 107
 """Maximum length in bytes of a path in `sun_path`, without the terminating zero (unix(7))."""
 
@@ -53,7 +53,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to connect to a gateway now, and to offer it again the documents that it refused."""
+    """A request to connect to a gateway now, and to retry the documents that it refused."""
 
     gateway: str
     """Name of the gateway in the configuration."""
@@ -83,7 +83,7 @@ class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 Asked = TypeVar("Asked", Addition, Retry)
 Handler = Callable[[Asked], ControlAnswer]
-"""Function that handles a request, and may block. Each connection calls it from a thread of its own."""
+"""Function that handles a request, and may block. Each connection calls it from a separate thread."""
 
 _decode_answer: Final = msgspec.json.Decoder(ControlAnswer).decode
 
@@ -127,7 +127,7 @@ def _connected(path: Path, timeout: float) -> socket.socket:
 
 
 class ControlServer(Generic[Asked]):
-    """The daemon's end, as a context manager. A slow or faulty client does not affect others."""
+    """The daemon's end, as a context manager. A slow or faulty client does not affect other clients."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.connection.settimeout(self.server.patience)
-        # If a client has left or is too slow, there is nobody left to inform.
+        # If the client has disconnected or is too slow, no answer can be sent.
         with contextlib.suppress(OSError):
             line = self.rfile.readline(LONGEST_LINE)
             if line:

@@ -1,18 +1,18 @@
-"""Detects changes in a folder or file by comparing timestamps, because notifications can be missed."""
+"""Detects changes to a folder or file by comparing timestamps, because notifications can be missed."""
 
 from pathlib import Path
 
 
 class FolderWatch:
-    """A folder into which somebody copies files at run time, or a single file that somebody edits."""
+    """Watch on a folder or a single file that a person may change while a daemon runs."""
 
     def __init__(self, folder: Path) -> None:
-        """Accept the current state; `folder` is the path of a folder or a file."""
+        """Accept the current state; `folder` is the path of a folder or of a file."""
         self._folder = folder
         self._known = self._last = _stamp(folder)
 
     def has_changed(self) -> bool:
-        """Return True if the state differs from the accepted one, and has not changed since the last call.
+        """Return True if the state differs from the accepted state, and has not changed since the last call.
 
         The second condition ensures that copying several files has finished.
         """
@@ -31,6 +31,6 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
         for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
             state = path.stat()
             stamps.append((path.name, state.st_mtime_ns, state.st_size, state.st_ino))
-    except OSError:  # missing or unreadable, which loading it will report
+    except OSError:  # missing or unreadable, which is reported when the file is loaded
         return ()
     return tuple(stamps)

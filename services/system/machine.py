@@ -11,7 +11,7 @@ _BOARD_FACTS: Final = ("proc/device-tree/serial-number", "sys/class/dmi/id/produ
 
 
 def board(root: Path = Path("/")) -> str:
-    """Return an id that distinguishes this board from others; "unknown" if none can be read."""
+    """Return an id that distinguishes this board from other boards; "unknown" if no id can be read."""
     for fact in _BOARD_FACTS:
         text = _read(root / fact)
         if text:
@@ -25,7 +25,7 @@ def boot_id(root: Path = Path("/")) -> str:
 
 
 def image_epoch() -> float:
-    """Return the date of the image in seconds since 1970, before which the current time cannot be.
+    """Return the date of the image in seconds since 1970; the current time cannot be earlier.
 
     Return 0 if the date is unknown.
     """

@@ -1,8 +1,8 @@
 """Maintenance: makes an appliance's root file system writable until a timer makes it read-only again.
 
-The state is a file in the run directory, for lights and status. The file exists from before the root becomes
-writable until after the root is read-only again, so that the lights never claim that a writable root is
-read-only. A restart also ends maintenance, because the boot mounts the root read-only.
+A file in the run directory shows lights and status that maintenance is in progress. The file is created
+before the root becomes writable and removed after the root is read-only again, so that the lights always show
+a writable root. A restart also ends maintenance, because the boot mounts the root read-only.
 """
 
 import json
@@ -31,7 +31,7 @@ class MaintenanceError(Exception):
 def seconds(text: str) -> int:
     """Return the number of seconds in a duration such as `30m`, `90 s` or `2h`.
 
-    Raise ValueError if it is invalid.
+    Raise ValueError if the duration is invalid.
     """
     match = re.fullmatch(r"(\d+) ?(s|m|min|h)", text.strip())
     wanted = int(match[1]) * _UNITS[match[2]] if match else 0
@@ -92,7 +92,7 @@ def end(place: Path, *, tool: Run = run) -> None:
 
 
 def until(place: Path) -> float | None:
-    """Return the end of maintenance in seconds since 1970; None if none is in progress."""
+    """Return the end of maintenance in seconds since 1970; None if maintenance is not in progress."""
     try:
         return float(json.loads((place / STATE).read_bytes())["until"])
     except (OSError, ValueError, KeyError, TypeError):

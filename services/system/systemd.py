@@ -1,6 +1,6 @@
 """Messages from a service to systemd (sd_notify(3)), and the list of failed units.
 
-The messages are: ready, alive, starting and stopping. Without systemd, nothing happens.
+The messages are: ready, alive, starting and stopping. Without systemd, no messages are sent.
 """
 
 import logging
@@ -19,18 +19,18 @@ MORE_S: Final = 120.0
 """Seconds by which each progress message extends the time allowed for startup.
 
 On a busy, slow board, the slowest step between two messages (importing a large library, creating a key) takes
-a tenth of that.
+a tenth of that time.
 """
 _PROGRESS_EVERY_S: Final = 5.0
 
 
 class Notifier:
-    """Sends messages to `$NOTIFY_SOCKET`, if it is set and somebody listens there."""
+    """Sends messages to `$NOTIFY_SOCKET`, if it is set and a process listens there."""
 
     def __init__(
         self, address: str | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Set the address, by default from the environment; a leading `@` means the abstract namespace."""
+        """Set the socket address, by default from the environment; `@` stands for the abstract namespace."""
         name = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + name[1:] if name.startswith("@") else name
         self._is_heard = True
@@ -46,9 +46,9 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def progress(self) -> None:
-        """Report that startup is progressing, so that systemd allows it `MORE_S` more from now on.
+        """Report that startup is progressing, so that systemd waits another `MORE_S` seconds from now on.
 
-        It may be called often: most calls do nothing.
+        It may be called often, because most calls send nothing.
         """
         now = self._monotonic()
         if self._address and now - self._progress_at >= _PROGRESS_EVERY_S:
@@ -70,7 +70,7 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.sendto(text.encode(), self._address)
         except OSError as error:
-            # A daemon does its work whether anyone listens or not.
+            # A daemon works even if no process listens.
             if self._is_heard:
                 log.warning("cannot reach systemd at %s: %s", self._address, error.strerror or error)
             self._is_heard = False
@@ -79,9 +79,9 @@ class Notifier:
 
 
 class ImportProgress:
-    """Import hook that reports progress to systemd, because on a slow board imports take most of the startup.
+    """Import hook that reports progress to systemd; on a slow board, imports take most of the startup time.
 
-    It must be first in `sys.meta_path`, and never finds a module itself.
+    The hook must be first in `sys.meta_path`, and never finds a module itself.
     """
 
     def __init__(self, notifier: Notifier) -> None:
@@ -115,7 +115,7 @@ _UNITS: Final = ("systemctl", "list-units", "--failed", "--plain", "--no-legend"
 
 
 def list_failed() -> str:
-    """Return systemd's list of our failed units. Raise OSError or SubprocessError if that fails."""
+    """Return systemd's list of Logboat's failed units. Raise OSError or SubprocessError if that fails."""
     import subprocess
 
     return subprocess.run(_UNITS, capture_output=True, text=True, timeout=5, check=False).stdout

@@ -1,4 +1,4 @@
-"""Logboat's version, for programs that cannot spend time on reading the installed package's metadata."""
+"""Logboat's version, because reading the installed package's metadata would take too long."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""Text on a terminal: formats, colours and tables of any width."""
+"""Formats, colours and tables for text on a terminal of any width."""

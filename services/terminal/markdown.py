@@ -1,4 +1,4 @@
-"""Markdown as text for a terminal: the elements that the pages of the handbook use, folded to any width."""
+"""Formats the Markdown elements that the handbook uses as text for a terminal, wrapped to any width."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _CODE_INDENT: Final = "    "
 
 
 def lines_of(text: str, width: int) -> Iterator[StyledLine]:
-    """Yield the lines of a page. Only lines of code and words can be longer than `width`."""
+    """Yield the lines of a page. Only lines of code and single words can be longer than `width`."""
     width = max(width, NARROWEST)
     is_first = True
     for block in _blocks(_COMMENT.sub("", text)):
@@ -31,13 +31,13 @@ def lines_of(text: str, width: int) -> Iterator[StyledLine]:
 
 
 def title_of(text: str) -> str:
-    """Return the first heading of a page, or an empty text if it has none."""
+    """Return the first heading of a page; '' if the page has no heading."""
     found = re.search(r"^# (.*)$", text, re.MULTILINE)
     return _plain(found[1]) if found else ""
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
-    """Yield paragraphs, lists, tables and code, each as its lines."""
+    """Yield each paragraph, list, table and code block as a list of its lines."""
     block, is_code = list[str](), False
     for line in text.splitlines():
         is_fence = line.startswith(_FENCE)
@@ -122,7 +122,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return the text of a line without marks. A link to the web keeps its address."""
+    """Return the text of a line without Markdown syntax. A link to the web keeps its address."""
     text = _LINK.sub(_link, _PICTURE.sub("", text))
     return _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", text)).strip()
 

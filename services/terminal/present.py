@@ -27,14 +27,12 @@ PLAIN_BARS: Final = "_.:-=+*#"
 EXACT_S: Final = 1.0
 """Uncertainty in seconds below which a time is shown without its uncertainty."""
 ENDLESS: Final = sys.maxsize
-"""Width in columns if output is not a terminal.
-
-So a program that reads the output gets each fact on one line.
+"""Width in columns if output is not a terminal, so that each fact is on one line for programs that read it.
 """
 NARROWEST: Final = 20
 """Minimum width in columns that is assumed."""
 _KEPT: Final = "\N{NO-BREAK SPACE}"
-"""Placeholder for a space at which no line may break; not printable, so `clean` leaves none in its result."""
+"""Placeholder for a space at which no line may break; `clean` removes it from other text."""
 _WITHIN: Final = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d))|(?<=\d) (?=[^\W\d]{1,3}(?!\w))|(?<=\d) (?=[%°])|(?<=±) | (?=±)"
     r"|(?<=-\d\d) (?=\d\d:\d\d)"
@@ -43,7 +41,7 @@ _WITHIN: Final = re.compile(
 
 
 class Style(enum.Enum):
-    """Style of a line (ECMA-48, SGR). It conveys nothing that the text does not."""
+    """Style of a line (ECMA-48, SGR). A style adds no information to the text."""
 
     TITLE = "1"
     GOOD = "32"
@@ -105,19 +103,19 @@ def paint(text: str, style: Style | None, where: Screen) -> str:
 def wrap(text: str, width: int, *, indent: str = "", hang: int = 2) -> list[str]:
     """Return `text` as lines of at most `width` columns, without control characters.
 
-    Lines after the first are indented by `hang` columns more than `indent`.
+    Lines after the first line are indented by `hang` columns more than `indent`.
     """
     room = max(width, NARROWEST)
     return broken(whole(clean(text)), room, first=indent, rest=indent + " " * hang)
 
 
 def whole(text: str) -> str:
-    """Return `text` with the spaces marked at which no line may break: `12 345 kB`, `± 2 s`."""
+    """Return `text` with a placeholder for each space at which no line may break: `12 345 kB`, `± 2 s`."""
     return _WITHIN.sub(_KEPT, text)
 
 
 def broken(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """Return a text from `whole` as lines of at most `width` columns.
+    """Return text prepared by `whole` as lines of at most `width` columns.
 
     Only words longer than `width` are broken.
     """
@@ -185,7 +183,7 @@ def moment_text(moment: Moment, zone: tzinfo, *, milliseconds: bool = False) -> 
 
 
 class Curve:
-    """A graph of values over a range of unknown length: their extremes, and a line of bars."""
+    """A graph of values over a range of unknown length: the extremes, and a line of bars."""
 
     CELLS: Final = 1024
     """Maximum number of cells; when more are needed, pairs of cells are merged."""
@@ -203,7 +201,7 @@ class Curve:
         self._cells: list[tuple[float, int]] = []
 
     def add(self, place: float, value: float | None) -> None:
-        """Add a value at a position that is not before the last one.
+        """Add a value at a position that is not before the last position.
 
         None and values out of range leave a gap.
         """

@@ -1,7 +1,7 @@
-"""Rows in columns on a screen of any width.
+"""Formats rows as columns on a screen of any width.
 
-If the columns do not fit, cells are wrapped at words. If that takes more lines than sentences need, each row
-becomes a sentence. Nothing is left out.
+If the columns do not fit, cells are wrapped at words. If that takes more lines than sentences would, each row
+becomes a sentence. No text is left out.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,7 +39,7 @@ def fitted(
 
 
 def _widths(cells: Sequence[Sequence[str]], right: Collection[int], width: int) -> list[int] | None:
-    """Return the width of each column, such that no word is broken; None if that needs more than `width`."""
+    """Return the width of each column so that no word is broken; None if that needs more than `width`."""
     columns = list(zip(*cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     least = [

@@ -1,16 +1,16 @@
-"""`logboat top`: a continuously updated overview of the whole state.
+"""`logboat top`: a continuously updated overview of the vessel's state.
 
 It reads the same sources as `status`, `sensors`, `alarms`, `peers` and `lights`, using the code of these
 commands, and shows the facts in the same words. The live states are read for each update. Files are read only
-when they have changed, on a separate thread, so that a store that is slow, locked or damaged delays nothing.
-No connection to the store is kept open, because that would prevent a repair.
+when they have changed, and on a separate thread, so that a slow, locked or damaged store does not delay an
+update. No connection to the store is kept open, because that would prevent a repair.
 
 - `recent`: a sensor's values from the last minutes, as a line of bars
-- `stored_facts`: alarms, past values, configuration: facts read from files, and when they are read again
+- `stored_facts`: facts that are read from files: alarms, past values, configuration
 - `background`: runs one piece of work at a time on a thread
 - `facts`: all facts for one update
 - `page`: the parts of the screen as lines, and the space that each part gets
 - `widgets`, `dialogs`, `app`: the full-screen view, which uses Textual
-- `fact_sentences`: the facts as sentences, and which of them are new
-- `plain`: sentences, line by line, at the speed of a serial line
+- `fact_sentences`: the facts as sentences, and the selection of new facts
+- `plain`: prints sentences line by line, at the speed of a serial line
 """

@@ -25,7 +25,7 @@ from .facts import TopFacts, TopFactsCollector
 from .widgets import Lines, ScreenPartView
 
 _LEAST: Final = {"alarms": 3, "sensors": 4, "peers": 3, "lights": 3}
-"""Minimum number of lines of each part, including its heading, if there is enough space."""
+"""Minimum number of lines for each part, including its heading, if there is enough space."""
 _TALL: Final = 30
 """Minimum height of a screen, in lines, at which the meaning of the lights is shown."""
 _DIALOG_WIDTH: Final = 86
@@ -72,7 +72,7 @@ class Top(App[None]):
         who: Callable[[], str],
         unicode: bool = True,
     ) -> None:
-        """Show the facts in `first`, and then new ones every `every` seconds.
+        """Show the facts in `first`, and then new facts every `every` seconds.
 
         `who` returns the name of the person who acknowledges alarms.
         """
@@ -109,7 +109,7 @@ class Top(App[None]):
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """Redraw, so that a focused part that had no space gets some."""
+        """Redraw, so that a part that gets the focus also gets space."""
         self.draw()
 
     def look_again(self) -> None:
@@ -159,7 +159,7 @@ class Top(App[None]):
             view.show_part(part)
 
     def _heights(self, parts: dict[str, page.ScreenPart], room: int) -> dict[str, int]:
-        """Return the height of each part: the focused part has priority, the sensors get the rest."""
+        """Return the height of each part: first the focused part, and the sensors get the remaining space."""
         names = sorted(parts, key=lambda name: not self._view(name).has_focus)
         wanted = [parts[name].height for name in names]
         most = [parts[name].height if name == "lights" else max(room // 3, 3) for name in names]
@@ -194,7 +194,7 @@ class Top(App[None]):
         await self.run_async(mouse=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Store an exception to report in a sentence, where Textual would print pages of traceback."""
+        """Store an exception to report in a sentence, because Textual would print pages of traceback."""
         if self.is_headless:
             super()._handle_exception(error)
             return
@@ -204,7 +204,7 @@ class Top(App[None]):
     # Keys and actions
 
     def action_suspend_process(self) -> None:
-        """Suspend to the shell once nothing reads the store: a suspended reader would let its log grow."""
+        """Suspend to the shell once the store is not being read; a suspended reader makes its log grow."""
         self._looker.wait_for_reading(_PATIENCE_S)
         super().action_suspend_process()
 
@@ -227,7 +227,7 @@ class Top(App[None]):
         self.push_screen(Tell(help_text(self._dialog_width)))
 
     def action_lights(self) -> None:
-        """Show what the lights show, what it means, and what to do."""
+        """Show the state of each light, its meaning, and what to do."""
         lines = explain.now(self._look.lights, Terminal(width=self._dialog_width))
         self.push_screen(Tell(spelt("\n".join(lines), unicode=self._unicode)))
 
@@ -261,7 +261,7 @@ class Top(App[None]):
             words, style = f"NOT acknowledged: {error}", Style.BAD
         except OSError as error:
             words, style = f"NOT acknowledged: {error.filename}: {error.strerror or error}", Style.BAD
-        if self.is_running:  # otherwise the person has quit, and the acknowledgement is done anyway
+        if self.is_running:  # otherwise the person has quit, and sees no message
             self._looker.read_again(_PATIENCE_S)
             self.call_from_thread(self._acknowledged, words, style)
 

@@ -1,4 +1,4 @@
-"""Runs work on a thread, one piece at a time, for work that may be slow where the caller must not wait."""
+"""Runs slow work on a thread, one piece at a time, for callers that must not wait."""
 
 import threading
 from collections.abc import Callable
@@ -8,16 +8,16 @@ Result = TypeVar("Result")
 
 
 class Background(Generic[Result]):
-    """Runs a piece of work in the background, once at a time, and keeps the last result."""
+    """Runs a function in the background, one call at a time, and keeps the last result."""
 
     def __init__(self, work: Callable[[], Result], clock: Callable[[], float]) -> None:
-        """Set the work, which must not raise; `clock` returns the seconds of a monotonic clock."""
+        """Set the function `work`, which must not raise. `clock` returns the seconds of a monotonic clock."""
         self._work, self._clock = work, clock
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._since = 0.0
         self.result: Result | None = None
-        """Result of the last completed run; None before the first."""
+        """Result of the last completed call; None before the first result."""
 
     @property
     def busy_for(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Dialogs that ask or explain something, shown over the whole screen until a key is pressed."""
+"""Dialogs that ask a question or show text, over the whole screen until a key is pressed."""
 
 from typing import ClassVar, Final
 
@@ -74,7 +74,7 @@ class Ask(_Dialog):
 
 
 class Tell(_Dialog):
-    """A dialog that shows text and asks nothing."""
+    """A dialog that shows text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "answer('no')", "Back", key_display="esc"),

@@ -1,6 +1,6 @@
-"""The current facts as sentences, and which of them are new.
+"""The current facts as sentences, and the selection of new facts.
 
-Ages do not make a fact new: "3 s ago" that has become "4 s ago" is still the same fact.
+A changed age does not make a fact new: "4 s ago" is the same fact as "3 s ago".
 """
 
 import re
@@ -24,7 +24,7 @@ RECORDING: Final = "recording"
 
 
 class Rank(IntEnum):
-    """Priority of a fact, for when not all facts can be printed."""
+    """Priority of a fact, used when not all facts can be printed."""
 
     ALARM = 0
     RECORDING = 1
@@ -140,13 +140,13 @@ def _ago(seconds: float) -> str:
 
 
 class NewsSelector:
-    """Selects the facts to print: those that are new, most important first.
+    """Selects the facts to print: new facts, most important first.
 
-    It remembers what was printed, and limits the output to what the serial line can carry.
+    It remembers the printed facts, and limits the output to the speed of the serial line.
     """
 
     AGAIN_S: Final = 60.0
-    """Seconds between statements that recording works; repeated because silence could mean a broken line."""
+    """Seconds between reports that recording works, which show that the serial line is not broken."""
 
     def __init__(self, *, bytes_each: int, unicode: bool = True) -> None:
         """Limit the output of one turn to `bytes_each` bytes, but to at least one line."""
@@ -197,7 +197,7 @@ class NewsSelector:
             or before.news != fact.news
             or (fact.subject == RECORDING and moment - self._recording_at >= self.AGAIN_S)
         ]
-        # The value that has waited longest comes first, so that frequent changes cannot hide others.
+        # The value that has waited longest comes first, so that frequent changes cannot hide other values.
         news = [fact for fact in gone if fact.words] + new
         return sorted(news, key=lambda fact: (self._rank(fact), self._said_in.get(fact.subject, 0)))
 

@@ -1,4 +1,4 @@
-"""All facts for one update: the daemons' current live states, and files as they were last read."""
+"""All facts for one update: the daemons' live states, and the facts last read from files."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -41,11 +41,11 @@ class TopFacts:
     """Configured name of the vessel, for people."""
     sensors: SensorList
     recent: Mapping[str, Recent]
-    """Recent values by sensor: up to now if the recorder is live, else up to the last value."""
+    """Recent values by sensor, up to now if the recorder is live, else up to the last value."""
     alarms: "tuple[AlarmEpisode, ...]"
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
     more_alarms: int
-    """Number of further alarms, which are left out because nobody reads so long a list."""
+    """Number of further alarms, which are left out to limit the list's length."""
     names: Mapping[str, str]
     """Short ids of the alarms."""
     alarms_age: float | None
@@ -71,11 +71,11 @@ class TopFactsCollector:
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
     ) -> None:
-        """Prepare to read from the paths in `args`: those that every command has, and `identity`."""
+        """Prepare to read from the paths in `args`: the common options' paths, and `identity`."""
         self._args, self._world = args, world
         self._files = FactsReader(args, world, ask_units=ask_units)
         self._background = Background(self._files.read, lambda: world.boottime)
-        # This uses the list of units that has already been read.
+        # This uses the list of failed units that was read with the other files.
         self._machine = Machine(
             args.run, args.identity, ask_units=lambda: self._on_file().units, units_every=0.0
         )
@@ -157,7 +157,7 @@ class TopFactsCollector:
         return alarm_list.acknowledged_words(document_id, who, added=added)
 
     def as_json(self, look: TopFacts) -> "Top":
-        """Return the facts as they are printed as JSON."""
+        """Return the facts in the form for JSON output."""
         from services.schemas.status import Top
 
         return Top(

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from services.history.alarms import AlarmEpisode
 
 NARROW: Final = 60
-"""Width below which (on a phone) a sensor's state has its own line, and headings are not indented."""
+"""Width in columns below which a sensor's state has its own line, and headings have no indent."""
 WIDE: Final = 100
 _CURVE: Final = (8, 60)
 """Minimum and maximum width of a graph, in columns."""
 _GRAVE: Final = 5
-"""Severity from which a light is shown as bad; below it, the light is shown as a warning."""
+"""Minimum severity at which a light is shown as bad; a lower severity is shown as a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def alarms_part(look: TopFacts, width: int) -> ScreenPart:
 
 
 def _alarm_items(look: TopFacts, width: int) -> Iterator[Item]:
-    """Yield an item for each alarm: a single line if all alarms fit that way, else two or more lines."""
+    """Yield an item for each alarm: one line each if every alarm fits on one line, else two or more lines."""
     cells = [_alarm_cells(episode, look) for episode in look.alarms]
     rows = table(cells, right=(0, 3)).split("\n")
     is_roomy = max(map(len, rows)) <= width - 2
@@ -124,7 +124,7 @@ def _alarm_cells(episode: "AlarmEpisode", look: TopFacts) -> tuple[str, ...]:
 
 
 def alarm_words(look: TopFacts, key: str) -> str | None:
-    """Return everything about an alarm, for the person who acknowledges it; None if the alarm is gone."""
+    """Return all details of an alarm, for the person who acknowledges it; None if it is no longer listed."""
     for episode in look.alarms:
         if episode.id == key:
             short, severity, standing, age, acknowledgement, where, words = map(
@@ -141,9 +141,9 @@ def _alarm_style(episode: "AlarmEpisode") -> Style | None:
 
 
 def sensors_part(look: TopFacts, width: int, *, unicode: bool = True) -> ScreenPart:
-    """Return the part that shows the sensors, with those that have problems first.
+    """Return the part that shows the sensors, with faulty sensors first.
 
-    Each is shown with its value, age and state, and a graph of its last ten minutes.
+    Each sensor is shown with its value, age and state, and a graph of the last ten minutes.
     """
     listed = look.sensors
     live = look.facts.live
@@ -186,7 +186,7 @@ def _sensor_items(look: TopFacts, width: int, *, unicode: bool) -> Iterator[Item
 def _fitting(
     rows: Sequence[Sequence[str]], *, right: Collection[int], drop: Collection[int], width: int
 ) -> list[str]:
-    """Return each row as a single line, so that rows stay in place from update to update.
+    """Return each row as a single line, so that rows stay in the same place from update to update.
 
     If lines are too wide, the columns in `drop` are removed one by one. After that, lines that are still too
     long are truncated.
@@ -282,8 +282,9 @@ def head_line(part: ScreenPart, width: int, *, first: int, room: int, is_chosen:
 def share(room: int, wanted: Sequence[int], least: Sequence[int], most: Sequence[int]) -> list[int]:
     """Return the heights of all parts, which add up to at most `room` lines.
 
-    Each part first gets its minimum while there is space. Then each part in turn gets the height that it
-    wants, up to its maximum. Any lines left over go to the parts in turn, up to the heights that they want.
+    Each part first gets its minimum (`least`), while space remains. Then each part in turn gets the height in
+    `wanted`, up to its maximum (`most`). Any remaining lines go to the parts in turn, up to the heights in
+    `wanted`.
     """
     given = [0] * len(wanted)
     for bounds in (least, most, wanted):

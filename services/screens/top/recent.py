@@ -1,4 +1,4 @@
-"""A sensor's values from the last minutes, as a line of bars. Times are in seconds of the boot clock."""
+"""A sensor's values from the last minutes, as a line of bars. Times are boot clock readings in seconds."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ _CELLS: Final = int(SPAN_S / _CELL_S)
 
 
 class Recent:
-    """Mean values over a few seconds each, for the last `SPAN_S` seconds, however many values arrive."""
+    """Mean values over a few seconds each, for the last `SPAN_S` seconds."""
 
     def __init__(self) -> None:
         self.cells: dict[int, tuple[float, int]] = {}
-        """Sum and count of the values in each cell; cells are numbered from the boot clock's zero."""
+        """Sum and count of the values in each cell, a period of a few seconds numbered from boot."""
         self.last = float("-inf")
         """Boot clock at the newest value, in seconds."""
 
@@ -25,7 +25,7 @@ class Recent:
         return not self.cells
 
     def add(self, clock: float, value: Value) -> None:
-        """Add a value, but ignore one that is not newer than the last; None leaves a gap."""
+        """Add a value, unless it is not newer than the last value; None leaves a gap."""
         if clock <= self.last:
             return
         self.last = clock
@@ -38,7 +38,7 @@ class Recent:
             del self.cells[min(self.cells)]
 
     def follow(self, past: "Recent") -> None:
-        """Add past values from before the first value that is already present."""
+        """Add those values in `past` that are older than the first value here."""
         first = min(self.cells, default=None)
         before = {cell: mean for cell, mean in past.cells.items() if first is None or cell < first}
         self.cells = dict(sorted((before | self.cells).items())[-_CELLS:])

@@ -1,7 +1,7 @@
 """Facts read from files: alarms and past values from the store, the configuration, systemd's failed units.
 
-Any of these may be slow, locked, damaged or missing. Old facts are kept, with their age, until they can be
-read again. The store is opened for each reading and then closed, as by any other command.
+Any of these sources may be slow, locked, damaged or missing. Old facts are kept, with their age, until the
+source can be read again. As in any other command, the store is opened for each reading and then closed.
 """
 
 import subprocess
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 AT_MOST_EVERY_S: Final = 2.0
 """Minimum seconds between readings.
 
-A recorder may change the store every second, but its content is not that urgent: an alarm appears in a
-sensor's live state at once.
+A recorder may change the store every second, but stored facts are less urgent: an alarm appears in a sensor's
+live state at once.
 """
 AT_LEAST_EVERY_S: Final = 30.0
-"""Maximum seconds between readings, in case a change was missed because only a file's time differs."""
+"""Maximum seconds between readings, in case a change was not detected."""
 RETRY_S: Final = 10.0
 UNITS_EVERY_S: Final = 15.0
 _WINDOWS: Final = 8
 """Maximum number of windows to read for each sensor, once.
 
-This is ten minutes of windows of the usual length, and more than a minute of the shortest.
+Windows of the usual length cover ten minutes, and the shortest windows more than a minute.
 """
 BEING_CHECKED: Final = "damaged; it is read again after `logboat store check` has repaired it"
 
@@ -58,13 +58,13 @@ class StoredFacts:
     """Configured name of the vessel, for people."""
     zone: tzinfo = UTC
     problems: tuple[str, ...] = ()
-    """Problems in the configuration, for when no recorder reports them."""
+    """Problems in the configuration, used if no recorder reports them."""
     units: str = ""
     """Systemd's list of failed units."""
     fault: str = ""
-    """The reason why the store could not be read the last time; '' if it could."""
+    """The reason why the last reading of the store failed; '' if it succeeded."""
     read_at: float | None = None
-    """Boot clock at the last successful reading, in seconds; None before it."""
+    """Boot clock at the last successful reading, in seconds; None before the first."""
     store: StoreFacts | None = None
     alarms: "tuple[AlarmEpisode, ...]" = ()
     """Recorded alarms of all vessels that are active or not acknowledged, most severe first."""
@@ -72,7 +72,7 @@ class StoredFacts:
     """Short ids of the alarms."""
     passed_over: tuple[str, ...] = ()
     sensors: tuple[CurrentValue, ...] = ()
-    """Sensors from documents, for when no recorder reports them; their ages are as of `sensors_at`."""
+    """Sensors from documents, used if no recorder reports them; their ages are as of `sensors_at`."""
     sensors_at: float = 0.0
     """Boot clock when `sensors` was read, in seconds."""
     sensors_passed_over: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class StoredFacts:
 
 
 class FactsReader:
-    """Reads the files, and remembers what need not be read again."""
+    """Reads the files, and remembers facts that need not be read again."""
 
     def __init__(
         self, args: Namespace, world: Environment, *, ask_units: Callable[[], str] = list_failed
@@ -97,7 +97,7 @@ class FactsReader:
         self._sensors_of: tuple[str, int] | None = None
 
     def is_due(self, *, is_live: bool) -> bool:
-        """Return True if files should be read because something has changed, or may have.
+        """Return True if files should be read, because a file has changed or may have changed.
 
         `is_live` is True if the recorder's state is current; sensors are then not read from files.
         """
@@ -109,7 +109,7 @@ class FactsReader:
         return since >= AT_MOST_EVERY_S and self._signed() != self._signature
 
     def read(self) -> StoredFacts:
-        """Read what may have changed. Never raise: a failure to read is reported as a fact."""
+        """Read the files that may have changed. Never raise: a failure to read is reported as a fact."""
         world, kept = self._world, self._kept
         self._signature, self._read_at = self._signed(), world.boottime
         try:
@@ -129,7 +129,7 @@ class FactsReader:
         """Return a value that changes with each commit, and when a different file replaces the store."""
         args, store = self._args, self._args.data / STORE
         log = _stamp(store.with_name(f"{STORE}-wal"))
-        # An empty log is created and removed by any process that has the store open alone.
+        # The only process that has the store open creates and removes an empty write-ahead log.
         written = log if log is not None and log[2] else None
         return _stamp(store), written, _stamp(args.config), _stamp(args.sensors)
 
@@ -158,7 +158,7 @@ class FactsReader:
         self._asked_at = self._world.boottime
         try:
             return replace(kept, units=self._ask_units())
-        except (OSError, subprocess.SubprocessError):  # there is no systemd here, or it does not answer
+        except (OSError, subprocess.SubprocessError):  # systemd is missing or does not answer
             return replace(kept, units="")
 
     def _store(self, kept: StoredFacts, sight: Sight) -> StoredFacts:
@@ -227,7 +227,7 @@ def aged(kept: StoredFacts, now: float) -> tuple[CurrentValue, ...]:
 
 
 def _past(kept: StoredFacts, sight: Sight, database: "Database", now: float) -> StoredFacts:
-    """Add values recorded before the view started, which are read once for each sensor."""
+    """Return the facts with values recorded before the view started, which are read once for each sensor."""
     state = sight.state
     if sight.is_live and state is not None:
         of = (state.log, state.boot)
@@ -249,14 +249,14 @@ def _recorded(
 ) -> Recent:
     """Return the values in a sensor's last windows.
 
-    If `boot` is given, they are the values from that boot, from the time `since` on its clock. Otherwise they
-    are the values from the last boot.
+    If `boot` is given, return values from that boot, starting at the boot clock time `since`. Otherwise
+    return values from the last boot.
     """
     windows = []
     for document in database.documents(prefix, reverse=True, limit=_WINDOWS):
         try:
             reading = models.read(document, models.ReadingDocument)
-        except models.ShapeError:  # `logboat verify` reports this; a graph can do without
+        except models.ShapeError:  # `logboat verify` reports invalid documents; the graph leaves them out
             continue
         boot = reading.boot if boot is None else boot
         since = reading.end - SPAN_S if since is None else since

@@ -1,6 +1,6 @@
 """The parts of the screen as Textual widgets, which draw line by line, and only what has changed.
 
-Textual's own tables render every cell again, which takes a small machine a few milliseconds each second.
+Textual's own tables render every cell for each update, which takes a small machine a few milliseconds.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Lines(Widget):
         """Return one line in the form that Textual draws."""
         width = self.size.width
         if self._base is None:
-            self._base = self.rich_style  # stored because Textual computes it again each time
+            self._base = self.rich_style  # stored because Textual computes it for each use
         if y >= len(self._drawn):
             return Strip.blank(width, self._base)
         line = self._drawn[y]
@@ -92,10 +92,10 @@ class ScreenPartView(Lines, can_focus=True):
         self._part = ScreenPart("", ())
         self._top = 0
         self.chosen: str | None = None
-        """Key of the selected item; None if none is selected."""
+        """Key of the selected item; None if no item is selected."""
 
     def show_part(self, part: ScreenPart) -> None:
-        """Show `part` instead of the previous one; the selected item stays selected, wherever it is now."""
+        """Replace the part with `part`. The selected item stays selected, even if it has moved."""
         keys = [item.key for item in part.items if item.key is not None]
         if self.chosen not in keys:
             before = [item.key for item in self._part.items if item.key is not None]
