@@ -120,7 +120,7 @@ class DemoVessel:
             if daemon is Daemon.RECORDER:
                 command += ["--ledger", str(ledger.fileno())]
             elif daemon is Daemon.SYNC:
-                # All vessels are on one machine. Without a board id of its own, a vessel would look like a #
+                # All vessels are on one machine. Without a board id of its own, a vessel would look like a
                 # cloned card.
                 command += ["--board", f"demo {self.name}"]
             self._processes[daemon] = subprocess.Popen(

@@ -244,7 +244,7 @@ class CopyWriter:
             Mark(
                 database.uuid,
                 # Restored documents have copies. Older documents also have copies, unless they changed after
-                # # the last copy.
+                # the last copy.
                 through=last if before <= state.through else state.through,
                 filled=min(state.filled, before),
                 until=min(state.until, before),
@@ -332,7 +332,7 @@ class CopyWriter:
             state = Mark(database.uuid, through=until, filled=0, until=until)
             self._reach = None
         elif state.through > last:
-            # The store lost its latest changes with the end of its write-ahead log. New changes will reuse #
+            # The store lost its latest changes with the end of its write-ahead log. New changes will reuse
             # their sequence numbers.
             state = msgspec.structs.replace(state, through=last)
             self._reach = None

@@ -289,7 +289,7 @@ class Recorder:
             )
             return
         try:
-            # The sample arrives through the queue like any other sample, and answers are in the order of #
+            # The sample arrives through the queue like any other sample, and answers are in the order of
             # the requests.
             self._asked[item.addition.sensor].append(item.answer)
             driver.submit(item.addition.value)

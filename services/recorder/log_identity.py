@@ -80,7 +80,7 @@ def establish(
         )
     else:
         if why is not None:
-            # The store check has already reported and repaired this, unless another process had the stores #
+            # The store check has already reported and repaired this, unless another process had the stores
             # open.
             logger.error("%s: %s; a new log begins", journal.path, why)
         if ahead is not None:

@@ -249,7 +249,7 @@ def _repair(data: Path, damage: _Damage, report: Report) -> bool:
         report.done.append(f"{store}: cannot be written: {error}; the next start tries again")
     report.progress()
     if damage.journal or gone:
-        # If numbers are lost, the log must end: other vessels may have these numbers, so they must not be #
+        # If numbers are lost, the log must end: other vessels may have these numbers, so they must not be
         # assigned again.
         is_sound = damage.state is not None  # otherwise the journal was not compared with the other files
         store_repair.replace_journal(journal, store, salvaged, report, lost, waits=waits, is_sound=is_sound)

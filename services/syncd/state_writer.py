@@ -14,9 +14,11 @@ Format, version 1 (`clock`: boot clock in seconds, `utc`: seconds since 1970):
                              backlogBytes, refusedDocuments, refused [{id, reason, when}], rate, problem,
                              estimatedSeconds}], with or without a mesh
     quotas                   [{owner, measure: bytes or revisions, limit: for a day, refused, until}]: used-up
-    quotas, with or without a mesh crew                     [{user, address}] routes                   vessel
-    -> {path, hops, utc} clones                   in words radioKey                 null if the radio's key
-    never changed, or {number, begins, hasPart: true if this
+                             quotas, with or without a mesh
+    crew                     [{user, address}]
+    routes                   vessel -> {path, hops, utc}
+    clones                   in words
+    radioKey                 null if the radio's key never changed, or {number, begins, hasPart: true if this
                              vessel has a part in it, hasBegun}; missing without a mesh
 """
 
