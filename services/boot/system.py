@@ -54,7 +54,7 @@ def writable(mount: Path, *, tool: Run = run) -> Iterator[None]:
 
 
 def disk_of(mount: Path, *, tool: Run = run, root: Path = Path("/")) -> tuple[Path, Path]:
-    """Return the disk and the partition that is mounted at `mount`."""
+    """Return the disk and the partition mounted at `mount`."""
     partition = Path(
         tool(["findmnt", "--noheadings", "--output", "SOURCE", str(mount)]).decode().split("[")[0].strip()
     )

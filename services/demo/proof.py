@@ -169,7 +169,7 @@ def kinds(findings: StoreContents) -> Counter[str]:
 
 
 def _incomplete(report: VesselReport, sensors: frozenset[str]) -> Iterable[str]:
-    """Yield the problems that `verify` finds in a vessel's history; even an explained gap is one."""
+    """Yield the problems that `verify` finds in a vessel's history, including explained gaps."""
     yield from report.faults
     for sensor in sorted(sensors.difference(each.sensor for each in report.sensors)):
         yield f"no data of {report.vessel}'s {sensor}"

@@ -109,7 +109,7 @@ class RecordedBoot:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """Facts about a boot: its believed anchors, and bounds for the UTC at which its clock was zero."""
+    """Facts about a boot: its believed anchors, and bounds for the UTC time at which its clock was zero."""
 
     trust: TimeTrust
     points: tuple[Anchor, ...]

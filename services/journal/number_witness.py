@@ -307,7 +307,7 @@ class NumberWitness:
 
 
 def _ahead(name: str, number: int, since: tuple[int, dict[str, int]] | None, now_ms: int) -> int:
-    """Return how many numbers to reserve for a sensor beyond `number`, the last assigned one."""
+    """Return how many numbers to reserve for a sensor after `number`, its last assigned number."""
     if since is None or now_ms - since[0] < 1_000 or name not in since[1]:
         return AHEAD_FIRST
     rate = (number - since[1][name]) / (now_ms - since[0]) * 1_000

@@ -36,7 +36,7 @@ def now(states: Mapping[str, LightState], where: Screen) -> Iterator[str]:
 
 
 def as_json(states: Mapping[str, LightState]) -> "Lights":
-    """Return the lights' states in the form for JSON output."""
+    """Return the lights' states as an object for JSON output."""
     from services.schemas.appliance import Lights, ShownLight, ShownLights
 
     shown = {

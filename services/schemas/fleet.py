@@ -77,7 +77,7 @@ class VesselCertificate(Part, frozen=True, kw_only=True):
 
 
 class FleetVessel(Part, frozen=True, kw_only=True):
-    """A vessel of the fleet."""
+    """A vessel in the fleet."""
 
     id: Annotated[str, described("Id of the vessel.")]
     name: Annotated[str, described("Name of the vessel, for people.")]

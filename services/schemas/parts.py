@@ -23,7 +23,7 @@ class Output(Part, frozen=True, kw_only=True, tag_field="format"):
 
 
 class Moment(Part, frozen=True, kw_only=True):
-    """A moment in UTC, with what is known about its accuracy."""
+    """A moment in UTC, with its uncertainty and reliability."""
 
     time: Annotated[
         str | None,

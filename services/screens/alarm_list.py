@@ -63,7 +63,7 @@ def words(episode: "AlarmEpisode") -> str:
 
 
 def as_json(shown: "Sequence[AlarmEpisode]", names: Mapping[str, str], faults: Sequence[str]) -> "Alarms":
-    """Return the alarms in the form for JSON output.
+    """Return the alarms as an object for JSON output.
 
     `names` maps ids to short ids; `faults` describes the documents that were skipped.
     """

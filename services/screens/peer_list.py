@@ -271,7 +271,7 @@ def _link_words(peer: LivePeer) -> str:
 
 
 def as_json(sight: Sight, vessel: str | None, world: Environment) -> "Peers":
-    """Return the mesh in the form for JSON output; `vessel` limits it to one vessel."""
+    """Return the mesh as an object for JSON output; `vessel` limits it to one vessel."""
     from services.schemas.mesh import Peers, VesselRow
 
     state = sight.state

@@ -111,7 +111,7 @@ def state_words(current: CurrentValue) -> str:
 
 
 def as_json(listed: SensorList) -> "Sensors":
-    """Return the list in the form for JSON output."""
+    """Return the list as an object for JSON output."""
     from services.schemas.recording import Sensors
 
     return Sensors(

@@ -192,7 +192,7 @@ def problems_of(args: Namespace) -> tuple[str, ...]:
 
 
 def as_json(facts: StatusFacts, todo: str | None) -> "Status":
-    """Return the status in the form for JSON output; `todo` is the most urgent advice."""
+    """Return the status as an object for JSON output; `todo` is the most urgent advice."""
     from services.schemas.status import AlarmCounts, Status, StatusLines, StoreSize
 
     store = facts.store

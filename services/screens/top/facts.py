@@ -157,7 +157,7 @@ class TopFactsCollector:
         return alarm_list.acknowledged_words(document_id, who, added=added)
 
     def as_json(self, look: TopFacts) -> "Top":
-        """Return the facts in the form for JSON output."""
+        """Return the facts as an object for JSON output."""
         from services.schemas.status import Top
 
         return Top(
