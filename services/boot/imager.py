@@ -140,7 +140,7 @@ def _from_json(stored: dict[str, Any]) -> Customisation:
 def added(network: NetworkSection, asked: Customisation | None) -> NetworkSection:
     """Return the vessel's networks and keys together with those from Imager.
 
-    Invalid values are left out, because an older release may have stored them.
+    Invalid values, which an older release may have stored, are left out.
     """
     if asked is None:
         return network

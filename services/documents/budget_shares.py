@@ -97,7 +97,7 @@ def owner_of(part: str, vessel: str, logs: Collection[str] | None) -> ShareOwner
 def surplus(held: OwnerBytes, excess: int) -> OwnerBytes:
     """Return how many bytes each owner must give up so that `excess` bytes become free.
 
-    Crew and other vessels first give up what they use beyond their shares. This vessel's own log is shortened
+    Crew and other vessels first give up their use beyond their shares. This vessel's own log is shortened
     only if more space is needed.
     """
     if excess <= 0:

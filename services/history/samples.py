@@ -40,7 +40,7 @@ class History:
         """Read the vessel's boots."""
         self._source, self._vessel, self._sensor = source, vessel, sensor
         boots, self.faults = boots_of(source, vessel)
-        """Boots by log and number, and the problems in documents that were skipped (`faults`)."""
+        """Problems in documents that were skipped (`faults`)."""
         self.timeline = Timeline(boots)
         self.logs = models.logs(source, vessel, sensor)
         """The sensor's logs in the order in which they were started, if that is known."""

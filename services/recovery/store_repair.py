@@ -85,7 +85,7 @@ class LostNumbers:
     """Facts about numbers that the journal may have lost."""
 
     given: GivenNumbers | None = None
-    """Contents of the witness, about any log."""
+    """Contents of the witness, which may be about any log."""
     in_doubt: bool = False
     """True if the journal was behind, so that further numbers may have been assigned."""
 

@@ -436,7 +436,7 @@ class SyncDaemon:
             log.warning("users were not changed: %s", error)
 
     def _feed(self, mesh: Mesh) -> None:
-        """Feed the watchdog if the mesh has done work; a running event loop does not prove that it works."""
+        """Feed the watchdog if the mesh has done work; a running event loop alone is not enough."""
         if mesh.turns != self._turns:
             self._turns = mesh.turns
             self._notifier.alive()
