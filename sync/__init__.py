@@ -3,7 +3,7 @@
 This package imports no other package in this repository. Programs outside this repository import only `api`;
 all other modules are internal.
 
-The replication library, which knows no document of Logboat:
+The replication library, which does not depend on Logboat's documents:
 
 - `api`: everything that applications use, in one place (docs/library.md shows how)
 - `net`: replicator and listener: sockets, TLS, time

@@ -65,7 +65,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Mark(Enum):
-    """Markers that differ from every JSON value."""
+    """A marker that differs from every JSON value."""
 
     SAME = "no change"
     ABSENT = "no such key"

@@ -90,7 +90,7 @@ _SHAPES: Final = {
 
 
 def parse_id(document_id: str) -> DocumentName | None:
-    """Parse a document id. Return None if it is not one of Logboat's, but for example a crew app's own."""
+    """Parse a document id. Return None if it is not an id of Logboat's, for example if a crew app made it."""
     head = document_id.partition(":")[0]
     try:
         kind = DocumentType(head)

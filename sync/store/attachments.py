@@ -11,7 +11,7 @@ from sync.store import bodies
 from sync.store.bodies import ATTACHMENTS
 
 MARK: Final = b'"_attachments"'
-"""Text that occurs in every stored body with attachments.
+"""Byte string that every stored body with attachments contains.
 
 A body from a peer that escapes the key is re-encoded before it is stored.
 """

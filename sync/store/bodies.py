@@ -41,7 +41,7 @@ _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord
 _LEAVES: Final = frozenset((str, float, bool, type(None)))
 """Types of values that contain no other values and have no limit of their own."""
 _LONG_NUMBER: Final = b"0" * 16
-"""The shortest integer that can be beyond INTEGER_LIMIT, with every digit replaced by 0."""
+"""As many zeros as the shortest integer beyond INTEGER_LIMIT has digits."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _encode: Final = json.JSONEncoder(

@@ -1,4 +1,4 @@
-"""The channels that each document has left, and when, so that peers that read those channels learn of it.
+"""The channels that each document has left, and when, so that peers that read those channels can be told.
 
 A body lists only the present channels of its document, and earlier bodies are not kept. So a departure is
 recorded when it happens: at an edit whose body no longer lists the channel, or at a deletion. Most deletions
@@ -40,7 +40,7 @@ _FIND: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'dep
 _NONE: Final = ""
 """Channel name recorded for a document that was deleted and had no channels."""
 _MARKS: Final = (b'"channels"', b"\\u00")
-"""Texts, at least one of which occurs in every body that lists channels, however the key is escaped."""
+"""Byte strings to search for. A body that lists channels contains at least one, even with an escaped key."""
 
 
 class _Channels(msgspec.Struct, gc=False):
@@ -76,7 +76,7 @@ class ChannelRemovals:
         """
         old_text, new_text = _channels_json(old.raw), _channels_json(new.raw)
         if old_text == new_text and not new.flags & rows.DELETED:
-            return  # true of most changes
+            return  # most changes end here
         before = _named(_decode(old_text))
         left = before - _named(_decode(new_text))
         if not before and new.flags & rows.DELETED and not old.flags & rows.DELETED:

@@ -26,7 +26,7 @@ from . import (
 _NEWEST: Final = 1000
 """Number of newest sequences that a quick check reads, because a power cut damages what was written last."""
 _MOST: Final = 100
-"""Number of faults after which a check stops, because the file must be salvaged in any case."""
+"""Number of faults after which a check stops, because the file must then be salvaged anyway."""
 _STRUCTURE: Final = 10
 """Maximum number of lines reported by SQLite's integrity check. One bad page causes hundreds."""
 _PAGE: Final = 256

@@ -1,4 +1,4 @@
-"""Checkpoints that peers store here: a few small ones for each owner, dropped after long disuse.
+"""Checkpoints that peers store here. Each owner may have a few small ones; those unused for long are dropped.
 
 Anyone who may connect can store checkpoints here, even a user with read access only. So the space is limited
 for each owner. An owner is `user:<name>`, another name that the application chooses, or the empty string for

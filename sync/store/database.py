@@ -65,7 +65,8 @@ At most 256 kB are moved, for which even a full card has room in the log.
 class Database:
     """A document store.
 
-    Each object is one connection. Threads may share it; while one is in a transaction, the others wait.
+    Each object is one connection. Threads may share it. While one thread is in a transaction,
+    all other threads wait.
     """
 
     def __init__(
@@ -325,7 +326,7 @@ class Database:
         return self._reader.missing(offered)
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each offered (id, revision), True if its branch is closed and another one is live."""
+        """Return, for each offered (id, revision), True if its branch is closed and another is live."""
         return self._reader.ended(offered)
 
     def stored_bytes(self, doc_id: str) -> int:

@@ -250,7 +250,7 @@ def _check_sound(document_id: str, revision: str) -> None:
 
 
 class _ThereAlreadyError(Exception):
-    """A document that was expected to be new exists already."""
+    """Raised if a document that was expected to be new already exists."""
 
 
 def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:

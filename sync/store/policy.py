@@ -1,4 +1,4 @@
-"""The rules that an application states for its documents, each of which depends on a document's id alone.
+"""The rules that an application defines for its documents. Each rule depends only on a document's id.
 
     class Recipes(DocumentPolicy):
         def is_single_writer(self, document_id: str) -> bool:
@@ -19,7 +19,7 @@ class DocumentPolicy(Protocol):
     immutable_prefixes: tuple[str, ...] = ()
     """Prefixes of the ids of documents that never change, each ending with a colon.
 
-    Which revisions of such documents a peer has is not recorded.
+    The store does not record which revisions of these documents a peer has.
     """
 
     def is_single_writer(self, document_id: str) -> bool:  # noqa: ARG002
@@ -39,7 +39,7 @@ class DocumentPolicy(Protocol):
 
 
 class _PlainPolicy(DocumentPolicy):
-    """The policy of an application that states none."""
+    """The policy for an application that defines no policy."""
 
 
 PLAIN: Final[DocumentPolicy] = _PlainPolicy()

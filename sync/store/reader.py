@@ -105,7 +105,7 @@ class Reader:
         ]
 
     def ended(self, offered: Iterable[tuple[str, str]]) -> list[bool]:
-        """Return, for each (id, revision), True if its branch is closed here while another one is live."""
+        """Return, for each (id, revision), True if its branch is closed here and another branch is live."""
         offers = list(offered)
         here = self.current([document_id for document_id, _ in offers])
         answers = []

@@ -4,8 +4,8 @@ Such a revision is not pruned, so that later revisions can be sent with a histor
 is kept, so that a delta can be sent instead of the whole body.
 
 A remote without a name is identified by its checkpoint, whose id the remote chooses. A named remote with more
-than one database is `<name>/<database>`, with the id of a database that the remote reports. Either kind of
-remote could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
+than one database is `<name>/<database>`, with the id of a database that the remote reports. A remote of
+either kind could invent any number of ids. So the number of remotes is limited for each owner, and the oldest
 remotes are forgotten.
 """
 

@@ -30,7 +30,7 @@ _UPDATE: Final = (
 )
 
 _BLOB_MARKS: Final = (b"@type", b"\\u00", attachments.MARK)
-"""Texts, at least one of which occurs in every body that refers to a blob, however its keys are escaped."""
+"""Byte strings to search for. A body that refers to a blob contains at least one, even with escaped keys."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from .sqlite_pages import PageRecord, Pages
 _BATCH: Final = 500
 """Number of rows written in one transaction."""
 _NAMED: Final = 1000
-"""Maximum number of lost documents whose ids are reported; the others are only counted."""
+"""Maximum number of lost documents whose ids are reported; further lost documents are only counted."""
 
 _KEEP_DOCUMENT: Final = (
     "INSERT INTO docs(seq, id, rev, flags, crc, expires, tree, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -43,9 +43,9 @@ class SalvagedStore:
     local: int
     floors: int
     lost: int
-    """Number of documents whose ids are still in an index although their rows are missing or damaged."""
+    """Number of documents that are still in the index of ids, but whose rows are missing or damaged."""
     lost_ids: tuple[str, ...]
-    """Ids of the lost documents, of which at most the first thousand are listed."""
+    """Ids of the lost documents; at most the first thousand are listed."""
     unreadable: int
     """Number of cells in the file that could not be decoded."""
 
