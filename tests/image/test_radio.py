@@ -19,7 +19,11 @@ def test_vessels_and_the_crew_meet_over_the_air(image: Path, key: Path, tmp_path
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     written = f'[vessel]\nid = "argo"\n{guest_radio.NETWORK}ssh_keys = ["{public}"]\n'
     written_cards = cards(
-        tmp_path, image, configurations={"argo": written}, vessels=("argo", guest_radio.OTHER)
+        tmp_path,
+        image,
+        configurations={"argo": written},
+        vessels=("argo", guest_radio.OTHER),
+        sensors=guest_radio.SENSORS,
     )
     flashed = card.copy(written_cards["argo"], tmp_path / "argo")
     flashed = replace(flashed, command_line=f"{flashed.command_line} {guest_radio.RADIOS}")
