@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import signal
 import socket
 import threading
@@ -166,26 +167,29 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
 def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_known(
     argo: SyncProcess, fleet: Fleet, tmp_path: Path
 ) -> None:
+    # Other tests announce a vessel "brigid" on this machine, too. Their announcement of the same mDNS name can
+    # follow this vessel's goodbye, and argo would then take the vessel to be near.
+    name = f"brigid-{secrets.token_hex(4)}"
     fleet.identity(argo.identity)
-    with SyncProcess(tmp_path / "brigid", vessel="brigid") as brigid:
-        fleet.identity(brigid.identity, "brigid")
+    with SyncProcess(tmp_path / "brigid", vessel=name) as brigid:
+        fleet.identity(brigid.identity, name)
         theirs = brigid.folder / "data" / "log.db"
-        build.store(theirs, build.vessel("brigid"), build.equipment(vessel="brigid"))
+        build.store(theirs, build.vessel(name), build.equipment(vessel=name))
         for process in (argo, brigid):
             process.start()
         found = argo.until(lambda state: state.get("routes"))
-        assert found["routes"]["brigid"]["path"] == ["brigid"]
+        assert found["routes"][name]["path"] == [name]
         assert "argo (fleet" in argo.logboat("peers").stdout
         there = brigid.until(lambda state: [peer["state"] for peer in state["peers"]] == ["linked"])["peers"][
             0
         ]
         assert (there["vessel"], there["dialled"]) == ("argo", False)  # the vessel with the smaller id dials
-        build.store(theirs, build.equipment(31.0, sequence=2, vessel="brigid"))
-        found = argo.until(lambda state: state["routes"]["brigid"]["utc"] > found["routes"]["brigid"]["utc"])
+        build.store(theirs, build.equipment(31.0, sequence=2, vessel=name))
+        found = argo.until(lambda state: state["routes"][name]["utc"] > found["routes"][name]["utc"])
         assert brigid.stop() == 0
     argo.until(lambda state: not state["peers"])
     vessels = json.loads(argo.logboat("peers", "--json").stdout)["vessels"]
-    assert [(each["vessel"], each["state"]) for each in vessels] == [("brigid", "not near")]
+    assert [(each["vessel"], each["state"]) for each in vessels] == [(name, "not near")]
     assert argo.stop() == 0
     argo.start()
     after = argo.until(lambda state: state.get("port"))
