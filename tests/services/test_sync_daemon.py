@@ -167,8 +167,8 @@ def test_damage_that_another_daemon_has_found_ends_it_too(argo: SyncProcess, fle
 def test_a_vessel_that_has_gone_is_not_near_and_the_way_of_its_documents_stays_known(
     argo: SyncProcess, fleet: Fleet, tmp_path: Path
 ) -> None:
-    # Other tests announce a vessel "brigid" on this machine, too. Their announcement of the same mDNS name can
-    # follow this vessel's goodbye, and argo would then take the vessel to be near.
+    # Other tests announce a vessel "brigid" on this machine, too. Their announcement of the same mDNS name
+    # can follow this vessel's goodbye, and argo would then take the vessel to be near.
     name = f"brigid-{secrets.token_hex(4)}"
     fleet.identity(argo.identity)
     with SyncProcess(tmp_path / "brigid", vessel=name) as brigid:
