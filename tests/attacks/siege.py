@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from services.syncd.daily_quotas import USER_REVISIONS
 from sync.fleet import users
 from tests.bench.recorder import resident_kib
 from tests.faults import loads
@@ -27,6 +28,8 @@ MEMORY_MIB: Final = 120
 """Largest amount of memory in MiB that the sync daemon may ever use."""
 PACE_S: Final = 0.6
 """Seconds between two arrivals, because a user's checkpoints are written at most twice a second."""
+UNPACED: Final = USER_REVISIONS // 2
+"""Number of rounds that are not paced. More would use up the good user's daily quota in a long attack."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
 """User who may read and write everything that the crew may; the good client."""
@@ -162,7 +165,7 @@ class Siege:
                 left = after
                 while left or len(times.each) < least:
                     times.each.append(await once())
-                    if arrivals:
+                    if arrivals or len(times.each) > UNPACED:
                         await asyncio.sleep(PACE_S)
                     left = left - 1 if running.is_done and left else after if not running.is_done else left
                 facts = running.facts
