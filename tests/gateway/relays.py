@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from typing import Self
+from typing import Final, Self
+
+PUBACK: Final = 0x40
+"""First byte of an acknowledgement of one message (MQTT 5, section 3.4.1)."""
 
 
 class Relay:
@@ -112,6 +115,23 @@ class Withholding(Relay):
         while data := await reader.read(65_536):
             if not self.holds:
                 writer.write(data)
+        writer.close()
+
+
+class Garbling(Relay):
+    """Relay that sends `packet` to the client once, before the broker's first PUBACK."""
+
+    def __init__(self, port: int, packet: bytes) -> None:
+        super().__init__(port)
+        self._packet = packet
+        self.has_garbled = False
+
+    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            if not self.has_garbled and data[0] == PUBACK:
+                self.has_garbled = True
+                writer.write(self._packet)
+            writer.write(data)
         writer.close()
 
 

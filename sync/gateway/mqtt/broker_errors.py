@@ -131,6 +131,14 @@ def of_disconnect(code: int, name: str, where: str) -> BrokerLostError:
     return BrokerLostError(f"the broker at {where} {text}", what)
 
 
+def of_failure(error: Exception, where: str) -> BrokerLostError:
+    """Return the error for a connection that cannot be read or written any longer."""
+    text = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    return BrokerLostError(
+        f"the connection to the broker at {where} has failed: {text}", ErrorReaction.TRY_AGAIN
+    )
+
+
 def of_puback(code: int, name: str, topic: str) -> BrokerRefusalError:
     """Return the error for a broker's reason code in PUBACK."""
     text, what = _PUBACK.get(code, (name, ErrorReaction.ASK_SOMEBODY))

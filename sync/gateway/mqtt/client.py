@@ -1,18 +1,25 @@
 """A subclass of aiomqtt's client that adds what a gateway needs.
 
-aiomqtt's `publish` ignores reason codes. Its `_connected` waits forever for a broker that hangs up silently,
-and received messages go to an unbounded queue. It is built on paho-mqtt, which reports all of these events
-(but raises on reason codes that MQTT 5 does not list). This class handles paho's callbacks in place of
-aiomqtt. Reading and writing the socket is left to aiomqtt.
+aiomqtt's `publish` ignores reason codes, it waits until its timeout for a broker that hangs up silently, and
+received messages go to an unbounded queue. paho-mqtt, on which it is built, reports all of these events.
+After aiomqtt has set its own callbacks, this class replaces or wraps them through paho's public attributes.
+Connecting in a thread, subscribing and disconnecting are left to aiomqtt; `paho_socket` serves the socket.
+
+Three private names remain, because neither library has a public one for the purpose:
+
+- `aiomqtt.Client._client` is the paho client.
+- paho's `_sock_close` closes a connection without a DISCONNECT packet, so that the broker publishes the last
+  will. `disconnect` sends the packet, and blocks while the broker does not read.
+- paho's `_handle_pubackcomp` raises on reason codes that MQTT 5 does not list for a PUBACK: see `_on_puback`.
 """
 
 import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY as CLEAN_START_FIRST_ONLY
@@ -31,6 +38,7 @@ from sync.store import StoreError
 
 from . import broker_errors, topics
 from .broker_errors import BrokerConnectError, BrokerError, BrokerLostError
+from .paho_socket import PahoSocket
 
 PACKETS_SIZE: Final = 268_435_455
 """Maximum size of a packet in bytes (MQTT 5, section 1.5.5)."""
@@ -44,6 +52,7 @@ If a broker has lost the session within this time, it was started from scratch.
 _CODE_AT: Final = 2
 """Offset of the reason code in a PUBACK, after the packet identifier (MQTT 5, section 3.4.2)."""
 _UNSPECIFIED: Final = 0x80
+_Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
 _quiet: Final = logging.getLogger("sync.gateway.mqtt.paho")
@@ -132,12 +141,12 @@ class Client(aiomqtt.Client):
             tls_context=None if security is None else security.context,
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
-        self._handle_puback = self._client._handle_pubackcomp  # noqa: SLF001 -- see `_on_puback`
-        self._client._handle_pubackcomp = self._on_puback  # type: ignore[method-assign]  # noqa: SLF001
         self._unlisted: int | None = None
         """Reason code of the acknowledgement being read, if paho does not know it; otherwise None."""
         self._security = security
         self._socket: object = None
+        self._has_answered = False
+        """True once the broker has accepted or refused the connection."""
         if security is not None:
             security.context.sslsocket_class = _Socket
         self._client.connect_timeout = patience.connect
@@ -156,19 +165,44 @@ class Client(aiomqtt.Client):
         self.on_heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _retained: None
         """Called with topic, payload, and True if the broker had retained the message."""
         self.on_ended: Callable[[], None] = lambda: None
+        self._over: Final = asyncio.Event()
+        """Set once `ended` is set."""
+        self._events: Final = asyncio.get_running_loop()
+
+        paho = self._client
+        self._handle_puback = paho._handle_pubackcomp  # noqa: SLF001 -- see the module's docstring
+        paho._handle_pubackcomp = self._on_puback  # type: ignore[method-assign]  # noqa: SLF001 -- likewise
+        # Typed as Any, because paho's type allows for the signatures of both versions of its interface.
+        self._tell_connected: Any = paho.on_connect
+        self._tell_disconnected: Any = paho.on_disconnect
+        paho.on_connect = self._connected_to_broker
+        paho.on_disconnect = self._disconnected_from_broker
+        paho.on_publish = self._published
+        paho.on_message = self._received
+        PahoSocket(paho, self._events, on_open=self._socket_opened, on_error=self._socket_failed)
 
     async def open(self) -> None:
         """Connect to the broker. Raises BrokerError if that fails."""
         opening = asyncio.ensure_future(self.__aenter__())
+        over = asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.shield(opening)
+            await asyncio.wait((opening, over), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             # A thread of aiomqtt's is resolving the host. It cannot be stopped, but will end.
             opening.add_done_callback(self._too_late)
             raise
+        finally:
+            over.cancel()
+        try:
+            if opening.done() or self.ended is None:
+                await opening
+                return
+            opening.cancel()
         except Exception as error:
             self.abandon()
             raise self._why_not(error) from error
+        self.abandon()
+        raise self.ended
 
     def send(self, topic: str, payload: bytes, *, retain: bool) -> int:
         """Publish at QoS 1.
@@ -224,7 +258,7 @@ class Client(aiomqtt.Client):
                 ]
             else:
                 wanted = [(name, qos) for name in filters]
-            answers: Sequence[Any] = await self.subscribe(wanted)
+            answers: Sequence[Any] = await self._unless_ended(self.subscribe(wanted))
         except aiomqtt.MqttError as error:
             raise self.ended or BrokerLostError(
                 f"subscribing at {self._where}: {error}", broker_errors.ErrorReaction.TRY_AGAIN
@@ -240,19 +274,26 @@ class Client(aiomqtt.Client):
         if self.ended is None:
             try:
                 async with asyncio.timeout(self.timeout):
-                    await self.__aexit__(None, None, None)
-            except (aiomqtt.MqttError, TimeoutError):
-                pass  # it does not answer, so `abandon` closes the connection
+                    await self._unless_ended(self.__aexit__(None, None, None))
+            except (aiomqtt.MqttError, BrokerError, TimeoutError):
+                pass  # the broker has hung up or does not answer; `abandon` closes the connection
         self.abandon()
 
     def abandon(self) -> None:
         """Close the connection without a DISCONNECT packet."""
-        self._client._sock_close()  # noqa: SLF001 -- paho's only way that sends nothing; `disconnect` waits for a socket that may be stalled
-        if self._misc_task is not None:
-            self._misc_task.cancel()
-        for future in (self._connected, self._disconnected):
-            if future.done() and not future.cancelled():
-                future.exception()  # it is reported by `ended`, not by asyncio's log
+        self._client._sock_close()  # noqa: SLF001 -- see the module's docstring
+
+    async def _unless_ended(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Return the result of `work`. Raises the reason in `ended` if the connection ends before."""
+        task, over = asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)
+            if self.ended is not None and not task.done():
+                raise self.ended
+            return await task
+        finally:
+            task.cancel()
+            over.cancel()
 
     @property
     def _is_5(self) -> bool:
@@ -281,29 +322,25 @@ class Client(aiomqtt.Client):
 
     # --- callbacks of paho
 
-    def _on_socket_open(self, client: Paho, userdata: Any, sock: Any) -> None:
+    def _socket_opened(self, sock: Any) -> None:
         # This runs in the thread that connects. Nothing has been sent yet.
         self._socket = sock
         if self._security is not None and isinstance(sock, ssl.SSLSocket):
             self._security.check(sock)  # type: ignore[arg-type]  # it only reads the certificate
-        super()._on_socket_open(client, userdata, sock)
 
-    def _on_socket_register_write(self, client: Paho, userdata: Any, sock: Any) -> None:  # noqa: ARG002
-        # As in aiomqtt, except that the socket may be closed before the event loop runs this.
-        def write() -> None:
-            try:
-                client.loop_write()
-            except Exception as error:  # noqa: BLE001 -- any error means that the connection is broken
-                if not self._disconnected.done():
-                    self._disconnected.set_exception(error)
+    def _socket_failed(self, error: Exception) -> None:
+        """End the connection because paho raised an error, as it does on packets that it cannot decode."""
+        if self.ended is None:
+            of = broker_errors.of_failure if self._has_answered else broker_errors.of_error
+            self.ended = of(error, self._where)
+        self.abandon()
+        self._finish()
 
-        def register() -> None:
-            if sock.fileno() >= 0:
-                self._loop.add_writer(sock.fileno(), write)
+    def _finish(self) -> None:
+        self._over.set()
+        self.on_ended()
 
-        self._loop.call_soon_threadsafe(register)
-
-    def _on_connect(
+    def _connected_to_broker(
         self,
         client: Paho,
         userdata: Any,
@@ -311,6 +348,7 @@ class Client(aiomqtt.Client):
         reason_code: ReasonCode,
         properties: Properties | None = None,
     ) -> None:
+        self._has_answered = True
         self.is_known = bool(flags.session_present)
         if reason_code.is_failure:
             self.ended = broker_errors.of_connack(reason_code.value, reason_code.getName(), self._where)
@@ -323,9 +361,9 @@ class Client(aiomqtt.Client):
                 retains=bool(limits.get("RetainAvailable", usual.retains)),
                 maximum_qos=limits.get("MaximumQoS", usual.maximum_qos),
             )
-        super()._on_connect(client, userdata, flags, reason_code, properties)
+        self._tell_connected(client, userdata, flags, reason_code, properties)
 
-    def _on_disconnect(
+    def _disconnected_from_broker(
         self,
         client: Paho,
         userdata: Any,
@@ -336,23 +374,23 @@ class Client(aiomqtt.Client):
         alert = self._socket.alert if isinstance(self._socket, _Socket) else None
         if alert is not None and self.ended is None:
             self.ended = broker_errors.of_error(alert, self._where)
-        if not self._connected.done():
-            text = (
+        if self.ended is None and not self._has_answered:
+            self.ended = BrokerConnectError(
                 f"connecting to {self._where}: the server accepts the connection and then closes it without"
-                " an answer"
-            )
-            what = (
+                " an answer",
                 broker_errors.ErrorReaction.SPEAK_OLDER
                 if self._is_5
-                else broker_errors.ErrorReaction.TRY_AGAIN
+                else broker_errors.ErrorReaction.TRY_AGAIN,
             )
-            self.ended = self.ended or BrokerConnectError(text, what)
-            self._connected.set_exception(aiomqtt.MqttError(text))
         elif self.ended is None:
             code = reason_code.value if flags.is_disconnect_packet_from_server else 0
             self.ended = broker_errors.of_disconnect(code, reason_code.getName(), self._where)
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
-        self.on_ended()
+        if not reason_code.is_failure:
+            # aiomqtt waits for this only after its own DISCONNECT. It would keep the error of any other end
+            # in a future that nobody reads, and asyncio would log that.
+            self._tell_disconnected(client, userdata, flags, reason_code, properties)
+        # If CONNECT cannot be sent, this runs in the thread that connects.
+        self._events.call_soon_threadsafe(self._finish)
 
     def _on_puback(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
         # mosquitto answers a message above its `message_size_limit` with 0x95, which MQTT 5 (section 3.4.2.1)
@@ -365,10 +403,14 @@ class Client(aiomqtt.Client):
             packet[_CODE_AT] = _UNSPECIFIED if self._unlisted >= broker_errors.FAILURE else 0
         return self._handle_puback(cmd)
 
-    def _on_publish(
-        self, client: Paho, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    def _published(
+        self,
+        client: Paho,  # noqa: ARG002
+        userdata: Any,  # noqa: ARG002
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,  # noqa: ARG002
     ) -> None:
-        super()._on_publish(client, userdata, mid, reason_code, properties)
         code, name = reason_code.value, reason_code.getName()
         if self._unlisted is not None:
             code, name = self._unlisted, f"reason code 0x{self._unlisted:02X}"
@@ -377,7 +419,7 @@ class Client(aiomqtt.Client):
         except StoreError as error:
             self._end_for_store(error)
 
-    def _on_message(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
+    def _received(self, client: Paho, userdata: Any, message: MQTTMessage) -> None:  # noqa: ARG002
         # Not into aiomqtt's queue, which nobody would empty.
         if self.store_error is not None:
             return
@@ -398,7 +440,7 @@ class Client(aiomqtt.Client):
                 )
 
     def _end_for_store(self, error: StoreError) -> None:
-        """End the connection because of a store error, which paho must not see: see `_on_message`."""
+        """End the connection because of a store error, which paho must not see: see `_received`."""
         self.store_error = self.store_error or error
         self.ended = self.ended or BrokerLostError(
             f"error of the store: {error}", broker_errors.ErrorReaction.TRY_AGAIN
