@@ -1,4 +1,4 @@
-"""Certificates for tests: CAs, the certificates they issue, valid or not, and connections using them."""
+"""CAs, valid and invalid certificates, and connections that use them, for tests."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ class Meeting:
     """Outcome of one connection, on both sides."""
 
     echoed: bytes | Exception
-    """Data that the client received back, or its exception."""
+    """Data that the client received back, or the exception that it raised."""
     seen: x509.Certificate | Exception | None
     """Client certificate that the server saw, or the exception that ended the server's handshake."""
     received: bytes
@@ -163,7 +163,7 @@ async def _call(
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(OSError):  # The connection may already have ended.
+    with contextlib.suppress(OSError):  # the connection may already have ended
         await writer.wait_closed()
 
 

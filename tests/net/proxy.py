@@ -20,7 +20,7 @@ class Way(Enum):
 
 
 class Place(Enum):
-    """Position in a stream of WebSocket frames, each with a BLIP frame that ends in a checksum."""
+    """Position in a stream of WebSocket frames, each carrying a BLIP frame that ends in a checksum."""
 
     IN_HANDSHAKE = "in the handshake"
     AFTER_HANDSHAKE = "after the handshake"
@@ -39,7 +39,7 @@ class How(Enum):
     HALF_OPEN = "half open"
     """The client is cut off, and the server does not notice.
 
-    The rest of the client's data reaches the server only once there is a new connection.
+    Data that the client had already sent reaches the server only after the client has connected again.
     """
     STALL = "stall"
     """No data is passed on until `Proxy.resume`."""
@@ -47,7 +47,7 @@ class How(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """The fault of one connection."""
+    """Fault to cause on one connection."""
 
     how: How
     way: Way
@@ -61,7 +61,7 @@ class Stream:
 
     buffer: bytearray = field(default_factory=bytearray)
     frames: list[tuple[int, int, int]] = field(default_factory=list)
-    """Start, end of the header, and end of each frame that is known so far."""
+    """Start, end of the header and end of each frame seen so far, as offsets."""
     handshake_end: int | None = None
 
     def feed(self, data: bytes) -> None:
@@ -76,12 +76,12 @@ class Stream:
 
     @property
     def next_start(self) -> int:
-        """Offset of the first frame whose header is not complete yet."""
+        """Offset of the first frame whose header has not been received completely."""
         assert self.handshake_end is not None
         return self.frames[-1][2] if self.frames else self.handshake_end
 
     def offset(self, place: Place, number: int) -> int | None:
-        """Return the offset of a position, or None while it is not known."""
+        """Return the offset of a position in a frame, or None while it is not known."""
         if place is Place.IN_HANDSHAKE:
             return 20
         if self.handshake_end is None:
@@ -116,7 +116,7 @@ class Stream:
 
 @dataclass
 class _Passing:
-    """Connection that passes through the proxy."""
+    """Connection from a client through the proxy to the server."""
 
     fault: Fault | None
     client: asyncio.StreamWriter
@@ -167,7 +167,7 @@ class Proxy:
         await asyncio.sleep(0)  # allow transports to close their sockets
 
     def resume(self) -> None:
-        """Pass the stalled data on."""
+        """Forward the data of stalled connections."""
         self._resumed.set()
 
     def drop_half_open(self) -> None:
@@ -234,7 +234,7 @@ class Proxy:
             writer.write(data[start : start + self._most])
             await writer.drain()
             if self._most < _CHUNK:
-                await asyncio.sleep(0)  # so that the other side reads exactly these bytes
+                await asyncio.sleep(0)  # so that the receiver reads exactly these bytes at once
 
     def _cut(self, passing: _Passing, fault: Fault, rest: bytes) -> None:
         passing.is_cut = True
@@ -251,7 +251,7 @@ class Proxy:
                 writer.close()
 
     def _deliver_late(self) -> None:
-        """Deliver the data of old connections, which stay open, now that there is a new connection."""
+        """Deliver the withheld data of half-open connections, after the client has connected again."""
         for passing in self._half_open:
             self.late_bytes += len(passing.held)
             if passing.held and not passing.server.is_closing():

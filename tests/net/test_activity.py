@@ -13,7 +13,7 @@ from tests.ports import free_port
 PATIENCE_S = 60.0
 
 
-def test_continuous_replicator_tells_when_it_is_idle_offline_and_back(tmp_path: Path) -> None:
+def test_continuous_replicator_reports_idle_offline_and_idle_again(tmp_path: Path) -> None:
     async def main() -> None:
         with Database.open(tmp_path / "a.db") as ours, Database.open(tmp_path / "b.db") as theirs:
             told: asyncio.Queue[Activity] = asyncio.Queue()

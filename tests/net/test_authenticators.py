@@ -75,7 +75,7 @@ def listener(
 # Clients
 
 
-def test_each_authenticator_gives_what_it_has() -> None:
+def test_each_authenticator_returns_its_headers_and_identity() -> None:
     identity = self_signed()
     cases: list[tuple[Authenticator, dict[str, str], object]] = [
         (
@@ -101,14 +101,16 @@ def test_secrets_are_in_no_repr() -> None:
 @pytest.mark.parametrize(
     ("user", "password"), [("a:b", "x"), ("a\n", "x"), ("a", "kedge\r\n"), ("a", "\x00")]
 )
-def test_what_basic_cannot_carry_is_refused_without_showing_the_password(user: str, password: str) -> None:
+def test_characters_that_basic_authentication_cannot_carry_are_refused_without_showing_the_password(
+    user: str, password: str
+) -> None:
     with pytest.raises(ValueError) as caught:
         BasicAuthenticator(user, password)
     assert "kedge" not in str(caught.value)
 
 
 @pytest.mark.parametrize("session", ["", "a b", "a;b", "a,b", "a\r\nX: y", 'a"', "é"])
-def test_what_no_cookie_can_carry_is_refused(session: str) -> None:
+def test_characters_that_a_cookie_cannot_carry_are_refused(session: str) -> None:
     with pytest.raises(ValueError, match="session id"):
         SessionAuthenticator(session)
     with pytest.raises(ValueError, match="is not a valid cookie name"):
@@ -119,7 +121,7 @@ def test_what_no_cookie_can_carry_is_refused(session: str) -> None:
 
 
 @given(NAMES, PRINTABLE)
-def test_any_user_and_password_come_through_the_header(user: str, password: str) -> None:
+def test_any_user_and_password_survive_encoding_in_the_header(user: str, password: str) -> None:
     header = basic(user, password)
     assert parse_basic(header) == (user, password)
     assert parse_basic(header.replace("Basic ", " bAsIc   ") + " ") == (user, password)
@@ -129,7 +131,7 @@ def test_any_user_and_password_come_through_the_header(user: str, password: str)
 @example("Basic")
 @example("Basic \ud800")
 @example("Basic é")
-def test_any_header_is_credentials_or_a_refusal(header: str) -> None:
+def test_any_header_is_parsed_as_credentials_or_refused(header: str) -> None:
     try:
         user, _ = parse_basic(header)
     except ValueError as error:
@@ -155,7 +157,7 @@ def test_any_header_is_credentials_or_a_refusal(header: str) -> None:
         (encoded(b"a:" + b"b" * LONGEST_CREDENTIALS), "longer than 4096"),
     ],
 )
-def test_bad_header_is_a_refusal_that_asks_again_and_calls_nobody(header: str, words: str) -> None:
+def test_bad_header_is_answered_with_401_without_calling_the_callback(header: str, words: str) -> None:
     def never(user: str, password: str) -> bool:
         raise AssertionError((user, password))
 
@@ -169,7 +171,7 @@ def test_bad_header_is_a_refusal_that_asks_again_and_calls_nobody(header: str, w
 # Passwords
 
 
-def test_user_is_known_by_the_right_password_alone() -> None:
+def test_user_is_admitted_only_with_the_right_password() -> None:
     authenticators = listener(password=PASSWORD)
     assert judge(authenticators, basic("bridge", "kedge:anchor")) == User("bridge")
     for user, password in [("bridge", "kedge"), ("galley", "kedge:anchor"), ("", "")]:
@@ -181,7 +183,7 @@ def test_user_is_known_by_the_right_password_alone() -> None:
     assert refusal.text == "a user name and password are required"
 
 
-def test_password_callback_may_be_asynchronous_in_any_way() -> None:
+def test_password_callback_may_be_any_kind_of_asynchronous_callable() -> None:
     loops = []
 
     async def check(user: str, password: str) -> bool:
@@ -218,7 +220,7 @@ def test_slow_password_callback_does_not_hold_up_the_event_loop() -> None:
     assert asyncio.run(main()) == User("bridge")
 
 
-def test_no_more_password_callbacks_run_at_a_time_than_allowed_even_if_clients_hang_up() -> None:
+def test_concurrent_password_callbacks_are_limited_even_if_clients_hang_up() -> None:
     lock, release = threading.Lock(), threading.Event()
     both_run = threading.Barrier(3)
     running = most = begun = 0
@@ -254,7 +256,7 @@ def test_no_more_password_callbacks_run_at_a_time_than_allowed_even_if_clients_h
     assert begun == 2 + 4, "those who hung up while waiting in line cost nothing"
 
 
-def test_what_a_callback_raises_lets_nobody_in() -> None:
+def test_callback_that_raises_admits_nobody() -> None:
     def broken(*_: object) -> bool:
         raise LookupError("no users file")
 
@@ -265,7 +267,7 @@ def test_what_a_callback_raises_lets_nobody_in() -> None:
         judge(listener(certificate=certificate), None, BRIGID.certificate)
 
 
-# Certificates, and both
+# Certificates, alone and together with passwords
 
 
 def test_without_authenticators_everybody_is_anonymous() -> None:
@@ -273,7 +275,7 @@ def test_without_authenticators_everybody_is_anonymous() -> None:
     assert listener().client_roots == ()
 
 
-def test_certificate_is_known_and_without_one_nobody_enters_by_another_way() -> None:
+def test_where_a_certificate_is_required_a_password_is_not_enough() -> None:
     authenticators = listener(certificate=CERTIFICATE)
     assert authenticators.is_certificate_required
     assert authenticators.client_roots == (FLEET.certificate,)
@@ -282,7 +284,7 @@ def test_certificate_is_known_and_without_one_nobody_enters_by_another_way() -> 
     assert refusal == Refusal(403, "a client certificate is required", {})
 
 
-def test_either_way_suffices_where_there_are_both() -> None:
+def test_certificate_or_password_suffices_where_both_are_accepted() -> None:
     authenticators = listener(password=PASSWORD, certificate=CERTIFICATE)
     assert not authenticators.is_certificate_required
     right, wrong = basic("bridge", "kedge:anchor"), basic("bridge", "anchor")
@@ -294,13 +296,13 @@ def test_either_way_suffices_where_there_are_both() -> None:
         assert refusal.status == 401
 
 
-def test_certificate_is_of_no_use_where_only_passwords_are() -> None:
+def test_certificate_is_ignored_where_only_passwords_are_accepted() -> None:
     refusal = judge(listener(password=PASSWORD), None, BRIGID.certificate)
     assert isinstance(refusal, Refusal)
     assert refusal.status == 401
 
 
-def test_certificate_callback_has_the_last_word_and_leaves_the_password() -> None:
+def test_certificate_callback_can_refuse_a_certificate_but_not_a_password() -> None:
     async def later(certificates: list[x509.Certificate]) -> bool:
         return certificates != [BRIGID.certificate]
 
@@ -314,7 +316,7 @@ def test_certificate_callback_has_the_last_word_and_leaves_the_password() -> Non
         assert judge(both, basic("bridge", "kedge:anchor"), BRIGID.certificate) == User("bridge")
 
 
-def test_certificate_callback_may_say_why_at_once_or_later() -> None:
+def test_certificate_callback_may_return_a_reason_synchronously_or_not() -> None:
     def revoked(_: list[x509.Certificate]) -> bool | str:
         return "revoked yesterday"
 
@@ -346,7 +348,7 @@ def test_expired_certificate_is_refused_and_not_shown_to_the_callback() -> None:
     assert "expired at 2126-01-01" in refusal.text
 
 
-def test_certificate_callback_without_roots_is_refused_because_it_would_never_be_asked() -> None:
+def test_certificate_callback_without_roots_is_refused_because_it_would_never_be_called() -> None:
     with pytest.raises(ValueError, match="no roots given"):
         ListenerCertificateAuthenticator(welcome)
 
@@ -357,7 +359,7 @@ def test_certificate_callback_without_roots_is_refused_because_it_would_never_be
 @given(st.text(), st.text())
 @example("", "")
 @example("\ud800", "\ud801")
-def test_secrets_are_equal_when_they_are(one: str, other: str) -> None:
+def test_secrets_are_compared_correctly(one: str, other: str) -> None:
     assert secrets_equal(one, one)
     assert secrets_equal(one, other) == (one == other)
 

@@ -1,11 +1,11 @@
-"""Allocation of a listener's connection slots: who gets a slot, and whose connection is dropped for it."""
+"""A listener allocates its connection slots fairly, and drops a connection when all slots are taken."""
 
 import pytest
 
 from sync.net.connection_slots import ConnectionSlots, NoFreeSlotError
 
 
-def test_an_address_has_few_strangers_and_more_once_one_was_let_in() -> None:
+def test_unauthenticated_connections_are_limited_per_address() -> None:
     places = ConnectionSlots[str](100, per_address=2)
     for who in ("a", "b"):
         assert places.arrive(who, "quay") is None
@@ -20,7 +20,7 @@ def test_an_address_has_few_strangers_and_more_once_one_was_let_in() -> None:
     assert len(places) == 4
 
 
-def test_of_too_many_strangers_the_oldest_of_the_largest_crowd_gives_way() -> None:
+def test_oldest_stranger_from_the_busiest_address_is_dropped_for_a_new_one() -> None:
     places = ConnectionSlots[str](100, per_address=3, strangers=5)
     for who, site in (("honest", "boat"), ("x1", "x"), ("x2", "x"), ("x3", "x"), ("y1", "y")):
         assert places.arrive(who, site) is None
@@ -29,7 +29,7 @@ def test_of_too_many_strangers_the_oldest_of_the_largest_crowd_gives_way() -> No
     assert places.enter("honest") is None
 
 
-def test_who_has_shown_a_certificate_gives_way_to_nobody() -> None:
+def test_connection_that_has_shown_a_certificate_is_not_dropped() -> None:
     places = ConnectionSlots[str](100, per_address=3, strangers=2)
     places.arrive("v1", "x")
     places.show("v1")
@@ -40,7 +40,7 @@ def test_who_has_shown_a_certificate_gives_way_to_nobody() -> None:
         places.arrive("u", "z")
 
 
-def test_users_leave_places_for_certificates() -> None:
+def test_slots_are_reserved_for_clients_with_certificates() -> None:
     places = ConnectionSlots[int](6, reserved=2)
     for number in range(4):
         places.arrive(number, str(number))
@@ -61,7 +61,7 @@ def test_users_leave_places_for_certificates() -> None:
         places.arrive(11, "vessels")
 
 
-def test_where_all_places_are_taken_whoever_has_most_gives_way() -> None:
+def test_when_all_slots_are_taken_the_client_with_most_connections_loses_one() -> None:
     places = ConnectionSlots[str](8, reserved=3)
     for who, owner in (("a", "guest"), ("b", "guest"), ("c", "guest"), ("d", "cook"), ("e", "cook")):
         places.arrive(who, "quay")
@@ -74,7 +74,7 @@ def test_where_all_places_are_taken_whoever_has_most_gives_way() -> None:
         places.enter("g", "bridge")
 
 
-def test_without_certificates_no_place_is_kept() -> None:
+def test_no_slot_is_reserved_unless_asked_for() -> None:
     places = ConnectionSlots[int](2)
     for number in (1, 2):
         places.arrive(number, "a")

@@ -1,4 +1,4 @@
-"""The card's firewall, loaded unchanged on a host of its own, limits the connections from one address."""
+"""The SD card's firewall, loaded unchanged on a simulated host, limits the connections from one address."""
 
 import sys
 from collections.abc import Iterator
@@ -49,14 +49,14 @@ def hosts() -> Iterator[tuple[Host, Host, Host]]:
 
 
 def call(host: Host, address: str, count: int) -> int:
-    """Open this many connections and keep them open; return the number that succeeded."""
+    """Try to open `count` connections, keep them open, and return the number that succeeded."""
     caller = host.popen([sys.executable, "-c", _CALLER, address, str(count)], stdin=-1, stdout=-1, text=True)
     assert caller.stdout is not None
     with caller.stdout as told:
         return int(told.readline())
 
 
-def test_an_address_has_so_many_connections_and_others_are_not_hindered(
+def test_connections_from_one_address_are_limited_and_other_addresses_are_not_affected(
     hosts: tuple[Host, Host, Host],
 ) -> None:
     argo, greedy, modest = hosts
@@ -66,7 +66,7 @@ def test_an_address_has_so_many_connections_and_others_are_not_hindered(
     assert call(greedy, f"{address}%eth0", 2) == 2  # with IPv6 the host has another address
 
 
-def test_whoever_has_gone_is_not_counted(hosts: tuple[Host, Host, Host]) -> None:
+def test_connections_of_an_ended_process_are_not_counted(hosts: tuple[Host, Host, Host]) -> None:
     _, greedy, modest = hosts
     caller = greedy.popen(
         [sys.executable, "-c", _CALLER, "10.77.1.1", str(MOST)], stdin=-1, stdout=-1, text=True

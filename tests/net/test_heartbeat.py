@@ -1,4 +1,4 @@
-"""The other side of a connection is considered lost after a certain time, here on a simulated clock."""
+"""A peer that stops answering pings is considered lost after a set time; tested on a simulated clock."""
 
 import asyncio
 from collections.abc import Callable
@@ -69,7 +69,7 @@ TIMES = st.floats(0.1, 400)
 
 
 @given(TIMES, TIMES, st.floats(0, 2_000))
-def test_who_falls_silent_is_lost_after_grace_and_at_most_an_interval_more(
+def test_silent_peer_is_lost_after_the_grace_period_and_at_most_one_interval(
     interval: float, grace: float, silent: float
 ) -> None:
     rig = Rig(interval=interval, grace=grace, silent_from=silent)
@@ -79,7 +79,7 @@ def test_who_falls_silent_is_lost_after_grace_and_at_most_an_interval_more(
 
 
 @given(TIMES, TIMES)
-def test_who_answers_is_kept_and_pinged_every_interval(interval: float, grace: float) -> None:
+def test_answering_peer_is_kept_and_pinged_every_interval(interval: float, grace: float) -> None:
     rig = Rig(interval=interval, grace=grace)
     rig.loop.run_until(interval * 10.5)
     assert rig.lost_at is None
@@ -88,7 +88,7 @@ def test_who_answers_is_kept_and_pinged_every_interval(interval: float, grace: f
 
 
 @given(TIMES, TIMES, st.floats(0, 2_000), st.floats(0, 1))
-def test_silence_is_how_long_an_answer_has_been_owed(
+def test_silence_is_measured_from_the_first_unanswered_ping(
     interval: float, grace: float, silent: float, part: float
 ) -> None:
     rig = Rig(interval=interval, grace=grace, silent_from=silent)
@@ -100,7 +100,7 @@ def test_silence_is_how_long_an_answer_has_been_owed(
     assert rig.heartbeat.silence == rig.loop.now - rig.pings[-1]
 
 
-def test_who_does_not_listen_judges_nobody() -> None:
+def test_peer_is_not_considered_lost_while_we_do_not_read() -> None:
     rig = Rig(interval=4, grace=8, silent_from=0)
     rig.heartbeat.is_deaf = True
     rig.loop.run_until(100)

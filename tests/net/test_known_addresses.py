@@ -1,4 +1,4 @@
-"""The addresses of users are remembered for a limited time."""
+"""The addresses from which users logged in are remembered for a limited time."""
 
 import json
 
@@ -21,7 +21,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_an_address_is_remembered_for_its_user_alone(clock: Clock) -> None:
+def test_address_is_remembered_only_for_its_user(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     assert welcome.note("anna", "192.0.2.7")
     assert welcome.has("anna", "192.0.2.7")
@@ -31,7 +31,7 @@ def test_an_address_is_remembered_for_its_user_alone(clock: Clock) -> None:
     assert not welcome.has_site("anna", "192.0.2.8")
 
 
-def test_of_ipv6_the_64_is_known_too(clock: Clock) -> None:
+def test_for_ipv6_the_64_prefix_is_remembered_too(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "2001:db8::1")
     assert welcome.has_site("anna", "2001:db8::2")
@@ -41,7 +41,7 @@ def test_of_ipv6_the_64_is_known_too(clock: Clock) -> None:
     assert welcome.has("anna", "fe80::1%eth0")
 
 
-def test_the_same_address_is_noted_once_a_day(clock: Clock) -> None:
+def test_same_address_is_noted_once_a_day(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     assert welcome.note("anna", "192.0.2.7")
     assert not welcome.note("anna", "192.0.2.7")
@@ -49,7 +49,7 @@ def test_the_same_address_is_noted_once_a_day(clock: Clock) -> None:
     assert welcome.note("anna", "192.0.2.7")
 
 
-def test_an_address_that_is_not_used_is_forgotten_in_time(clock: Clock) -> None:
+def test_unused_address_expires(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "192.0.2.7")
     clock.now += EXPIRES_S - 1
@@ -59,7 +59,7 @@ def test_an_address_that_is_not_used_is_forgotten_in_time(clock: Clock) -> None:
     assert not welcome.has_site("anna", "192.0.2.7")
 
 
-def test_few_addresses_and_users_are_kept_the_latest(clock: Clock) -> None:
+def test_only_the_latest_addresses_and_users_are_kept(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     for number in range(100):
         clock.now += 1
@@ -71,7 +71,7 @@ def test_few_addresses_and_users_are_kept_the_latest(clock: Clock) -> None:
     assert not welcome.has("anna", "192.0.2.99")
 
 
-def test_a_changed_password_makes_strangers_of_addresses(clock: Clock) -> None:
+def test_addresses_of_a_user_are_forgotten_when_the_password_changes(clock: Clock) -> None:
     welcome = KnownAddresses(utc=clock)
     welcome.note("anna", "192.0.2.7")
     assert welcome.forget(["anna", "bo"])
@@ -80,7 +80,7 @@ def test_a_changed_password_makes_strangers_of_addresses(clock: Clock) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["anna", "bo"]), st.ip_addresses()), max_size=20))
-def test_what_is_kept_is_known_after_a_restart(noted: list[tuple[str, object]]) -> None:
+def test_stored_addresses_are_known_after_a_restart(noted: list[tuple[str, object]]) -> None:
     clock = Clock()
     welcome = KnownAddresses(utc=clock)
     for user, address in noted:
@@ -89,7 +89,7 @@ def test_what_is_kept_is_known_after_a_restart(noted: list[tuple[str, object]]) 
     assert again.as_json() == welcome.as_json()
 
 
-def test_a_time_in_the_future_and_what_is_malformed_do_no_harm(clock: Clock) -> None:
+def test_future_times_and_malformed_entries_in_the_file_are_tolerated(clock: Clock) -> None:
     kept = {"anna": {"192.0.2.7": 10.0**18}, "bo": 3, "cy": {"192.0.2.7": "x", "192.0.2.8": True}}
     welcome = KnownAddresses(utc=clock, stored=kept)
     assert welcome.has("anna", "192.0.2.7")

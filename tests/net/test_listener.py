@@ -48,7 +48,7 @@ async def ask(listener: URLEndpointListener, path: str, *, password: str | None 
 
 
 @pytest.mark.parametrize("path", ["/log", "/log/"])
-def test_who_looks_whether_there_is_a_database_is_told_so(tmp_path: Path, path: str) -> None:
+def test_plain_request_learns_whether_a_database_exists(tmp_path: Path, path: str) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
             async with listening({"log": store}, disable_tls=True) as listener:
@@ -61,7 +61,7 @@ def test_who_looks_whether_there_is_a_database_is_told_so(tmp_path: Path, path: 
     run(main())
 
 
-def test_who_looks_must_show_who_it_is_and_be_allowed_to_enter(tmp_path: Path) -> None:
+def test_plain_request_needs_authentication_and_authorization(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
             password = ListenerPasswordAuthenticator(lambda _, password: password == "s3cret")
@@ -97,7 +97,7 @@ CREDENTIALS = "Authorization: Basic eDpzM2NyZXQ=\r\n"
         ),
     ],
 )
-def test_headers_that_come_twice_and_a_path_that_is_none_are_no_fault_of_ours(
+def test_repeated_headers_and_invalid_paths_cause_no_logged_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, headers: str, status: int
 ) -> None:
     def authorize(visitor: Visitor) -> PassiveOptions:
@@ -125,7 +125,7 @@ async def connected(port: int) -> Open:
 
 
 async def said_hello(port: int) -> Open:
-    """Begin a TLS handshake: the listener has answered, but the client never continues."""
+    """Begin a TLS handshake, receive the listener's answer, and never continue."""
     reader, writer = await connected(port)
     outgoing = ssl.MemoryBIO()
     client = client_context(pinned=IDENTITY.fingerprint).context.wrap_bio(ssl.MemoryBIO(), outgoing)
@@ -168,7 +168,7 @@ async def opened(port: int) -> Open:
 @pytest.mark.parametrize(
     "client", [connected, began_to_say_hello, said_hello, shook_hands, was_refused, opened]
 )
-def test_listener_stops_promptly_however_far_a_silent_client_has_come(
+def test_listener_stops_promptly_at_whatever_stage_a_silent_client_is(
     tmp_path: Path, client: Callable[[int], Awaitable[Open]]
 ) -> None:
     async def main() -> None:
@@ -183,7 +183,7 @@ def test_listener_stops_promptly_however_far_a_silent_client_has_come(
     run(main())
 
 
-def test_both_ends_say_why_a_certificate_is_not_welcome_any_more(
+def test_both_sides_report_that_a_certificate_was_revoked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     revoked: set[str] = set()
@@ -265,7 +265,7 @@ def test_callback_judges_a_certificate_after_the_handshake_and_again_for_the_req
 
 
 @pytest.mark.parametrize("has_passwords", [True, False])
-def test_holder_of_a_revoked_certificate_is_turned_away_before_it_asks_for_anything(
+def test_holder_of_a_revoked_certificate_is_disconnected_before_its_first_request(
     tmp_path: Path, has_passwords: bool
 ) -> None:
     async def main() -> None:
@@ -291,7 +291,7 @@ def test_holder_of_a_revoked_certificate_is_turned_away_before_it_asks_for_anyth
     run(main())
 
 
-def test_holders_of_certificates_that_were_not_judged_to_be_good_shut_nobody_out(tmp_path: Path) -> None:
+def test_connections_with_rejected_certificates_shut_nobody_out(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             fleet = CA.new()
@@ -314,7 +314,7 @@ def test_holders_of_certificates_that_were_not_judged_to_be_good_shut_nobody_out
     run(main())
 
 
-def test_vessel_whose_certificate_is_good_keeps_its_place_until_it_has_asked(tmp_path: Path) -> None:
+def test_vessel_with_a_valid_certificate_keeps_its_slot_until_its_request(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (_, theirs):
             fleet = CA.new()
@@ -379,7 +379,7 @@ def test_refused_handshake_is_logged_with_what_was_offered_and_why(
     assert told.endswith(f"; it requested {path} and offered {offered or 'no subprotocol'}")
 
 
-def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
+def test_client_that_guesses_passwords_is_answered_with_429(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
             guesses = LoginAttempts(lambda: 0.0, per_address=3)
@@ -395,7 +395,7 @@ def test_who_guesses_passwords_is_told_to_wait(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_connection_that_asks_for_nothing_is_ended(tmp_path: Path) -> None:
+def test_connection_without_a_first_message_is_closed(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, ours):
             options = {"disable_tls": True, "first_message": 0.2}
@@ -410,14 +410,14 @@ def test_a_connection_that_asks_for_nothing_is_ended(tmp_path: Path) -> None:
                 followed = Followed(ours, url(listener), continuous=True)
                 followed.replicator.start()
                 await settled(lambda: store.get("a") is not None)
-                await asyncio.sleep(0.3)  # as long as the other one took
+                await asyncio.sleep(0.3)  # longer than the limit for the first message
                 assert listener.status.connection_count == 1
                 await followed.replicator.stop()
 
     run(main())
 
 
-def test_of_too_many_connections_of_a_client_the_oldest_gives_way(tmp_path: Path) -> None:
+def test_client_with_too_many_connections_loses_its_oldest(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (store, _):
             password = ListenerPasswordAuthenticator(lambda _, password: password == "s3cret")

@@ -38,7 +38,7 @@ def wrong(
     return [guesses.attempt(address, user) for _ in range(times)]
 
 
-def test_address_may_be_wrong_so_often_and_then_waits_until_its_first_is_forgotten(clock: Clock) -> None:
+def test_address_with_too_many_wrong_passwords_waits_until_the_first_expires(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=3, window_s=60)
     assert wrong(guesses, 1) == [0]
     clock.now += 10
@@ -47,19 +47,19 @@ def test_address_may_be_wrong_so_often_and_then_waits_until_its_first_is_forgott
     assert wrong(guesses, 2) == [0, 10]
 
 
-def test_other_addresses_are_not_held_up(clock: Clock) -> None:
+def test_other_addresses_are_not_delayed(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=1, per_user=9)
     assert wrong(guesses, 2)[1] > 0
     assert wrong(guesses, 1, "192.0.2.8") == [0]
 
 
-def test_user_may_be_guessed_at_so_often_from_wherever(clock: Clock) -> None:
+def test_wrong_passwords_for_a_user_are_limited_over_all_addresses(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_user=3)
     assert [wrong(guesses, 1, f"192.0.2.{number}")[0] > 0 for number in range(5)] == [0, 0, 0, 1, 1]
     assert wrong(guesses, 1, "192.0.2.9", "galley") == [0]
 
 
-def test_user_that_strangers_guess_at_still_comes_in_from_where_it_came_before(clock: Clock) -> None:
+def test_user_under_attack_can_still_log_in_from_a_known_address(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=3, per_user=3)
     assert guesses.attempt("192.0.2.1", "bridge") == 0
     guesses.succeeded("192.0.2.1", "bridge")
@@ -69,7 +69,7 @@ def test_user_that_strangers_guess_at_still_comes_in_from_where_it_came_before(c
     assert wrong(guesses, 1, "192.0.2.1") == [0]
 
 
-def test_right_password_is_no_wrong_one_and_takes_no_wrong_one_back(clock: Clock) -> None:
+def test_successful_login_neither_counts_nor_resets_the_count(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=3)
     for _ in range(20):
         assert guesses.attempt("192.0.2.7", "bridge") == 0
@@ -81,14 +81,14 @@ def test_right_password_is_no_wrong_one_and_takes_no_wrong_one_back(clock: Clock
     assert wrong(guesses, 1, user="galley")[0] > 0
 
 
-def test_attempts_that_are_under_way_count(clock: Clock) -> None:
+def test_attempts_in_progress_count(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=2)
     assert [wait > 0 for wait in wrong(guesses, 3)] == [False, False, True]
     guesses.take_back("192.0.2.7", "bridge")
     assert wrong(guesses, 1) == [0]
 
 
-def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
+def test_addresses_in_one_ipv6_64_prefix_count_as_one() -> None:
     assert site_of("[2001:db8::1]") == site_of("2001:db8::ffff:1") == site_of("[2001:db8::2%eth0]")
     assert site_of("2001:db8:0:1::1") != site_of("2001:db8::1")
     assert site_of("192.0.2.7") != site_of("192.0.2.8")
@@ -96,7 +96,7 @@ def test_neighbours_of_one_ipv6_site_count_as_one() -> None:
     assert site_of("[fe80::1%mesh0]") != site_of("[fe80::2%mesh0]"), "a radio has link-local addresses alone"
 
 
-def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
+def test_memory_for_attempts_is_bounded(clock: Clock) -> None:
     guesses = LoginAttempts(clock, capacity=8, per_address=1)
     for number in range(1000):
         wrong(guesses, 1, f"10.0.{number // 250}.{number % 250}", f"user-{number}" * 50)
@@ -108,7 +108,7 @@ def test_no_more_is_remembered_than_was_said(clock: Clock) -> None:
     assert max(len(user) for user in welcome) <= 100
 
 
-def test_strangers_of_the_same_64_keep_nobody_out_who_came_from_just_this_address(clock: Clock) -> None:
+def test_attacker_in_the_same_64_prefix_does_not_lock_out_a_known_address(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=3, per_user=3)
     guesses.attempt("fe80::1", "bridge")
     guesses.succeeded("fe80::1", "bridge")
@@ -118,7 +118,7 @@ def test_strangers_of_the_same_64_keep_nobody_out_who_came_from_just_this_addres
     assert wrong(guesses, 4, "fe80::1") == [0, 0, 0, 300]
 
 
-def test_attackers_stay_limited_in_the_64_of_a_user(clock: Clock) -> None:
+def test_attacker_in_a_known_64_prefix_is_still_limited(clock: Clock) -> None:
     guesses = LoginAttempts(clock, per_address=3, per_user=5)
     guesses.attempt("2001:db8::1", "bridge")
     guesses.succeeded("2001:db8::1", "bridge")
@@ -133,7 +133,7 @@ def test_limits_are_positive(clock: Clock) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 40)), max_size=60))
-def test_in_no_window_is_more_looked_at_than_the_limits_allow(steps: list[tuple[int, int, float]]) -> None:
+def test_no_window_contains_more_attempts_than_the_limits_allow(steps: list[tuple[int, int, float]]) -> None:
     clock = Clock()
     guesses = LoginAttempts(clock, per_address=3, per_user=5, window_s=60)
     looked: dict[str, list[float]] = defaultdict(list)
@@ -157,7 +157,7 @@ def judge(authenticators: ListenerAuthenticators, password: str, address: str) -
     return asyncio.run(authenticators.authenticate(header, None, address))
 
 
-def test_no_password_is_looked_at_for_whoever_is_over_the_limit(clock: Clock) -> None:
+def test_no_password_is_checked_for_a_client_over_the_limit(clock: Clock) -> None:
     looked_at: list[str] = []
 
     def check(_: str, password: str) -> bool:
@@ -179,7 +179,7 @@ def test_no_password_is_looked_at_for_whoever_is_over_the_limit(clock: Clock) ->
     assert judge(authenticators, "kedge", "192.0.2.7") == User("bridge")
 
 
-def test_callback_that_fails_counts_against_nobody(clock: Clock) -> None:
+def test_failing_callback_is_not_counted_as_a_wrong_password(clock: Clock) -> None:
     def broken(*_: object) -> bool:
         raise LookupError("no users file")
 

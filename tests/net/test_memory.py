@@ -1,4 +1,4 @@
-"""All connections share one memory budget; only the connection that uses most memory is closed."""
+"""All connections share one memory budget, and the client that uses most of it loses a connection."""
 
 import asyncio
 import gc
@@ -23,7 +23,9 @@ class Holder:
         return self._rest
 
 
-def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture) -> None:
+def test_largest_connection_of_the_client_that_uses_most_memory_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def main() -> None:
         memory = MemoryBudget(most=100)
         greedy, honest = ConnectionOwner("user mallory"), ConnectionOwner("user bridge")
@@ -40,7 +42,7 @@ def test_the_largest_of_whoever_holds_most_goes(caplog: pytest.LogCaptureFixture
     run(main())
 
 
-def test_connections_count_until_they_are_closed_and_are_closed_once() -> None:
+def test_connections_count_until_they_have_ended_and_are_closed_once() -> None:
     async def main() -> None:
         memory = MemoryBudget(most=100)
         slow, other = Holder(ConnectionOwner("slow"), rest=30), Holder(ConnectionOwner("other"), rest=5)
@@ -58,7 +60,7 @@ def test_connections_count_until_they_are_closed_and_are_closed_once() -> None:
     run(main())
 
 
-def test_what_is_over_or_has_shrunk_counts_no_more() -> None:
+def test_freed_memory_no_longer_counts() -> None:
     async def main() -> None:
         memory = MemoryBudget(most=140)
         holders = [Holder(ConnectionOwner(str(number))) for number in range(10)]
@@ -74,7 +76,7 @@ def test_what_is_over_or_has_shrunk_counts_no_more() -> None:
     run(main())
 
 
-def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_returned_to_the_system_after_much_was_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[None] = []
     monkeypatch.setattr("sync.net.memory.release_free_memory", lambda: times.append(None))
 
@@ -93,7 +95,7 @@ def test_memory_is_given_back_once_much_was_let_go_of(monkeypatch: pytest.Monkey
     run(main())
 
 
-def test_cycles_that_connections_leave_are_collected_however_few_objects_there_are() -> None:
+def test_reference_cycles_of_closed_connections_are_collected() -> None:
     class Remains:
         def __init__(self) -> None:
             self.itself = self

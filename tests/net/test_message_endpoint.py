@@ -1,4 +1,4 @@
-"""Transports made by an application: messages, or bytes over a pty, a pipe, a socket, asyncio's streams."""
+"""Transports made by an application carry messages, or bytes over a pty, a pipe, a socket or streams."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.net.wire import HASTE, Recorder, run
 
 
 class Paired:
-    """An application's connection in memory to a second one like it, which keeps messages whole."""
+    """An application's connection in memory, paired with a second one, that keeps messages whole."""
 
     def __init__(self) -> None:
         self.other: Paired | None = None
@@ -146,7 +146,7 @@ def line(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_frames_pass_over_a_byte_stream_both_ways_in_order(line: str) -> None:
+def test_frames_pass_over_a_byte_stream_in_order_in_both_directions(line: str) -> None:
     async def main() -> None:
         async with over(line) as connections:
             one, two = await both(connections, ProtocolType.BYTE_STREAM)
@@ -186,7 +186,7 @@ def test_a_byte_stream_whose_receiver_pauses_stops_the_sender(line: str) -> None
     run(main())
 
 
-def test_a_byte_stream_that_is_cut_ends_the_other_side_with_a_problem(line: str) -> None:
+def test_cut_byte_stream_is_reported_to_the_other_side_as_a_problem(line: str) -> None:
     async def main() -> None:
         async with over(line) as connections:
             one, two = await both(connections, ProtocolType.BYTE_STREAM)
@@ -199,7 +199,7 @@ def test_a_byte_stream_that_is_cut_ends_the_other_side_with_a_problem(line: str)
     run(main())
 
 
-def test_a_line_that_has_gone_silent_is_found_out_by_the_heartbeat() -> None:
+def test_heartbeat_detects_a_silent_line() -> None:
     async def main() -> None:
         far, near = pty.openpty()
         tty.setraw(near)
@@ -253,7 +253,7 @@ def test_the_active_side_masks_and_the_passive_one_does_not() -> None:
 # Connections that carry messages
 
 
-def test_each_frame_is_one_message_both_ways() -> None:
+def test_each_frame_is_one_message_in_both_directions() -> None:
     async def main() -> None:
         connections = a_pair()
         one, two = await both(connections, ProtocolType.MESSAGE_STREAM)
@@ -274,7 +274,7 @@ def test_each_frame_is_one_message_both_ways() -> None:
     run(main())
 
 
-def test_messages_that_cannot_be_carried_on_wait_within_bounds() -> None:
+def test_queue_of_messages_that_cannot_be_sent_is_bounded() -> None:
     async def main() -> None:
         connections = a_pair()
         one, two = await both(connections, ProtocolType.MESSAGE_STREAM)
@@ -292,7 +292,7 @@ def test_messages_that_cannot_be_carried_on_wait_within_bounds() -> None:
     run(main())
 
 
-def test_an_application_that_does_not_wait_for_ready_is_cut_off() -> None:
+def test_application_that_does_not_await_ready_is_disconnected() -> None:
     async def main() -> None:
         connection = Paired()
         side = await opened(connection, ProtocolType.MESSAGE_STREAM, Side.PASSIVE)
@@ -308,7 +308,7 @@ def test_an_application_that_does_not_wait_for_ready_is_cut_off() -> None:
     run(main())
 
 
-def test_what_was_received_before_the_end_is_delivered_before_it_even_after_a_pause() -> None:
+def test_data_received_before_the_end_is_delivered_before_it_even_after_a_pause() -> None:
     async def main() -> None:
         connection = Paired()
         side = await opened(connection, ProtocolType.MESSAGE_STREAM, Side.PASSIVE)
@@ -324,7 +324,7 @@ def test_what_was_received_before_the_end_is_delivered_before_it_even_after_a_pa
 
 
 @pytest.mark.parametrize("kind", ProtocolType)
-def test_an_error_of_the_connection_is_the_problem_it_ends_with(kind: ProtocolType) -> None:
+def test_error_of_the_connection_is_reported_as_its_problem(kind: ProtocolType) -> None:
     async def main() -> None:
         connection = Paired()
         side = await opened(connection, kind, Side.ACTIVE)
@@ -383,7 +383,7 @@ def test_a_message_over_the_limit_ends_the_connection_with_1009() -> None:
     run(main())
 
 
-def test_a_close_that_the_connection_never_finishes_is_cut_short() -> None:
+def test_close_that_never_completes_is_aborted() -> None:
     async def main() -> None:
         for kind in ProtocolType:
             connection = Paired()
@@ -400,7 +400,7 @@ def test_a_close_that_the_connection_never_finishes_is_cut_short() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=6))
-def test_any_bytes_on_a_line_end_in_frames_or_one_problem(pieces: list[bytes]) -> None:
+def test_any_bytes_on_a_line_yield_frames_or_one_problem(pieces: list[bytes]) -> None:
     async def main() -> None:
         connection = Paired()
         side = await opened(connection, ProtocolType.BYTE_STREAM, Side.PASSIVE)

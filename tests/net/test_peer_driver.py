@@ -1,4 +1,4 @@
-"""A peer on a transport is woken by the store, paused by a full buffer, and ended alone by our errors."""
+"""A peer on a transport is woken by the store, paused by a full buffer, and ended alone by its own error."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from tests.peer.rig import databases
 
 
 class Memory:
-    """Transport in memory, connected to a second one like it."""
+    """Transport in memory, connected to a second one."""
 
     remote = "memory"
     silence = 0.0
@@ -125,7 +125,7 @@ async def until(database: Database, condition: Callable[[], bool]) -> None:
         end()
 
 
-def test_a_nudge_gives_a_peer_one_turn_and_none_when_its_link_is_closed(tmp_path: Path) -> None:
+def test_nudges_run_a_peer_once_and_never_after_its_link_is_closed(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             pair = Pair(ours, theirs)
@@ -189,7 +189,7 @@ def test_one_shot_ends_by_itself_with_an_ordinary_close(tmp_path: Path) -> None:
     run(main())
 
 
-def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path) -> None:
+def test_nothing_is_sent_until_the_transport_is_writable(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             with theirs.transaction():
@@ -201,7 +201,7 @@ def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path)
             pair.there.is_writable = False
             sent = pair.there.frames_sent
             ours.put("mine", {})
-            for _ in range(100):  # turns of the event loop, during which all other work continues
+            for _ in range(100):  # iterations of the event loop, during which all other work continues
                 await asyncio.sleep(0)
             assert pair.there.frames_sent == sent
             assert ours.count() < 3000
@@ -217,7 +217,7 @@ def test_transport_that_is_not_writable_gets_nothing_until_it_is(tmp_path: Path)
     run(main())
 
 
-def test_fault_of_ours_ends_that_link_alone_and_is_logged(
+def test_internal_error_ends_only_its_own_link_and_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -265,7 +265,7 @@ def test_frames_that_break_the_protocol_close_with_a_code_and_no_traceback(
     run(main())
 
 
-def test_closed_is_told_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_end_is_reported_once_and_all_resources_are_released(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             pair = Pair(ours, theirs)
@@ -298,7 +298,7 @@ def test_deadline_timer_is_cancelled_at_the_end(tmp_path: Path) -> None:
             pair.start()
             ours.put("d", {})
             await until(theirs, lambda: theirs.get("d") is not None)
-            for _ in range(1000):  # turns of the event loop, until the reply has arrived
+            for _ in range(1000):  # iterations of the event loop, until the reply has arrived
                 if pair.link._timer is not None:
                     break
                 await asyncio.sleep(0)

@@ -121,7 +121,9 @@ async def pair(
 @pytest.mark.parametrize("how", [How.RESET, How.CLOSE, How.HALF_OPEN])
 @pytest.mark.parametrize("way", list(Way))
 @pytest.mark.parametrize(("place", "frame"), CUTS)
-def test_cut_anywhere_is_made_up_for(tmp_path: Path, how: How, way: Way, place: Place, frame: int) -> None:
+def test_replication_recovers_from_a_cut_at_any_position(
+    tmp_path: Path, how: How, way: Way, place: Place, frame: int
+) -> None:
     async def main() -> None:
         async with pair(tmp_path, Fault(how, way, place, frame)) as both:
             await both.until_same()
@@ -131,7 +133,7 @@ def test_cut_anywhere_is_made_up_for(tmp_path: Path, how: How, way: Way, place: 
     run(main())
 
 
-def test_cuts_of_one_connection_after_another_are_made_up_for(tmp_path: Path) -> None:
+def test_replication_recovers_from_repeated_cuts(tmp_path: Path) -> None:
     async def main() -> None:
         rng = random.Random(1)
         faults = [
@@ -166,7 +168,7 @@ def test_slow_network_makes_no_difference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", list(Way))
 @pytest.mark.parametrize("place", [Place.IN_HANDSHAKE, Place.IN_HEADER, Place.IN_PAYLOAD, Place.AFTER_FRAME])
-def test_network_that_stalls_and_goes_on_makes_no_difference(tmp_path: Path, way: Way, place: Place) -> None:
+def test_network_that_stalls_and_resumes_makes_no_difference(tmp_path: Path, way: Way, place: Place) -> None:
     async def main() -> None:
         async with pair(tmp_path, Fault(How.STALL, way, place, 3)) as both:
             await both.proxy.stalled.wait()
@@ -184,7 +186,7 @@ def fill_more(both: Pair) -> None:
         store.put(f"later-{name}", {})
 
 
-def test_late_bytes_of_a_connection_that_is_no_more_do_no_harm(tmp_path: Path) -> None:
+def test_late_bytes_of_an_ended_connection_do_no_harm(tmp_path: Path) -> None:
     async def main() -> None:
         async with pair(tmp_path, Fault(How.HALF_OPEN, Way.THERE, Place.IN_PAYLOAD, 6)) as both:
             await both.until_same()

@@ -1,4 +1,4 @@
-"""Replicators and listeners over real sockets and TLS on loopback."""
+"""Replicators and listeners exchange documents over real sockets and TLS on the loopback interface."""
 
 import asyncio
 import errno
@@ -48,7 +48,7 @@ def url(listener: URLEndpointListener, name: str = "log") -> URLEndpoint:
 
 
 class Followed:
-    """A replicator, and everything that it reported."""
+    """A replicator, and all its reports."""
 
     def __init__(self, database: Database, endpoint: Any, **options: Any) -> None:
         self.statuses: list[Status] = []
@@ -87,7 +87,7 @@ async def once(database: Database, endpoint: Any, **options: Any) -> Status:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    """Wait for an action on the other side of a socket by polling, because no notification is sent for it."""
+    """Poll for an action on the other side of a socket, which sends no notification."""
     for _ in range(5000):
         if condition():
             return
@@ -96,7 +96,7 @@ async def settled(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize(("push", "pull"), [(True, False), (False, True), (True, True)])
-def test_one_shot_carries_documents_the_way_that_was_asked_for(
+def test_one_shot_replication_transfers_documents_in_the_requested_direction(
     tmp_path: Path, push: bool, pull: bool
 ) -> None:
     async def main() -> None:
@@ -164,7 +164,7 @@ def test_wrong_password_stops_at_once(tmp_path: Path) -> None:
     run(main())
 
 
-def test_refused_connection_is_tried_as_often_as_was_said(tmp_path: Path) -> None:
+def test_refused_connection_is_tried_as_often_as_configured(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path, "ours") as (ours,), socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))  # the socket is bound, but does not listen
@@ -208,7 +208,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
                 await followed.replicator.stop()
                 again = await once(ours, url(listener), continuous=False)
                 assert (again.progress.pushed, again.progress.pulled, again.progress.failed) == (0, 0, 0)
-                assert again.progress.total <= 1  # our last document, so that our checkpoint advances
+                assert again.progress.total <= 1  # our last document is delivered, so our checkpoint advances
                 anew = Followed(ours, url(listener))
                 await anew.replicator.run(reset_checkpoint=True)
                 assert anew.replicator.status.progress.total > 0
@@ -216,7 +216,7 @@ def test_stop_stores_the_checkpoint(tmp_path: Path) -> None:
     run(main())
 
 
-def test_listeners_are_told_of_status_and_documents(tmp_path: Path) -> None:
+def test_status_and_document_callbacks_are_called(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             ours.put("ours", {})
@@ -279,7 +279,7 @@ def test_document_is_pending_by_the_stored_checkpoint_before_there_is_a_connecti
     run(main())
 
 
-def test_document_that_is_not_to_be_pushed_is_not_pending(tmp_path: Path) -> None:
+def test_document_excluded_from_push_is_not_pending(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, _):
         ours.put("draft", {"secret": True})
         ours.put("berth", {"secret": False})
@@ -294,7 +294,7 @@ def test_document_that_is_not_to_be_pushed_is_not_pending(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("most", [None, 0])
-def test_no_number_of_attempts_and_zero_stand_for_the_default(tmp_path: Path, most: int | None) -> None:
+def test_missing_or_zero_number_of_attempts_means_the_default(tmp_path: Path, most: int | None) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, _):
             endpoint = URLEndpoint(f"ws://127.0.0.1:{free_port()}/log")
@@ -305,7 +305,7 @@ def test_no_number_of_attempts_and_zero_stand_for_the_default(tmp_path: Path, mo
     run(main())
 
 
-def test_who_comes_in_where_nothing_is_offered_is_not_heard(
+def test_connection_at_a_local_address_that_is_not_offered_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -326,7 +326,7 @@ def test_who_comes_in_where_nothing_is_offered_is_not_heard(
     run(main())
 
 
-def test_listener_has_databases_by_name_and_no_others(tmp_path: Path) -> None:
+def test_listener_offers_only_its_named_databases(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path, "ours", "log", "crew") as (ours, log, crew):
             log.put("from-log", {})
@@ -343,7 +343,7 @@ def test_listener_has_databases_by_name_and_no_others(tmp_path: Path) -> None:
     run(main())
 
 
-def test_read_only_listener_gives_and_takes_nothing(tmp_path: Path) -> None:
+def test_read_only_listener_sends_documents_and_accepts_none(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             theirs.put("theirs", {})
@@ -408,7 +408,7 @@ def test_identity_made_by_default_is_refused_unless_it_is_pinned(tmp_path: Path)
     run(main())
 
 
-def test_any_self_signed_identity_is_accepted_where_that_was_asked_for(tmp_path: Path) -> None:
+def test_any_self_signed_identity_is_accepted_where_configured(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             theirs.put("d", {})
@@ -422,7 +422,7 @@ def test_any_self_signed_identity_is_accepted_where_that_was_asked_for(tmp_path:
     run(main())
 
 
-def test_peers_replicate_over_a_connection_of_the_applications(tmp_path: Path) -> None:
+def test_peers_replicate_over_a_connection_made_by_the_application(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             ours.put("ours", {})
@@ -442,7 +442,7 @@ def test_peers_replicate_over_a_connection_of_the_applications(tmp_path: Path) -
     run(main())
 
 
-def test_fault_of_ours_in_making_a_connection_is_told_as_the_end(tmp_path: Path) -> None:
+def test_internal_error_while_connecting_is_reported_as_the_problem(tmp_path: Path) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             async with listening({"log": theirs}) as listener:
@@ -460,7 +460,7 @@ def test_fault_of_ours_in_making_a_connection_is_told_as_the_end(tmp_path: Path)
     run(main())
 
 
-def test_store_that_fails_while_connecting_is_tried_again(
+def test_replication_is_tried_again_when_the_store_fails_while_connecting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
@@ -485,10 +485,10 @@ def test_store_that_fails_while_connecting_is_tried_again(
     run(main())
 
 
-def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
+def test_peer_that_never_stores_the_checkpoint_does_not_delay_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # the peer has the request, and is silent
+    monkeypatch.setattr(PeersCheckpoints, "_set", lambda *_: None)  # the peer never answers the request
 
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
@@ -503,7 +503,7 @@ def test_peer_that_never_stores_the_checkpoint_does_not_hold_up_a_stop(
     run(main())
 
 
-def test_who_comes_in_while_nobody_can_tell_where_is_sent_away(tmp_path: Path) -> None:
+def test_connection_is_refused_when_the_check_of_its_local_address_fails(tmp_path: Path) -> None:
     def cannot_tell(_: str) -> bool:
         raise OSError(errno.EMFILE, "too many open files")
 

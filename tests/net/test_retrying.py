@@ -28,14 +28,14 @@ def problem(domain: Domain, code: int = 0) -> Problem:
 
 
 class Highest(random.Random):
-    """Random generator that always yields the end of the range at which waits are shortest."""
+    """Random generator that always returns the end of the range that makes waits shortest."""
 
     def random(self) -> float:
         return 1 - 2**-53
 
 
 class Lowest(random.Random):
-    """Random generator that always yields the end of the range at which waits are longest."""
+    """Random generator that always returns the end of the range that makes waits longest."""
 
     def random(self) -> float:
         return 0.0
@@ -62,14 +62,14 @@ def test_a_connection_that_broke_is_tried_again(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN])
-def test_without_a_way_to_the_peer_only_a_continuous_replication_waits(code: int) -> None:
+def test_without_a_route_to_the_peer_only_a_continuous_replication_waits(code: int) -> None:
     assert not is_transient(problem(Domain.POSIX, code))
     assert may_be_network_dependent(problem(Domain.POSIX, code))
     assert is_worth_retrying(problem(Domain.POSIX, code), continuous=True)
     assert not is_worth_retrying(problem(Domain.POSIX, code), continuous=False)
 
 
-def test_a_name_server_that_does_not_answer_passes_but_an_unknown_name_needs_another_network() -> None:
+def test_silent_name_server_is_transient_but_an_unknown_name_needs_another_network() -> None:
     assert is_transient(problem(Domain.DNS, socket.EAI_AGAIN))
     assert not is_transient(problem(Domain.DNS, socket.EAI_NONAME))
     assert may_be_network_dependent(problem(Domain.DNS, socket.EAI_NONAME))
@@ -91,12 +91,12 @@ def test_a_peer_that_breaks_the_protocol_is_not_tried_again() -> None:
 
 
 @given(st.sampled_from(Domain), st.integers(-(2**40), 2**40), st.booleans())
-def test_any_problem_whatever_its_code_gets_an_answer(domain: Domain, code: int, continuous: bool) -> None:
+def test_any_problem_is_classified(domain: Domain, code: int, continuous: bool) -> None:
     assert is_worth_retrying(problem(domain, code), continuous=continuous) in (True, False)
 
 
 @given(seeds, waits, waits, st.integers(1, 2000))
-def test_each_wait_is_within_the_band_and_never_above_the_longest(
+def test_each_wait_is_within_its_range_and_never_above_the_longest(
     seed: int, base: float, longest: float, count: int
 ) -> None:
     backoff = Backoff(random.Random(seed), base_s=base, max_wait_s=longest)
@@ -115,12 +115,12 @@ def test_waits_grow_until_the_longest_is_reached(seed: int, base: float) -> None
     assert delays[-1] > delays[0] * 2
 
 
-def test_the_band_is_used_to_both_ends() -> None:
+def test_whole_range_of_waits_is_used() -> None:
     assert Backoff(Lowest(), base_s=4).next_delay() == 4
     assert Backoff(Highest(), base_s=4).next_delay() == pytest.approx(2)
 
 
-def test_after_ten_thousand_failures_it_still_waits_no_longer_than_the_longest() -> None:
+def test_after_ten_thousand_failures_waits_are_still_no_longer_than_the_longest() -> None:
     backoff = Backoff(Lowest())
     assert {backoff.next_delay() for _ in range(10_000)} == {2, 4, 8, 16, 32, 64, 128, 256, 300}
 
@@ -139,21 +139,21 @@ def test_a_one_shot_replication_has_ten_attempts_and_a_continuous_one_any_number
     assert max_attempts(continuous=True) is None
 
 
-def test_success_starts_the_count_and_the_waits_anew() -> None:
+def test_success_resets_the_count_and_the_waits() -> None:
     backoff = Backoff(Lowest(), max_attempts=3)
     assert [backoff.next_delay(), backoff.next_delay()] == [2, 4]
     backoff.succeeded()
     assert [backoff.next_delay(), backoff.next_delay(), backoff.next_delay()] == [2, 4, None]
 
 
-def test_another_network_makes_the_next_attempt_immediate_once_and_the_count_anew() -> None:
+def test_new_network_makes_the_next_attempt_immediate_and_resets_the_count() -> None:
     backoff = Backoff(Lowest(), max_attempts=3)
     assert [backoff.next_delay(), backoff.next_delay()] == [2, 4]
     backoff.reachability_changed()
     assert [backoff.next_delay(), backoff.next_delay(), backoff.next_delay()] == [0, 4, None]
 
 
-def test_success_forgets_that_the_network_changed() -> None:
+def test_success_clears_the_network_change() -> None:
     backoff = Backoff(Lowest())
     backoff.reachability_changed()
     backoff.succeeded()
@@ -161,6 +161,6 @@ def test_success_forgets_that_the_network_changed() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"max_attempts": 0}, {"max_wait_s": 0.0}, {"base_s": -1.0}])
-def test_limits_that_make_no_sense_are_refused(arguments: dict[str, float]) -> None:
+def test_invalid_limits_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         Backoff(random.Random(1), **arguments)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ class Woken:
         self.event.set()
 
 
-def test_all_who_wait_are_told_and_share_a_watcher(store: Database) -> None:
+def test_all_subscribers_are_notified_by_one_watcher(store: Database) -> None:
     async def main() -> None:
         one, two = Woken(), Woken()
         ends = [watch(store, one, one), watch(store, two, two)]
@@ -44,7 +44,7 @@ def test_all_who_wait_are_told_and_share_a_watcher(store: Database) -> None:
     run(main())
 
 
-def test_last_who_leaves_ends_the_watcher(store: Database) -> None:
+def test_watcher_ends_with_its_last_subscriber(store: Database) -> None:
     async def main() -> None:
         one, two = Woken(), Woken()
         end_one, end_two = watch(store, one, one), watch(store, two, two)
@@ -68,7 +68,7 @@ def test_last_who_leaves_ends_the_watcher(store: Database) -> None:
     run(main())
 
 
-def test_who_leaves_while_others_are_told_hinders_nobody(store: Database) -> None:
+def test_unsubscribing_during_notification_does_not_affect_others(store: Database) -> None:
     async def main() -> None:
         other = Woken()
 
@@ -85,7 +85,7 @@ def test_who_leaves_while_others_are_told_hinders_nobody(store: Database) -> Non
     run(main())
 
 
-def test_stores_are_watched_apart(store: Database, tmp_path: Path) -> None:
+def test_each_store_has_its_own_watcher(store: Database, tmp_path: Path) -> None:
     async def main() -> None:
         one, two = Woken(), Woken()
         with Database.open(tmp_path / "another.db") as another:
@@ -99,7 +99,7 @@ def test_stores_are_watched_apart(store: Database, tmp_path: Path) -> None:
     run(main())
 
 
-def test_change_by_a_connection_that_announces_nothing_is_noticed(
+def test_change_by_a_connection_that_sends_no_notification_is_noticed(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_watch, "ASK_EVERY", 0.01)
@@ -116,7 +116,7 @@ def test_change_by_a_connection_that_announces_nothing_is_noticed(
     run(main())
 
 
-def test_event_loops_one_after_the_other_each_have_a_watcher(store: Database) -> None:
+def test_successive_event_loops_each_have_a_watcher(store: Database) -> None:
     async def main() -> None:
         woken = Woken()
         end = watch(store, woken, woken)

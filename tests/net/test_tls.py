@@ -1,4 +1,4 @@
-"""Validation of certificates: fingerprints, dates, names, signatures."""
+"""Certificates are validated by fingerprint, dates, names and signature."""
 
 import base64
 from datetime import timedelta
@@ -44,12 +44,12 @@ def test_anything_is_a_fingerprint_of_32_bytes_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "AB:CD", "ab" * 20, "ab" * 33, "zz" * 32, ("ab" * 32)[:-1], "ab:" * 32])
-def test_what_is_no_sha256_is_refused(text: str) -> None:
+def test_invalid_fingerprint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a SHA-256 fingerprint"):
         certificates.parse_fingerprint(text)
 
 
-def test_a_file_with_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_file_with_an_unreadable_certificate_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     encoded = base64.encodebytes(of_unknown_version(self_signed().certificate))
     path.write_bytes(b"-----BEGIN CERTIFICATE-----\n" + encoded + b"-----END CERTIFICATE-----\n")
@@ -57,7 +57,7 @@ def test_a_file_with_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) 
         certificates.load_certificates(path)
 
 
-def test_dates_hold_to_the_second() -> None:
+def test_dates_are_checked_to_the_second() -> None:
     certificate = CA.new().issue("argo").certificate
     certificates.check_dates(certificate, BEGIN)
     certificates.check_dates(certificate, END)
@@ -81,16 +81,16 @@ def test_uri_must_be_exactly_the_expected_one() -> None:
         certificates.check_uri(self_signed().certificate, "logboat:fleet:argo")
 
 
-def test_self_signed_means_signed_by_the_very_key_it_is_for() -> None:
+def test_self_signed_means_signed_with_its_own_key() -> None:
     certificates.check_self_signed(self_signed().certificate)
     certificates.check_self_signed(CA.new().certificate)
     ca = CA.new("fleet")
-    for impostor in (ca.issue("argo"), ca.issue("fleet")):  # The latter has the name of its issuer.
+    for impostor in (ca.issue("argo"), ca.issue("fleet")):  # the second one has the same name as its issuer
         with pytest.raises(ProblemError, match="is not self-signed"):
             certificates.check_self_signed(impostor.certificate)
 
 
-def test_certificates_of_a_file_come_in_order(tmp_path: Path) -> None:
+def test_certificates_of_a_file_are_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "roots.pem"
     identities = [self_signed("argo"), self_signed("brigid")]
     path.write_bytes(b"# the fleet's\n" + b"\n".join(identity.chain_pem() for identity in identities))

@@ -23,7 +23,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 @dataclass(frozen=True)
 class Told:
-    """The two sides' reports about a connection that failed."""
+    """Reports of both sides about a connection that failed."""
 
     client: Problem
     listener: str
@@ -60,7 +60,7 @@ def meet(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_ends_say_that_the_clients_certificate_is_of_another_ca(
+def test_both_sides_report_that_the_clients_certificate_is_of_another_ca(
     version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = meet(client(PIRATE), listener(), caplog, version)
@@ -71,7 +71,7 @@ def test_both_ends_say_that_the_clients_certificate_is_of_another_ca(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_ends_say_that_the_listeners_certificate_is_of_another_ca(
+def test_both_sides_report_that_the_listeners_certificate_is_of_another_ca(
     version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = meet(client(BRIGID), listener(PIRATE), caplog, version)
@@ -83,7 +83,7 @@ def test_both_ends_say_that_the_listeners_certificate_is_of_another_ca(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_ends_say_that_a_certificate_was_wanted_and_none_shown(
+def test_both_sides_report_that_the_required_certificate_was_missing(
     version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = meet(client(), listener(required=True), caplog, version)
@@ -92,7 +92,7 @@ def test_both_ends_say_that_a_certificate_was_wanted_and_none_shown(
     assert told.listener.endswith("the peer sent no client certificate, but one is required")
 
 
-def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
+def test_listener_reports_that_the_client_disconnected_after_seeing_the_certificate(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = meet(client_context(pinned=BRIGID.fingerprint), listener(), caplog, None)
@@ -100,9 +100,9 @@ def test_listener_says_that_the_client_left_when_it_had_seen_the_certificate(
     assert " the TLS handshake: it may not accept our certificate" in told.listener
 
 
-def test_end_without_an_alert_is_explained_and_tried_again() -> None:
+def test_connection_that_ends_without_an_alert_is_explained_and_retried() -> None:
     async def main() -> None:
-        shown = listener(required=True)  # Only our own listener sends its alerts.
+        shown = listener(required=True)  # plain asyncio, unlike our own listener, loses the alerts
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=shown)
         async with server:
             port = server.sockets[0].getsockname()[1]

@@ -62,14 +62,14 @@ def test_pinned_certificate_is_accepted_under_any_name(pin: str) -> None:
     assert connect(server_context(ARGO), client_context(pinned=pin), host="elsewhere.example").is_good
 
 
-def test_any_other_certificate_than_the_pinned_is_refused_before_a_byte_is_sent() -> None:
+def test_certificate_other_than_the_pinned_one_is_refused_before_a_byte_is_sent() -> None:
     meeting = connect(server_context(PIRATE), client_context(pinned=ARGO.fingerprint))
     assert refusal(meeting) == (
         f"the peer's certificate has fingerprint {PIRATE.fingerprint}, not the pinned {ARGO.fingerprint}"
     )
 
 
-def test_pinned_issuer_does_not_stand_for_what_it_issued() -> None:
+def test_pinning_an_issuer_does_not_pin_the_certificates_it_issued() -> None:
     server = TLSIdentity((ARGO.certificate, FLEET.certificate), ARGO.private_key)
     meeting = connect(server_context(server), client_context(pinned=FLEET.certificate))
     assert "not the pinned" in refusal(meeting)
@@ -83,7 +83,7 @@ def test_pinned_certificate_may_be_expired() -> None:
 # Self-signed only
 
 
-def test_self_signed_certificate_is_accepted_where_only_such_are() -> None:
+def test_self_signed_certificate_is_accepted_where_only_self_signed_are_accepted() -> None:
     assert connect(server_context(self_signed()), client_context(accept_only_self_signed=True)).is_good
 
 
@@ -99,7 +99,7 @@ def test_certificate_of_the_given_root_is_accepted() -> None:
     assert connect(server_context(ARGO), fleet_client()).is_good
 
 
-def test_certificate_by_way_of_an_intermediate_is_accepted() -> None:
+def test_certificate_issued_by_an_intermediate_is_accepted() -> None:
     middle = CA.new("middle", issuer=FLEET)
     leaf = middle.issue("argo", hosts=["localhost"])
     whole = TLSIdentity((leaf.certificate, middle.certificate), leaf.private_key)
@@ -132,7 +132,7 @@ def test_self_signed_certificate_as_root_is_accepted_for_its_own_hosts() -> None
     assert "logboat.local" in failure(connect(server_context(identity), client, host="logboat.local").echoed)
 
 
-def test_expected_uri_stands_in_place_of_the_host_name() -> None:
+def test_expected_uri_replaces_the_host_name() -> None:
     def expecting(uri: str) -> ClientTLS:
         return client_context(roots=[FLEET.certificate], expected_uri=uri, now=lambda: NOW)
 
@@ -148,7 +148,7 @@ def test_expected_uri_stands_in_place_of_the_host_name() -> None:
 
 
 @pytest.mark.parametrize("years", [-50, 50])
-def test_dates_play_no_part_in_the_handshake_on_either_side(years: int) -> None:
+def test_neither_side_checks_dates_in_the_handshake(years: int) -> None:
     away = timedelta(days=365 * years)
     server = FLEET.issue("argo", hosts=["localhost"], begin=BEGIN + away, end=END + away)
     client = FLEET.issue("brigid", begin=BEGIN + away, end=END + away)
@@ -163,7 +163,7 @@ def test_expired_certificate_is_refused_after_the_handshake() -> None:
     assert "expired at 2126-01-01 00:00 UTC" in refusal(connect(server_context(ARGO), client))
 
 
-def test_certificate_of_the_future_is_refused_after_the_handshake() -> None:
+def test_not_yet_valid_certificate_is_refused_after_the_handshake() -> None:
     client = client_context(roots=[FLEET.certificate], now=lambda: BEGIN - timedelta(days=1))
     assert "is valid only from 2026-01-01 00:00 UTC" in refusal(connect(server_context(ARGO), client))
 
@@ -177,7 +177,7 @@ def fleet_server(*, required: bool = False) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("required", [False, True])
-def test_client_certificate_of_the_root_is_accepted_and_known(
+def test_client_certificate_of_the_root_is_accepted_and_identified(
     version: ssl.TLSVersion, required: bool
 ) -> None:
     client = fleet_client(BRIGID)
@@ -209,7 +209,7 @@ def test_client_without_a_certificate_is_let_in_unless_one_is_required() -> None
     assert not meeting.is_good
 
 
-def test_client_certificate_is_not_asked_for_without_roots() -> None:
+def test_client_certificate_is_not_requested_without_roots() -> None:
     meeting = connect(server_context(ARGO), fleet_client(BRIGID))
     assert meeting.is_good
     assert meeting.seen is None
@@ -242,11 +242,11 @@ def test_no_session_of_tls_1_3_is_resumed() -> None:
     assert first_there.version() == "TLSv1.3"
 
 
-def test_resumed_session_of_tls_1_2_shows_its_certificate_and_ends_with_the_context() -> None:
+def test_resumed_tls_1_2_session_has_its_certificate_and_is_tied_to_the_server_context() -> None:
     client = fleet_client(BRIGID).context
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     server = fleet_server()
-    first, _first_there, _ = shake_hands(server, client)  # Kept: OpenSSL forgets what was cut off.
+    first, _first_there, _ = shake_hands(server, client)  # kept open, for OpenSSL drops cut sessions
     second, there, _ = shake_hands(server, client, first.session)
     assert second.session_reused
     assert certificates.peer_certificate(there) == BRIGID.certificate
@@ -291,7 +291,7 @@ def test_both_sides_are_told_why_a_certificate_was_refused() -> None:
     assert failure(errors["client"]) == "the peer requires a client certificate, but none was sent"
 
 
-def test_client_without_tls_is_told_from_a_bad_certificate() -> None:
+def test_client_without_tls_is_distinguished_from_a_bad_certificate() -> None:
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     up.write(b"GET /log/_blipsync HTTP/1.1\r\n\r\n")
     with pytest.raises(ssl.SSLError) as caught:
@@ -299,7 +299,7 @@ def test_client_without_tls_is_told_from_a_bad_certificate() -> None:
     assert failure(caught.value) == "the peer sent plain HTTP to a TLS port"
 
 
-def test_failure_without_words_of_ours_shows_openssls() -> None:
+def test_failure_without_our_own_explanation_shows_the_text_of_openssl() -> None:
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     up.write(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")
     with pytest.raises(ssl.SSLError) as caught:
@@ -307,7 +307,7 @@ def test_failure_without_words_of_ours_shows_openssls() -> None:
     assert failure(caught.value).startswith("TLS failed: ")
 
 
-def test_server_without_tls_is_told_from_a_bad_certificate() -> None:
+def test_server_without_tls_is_distinguished_from_a_bad_certificate() -> None:
     async def call() -> ssl.SSLError:
         async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -325,7 +325,7 @@ def test_server_without_tls_is_told_from_a_bad_certificate() -> None:
 # Meaningless combinations
 
 
-def test_contradictions_are_refused_at_once() -> None:
+def test_contradictory_options_are_refused() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         client_context(pinned=ARGO.fingerprint, accept_only_self_signed=True)
     with pytest.raises(ValueError, match="not a SHA-256 fingerprint"):
@@ -336,7 +336,7 @@ def test_contradictions_are_refused_at_once() -> None:
         server_context(ARGO, client_certificate_required=True)
 
 
-def test_identity_that_openssl_will_not_have_is_named() -> None:
+def test_identity_that_openssl_rejects_is_named() -> None:
     key = rsa.generate_private_key(65537, 1024)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weakling")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())

@@ -41,10 +41,10 @@ def load_error(cert: Path, key: Path, password: str | None = None) -> str:
     return caught.value.problem.text
 
 
-# Made
+# Creating
 
 
-def test_self_signed_identity_is_backdated_and_lasts_as_long_as_asked() -> None:
+def test_self_signed_identity_is_backdated_and_has_the_requested_lifetime() -> None:
     identity = TLSIdentity.self_signed("argo", now=NOW, valid_for=timedelta(days=10))
     assert identity.common_name == "argo"
     assert identity.not_before <= NOW - timedelta(days=1)
@@ -89,10 +89,10 @@ def test_identity_of_another_key_is_refused() -> None:
         TLSIdentity((), self_signed().private_key)
 
 
-# Saved
+# Saving
 
 
-def test_saved_identity_comes_back(cert: Path, key: Path) -> None:
+def test_saved_identity_can_be_loaded(cert: Path, key: Path) -> None:
     ca = CA.new()
     leaf = ca.issue("argo")
     identity = TLSIdentity((leaf.certificate, ca.certificate), leaf.private_key)
@@ -102,7 +102,7 @@ def test_saved_identity_comes_back(cert: Path, key: Path) -> None:
     assert loaded.key_pem() == identity.key_pem()
 
 
-def test_saved_key_is_its_owners_alone_whatever_was_there_and_whatever_the_umask(
+def test_saved_key_is_readable_only_by_its_owner_whatever_the_umask_or_previous_file(
     cert: Path, key: Path
 ) -> None:
     key.write_text("old")
@@ -116,14 +116,16 @@ def test_saved_key_is_its_owners_alone_whatever_was_there_and_whatever_the_umask
     assert stat.S_IMODE(cert.stat().st_mode) == 0o644
 
 
-def test_one_file_may_hold_both_and_is_then_its_owners_alone(cert: Path) -> None:
+def test_file_with_certificate_and_key_is_readable_only_by_its_owner(cert: Path) -> None:
     identity = self_signed()
     identity.save(cert, cert)
     assert stat.S_IMODE(cert.stat().st_mode) == 0o600
     assert TLSIdentity.load(cert, cert).fingerprint == identity.fingerprint
 
 
-def test_failed_save_leaves_the_old_identity_and_no_litter(cert: Path, key: Path, tmp_path: Path) -> None:
+def test_failed_save_leaves_the_old_identity_and_no_temporary_files(
+    cert: Path, key: Path, tmp_path: Path
+) -> None:
     old = self_signed()
     old.save(cert, key)
     with pytest.raises(FileNotFoundError):
@@ -132,7 +134,7 @@ def test_failed_save_leaves_the_old_identity_and_no_litter(cert: Path, key: Path
     assert sorted(tmp_path.iterdir()) == [cert, key]
 
 
-# Loaded
+# Loading
 
 
 def test_missing_files_are_named(cert: Path, key: Path) -> None:
@@ -178,7 +180,7 @@ def test_key_of_another_certificate_is_named(cert: Path, key: Path) -> None:
     assert load_error(cert, key) == f"the key in {key} does not match the first certificate in {cert}"
 
 
-def test_chain_in_the_wrong_order_is_told_of(cert: Path, key: Path) -> None:
+def test_chain_in_the_wrong_order_is_reported(cert: Path, key: Path) -> None:
     ca = CA.new()
     identity = ca.issue("argo")
     identity.save(cert, key)
@@ -187,7 +189,7 @@ def test_chain_in_the_wrong_order_is_told_of(cert: Path, key: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_encrypted_key_asks_for_its_password(cert: Path, key: Path, form: PrivateFormat) -> None:
+def test_encrypted_key_requires_its_password(cert: Path, key: Path, form: PrivateFormat) -> None:
     identity = self_signed()
     identity.save(cert, key)
     key.write_bytes(identity.private_key.private_bytes(PEM, form, BestAvailableEncryption(b"kedge")))
@@ -201,7 +203,7 @@ def test_password_for_a_key_that_needs_none_is_not_used(cert: Path, key: Path) -
     TLSIdentity.load(cert, key, "kedge")
 
 
-def test_key_of_a_kind_without_signatures_is_refused(cert: Path, key: Path) -> None:
+def test_key_type_that_cannot_sign_is_refused(cert: Path, key: Path) -> None:
     self_signed().save(cert, key)
     key.write_bytes(x25519.X25519PrivateKey.generate().private_bytes(PEM, PKCS8, NoEncryption()))
     assert load_error(cert, key).startswith(
@@ -209,14 +211,14 @@ def test_key_of_a_kind_without_signatures_is_refused(cert: Path, key: Path) -> N
     )
 
 
-def test_rsa_key_is_read_and_found_not_to_belong(cert: Path, key: Path) -> None:
+def test_rsa_key_of_another_certificate_is_read_and_reported(cert: Path, key: Path) -> None:
     self_signed().save(cert, key)
     rsa_key = rsa.generate_private_key(65537, 2048)
     key.write_bytes(rsa_key.private_bytes(PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     assert load_error(cert, key).startswith(f"the key in {key} does not match")
 
 
-def test_key_that_everybody_may_read_is_warned_of_and_used(
+def test_world_readable_key_is_used_with_a_warning(
     cert: Path, key: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     self_signed().save(cert, key)

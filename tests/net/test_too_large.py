@@ -1,4 +1,4 @@
-"""Documents that are too large for a small machine are refused one by one; all others pass."""
+"""Documents too large for the receiver's memory are refused individually; all others are replicated."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def fill(database: Database, too_large: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("too_large", [MANY_VALUES, LONG], ids=["values", "bytes"])
-def test_what_is_pushed(tmp_path: Path, too_large: dict[str, Any]) -> None:
+def test_pushed_documents_that_are_too_large_are_refused(tmp_path: Path, too_large: dict[str, Any]) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             fill(ours, too_large)
@@ -50,7 +50,7 @@ def test_what_is_pushed(tmp_path: Path, too_large: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("too_large", [MANY_VALUES, LONG], ids=["values", "bytes"])
-def test_what_is_pulled(tmp_path: Path, too_large: dict[str, Any]) -> None:
+def test_pulled_documents_that_are_too_large_are_refused(tmp_path: Path, too_large: dict[str, Any]) -> None:
     async def main() -> None:
         with databases(tmp_path) as (ours, theirs):
             fill(theirs, too_large)

@@ -9,7 +9,7 @@ from .wire import run
 
 
 class Worker:
-    """Worker that has a number of tasks, each of which takes some time."""
+    """Worker that has a number of tasks and runs as many as fit into each turn."""
 
     def __init__(self, name: str, done: list[str], pieces: int, piece: Callable[[], None]) -> None:
         self.owner = ConnectionOwner(name)
@@ -43,7 +43,7 @@ def busy() -> None:
         pass
 
 
-def test_who_has_had_least_is_next() -> None:
+def test_worker_with_the_least_time_used_is_next() -> None:
     async def main() -> None:
         done: list[str] = []
         greedy = [Worker(name, done, 20, busy) for name in ("a", "b", "c")]
@@ -62,7 +62,7 @@ def test_who_has_had_least_is_next() -> None:
     run(main())
 
 
-def test_the_event_loop_looks_around_after_each_turn() -> None:
+def test_event_loop_runs_other_tasks_after_each_turn() -> None:
     async def main() -> None:
         done: list[str] = []
         worker = Worker("a", done, 10, busy)
@@ -71,12 +71,12 @@ def test_the_event_loop_looks_around_after_each_turn() -> None:
         while worker.left:
             looked.append(len(done))
             await asyncio.sleep(0)
-        assert looked == sorted(set(looked))  # there is a check between any two tasks
+        assert looked == sorted(set(looked))  # the event loop ran between any two tasks
 
     run(main())
 
 
-def test_what_is_quick_is_done_at_once() -> None:
+def test_short_tasks_are_done_at_once() -> None:
     async def main() -> None:
         done: list[str] = []
         for name in "abc":
@@ -86,7 +86,7 @@ def test_what_is_quick_is_done_at_once() -> None:
     run(main())
 
 
-def test_who_asks_again_while_it_works_has_another_turn() -> None:
+def test_worker_that_requests_a_turn_while_it_runs_has_another() -> None:
     async def main() -> None:
         done: list[str] = []
         worker = Worker("a", done, 1, lambda: None)
@@ -100,7 +100,7 @@ def test_who_asks_again_while_it_works_has_another_turn() -> None:
     run(main())
 
 
-def test_what_somebody_has_had_is_forgotten() -> None:
+def test_time_used_by_an_owner_decays() -> None:
     owner = ConnectionOwner("a")
     owner.charge(1.0, 100.0)
     assert owner.spent(100.0) == 1.0
@@ -108,7 +108,7 @@ def test_what_somebody_has_had_is_forgotten() -> None:
     assert owner.spent(100.0 + 60 * HALF_LIFE_S) < 1e-6
 
 
-def test_a_fault_of_one_stops_no_other() -> None:
+def test_error_of_one_worker_does_not_stop_others() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         told: list[object] = []

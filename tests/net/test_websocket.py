@@ -1,4 +1,4 @@
-"""An open WebSocket: frames, back-pressure, heartbeat and closing, on real sockets."""
+"""An open WebSocket transfers frames, applies back-pressure, sends heartbeats and closes, on real sockets."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ def message(data: bytes, opcode: Opcode = Opcode.BINARY, *, fin: bool = True) ->
 
 
 async def pump(side: Side, frames: list[bytes]) -> None:
-    """Send all frames, as fast as the other side accepts them."""
+    """Send all frames as fast as the peer accepts them."""
     for at, frame in enumerate(frames):
         side.transport.send(frame)
         if at % 50 == 49:
@@ -41,7 +41,7 @@ async def pump(side: Side, frames: list[bytes]) -> None:
     side.transport.flush()
 
 
-def test_twenty_thousand_small_frames_come_back_in_order(tls: Tls) -> None:
+def test_twenty_thousand_small_frames_are_echoed_in_order(tls: Tls) -> None:
     async def main() -> None:
         frames = [b"%d " % number * 60 for number in range(20_000)]
         async with host(is_echoing=True, tls=tls[0]) as there:
@@ -179,7 +179,7 @@ def test_a_receiver_that_pauses_stops_the_sender_and_nothing_is_lost(tls: Tls) -
     run(main())
 
 
-def test_a_peer_that_pings_and_never_reads_fills_no_memory() -> None:
+def test_peer_that_pings_and_never_reads_does_not_fill_memory() -> None:
     async def main() -> None:
         async with host() as there:
             raw = await Raw.shaken(there.server.port)
@@ -207,7 +207,7 @@ def test_a_peer_that_pings_and_never_reads_fills_no_memory() -> None:
     ("code", "here_code", "there_code"),
     [(1000, None, None), (1001, None, 1001), (1008, 1008, 1008), (4321, 4321, 4321)],
 )
-def test_each_side_hears_once_how_a_close_was_meant(
+def test_each_side_is_notified_once_with_the_reason_for_closing(
     tls: Tls, closer: str, code: int, here_code: int | None, there_code: int | None
 ) -> None:
     async def main() -> None:
@@ -230,7 +230,7 @@ def test_each_side_hears_once_how_a_close_was_meant(
     run(main())
 
 
-def test_what_is_in_line_is_sent_before_a_close_even_if_the_peer_is_slow(tls: Tls) -> None:
+def test_queued_frames_are_sent_before_a_close_even_if_the_peer_is_slow(tls: Tls) -> None:
     async def main() -> None:
         async with host(tls=tls[0]) as there:
             here = await dial(there.url, ssl=tls[1])
@@ -248,7 +248,7 @@ def test_what_is_in_line_is_sent_before_a_close_even_if_the_peer_is_slow(tls: Tl
     run(main())
 
 
-def test_a_side_that_has_paused_still_finishes_its_own_close() -> None:
+def test_paused_side_still_completes_its_own_close() -> None:
     async def main() -> None:
         async with host() as there:
             here = await dial(there.url)
@@ -259,7 +259,7 @@ def test_a_side_that_has_paused_still_finishes_its_own_close() -> None:
     run(main())
 
 
-def test_a_close_that_is_never_answered_is_cut_short() -> None:
+def test_close_that_is_never_answered_is_aborted() -> None:
     async def main() -> None:
         async with host(tuning=Tuning(close_timeout=0.05)) as there:
             raw = await Raw.shaken(there.server.port)
@@ -274,7 +274,7 @@ def test_a_close_that_is_never_answered_is_cut_short() -> None:
     run(main())
 
 
-def test_frames_that_come_after_our_close_are_dropped() -> None:
+def test_frames_received_after_our_close_are_dropped() -> None:
     async def main() -> None:
         async with host() as there:
             raw = await Raw.shaken(there.server.port)
@@ -309,7 +309,7 @@ def test_an_abort_ends_both_sides_at_once_with_a_problem(tls: Tls, which: str) -
     run(main())
 
 
-def test_a_reset_connection_tells_the_errno() -> None:
+def test_reset_connection_is_reported_with_its_errno() -> None:
     async def main() -> None:
         async with host() as there:
             raw = await Raw.shaken(there.server.port)
@@ -325,7 +325,7 @@ def test_a_reset_connection_tells_the_errno() -> None:
     run(main())
 
 
-def test_a_cut_after_any_byte_gives_one_end_and_only_whole_frames() -> None:
+def test_cut_after_any_byte_is_reported_once_and_only_whole_frames_are_delivered() -> None:
     async def main() -> None:
         data = message(b"one") + message(b"x" * 200) + message(b"!", Opcode.PING) + message(b"three")
         whole = [b"one", b"x" * 200, b"three"]
@@ -345,7 +345,7 @@ def test_a_cut_after_any_byte_gives_one_end_and_only_whole_frames() -> None:
     run(main())
 
 
-def test_a_receiver_may_close_abort_or_pause_while_it_is_given_frames() -> None:
+def test_receiver_may_close_abort_or_pause_while_it_receives_frames() -> None:
     async def main() -> None:
         async with host() as there:
             for act in ("close", "abort", "pause"):
@@ -381,7 +381,7 @@ def test_a_peer_that_answers_pings_is_kept() -> None:
     run(main())
 
 
-def test_a_peer_that_never_answers_a_ping_is_taken_for_lost() -> None:
+def test_peer_that_never_answers_a_ping_is_considered_lost() -> None:
     async def main() -> None:
         async with host(tuning=Tuning(heartbeat=0.01, grace=0.05)) as there:
             raw = await Raw.shaken(there.server.port)
@@ -394,7 +394,7 @@ def test_a_peer_that_never_answers_a_ping_is_taken_for_lost() -> None:
     run(main())
 
 
-def test_a_side_that_does_not_read_does_not_take_its_peer_for_lost() -> None:
+def test_side_that_does_not_read_does_not_consider_its_peer_lost() -> None:
     async def main() -> None:
         async with host() as there:
             here = await dial(there.url, tuning=Tuning(heartbeat=0.005, grace=0.005))
@@ -425,7 +425,7 @@ def test_a_side_that_does_not_read_does_not_take_its_peer_for_lost() -> None:
     run(main())
 
 
-def test_a_receiver_that_fails_ends_its_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_receiver_ends_only_its_own_connection(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with host(is_echoing=True) as there:
             bad, good = await dial(there.url), await dial(there.url)

@@ -1,4 +1,4 @@
-"""Our framing and that of the package `websockets` give the same messages and close codes for any input."""
+"""Our framing and the package `websockets` produce the same messages and close codes for any input."""
 
 import importlib
 import itertools
@@ -59,7 +59,7 @@ odd_bytes = st.one_of(
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[Side, bytes, list[int]]:
-    """Draw a receiving side, data for it, and the positions at which the data is split."""
+    """Draw the receiving side, the data that it receives, and the positions at which the data is split."""
     side = draw(sides)
     masks = side is Side.SERVER
     frames = [f for group in draw(st.lists(good_frames, max_size=8)) for f in group]
@@ -80,7 +80,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def by_package(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
-    """Return the messages and the end of the stream as the package sees them; a text message causes 1003."""
+    """Return the messages and the close code according to the package; a text message gives 1003."""
     protocol = Protocol(side, max_size=LIMIT)
     messages: list[bytes] = []
     current = bytearray()
@@ -118,7 +118,7 @@ def by_us(side: Side, parts: list[bytes]) -> tuple[list[bytes], object]:
 @given(streams())
 @example((Side.SERVER, b"\x82\x85abcd", [2, 4]))
 @example((Side.CLIENT, b"\x82\x7f" + b"\xff" * 8, [9]))
-def test_whatever_comes_is_understood_as_the_package_understands_it(
+def test_any_input_is_parsed_as_by_the_package(
     case: tuple[Side, bytes, list[int]],
 ) -> None:
     side, data, cuts = case
@@ -126,13 +126,13 @@ def test_whatever_comes_is_understood_as_the_package_understands_it(
 
 
 @given(streams())
-def test_where_the_stream_is_cut_makes_no_difference(case: tuple[Side, bytes, list[int]]) -> None:
+def test_split_positions_make_no_difference(case: tuple[Side, bytes, list[int]]) -> None:
     side, data, cuts = case
     assert by_us(side, pieces(data, cuts)) == by_us(side, [data[at : at + 1] for at in range(len(data))])
 
 
 @given(side=sides, size=st.one_of(st.integers(0, 70000), sizes, st.sampled_from([65535, 65536])))
-def test_what_we_send_the_package_reads(side: Side, size: int) -> None:
+def test_package_reads_our_frames(side: Side, size: int) -> None:
     framing = Framing(Protocol(side, max_size=LIMIT))
     messages = [os.urandom(size), b"", b"end"]
     for message in messages:
@@ -144,7 +144,7 @@ def test_what_we_send_the_package_reads(side: Side, size: int) -> None:
     assert [bytes(e.data) for e in events if isinstance(e, Frame)] == messages
 
 
-def test_a_client_masks_each_frame_with_another_key() -> None:
+def test_client_masks_each_frame_with_a_new_key() -> None:
     framing = a_framing(Side.CLIENT)
     for _ in range(1000):
         framing.send(b"")
@@ -182,7 +182,7 @@ def test_an_endless_fragmented_message_is_refused_at_the_limit() -> None:
     assert framing.failure.code == CloseCode.MESSAGE_TOO_BIG
 
 
-def test_a_reason_too_long_for_a_close_frame_is_shortened_at_a_character() -> None:
+def test_close_reason_that_is_too_long_is_cut_between_characters() -> None:
     framing = a_framing(Side.SERVER)
     framing.close(1008, "ß" * 200)
     protocol = Protocol(Side.CLIENT)

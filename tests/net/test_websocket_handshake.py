@@ -1,4 +1,4 @@
-"""Opening a WebSocket: the client's errors, and the requests from strangers that the listener refuses."""
+"""Errors of a client that opens a WebSocket, and requests that the listener refuses."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from tests.ports import free_port
 
 
 async def refused(url: str, **options: Any) -> Problem:
-    """Return the problem that makes a connection fail."""
+    """Return the problem with which an attempt to connect fails."""
     with pytest.raises(ProblemError) as caught:
         await dial(url, **options)
     return caught.value.problem
@@ -53,7 +53,7 @@ async def refused(url: str, **options: Any) -> Problem:
         ("ws://[fe80::1%eth0]:4984/db", "fe80::1", 4984, "/db", "fe80::1%eth0"),
     ],
 )
-def test_an_address_is_taken_apart(url: str, host_name: str, port: int, resource: str, dialled: str) -> None:
+def test_address_is_parsed(url: str, host_name: str, port: int, resource: str, dialled: str) -> None:
     uri, name = parse_address(url)
     assert (uri.host, uri.port, uri.resource_name, name) == (host_name, port, resource, dialled)
 
@@ -71,7 +71,7 @@ def test_an_address_is_taken_apart(url: str, host_name: str, port: int, resource
         "ws://boat/d b",
     ],
 )
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(ProblemError) as caught:
         parse_address(url)
     assert caught.value.problem.domain is Domain.LITECORE
@@ -85,7 +85,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_an_address_or_a_problem(text: str) -> None:
+def test_any_text_is_parsed_as_an_address_or_refused(text: str) -> None:
     for url in (text, f"ws://{text}"):
         with suppress(ProblemError):
             parse_address(url)
@@ -100,14 +100,14 @@ def test_any_text_is_an_address_or_a_problem(text: str) -> None:
         (None, "an unknown address"),
     ],
 )
-def test_a_remote_is_spelt_for_people(address: object, spelt: str) -> None:
+def test_remote_address_is_formatted_for_people(address: object, spelt: str) -> None:
     assert spell_remote(address) == spelt
 
 
 # The client
 
 
-def test_both_sides_know_the_subprotocol_the_headers_and_each_other() -> None:
+def test_subprotocol_headers_and_addresses_are_available_on_both_sides() -> None:
     async def main() -> None:
         made: list[Recorder] = []
 
@@ -138,7 +138,7 @@ def test_both_sides_know_the_subprotocol_the_headers_and_each_other() -> None:
     run(main())
 
 
-def test_a_refusal_tells_status_words_and_headers() -> None:
+def test_refusal_carries_status_text_and_headers() -> None:
     async def main() -> None:
         def answer(_: Request) -> Reject:
             return Reject(401, "who are\r\nyou?", (("WWW-Authenticate", 'Basic realm="boat"'),))
@@ -154,7 +154,7 @@ def test_a_refusal_tells_status_words_and_headers() -> None:
     run(main())
 
 
-def test_a_server_that_takes_no_subprotocol_is_refused() -> None:
+def test_server_that_selects_no_subprotocol_is_refused() -> None:
     async def main() -> None:
         async with host(answer=lambda _: Accept(Recorder)) as there:
             problem = await refused(there.url)
@@ -202,7 +202,7 @@ ACCEPTED = (
         (b"HTTP/1.0 401 Unauthorized\r\n\r\n", 401, "401 Unauthorized; the rest"),
     ],
 )
-def test_an_answer_that_opens_no_websocket_is_told_as_it_is(answer: bytes, code: int, word: str) -> None:
+def test_answer_that_opens_no_websocket_is_reported(answer: bytes, code: int, word: str) -> None:
     async def main() -> None:
         problem = await _answering(answer)
         assert (problem.domain, problem.code) == (Domain.WEBSOCKET, code)
@@ -211,7 +211,7 @@ def test_an_answer_that_opens_no_websocket_is_told_as_it_is(answer: bytes, code:
     run(main())
 
 
-def test_nobody_listening_is_told_with_errno_and_address() -> None:
+def test_refused_connection_is_reported_with_errno_and_address() -> None:
     async def main() -> None:
         port = free_port()
         problem = await refused(f"ws://127.0.0.1:{port}/db")
@@ -221,7 +221,7 @@ def test_nobody_listening_is_told_with_errno_and_address() -> None:
     run(main())
 
 
-def test_a_name_that_does_not_exist_is_told_as_a_name() -> None:
+def test_unresolvable_name_is_reported_as_such() -> None:
     async def main() -> None:
         # The label is too long, so no resolver is queried.
         problem = await refused(f"ws://{'x' * 64}.invalid/db")
@@ -230,7 +230,7 @@ def test_a_name_that_does_not_exist_is_told_as_a_name() -> None:
     run(main())
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
+def test_connecting_to_a_silent_server_times_out() -> None:
     async def main() -> None:
         async def talk(raw: Raw) -> None:
             await raw.rest()
@@ -263,7 +263,7 @@ def test_a_cancelled_attempt_leaves_nothing_open() -> None:
     run(main())
 
 
-def test_frames_that_come_in_one_piece_with_the_answer_are_received() -> None:
+def test_frames_in_the_same_segment_as_the_answer_are_received() -> None:
     async def main() -> None:
         def answer(request: Request) -> Accept:
             def receive(transport: Any) -> Recorder:
@@ -283,10 +283,10 @@ def test_frames_that_come_in_one_piece_with_the_answer_are_received() -> None:
     run(main())
 
 
-def test_an_address_on_which_nobody_listens_does_not_hinder_the_next() -> None:
+def test_next_address_is_tried_when_nobody_listens_on_the_first() -> None:
     async def main() -> None:
         async with host() as there:
-            # Where localhost is ::1 first, that address refuses, because the listener is only on 127.0.0.1.
+            # If localhost resolves to ::1 first, that address refuses: the listener is only on 127.0.0.1.
             here = await dial(there.url.replace("127.0.0.1", "localhost"))
             here.transport.close()
             await here.recorder.over()
@@ -297,7 +297,7 @@ def test_an_address_on_which_nobody_listens_does_not_hinder_the_next() -> None:
 # TLS
 
 
-def test_a_certificate_that_is_not_trusted_is_told_as_the_reason(tmp_path: Path) -> None:
+def test_untrusted_certificate_is_reported_as_the_reason(tmp_path: Path) -> None:
     async def main() -> None:
         tls, _ = make_certificate(tmp_path)
         async with host(tls=tls) as there:
@@ -310,7 +310,7 @@ def test_a_certificate_that_is_not_trusted_is_told_as_the_reason(tmp_path: Path)
     run(main())
 
 
-def test_tls_to_a_server_without_it_is_told(tmp_path: Path) -> None:
+def test_tls_to_a_server_without_tls_is_reported(tmp_path: Path) -> None:
     async def main() -> None:
         async with host() as there:
             problem = await refused(there.url.replace("ws:", "wss:"))
@@ -319,7 +319,7 @@ def test_tls_to_a_server_without_it_is_told(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_check_sees_the_certificate_and_refuses_before_anything_is_sent(tmp_path: Path) -> None:
+def test_check_receives_the_certificate_and_refuses_before_anything_is_sent(tmp_path: Path) -> None:
     async def main() -> None:
         tls, trusting = make_certificate(tmp_path)
         seen: list[bytes | None] = []
@@ -337,7 +337,7 @@ def test_a_check_sees_the_certificate_and_refuses_before_anything_is_sent(tmp_pa
     run(main())
 
 
-def test_a_listener_sees_the_tls_of_its_clients_and_its_check_may_drop_them(tmp_path: Path) -> None:
+def test_check_of_a_listener_can_drop_tls_clients(tmp_path: Path) -> None:
     async def main() -> None:
         tls, trusting = make_certificate(tmp_path)
         verdicts: list[Exception | None] = [None, ProblemError(Problem(Domain.TLS, 0, "go away"))]
@@ -359,7 +359,7 @@ def test_a_listener_sees_the_tls_of_its_clients_and_its_check_may_drop_them(tmp_
 # The listener
 
 
-def test_frames_that_come_in_one_piece_with_the_request_are_received() -> None:
+def test_frames_in_the_same_segment_as_the_request_are_received() -> None:
     async def main() -> None:
         frames = [os.urandom(300) for _ in range(50)]
         behind = b"".join(Frame(Opcode.BINARY, frame).serialize(mask=True) for frame in frames)
@@ -372,7 +372,7 @@ def test_frames_that_come_in_one_piece_with_the_request_are_received() -> None:
     run(main())
 
 
-def test_a_request_may_come_in_single_bytes() -> None:
+def test_request_may_arrive_in_single_bytes() -> None:
     async def main() -> None:
         async with host() as there:
             raw = await Raw.dial(there.server.port)
@@ -422,7 +422,7 @@ def test_a_client_that_never_finishes_tls_is_dropped_and_forgotten(tmp_path: Pat
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", b""),
     ],
 )
-def test_a_request_that_is_no_upgrade_is_answered_and_nobody_is_asked(
+def test_request_without_an_upgrade_is_answered_without_a_decision(
     request_bytes: bytes, status: bytes
 ) -> None:
     async def main() -> None:
@@ -441,7 +441,7 @@ def test_a_request_that_is_no_upgrade_is_answered_and_nobody_is_asked(
 @given(
     st.lists(st.one_of(st.binary(max_size=300), st.just(REQUEST), st.just(b"GET / HTTP/1.1\r\n")), max_size=4)
 )
-def test_garbage_hurts_nobody_else(pieces: list[bytes]) -> None:
+def test_garbage_does_not_affect_other_connections(pieces: list[bytes]) -> None:
     async def main() -> None:
         async with host(is_echoing=True) as there:
             here = await dial(there.url)
@@ -462,7 +462,7 @@ def test_garbage_hurts_nobody_else(pieces: list[bytes]) -> None:
     run(main())
 
 
-def test_a_fault_in_the_decision_is_a_500_for_that_client_and_one_log_line(
+def test_error_in_the_decision_is_a_500_for_that_client_and_one_log_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
@@ -486,7 +486,7 @@ def test_a_fault_in_the_decision_is_a_500_for_that_client_and_one_log_line(
 
 
 @pytest.mark.parametrize("answer", [Reject(999), Accept(Recorder, "BLIP_9")])
-def test_a_decision_that_cannot_be_carried_out_is_a_500(answer: Accept | Reject) -> None:
+def test_decision_that_cannot_be_executed_is_a_500(answer: Accept | Reject) -> None:
     async def main() -> None:
         async with host(answer=lambda _: answer) as there:
             assert (await refused(there.url)).code == 500
@@ -508,7 +508,7 @@ def test_a_decision_that_takes_too_long_is_a_503() -> None:
     run(main())
 
 
-def test_a_receiver_that_cannot_be_made_closes_that_connection_with_1011() -> None:
+def test_failure_to_create_the_receiver_closes_the_connection_with_1011() -> None:
     async def main() -> None:
         def receive(_: Any) -> Recorder:
             msg = "oops"
@@ -523,7 +523,7 @@ def test_a_receiver_that_cannot_be_made_closes_that_connection_with_1011() -> No
     run(main())
 
 
-def test_more_connections_than_the_limit_are_turned_away_and_room_is_made_again() -> None:
+def test_connections_over_the_limit_are_refused_until_one_ends() -> None:
     async def main() -> None:
         async with host(max_connections=2) as there:
             sides = [await dial(there.url) for _ in range(2)]
@@ -541,7 +541,7 @@ def test_more_connections_than_the_limit_are_turned_away_and_room_is_made_again(
     run(main())
 
 
-def test_a_listener_that_stops_tells_its_connections_to_try_again() -> None:
+def test_stopping_listener_asks_its_clients_to_try_again() -> None:
     async def main() -> None:
         async with host() as there:
             here = await dial(there.url)
@@ -559,7 +559,7 @@ def test_a_listener_that_stops_tells_its_connections_to_try_again() -> None:
     run(main())
 
 
-def test_a_listener_that_stops_may_leave_its_connections_open() -> None:
+def test_stopping_listener_may_leave_its_connections_open() -> None:
     async def main() -> None:
         async with host(is_echoing=True) as there:
             here = await dial(there.url)
@@ -573,7 +573,7 @@ def test_a_listener_that_stops_may_leave_its_connections_open() -> None:
     run(main())
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_port_in_use_is_reported() -> None:
     async def main() -> None:
         async def decide(_: Request) -> Reject:
             return Reject(404)
@@ -603,7 +603,7 @@ def test_a_listener_may_have_several_addresses_and_one_port(name: str) -> None:
     run(main())
 
 
-def test_a_connection_is_made_over_the_interface_that_is_named() -> None:
+def test_connection_uses_the_named_interface() -> None:
     async def main() -> None:
         async with host() as there:
             here = await dial(there.url, network_interface="127.0.0.1")

@@ -1,4 +1,4 @@
-"""Helpers for tests of transports: a recording receiver, a certificate, a listener that admits everyone."""
+"""Helpers for tests of transports, such as a recording receiver and a listener that admits everyone."""
 
 import asyncio
 import datetime
@@ -25,7 +25,7 @@ HASTE = Tuning(heartbeat=None, close_timeout=5)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a test with a time limit of half a minute."""
+    """Run a coroutine with a time limit of half a minute."""
     asyncio.run(asyncio.wait_for(main, 30))
 
 
@@ -37,7 +37,7 @@ class Recorder:
     is_echoing: bool = False
     got: list[bytes] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
-    """Number of frames in each call."""
+    """Number of frames in each call of `frames`."""
     ends: list[Problem | None] = field(default_factory=list)
     times_writable: int = 0
     on_frames: Callable[[list[bytes]], None] | None = None
@@ -84,7 +84,7 @@ class Recorder:
 
 @dataclass
 class Side:
-    """Side of an open connection."""
+    """Client's or server's side of an open connection."""
 
     transport: WebSocketTransport
     recorder: Recorder
@@ -118,7 +118,7 @@ async def host(
     tuning: Tuning = HASTE,
     **options: Any,
 ) -> AsyncIterator[Host]:
-    """Yield a listener on 127.0.0.1, which is closed at the end with all its connections."""
+    """Yield a listener on 127.0.0.1, and close it and all its connections at the end."""
     guests: list[Recorder] = []
     requests: list[Request] = []
     has_come = asyncio.Event()
@@ -156,7 +156,7 @@ async def dial(url: str, *, is_echoing: bool = False, tuning: Tuning = HASTE, **
 
 
 class Raw:
-    """Peer that writes and reads hand-made bytes."""
+    """Peer that writes and reads bytes without any framing of its own."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
