@@ -1,4 +1,4 @@
-"""Sensors: drivers that turn a wire, a chip, a model or a recording into samples.
+"""Drivers that read wires and chips, or play models and recordings, and emit samples.
 
 The modules and packages, in the order in which data flows through them:
 
@@ -6,11 +6,11 @@ The modules and packages, in the order in which data flows through them:
 - `presentation`: how each quantity is shown
 - `toml`: reads a TOML file with line numbers, checks its keys, and reports all its problems at once
 - `settings`, `config`: the settings of a sensor, and how they are read from `sensors.toml`
-- `clock`, `state`, `sample`: time, the state of a reading, one sample
+- `clock`, `state`, `sample`: the clocks, the states of a sensor, one sample
 - `driver`: the interface of every driver
 - `gpio`: the GPIO chip behind the header, found by its label, and the thread that waits for edges
 - `chips`: the chips that a kernel driver reads
-- `kind`, `kinds`, `registry`: what a kind of sensor is, the kinds with their drivers, and how they are found
+- `kind`, `kinds`, `registry`: the description of a kind, the kinds with their drivers, the lookup of a kind
 - `sampling`: runs the drivers, with one thread for each lane (the sensors on one bus)
 - `plaintext`: makes text from any source safe to show
 

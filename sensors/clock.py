@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Interface to two clocks: one that never jumps, and the time of day."""
+    """Interface to two clocks: the boot clock, which never jumps, and the time of day."""
 
     def boottime_ns(self) -> int:
         """Return nanoseconds since the machine started (Linux `CLOCK_BOOTTIME`).
@@ -23,12 +23,12 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """Clock that reads the machine's own clocks."""
 
     def boottime_ns(self) -> int:
-        """Return the time on `CLOCK_BOOTTIME`."""
+        """Return the time on `CLOCK_BOOTTIME` in nanoseconds."""
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def utc_ns(self) -> int:
-        """Return the time on `CLOCK_REALTIME`."""
+        """Return the time on `CLOCK_REALTIME` in nanoseconds."""
         return time.time_ns()

@@ -1,8 +1,8 @@
-"""Interface that every driver implements, between the hardware (real or simulated) and sampling.
+"""Interface that every sensor driver implements.
 
-A driver turns one sensor's signal into samples. The thread of its lane opens it once and polls it at its
-interval. The driver may also emit samples at any time from a thread of its own. It never touches another
-sensor.
+A driver turns the signal of one sensor, real or simulated, into samples. The thread of its lane opens the
+driver, and then polls it at the sensor's interval. The driver may also emit samples at any time from a thread
+of its own. It never accesses another sensor.
 """
 
 from abc import ABC, abstractmethod
@@ -15,16 +15,16 @@ from .settings import Options, SensorSettings
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 Emit = Callable[[Sample], None]
-"""Callback that passes a sample on.
+"""Callback with which a driver emits a sample.
 
 It is safe to call from any thread and never blocks. Samples must be passed in order of time.
 """
 
 
 class DriverError(Exception):
-    """The sensor cannot be opened or read now; the message says what was seen and what to do.
+    """The sensor cannot be opened or read at present; the message says what was found and what to do.
 
-    Sampling emits a sample with the state `failed`, and tries again later.
+    The sampler then emits a sample with the state `failed`, and opens the sensor again later.
     """
 
 
@@ -45,7 +45,7 @@ class Driver(ABC):
 
     @abstractmethod
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the hardware and begin; totals continue from `resume`.
+        """Acquire the hardware and begin to sample; totals continue from `resume`.
 
         Raises `DriverError` if the hardware is missing. The driver then holds no resource, and `open` may be
         called again.

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class DriverContext:
-    """Resources that the drivers of one process share; made once, and closed after the drivers.
+    """Container for the resources that the drivers of one process share.
 
-    The GPIO library is imported when the first sensor on a pin is made: a vessel without such sensors does
-    not need it.
+    It is created once, and closed after all drivers are closed. The GPIO library is imported only when the
+    first sensor on a pin is created, because a vessel without such sensors does not need it.
     """
 
     def __init__(self, clock: Clock, *, root: Path = Path("/"), gpio: "GpioContext | None" = None) -> None:
@@ -24,7 +24,7 @@ class DriverContext:
 
     @property
     def gpio(self) -> "GpioContext":
-        """The header's GPIO, which takes no hardware before a driver opens a pin."""
+        """GPIO of the header; no hardware is opened until a driver uses a pin."""
         if self._gpio is None:
             from sensors.gpio.context import GpioContext
 

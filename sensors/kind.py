@@ -1,7 +1,7 @@
-"""Description of a kind of sensor, which each module in `sensors.kinds` makes.
+"""Class for the description of a kind of sensor; each module in `sensors.kinds` creates one description.
 
-The reader of `sensors.toml`, the recorder, the lines of config.txt and the documentation take all their facts
-about a kind from this description.
+The reader of `sensors.toml`, the recorder, the generator of lines in `config.txt` and the documentation take
+all their facts about a kind from its description.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class SensorDraft:
         return None if key in self.table.faulty else self.values.get(key)
 
     def is_number(self) -> bool:
-        """Return True if the path is not a contact's; otherwise report that the kind measures numbers."""
+        """Return True unless the path is for a contact; such a path is reported as a problem."""
         if self.unit == CONTACT:
             self.table.complain(
                 "path",
@@ -51,7 +51,7 @@ class SensorDraft:
 
 
 def _accept(_draft: SensorDraft) -> None:
-    """Accept any draft: this is for kinds whose keys do not depend on each other."""
+    """Report no problem: the default check, for kinds whose keys do not depend on each other."""
 
 
 def _of_the_path(_values: Values) -> str | None:
@@ -64,7 +64,7 @@ def _no_totals(_settings: SensorSettings) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorKind:
-    """Everything that Logboat knows about one kind of sensor."""
+    """Description of one kind of sensor: its keys, driver, chips, wiring and documentation."""
 
     name: str
     """Value of the key `kind`, and name of the kind's module."""
@@ -83,18 +83,18 @@ class SensorKind:
     wiring: Picture | None = None
     """Picture of the wiring; None for a kind without wires."""
     chips: Mapping[str, Chip] = field(default_factory=dict)
-    """Chips that the kind can read. If there are several, the key `chip` selects one by its name here."""
+    """Chips that the kind can read, by name. If there are several, the key `chip` selects one by its name."""
     check: Callable[[SensorDraft], None] = _accept
     """Function that reports problems in a combination of keys."""
     make_options: Callable[[SensorDraft], Options] | None = None
-    """Function that makes the options from a draft without problems; None if they are just the values."""
+    """Function that makes the options from a draft without problems; None if no conversion is needed."""
     unit: Callable[[Values], str | None] = _of_the_path
     """Function that returns the SI unit that the kind implies, or None if the path decides the unit."""
     interval_s: float | None = 1.0
     """Default interval between samples in seconds; None for kinds that have no rate."""
     fastest_hz: float = 1000.0
     has_totals: Callable[[SensorSettings], bool] = _no_totals
-    """Function that returns True if a sensor counts, so that its totals continue in the next log."""
+    """Function that returns True if a sensor has totals, which continue in the next log."""
 
     @property
     def schema(self) -> Schema:

@@ -1,7 +1,8 @@
-"""Makes text from any source safe to show: on a terminal, in a log, in JSON, in a spreadsheet.
+"""Functions that make text from any source safe to show on a terminal, in a log, in JSON or in a spreadsheet.
 
 Names, units, error texts and headers come from other vessels, from peers, and from strangers on the network.
-A terminal obeys control characters in them. `clean` is the one rule for what may be shown.
+They may contain control characters, which a terminal would obey. `clean` defines which characters may be
+shown.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  
 Some are also recognised in their full-width form.
 """
 _STYLED: Final = re.compile("\x1b\\[(?:0|1|32|33|1;31)m")
-"""The styles that Logboat itself uses (`services.terminal.present.Style`), and the reset to plain text."""
+"""Sequences for Logboat's own styles (`services.terminal.present.Style`) and for the reset to plain text."""
 _BLANKS: Final = {"\n": "", "\t": ""}
 
 
@@ -43,7 +44,7 @@ _TABLE: Final = str.maketrans(_BLANKS)
 
 
 def csv_text(text: str) -> str:
-    """Return the text, cleaned as by `clean`, as a CSV field that no spreadsheet treats as a formula.
+    """Return the text, cleaned by `clean`, as a CSV field that no spreadsheet treats as a formula.
 
     A field that begins like a formula gets an apostrophe in front. Use this only for strings: a number must
     stay a number.
@@ -52,9 +53,9 @@ def csv_text(text: str) -> str:
 
 
 def json_text(encoded: str | bytes) -> str:
-    """Return encoded JSON with an escape in place of each character that `clean` would replace (RFC 8259, 7).
+    """Return encoded JSON with an escape in place of each character that `clean` would replace.
 
-    A decoder reads the same values. Line ends and tabs between values are kept.
+    A decoder reads the same values (RFC 8259, section 7). Line ends and tabs between values are kept.
     """
     text = encoded.decode(errors="replace") if isinstance(encoded, bytes) else encoded
     if text.isprintable():
@@ -70,7 +71,7 @@ def _escape(character: str) -> str:
 
 
 class CleanStream:
-    """Text stream that removes everything that controls a terminal, except what is written with `steer`."""
+    """Text stream that replaces characters that control a terminal, except those written with `steer`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -80,7 +81,7 @@ class CleanStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write the text as cleaned by `clean`, but keep its line ends, its tabs and Logboat's own styles."""
+        """Write the text, cleaned by `clean`, but keep its line ends, its tabs and Logboat's own styles."""
         if "\x1b" not in text:
             self._stream.write(clean_lines(text))
             return len(text)
@@ -92,23 +93,23 @@ class CleanStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each line, cleaned as by `write`."""
+        """Write each of the lines as `write` does."""
         for line in lines:
             self.write(line)
 
     def steer(self, sequence: str) -> None:
-        """Write a control sequence of our own, for example to move the cursor or to erase a line."""
+        """Write a control sequence unchanged, for example to move the cursor or to erase a line."""
         self._stream.write(sequence)
 
 
 def steer(stream: TextIO, sequence: str) -> None:
-    """Write a control sequence of our own to a terminal; no part of it may come from input."""
+    """Write a control sequence to a terminal unchanged; no part of the sequence may come from input."""
     (stream.steer if isinstance(stream, CleanStream) else stream.write)(sequence)
 
 
 @contextlib.contextmanager
 def cleaned_output() -> Iterator[None]:
-    """Clean everything that a command prints inside the block, even where the command's code does not."""
+    """Clean everything that is printed to standard output and standard error inside the block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", CleanStream(stream)) for stream in before)
     try:

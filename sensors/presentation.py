@@ -1,8 +1,8 @@
-"""Units and decimals in which quantities are shown on screens, in Home Assistant and in Signal K.
+"""Units and decimal places with which quantities are shown on screens, in Home Assistant and in Signal K.
 
-Values are stored in SI units. `TABLE` is the only place that says in which unit each quantity is shown, with
-how many decimals, and what the quantity is called in Home Assistant and in Signal K. The factors come from
-the table of units (`units.DIMENSIONS`).
+Values are stored in SI units. `TABLE` states the unit and the number of decimals with which each quantity is
+shown, and its unit and classes in Home Assistant. No other module states them. The factors come from the
+table of units (`units.DIMENSIONS`).
 
 Sources: the device classes and units of Home Assistant (home-assistant.io, "Sensor", "Device class"), the
 state classes that each device class accepts (`DEVICE_CLASS_STATE_CLASSES` in Home Assistant's
@@ -52,7 +52,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Presentation of the quantities that have one SI unit, or of some of them."""
+    """Presentation of the quantities in one SI unit: of all of them, or of those with certain paths."""
 
     unit: str
     decimals: int | None
@@ -87,7 +87,7 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
     "A": (_Row("A", 2, "current"),),
     "ohm": (_Row("ohm", 1, home_assistant_unit="Ω"),),
     "W": (
-        # Signal K gives all three powers in W. Home Assistant accepts a device class only with its own unit.
+        # Signal K uses W for all three powers. Home Assistant accepts a device class only with its own unit.
         _Row("W", 0, "apparent_power", home_assistant_unit="VA", names=_names("apparentPower")),
         _Row("W", 0, "reactive_power", home_assistant_unit="var", names=_names("reactivePower")),
         _Row("W", 0, "power"),
@@ -123,7 +123,7 @@ TABLE: Final[Mapping[str, tuple[_Row, ...]]] = {
         _Row("kn", 2, "wind_speed", prefix="environment.wind."),
         _Row("kn", 2, "speed"),
     ),
-    # The device class `wind_direction` needs a state class that Home Assistant has known only since 2025.
+    # The device class `wind_direction` needs a state class that Home Assistant has had only since 2025.
     "rad": (_Row("°", 1),),
     "rad/s": (_Row("°/s", 2),),
     "kg": (_Row("kg", None, "weight"),),
@@ -142,7 +142,7 @@ _NOT_SIGNAL_K: Final = frozenset({"B/s"})
 
 
 def presentation(unit: str, path: str) -> Presentation | None:
-    """Return the presentation of a quantity, or None if it is shown as it is stored.
+    """Return the presentation of a quantity, or None if the stored value is shown unchanged.
 
     Args:
         unit: the SI unit.
@@ -166,9 +166,10 @@ def presentation(unit: str, path: str) -> Presentation | None:
 
 
 def display(value: bool | float | None, unit: str, *, path: str = "") -> tuple[str, str]:
-    """Return a value in the SI unit `unit` as sailors read it: number and unit separately (`85.0`, `°C`).
+    """Return the shown number and the shown unit of a value in the SI unit `unit`, such as `85.0` and `°C`.
 
-    A contact is `active` or `inactive`, and no value is `-`. A duration is one text, without a separate unit.
+    A contact is shown as `active` or `inactive`, and a missing value as `-`. A duration is one text, without
+    a separate unit.
     """
     if value is None:
         return NO_VALUE, ""

@@ -1,7 +1,7 @@
-"""Registry of the kinds of sensors: finds the modules in `sensors.kinds`, and makes drivers.
+"""Registry of the kinds of sensors: finds the modules in `sensors.kinds`, and creates drivers.
 
-The names of the kinds are the names of the files, so a list of them imports nothing. A kind's module is
-imported when the kind is first used: a vessel does not load the kinds that it does not have.
+Each kind has the name of its file, so listing the names imports no kind. The module of a kind is imported
+when the kind is first used. Kinds that a vessel does not use are therefore never loaded.
 """
 
 import logging
@@ -44,16 +44,19 @@ def all_kinds() -> Mapping[str, SensorKind]:
 
 
 def make_driver(settings: SensorSettings, *, context: DriverContext) -> Driver:
-    """Return the driver of one sensor, not yet open: no hardware and no file is touched.
+    """Return the driver of one sensor, without opening the driver or accessing hardware or files.
 
-    Raises `KeyError` for a kind that does not exist and `TypeError` for options of another kind. Settings
-    from `sensors.toml` cause neither.
+    Raises `KeyError` for a kind that does not exist, and `TypeError` for options of another kind. Settings
+    that were read from `sensors.toml` cause neither error.
     """
     return kind_named(settings.kind).driver(settings, context)
 
 
 class UnmadeDriver(Driver):
-    """Placeholder for a driver that could not be made: its sensor is `failed`, the other sensors record."""
+    """Placeholder for a driver that could not be created.
+
+    Its sensor has the state `failed`, while the other sensors are recorded.
+    """
 
     def __init__(self, settings: SensorSettings, why: Exception) -> None:
         super().__init__(settings)
@@ -62,7 +65,7 @@ class UnmadeDriver(Driver):
         self._why = f"the driver could not be created ({type(why).__name__}: {why}); see the log for details"
 
     def open(self, emit: Emit, *, resume: Totals) -> None:  # noqa: ARG002  # there is nothing to emit
-        """Raise `DriverError` with the reason why the driver could not be made."""
+        """Raise `DriverError` with the reason why the driver could not be created."""
         raise DriverError(self._why)
 
     def close(self) -> None:
@@ -72,14 +75,14 @@ class UnmadeDriver(Driver):
 def make_drivers(sensors: Iterable[SensorSettings], *, context: DriverContext) -> list[Driver]:
     """Return a driver for each sensor, in the order of `sensors`.
 
-    A driver that cannot be made, whatever its factory raises, is replaced with an `UnmadeDriver`, and the
-    error is logged.
+    A driver that cannot be created is replaced with an `UnmadeDriver`, and the error is logged. This applies
+    to any exception that the driver's factory raises.
     """
     drivers: list[Driver] = []
     for settings in sensors:
         try:
             drivers.append(make_driver(settings, context=context))
-        except Exception as error:  # noqa: BLE001  # one sensor's driver does not end the recorder
+        except Exception as error:  # noqa: BLE001  # one faulty driver must not stop the recorder
             _log.error("the driver of %s could not be created: %s", settings.id, error, exc_info=error)
             drivers.append(UnmadeDriver(settings, error))
     return drivers

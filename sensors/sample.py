@@ -23,12 +23,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Single reading of a sensor; the recorder numbers it on acceptance."""
+    """Single reading of a sensor, which the recorder numbers when it accepts the sample."""
 
     sensor: str
     """Id of the sensor."""
     boottime_ns: int
-    """Time at which the reading was true, in nanoseconds on the boot clock."""
+    """Time of the reading, in nanoseconds on the boot clock."""
     value: Value
     state: SensorState = SensorState.GOOD
     totals: Totals | None = None

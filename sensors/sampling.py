@@ -1,14 +1,16 @@
 """Runs drivers: each lane in a thread of its own, each sensor at its own interval.
 
-The sampler decides when a driver is opened, polled and left alone for a while. One sensor's failure disturbs
-no other: any exception makes that sensor `failed`, and opening is tried again later. The first wait is 1 s,
-and each later wait is twice as long as the previous one, up to a minute. A call that hangs stalls only its
-lane, whose sensors `overdue` then reports as `stale`. A lane hangs if it makes no progress, not if it is
-late: a 1-wire bus takes 750 ms for each thermometer, and several of them are slow although nothing hangs.
-Samples of one sensor leave in the order of their times. Polls keep their cadence; missed polls are skipped,
-not made up for. This module does not number, filter or store samples.
+The sampler decides when a driver is opened and polled, and how long to wait after a failure. A failure of one
+sensor does not affect the others. Any exception gives the sensor the state `failed`, and its driver is opened
+again later. The first wait is 1 s, and each later wait is twice as long as the previous one, up to a minute.
 
-`Schedule` and `BusLane.step` use no threads: they take the time from the clock.
+A call that hangs stalls only its lane, and `overdue` then reports the sensors of the lane as `stale`. A lane
+hangs if it makes no progress, not if it is late. For example, a 1-wire bus takes 750 ms for each thermometer,
+so a lane with several of them is slow but does not hang.
+
+The samples of one sensor are emitted in order of time. Polls keep their cadence, and missed polls are
+skipped. This module does not number, filter or store samples. `Schedule` and `BusLane.step` use no threads,
+and take the time from the clock that is passed in.
 """
 
 import heapq
@@ -85,7 +87,7 @@ class Schedule:
 
 
 class Channel:
-    """Connection between one driver and the recorder, with the driver's last report and health."""
+    """Connection between one driver and the recorder, with the driver's last report and its failures."""
 
     def __init__(self, driver: Driver, emit: Emit) -> None:
         self.driver = driver
@@ -97,7 +99,7 @@ class Channel:
         self.due_ns: int | None = None
         """Time of the driver's next poll, or of its next `open` while it is closed; None for never."""
         self.late_polls = 0
-        """Number of consecutive polls that came at least one interval late."""
+        """Number of consecutive polls that were at least one interval late."""
         self.emitted = 0
         self._emit = emit
         self._lock = threading.Lock()
@@ -107,13 +109,16 @@ class Channel:
         self._logged = ""
 
     def accept(self, sample: Sample) -> None:
-        """Emit a sample, with a time not before that of the previous sample; safe to call from any thread."""
+        """Emit a sample; safe to call from any thread.
+
+        A time that is earlier than that of the previous sample is replaced with the time of that sample.
+        """
         with self._lock:
             self._hand_on(sample)
             self._fault = None
 
     def report(self, now_ns: int, state: SensorState, detail: str) -> None:
-        """Report that the sensor has no value, unless the last report said the same."""
+        """Emit a sample without a value, unless the last report had the same state and detail."""
         with self._lock:
             if self._fault != (state, detail):
                 self._hand_on(Sample(self.sensor, now_ns, None, state, detail=detail))
@@ -144,16 +149,16 @@ class Channel:
 
 
 class BusLane:
-    """The drivers that share a bus and are called one after the other."""
+    """Group of drivers that share a bus and are called one after the other."""
 
     def __init__(self, name: str, channels: Iterable[Channel], clock: Clock) -> None:
         self.name = name
         self.channels = tuple(channels)
         self.stopping = threading.Event()
         self.moved_ns = 0
-        """Time when a call last started or ended, or the lane last looked for a due call (boot clock, ns)."""
+        """Time of the last start or end of a call, or of the last check for a due call (boot clock, ns)."""
         self.calling: str | None = None
-        """Sensor whose driver is being called; None between calls."""
+        """Id of the sensor whose driver is being called; None between calls."""
         self._clock = clock
         self._schedule = Schedule()
         self._is_too_slow = False
@@ -188,7 +193,7 @@ class BusLane:
 
     @contextmanager
     def _calling(self, channel: Channel) -> Iterator[None]:
-        """Record that the lane makes progress when a call of a driver begins, and when it ends."""
+        """Record the lane's progress when a call of a driver begins and when the call ends."""
         self.calling, self.moved_ns = channel.sensor, self._clock.boottime_ns()
         try:
             yield
@@ -214,8 +219,8 @@ class BusLane:
             channel.failures = 0
             channel.due_ns = None
         else:
-            # when it was due to open, not now: the lane's sensors are then due together, in one
-            # wake-up
+            # the time when opening was due, not the present time: the sensors of the lane are then due
+            # together, in one wake-up
             self._put(channel, due_ns)
 
     def _poll(self, channel: Channel, now_ns: int) -> None:
@@ -234,7 +239,8 @@ class BusLane:
         channel.stale = False
         self._note_lateness(channel, now_ns - due_ns, interval_ns)
         if was_stale and channel.emitted == emitted:
-            # it reports only changes, and its last report was superseded: opened again, it reports its state
+            # the driver reports only changes, and `stale` replaced its last report: when it is opened again,
+            # it reports its present state
             self._close(channel)
             self._put(channel, now_ns)
         else:
@@ -298,9 +304,9 @@ class Sampler:
             thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> tuple[str, ...]:
-        """Close the drivers; pass on the samples that they emit while closing, and none after that.
+        """Close the drivers; samples that they emit while closing are passed on, and later ones are dropped.
 
-        Returns the lanes that hang in a driver and were abandoned.
+        Returns the names of the lanes that hang in a driver and whose threads were left running.
         """
         for lane in self.lanes:
             lane.stopping.set()
@@ -319,8 +325,9 @@ class Sampler:
     def overdue(self, now_ns: int) -> tuple[str, ...]:
         """Emit `stale` for each overdue sensor of a lane that hangs; call this about once a second.
 
-        A lane hangs if it has made no progress for `OVERDUE_NS`. One of its sensors becomes stale when its
-        poll is late by three intervals and by at least 10 s. Returns the sensors that have just become stale.
+        A lane hangs if it has made no progress for `OVERDUE_NS`. A sensor of such a lane becomes stale when
+        its poll is late by more than three intervals and by more than 10 s. Returns the ids of the sensors
+        that have just become stale.
         """
         late = []
         for lane in self.lanes:

@@ -1,4 +1,4 @@
-"""Configuration of a sensor, parsed and valid: SI numbers, with no strings left to interpret.
+"""Parsed and validated configuration of a sensor, with quantities as SI numbers.
 
 This module declares the keys that sensors of every kind have; the module of each kind in `sensors.kinds`
 declares the keys of that kind. `sensors.config.loader` makes the settings from `sensors.toml`. Drivers and
@@ -37,7 +37,7 @@ def parse_severity(raw: Any) -> Severity:
 
 _ANY_SEVERITY: Final = one_of(Severity)
 _IN_UNIT: Final = parsed_later(ValueForm("a quantity", "the sensor's unit"))
-"""Parser of a value in the sensor's unit, which the reader parses when it knows the unit."""
+"""Parser of a value in the sensor's unit; the reader parses the value later, when the unit is known."""
 _TEXT: Final = text()
 
 
@@ -107,7 +107,7 @@ class Options:
 
 @parses(ValueForm("a Signal K path"))
 def parse_path(raw: Any) -> str:
-    """Parse a Signal K path, or a path of our own in the same form."""
+    """Parse a path that Signal K defines, or any other path in the same form."""
     path: str = _TEXT(raw)
     if not signalk_paths.is_well_formed(path):
         raise InputError(
@@ -205,7 +205,7 @@ FASTEST_HZ: Final = 1000.0
 
 @section
 class SamplingKeys:
-    """Keys of the kinds that are sampled; one of the two can be given."""
+    """Keys of the kinds that are sampled; a table can contain only one of the two."""
 
     rate: float | None = key(
         parse_rate(FASTEST_HZ),

@@ -1,4 +1,7 @@
-"""The severities of alarms, in a module of their own: commands that read records need nothing else."""
+"""Severities of alarms.
+
+They have a module of their own, so that commands that read records do not load the reader of `sensors.toml`.
+"""
 
 from enum import StrEnum
 from typing import Final

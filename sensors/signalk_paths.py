@@ -1,9 +1,8 @@
-"""Signal K paths: the quantity and the SI unit of each.
+"""Table of Signal K paths for a vessel's sensors, with the SI unit and a description of each.
 
-The table contains paths for a vessel's sensors. The first part contains the paths in Signal K's specification
-1.8 that sensors on a GPIO header can measure. The second part contains our own paths in the same style. `*`
-stands for a name that the vessel selects (`propulsion.*.oilPressure`). A path that is not in the table may be
-used too, but its unit must then be set.
+The first part contains the paths in Signal K's specification 1.8 that sensors on a GPIO header can measure.
+The second part contains Logboat's own paths in the same style. `*` stands for a name that the vessel selects
+(`propulsion.*.oilPressure`). A path that is not in the table may be used too, but its unit must then be set.
 """
 
 import re
@@ -23,7 +22,7 @@ COUNT: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class PathMeta:
-    """The part of Signal K's `meta` for a path that Logboat uses."""
+    """Unit and description of a path, from the `meta` that Signal K defines for the path."""
 
     units: str
     """SI unit as Signal K writes it; `bool` for contacts; empty for plain numbers."""
@@ -217,7 +216,7 @@ _OURS: Final[Mapping[str, PathMeta]] = {
 }
 
 TABLE: Final[Mapping[str, PathMeta]] = {**_SIGNAL_K, **_OURS}
-"""Every known path, by its pattern."""
+"""Unit and description of every known path, by the pattern of the path."""
 
 
 @lru_cache(maxsize=1024)
@@ -252,7 +251,7 @@ def is_well_formed(path: str) -> bool:
 def similar(path: str) -> str:
     """Return the known path that was probably meant, or an empty string if none is similar.
 
-    The names that the vessel selected are kept.
+    The names in the place of a `*`, which the vessel selected, are kept.
     """
     parts = path.split(".")
     candidates = {}

@@ -3,8 +3,8 @@
 The same seed, grain and time always yield the same value, in whatever order the functions are called; no
 state is kept between calls. The *seed* decides what happens (when the engine starts, when the door opens).
 Sensors with the same seed are consistent with each other: the battery charges while the engine runs. The
-*grain* decides the noise, so two sensors with the same seed still differ. Time is in seconds since the sensor
-was first opened, from 0 up.
+*grain* decides the noise, so two sensors with the same seed still have different noise. Time is in seconds
+since the sensor was first opened.
 """
 
 import math
@@ -90,7 +90,7 @@ _BILGE_LOW_M, _BILGE_HIGH_M, _PUMP_S = 0.03, 0.14, 15.0
 
 
 def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
-    # the first filling has already begun, so that the float closes within the first minute
+    # the bilge starts partly filled, so that the float switch closes within the first minute
     t_s += 70.0 + 25.0 * chance(seed, 5)
     cycle, into = divmod(t_s, BILGE_CYCLE_S)
     full_after = BILGE_CYCLE_S * (0.72 + 0.1 * chance(seed, int(cycle), 6))
@@ -98,11 +98,11 @@ def _bilge(seed: int, t_s: float) -> tuple[float, bool]:
     if into < full_after:
         return _BILGE_LOW_M + span * into / full_after, False
     pumped = min(1.0, (into - full_after) / _PUMP_S)
-    return _BILGE_HIGH_M - span * pumped, pumped < 0.6  # a float opens below where it closed
+    return _BILGE_HIGH_M - span * pumped, pumped < 0.6  # a float switch opens at a lower level than it closes
 
 
 def bilge_m(seed: int, grain: int, t_s: float) -> float:
-    """Return the depth of water in m, which rises slowly, falls fast, and moves as the boat rolls."""
+    """Return the depth of the bilge water in m; it rises slowly, falls fast, and varies as the boat rolls."""
     return max(0.0, _bilge(seed, t_s)[0] + 0.002 * math.sin(t_s * 2.3) + 0.0005 * hiss(grain, t_s))
 
 
@@ -118,7 +118,7 @@ _FILL_S: Final = 60.0
 
 
 def tank_ratio(seed: int, grain: int, t_s: float) -> float:
-    """Return the level of the tank, which sloshes, as a ratio; 1 is full."""
+    """Return the level of the sloshing contents of the tank as a ratio; 1 is full."""
     into = (t_s + 0.6 * TANK_CYCLE_S * chance(seed, 7)) % TANK_CYCLE_S
     drained = min(into / (TANK_CYCLE_S - _FILL_S), (TANK_CYCLE_S - into) / _FILL_S)
     sway = 0.5 + 0.5 * drift(seed, t_s, 20.0)
@@ -166,9 +166,9 @@ _COOLANT_TAU_S: Final = 150.0
 
 
 def coolant_k(seed: int, grain: int, t_s: float) -> float:
-    """Return the coolant's temperature in K: a first-order body that the engine heats by 62 K.
+    """Return the coolant's temperature in K, from a first-order model that the engine heats by up to 62 K.
 
-    The temperature is the sum of the heat that remains from each of the most recent runs.
+    The rise is the sum of the heat that remains from each of the most recent runs.
     """
     cycle = math.floor(t_s / ENGINE_CYCLE_S)
     heat = 0.0
@@ -186,7 +186,7 @@ DOOR_SLOT_S: Final = 40.0
 
 
 def door_open(seed: int, t_s: float) -> bool:
-    """Return True if the door is open: once in most slots, for 3 to 15 s."""
+    """Return True if the door is open; it opens once in most slots, for 3 to 15 s."""
     slot = math.floor(t_s / DOOR_SLOT_S)
     opens = slot * DOOR_SLOT_S + 5.0 + 15.0 * chance(seed, slot, 9)
     return chance(seed, slot, 10) < 0.7 and opens <= t_s < opens + 3.0 + 12.0 * chance(seed, slot, 11)

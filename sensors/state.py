@@ -15,7 +15,7 @@ class SensorState(StrEnum):
     OUT_OF_RANGE = "out-of-range"
     """The sensor's data sheet or configuration rules out the signal."""
     STALE = "stale"
-    """No data has come from the sensor for much longer than expected."""
+    """No data has arrived from the sensor for much longer than expected."""
     NOISY = "noisy"
     """The signal changes faster than the equipment can (bounce, bad contact, interference)."""
     EDGES_LOST = "edges-lost"

@@ -1,8 +1,8 @@
-"""Quantities as people write and read them: text to SI numbers and back.
+"""Conversion of quantities between the text that people write and read, and SI numbers.
 
-This module contains the table of units, the one way to parse a quantity (`parse`), and the one way each to
-show a duration and a number of bytes. How a sensor's value is shown is defined in `presentation`. This module
-does not know where in a file a quantity is: an error describes only what is wrong with the text.
+This module contains the table of units, the only parser of quantities (`parse`), and the only formatters of
+durations and numbers of bytes. The module `presentation` defines how a sensor's value is shown. An error
+describes what is wrong with a text, but not where in a file the text is.
 """
 
 import math
@@ -39,12 +39,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Units and words in which people may write quantities of one SI unit."""
+    """Units in which people may write the quantities that have one SI unit."""
 
     name: str
     """Name with its article, such as `a duration`."""
     usual: tuple[str, ...]
-    """Units to propose where the unit is missing."""
+    """Units to propose in the error message if the unit is missing."""
     units: Mapping[str, Unit]
 
 
@@ -215,7 +215,7 @@ def _proposal(number: float, dimension: Dimension) -> str:
 
 
 def finite(number: float) -> float:
-    """Return the number unchanged; raise `InputError` if it is infinite or `nan`."""
+    """Return the number as a float; raise `InputError` if it is infinite, `nan` or too large for a float."""
     if (isinstance(number, int) and abs(number) > _LARGEST) or not math.isfinite(number):
         raise InputError(f"{shown(number)} is not a usable number")
     return float(number)
@@ -267,7 +267,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_bytes(number: float) -> str:
-    """Return a number of bytes in decimal units, as on cards' labels: `512 B`, `64 kB`, `1.5 MB`, `20 GB`."""
+    """Return a number of bytes in decimal units, as printed on SD cards: `512 B`, `1.5 MB`, `20 GB`."""
     if number < 0:
         return f"-{format_bytes(-number)}"
     units = ("B", "kB", "MB", "GB")
@@ -283,7 +283,7 @@ _MOST_SHOWN: Final = 40
 
 
 def shown(value: object) -> str:
-    """Return a value as a file would write it, shortened and on one line."""
+    """Return a value as it would be written in a file, shortened and on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

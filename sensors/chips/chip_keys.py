@@ -29,7 +29,10 @@ def bus_key(chip: Chip) -> Any:
 
 
 def address_key(chip: Chip) -> Any:
-    """Return the field for a chip's I2C address or SPI chip select; None if there is only one such chip."""
+    """Return the field for a chip's I2C address or SPI chip select.
+
+    If the file gives no address, the value is None, and the chip must be the only one of its type on the bus.
+    """
     return key(
         address_parser(chip),
         default=None,
@@ -44,7 +47,7 @@ def address_key(chip: Chip) -> Any:
 
 
 def written_address(chip: Chip, address: int) -> str:
-    """Return an address as `sensors.toml` writes it."""
+    """Return an address as it is written in `sensors.toml`."""
     return f"0x{address:02x}" if chip.wiring is Wiring.I2C else f"{address}"
 
 

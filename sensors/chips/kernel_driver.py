@@ -1,9 +1,9 @@
 """Base of the drivers for sensors that the kernel reads over 1-wire, I2C and SPI.
 
-Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip comes
-and goes. It converts the kernel's output to SI units or to a fault, and never reports a fault as a number. A
-missing chip, or one that stops answering, raises `DriverError`. A value that the data sheet rules out is
-`out-of-range`.
+Each driver looks for its chip again at every `open`, because the kernel's numbering changes when a chip
+disappears and returns. It converts the kernel's output to SI units or to a fault, and never reports a fault
+as a number. A missing chip, or a chip that stops answering, raises `DriverError`. A value that the data sheet
+rules out is `out-of-range`.
 """
 
 from abc import abstractmethod
@@ -58,7 +58,10 @@ class Range:
 
 
 class KernelDriver(Driver):
-    """Driver of a sensor that the kernel reads: finds its directory in sysfs, and reads it at each poll."""
+    """Base class for drivers of sensors that the kernel reads.
+
+    When it is opened, the driver finds the sensor's directory in sysfs. It reads from there at each poll.
+    """
 
     def __init__(self, settings: SensorSettings, *, root: Path, lane: str) -> None:
         super().__init__(settings)
@@ -82,7 +85,7 @@ class KernelDriver(Driver):
             self._emit(Sample(self.settings.id, now_ns, reading.value, reading.state, detail=reading.detail))
 
     def close(self) -> None:
-        """Forget the chip's directory."""
+        """Discard the chip's directory, so that the next `open` looks for the chip again."""
         self._directory = None
         self._emit = None
 
@@ -123,7 +126,7 @@ class Measurement:
     """SI unit as Signal K writes it."""
 
     def read(self, directory: Path) -> BusReading:
-        """Return the value in the chip's directory, or an `out-of-range` reading without a value."""
+        """Read the attribute in the chip's directory; return its value, or `out-of-range` without a value."""
         return self.range.reading(self.to_si(read_number(directory / self.attribute)))
 
 
@@ -144,5 +147,5 @@ class MeasurementDriver(ChipDriver):
         self._measurement = measurement
 
     def read(self, directory: Path, now_ns: int) -> BusReading | None:  # noqa: ARG002
-        """Return the quantity, or an `out-of-range` reading without a value."""
+        """Return a reading of the quantity, or an `out-of-range` reading without a value."""
         return self._measurement.read(directory)

@@ -1,4 +1,4 @@
-"""Chips that have a kernel driver: finds a chip's directory in sysfs, and reads its attributes.
+"""Finds the sysfs directory of a chip that has a kernel driver, and reads its attributes.
 
 This module defines where 1-wire, hwmon and IIO devices are below `/sys`, how a bus and an address are spelt
 there, and which line of `config.txt` makes the kernel bind a chip. Every failure is a `DriverError` that says
@@ -6,8 +6,8 @@ what was looked for, what was found, and what to do. Raw numbers are not convert
 drivers in `sensors.kinds` do that.
 
 The trees are documented in the kernel's `Documentation/w1/slaves/w1_therm.rst`,
-`Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`; the overlays in
-`/boot/firmware/overlays/README`.
+`Documentation/hwmon/sysfs-interface.rst` and `Documentation/ABI/testing/sysfs-bus-iio`. The overlays are
+documented in `/boot/firmware/overlays/README`.
 """
 
 import errno
@@ -27,9 +27,9 @@ CHIP_SELECTS: Final = range(3)
 
 
 class UnreadableError(DriverError):
-    """The kernel refused to read an attribute.
+    """An attribute cannot be read, or does not contain a number.
 
-    `errno` distinguishes a chip's own fault from a missing chip.
+    `errno` distinguishes a fault of the chip from a missing chip.
     """
 
     def __init__(self, text: str, number: int) -> None:
@@ -43,7 +43,7 @@ class UnreadableError(DriverError):
 
 
 class Wiring(Enum):
-    """Way of connecting a chip to the Pi: its device names in sysfs, and the form of its addresses."""
+    """Type of connection between a chip and the Pi, with its device names in sysfs and its addresses."""
 
     I2C = ("I2C", re.compile(r"(\d+)-([0-9a-f]{4})"), 16, "0x{:02x}", 1)
     SPI = ("SPI", re.compile(r"spi(\d+)\.(\d+)"), 10, "chip select {}", 0)
@@ -63,9 +63,9 @@ class Wiring(Enum):
         return (int(match[1]), int(match[2], self._base)) if match else None
 
     def lane(self, bus: int | None) -> str:
-        """Return the lane of a bus (`i2c-1`, `spi-0`): a chip that blocks blocks every chip on its bus.
+        """Return the lane of a bus (`i2c-1`, `spi-0`); all 1-wire sensors are in the lane `w1`.
 
-        All 1-wire sensors are in the lane `w1`.
+        The chips on a bus share a lane, because a chip that blocks the bus blocks all of them.
         """
         if self is Wiring.ONE_WIRE:
             return "w1"
@@ -99,20 +99,20 @@ class Chip:
     addresses: range
     """I2C addresses that its address pins can select, or SPI chip selects; empty for 1-wire."""
     overlay: Callable[[int, int], str] | None
-    """Function that returns, for a bus and an address, the `dtoverlay=` that makes the kernel bind the chip.
+    """Function from bus and address to the value of `dtoverlay=` that makes the kernel bind the chip.
 
     None if there is no such overlay.
     """
     device: str = ""
-    """Name of the chip for an I2C bus's `new_device`, where there is no overlay."""
+    """Name to write to the `new_device` file of an I2C bus, for a chip without an overlay."""
 
     @property
     def usual_address(self) -> int:
-        """Address of a chip whose table gives none: the lowest."""
+        """Address to assume if `sensors.toml` gives none; this is the chip's lowest address."""
         return self.addresses.start
 
     def binding(self, bus: int, address: int) -> str:
-        """Return the instruction, for people, that makes the kernel bind the chip."""
+        """Return an instruction for the user: how to make the kernel bind the chip."""
         if self.overlay is not None:
             return config_line(self.overlay(bus, address))
         return (
@@ -177,7 +177,7 @@ def _name(directory: Path) -> str:
     try:
         return read_text(directory / "name")
     except UnreadableError:
-        return ""  # it disappeared during the search, or has no name: not the chip that we look for
+        return ""  # the device disappeared during the search, or has no name: it is not the wanted chip
 
 
 def read_text(attribute: Path) -> str:
@@ -205,12 +205,12 @@ def read_number(attribute: Path) -> float:
 
 
 def new_device(bus: int) -> Path:
-    """Return the file that tells the kernel that a chip is on an I2C bus."""
+    """Return the path of the file that registers a chip on an I2C bus when its name and address are written."""
     return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
 
 
 def config_line(overlay: str) -> str:
-    """Return the instruction, for people, to add a missing overlay."""
+    """Return an instruction for the user to add a missing overlay."""
     return f"add this line to /boot/firmware/config.txt and restart: dtoverlay={overlay}"
 
 

@@ -1,7 +1,8 @@
 """Detects sensors that claim a resource which another sensor, a light or the board already uses.
 
 The resources are ids, GPIO lines, bus lines, chip addresses and channels. Each conflict is reported for the
-second of the two sensors. The report gives the line number of the first sensor, and lists what is still free.
+second of the two sensors. The report gives the line number of the first sensor. For a GPIO line, the report
+also lists free lines.
 """
 
 from collections import defaultdict
@@ -17,7 +18,7 @@ from .sections import PPS
 PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
 """BCM numbers of pins that have no other function, followed by the lights' default pins."""
 EEPROM_PINS: Final = (0, 1)
-"""Pins at which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
+"""Pins through which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
 BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {
     "i2c-1": (2, 3),
     "spi-0": (7, 8, 9, 10, 11),
@@ -137,13 +138,13 @@ def _check_chips(drafts: Sequence[SensorDraft]) -> None:
 
 
 def _address(draft: SensorDraft) -> int | str | None:
-    """Return the chip address in the file; None if there is only one chip and the file gives no address."""
+    """Return the address of a sensor's chip; None stands for the only chip of its type on the bus."""
     address: int | str | None = draft.values["address"]
     return address
 
 
 def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
-    """Report two chips with the same address, and a chip without an address if others share its type."""
+    """Report chips that share an address, and a missing address if the bus has several chips of the type."""
     owners: dict[int | str, SensorDraft] = {}
     for draft in drafts:
         chip, address = _chip(draft), _address(draft)
@@ -170,7 +171,7 @@ def _check_addresses(lane: str, drafts: Sequence[SensorDraft]) -> None:
 
 
 def _by_chip(drafts: Iterable[SensorDraft]) -> Iterable[list[SensorDraft]]:
-    """Return the drafts in groups that have the same type of chip."""
+    """Return the drafts, grouped by the type of their chips."""
     groups: dict[str, list[SensorDraft]] = defaultdict(list)
     for draft in drafts:
         chip = _chip(draft)

@@ -1,9 +1,9 @@
 """Reader of `sensors.toml`: returns valid, typed settings in SI units, or reports every problem at once.
 
-This module defines the keys that every sensor's table has, whatever its kind: id, path and unit, rate,
-window, deadband, alarms. The keys of each kind are in its module in `sensors.kinds`, and the resources that
-sensors cannot share in `conflicts`. The recordings of `replay` sensors are read, to check that they can be
-played. The module touches no hardware.
+This module checks the keys that sensors of every kind have: id, path and unit, rate, window, deadband and
+alarms. The keys of each kind are declared in its module in `sensors.kinds`. `conflicts` checks the resources
+that sensors cannot share. The recordings of `replay` sensors are read, to check that they can be played. No
+hardware is accessed.
 """
 
 from collections.abc import Mapping
@@ -52,8 +52,9 @@ def load_sensors(
 ) -> tuple[SensorSettings, ...]:
     """Return the sensors that a file describes, in the file's order.
 
-    `reserved` maps each light's pin to the light's name under [lights]. With `missing_ok`, a missing file
-    describes no sensors. Raises `ConfigurationError` with every problem, whatever the file contains.
+    `reserved` maps each pin that something other than a sensor uses to the name of its user, as for
+    `conflicts.check`. With `missing_ok`, a missing file counts as a file without sensors. Raises
+    `ConfigurationError` with all problems of the file; no content of the file leads to another exception.
     """
     return read_sensors(toml_file.read(path, missing_ok=missing_ok), reserved=reserved)
 
@@ -130,9 +131,9 @@ COMMON: Final[Schema] = _common()
 
 @cache
 def _any_kind() -> Schema:
-    """Return every key that any kind has.
+    """Return a schema with the keys of all kinds, for a sensor whose kind is not known.
 
-    Only pins are checked with this schema: they have the same form in every kind, and can conflict.
+    The schema checks only the values of pins. They have the same form in every kind, and can conflict.
     """
     return {
         key: replace(what, parse=what.parse if key == "pin" else _as_it_is, required="")
@@ -160,7 +161,7 @@ def _draft(table: Table, number: int, folder: Path) -> SensorDraft:
     kind = kind_named(kind_name) if kind_name in kind_names() else None
     schema = _schema(kind)
     others: dict[str, Advice] = {}
-    if not table.data.keys() <= schema.keys():  # only a wrong key makes a start load the other kinds
+    if not table.data.keys() <= schema.keys():  # the other kinds are loaded only if a key is unknown
         others = {
             key: (f'kind "{kind_name}" does not have this key', f"Its keys are: {', '.join(schema)}.")
             for key in _any_kind()
@@ -263,7 +264,9 @@ _FOR_CONTACTS: Final = (
 def _alarm(table: Table, unit: str | None) -> AlarmRule:
     contact = unit == CONTACT
     schema = dict(schema_of(AlarmRule))
-    if unit is not None:  # else the unit's error is already reported, and the valid keys are not known
+    if (
+        unit is not None
+    ):  # otherwise the error in the unit is already reported, and the valid keys are not known
         for name in _LIMITS if contact else ("when",):
             del schema[name]
         if not contact:

@@ -1,4 +1,4 @@
-"""Facts about the other file, logboat.toml, that the reader of sensors must know."""
+"""Names from logboat.toml that the reader of `sensors.toml` needs."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A gpiozero input device that passes on each change of its pin."""
+"""A gpiozero input device that reports each change of its pin to a callback."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,7 +12,7 @@ _PULL_UP: Final = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}
 
 
 class ContactDevice(DigitalInputDevice):
-    """A gpiozero input device that also calls `on_change(ticks, level)` when its pin changes."""
+    """Input device of gpiozero that also calls `on_change(ticks, level)` when its pin changes."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The header's GPIO, shared by all drivers of a process: one chip, one pin factory, one thread, one clock.
 
-The chip is opened when the first driver needs it. On a machine without a GPIO chip only the sensors on pins
-fail, each with a `DriverError`. Each later use tries to open the chip again, until that succeeds.
+The chip is opened when the first driver needs it. On a machine without a GPIO chip, only the sensors on pins
+fail, each with a `DriverError`. Each later use of a pin tries to open the chip again, until this succeeds.
 """
 
 import threading
@@ -19,7 +19,7 @@ from .pinfactory import GpiodFactory
 
 
 class GpioContext:
-    """Shared GPIO state, made once and passed to every driver that uses a pin.
+    """Shared GPIO state, which is created once and passed to every driver that uses a pin.
 
     No hardware is opened until a driver uses a pin.
     """

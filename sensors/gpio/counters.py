@@ -1,8 +1,8 @@
 """Calculations on edges: activations and running time of a contact, count and rate of pulses.
 
 The kernel numbers the edges of a line before it buffers them. When the buffer overflows, the oldest edges are
-lost and the numbers show how many: counts stay right, and the loss is known. This module uses no threads and
-no hardware. All times are in nanoseconds on one clock, which the caller selects.
+lost. The numbers show how many were lost, so counts stay right and the loss is known. This module uses no
+threads and no hardware. All times are in nanoseconds on one clock, which the caller selects.
 """
 
 from collections import deque
@@ -48,13 +48,13 @@ class PinLevels:
 
 
 class ContactTracker:
-    """State of a contact over time: activity, activations, running time, faults."""
+    """Tracker of a contact over time: its state, activations, running time and faults."""
 
     NOISE_WINDOW_NS: Final = 10 * _SECOND
     DISAGREEMENTS: Final = 3
-    """Number of consecutive polls, or of changes without an edge, that count as a fault.
+    """Number of consecutive polls with a disagreement, or of changes without an edge, that counts as a fault.
 
-    A single disagreement may only mean that an edge has not arrived yet.
+    A single disagreement between level and edges may only mean that an edge has not arrived yet.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class ContactTracker:
         return ""
 
     def observe(self, at_ns: int, *, active: bool, lost: int) -> bool:
-        """Record that the contact is `active` at `at_ns`, after `lost` lost edges in all.
+        """Record whether the contact is active at `at_ns`; `lost` is the total number of lost edges so far.
 
         Returns True if the contact has changed or edges have been lost since the last observation.
         """
@@ -191,7 +191,7 @@ class PulseMeter:
     def take(self, pulses: Sequence[Pulse]) -> None:
         """Count pulses in the order in which the kernel buffered them.
 
-        Any lost pulses came before the first of `pulses`.
+        Any lost pulses preceded the first of `pulses`.
         """
         if not pulses:
             return
@@ -224,8 +224,8 @@ class PulseMeter:
         """Return the present rate in pulses per second, or None while it is not yet known.
 
         Only the kernel's time stamps are used. The rate is measured over the pulses since the last call.
-        Without a new pulse it is limited to what the silence since the last pulse allows, and is 0 after
-        `zero_after_ns` of silence.
+        Without a new pulse, the rate is at most one pulse in the time since the last pulse. After
+        `zero_after_ns` without a pulse, it is 0.
         """
         if self._last_ns is None:
             return 0.0 if now_ns - self._opened_ns >= self._zero_after_ns else None

@@ -1,13 +1,13 @@
 """Thread that waits for the edges of all GPIO lines.
 
 The watcher decides when a line is served: as soon as the kernel has an event for it, or at a time that the
-line requests. The line itself decides how. After it has been served, a line may ask not to be called for a
-while, because the kernel keeps its events. A fast line then causes as many wake-ups as it wants, not one for
-each edge.
+line requests. The line itself does the work. After it has been served, a line may ask not to be called for a
+while, because the kernel buffers its events. A fast line can thus limit the number of wake-ups, instead of
+causing one for each edge.
 
-gpiozero closes forgotten devices from the garbage collector, that is, in any thread at any point. The lines
-are therefore kept in a dictionary that is only changed and copied by single atomic operations, without a
-lock, and the one lock is reentrant.
+The garbage collector closes gpiozero devices that are no longer referenced, in any thread and at any point.
+The lines are therefore kept in a dictionary that is only changed and copied by single atomic operations,
+without a lock. The watcher's only lock is reentrant.
 
 `EdgeWatcher.step` runs one round of the thread's loop. The method itself starts no thread, and takes the time
 from a function that the caller supplies.
@@ -86,20 +86,20 @@ class EdgeWatcher:
         self.nudge()
 
     def nudge(self) -> None:
-        """Start a new round, because some line's `wake` has changed."""
+        """Start a new round of the loop, after the `wake` of a line has changed."""
         with self._lock:
             if not self._closing:
                 os.eventfd_write(self._nudge, 1)
 
     def start(self) -> threading.Thread | None:
-        """Start the thread and return it; return None if the watcher is run by other means."""
+        """Start the thread and return it; a subclass that runs the watcher without a thread returns None."""
         # a daemon: a program that forgets to close a gpiozero device must still be able to exit
         thread = threading.Thread(target=self._run, name="gpio edges", daemon=True)
         thread.start()
         return thread
 
     def close(self) -> None:
-        """Stop the thread and forget the lines; safe to call twice."""
+        """Stop the thread and remove all lines; safe to call twice."""
         with self._lock:
             if self._closing:
                 return
@@ -141,13 +141,13 @@ class EdgeWatcher:
         waits_ns = [] if timeout_s is None else [round(timeout_s * 1e9)]
         if due:
             waits_ns.append(max(0, min(due) - self._monotonic_ns()))
-        # rounded up: waking up too early means waking up twice
+        # rounded up: waking up too early would require a second wake-up
         return -(-min(waits_ns) // _MILLISECOND) if waits_ns else None
 
     def _service(self, line: WatchedLine, now_ns: int) -> None:
         try:
             line.service(now_ns)
         except Exception:  # noqa: BLE001
-            # lines catch the errors of their own work: this is a bug of ours, and must affect only this line
+            # lines handle their own errors of input and output: this is a bug, and must affect only this line
             _log.exception("%s is no longer watched", line)
             self._lines.pop(line, None)

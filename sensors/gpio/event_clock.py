@@ -25,10 +25,8 @@ A smaller change is a measurement error.
 def clock_offset(readings: Iterable[tuple[int, int, int]]) -> int:
     """Return the boot clock minus the monotonic clock in ns.
 
-    Each reading consists of three times: monotonic before, boot, monotonic after.
-
-    The reading with the shortest interval is used: during the others, the machine ran something else between
-    two clock reads.
+    Each reading consists of three times: monotonic before, boot, monotonic after. The reading with the
+    shortest interval is used. During a longer one, the machine ran something else between two clock reads.
     """
     before, boot, after = min(readings, key=lambda reading: reading[2] - reading[0])
     return boot - (before + after) // 2
@@ -51,7 +49,7 @@ class EventClock:
         )
 
     def refresh(self) -> None:
-        """Measure the offset again; must be called regularly."""
+        """Measure the offset again, and adopt it after a suspend; must be called regularly."""
         offset = self._measure()
         if abs(offset - self._offset) > SUSPENDED_NS:
             self._offset = offset

@@ -29,7 +29,7 @@ board with such a chip. It is used where the actual board cannot be queried.
 """
 
 USUAL_BOARD: Final = HEADER_CHIPS["pinctrl-bcm2711"]
-"""Board to assume for a chip with any other label, which must have been given by its path."""
+"""Revision code to assume for a chip with another label, which can only be opened by its path."""
 
 DEVICES: Final = Path("/dev")
 

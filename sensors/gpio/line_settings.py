@@ -1,6 +1,6 @@
 """Translates the settings of a GPIO line (pull, edges, bounce) from gpiozero's terms to gpiod's.
 
-This module holds no line: the code that requested a line releases it.
+This module keeps no line open: the code that requested a line releases it.
 """
 
 import select
@@ -12,7 +12,7 @@ import gpiod
 from gpiod.line import Bias, Clock, Direction, Edge, Value
 
 CONSUMER: Final = "logboat"
-"""Name of the line's user, as `gpioinfo` shows it."""
+"""Name that `gpioinfo` shows as the user of Logboat's lines."""
 
 BIASES: Final = {"up": Bias.PULL_UP, "down": Bias.PULL_DOWN, "floating": Bias.DISABLED}
 EDGES: Final = {"both": Edge.BOTH, "rising": Edge.RISING, "falling": Edge.FALLING, "none": Edge.NONE}
@@ -21,7 +21,7 @@ VALUES: Final = {False: Value.INACTIVE, True: Value.ACTIVE}
 QUIET_MARGIN_NS: Final = 20_000_000
 """Difference in nanoseconds between a pin's quiet period and its bounce time.
 
-The kernel's debounce counts in ticks of up to 10 ms, and takes up to two more than requested.
+The kernel's debounce counts in ticks of up to 10 ms, and takes up to two ticks longer than requested.
 """
 
 

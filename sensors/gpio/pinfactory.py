@@ -1,11 +1,11 @@
 """A gpiozero pin factory on `gpiod`, libgpiod's own bindings (`GPIOZERO_PIN_FACTORY=gpiod`).
 
-The chip is the one behind the header, found by its label. Events carry the kernel's time stamp. The kernel
-filters bounce and reports a level once it has been stable for the bounce time. After each quiet period the
-level is read once more, so that a device's state is the real level of its pin, whatever happened to the
-edges. One background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
+The factory uses the chip behind the header, which is found by its label. Events carry the kernel's time
+stamp. The kernel filters bounce and reports a level once it has been stable for the bounce time. After each
+quiet period the level is read once more, so that a device shows the real level of its pin even if edges were
+lost. One background thread serves all pins. Edges that the kernel dropped are counted (`GpiodPin.look`).
 
-The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that never stays still for the
+The kernel's debounce counts in its ticks (1 to 10 ms), rounded up. A signal that is never stable for the
 bounce time generates no events at all. PWM is not supported.
 """
 
@@ -52,13 +52,13 @@ A pin is meant for changes that people can follow; anything faster is noise.
 FLOOD: Final = 32
 """Number of edges within `FLOOD_NS` that count as a flood.
 
-The pin is then not served for another `FLOOD_NS`, so that it does not starve the others.
+The pin is then not served for another `FLOOD_NS`, so that it does not starve the other pins.
 """
 FLOOD_NS: Final = 50_000_000
 
 
 class GpiodFactory(LocalPiFactory):
-    """Factory that makes the header's pins by BCM number; it takes a GPIO line when a pin is requested.
+    """Factory that makes the header's pins by BCM number; it requests the GPIO line when it makes a pin.
 
     `chip` is the path of the chip's device; None selects the header's chip. Raises `DriverError` if the chip
     is missing. The other parameters are for tests.
@@ -75,7 +75,8 @@ class GpiodFactory(LocalPiFactory):
         revision: Callable[[], int] = get_pi_revision,
     ) -> None:
         super().__init__()
-        # gpiozero's local factories share these so that no two drive one pin: here the kernel ensures that
+        # gpiozero's local factories share these so that no two of them drive one pin; here the kernel
+        # prevents that
         self.pins: dict[Any, GpiodPin] = {}
         self._reservations: dict[Any, list[Any]] = defaultdict(list)
         # reentrant: the garbage collector may release the reservation of a forgotten device at any point
@@ -98,7 +99,7 @@ class GpiodFactory(LocalPiFactory):
     def request(
         self, number: int, settings: gpiod.LineSettings, *, events: int, consumer: str = CONSUMER
     ) -> gpiod.LineRequest:
-        """Take a line of the header, with a kernel buffer for `events` edges.
+        """Request a line of the header from the kernel, with a buffer for `events` edges.
 
         Raises `OSError`, and `PinInvalidPin` for lines that are not on the header (such as the SD card's).
         """
@@ -113,7 +114,7 @@ class GpiodFactory(LocalPiFactory):
             return self.chip.get_line_info(number).direction
 
     def line_error(self, number: int, error: OSError) -> DriverError:
-        """Return an error that says, for people, what failed on a line."""
+        """Return an error that tells the user what failed on a line."""
         with self._chip_lock:
             return line_error(self.chip, number, error)
 
@@ -135,7 +136,7 @@ class GpiodFactory(LocalPiFactory):
 
 
 class GpiodPin(LocalPiPin):
-    """Pin of the header; its `lock` is held while its edges are delivered, one after the other."""
+    """Pin of the header, whose edges are delivered one after the other while its `lock` is held."""
 
     _when_changed: Any
 
@@ -144,7 +145,7 @@ class GpiodPin(LocalPiPin):
         self.lock = self._when_changed_lock
         function = "output" if factory.direction(self._number) is Direction.OUTPUT else "input"
         self._setup = PinSetup(function, pull=info.pull or "floating")
-        # unchanged: taking a line must not make an output blink
+        # the line's settings are left unchanged: requesting a line must not make an output blink
         self._request: gpiod.LineRequest | None = factory.request(
             self._number, gpiod.LineSettings(), events=PIN_EVENTS
         )
@@ -279,12 +280,12 @@ class GpiodPin(LocalPiPin):
         return self._line.get_value(self._number) is Value.ACTIVE
 
     def _become(self, setup: PinSetup, *, output: bool = False) -> None:
-        """Configure the line in the kernel; remember the new setup only if the kernel accepts it."""
+        """Configure the line in the kernel; store the new setup only if the kernel accepts it."""
         settings = setup.line_settings(watching=self._watching, output=output)
         self._line.reconfigure_lines({self._number: settings})
         self._setup = setup
         if self._watching:
-            # the kernel may have missed edges for a moment: read the level again once it has settled
+            # the kernel may have missed edges during the change: read the level again once it has settled
             self.wake = NextCall(self._factory.ticks() + setup.quiet_ns)
             self._factory.watcher.add(self)
 
@@ -332,9 +333,10 @@ class GpiodPin(LocalPiPin):
         return NextCall(now_ns + FLOOD_NS, on_events=False)
 
     def look(self) -> PinLevels:
-        """Deliver pending edges, read the level, and return levels and edge counts; raises `OSError`.
+        """Deliver pending edges, read the level, and return levels and edge counts.
 
         If the level differs from the one that the edges imply, the change is delivered with the present time.
+        Raises `OSError`.
         """
         with self.lock:
             taken = self._take_edges() if self._watching else 0
@@ -348,9 +350,10 @@ class GpiodPin(LocalPiPin):
     def resync(self) -> None:
         """Make the kernel's debounce read the pin again; do nothing for a pin without debounce.
 
-        A debounced line reads as its interrupts last reported (`debounced_value` in `gpiolib-cdev.c`). If an
-        interrupt was missed, the value stays wrong until the pin changes again. A change found in this way is
-        delivered after the quiet period, unless it is a glitch. Raises `OSError`.
+        For a debounced line, the kernel returns the level that its interrupts last reported
+        (`debounced_value` in `gpiolib-cdev.c`). If an interrupt was missed, this level stays wrong until the
+        pin changes again. A change found in this way is delivered after the quiet period, unless it is a
+        glitch. Raises `OSError`.
         """
         with self.lock:
             if not self._watching or self._setup.bounce is None:
@@ -361,7 +364,7 @@ class GpiodPin(LocalPiPin):
             self._become(self._setup)
             level = self._read()
             if level is not self._level:
-                # an edge may have been on its way: only a repetition is suspicious
+                # an edge may have been pending: only repeated differences indicate a fault
                 self._look = replace(self._look, implied_level=level, found=self._look.found + 1)
 
     @property
@@ -393,5 +396,5 @@ class GpiodPin(LocalPiPin):
         try:
             self._call_when_changed(ticks, int(level))
         except Exception:  # noqa: BLE001
-            # the callback is foreign code; the other pins must continue
+            # the callback is the caller's code; its errors must not affect the other pins
             _log.exception("the callback for changes of %r failed", self)

@@ -22,16 +22,16 @@ NAP_NS: Final = 40_000_000
 KERNEL_DEBOUNCE_S: Final = 0.01
 """Shortest debounce time in seconds that is left to the kernel.
 
-The kernel's debounce counts in ticks of up to 10 ms: with a shorter time it would swallow fast pulses
-entirely. The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows
-another too soon is not counted.
+The kernel's debounce counts in ticks of up to 10 ms, so a shorter time would suppress fast pulses entirely.
+The driver therefore applies shorter debounce times itself, by the time stamps: a pulse that follows another
+too soon is not counted.
 """
 
 _BIASES: Final = {Pull.UP: Bias.PULL_UP, Pull.DOWN: Bias.PULL_DOWN, Pull.NONE: Bias.DISABLED}
 
 
 class PulseLine:
-    """A line and its pulse meter, emptied by the watcher and by polls; `lock` guards both."""
+    """GPIO line with its pulse meter, which the watcher and the polls update; `lock` guards both."""
 
     def __init__(self, request: gpiod.LineRequest, meter: PulseMeter) -> None:
         self.lock = threading.Lock()
@@ -74,7 +74,7 @@ class PulseLine:
         return len(events)
 
     def close(self, watcher: EdgeWatcher) -> None:
-        """Release the line and leave the watcher."""
+        """Remove the line from the watcher, and release it."""
         watcher.remove(self)
         with self.lock:
             request, self._request = self._request, None
@@ -93,7 +93,7 @@ def open_pulse_line(
     factory: GpiodFactory,
     sensor: str,
 ) -> PulseLine:
-    """Take a line from the kernel and return it; counting continues from `count`.
+    """Request a line from the kernel and return it; counting continues from `count`.
 
     `sensor` is the id of the sensor, which tools such as gpioinfo show as the user of the line.
     """

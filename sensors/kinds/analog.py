@@ -1,10 +1,9 @@
 """Kind `analog`: the voltage at an ADC, converted to the quantity that a sender measures.
 
-The keys come first, then the arithmetic, which uses the calibration to convert volts to values, and the
-electrical range to detect `open` and `short`. It also computes calibrations and ranges for the senders that
-boats have (resistive, 4-20 mA, divided voltage), as numbers to write into `sensors.toml`. The driver reads
-MCP3008, MCP3208 and ADS1115 through the kernel's IIO drivers. A sensor outside its electrical range never has
-a value.
+The calibration converts volts to values, and the electrical range detects `open` and `short`. This module
+also computes calibrations and ranges for the senders that boats have (resistive, 4-20 mA, divided voltage),
+as numbers to write into `sensors.toml`. The driver reads MCP3008, MCP3208 and ADS1115 through the kernel's
+IIO drivers. A sensor outside its electrical range never has a value.
 """
 
 from bisect import bisect_right
@@ -235,7 +234,7 @@ Points = Sequence[tuple[float, float]]
 def interpolate(points: Points, volts: float) -> float:
     """Return the value at `volts`, interpolated linearly between two points.
 
-    Beyond either end of the calibration, this is the value at the end point.
+    Beyond the first or the last point, the value of that point is returned.
     """
     right = bisect_right(points, volts, key=lambda point: point[0])
     if right == 0:
@@ -271,7 +270,7 @@ def measure(volts: float, options: AnalogOptions) -> BusReading:
 
 @dataclass(frozen=True, slots=True)
 class SenderCircuit:
-    """The three keys in `sensors.toml` that describe a sender electrically."""
+    """Values of the three keys in `sensors.toml` that describe a sender electrically."""
 
     calibration: tuple[tuple[float, float], ...]
     valid: tuple[float, float]
@@ -281,7 +280,7 @@ class SenderCircuit:
 def resistive_sender_volts(ohm: float, *, pull_up_ohm: float, supply_v: float) -> float:
     """Return the voltage at a sender that is connected to ground and pulled up to the supply by a resistor.
 
-    The two form a voltage divider.
+    The sender and the resistor form a voltage divider.
     """
     return supply_v * ohm / (ohm + pull_up_ohm)
 
@@ -302,7 +301,7 @@ def resistive_sender(
     empty: float = 0.0,
     full: float = 1.0,
 ) -> SenderCircuit:
-    """Return the keys for a pulled-up sender to ground whose resistance is linear in the measured value.
+    """Return the keys for a sender to ground with a pull-up; its resistance is linear in the measured value.
 
     American tank senders have 240 ohm when empty and 33 ohm when full, European ones 10 and 180. Oil pressure
     senders have 10 to 180 ohm. The electrical range reaches from half the lowest resistance to one and a half
@@ -339,10 +338,9 @@ def current_loop(shunt_ohm: float, *, at_4_ma: float, at_20_ma: float) -> Sender
 
 
 def divider(top_ohm: float, bottom_ohm: float) -> float:
-    """Return the key `divider` for a voltage divider to ground.
+    """Return the value of the key `divider` for a voltage divider to ground.
 
-    The key is the number of volts at the sender per volt at the chip.
-
+    The value is the number of volts at the sender per volt at the chip.
     """
     return (top_ohm + bottom_ohm) / bottom_ohm
 

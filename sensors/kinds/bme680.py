@@ -37,9 +37,9 @@ MEASUREMENTS: Final = {
 """Quantities by `measure`.
 
 The kernel's units are m°C, %, kPa and ohm (`drivers/iio/chemical/bme680_core.c`). The humidity is in %, and
-not in m% as with other chips. Older kernels give the pressure in hPa, which is out of range here. The ranges
-of temperature, humidity and pressure are from Bosch's BST-BME680-DS001. The data sheet states no range for
-the resistance: the range here is that of the kernel's number.
+not in m% as with other chips. Older kernels report the pressure in hPa, which is out of range here. The
+ranges of temperature, humidity and pressure are from Bosch's BST-BME680-DS001. The data sheet states no range
+for the resistance: the range here is that of the kernel's integer.
 """
 
 

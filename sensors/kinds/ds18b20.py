@@ -51,9 +51,10 @@ class Ds18b20Options(Options):
 
 
 def find_thermometer(root: Path, address: str | None) -> Path:
-    """Return the directory of the DS18B20 with this address (`28-0316a2…`); for None, of the only DS18B20.
+    """Return the directory of the DS18B20 with this address (`28-0316a2…`).
 
-    Raises `DriverError` if the thermometer is missing, or if there are several and no address was given.
+    The address None selects the only DS18B20 on the bus. Raises `DriverError` if the thermometer is missing,
+    or if there are several and the address is None.
     """
     folder = root / "sys/bus/w1/devices"
     if not folder.is_dir():
@@ -102,11 +103,11 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 
     `previous` is the last good reading in K, or None if there is no recent one.
 
-    The chip's register holds 85 °C from power-up until the first conversion ends. On the manufacturer's own
-    chips byte 6 distinguishes the two cases: 0x0C after power-up, 0x10 after a conversion to 85 °C (w1_therm
-    uses bit 0 of `features` for the same check). Clones have other values in byte 6. Their 85.0 °C is
-    accepted only if the previous reading is near it. Nine zero bytes pass the CRC, but byte 4 of a real chip
-    is never 0.
+    The chip's register contains 85 °C from power-up until the first conversion ends. On the manufacturer's
+    own chips byte 6 distinguishes the two cases: 0x0C after power-up, 0x10 after a conversion to 85 °C
+    (w1_therm uses bit 0 of `features` for the same check). Clones have other values in byte 6. Their 85.0 °C
+    is accepted only if the previous reading differs by less than 5 K. Nine zero bytes pass the CRC, but byte
+    4 of a real chip is never 0.
     """
     if not scratchpad.crc_good:
         return "the CRC is wrong; check the wire for noise and length"
@@ -126,10 +127,10 @@ def doubt(scratchpad: Scratchpad, *, previous: float | None) -> str:
 class ThermometerDriver(KernelDriver):
     """Driver of a DS18B20 through `w1_therm`; one read takes the 750 ms of a conversion.
 
-    1-wire sensors drop out for moments, so an unreadable or implausible reading is skipped. The driver
-    reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever is
-    longer, and in at least `PATIENCE_READS` reads. A count is needed because one round on a bus with many
-    sensors can take longer than 10 s.
+    1-wire sensors briefly stop answering at times, so an unreadable or implausible reading is skipped. The
+    driver reports a fault when there has been no good reading for `PATIENCE_NS` or three intervals, whichever
+    is longer, and in at least `PATIENCE_READS` reads. The number of reads is needed because one round on a
+    bus with many sensors can take longer than 10 s.
     """
 
     PATIENCE_NS: ClassVar[int] = 10_000_000_000
@@ -155,7 +156,7 @@ class ThermometerDriver(KernelDriver):
         if self._good_ns is None:
             self._good_ns = now_ns  # the time without a good reading counts from the first read
         try:
-            if not directory.is_dir():  # the sensor dropped out: it may be back, or have been replaced
+            if not directory.is_dir():  # the sensor disappeared: it may have returned, or been replaced
                 directory = self._directory = find_thermometer(self._root, self._address)
             reading = self._measure(directory)
         except DriverError as error:

@@ -70,8 +70,8 @@ class PowerLimits:
 class PowerDriver(ChipDriver):
     """Driver of INA219 and INA226 through `ina2xx`: bus voltage in V, current in A, power in W.
 
-    The kernel calculates with the shunt that is configured in the kernel (10 mΩ by default). If `shunt_ohm`
-    is set, the driver corrects the currents itself, so that nothing needs root.
+    The kernel calculates with the shunt resistance that is configured there (10 mΩ by default), which only
+    root can change. If `shunt_ohm` is set, the driver corrects the kernel's current and power instead.
     """
 
     def __init__(self, settings: SensorSettings, chip: SysfsChip, limits: PowerLimits, *, root: Path) -> None:
@@ -84,7 +84,7 @@ class PowerDriver(ChipDriver):
         self._factor = 1.0
 
     def find(self) -> Path:
-        """Find the chip as `ChipDriver` does, and read the resistance of the kernel's shunt."""
+        """Find the chip as `ChipDriver` does, and read the shunt resistance that the kernel assumes."""
         directory = super().find()
         if self._shunt_ohm is not None and self._measure != "voltage":
             self._factor = read_number(directory / "shunt_resistor") * 1e-6 / self._shunt_ohm

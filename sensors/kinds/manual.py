@@ -1,6 +1,6 @@
 """Kind `manual`: a sensor whose values people read from a gauge and type in.
 
-It has no wire, so it has no faults and does not become stale.
+Such a sensor has no wire, so it has no faults and does not become stale.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Kind `pulse`: pulses on a pin, counted and timed by the numbers and time stamps that the kernel gives them.
+"""Kind `pulse`: pulses on a pin, counted and timed by numbers and time stamps from the kernel.
 
-The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before it
-buffers it. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
+The driver uses gpiod's edge events directly. Each pulse is one event, which the kernel numbers before
+buffering. The GPIO thread empties the buffer at most every `NAP_NS`, so that a fast sensor causes at most 25
 wake-ups a second. The buffer is sufficient for 25 kHz. If the buffer overflows nevertheless, the count still
 follows from the numbers, and the rate from the time stamps. The value is then still right, but the sample has
 the state `edges-lost`.
@@ -83,7 +83,7 @@ def _check(draft: SensorDraft) -> None:
 
 
 class PulseDriver(Driver):
-    """Driver of a sensor that gives pulses per unit, such as a tachometer, a flow meter or an anemometer."""
+    """Driver of a sensor that sends pulses, such as a tachometer, a flow meter or an anemometer."""
 
     def __init__(self, settings: SensorSettings, *, gpio: "GpioContext") -> None:
         super().__init__(settings)
@@ -97,7 +97,7 @@ class PulseDriver(Driver):
         self._seconds = 0.0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the line; counting continues from `resume`."""
+        """Request the GPIO line; counting continues from `resume`."""
         from sensors.gpio.pulse_line import open_pulse_line
 
         options = self._options

@@ -3,7 +3,7 @@
 A recording is a CSV file with the columns time (ISO 8601, or seconds), path and value (SI). Every row of the
 sensor's path is emitted exactly once, in the file's order, at a boot-clock time. The spacing of these times
 is the recording's spacing divided by `speed`. A row that is emitted late keeps the time at which it was due.
-Sensors that play different paths of one file stay in step, because time counts from the file's first row.
+Sensors that play different paths of one file stay synchronous, because time counts from the file's first row.
 """
 
 import csv
@@ -25,7 +25,7 @@ from sensors.toml.value_forms import ValueForm, parses
 from sensors.units import InputError, shown
 
 POLL_NS: Final = 50_000_000
-"""Interval, in nanoseconds, at which the driver looks for rows that are due.
+"""Interval, in nanoseconds, at which the driver checks for rows that are due.
 
 It limits how late a row may be emitted, not how accurate the row's time is.
 """
@@ -131,7 +131,7 @@ class PathRecording:
 def rows(file: Path, path: str) -> tuple[RecordingRow, ...]:
     """Return the recording's rows for `path`, in order.
 
-    Raise `DriverError` with file and line on an error.
+    Raises `DriverError`, with the file and usually the line, if the recording is not valid.
     """
     return tuple(load(file, path).rows)
 
@@ -313,7 +313,7 @@ def _check(draft: SensorDraft) -> None:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have, or a folder that we cannot search
+    except (OSError, ValueError):  # the name is invalid, or the folder must not be searched
         return False
 
 

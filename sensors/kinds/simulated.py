@@ -72,7 +72,7 @@ class SimulatedDriver(Driver):
         self._totals = Totals()
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Begin, or continue after a `close`."""
+        """Start to emit samples, or continue after a `close`."""
         self._emit = emit
         self._totals = resume
         self._level = None
@@ -88,7 +88,7 @@ class SimulatedDriver(Driver):
         changed, self._fault = fault is not self._fault, fault
         if fault is not None:
             self._level = None
-            if changed or fault is not SensorState.STALE:  # a silent sensor reports its silence once
+            if changed or fault is not SensorState.STALE:  # `stale` is reported only once
                 self._emit(Sample(self.settings.id, now_ns, None, fault, detail=_DETAIL[fault]))
         elif self._active is None:
             self._emit(Sample(self.settings.id, now_ns, round(self._number(self._seed, self._grain, t_s), 4)))

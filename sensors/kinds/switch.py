@@ -1,14 +1,14 @@
-"""Kind `switch`: a contact on a pin, as a gpiozero device on our pin factory.
+"""Kind `switch`: a contact on a pin, as a gpiozero device on Logboat's pin factory.
 
-A switch reports its changes, a runtime sensor its total running time. The level of the pin has priority: it
-is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS` the kernel's
-debounce is also made to read the pin again. Edges tell when the level changed, and how often. Levels and
-edges are compared, and a difference is reported. A contact that stays active emits a sample once per window,
-so that a crash loses at most one window of its running time.
+A switch reports its changes, and a `runtime` sensor its total running time. The level of the pin has priority
+over the edges. It is read when the driver opens, at each poll and after each quiet period. Every `RESYNC_NS`
+the kernel's debounce is also made to read the pin again. Edges show when the level changed, and how often.
+Levels and edges are compared, and a difference is reported. A contact that stays active emits a sample once
+per window, so that a crash loses at most one window of its running time.
 
 Time that passes while the driver is closed does not count as running time. Changes of a contact that changes
-all the time (`noisy`) are counted, but its level is reported only at polls. A contact that never stays still
-for the debounce time makes no edges in the kernel: its state becomes `disagrees` after a while.
+all the time (`noisy`) are counted, but its level is reported only at polls. A contact that is never stable
+for the debounce time causes no edges in the kernel: its state becomes `disagrees` after a while.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -84,7 +84,7 @@ class ContactDriver(Driver):
         self._resynced_ns = 0
 
     def open(self, emit: Emit, *, resume: Totals) -> None:
-        """Take the pin and emit its present state."""
+        """Request the pin and emit its present state."""
         from sensors.gpio.contact_device import ContactDevice
 
         options = self._options
@@ -157,7 +157,7 @@ class ContactDriver(Driver):
             return True
         if sample.totals == last.totals:
             return False
-        # it is active now, or it was active in between and is noisy
+        # the contact is active, or it is noisy and was active in between
         due_ns = last.boottime_ns + self._window_ns - self.interval_ns
         return sample.state is SensorState.NOISY or sample.boottime_ns >= due_ns
 

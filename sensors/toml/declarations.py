@@ -1,4 +1,4 @@
-"""Declarations of keys: a section of a file is a class, and each of its fields states everything about a key.
+"""Declarations of keys: a section of a file is a class, and each of its fields declares one key.
 
     @section
     class Contact:
@@ -8,7 +8,7 @@
             name="debounce",
             default=0.05,
             example='"20 ms"',
-            meaning="Time for which the contact must rest before a change counts.",
+            meaning="Time for which the contact must be stable before a change counts.",
         )
 
 A field without a default is a key that must be present. The type, the unit and the limits come from the
@@ -32,7 +32,7 @@ _DECLARATION: Final = "declaration"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """Everything that is stated about one key, except its default, which is the field's."""
+    """Properties of one key, except its default, which is the default of the field."""
 
     parse: Parser
     name: str
@@ -42,7 +42,7 @@ class Declaration:
     example: str = ""
     """Value as a file would write it (`"50 ms"` with its quotes)."""
     without: str = ""
-    """What applies without the key, if the default does not say it."""
+    """What applies if the key is missing, unless the default shows it."""
     only_for: str = ""
     """Kind of table in which the key is allowed; empty for every kind."""
     secret: bool = False
@@ -67,9 +67,10 @@ def key(
 ) -> Any:
     """Return the field for a key. Without `default`, the key must be present.
 
-    `name` is the name in the file, if it is not the field's name. `example` is a value as a file would write
-    it. `without` says what applies without the key, if the default does not say it. `only_for` names the kind
-    of table in which the key is allowed. A secret key does not appear in a `repr` or in a message.
+    `name` is the name in the file, if it is not the field's name. `example` is a value as it would be written
+    in a file. `without` says what applies if the key is missing, unless the default shows it. `only_for`
+    names the kind of table in which the key is allowed. A secret key does not appear in a `repr` or in a
+    message.
     """
     declaration = Declaration(parse, name, meaning, example, without, only_for, secret)
     return dataclasses.field(default=default, repr=not secret, metadata={_DECLARATION: declaration})
@@ -90,9 +91,9 @@ def tables(section: type, *, meaning: str, default: Any, name: str = "", without
 def included(section: type, *, default: Any, only_for: str = "") -> Any:
     """Return the field for an object whose fields are keys of the same table.
 
-    `section` is a plain dataclass, in a package that does not know files. Each of its fields has a default,
-    and metadata: `meaning` and `example`; `words` for a choice; `limits` (the lowest and the highest value)
-    for a number; and `unit` for a quantity, whose limits are written with their units.
+    `section` is a plain dataclass, in a package that does not read files. Each of its fields has a default,
+    and the metadata `meaning` and `example`. A choice also has `words`. A number also has `limits` (the
+    lowest and the highest value). A quantity has `limits`, which are written with their units, and `unit`.
     """
     declaration = Declaration(_TABLE, "", "", only_for=only_for, section=section, is_included=True)
     return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
@@ -107,12 +108,12 @@ _TABLES: Final = parsed_later(ValueForm("a list of tables"))
     field_specifiers=(key, table, tables, included, dataclasses.field),
 )
 def section(cls: type[S]) -> type[S]:
-    """Make a class whose fields declare keys; the result is a frozen dataclass with slots.
+    """Turn a class whose fields declare keys into a frozen dataclass with slots.
 
     Fields that are made without `key`, `table`, `tables` or `included` are not keys of the file.
     """
     made = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
-    # These three are the same for every section. Compiling them for each class would delay each start.
+    # These methods are the same for every section. Compiling them for each class would delay each start.
     made.__eq__ = _is_equal  # type: ignore[method-assign]
     made.__hash__ = _hash  # type: ignore[assignment, method-assign]
     made.__repr__ = _repr  # type: ignore[method-assign]
@@ -145,9 +146,10 @@ _SCHEMAS: Final[dict[type, Schema]] = {}
 
 
 def declarations(cls: type) -> Mapping[str, tuple[str, Declaration, Any]]:
-    """Return the keys of a section, in order: by name in the file, the field, the declaration, the default.
+    """Return the keys of a section, in order, by their names in the file.
 
-    The default is `dataclasses.MISSING` for a key that must be present.
+    Each value consists of the name of the field, the declaration and the default. The default is
+    `dataclasses.MISSING` for a key that must be present.
     """
     if cls not in _DECLARATIONS:
         keys: dict[str, tuple[str, Declaration, Any]] = {}
@@ -208,7 +210,7 @@ def _shown_example(declaration: Declaration) -> str:
 
 
 def from_values(cls: type[S], values: Mapping[str, Any], **others: Any) -> S:
-    """Return the section with values by their keys in the file, and with values for its other fields."""
+    """Return an instance of a section, from values by key and from the values of its other fields."""
     fields = dict(others)
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # the decorator `section` made the class
         declaration = field.metadata.get(_DECLARATION)
@@ -234,7 +236,7 @@ def read(
     checks: Mapping[type, Check] = NO_CHECKS,
     elsewhere: Mapping[str, Advice] | None = None,
 ) -> S:
-    """Return a section that is read from a table, with the tables in it.
+    """Return the section that is read from a table, including the tables in it.
 
     Problems are reported to the table. A wrong value is None in the result. `checks` contains a function for
     each class whose keys depend on each other. `elsewhere` explains keys that are unknown in this table but

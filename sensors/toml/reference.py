@@ -23,16 +23,16 @@ class KeyDescription:
     limits: str
     """Limits, such as `0 ms to 10 s`; empty if there are none."""
     words: tuple[str, ...]
-    """The only allowed values, for a choice."""
+    """Allowed values of a choice; empty for any other type."""
     is_required: bool
     default: str
-    """Default as a file would write it; empty if `without` says what applies."""
+    """Default as it would be written in a file; empty if `without` says what applies."""
     without: str
-    """What applies without the key, if the default does not say it."""
+    """What applies if the key is missing, unless the default shows it."""
     only_for: str
     """Kind of table in which the key is allowed; empty for every kind."""
     example: str
-    """Value as a file would write it; empty for tables."""
+    """Value as it would be written in a file; empty for tables."""
     meaning: str
     section: type | None
     """Class of the tables that are the value of this key; None for a single value."""
@@ -62,7 +62,7 @@ def describe(cls: type) -> Iterator[KeyDescription]:
 
 
 def as_written(value: Any, form: ValueForm) -> str:
-    """Return a value as a file would write it; empty for None, and for a default that is missing."""
+    """Return a value as it would be written in a file; empty for None and for a missing default."""
     if value is None or value is dataclasses.MISSING:
         return ""
     if form.values:

@@ -1,10 +1,10 @@
 """Schemas for the tables in a TOML file, expressed as data, and the list of all problems in the file.
 
-A schema is a mapping of key to `Key`. `Table.read` checks a table against one: every unknown, missing or bad
-key becomes a `FileProblem` with its line, and the reading continues. A parser takes a value as TOML delivers
-it and returns the typed value, or raises `InputError` with a message for people. Any other exception, from a
-parser or from a check, becomes a `FileProblem` too: the content of a file never ends the program that reads
-it.
+A schema maps each key to a `Key`. `Table.read` checks a table against a schema. Every unknown, missing or bad
+key becomes a `FileProblem` with its line, and the reading continues. A parser accepts a value as `tomllib`
+returns it and returns the typed value, or raises `InputError` with a message for people. Any other exception,
+from a parser or from a check, becomes a `FileProblem` too: the content of a file never ends the program that
+reads it.
 """
 
 import math
@@ -67,7 +67,7 @@ class Table:
     def complain(
         self, key: str, text: str, remedy: str = "", *, at: Place = (), line: int | None = None
     ) -> None:
-        """Record a problem with a key (empty for the table); `at` is the path from the key onwards."""
+        """Record a problem with a key (empty for the table); `at` is the path from the key to the mistake."""
         self.faulty.add(key)
         self.problems.append(
             FileProblem(
@@ -269,7 +269,7 @@ def positive(raw: Any) -> float:
 def quantity(unit: str, low: str, high: str) -> Parser:
     """Return a parser for a quantity with its unit, converted to the SI unit `unit`.
 
-    `low` and `high`, the limits of the range, are written in the same way, and are both valid.
+    `low` and `high` are the limits of the range. They are written with their units, and both are valid.
     """
     least, most = parse(low, unit), parse(high, unit)
 

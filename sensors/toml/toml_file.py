@@ -1,11 +1,10 @@
 """A TOML file with line numbers, and a single report of everything that is wrong with it.
 
 This module reads a file that a person wrote on any machine (CRLF, byte-order mark), defines what a problem
-is, and describes TOML's syntax errors in a fitter's words. It does not know the keys that belong in the file:
-`schema` does.
+is, and describes TOML's syntax errors in words that a fitter understands. The keys that belong in the file
+are not defined here, but by a schema (see `schema`).
 
-Any content leads to a `TomlFile` or to a `ConfigurationError`, whatever exception a library raises while it
-is read.
+Any content leads to a `TomlFile` or to a `ConfigurationError`, whatever exception a library raises.
 """
 
 import re
@@ -24,8 +23,8 @@ from .toml_lines import Place, locate
 MOST_BYTES: Final = 256_000
 """Largest size of a configuration file in bytes.
 
-It is written by hand, and 500 sensors take less; a longer file is not a configuration. A file of this size
-takes at most 100 MB of memory while it is read, whatever its content.
+The file is written by hand, and 500 sensors need less. A file of this size takes at most 100 MB of memory
+while it is read, whatever its content.
 """
 MOST_PARTS: Final = 8
 """Largest number of names in a dotted key or a header.
@@ -45,7 +44,7 @@ _MOST_PARSED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """Mistake in a file; `str` gives one line that says what is wrong, where, and what to do."""
+    """Mistake in a file; `str` returns one line that says what is wrong, where, and what to do."""
 
     file: Path
     line: int | None
@@ -69,7 +68,7 @@ class FileProblem:
 
 
 class ConfigurationError(Exception):
-    """A file is wrong; the exception holds all problems in the file's order, and `str` gives one per line."""
+    """A file has mistakes; the exception contains all of them in order, and `str` returns one per line."""
 
     def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems: tuple[FileProblem, ...] = tuple(problems)
@@ -110,7 +109,7 @@ def is_empty(content: bytes) -> bool:
 
 
 def unforeseen(error: Exception) -> tuple[str, str]:
-    """Return the description and remedy for an exception that no check foresaw.
+    """Return the description and remedy for an unexpected exception.
 
     The description names the exception and where it was raised, so that a bug report is useful.
     """

@@ -1,7 +1,7 @@
 """Line numbers of the tables, keys and array elements of a TOML text, which `tomllib` does not report.
 
-`locate` walks through a text that `tomllib` has accepted, and notes the line on which each of them begins. It
-understands only the part of TOML that this requires (TOML 1.0: headers, dotted and quoted keys, strings of
+`locate` scans a text that `tomllib` has accepted, and records the line on which each of these parts begins.
+It understands only the part of TOML that this requires (TOML 1.0: headers, dotted and quoted keys, strings of
 all four kinds, arrays, inline tables) and checks nothing.
 
 The library `tomlkit` keeps the layout of a text, but version 0.15.2 does not report line numbers either. For

@@ -1,7 +1,7 @@
 """Descriptions of the values that keys accept, for the reference and for templates.
 
-Each parser carries the form of the values that it accepts. So a type, a unit or a limit is stated once: where
-the parser is made.
+Each parser has an attribute with the form of the values that it accepts. A type, a unit or a limit is
+therefore stated only once, where the parser is made.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 Parser = Callable[[Any], Any]
-"""Function that takes a value as TOML delivers it, and returns the typed value or raises `InputError`."""
+"""Function from a value, as `tomllib` returns it, to the typed value; may raise `InputError`."""
 P = TypeVar("P", bound=Parser)
 
 _ATTRIBUTE: Final = "form"
@@ -26,11 +26,11 @@ class ValueForm:
     limits: str = ""
     """Limits of the value, such as `0 ms to 10 s`."""
     words: tuple[str, ...] = ()
-    """The only allowed values, for a choice."""
+    """Allowed values of a choice; empty for any other type."""
     values: tuple[Any, ...] = ()
     """The parsed value of each of `words`; empty if the words are the values."""
     item: "ValueForm | None" = None
-    """Form of each entry, for a list."""
+    """Form of each entry of a list; None for any other type."""
 
     @property
     def noun(self) -> str:
@@ -42,7 +42,7 @@ _UNKNOWN: Final = ValueForm("a value")
 
 
 def parses(form: ValueForm) -> Callable[[P], P]:
-    """Return a decorator that gives a parser its form."""
+    """Return a decorator that attaches `form` to a parser."""
 
     def decorate(parser: P) -> P:
         parser.__dict__[_ATTRIBUTE] = form
@@ -61,7 +61,7 @@ def form_of(parser: Parser) -> ValueForm:
 def parsed_later(form: ValueForm) -> Parser:
     """Return a parser that returns the value unchanged.
 
-    It is for a value whose parser depends on other keys. The caller parses the value later.
+    Use this parser for a value whose real parser depends on other keys. The caller parses the value later.
     """
 
     @parses(form)
