@@ -1,4 +1,7 @@
-"""The client side of a WebSocket: connecting to a URL, and the opening handshake."""
+"""The client side of a WebSocket: connecting to a URL, and the opening handshake.
+
+The `websockets` package computes the handshake. `sync.net.websocket` says why its connections are not used.
+"""
 
 import asyncio
 import errno

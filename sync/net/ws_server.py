@@ -1,4 +1,7 @@
-"""The server side of a WebSocket: listening, limits on pending connections, and the opening handshake."""
+"""The server side of a WebSocket: listening, limits on pending connections, and the opening handshake.
+
+The `websockets` package computes the handshake. `sync.net.websocket` says why its connections are not used.
+"""
 
 import asyncio
 import errno
