@@ -205,7 +205,7 @@ def read_number(attribute: Path) -> float:
 
 
 def new_device(bus: int) -> Path:
-    """Return the path of the file that registers a chip on an I2C bus when its name and address are written."""
+    """Return the path of the file that registers a chip on an I2C bus, by its name and address."""
     return Path(f"/sys/bus/i2c/devices/i2c-{bus}/new_device")
 
 
