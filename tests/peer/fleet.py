@@ -1,4 +1,4 @@
-"""Several stores that are edited separately and replicate in pairs, and the conditions they then meet."""
+"""Several stores that are edited separately and replicate in pairs, and assertions about the results."""
 
 import random
 import shutil
@@ -67,14 +67,14 @@ class Fleet:
         self._folder, self._deltas = folder, deltas
         self.stores = [open_database(self._path(number)) for number in range(count)]
         self.acks: dict[str, set[str]] = {}
-        """Every acknowledgement that was ever stored, by the alarm that it acknowledges."""
+        """All acknowledgements stored so far, by the alarm that they acknowledge."""
         self._edits = 0
 
     def close(self) -> None:
         for store in self.stores:
             store.close()
 
-    # Meetings
+    # Replication
 
     def meet(
         self,
@@ -89,7 +89,7 @@ class Fleet:
         quota: Quota | None = None,
         pull_quota: Quota | None = None,
     ) -> CountingWire:
-        """Connect `first` to `second`, and run to the end unless the connection is cut."""
+        """Replicate `first` with `second` to the end, unless the connection is cut."""
         theirs = self.stores[second]
         wire = CountingWire(
             self.stores[first],
@@ -117,7 +117,7 @@ class Fleet:
         return wire
 
     def full_round(self) -> int:
-        """Connect every vessel to every other once.
+        """Replicate every vessel with every other one once.
 
         Return the number of revisions that were new to the receiver.
         """
@@ -155,7 +155,7 @@ class Fleet:
     # Restoring a store
 
     def copy(self, number: int, name: str = "aside") -> None:
-        """Copy the present files of a store, for a later `restore`."""
+        """Copy the current files of a store, for a later `restore`."""
         self.stores[number].close()
         _copy(self._path(number), self._folder / name)
         self.stores[number] = open_database(self._path(number))
@@ -238,7 +238,7 @@ def fleet(
 
 
 def rewrite(fleet: Fleet, number: int, document_id: str, times: int) -> None:
-    """Write a document many times with small changes, so that a delta is worthwhile."""
+    """Write a document many times with small changes, so that deltas are smaller than whole bodies."""
     store = fleet.stores[number]
     found = store.get(document_id)
     parent = None if found is None else found.rev

@@ -77,7 +77,7 @@ class Tree:
     def insert(
         self, history: list[str], body: Any, *, deleted: bool = False, allow_conflict: bool = False
     ) -> bool:
-        """Insert a revision with its ancestors, newest first, including itself; return True if it was new."""
+        """Insert the first revision of `history` with its ancestors; return True if it was new."""
         parent, above = None, 0
         for index, revision in enumerate(history):
             generation = key(revision)[0]
@@ -106,7 +106,7 @@ class LiteCore:
     requires_collections: bool = True
     knows_collections: bool = True
     tells: bool = True
-    """True if the changes feed contains anything."""
+    """True if the changes feed is not empty."""
     depth: int = DEPTH
     documents: dict[str, Tree] = field(default_factory=dict)
     checkpoints: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class LiteCore:
         return None if tree is None else (tree.current, tree.deleted)
 
     def answer(self, document_id: str, revision: str) -> tuple[str, ...] | int:
-        """Return the answer to an announced change: ancestors that it has, or 0."""
+        """Return the answer to an announced change: the ancestors that LiteCore has, or 0."""
         tree = self.documents.get(document_id)
         if tree is None:
             return ()
@@ -151,7 +151,7 @@ class LiteCore:
 
 
 class Conversation:
-    """Single connection to a LiteCore."""
+    """Connection to a LiteCore."""
 
     def __init__(self, litecore: LiteCore) -> None:
         self.connection = BlipConnection()

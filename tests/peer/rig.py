@@ -87,7 +87,7 @@ class Wire:
     def step(self) -> bool:
         """Give each peer a turn, and deliver the frames that the other peer has sent.
 
-        Return True if anything was carried.
+        Return True if any frame was delivered.
         """
         moved = False
         for peer, out in ((self.active, self._there), (self.passive, self._here)):
@@ -125,7 +125,7 @@ class Wire:
         self.passive.session.end()
 
     def settle(self) -> None:
-        """Run until nothing more happens, and let time pass for events that are due later."""
+        """Run until no frames are left, and let time pass for events that are due later."""
         for _ in range(MOST_ROUNDS):
             if self.is_cut or self.active.session.is_over:
                 break

@@ -1,4 +1,4 @@
-"""A peer that follows a script: a plain BLIP connection to our peer, with messages made by hand."""
+"""A scripted peer: a plain BLIP connection to our peer, with messages that the test writes."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -42,7 +42,7 @@ class Script:
         self.peer, self.clock, self.told = peer, clock, told
         self.connection = BlipConnection()
         self.requests: list[RequestReceived] = []
-        """Requests from our peer that the test has not taken yet."""
+        """Requests from our peer that the test has not yet removed."""
         self.replies: dict[int, Reply] = {}
         self.parts: dict[int, bytes] = {}
         self.bytes_here = 0
@@ -50,7 +50,7 @@ class Script:
         self.bytes_there = 0
 
     def pump(self) -> None:
-        """Carry frames until nothing happens without time passing."""
+        """Deliver frames until nothing more happens without time passing."""
         moved = True
         while moved:
             moved = False
@@ -69,7 +69,7 @@ class Script:
                 self.peer.receive(frames)
 
     def rest(self, seconds: float = 10.0) -> None:
-        """Carry frames, and let time pass if our peer waits for it, for at most `seconds`."""
+        """Deliver frames for at most `seconds`, and advance the clock when our peer waits for a deadline."""
         until = self.clock.now + seconds
         self.pump()
         while (due := self.peer.deadline) is not None and due <= until:
@@ -103,7 +103,7 @@ class Script:
         return reply.domain, reply.code
 
     def take(self, kind: type[M]) -> tuple[M, RequestReceived]:
-        """Take and return the next request of this kind from our peer."""
+        """Remove the next request of this kind from our peer, and return it."""
         for at, event in enumerate(self.requests):
             message = messages.decode(event)
             if isinstance(message, kind):
@@ -112,7 +112,7 @@ class Script:
         raise AssertionError(f"no {kind.__name__} among {[event.profile for event in self.requests]}")
 
     def taken(self, kind: type[M]) -> list[tuple[M, RequestReceived]]:
-        """Take and return all requests of this kind from our peer."""
+        """Remove all requests of this kind from our peer, and return them."""
         return [self.take(kind) for event in list(self.requests) if isinstance(messages.decode(event), kind)]
 
     def answer(
@@ -208,7 +208,7 @@ def active(
 
 
 def begun(database: Database, **options: Any) -> Script:
-    """Return a script as `active` does, without a checkpoint, and with the subscription accepted."""
+    """Return a script as `active` does, after it has reported no checkpoint and accepted the subscription."""
     script = active(database, **options)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     if options.get("pull", True):
@@ -232,7 +232,7 @@ def tell(script: Script, *changes: tuple[Any, ...]) -> list[tuple[str, ...] | in
 
 
 def caught_up(script: Script) -> None:
-    """Tell an active peer that these were all changes, as Sync Gateway does."""
+    """Send an active peer the empty list of changes with which Sync Gateway says that there are no more."""
     script.post({"Profile": "changes"}, b"null", no_reply=True)
     script.pump()
 

@@ -1,7 +1,7 @@
 """A passive peer's answers to a Sync Gateway that replicates with it as active peer, message by message.
 
-The gateway pushes with `changes` that insist, pulls in the same way, and disconnects when it learns that
-these were all the changes.
+The gateway pushes and pulls with `changes` messages that insist. It disconnects after the empty list that
+marks the end of the changes.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def offer(script: Script, *changes: AnnouncedChange) -> list[tuple[str, ...] | i
     return list(ChangesReply.decode(reply, DEFAULT, asked=len(changes)).answers)
 
 
-def test_of_changes_that_insist_those_that_lack_here_are_wanted(store: Database) -> None:
+def test_missing_revisions_are_requested_from_changes_that_insist(store: Database) -> None:
     known = store.put("d", {"n": 1})
     script = passive(store)
     assert offer(
@@ -57,7 +57,7 @@ def test_of_changes_that_insist_those_that_lack_here_are_wanted(store: Database)
     assert store.get("d").rev == "2-x"  # type: ignore[union-attr]
 
 
-def test_what_was_offered_and_conflicts_is_refused_when_it_comes(store: Database) -> None:
+def test_conflicting_revision_is_requested_and_then_refused(store: Database) -> None:
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = passive(store)
@@ -77,7 +77,7 @@ def test_reader_that_may_not_write_may_not_offer(store: Database) -> None:
     )
 
 
-def test_gateway_that_pulls_is_told_of_changes_that_insist(store: Database) -> None:
+def test_pulling_gateway_is_sent_changes_that_insist(store: Database) -> None:
     store.put("d", {})
     script = passive(store)
     script.ask(SubChanges(is_gateway=True).encode())
@@ -87,7 +87,7 @@ def test_gateway_that_pulls_is_told_of_changes_that_insist(store: Database) -> N
     assert [message.insists for message, _ in script.taken(Changes)] == [False, False]
 
 
-def test_gateway_hears_that_these_were_all_only_when_it_has_answered_for_all(store: Database) -> None:
+def test_gateway_is_sent_the_final_empty_list_only_after_answering_all_lists(store: Database) -> None:
     for number in range(3):
         store.put(f"d{number}", {})
     script = passive(store)

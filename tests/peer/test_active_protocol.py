@@ -1,4 +1,4 @@
-"""An active peer's requests to a gateway, and its reactions to the answers, message by message."""
+"""Requests of an active peer to a gateway, and its reactions to the answers, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def body(store: Database, document_id: str) -> dict[str, Any] | None:
 # The checkpoint and the subscription
 
 
-def test_peer_asks_for_its_checkpoint_first_and_subscribes_from_the_beginning_without_one(
+def test_peer_requests_its_checkpoint_first_and_without_one_subscribes_from_the_beginning(
     store: Database,
 ) -> None:
     script = active(store, channels=frozenset({"b", "a"}), continuous=True)
@@ -87,7 +87,7 @@ def test_peer_asks_for_its_checkpoint_first_and_subscribes_from_the_beginning_wi
 
 
 @pytest.mark.parametrize("sequence", ["7", '"7"', '"16:5"', '"2::7"', '"3:4::9"'])
-def test_sequence_is_given_back_as_it_came(store: Database, sequence: str) -> None:
+def test_sequence_is_returned_exactly_as_received(store: Database, sequence: str) -> None:
     script = begun(store)
     assert tell(script, (sequence, "d", "1-a")) == [()]
     give(script, "d", "1-a", sequence=sequence)
@@ -114,7 +114,7 @@ def test_checkpoint_names_the_revision_that_it_replaces(store: Database) -> None
     assert again.take(SetCheckpoint)[0].revision == "0-5"
 
 
-def test_copies_of_the_checkpoint_that_differ_mean_what_both_vouch_for(store: Database) -> None:
+def test_differing_copies_of_the_checkpoint_count_as_far_as_both_agree(store: Database) -> None:
     script = begun(store, push=False)
     tell(script, ("8", "d", "1-a", 2))
     caught_up(script)
@@ -145,7 +145,7 @@ def test_subscription_that_is_refused_ends_the_connection(store: Database, code:
     assert problem.code == code
 
 
-def test_who_may_not_pull_goes_on_pushing_and_says_so_at_the_end(store: Database) -> None:
+def test_refused_subscription_is_reported_after_the_push_has_ended(store: Database) -> None:
     store.put("ours", {})
     script = active(store)
     script.refuse(script.take(GetCheckpoint)[1], 404)
@@ -160,7 +160,7 @@ def test_who_may_not_pull_goes_on_pushing_and_says_so_at_the_end(store: Database
     assert script.peer.session.problem.code == 403
 
 
-def test_checkpoint_that_is_a_conflict_for_ever_is_given_up(store: Database) -> None:
+def test_checkpoint_that_always_conflicts_is_given_up(store: Database) -> None:
     script = begun(store)
     caught_up(script)
     for _ in range(20):
@@ -173,7 +173,7 @@ def test_checkpoint_that_is_a_conflict_for_ever_is_given_up(store: Database) -> 
     assert script.peer.session.problem is None
 
 
-def test_checkpoint_of_another_revision_is_read_again_and_then_stored(store: Database) -> None:
+def test_conflicting_checkpoint_is_read_again_and_then_stored(store: Database) -> None:
     script = begun(store)
     caught_up(script)
     script.refuse(script.take(SetCheckpoint)[1], 409)
@@ -182,7 +182,7 @@ def test_checkpoint_of_another_revision_is_read_again_and_then_stored(store: Dat
     assert message.revision == "0-9"
 
 
-def test_checkpoint_that_the_gateway_cannot_store_does_not_keep_a_replication_from_its_end(
+def test_replication_ends_although_the_gateway_cannot_store_the_checkpoint(
     store: Database,
 ) -> None:
     script = begun(store)
@@ -194,7 +194,7 @@ def test_checkpoint_that_the_gateway_cannot_store_does_not_keep_a_replication_fr
 # Pull
 
 
-def test_removed_and_revoked_documents_are_not_asked_for(store: Database) -> None:
+def test_removed_and_revoked_documents_are_not_requested(store: Database) -> None:
     kept = store.put("e", {})
     script = begun(store, push=False)
     gone = [("1", "d", "2-a", 2), ("2", "e", "2-b", 4), ("3", "f", "2-c", 6)]
@@ -210,7 +210,7 @@ def test_removed_and_revoked_documents_are_not_asked_for(store: Database) -> Non
 
 @pytest.mark.parametrize("flags", [1, 5, 3, 7])
 @pytest.mark.parametrize("is_held", [True, False], ids=["held", "not held"])
-def test_tombstone_is_taken_whatever_else_its_flags_say(store: Database, flags: int, is_held: bool) -> None:
+def test_tombstone_is_accepted_whatever_its_other_flags(store: Database, flags: int, is_held: bool) -> None:
     held = (store.put("d", {"n": 1}),) if is_held else ()
     script = begun(store, push=False)
     assert tell(script, ("1", "d", "2-a", flags)) == [held]
@@ -223,7 +223,7 @@ def test_tombstone_is_taken_whatever_else_its_flags_say(store: Database, flags: 
     assert (found.rev, found.deleted) == ("2-a", True)
 
 
-def test_tombstone_is_taken_although_its_body_says_that_it_was_removed(store: Database) -> None:
+def test_tombstone_is_accepted_although_its_body_says_that_it_was_removed(store: Database) -> None:
     held = store.put("d", {"n": 1})
     script = begun(store, push=False, purges_removed=True)
     tell(script, ("1", "d", "2-a", True))
@@ -237,7 +237,7 @@ def test_tombstone_is_taken_although_its_body_says_that_it_was_removed(store: Da
 @pytest.mark.parametrize(
     ("flags", "is_purged"), [(1, False), (5, False)] + [(n, True) for n in (2, 3, 4, 6, 7)]
 )
-def test_document_is_purged_where_that_is_wanted_unless_it_is_only_deleted(
+def test_removed_document_is_purged_where_configured_but_a_deleted_one_is_not(
     store: Database, flags: int, is_purged: bool
 ) -> None:
     held = store.put("d", {})
@@ -251,7 +251,7 @@ def test_document_is_purged_where_that_is_wanted_unless_it_is_only_deleted(
     assert [ended.access_removed for ended in script.told if ended.id == "d"] == [is_purged]
 
 
-def test_document_whose_body_only_says_removed_is_purged_where_that_is_wanted(store: Database) -> None:
+def test_document_whose_body_only_says_removed_is_purged_where_configured(store: Database) -> None:
     known = store.put("f", {})
     script = begun(store, push=False, purges_removed=True)
     assert tell(script, ("1", "f", "2-b")) == [(known,)]
@@ -259,7 +259,7 @@ def test_document_whose_body_only_says_removed_is_purged_where_that_is_wanted(st
     assert store.count(deleted=True) == 0
 
 
-def test_revision_that_came_just_before_its_document_was_taken_away_does_not_stay(store: Database) -> None:
+def test_revision_received_just_before_access_was_removed_is_purged(store: Database) -> None:
     script = begun(store, push=False, continuous=True, purges_removed=True)
     tell(script, ("1", "d", "1-a"), ("2", "e", "1-b"))
     for name, revision, sequence in (("d", "1-a", "1"), ("e", "1-b", "2")):
@@ -270,7 +270,7 @@ def test_revision_that_came_just_before_its_document_was_taken_away_does_not_sta
     assert store.get("e") is not None
 
 
-def test_peer_is_asked_to_tell_of_lost_access(store: Database) -> None:
+def test_peer_is_asked_to_report_lost_access(store: Database) -> None:
     script = active(store, push=False, purges_removed=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)
     request, _ = script.take(SubChanges)
@@ -306,7 +306,7 @@ def test_end_of_the_changes_does_not_end_the_wait_for_revisions(store: Database)
     assert script.is_over
 
 
-def test_empty_list_says_caught_up_as_well_as_null(store: Database) -> None:
+def test_empty_list_means_caught_up_like_null(store: Database) -> None:
     script = begun(store)
     script.post(Changes(()).encode())
     script.pump()
@@ -314,7 +314,7 @@ def test_empty_list_says_caught_up_as_well_as_null(store: Database) -> None:
     assert script.is_over
 
 
-def test_revision_that_will_not_come_is_done_with(store: Database) -> None:
+def test_permanent_norev_settles_its_revision(store: Database) -> None:
     script = begun(store, push=False)
     tell(script, ('"16:5"', "d", "1-a"), ("17", "e", "1-b"))
     norev = {"Profile": "norev", "sequence": '"16:5"', "error": "404", "reason": "gone"}
@@ -329,7 +329,7 @@ def test_revision_that_will_not_come_is_done_with(store: Database) -> None:
     assert [(ended.id, ended.problem is not None) for ended in script.told] == [("d", True)]
 
 
-def test_revision_that_will_not_come_now_holds_the_checkpoint_before_it(store: Database) -> None:
+def test_temporary_norev_keeps_the_checkpoint_before_its_revision(store: Database) -> None:
     script = begun(store, push=False)
     tell(script, ("4", "c", "1-c"), ("5", "d", "1-a"), ("6", "e", "1-b"))
     give(script, "c", "1-c", sequence="4")
@@ -341,7 +341,7 @@ def test_revision_that_will_not_come_now_holds_the_checkpoint_before_it(store: D
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
 
 
-def test_norev_for_what_nobody_asked_for_changes_nothing(store: Database) -> None:
+def test_norev_that_was_not_requested_changes_nothing(store: Database) -> None:
     script = begun(store, push=False)
     tell(script, ("4", "c", "1-c"))
     script.post({"Profile": "norev", "id": "x", "rev": "1-a", "sequence": "9"}, no_reply=True)
@@ -351,7 +351,7 @@ def test_norev_for_what_nobody_asked_for_changes_nothing(store: Database) -> Non
     assert remote(store_checkpoint(script)) == 4
 
 
-def test_replacement_is_taken_for_what_was_asked_for(store: Database) -> None:
+def test_replacement_counts_as_the_requested_revision(store: Database) -> None:
     script = begun(store, push=False)
     tell(script, ("4", "d", "1-a"))
     caught_up(script)
@@ -362,7 +362,7 @@ def test_replacement_is_taken_for_what_was_asked_for(store: Database) -> None:
     assert found.rev == "3-c"
 
 
-def test_change_that_is_told_twice_is_sent_once_and_both_are_done_with_it(store: Database) -> None:
+def test_change_announced_twice_is_sent_once_and_settles_both_announcements(store: Database) -> None:
     script = begun(store, push=False)
     assert tell(script, ("4", "d", "1-a")) == [()]
     assert tell(script, ("5", "d", "1-a")) == [0]
@@ -371,14 +371,14 @@ def test_change_that_is_told_twice_is_sent_once_and_both_are_done_with_it(store:
     assert remote(store_checkpoint(script)) == 5
 
 
-def test_known_revisions_are_not_asked_for_and_known_ancestors_are_told(store: Database) -> None:
+def test_known_revisions_are_not_requested_and_known_ancestors_are_listed(store: Database) -> None:
     first = store.put("d", {"n": 1})
     script = begun(store, push=False)
     assert tell(script, ("1", "d", first), ("2", "d", "2-x"), ("3", "new", "1-a")) == [0, (first,), ()]
 
 
 @pytest.mark.parametrize("replies", [True, False])
-def test_body_that_cannot_be_stored_fails_alone_whether_a_reply_is_wanted_or_not(
+def test_body_that_cannot_be_stored_fails_alone_with_and_without_a_reply(
     store: Database, replies: bool
 ) -> None:
     script = begun(store, push=False)
@@ -392,7 +392,7 @@ def test_body_that_cannot_be_stored_fails_alone_whether_a_reply_is_wanted_or_not
     assert [ended.id for ended in script.told if ended.problem is not None] == ["d"]
 
 
-def test_conflict_that_comes_is_taken_in_resolved_and_proposed(store: Database) -> None:
+def test_received_conflict_is_stored_resolved_and_proposed(store: Database) -> None:
     first = store.put("d", {"n": 1})
     ours = store.put("d", {"n": 2}, parent=first)
     script = begun(store, continuous=True)
@@ -409,7 +409,7 @@ def test_conflict_that_comes_is_taken_in_resolved_and_proposed(store: Database) 
 # Push
 
 
-def test_every_proposal_names_the_parent_and_asks_for_the_revision_of_a_conflict(store: Database) -> None:
+def test_every_proposal_names_its_parent_and_asks_for_conflicting_revisions(store: Database) -> None:
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     new = store.put("e", {})
@@ -423,7 +423,7 @@ def test_every_proposal_names_the_parent_and_asks_for_the_revision_of_a_conflict
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_proposal_that_is_refused_for_good_is_told_and_done_with(store: Database, status: int) -> None:
+def test_permanently_refused_proposal_is_reported_and_settled(store: Database, status: int) -> None:
     for name in ("known", "bad", "good"):
         store.put(name, {})
     script = begun(store, pull=False)
@@ -442,7 +442,7 @@ def test_proposal_that_is_refused_for_good_is_told_and_done_with(store: Database
 
 @pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("of_proposal", [True, False])
-def test_what_the_gateway_cannot_take_now_is_left_for_the_next_replication(
+def test_temporarily_refused_documents_are_left_for_the_next_replication(
     store: Database, status: int, of_proposal: bool
 ) -> None:
     for name in ("bad", "good"):
@@ -464,7 +464,7 @@ def test_what_the_gateway_cannot_take_now_is_left_for_the_next_replication(
     assert [item.id for item in proposed(again, WANTED)] == ["bad"]
 
 
-def test_what_the_peer_has_had_enough_of_for_a_day_is_tried_again_more_rarely(store: Database) -> None:
+def test_document_over_the_daily_allowance_is_retried_less_often(store: Database) -> None:
     for name in ("enough", "busy"):
         store.put(name, {})
     script = begun(store, pull=False, continuous=True)
@@ -481,7 +481,7 @@ def test_what_the_peer_has_had_enough_of_for_a_day_is_tried_again_more_rarely(st
 
 
 @pytest.mark.parametrize("of_proposal", [True, False])
-def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
+def test_continuous_replication_retries_temporarily_refused_documents(
     store: Database, of_proposal: bool
 ) -> None:
     store.put("d", {})
@@ -491,14 +491,14 @@ def test_continuous_replication_tries_again_what_the_gateway_could_not_take(
         script.refuse(script.take(Rev)[1], 503)
     assert script.taken(Rev) == []
     script.rest(60)
-    assert script.taken(Rev) == []  # it sends nothing without a request
+    assert script.taken(Rev) == []  # the gateway sends nothing without a request
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
     _, event = script.take(Rev)
     script.answer(event)
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
 
 
-def test_document_on_which_the_gateway_fails_each_time_is_kept_as_failed_and_offered_to_the_next_connection(
+def test_document_on_which_the_gateway_always_fails_is_recorded_and_offered_on_the_next_connection(
     store: Database,
 ) -> None:
     store.put("d", {})
@@ -520,7 +520,7 @@ def test_document_on_which_the_gateway_fails_each_time_is_kept_as_failed_and_off
 
 
 @pytest.mark.parametrize("status", [304, 0])
-def test_document_that_failed_is_forgotten_once_the_gateway_has_it(store: Database, status: int) -> None:
+def test_failed_document_is_forgotten_once_the_gateway_has_it(store: Database, status: int) -> None:
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
@@ -534,7 +534,7 @@ def test_document_that_failed_is_forgotten_once_the_gateway_has_it(store: Databa
     assert list(failed) == []
 
 
-def test_document_whose_offer_was_cut_short_is_offered_to_the_next_connection(store: Database) -> None:
+def test_document_without_a_final_answer_is_offered_on_the_next_connection(store: Database) -> None:
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
@@ -553,7 +553,7 @@ def test_document_whose_offer_was_cut_short_is_offered_to_the_next_connection(st
     assert failed.unanswered == []
 
 
-def test_document_that_failed_and_is_gone_is_forgotten(store: Database) -> None:
+def test_failed_document_that_no_longer_exists_is_forgotten(store: Database) -> None:
     store.put("d", {})
     failed = FailedDocuments(store, "failed:test")
     script = begun(store, pull=False, failed=failed)
@@ -565,7 +565,7 @@ def test_document_that_failed_and_is_gone_is_forgotten(store: Database) -> None:
     assert list(failed) == []
 
 
-def test_more_documents_than_can_be_kept_by_name_are_known_to_have_failed(store: Database) -> None:
+def test_failed_documents_beyond_the_limit_on_names_are_still_counted(store: Database) -> None:
     failed = FailedDocuments(store, "failed:test", most=2)
     for number in range(3):
         failed.note(Direction.PUSH, f"d{number}", "1-a", Problem(Domain.WEBSOCKET, 403, "no"))
@@ -579,7 +579,7 @@ def test_more_documents_than_can_be_kept_by_name_are_known_to_have_failed(store:
 
 
 @pytest.mark.parametrize("code", [400, 501])
-def test_chosen_documents_that_are_not_followed_leave_the_push_going(store: Database, code: int) -> None:
+def test_push_continues_when_a_pull_of_chosen_documents_ends(store: Database, code: int) -> None:
     store.put("ours", {})
     script = active(store, continuous=True, document_ids=frozenset({"ours"}))
     script.refuse(script.take(GetCheckpoint)[1], 404)
@@ -591,7 +591,7 @@ def test_chosen_documents_that_are_not_followed_leave_the_push_going(store: Data
     assert "does not support continuous replication of selected documents" in unfed.text
 
 
-def test_proposal_of_what_is_known_sends_nothing(store: Database) -> None:
+def test_proposal_of_a_known_revision_sends_nothing(store: Database) -> None:
     store.put("d", {})
     script = begun(store, pull=False)
     proposed(script, ProposalAnswer(304))
@@ -610,7 +610,7 @@ def test_list_of_proposals_that_is_refused_ends_the_connection(store: Database) 
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413])
-def test_revision_that_is_refused_for_good_is_told_and_done_with(store: Database, status: int) -> None:
+def test_permanently_refused_revision_is_reported_and_settled(store: Database, status: int) -> None:
     store.put("d", {})
     script = begun(store, pull=False)
     proposed(script, WANTED)
@@ -620,7 +620,7 @@ def test_revision_that_is_refused_for_good_is_told_and_done_with(store: Database
     assert [ended.problem.code for ended in script.told if ended.problem] == [status]
 
 
-def test_conflict_with_an_ancestor_is_none_and_the_revision_is_proposed_to_follow_that(
+def test_conflict_with_an_ancestor_is_proposed_again_with_it_as_parent(
     store: Database,
 ) -> None:
     first = store.put("d", {"n": 1})
@@ -634,7 +634,7 @@ def test_conflict_with_an_ancestor_is_none_and_the_revision_is_proposed_to_follo
     assert (rev.revision, rev.history) == (third, (second, first))
 
 
-def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_time(
+def test_unresolvable_conflict_is_reported_and_retried_in_the_next_replication(
     store: Database,
 ) -> None:
     store.put("d", {})
@@ -648,7 +648,7 @@ def test_conflict_that_nobody_can_resolve_fails_by_name_and_is_tried_again_next_
     assert [item.id for item in proposed(again, WANTED)] == ["d"]
 
 
-def test_change_that_the_peer_does_not_take_leaves_it_behind_until_it_does(store: Database) -> None:
+def test_refused_change_counts_as_not_pushed_until_it_is_accepted(store: Database) -> None:
     first = store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True)
     proposed(script, ProposalAnswer(409, "1-ff"))
@@ -665,7 +665,7 @@ def test_change_that_the_peer_does_not_take_leaves_it_behind_until_it_does(store
     assert sender.behind == 0
 
 
-def test_proposal_that_follows_what_the_peer_does_not_have_is_made_again_without_a_parent(
+def test_proposal_with_a_parent_unknown_to_the_peer_is_repeated_without_parent(
     store: Database,
 ) -> None:
     first = store.put("d", {"n": 1})
@@ -676,7 +676,7 @@ def test_proposal_that_follows_what_the_peer_does_not_have_is_made_again_without
     assert script.take(Rev)[0].history == (first,)
 
 
-def test_revision_that_becomes_a_conflict_on_the_way_is_proposed_once_more_and_then_given_up(
+def test_revision_that_becomes_a_conflict_in_transit_is_proposed_once_more_and_then_given_up(
     store: Database,
 ) -> None:
     revision = store.put("d", {})
@@ -716,7 +716,7 @@ def refused(store: Database, **options: Any) -> Script:
     return script
 
 
-def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database) -> None:
+def test_conflicting_revision_missing_from_the_feed_is_requested_and_resolved(store: Database) -> None:
     script = refused(store)
     caught_up(script)
     message, event = script.take(GetRev)
@@ -737,7 +737,7 @@ def test_what_the_feed_does_not_bring_is_asked_for_and_resolved(store: Database)
     assert [ended for ended in script.told if ended.problem is not None] == []
 
 
-def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> None:
+def test_conflicting_revision_received_in_the_feed_is_not_awaited_any_longer(store: Database) -> None:
     store.put("d", {})
     script = begun(store, continuous=True)
     began = script.clock.now
@@ -748,12 +748,12 @@ def test_what_the_feed_has_brought_is_waited_for_no_longer(store: Database) -> N
     give(script, "d", "1-00", b'{"n":1}', sequence="1")
     proposed(script, ProposalAnswer(304))
     assert script.is_idle
-    assert script.clock.now < began + 5  # no longer than if the feed had brought nothing
+    assert script.clock.now < began + 5  # no longer than if the feed had contained nothing
     assert script.taken(GetRev) == []
 
 
 @pytest.mark.parametrize(("code", "domain"), [(404, "HTTP"), (404, "BLIP"), (403, "HTTP")])
-def test_edit_that_the_gateway_takes_no_way_fails_by_name_and_is_proposed_again_next_time(
+def test_edit_refused_in_every_form_is_reported_and_proposed_in_the_next_replication(
     store: Database, code: int, domain: str
 ) -> None:
     script = refused(store)
@@ -770,7 +770,7 @@ def test_edit_that_the_gateway_takes_no_way_fails_by_name_and_is_proposed_again_
     assert [item.id for item in proposed(again, WANTED)] == ["d"]
 
 
-def test_edit_of_which_the_gateway_cannot_say_now_what_is_in_its_way_is_left_for_the_next_replication(
+def test_edit_whose_conflicting_revision_is_unavailable_is_left_for_the_next_replication(
     store: Database,
 ) -> None:
     script = refused(store)
@@ -780,7 +780,7 @@ def test_edit_of_which_the_gateway_cannot_say_now_what_is_in_its_way_is_left_for
     assert [ended.is_transient for ended in script.told if ended.problem is not None] == [True]
 
 
-def test_of_each_document_is_asked_once(store: Database) -> None:
+def test_conflicting_revision_of_a_document_is_requested_once(store: Database) -> None:
     script = refused(store)
     caught_up(script)
     script.answer(script.take(GetRev)[1], GetRevReply("1-ff", b'{"n":1}').encode())
@@ -791,7 +791,7 @@ def test_of_each_document_is_asked_once(store: Database) -> None:
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_what_cannot_be_stored_now_is_left_for_the_next_replication(store: Database) -> None:
+def test_revision_that_cannot_be_stored_now_is_left_for_the_next_replication(store: Database) -> None:
     script = refused(store)
     caught_up(script)
     photo = {"@type": "blob", "digest": "sha1-" + "A" * 27 + "=", "length": 3}
@@ -803,7 +803,7 @@ def test_what_cannot_be_stored_now_is_left_for_the_next_replication(store: Datab
     assert not any(is_pushed(message.body, 1) for message, _ in script.taken(SetCheckpoint))
 
 
-def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
+def test_continuous_feed_is_given_time_to_contain_the_conflicting_revision(store: Database) -> None:
     script = begun(store, continuous=True)
     caught_up(script)
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
@@ -816,7 +816,7 @@ def test_continuous_feed_is_given_time_to_bring_it(store: Database) -> None:
     assert [message.id for message, _ in script.taken(GetRev)] == ["d"]
 
 
-def test_history_with_a_gap_is_bridged_to_what_the_peer_holds(store: Database) -> None:
+def test_gap_in_a_history_is_filled_down_to_the_last_known_ancestor(store: Database) -> None:
     store.insert("d", "9-ff", ["4-ee"], b"{}", allow_conflict=True)
     script = begun(store, pull=False)
     proposed(script, WANTED)
@@ -826,7 +826,7 @@ def test_history_with_a_gap_is_bridged_to_what_the_peer_holds(store: Database) -
     assert rev.no_conflicts
 
 
-def test_gateway_that_never_replies_leaves_the_checkpoint_where_it_was(store: Database) -> None:
+def test_checkpoint_does_not_advance_when_the_gateway_never_replies(store: Database) -> None:
     store.put("d", {})
     store.put("e", {})
     script = begun(store, continuous=True)
@@ -866,7 +866,7 @@ def failed(script: Script) -> list[tuple[str, int]]:
     return [(ended.id, ended.problem.code) for ended in script.told if ended.problem is not None]
 
 
-def test_document_that_is_deleted_on_both_sides_is_no_conflict_to_a_gateway(store: Database) -> None:
+def test_document_deleted_on_both_sides_is_not_a_conflict(store: Database) -> None:
     script, _ = deletion_refused(store, is_gateway=True)
     message, event = script.take(GetRev)
     assert message.id == "d"
@@ -878,7 +878,7 @@ def test_document_that_is_deleted_on_both_sides_is_no_conflict_to_a_gateway(stor
 
 @pytest.mark.parametrize("domain", ["HTTP", "BLIP"])
 @pytest.mark.parametrize("takes", [True, False])
-def test_peer_that_says_no_more_lets_a_deletion_without_parent_come_if_its_document_is_deleted(
+def test_deletion_without_parent_is_proposed_when_the_peers_document_is_missing(
     store: Database, domain: str, takes: bool
 ) -> None:
     script, deletion = deletion_refused(store)
@@ -895,14 +895,18 @@ def test_peer_that_says_no_more_lets_a_deletion_without_parent_come_if_its_docum
 
 
 @pytest.mark.parametrize("gateway", [True, False])
-def test_deletion_of_a_document_that_lives_at_the_peer_fails_by_name(store: Database, gateway: bool) -> None:
+def test_deletion_of_a_document_that_exists_at_the_peer_is_reported_as_failed(
+    store: Database, gateway: bool
+) -> None:
     script, _ = deletion_refused(store, is_gateway=gateway)
     script.answer(script.take(GetRev)[1], GetRevReply("2-ff", b"{}").encode())
     assert failed(script) == [("d", 409)]
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name(store: Database) -> None:
+def test_deletion_of_a_document_that_cannot_be_read_at_the_peer_is_reported_as_failed(
+    store: Database,
+) -> None:
     script, _ = deletion_refused(store)
     script.refuse(script.take(GetRev)[1], 404)
     proposed(script, ProposalAnswer(409, "2-ff"))
@@ -911,7 +915,7 @@ def test_deletion_of_a_document_that_lives_where_it_cannot_be_read_fails_by_name
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-# A conflict that was resolved here while the gateway is still on the other branch
+# A conflict resolved here while the losing branch is still current at the gateway
 
 
 def resolved(store: Database) -> str:
@@ -932,7 +936,7 @@ def offered(script: Script, verdict: ProposalAnswer) -> tuple[str, str | None]:
     return item.revision, item.parent
 
 
-def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store: Database) -> None:
+def test_losing_branch_is_closed_at_the_gateway_before_the_winner_is_sent(store: Database) -> None:
     closing = resolved(store)
     script = begun(store, pull=False, is_gateway=True)
     proposed(script, ProposalAnswer(409, "2-bb"))
@@ -954,7 +958,7 @@ def test_branch_that_lost_is_closed_at_the_gateway_before_the_winner_comes(store
 
 
 @pytest.mark.parametrize("gateway", [True, False])
-def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
+def test_winner_is_sent_even_if_the_connection_broke_after_the_branch_was_closed(
     store: Database, gateway: bool
 ) -> None:
     closing = resolved(store)
@@ -972,7 +976,7 @@ def test_winner_comes_even_if_the_connection_broke_after_the_branch_was_closed(
     assert is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_closed(store: Database) -> None:
+def test_winner_is_proposed_again_if_the_branch_was_extended_before_it_was_closed(store: Database) -> None:
     closing = resolved(store)
     script = begun(store, pull=False, is_gateway=True)
     proposed(script, ProposalAnswer(409, "2-bb"))
@@ -983,7 +987,7 @@ def test_winner_is_proposed_again_if_the_branch_has_moved_on_before_it_was_close
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed(
+def test_winner_remains_to_be_pushed_when_the_gateway_cannot_close_the_branch_now(
     store: Database, status: int
 ) -> None:
     closing = resolved(store)
@@ -995,7 +999,7 @@ def test_closing_that_the_gateway_cannot_take_now_leaves_the_winner_to_be_pushed
     assert not is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_peer_that_is_no_gateway_is_sent_the_winner_together_with_the_end_of_the_branch(
+def test_peer_other_than_a_gateway_is_sent_the_winner_together_with_the_branchs_tombstone(
     store: Database,
 ) -> None:
     closing = resolved(store)
@@ -1009,7 +1013,7 @@ def test_peer_that_is_no_gateway_is_sent_the_winner_together_with_the_end_of_the
     assert is_pushed(store_checkpoint(script), store.last_sequence)
 
 
-def test_peer_that_does_not_know_ends_of_branches_is_sent_the_winner_as_a_successor(store: Database) -> None:
+def test_peer_without_support_for_closed_branches_is_sent_the_winner_as_a_successor(store: Database) -> None:
     resolved(store)
     script = begun(store, pull=False)
     proposed(script, ProposalAnswer(409, "2-bb"))
@@ -1023,9 +1027,7 @@ def test_peer_that_does_not_know_ends_of_branches_is_sent_the_winner_as_a_succes
 
 
 @pytest.mark.parametrize("gateway", [True, False])
-def test_winner_that_stays_a_conflict_is_proposed_a_few_times_and_then_fails(
-    store: Database, gateway: bool
-) -> None:
+def test_winner_that_remains_a_conflict_fails_after_a_few_proposals(store: Database, gateway: bool) -> None:
     resolved(store)
     script = begun(store, pull=False, is_gateway=gateway)
     proposed(script, ProposalAnswer(409, "2-bb"))
@@ -1046,7 +1048,9 @@ def test_winner_that_stays_a_conflict_is_proposed_a_few_times_and_then_fails(
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Database, again: bool) -> None:
+def test_checkpoint_advances_after_a_temporarily_failed_revision_arrives(
+    store: Database, again: bool
+) -> None:
     script = begun(store, push=False, continuous=True)
     tell(script, ("4", "c", "1-c"), ("5", "d", "1-a"), ("6", "e", "1-b"))
     give(script, "c", "1-c", sequence="4")
@@ -1056,17 +1060,17 @@ def test_what_failed_for_now_and_comes_later_lets_the_checkpoint_go_on(store: Da
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script)) == 4
     assert script.peer.must_be_repeated == 1  # type: ignore[attr-defined]
-    if again:  # the peer announces it again, and it has come from somewhere else
+    if again:  # the peer announces the revision again, which another peer has sent meanwhile
         store.insert("d", "1-a")
         assert tell(script, ("7", "d", "1-a")) == [0]
-    else:  # the peer sends it again, as ours does after a while
+    else:  # the peer sends the revision later, as our own peer does
         give(script, "d", "1-a", sequence="5")
     script.rest(limits.CHECKPOINT_EVERY)
     assert remote(store_checkpoint(script, "0-2")) == (7 if again else 6)
     assert script.peer.must_be_repeated == 0  # type: ignore[attr-defined]
 
 
-def test_question_that_waits_for_a_slow_revision_leaves_the_processor_alone(store: Database) -> None:
+def test_request_that_waits_for_a_slow_revision_uses_no_processor_time(store: Database) -> None:
     script = begun(store, continuous=True)
     tell(script, ("1", "slow", "1-aa"))
     caught_up(script)

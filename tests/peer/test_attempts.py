@@ -1,9 +1,9 @@
-"""The record of attempts never permits the same attempt twice, and does not grow without limit."""
+"""The record of attempts to push never permits the same attempt twice, and is bounded."""
 
 from sync.peer.attempts import Attempts
 
 
-def test_a_way_is_tried_once_for_a_revision() -> None:
+def test_each_attempt_is_permitted_once_for_a_revision() -> None:
     attempts = Attempts(revisions=10, ways=10)
     assert attempts.is_first("d", "1-a", "onto")
     assert not attempts.is_first("d", "1-a", "onto")
@@ -13,7 +13,7 @@ def test_a_way_is_tried_once_for_a_revision() -> None:
     assert attempts.is_first("e", "1-a", "onto")
 
 
-def test_a_revision_that_is_done_with_leaves_nothing() -> None:
+def test_settled_revision_leaves_no_record() -> None:
     attempts = Attempts(revisions=10, ways=10)
     attempts.is_first("d", "1-a", "onto")
     attempts.forget("d", "1-a")
@@ -22,14 +22,14 @@ def test_a_revision_that_is_done_with_leaves_nothing() -> None:
     assert not attempts.was_tried("d", "1-a", "onto")
 
 
-def test_ways_of_one_revision_are_bounded_and_none_of_them_is_forgotten() -> None:
+def test_attempts_for_one_revision_are_bounded_and_none_is_forgotten() -> None:
     attempts = Attempts(revisions=10, ways=3)
     tried = [attempts.is_first("d", "9-a", f"{number}-b") for number in range(8)]
     assert tried == [True] * 3 + [False] * 5
     assert not attempts.is_first("d", "9-a", "0-b")
 
 
-def test_with_too_many_revisions_the_oldest_record_goes_and_the_others_stay() -> None:
+def test_with_too_many_revisions_the_oldest_record_is_dropped() -> None:
     attempts = Attempts(revisions=3, ways=3)
     for name in "abcd":
         attempts.is_first(name, "1-a", "onto")

@@ -80,7 +80,7 @@ def told(reply: Any) -> str:
 # Proofs
 
 
-def test_nobody_proves_by_our_own_answer_to_our_own_question(store: Database, secret: str) -> None:
+def test_peer_cannot_obtain_a_proof_by_returning_our_own_request(store: Database, secret: str) -> None:
     script = passive(store, readable=NOTES)
     pushed = script.post(Rev("mine", "1-a", raw(secret)).encode())
     script.rest(1.0)
@@ -97,7 +97,7 @@ def test_nobody_proves_by_our_own_answer_to_our_own_question(store: Database, se
 
 
 @pytest.mark.parametrize("named", [None, "theirs", "mine", "absent"])
-def test_proof_of_a_blob_of_foreign_documents_is_refused_whatever_is_named(
+def test_proof_of_a_blob_of_inaccessible_documents_is_refused_whatever_document_is_named(
     store: Database, secret: str, named: str | None
 ) -> None:
     store.put("mine", {"channels": ["notes"]})
@@ -111,17 +111,17 @@ def test_proof_of_a_blob_of_foreign_documents_is_refused_whatever_is_named(
     assert texts[0] == texts[1]
 
 
-def test_proof_of_a_blob_of_ones_own_channel_is_given_for_its_document(store: Database) -> None:
+def test_proof_of_a_blob_of_an_accessible_document_is_sent(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     store.put("mine", photo(digest, "notes"))
     script = passive(store, readable=NOTES)
     assert told(prove(script, digest, document_id="mine")) == proof(NONCE, [SECRET])
 
 
-def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_the_way(
+def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_in_transit(
     store: Database, secret: str
 ) -> None:
-    """An active Sync Gateway that has the blob requests the proof before it answers for the revision."""
+    """An active Sync Gateway that has the blob requests the proof before it acknowledges the revision."""
     store.put("shared", photo(secret, "notes"))
     script = passive(store, readable=NOTES)
     script.ask(SubChanges().encode())
@@ -137,8 +137,8 @@ def test_gateway_that_names_no_document_gets_a_proof_while_its_revision_is_on_th
     assert code(get(script, secret)) == 403
 
 
-def test_nobody_gets_a_proof_while_it_is_asked_for_on_another_connection(store: Database) -> None:
-    """Otherwise the answer could go back to the asker, through a peer that is connected to both."""
+def test_proof_is_refused_while_the_same_proof_is_requested_on_another_connection(store: Database) -> None:
+    """Otherwise, a peer with both connections could answer our request with the proof that we send."""
     clock = Clock()
     digest = store.blobs.put(SECRET)
     store.put("known", photo(digest, "officers"))
@@ -157,7 +157,7 @@ def test_nobody_gets_a_proof_while_it_is_asked_for_on_another_connection(store: 
     assert told(prove(passive(store, clock=clock), digest)) == proof(NONCE, [SECRET])
 
 
-def test_end_of_the_connection_that_asks_for_a_proof_ends_the_question(store: Database) -> None:
+def test_request_for_proof_ends_with_its_connection(store: Database) -> None:
     clock = Clock()
     digest = store.blobs.put(SECRET)
     asking = passive(store, clock=clock, readable=NOTES)
@@ -170,7 +170,7 @@ def test_end_of_the_connection_that_asks_for_a_proof_ends_the_question(store: Da
     assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
 
 
-def test_peer_that_never_answers_keeps_nobody_from_a_proof_of_the_same_blob(store: Database) -> None:
+def test_silent_peer_does_not_prevent_proofs_of_the_same_blob(store: Database) -> None:
     clock = Clock()
     digest = store.blobs.put(SECRET)
     silent = passive(store, clock=clock, readable=NOTES)
@@ -189,7 +189,7 @@ def test_peer_that_never_answers_keeps_nobody_from_a_proof_of_the_same_blob(stor
         assert told(prove(script, digest, document_id="another")) == proof(NONCE, [SECRET])
 
 
-def test_two_peers_prove_the_same_blob_to_each_other_at_the_same_time(store: Database) -> None:
+def test_two_peers_can_prove_the_same_blob_to_each_other_at_the_same_time(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     script = passive(store, readable=NOTES)
     assert isinstance(script.push("mine", "1-a", b'{"channels":["notes"]}'), ResponseReceived)
@@ -203,7 +203,7 @@ def test_two_peers_prove_the_same_blob_to_each_other_at_the_same_time(store: Dat
     assert isinstance(script.replies[pushed], ResponseReceived)
 
 
-def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(store: Database) -> None:
+def test_documents_fail_temporarily_when_a_proof_does_not_arrive_within_a_minute(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     script = passive(store, readable=NOTES)
     began = script.clock.now
@@ -220,7 +220,7 @@ def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(st
     other = passive(store, clock=script.clock)
     assert told(prove(other, digest, question.nonce)) == proof(question.nonce, [SECRET])
 
-    # An answer that arrives now may be our own.
+    # An answer that arrives now may be our own proof.
     again = script.post(Rev("d0", "1-a", raw(digest)).encode())
     script.rest(1.0)
     script.answer(late, ProveAttachmentReply(proof(question.nonce, [SECRET])).encode())
@@ -232,7 +232,7 @@ def test_proof_that_does_not_come_within_a_minute_fails_its_documents_for_now(st
     assert isinstance(script.replies[again], ResponseReceived)
 
 
-def test_peer_that_proves_one_blob_after_the_other_has_time_for_all(store: Database) -> None:
+def test_peer_that_proves_blobs_one_after_the_other_has_time_for_all(store: Database) -> None:
     contents = [bytes([number]) * 1000 for number in range(5)]
     digests = [store.blobs.put(content) for content in contents]
     script = passive(store, readable=NOTES)
@@ -273,7 +273,7 @@ def test_each_request_for_proof_has_its_own_time(store: Database) -> None:
     assert isinstance(script.replies[later], ResponseReceived)
 
 
-def test_blob_is_proven_once_for_all_documents_that_lead_to_it(store: Database) -> None:
+def test_blob_is_proven_once_for_all_documents_that_refer_to_it(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     script = passive(store, readable=NOTES)
     numbers = [script.post(Rev(f"d{number}", "1-a", raw(digest)).encode()) for number in range(5)]
@@ -287,7 +287,7 @@ def test_blob_is_proven_once_for_all_documents_that_lead_to_it(store: Database) 
     assert store.count() == 6
 
 
-def test_proof_that_is_wrong_holds_for_no_document(store: Database) -> None:
+def test_wrong_proof_is_valid_for_no_document(store: Database) -> None:
     digest = store.blobs.put(SECRET)
     script = passive(store, readable=NOTES)
     for number in range(2):
@@ -303,7 +303,7 @@ def test_proof_that_is_wrong_holds_for_no_document(store: Database) -> None:
 # Blobs
 
 
-def test_tombstone_gives_nobody_a_blob_that_it_names(store: Database, secret: str) -> None:
+def test_tombstone_gives_no_access_to_blobs_that_it_names(store: Database, secret: str) -> None:
     """A tombstone is stored without requesting its blobs, so it must not give access to them."""
     script = passive(store, readable=NOTES)
     first = script.push("mine", "1-a", b'{"channels":["notes"]}')
@@ -315,9 +315,7 @@ def test_tombstone_gives_nobody_a_blob_that_it_names(store: Database, secret: st
     assert code(prove(script, secret, document_id="mine")) == 403
 
 
-def test_peer_that_we_push_to_gets_blobs_of_what_is_pushed_and_no_others(
-    store: Database, secret: str
-) -> None:
+def test_peer_that_we_push_to_gets_only_blobs_of_pushed_documents(store: Database, secret: str) -> None:
     shared = store.blobs.put(b"shared" * 1000)
     store.put("ours", photo(shared, "notes", 6000))
     chosen = Selection(document_ids=frozenset({"ours"}))
@@ -339,7 +337,7 @@ def test_peer_that_we_only_pull_from_gets_no_blob(store: Database, secret: str) 
     assert code(prove(script, secret, document_id="theirs")) == 403
 
 
-def test_damaged_blob_is_missing_to_a_peer_and_named_in_the_log(
+def test_damaged_blob_is_reported_as_missing_and_named_in_the_log(
     store: Database, secret: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (path,) = store.blobs.directory.glob("[0-9a-f]*")
@@ -356,7 +354,7 @@ def test_damaged_blob_is_missing_to_a_peer_and_named_in_the_log(
 # Costs
 
 
-def test_large_blob_is_hashed_in_slices_and_not_within_one_turn(store: Database) -> None:
+def test_large_blob_is_hashed_in_slices_over_several_turns(store: Database) -> None:
     content = b"0123456789abcdef" * (1024 * 1024 // 16)
     digest = store.blobs.put(content)
     script = passive(store)
@@ -371,7 +369,7 @@ def test_large_blob_is_hashed_in_slices_and_not_within_one_turn(store: Database)
     assert script.replies[number].body.decode() == proof(NONCE, [content])  # type: ignore[union-attr]
 
 
-def test_proofs_without_end_wait_for_one_another_and_hold_nothing_up(store: Database) -> None:
+def test_endless_proofs_are_computed_one_after_the_other_and_delay_nothing_else(store: Database) -> None:
     content = b"0123456789abcdef" * (4 * 1024 * 1024 // 16)
     digest = store.blobs.put(content)
     script = passive(store)
@@ -386,7 +384,7 @@ def test_proofs_without_end_wait_for_one_another_and_hold_nothing_up(store: Data
     assert script.clock.now - began >= 0.99 * cost / limits.WORK_RATE
 
 
-def test_more_questions_than_may_wait_are_refused_and_the_connection_goes_on(store: Database) -> None:
+def test_requests_beyond_the_queue_limit_are_refused_and_the_connection_continues(store: Database) -> None:
     digest = store.blobs.put(b"x" * 1024 * 1024)
     script = passive(store)
     numbers = [script.post(ProveAttachment(digest, NONCE).encode()) for _ in range(limits.JOBS_WAITING + 100)]

@@ -47,7 +47,7 @@ def test_blob_of_two_documents_is_fetched_once(tmp_path: Path) -> None:
         assert_same(ours, theirs)
 
 
-def test_blob_that_is_here_is_not_fetched(tmp_path: Path) -> None:
+def test_blob_that_is_already_stored_is_not_fetched(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         photo = blob(theirs, content(200_000))
         ours.blobs.put(content(200_000))
@@ -58,7 +58,7 @@ def test_blob_that_is_here_is_not_fetched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["push", "pull"])
-def test_transfer_that_breaks_off_leaves_nothing_half_and_goes_on_later(tmp_path: Path, way: str) -> None:
+def test_interrupted_transfer_leaves_no_partial_blob_and_is_repeated_later(tmp_path: Path, way: str) -> None:
     with databases(tmp_path) as (ours, theirs):
         source, target = (ours, theirs) if way == "push" else (theirs, ours)
         photos = [blob(source, content(150_000, seed)) for seed in (3, 5, 7)]
@@ -76,7 +76,7 @@ def test_transfer_that_breaks_off_leaves_nothing_half_and_goes_on_later(tmp_path
             assert target.blobs.has(photo["digest"])
 
 
-def test_blob_that_is_missing_there_fails_its_document_alone(tmp_path: Path) -> None:
+def test_blob_missing_at_the_peer_fails_only_its_document(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         photo = blob(theirs, content(100))
         theirs.put("bad", {"photo": photo})
@@ -90,7 +90,7 @@ def test_blob_that_is_missing_there_fails_its_document_alone(tmp_path: Path) -> 
         assert (failed.id, failed.direction) == ("bad", Direction.PULL)
 
 
-def test_blob_longer_than_its_document_says_is_not_taken(tmp_path: Path) -> None:
+def test_blob_longer_than_its_document_says_is_not_stored(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         photo = blob(theirs, content(300_000))
         theirs.put("bad", {"photo": {**photo, "length": 1000}})
@@ -104,7 +104,7 @@ def test_blob_longer_than_its_document_says_is_not_taken(tmp_path: Path) -> None
         assert not failed.is_transient
 
 
-def test_blob_whose_bytes_are_others_is_not_taken_and_asked_for_again_next_time(tmp_path: Path) -> None:
+def test_blob_with_wrong_content_is_not_stored_and_requested_again_next_time(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         photo = blob(theirs, content(5000))
         theirs.put("note", {"photo": photo})
@@ -118,7 +118,7 @@ def test_blob_whose_bytes_are_others_is_not_taken_and_asked_for_again_next_time(
         assert_same(ours, theirs)
 
 
-def test_big_blob_does_not_hold_up_small_documents(tmp_path: Path) -> None:
+def test_large_blob_does_not_delay_small_documents(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         theirs.put("big", {"photo": blob(theirs, content(2_000_000))})
         for number in range(50):
@@ -132,13 +132,13 @@ def test_big_blob_does_not_hold_up_small_documents(tmp_path: Path) -> None:
         assert_same(ours, theirs)
 
 
-def test_who_sees_but_some_must_prove_to_have_a_blob_that_is_here(tmp_path: Path) -> None:
+def test_restricted_peer_must_prove_that_it_has_a_blob_that_we_have(tmp_path: Path) -> None:
     from sync.peer.selection import Selection
 
     passive = {"readable": Selection(within=frozenset({"notes"}))}
     with databases(tmp_path) as (ours, theirs):
         secret = blob(theirs, content(5000))
-        ours.put("mine", {"channels": ["notes"], "photo": secret})  # the blob's bytes are not in our store
+        ours.put("mine", {"channels": ["notes"], "photo": secret})  # the blob is not in our store
         wire = Wire(ours, theirs, passive=passive)
         wire.settle()
         assert theirs.get("mine") is None

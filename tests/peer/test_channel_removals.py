@@ -1,4 +1,4 @@
-"""Announcements of documents that leave a reader's channels through deletions or edits."""
+"""A reader is told when a deletion or an edit takes a document out of its channels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def delete(database: Database, name: str) -> None:
 
 
 def told(script: Script) -> list[tuple[str, int]]:
-    """Return every change announced to a subscriber, which answers that it wants none of them."""
+    """Return every change announced to a subscriber, which requests none of them."""
     found: list[AnnouncedChange] = []
     while lists := script.taken(Changes):
         for message, event in lists:
@@ -71,10 +71,10 @@ def subscribed(theirs: Database, *, options: dict[str, Any] | None = None, **wha
     return script
 
 
-# Edits that come late in a long feed
+# Edits late in a long feed
 
 
-def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the_document_follow(
+def test_reader_is_told_of_a_removal_although_many_changes_and_another_edit_follow(
     stores: tuple[Database, Database],
 ) -> None:
     _, theirs = stores
@@ -91,7 +91,7 @@ def test_reader_hears_of_a_departure_though_many_changes_and_a_later_edit_of_the
 
 
 class ReadOnlyFiles(apsw.VFS):
-    """VFS that opens databases for reading only, as on a card that cannot be written."""
+    """VFS that opens databases read-only, as on an SD card that cannot be written."""
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         if flags[0] & apsw.SQLITE_OPEN_MAIN_DB:
@@ -100,7 +100,7 @@ class ReadOnlyFiles(apsw.VFS):
         return apsw.VFSFile("", name, flags)
 
 
-def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel(tmp_path: Path) -> None:
+def test_read_only_store_without_recorded_removals_serves_the_readers_of_a_channel(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     with open_database(path) as store:
         edit(store, "n1", channels=["notes"])
@@ -124,7 +124,7 @@ def test_read_only_store_that_kept_no_departures_serves_the_readers_of_a_channel
 
 
 @pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
-def test_deletion_reaches_a_reader_of_the_channels_that_the_document_was_in(
+def test_deletion_is_sent_to_readers_of_the_documents_channels(
     stores: tuple[Database, Database], within: frozenset[str]
 ) -> None:
     ours, theirs = stores
@@ -137,7 +137,7 @@ def test_deletion_reaches_a_reader_of_the_channels_that_the_document_was_in(
     assert_same(ours, theirs)
 
 
-def test_deletion_is_told_as_every_peer_takes_it(stores: tuple[Database, Database]) -> None:
+def test_deletion_is_announced_in_a_form_that_every_peer_accepts(stores: tuple[Database, Database]) -> None:
     _, theirs = stores
     edit(theirs, "n1", channels=["notes"])
     since = str(theirs.last_sequence)
@@ -147,7 +147,7 @@ def test_deletion_is_told_as_every_peer_takes_it(stores: tuple[Database, Databas
 
 
 @pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
-def test_deletion_of_what_was_never_in_the_readers_channels_is_not_told(
+def test_deletion_of_a_document_never_in_the_readers_channels_is_not_announced(
     stores: tuple[Database, Database], within: frozenset[str]
 ) -> None:
     ours, theirs = stores
@@ -159,7 +159,7 @@ def test_deletion_of_what_was_never_in_the_readers_channels_is_not_told(
     assert contents(ours) == {}
 
 
-def test_deletion_long_after_the_document_has_left_still_reaches_its_readers(
+def test_deletion_long_after_a_removal_still_reaches_former_readers(
     stores: tuple[Database, Database],
 ) -> None:
     ours, theirs = stores
@@ -172,7 +172,7 @@ def test_deletion_long_after_the_document_has_left_still_reaches_its_readers(
     assert_same(ours, theirs)
 
 
-def test_deletion_that_another_vessel_passed_on_reaches_a_reader_who_sees_everything(tmp_path: Path) -> None:
+def test_deletion_forwarded_by_another_vessel_reaches_a_reader_of_all_channels(tmp_path: Path) -> None:
     with databases(tmp_path, "reader", "author", "relay") as (reader, author, relay):
         edit(author, "n1", channels=["notes"])
         pull(reader, author)
@@ -195,7 +195,7 @@ def test_deletion_that_a_peer_pushed_reaches_the_readers(tmp_path: Path) -> None
         assert_same(reader, author, hub)
 
 
-def test_first_pull_of_live_documents_alone_hears_of_deletions_that_follow(
+def test_first_pull_of_live_documents_only_receives_later_deletions(
     stores: tuple[Database, Database],
 ) -> None:
     _, theirs = stores
@@ -218,7 +218,7 @@ def test_first_pull_of_live_documents_alone_hears_of_deletions_that_follow(
 
 
 @pytest.mark.parametrize("within", [frozenset(), NOTES], ids=["sees everything", "sees some channels"])
-def test_document_that_leaves_the_channels_is_purged_where_that_is_wanted(
+def test_document_that_leaves_the_channels_is_purged_where_configured(
     stores: tuple[Database, Database], within: frozenset[str]
 ) -> None:
     ours, theirs = stores
@@ -234,7 +234,7 @@ def test_document_that_leaves_the_channels_is_purged_where_that_is_wanted(
     assert_same(ours, theirs)
 
 
-def test_document_that_leaves_the_channels_stays_where_nothing_is_purged_and_that_is_told(
+def test_document_that_leaves_the_channels_is_kept_and_reported_where_nothing_is_purged(
     stores: tuple[Database, Database],
 ) -> None:
     ours, theirs = stores
@@ -246,7 +246,7 @@ def test_document_that_leaves_the_channels_stays_where_nothing_is_purged_and_tha
     assert contents(ours)["n1"][0] == held
 
 
-def test_departure_is_told_once_with_no_body_and_to_those_alone_who_ask(
+def test_removal_is_announced_once_without_a_body_and_only_on_request(
     stores: tuple[Database, Database],
 ) -> None:
     _, theirs = stores
@@ -260,7 +260,7 @@ def test_departure_is_told_once_with_no_body_and_to_those_alone_who_ask(
     assert told(subscribed(theirs, since=since)) == []
 
 
-def test_departure_is_told_while_a_subscription_runs_and_also_to_who_made_the_edit(
+def test_removal_is_announced_during_a_subscription_even_to_the_peer_that_made_the_edit(
     stores: tuple[Database, Database],
 ) -> None:
     _, theirs = stores
@@ -273,7 +273,7 @@ def test_departure_is_told_while_a_subscription_runs_and_also_to_who_made_the_ed
     assert told(script) == [("n1", REMOVED)]
 
 
-def test_departure_between_two_channels_of_one_reader_is_none(stores: tuple[Database, Database]) -> None:
+def test_move_between_two_channels_of_one_reader_is_not_a_removal(stores: tuple[Database, Database]) -> None:
     _, theirs = stores
     edit(theirs, "n1", channels=["notes", "deck"])
     since = str(theirs.last_sequence)
@@ -281,7 +281,7 @@ def test_departure_between_two_channels_of_one_reader_is_none(stores: tuple[Data
     assert told(subscribed(theirs, since=since, channels=("notes", "deck"))) == [("n1", 0)]
 
 
-def test_departure_from_what_a_reader_may_see_is_told(stores: tuple[Database, Database]) -> None:
+def test_removal_from_a_readers_permitted_channels_is_announced(stores: tuple[Database, Database]) -> None:
     _, theirs = stores
     edit(theirs, "n1", channels=["notes", "crew"])
     since = str(theirs.last_sequence)
@@ -294,7 +294,7 @@ def test_departure_from_what_a_reader_may_see_is_told(stores: tuple[Database, Da
             assert told(script) == hears
 
 
-def test_who_asks_for_a_document_that_has_left_is_given_no_body(stores: tuple[Database, Database]) -> None:
+def test_reader_that_requests_a_removed_document_gets_no_body(stores: tuple[Database, Database]) -> None:
     _, theirs = stores
     edit(theirs, "n1", channels=["notes"])
     edit(theirs, "n1", channels=["galley"], secret=True)

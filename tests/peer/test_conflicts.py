@@ -75,7 +75,7 @@ def canonical(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def concatenate(conflict: Conflict) -> Resolution:
-    """Merge a conflict as an application could: return the union of two lists."""
+    """Resolve a conflict with the union of two lists, as an application could."""
     return Merge({"n": sorted({*conflict.winning.body.get("n", ()), *conflict.losing.body.get("n", ())})})
 
 
@@ -89,13 +89,13 @@ def test_the_higher_generation_wins_and_stays_as_it_is(store: Database) -> None:
     assert resolve(store, NOTE) is None
 
 
-def test_of_two_of_one_generation_the_higher_digest_wins(store: Database) -> None:
+def test_in_one_generation_the_higher_digest_wins(store: Database) -> None:
     store.insert(NOTE, rev(1, "a"), (), note(1))
     store.insert(NOTE, rev(1, "b"), (), note(2))
     assert resolve(store, NOTE) == Resolved(NOTE, rev(1, "b"), deleted=False, is_new=False)
 
 
-def test_a_document_without_a_conflict_and_one_that_is_missing_are_let_be(store: Database) -> None:
+def test_document_without_a_conflict_and_missing_document_are_left_unchanged(store: Database) -> None:
     store.put(NOTE, note(1))
     before = store.last_sequence
     assert resolve(store, NOTE) is None
@@ -104,7 +104,7 @@ def test_a_document_without_a_conflict_and_one_that_is_missing_are_let_be(store:
 
 
 @pytest.mark.parametrize("deletion_first", [False, True])
-def test_a_deletion_wins_over_an_edit_whichever_comes_first(store: Database, deletion_first: bool) -> None:
+def test_deletion_wins_over_an_edit_in_either_order(store: Database, deletion_first: bool) -> None:
     edits = [
         (rev(5, "e"), [rev(1)], note(2), False),
         (rev(2, "d"), [rev(1)], {"reason": "double"}, True),
@@ -126,7 +126,7 @@ def test_a_deletion_wins_over_an_edit_whichever_comes_first(store: Database, del
     assert resolved.rev == expected
 
 
-def test_the_end_of_a_branch_that_lost_is_not_taken_for_a_deletion(store: Database) -> None:
+def test_tombstone_of_a_losing_branch_is_not_a_deletion(store: Database) -> None:
     low, high = conflict(store, NOTE, note(1), note(2))
     closing = revisions.make(low, deleted=True, body=b"{}", closing=True)
     store.insert(NOTE, closing, [low, *history(2, "c")], None, deleted=True)
@@ -142,7 +142,7 @@ def test_an_empty_deletion_whose_parent_is_unknown_deletes_nothing(store: Databa
     assert resolve(store, NOTE, deletion=rev(7, "d")) is None
 
 
-def test_an_empty_deletion_by_another_maker_wins(store: Database) -> None:
+def test_empty_deletion_by_other_software_wins(store: Database) -> None:
     store.insert(NOTE, rev(4), history(4), note(1))
     store.insert(NOTE, rev(3, "d"), history(3), None, deleted=True)
     resolved = resolve(store, NOTE, deletion=rev(3, "d"))
@@ -150,7 +150,7 @@ def test_an_empty_deletion_by_another_maker_wins(store: Database) -> None:
     assert resolved.deleted
 
 
-def test_old_branches_that_come_after_a_far_newer_deletion_are_closed(store: Database) -> None:
+def test_old_branches_received_after_a_far_newer_deletion_are_closed(store: Database) -> None:
     store.insert(NOTE, rev(60, "z"), [rev(59, "z")], {"reason": "old"}, deleted=True)
     conflict(store, NOTE, note(1), note(2))
     assert store.conflicts() == [NOTE]
@@ -163,7 +163,7 @@ def test_old_branches_that_come_after_a_far_newer_deletion_are_closed(store: Dat
 # --- Logboat's own resolvers
 
 
-def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) -> None:
+def test_acknowledgements_are_merged_and_a_clear_removes_none(store: Database) -> None:
     first, second = {"who": "a", "when": "1"}, {"who": "b", "when": "0"}
     raised = {"text": "x", "severity": "warn", "cleared": None, "history": [1]}
     cleared = {"boot": 1, "clock": 5, "utc": "…"}
@@ -189,7 +189,7 @@ def test_acknowledgements_are_united_and_a_clear_undoes_none(store: Database) ->
     assert current.rev == revisions.make(top, deleted=False, body=current.raw)
 
 
-def test_an_alarm_that_says_all_already_stays_as_it_is(store: Database) -> None:
+def test_alarm_that_contains_all_acknowledgements_is_not_rewritten(store: Database) -> None:
     ack = {"who": "a", "when": "1"}
     _, high = conflict(store, ALARM, {"acks": []}, {"acks": [ack]})
     assert resolve(store, ALARM, Resolvers()) == Resolved(ALARM, high, deleted=False, is_new=False)
@@ -208,7 +208,7 @@ def test_merging_alarms_is_commutative_associative_and_idempotent(
 
 
 @given(st.lists(acks, max_size=4), st.lists(acks, max_size=4))
-def test_no_acknowledgement_is_lost_or_said_twice(a: list[Any], b: list[Any]) -> None:
+def test_no_acknowledgement_is_lost_or_duplicated(a: list[Any], b: list[Any]) -> None:
     merged = merge_alarms({"acks": a}, {"acks": b, "cleared": {"boot": 1, "clock": 1}})["acks"]
     assert all(ack in merged for ack in a + b)
     assert len({json.dumps(ack, sort_keys=True) for ack in merged}) == len(merged)
@@ -228,7 +228,7 @@ def test_no_acknowledgement_is_lost_or_said_twice(a: list[Any], b: list[Any]) ->
     ],
 )
 @pytest.mark.parametrize("document", [REVOCATIONS, RADIO_KEY])
-def test_of_the_cas_statements_the_higher_number_wins(
+def test_between_ca_statements_the_higher_number_wins(
     store: Database, document: str, low: Any, high: Any, wins: Any
 ) -> None:
     _, last = conflict(store, document, {"number": low, "list": ["a"]}, {"number": high, "list": ["b"]})
@@ -242,7 +242,7 @@ def test_of_the_cas_statements_the_higher_number_wins(
 
 
 @pytest.mark.parametrize("document", [REVOCATIONS, RADIO_KEY])
-def test_no_deletion_undoes_the_cas_statements(store: Database, document: str) -> None:
+def test_ca_statements_survive_deletion(store: Database, document: str) -> None:
     store.insert(document, rev(1), (), {"number": 1})
     store.insert(document, rev(2, "b"), [rev(1)], {"number": 2})
     store.insert(document, rev(3, "d"), [rev(2, "d"), rev(1)], {"why": "!"}, deleted=True)
@@ -265,14 +265,14 @@ def test_a_resolver_is_chosen_by_the_type_of_the_document(store: Database) -> No
     assert Resolvers().resolver_for(NOTE) is default_resolver
 
 
-def test_a_merged_body_goes_on_the_winning_branch(store: Database) -> None:
+def test_merged_body_is_added_to_the_winning_branch(store: Database) -> None:
     _, high = conflict(store, NOTE, {"n": [1]}, {"n": [2]})
     resolved = resolve(store, NOTE, Resolvers({DocumentType.NOTE: concatenate}))
     made = revisions.make(high, deleted=False, body=b'{"n":[1,2]}')
     assert resolved == Resolved(NOTE, made, deleted=False, is_new=True)
 
 
-def test_a_merged_body_that_does_not_speak_of_attachments_keeps_those_of_both(store: Database) -> None:
+def test_merged_body_without_attachments_keeps_those_of_both(store: Database) -> None:
     def attached(letter: str) -> dict[str, Any]:
         return {"digest": f"sha1-{letter * 27}=", "stub": True}
 
@@ -284,7 +284,7 @@ def test_a_merged_body_that_does_not_speak_of_attachments_keeps_those_of_both(st
     assert current.body == {"n": [0, 1], "_attachments": of_both[0] | of_both[1]}
 
 
-def test_a_losing_revision_that_is_kept_gives_its_body_to_the_winning_branch(store: Database) -> None:
+def test_keeping_the_losing_revision_adds_its_body_to_the_winning_branch(store: Database) -> None:
     _, high = conflict(store, NOTE, note(1), note(2))
     resolved = resolve(store, NOTE, Resolvers({DocumentType.NOTE: lambda c: Keep(c.losing)}))
     current = store.get(NOTE)
@@ -302,7 +302,7 @@ def test_a_resolver_can_delete(store: Database) -> None:
     assert store.conflicts() == []
 
 
-def test_a_resolver_is_not_asked_about_branches_that_say_the_same(store: Database) -> None:
+def test_resolver_is_not_called_for_branches_with_equal_bodies(store: Database) -> None:
     store.insert(NOTE, rev(1, "a"), (), b'{"n":1,"type":"note"}')
     store.insert(NOTE, rev(1, "b"), (), b'{ "type":"note", "n":1.0 }')
     asked: list[Conflict] = []
@@ -351,7 +351,7 @@ nonsense: list[Any] = [None, 5, [1], "gone"]
         lambda conflict: Delete(nonsense[3]),
     ],
 )
-def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Database, resolver: Any) -> None:
+def test_failing_resolver_leaves_the_conflict_open_and_is_named(store: Database, resolver: Any) -> None:
     conflict(store, NOTE, note(1), note(2))
     conflict(store, ALARM, note(1), note(2))
     before, sequence = store.leaves(NOTE), store.last_sequence
@@ -364,7 +364,7 @@ def test_a_resolver_that_fails_leaves_the_conflict_open_and_is_named(store: Data
     assert isinstance(resolve(store, ALARM, Resolvers()), Resolved)
 
 
-def test_a_resolver_that_keeps_a_stranger_is_refused(store: Database) -> None:
+def test_resolver_that_keeps_a_revision_of_another_document_is_refused(store: Database) -> None:
     store.put("other", note(3))
     stranger = store.get("other")
     assert stranger is not None
@@ -372,7 +372,7 @@ def test_a_resolver_that_keeps_a_stranger_is_refused(store: Database) -> None:
     assert isinstance(resolve(store, NOTE, Resolvers(default=lambda _: Keep(stranger))), Problem)
 
 
-def test_a_branch_that_comes_while_the_resolver_thinks_is_not_lost(store: Database) -> None:
+def test_branch_received_while_the_resolver_runs_is_not_lost(store: Database) -> None:
     conflict(store, NOTE, {"n": [1]}, {"n": [2]})
 
     def slow(found: Conflict) -> Resolution:
@@ -385,7 +385,7 @@ def test_a_branch_that_comes_while_the_resolver_thinks_is_not_lost(store: Databa
     assert current.body == {"n": [1, 2, 3]}
 
 
-def test_a_document_that_never_stands_still_stays_in_conflict_for_now(store: Database) -> None:
+def test_document_that_changes_during_every_attempt_stays_in_conflict_for_now(store: Database) -> None:
     conflict(store, NOTE, {"n": [1]}, {"n": [2]})
     count = itertools.count()
 
@@ -431,10 +431,10 @@ def pull(here: Database, there: Database, document_id: str, resolvers: Resolvers
 
 
 def push(here: Database, there: Database, document_id: str, resolvers: Resolvers) -> None:
-    """Do the same as `pull`, but from the sending side.
+    """Insert the current revision in `here` into `there`, and resolve any conflict, as a push does.
 
-    The other side refuses a conflicting revision unless its own branch is closed first, by the deletion that
-    ended the conflict here.
+    `there` refuses a conflicting revision unless its own branch is closed first. The tombstone that ended the
+    conflict in `here` closes it.
     """
     current, other = here.get(document_id), there.get(document_id)
     if current is None or there.missing([(document_id, current.rev)]) == [None]:
@@ -489,7 +489,7 @@ steps = st.lists(
     orders=st.lists(st.permutations(list(itertools.permutations(range(4), 2))), min_size=1, max_size=3),
 )
 @settings(max_examples=150, deadline=None)
-def test_a_fleet_that_resolves_everywhere_ends_alike_and_comes_to_rest(
+def test_fleet_that_resolves_everywhere_converges_and_stops_writing(
     fleet: list[Database], kind: str, steps: list[tuple[int, Any]], orders: list[list[tuple[int, int]]]
 ) -> None:
     number = next(_documents)
@@ -528,7 +528,7 @@ def concatenate_or_delete(found: Conflict) -> Resolution:
 
 @given(st.permutations(list(itertools.permutations(range(3), 2))), st.permutations([0, 1, 2]))
 @settings(max_examples=30, deadline=None)
-def test_three_concurrent_acknowledgements_end_as_one_set_whoever_meets_whom_first(
+def test_three_concurrent_acknowledgements_end_as_one_set_in_any_order_of_replication(
     fleet: list[Database], order: list[tuple[int, int]], heights: list[int]
 ) -> None:
     document_id = f"alarm:argo:bilge:ghijkl:{next(_documents):012d}"

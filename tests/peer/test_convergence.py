@@ -45,7 +45,7 @@ def live_through(vessels: Fleet, events: list[tuple[Any, ...]]) -> None:
     events=st.lists(st.one_of(EDIT, EDIT, MEET), max_size=40),
     seed=st.integers(0, 1000),
 )
-def test_any_stores_that_edit_apart_and_meet_come_to_the_same_and_to_rest(
+def test_stores_edited_separately_converge_and_stop_writing(
     count: int, events: list[tuple[Any, ...]], seed: int
 ) -> None:
     with (
@@ -65,7 +65,7 @@ def test_any_stores_that_edit_apart_and_meet_come_to_the_same_and_to_rest(
         pytest.param(500, True, marks=TORTURE),
     ],
 )
-def test_long_random_lives_come_to_the_same(
+def test_long_random_histories_converge(
     tmp_path: Path, chance: random.Random, lives: int, deletes_shared: bool
 ) -> None:
     for life in range(lives):
@@ -109,7 +109,7 @@ def test_large_stores_with_many_conflicts_end_identical(
 @pytest.mark.parametrize("deltas", [True, False])
 @pytest.mark.parametrize("writer", [0, 1])
 @pytest.mark.parametrize("name", ["plain", "equipment:v0:rpm"])
-def test_document_rewritten_many_times_apart_is_no_conflict(
+def test_document_rewritten_many_times_while_disconnected_is_not_a_conflict(
     tmp_path: Path, name: str, writer: int, deltas: bool
 ) -> None:
     with fleet(tmp_path, deltas=deltas) as vessels:
@@ -126,7 +126,7 @@ def test_document_rewritten_many_times_apart_is_no_conflict(
 @pytest.mark.parametrize("deltas", [True, False])
 @pytest.mark.parametrize("way", [((0, 1), (1, 2)), ((1, 0), (2, 1)), ((0, 1), (2, 1)), ((1, 0), (1, 2))])
 @pytest.mark.parametrize("name", ["plain", "equipment:v0:rpm"])
-def test_document_rewritten_many_times_reaches_a_third_that_knew_it_from_another(
+def test_document_rewritten_many_times_reaches_a_third_vessel_in_any_order(
     tmp_path: Path, name: str, way: tuple[tuple[int, int], ...], deltas: bool
 ) -> None:
     with fleet(tmp_path, 3, deltas=deltas) as vessels:
@@ -141,7 +141,7 @@ def test_document_rewritten_many_times_reaches_a_third_that_knew_it_from_another
 
 
 @pytest.mark.parametrize("active", [0, 1])
-def test_edits_on_both_sides_of_a_long_parting_end_as_one(tmp_path: Path, active: int) -> None:
+def test_edits_on_both_sides_of_a_long_separation_converge(tmp_path: Path, active: int) -> None:
     alarm = documents.alarm_id("v0", "bilge", LOG, 7)
     with fleet(tmp_path) as vessels:
         vessels.acknowledge(0, alarm)
@@ -160,7 +160,7 @@ def test_edits_on_both_sides_of_a_long_parting_end_as_one(tmp_path: Path, active
 @pytest.mark.parametrize("active", [0, 1])
 @pytest.mark.parametrize("times", [1, 15, 200])
 @pytest.mark.parametrize("writer", [0, 1])
-def test_store_put_back_to_an_earlier_time_catches_up(
+def test_restored_store_catches_up(
     tmp_path: Path, restored: int, active: int, times: int, writer: int
 ) -> None:
     passive = 1 - active
@@ -194,7 +194,7 @@ def test_store_put_back_to_an_earlier_time_catches_up(
 
 @pytest.mark.parametrize("made", ["here", "elsewhere", "elsewhere, on a branch unknown here"])
 @pytest.mark.parametrize("active", [0, 1])
-def test_deletion_comes_through_where_a_deleted_branch_outranks_it(
+def test_deletion_is_replicated_where_a_deleted_branch_outranks_it(
     tmp_path: Path, made: str, active: int
 ) -> None:
     with fleet(tmp_path, 3) as vessels:
@@ -208,7 +208,7 @@ def test_deletion_comes_through_where_a_deleted_branch_outranks_it(
             vessels.delete(0, "plain")
         else:
             vessels.stores[0].insert("plain", "3-gone", ["2-live", "1-first"], {"why": "old"}, deleted=True)
-        for first, second in ((0, 1), (1, 2)):  # a chain: the last vessel receives only what was passed on
+        for first, second in ((0, 1), (1, 2)):  # a chain: the last vessel receives only forwarded documents
             vessels.meet(*((first, second) if active == 0 else (second, first)))
         assert vessels.stores[2].get("plain").deleted  # type: ignore[union-attr]
         assert vessels.converge() == 0
@@ -216,7 +216,7 @@ def test_deletion_comes_through_where_a_deleted_branch_outranks_it(
 
 @pytest.mark.parametrize("active", [0, 1])
 @pytest.mark.parametrize("also", [True, False])
-def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
+def test_deletion_wins_over_a_separate_edit_although_another_closed_branch_outranks_it(
     tmp_path: Path, active: int, also: bool
 ) -> None:
     with fleet(tmp_path) as vessels:
@@ -233,7 +233,9 @@ def test_deletion_wins_over_an_edit_apart_though_another_branch_ended_above_it(
 
 @pytest.mark.parametrize("active", [0, 1])
 @pytest.mark.parametrize("met_before", [False, True])
-def test_each_holds_what_has_ended_at_the_other(tmp_path: Path, active: int, met_before: bool) -> None:
+def test_each_store_has_a_branch_that_is_closed_in_the_other(
+    tmp_path: Path, active: int, met_before: bool
+) -> None:
     """The first store has a deletion of the other store's winner.
 
     The other store has a revision that outranks the first store's branch.
@@ -243,7 +245,7 @@ def test_each_holds_what_has_ended_at_the_other(tmp_path: Path, active: int, met
         for store in vessels.stores:
             store.insert("plain", "3-bb", ["2-bb", "1-aa"], {"by": "one"})
         one.insert("plain", "4-gone", ["3-cc", "2-cc", "1-aa"], {"why": "old"}, deleted=True)
-        if met_before:  # then the first vessel has already announced what is current there
+        if met_before:  # then the first vessel has already announced its current revision
             vessels.meet(active, 1 - active)
         other.insert("plain", "3-cc", ["2-cc", "1-aa"], {"by": "other"})
         conflicts.resolve(other, "plain")
@@ -254,7 +256,7 @@ def test_each_holds_what_has_ended_at_the_other(tmp_path: Path, active: int, met
         assert one.get("plain").deleted  # type: ignore[union-attr]
 
 
-def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> None:
+def test_alarm_that_was_not_deleted_is_never_shown_as_deleted(tmp_path: Path) -> None:
     alarms = [documents.alarm_id("v0", "bilge", LOG, number) for number in range(8)]
     for cut_after in range(1, 60):
         folder = tmp_path / str(cut_after)
@@ -270,9 +272,7 @@ def test_alarm_is_never_shown_as_deleted_that_nobody_deleted(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("edits", [False, True])
 @pytest.mark.parametrize("cut", [False, True])
-def test_store_put_back_to_before_the_horizon_catches_up_with_who_always_connects(
-    tmp_path: Path, edits: bool, cut: bool
-) -> None:
+def test_store_restored_to_before_the_horizon_catches_up(tmp_path: Path, edits: bool, cut: bool) -> None:
     alarm = documents.alarm_id("v0", "bilge", LOG, 7)
     with fleet(tmp_path) as vessels:
         vessels.write(0, "plain")
@@ -298,7 +298,9 @@ def test_store_put_back_to_before_the_horizon_catches_up_with_who_always_connect
         assert vessels.converge() == 0
 
 
-def test_document_purged_and_made_anew_meets_the_one_that_others_still_hold(tmp_path: Path) -> None:
+def test_document_purged_and_created_again_converges_with_the_one_that_others_still_have(
+    tmp_path: Path,
+) -> None:
     with fleet(tmp_path) as vessels:
         vessels.write(0, "plain")
         vessels.write(0, "plain")
@@ -313,7 +315,7 @@ def test_document_purged_and_made_anew_meets_the_one_that_others_still_hold(tmp_
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
-    """Return a random generator that depends only on the session's seed and the test."""
+    """Return a random generator seeded with the session's seed and the test's node id."""
     seed = os.environ["LOGBOAT_SEED"]
     print(f"LOGBOAT_SEED={seed}")
     return random.Random(f"{seed} {request.node.nodeid}")

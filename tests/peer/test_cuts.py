@@ -1,4 +1,4 @@
-"""After a connection breaks anywhere, the next one continues, reaches the same state, and repeats little."""
+"""After a connection breaks at any point, the next one reaches the same state and repeats little."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def end_of(vessels: Fleet) -> dict[str, Any]:
     return contents(vessels.stores[0])
 
 
-def test_cut_after_any_number_of_frames_comes_to_the_same_end(tmp_path: Path) -> None:
+def test_cut_after_any_number_of_frames_leads_to_the_same_state(tmp_path: Path) -> None:
     ends: list[dict[str, Any]] = []
     for cut_after in range(1, MOST_FRAMES):
         folder = tmp_path / str(cut_after)
@@ -61,7 +61,7 @@ def test_cut_after_any_number_of_frames_comes_to_the_same_end(tmp_path: Path) ->
         with fleet(folder) as vessels:
             part_of_everything(vessels)
             first = vessels.meet(0, 1, cut_after=cut_after, lots=cut_after % 2 == 0)
-            # An acknowledgement may be lost together with the connection, so this much may be sent again.
+            # Acknowledgements may be lost together with the connection, so this much may be sent again.
             second = vessels.meet(0, 1)
             assert vessels.meet(0, 1).revisions_sent == 0
             ends.append(end_of(vessels))
@@ -75,13 +75,13 @@ def test_cut_after_any_number_of_frames_comes_to_the_same_end(tmp_path: Path) ->
 
 
 def _said(end: dict[str, Any]) -> dict[str, Any]:
-    """Return everything except revision ids, because the branch that a merge follows depends on the order."""
+    """Return the contents without revision ids, for these depend on the order of the replications."""
     return {name: found[1:] for name, found in end.items()}
 
 
 @pytest.mark.parametrize("way", ["push", "pull"])
 @pytest.mark.parametrize("every", [80, 150, 700])
-def test_what_is_sent_again_after_cuts_is_bounded(tmp_path: Path, way: str, every: int) -> None:
+def test_data_sent_again_after_cuts_is_bounded(tmp_path: Path, way: str, every: int) -> None:
     count = 1_500
     with fleet(tmp_path) as vessels:
         number = 0 if way == "push" else 1
@@ -101,7 +101,7 @@ def test_what_is_sent_again_after_cuts_is_bounded(tmp_path: Path, way: str, ever
         assert wire.active.ledger.progress.failed == 0
 
 
-def test_revision_that_is_stored_is_not_sent_again(tmp_path: Path) -> None:
+def test_stored_revision_is_not_sent_again(tmp_path: Path) -> None:
     with fleet(tmp_path) as vessels:
         with vessels.stores[0].transaction():
             for sequence in range(1_000):
@@ -117,7 +117,7 @@ def test_revision_that_is_stored_is_not_sent_again(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the checkpoint: the active peer's own, or the one that the passive peer keeps for it."""
+    """A copy of the checkpoint, stored by the active peer or by the passive peer."""
 
     store: Database
     name: str
@@ -182,9 +182,7 @@ MEDDLING = {
 
 @pytest.mark.parametrize("name", MEDDLING)
 @pytest.mark.parametrize("copy", [0, 1])
-def test_checkpoint_copy_that_is_not_as_it_was_costs_no_document(
-    tmp_path: Path, name: str, copy: int
-) -> None:
+def test_altered_checkpoint_copy_loses_no_document(tmp_path: Path, name: str, copy: int) -> None:
     with fleet(tmp_path) as vessels:
         for number in (0, 1):
             for count in range(20):
@@ -196,14 +194,14 @@ def test_checkpoint_copy_that_is_not_as_it_was_costs_no_document(
         meddle_with(vessels, name, copy)
         wire = vessels.meet(0, 1)
         assert_same(*vessels.stores)
-        # Revisions that were already there are checked again, but not sent.
+        # Revisions that both stores have are announced again, but not sent.
         assert wire.revisions_sent <= 8
         assert sum(vessels.meet(0, 1).frames.values()) < 12
         assert vessels.converge() == 0
 
 
 @pytest.mark.parametrize("name", ["vanished", "empty", "of other types", "negative"])
-def test_both_checkpoint_copies_lost_cost_no_document(tmp_path: Path, name: str) -> None:
+def test_loss_of_both_checkpoint_copies_loses_no_document(tmp_path: Path, name: str) -> None:
     with fleet(tmp_path) as vessels:
         for number in (0, 1):
             for count in range(20):

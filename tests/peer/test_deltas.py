@@ -52,7 +52,7 @@ def test_updates_of_one_field_are_small_on_the_wire(tmp_path: Path, way: str, de
         costs = []
         for number in range(12):
             wire.clock.now += 30
-            wire.settle()  # until a checkpoint is stored
+            wire.settle()  # so that a checkpoint is stored
             before = sum(wire.bytes.values())
             update(source, EQUIPMENT, value=number + 0.5)
             wire.wake()
@@ -66,7 +66,7 @@ def test_updates_of_one_field_are_small_on_the_wire(tmp_path: Path, way: str, de
         wire.cut()
 
 
-def test_delta_of_a_revision_that_is_gone_is_answered_with_422_and_the_whole_comes(
+def test_delta_from_a_missing_revision_is_answered_with_422_and_the_whole_body_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with databases(tmp_path) as (ours, theirs):
@@ -82,7 +82,7 @@ def test_delta_of_a_revision_that_is_gone_is_answered_with_422_and_the_whole_com
         assert_same(ours, theirs)
 
 
-def test_first_revision_and_deletion_go_whole(tmp_path: Path) -> None:
+def test_first_revision_and_deletion_are_sent_whole(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put(EQUIPMENT, equipment(1.0))
         assert replicate(ours, theirs).active.ledger.progress.deltas_pushed == 0
@@ -93,7 +93,7 @@ def test_first_revision_and_deletion_go_whole(tmp_path: Path) -> None:
         assert_same(ours, theirs)
 
 
-def test_peer_that_takes_no_deltas_gets_none(tmp_path: Path) -> None:
+def test_peer_without_delta_support_gets_no_deltas(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put(EQUIPMENT, equipment(1.0))
         replicate(ours, theirs)
@@ -103,7 +103,7 @@ def test_peer_that_takes_no_deltas_gets_none(tmp_path: Path) -> None:
         assert_same(ours, theirs)
 
 
-def test_updates_of_both_sides_in_turn_go_as_deltas(tmp_path: Path) -> None:
+def test_alternating_updates_of_both_sides_are_sent_as_deltas(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put("note", equipment(0.0))
         replicate(ours, theirs)
@@ -113,7 +113,7 @@ def test_updates_of_both_sides_in_turn_go_as_deltas(tmp_path: Path) -> None:
             assert_same(ours, theirs)
 
 
-def test_document_with_a_blob_is_updated_by_delta(tmp_path: Path) -> None:
+def test_document_with_a_blob_is_updated_by_a_delta(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         photo = {"@type": "blob", "digest": ours.blobs.put(b"x" * 1000), "length": 1000}
         ours.put("note", {**equipment(0.0), "photo": photo})

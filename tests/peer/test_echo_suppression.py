@@ -1,4 +1,4 @@
-"""A peer is not told of revisions that it has sent or offered, but its position in the feed advances."""
+"""Revisions are not announced to the peer that sent or offered them, but its feed position advances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,15 +53,13 @@ def offer(script: Script, document_id: str, revision: str) -> None:
     script.pump()
 
 
-def test_who_offers_what_has_just_come_from_elsewhere_is_not_told_of_it(
-    store: Database, script: Script
-) -> None:
+def test_revision_is_not_announced_to_a_peer_that_has_offered_it(store: Database, script: Script) -> None:
     offer(script, "a", store.put("a", {}))
     store.put("b", {})
     assert changed(script) == ["b"]
 
 
-def test_who_has_given_something_is_told_its_place_later_and_once(store: Database, script: Script) -> None:
+def test_sender_of_a_revision_is_told_its_sequence_later_and_once(store: Database, script: Script) -> None:
     for document_id in ("a", "b"):
         offer(script, document_id, "1-a")
         script.post(Rev(document_id, "1-a", b"{}").encode())
@@ -76,7 +74,7 @@ def test_who_has_given_something_is_told_its_place_later_and_once(store: Databas
     assert store.count() == 2
 
 
-def test_place_is_not_told_when_something_follows(store: Database, script: Script) -> None:
+def test_sequence_is_not_announced_separately_when_a_change_follows(store: Database, script: Script) -> None:
     offer(script, "a", store.put("a", {}))
     assert changed(script) == []
     store.put("b", {})
@@ -85,14 +83,14 @@ def test_place_is_not_told_when_something_follows(store: Database, script: Scrip
     assert told(script) == []
 
 
-def test_what_has_changed_since_it_was_offered_is_told(store: Database, script: Script) -> None:
+def test_document_changed_since_it_was_offered_is_announced(store: Database, script: Script) -> None:
     first = store.put("a", {})
     offer(script, "a", first)
     store.put("a", {"more": 1}, parent=first)
     assert changed(script) == ["a"]
 
 
-def test_what_was_told_before_is_not_remembered() -> None:
+def test_offers_already_announced_are_not_remembered() -> None:
     echo = EchoSuppression()
     echo.read_through(7, is_all=True)
     echo.note_offered([("a", "1-a")], 7)
@@ -102,7 +100,7 @@ def test_what_was_told_before_is_not_remembered() -> None:
     assert echo.take("a") is None
 
 
-def test_offers_without_end_are_not_remembered_without_end() -> None:
+def test_memory_of_offers_is_bounded() -> None:
     echo = EchoSuppression()
     for number in range(20_000):
         echo.note_offered([(str(number), "1-a")], 1)
@@ -113,7 +111,7 @@ def test_offers_without_end_are_not_remembered_without_end() -> None:
     assert not echo
 
 
-def test_gifts_without_end_are_not_remembered_without_end() -> None:
+def test_memory_of_received_revisions_is_bounded() -> None:
     echo = EchoSuppression()
     for number in range(20_000):
         echo.note(str(number), "1-a")

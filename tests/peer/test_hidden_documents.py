@@ -35,7 +35,7 @@ from .script import Script, assert_sound, passive
 NOTES = Selection(within=frozenset({"notes"}))
 SECRET = {"channels": ["officers"], "crew": ["anna", "bo"], "plan": "to sail at dawn " * 10}
 FOREIGN = ["theirs", "equipment:argo:main-rpm", "note:argo:01JZZZZZZZZZZZZZZZZZZZZZZZ"]
-"""A document of an application, and two of Logboat's types, whose ids alone imply their channels."""
+"""One document of an application, and two of Logboat's types, whose ids imply their channels."""
 ALARMS = Selection(within=frozenset({"alarms"}))
 
 
@@ -85,7 +85,7 @@ def proposed(script: Script, message: ProposeChanges) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("insists", [True, False])
-def test_lists_of_changes_tell_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
+def test_lists_of_changes_reveal_nothing(stores: tuple[Database, Database], name: str, insists: bool) -> None:
     """Neither the document's existence, nor known ancestors, nor the conflicting revision may be revealed."""
     known = fill(stores[0], name)
     for number, revision in enumerate([*known, "1-ff", "4-ff", "90-ff"]):
@@ -109,7 +109,7 @@ def test_lists_of_changes_tell_nothing(stores: tuple[Database, Database], name: 
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_deleted_tells_nothing_either(stores: tuple[Database, Database], name: str) -> None:
+def test_deleted_documents_reveal_nothing(stores: tuple[Database, Database], name: str) -> None:
     last = fill(stores[0], name)[-1]
     gone = stores[0].delete(name, parent=last)
     for revision in (last, gone, "9-ff"):
@@ -118,7 +118,7 @@ def test_what_is_deleted_tells_nothing_either(stores: tuple[Database, Database],
         assert here == absent
 
 
-def test_what_retention_has_removed_tells_nothing(stores: tuple[Database, Database]) -> None:
+def test_documents_removed_by_retention_reveal_nothing(stores: tuple[Database, Database]) -> None:
     prefix = "reading:argo:rpm:abcdef:"
     stores[0].set_floor(prefix, f"{prefix}000000000100")
     message = ProposeChanges((Proposal(f"{prefix}000000000099", "1-a"),))
@@ -141,7 +141,7 @@ DELTAS = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("what", DELTAS)
-def test_delta_of_a_foreign_document_tells_nothing(
+def test_delta_of_an_inaccessible_document_reveals_nothing(
     stores: tuple[Database, Database], name: str, what: str
 ) -> None:
     known = fill(stores[0], name)
@@ -158,7 +158,7 @@ def test_delta_of_a_foreign_document_tells_nothing(
 
 
 @pytest.mark.parametrize("what", DELTAS)
-def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
+def test_delta_from_a_revision_that_was_inaccessible_reveals_nothing(
     stores: tuple[Database, Database], what: str
 ) -> None:
     """The first store has the old revision, which is in another channel. The other store never had it."""
@@ -175,8 +175,8 @@ def test_delta_of_what_a_document_was_before_one_could_see_it_tells_nothing(
     assert here[2] == 422
 
 
-def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Database]) -> None:
-    """The error is always the same, even for a document that the peer may see."""
+def test_error_for_a_mismatched_delta_does_not_say_where(stores: tuple[Database, Database]) -> None:
+    """The error message is always the same, even for a document that the peer may see."""
     store = stores[0]
     revision = store.put("d", {"channels": ["alarms"], "list": [1, 2]})
     script = passive(store, readable=ALARMS)
@@ -189,7 +189,9 @@ def test_delta_that_does_not_fit_does_not_tell_where(stores: tuple[Database, Dat
     assert len(texts) == 1
 
 
-def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Database, Database]) -> None:
+def test_delta_is_never_made_from_a_revision_that_the_reader_could_not_see(
+    stores: tuple[Database, Database],
+) -> None:
     """A reader states which revision it has.
 
     A delta from a revision that the reader never had would reveal the content of that revision.
@@ -209,7 +211,7 @@ def test_delta_is_never_made_of_what_the_reader_could_not_see(stores: tuple[Data
 
 @pytest.mark.parametrize("unless", [None, 0, 2])
 @pytest.mark.parametrize("name", FOREIGN)
-def test_document_that_is_asked_for_by_name_tells_nothing(
+def test_request_for_a_document_by_id_reveals_nothing(
     stores: tuple[Database, Database], name: str, unless: int | None
 ) -> None:
     known = fill(stores[0], name)
@@ -218,7 +220,7 @@ def test_document_that_is_asked_for_by_name_tells_nothing(
     assert here == absent
 
 
-def test_subscription_to_foreign_documents_tells_nothing(stores: tuple[Database, Database]) -> None:
+def test_subscription_to_inaccessible_documents_reveals_nothing(stores: tuple[Database, Database]) -> None:
     for name in FOREIGN:
         fill(stores[0], name)
     for what in ({"document_ids": tuple(FOREIGN)}, {"channels": ("officers", "equipment")}, {}):
@@ -231,7 +233,7 @@ def test_subscription_to_foreign_documents_tells_nothing(stores: tuple[Database,
         assert here == absent
 
 
-def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
+def test_conflict_reveals_neither_document_nor_revision(
     stores: tuple[Database, Database],
 ) -> None:
     """The conflict cannot be hidden, because nobody may overwrite the document; nothing else is revealed."""
@@ -248,7 +250,7 @@ def test_document_that_is_in_the_way_is_never_named_nor_its_revision(
     assert (found.rev, found.conflicted) == (current, False)
 
 
-def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
+def test_peer_that_knows_the_current_revision_may_extend_it_if_the_rule_permits(
     stores: tuple[Database, Database],
 ) -> None:
     """The peer uses the document as a drop box: it can edit its own revision and put it there again."""
@@ -264,7 +266,7 @@ def test_who_knows_the_current_revision_may_follow_it_where_the_rule_lets_it(
     assert found.rev == "2-b"
 
 
-def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
+def test_list_of_an_inaccessible_document_does_not_reveal_requests_to_other_peers(
     stores: tuple[Database, Database],
 ) -> None:
     """A list that waits for another peer's revision is answered later, and the delay would reveal that."""
@@ -281,7 +283,7 @@ def test_list_of_a_foreign_document_does_not_tell_what_others_are_asked_for(
 # Checkpoints
 
 
-def test_checkpoint_of_another_user_is_neither_told_nor_overwritten(store: Database) -> None:
+def test_checkpoint_of_another_user_is_neither_revealed_nor_overwritten(store: Database) -> None:
     anna = passive(store, readable=NOTES, owner="user:anna")
     bo = passive(store, readable=NOTES, owner="user:bo")
     mine = anna.ask(SetCheckpoint("cp-1", b'{"remote":5}').encode())

@@ -1,4 +1,4 @@
-"""Peers that send nonsense, or far too much, end their own session or are refused. Nothing else happens."""
+"""A peer that sends nonsense or far too much is refused or loses its session; nothing else is affected."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def store() -> Iterator[Database]:
 
 
 def rest(script: Script) -> None:
-    """Carry frames and let ten seconds pass, until our peer is idle or its session has ended."""
+    """Deliver frames for up to ten seconds, until our peer is idle or its session has ended."""
     until = script.clock.now + 10
     for _ in range(1000):
         script.pump()
@@ -218,7 +218,7 @@ def test_changed_frames(data: st.DataObject, is_active: bool) -> None:
         assert_ends_by_name(script)
 
 
-def test_reply_that_nobody_asked_for_does_no_harm(store: Database) -> None:
+def test_unrequested_reply_does_no_harm(store: Database) -> None:
     for script in (passive(store), active(store)):
         asking, answering = BlipConnection(), BlipConnection()
         for _ in range(50):
@@ -248,7 +248,7 @@ def frames_of(script: Script) -> list[bytes]:
     return frames
 
 
-def test_lists_of_changes_without_end_are_refused_beyond_a_few(store: Database) -> None:
+def test_endless_lists_of_changes_are_refused_beyond_a_few(store: Database) -> None:
     script = begun(store, push=False, continuous=True)
     numbers = []
     for start in range(0, 30_000, 10):
@@ -266,7 +266,7 @@ def test_lists_of_changes_without_end_are_refused_beyond_a_few(store: Database) 
     assert not script.is_over
 
 
-def test_same_change_announced_for_ever_ends_the_session(
+def test_same_change_announced_endlessly_ends_the_session(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CHANGES_OPEN", 2000)
@@ -280,7 +280,7 @@ def test_same_change_announced_for_ever_ends_the_session(
     assert (problem.domain, problem.code) == (Domain.BLIP, 1008)
 
 
-def test_proposals_that_are_never_sent_hinder_nothing(store: Database) -> None:
+def test_proposals_whose_revisions_are_never_sent_affect_nothing(store: Database) -> None:
     script = passive(store)
     for lot in range(50):
         assert set(script.verdicts(*((f"d-{lot}-{n}", "1-a") for n in range(100)))) == {0}
@@ -288,7 +288,7 @@ def test_proposals_that_are_never_sent_hinder_nothing(store: Database) -> None:
     assert store.get("e") is not None
 
 
-def test_batch_that_is_asked_for_may_be_huge(store: Database) -> None:
+def test_requested_batch_size_may_be_huge(store: Database) -> None:
     with store.transaction():
         for number in range(500):
             store.put(f"d-{number}", {})
@@ -296,7 +296,7 @@ def test_batch_that_is_asked_for_may_be_huge(store: Database) -> None:
     assert len(script.subscribe(batch=10**9)) <= limits.BATCH
 
 
-def test_questions_for_revisions_without_end_are_refused_while_many_replies_wait(store: Database) -> None:
+def test_endless_requests_for_revisions_are_refused_while_many_replies_wait(store: Database) -> None:
     script = passive(store)
     for _ in range(1000):
         script.post({"Profile": "getRev", "id": "kept-1"})
@@ -309,7 +309,7 @@ def test_questions_for_revisions_without_end_are_refused_while_many_replies_wait
     assert isinstance(script.ask({"Profile": "getRev", "id": "kept-1"}), ResponseReceived)
 
 
-def test_questions_whose_replies_are_never_read_end_the_session(store: Database) -> None:
+def test_requests_whose_replies_are_never_read_end_the_session(store: Database) -> None:
     script = passive(store)
     for _ in range(5000):
         script.post({"Profile": "getRev", "id": "kept-1"})
@@ -320,7 +320,7 @@ def test_questions_whose_replies_are_never_read_end_the_session(store: Database)
     assert "TooManyRequestsError" in problem.text
 
 
-def test_questions_for_blobs_without_end_open_few_files_which_the_end_closes(store: Database) -> None:
+def test_endless_requests_for_blobs_open_few_files_and_all_are_closed_at_the_end(store: Database) -> None:
     digest = store.blobs.put(os.urandom(300_000))
     script = passive(store)
     before = open_files()
@@ -342,14 +342,14 @@ def test_huge_checkpoint_is_refused_or_ends_the_session(store: Database) -> None
     assert script.refusal({"Profile": "getCheckpoint", "client": "me"}) == ("HTTP", 404)
 
 
-def test_proof_of_a_blob_that_is_not_here_is_refused(store: Database) -> None:
+def test_proof_of_a_missing_blob_is_refused(store: Database) -> None:
     script = passive(store)
     question = {"Profile": "proveAttachment", "digest": DIGEST}
     assert script.refusal(question, bytes(20)) == ("HTTP", 404)
     assert not script.is_over
 
 
-def test_only_the_session_of_who_breaks_the_protocol_ends(store: Database) -> None:
+def test_only_the_session_that_breaks_the_protocol_ends(store: Database) -> None:
     broken, other = passive(store), passive(store)
     broken.peer.receive([b"\xff" * 20])
     assert broken.is_over

@@ -1,4 +1,4 @@
-"""Our active peer and a passive peer that behaves like LiteCore."""
+"""Our active peer replicates with a passive peer that behaves like LiteCore."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def edit(store: Database, document_id: str, times: int = 1) -> str:
-    """Edit a document this many times, and return its revision."""
+    """Edit a document `times` times, and return its revision."""
     found = store.get(document_id)
     revision = None if found is None else found.rev
     with store.transaction():
@@ -39,7 +39,7 @@ def edit(store: Database, document_id: str, times: int = 1) -> str:
 
 
 @pytest.mark.parametrize("push", [True, False])
-def test_connection_begins_with_get_collections_and_every_message_names_one(
+def test_connection_begins_with_get_collections_and_every_message_names_a_collection(
     store: Database, push: bool
 ) -> None:
     litecore = LiteCore()
@@ -55,7 +55,7 @@ def test_connection_begins_with_get_collections_and_every_message_names_one(
         assert store.get("theirs") is not None
 
 
-def test_checkpoint_that_get_collections_brings_is_where_the_next_replication_begins(store: Database) -> None:
+def test_next_replication_begins_at_the_checkpoint_from_get_collections(store: Database) -> None:
     litecore = LiteCore()
     store.put("d", {})
     replicate(store, litecore)
@@ -65,7 +65,7 @@ def test_checkpoint_that_get_collections_brings_is_where_the_next_replication_be
     assert litecore.proposed() == []
 
 
-def test_peer_that_knows_no_collections_is_asked_for_its_checkpoint_without_them(store: Database) -> None:
+def test_peer_without_collections_is_asked_for_its_checkpoint_alone(store: Database) -> None:
     litecore = LiteCore(requires_collections=False, knows_collections=False)
     revision = store.put("d", {})
     run = replicate(store, litecore, **PUSH)
@@ -74,7 +74,7 @@ def test_peer_that_knows_no_collections_is_asked_for_its_checkpoint_without_them
     assert not any("collection" in request.properties for request in litecore.requests)
 
 
-def test_document_that_litecore_has_at_an_earlier_revision_follows_that(store: Database) -> None:
+def test_newer_revision_follows_the_earlier_one_that_litecore_has(store: Database) -> None:
     litecore = LiteCore()
     first = store.put("d", {})
     litecore.put("d", first)
@@ -93,7 +93,7 @@ def test_edited_document_that_litecore_does_not_have_arrives(store: Database) ->
 
 
 @pytest.mark.parametrize("pull", [True, False])
-def test_conflict_that_was_resolved_here_hangs_up_nobody_and_deletes_nothing_there(
+def test_conflict_resolved_here_neither_disconnects_nor_deletes_anything_there(
     store: Database, pull: bool
 ) -> None:
     litecore = LiteCore()
@@ -108,7 +108,7 @@ def test_conflict_that_was_resolved_here_hangs_up_nobody_and_deletes_nothing_the
     assert {litecore.current(f"d{number}") for number in range(20)} == {("3-ee", False)}
 
 
-def test_winner_that_cannot_follow_what_litecore_has_fails_by_name_and_deletes_nothing(
+def test_winner_that_cannot_follow_litecores_revision_is_reported_and_deletes_nothing(
     store: Database,
 ) -> None:
     litecore = LiteCore()
@@ -121,7 +121,7 @@ def test_winner_that_cannot_follow_what_litecore_has_fails_by_name_and_deletes_n
     assert litecore.current("d") == ("2-bb", False)
 
 
-def test_conflict_that_litecore_has_settled_meanwhile_goes_through_on_the_connection_that_stands(
+def test_conflict_that_litecore_has_resolved_meanwhile_is_pushed_on_the_same_connection(
     store: Database,
 ) -> None:
     litecore = LiteCore(tells=False)
@@ -138,7 +138,9 @@ def test_conflict_that_litecore_has_settled_meanwhile_goes_through_on_the_connec
     assert litecore.current("d") == ("2-ee", False)
 
 
-def test_revision_of_a_single_writer_replaces_what_litecore_had_from_another(store: Database) -> None:
+def test_revision_of_a_single_writer_replaces_one_that_litecore_had_from_another_vessel(
+    store: Database,
+) -> None:
     litecore = LiteCore()
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", [f"{number}-aa" for number in range(89, 60, -1)], {"n": 90})
@@ -152,7 +154,7 @@ def test_revision_of_a_single_writer_replaces_what_litecore_had_from_another(sto
 
 
 @pytest.mark.parametrize("times", [19, 20, 21, 30, 48, 49, 50, 51, 60, 200, 700])
-def test_document_edited_many_times_since_the_last_push_is_taken(store: Database, times: int) -> None:
+def test_document_edited_many_times_since_the_last_push_is_accepted(store: Database, times: int) -> None:
     litecore = LiteCore()
     store.put("d", {})
     replicate(store, litecore, **PUSH)
@@ -163,7 +165,7 @@ def test_document_edited_many_times_since_the_last_push_is_taken(store: Database
 
 
 @pytest.mark.parametrize("times", [1, 19, 20, 60])
-def test_document_edited_many_times_before_the_first_push_is_taken(store: Database, times: int) -> None:
+def test_document_edited_many_times_before_the_first_push_is_accepted(store: Database, times: int) -> None:
     litecore = LiteCore()
     last = edit(store, "d", times)
     replicate(store, litecore, **PUSH)
@@ -203,7 +205,7 @@ def test_document_edited_many_times_between_two_pushes_reaches_a_phone(
 
 
 @pytest.mark.parametrize("knew", [0, 1, 15, 45])
-def test_document_edited_offline_and_passed_on_by_another_vessel_reaches_a_phone(
+def test_document_edited_offline_and_forwarded_by_another_vessel_reaches_a_phone(
     store: Database, tmp_path: Path, knew: int
 ) -> None:
     """The phone had an early revision of the document, a late one, or none."""
@@ -221,7 +223,7 @@ def test_document_edited_offline_and_passed_on_by_another_vessel_reaches_a_phone
     assert phone.documents["d"].leaves == [last]
 
 
-def test_state_of_one_writer_that_another_vessel_passes_on_follows_an_older_one_on_a_phone(
+def test_forwarded_state_of_a_single_writer_follows_an_older_one_on_a_phone(
     store: Database, tmp_path: Path
 ) -> None:
     phone, name = LiteCore(), "equipment:argo:bilge"
@@ -237,15 +239,13 @@ def test_state_of_one_writer_that_another_vessel_passes_on_follows_an_older_one_
 # A conflict that is resolved by a phone which has replicated with both boats
 
 
-def test_two_boats_and_a_phone_that_resolved_their_conflict_end_alike(
-    store: Database, tmp_path: Path
-) -> None:
+def test_two_boats_and_a_phone_that_resolved_their_conflict_converge(store: Database, tmp_path: Path) -> None:
     with databases(tmp_path, "other") as (other,):
         first = edit(store, "d")
         meet(store, other)
         here = store.put("d", {"by": "here"}, parent=first)
         there = other.put("d", {"by": "there"}, parent=first)
-        # The phone has put its resolution on the other boat's branch, and has ended this boat's branch.
+        # The phone has added its resolution to the other boat's branch, and has closed this boat's branch.
         won, ended = "3-" + "a" * 32, "3-" + "b" * 32
         body = b'{"by":"phone"}'
         assert isinstance(passive(other).push("d", won, body, history=(there, first)), ResponseReceived)

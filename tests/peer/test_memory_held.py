@@ -1,7 +1,7 @@
-"""All memory that a peer makes us hold is counted, and is free again when the session ends.
+"""All memory that a peer makes us use is counted, and is free again when the session ends.
 
 The process closes connections by these counts (`sync.net.memory`). A connection's objects refer to each other
-in cycles. So whatever the end of a session does not discard remains until garbage is collected.
+in cycles. So anything that the end of a session does not discard remains until garbage is collected.
 """
 
 import gc
@@ -28,12 +28,12 @@ from .script import Script, begun, passive
 
 KB = 1000
 SLACK = 150 * KB
-"""Bytes that a session may take for its own objects without counting them."""
+"""Bytes that a session may use for its own objects without counting them."""
 LEFT = 250 * KB
 """Bytes that may remain: tables of the store that all sessions share, and free lists of the interpreter."""
 DIGEST = "sha1-" + "A" * 27 + "="
 JUNK = {"junk": "x" * 40 * KB}
-"""A property that no message has, nearly as long as a frame may be."""
+"""A meaningless message property, nearly as long as a frame may be."""
 OLD = 900
 """Generation of a revision with many ancestors."""
 
@@ -62,7 +62,7 @@ def with_junk(message: EncodedMessage) -> EncodedMessage:
 
 
 def blocked(store: Database) -> Script:
-    """Return a client whose first list waits, because another client was told to send the same documents."""
+    """Return a client whose first list waits because another client was asked to send the same documents."""
     other = passive(store)
     other.propose(*((proposal.id, proposal.revision) for proposal in proposals(0).proposals))
     return passive(store, clock=other.clock)
@@ -179,7 +179,7 @@ def selected_documents(store: Database) -> Script:
 
 
 def known_revisions(store: Database) -> Script:
-    """Return a subscriber that does not answer our lists, and proposes what is stored here already."""
+    """Return a subscriber that does not answer our lists, and proposes revisions that we already have."""
     with store.transaction():
         known = [(f"d{number:030}", store.put(f"d{number:030}", {})) for number in range(4000)]
     script = passive(store)
@@ -191,7 +191,7 @@ def known_revisions(store: Database) -> Script:
 
 
 def known_ancestors(store: Database) -> Script:
-    """Return a subscriber that says that it has very many ancestors of each document."""
+    """Return a subscriber that claims to have very many ancestors of each document."""
     with store.transaction():
         for number in range(100):
             store.insert(f"d{number}", f"{OLD}-abc", [], document(number))
@@ -223,7 +223,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_what_is_held_for_a_peer_is_counted_and_let_go_at_the_end(
+def test_memory_used_for_a_peer_is_counted_and_freed_at_the_end(
     attack: Callable[[Database], Script], store: Database
 ) -> None:
     script = attack(store)
@@ -236,7 +236,7 @@ def test_what_is_held_for_a_peer_is_counted_and_let_go_at_the_end(
 
 
 def held(script: Script, frames: list[bytes]) -> tuple[int, int, int]:
-    """Return the bytes counted for frames, the bytes that they take, and the bytes left after the end."""
+    """Return the bytes counted for the frames, the bytes that they use, and the bytes left at the end."""
     peer = script.peer
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Lists of changes take effect in the order in which they began, even if a later list is complete first."""
+"""Lists of changes take effect in the order in which they began, even if a later list completes first."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def overtaken(script: Script, *shorter: Changes) -> list[bytes]:
     return rest
 
 
-def test_feed_is_not_caught_up_before_a_list_that_was_overtaken_is_here(tmp_path: Path) -> None:
+def test_feed_is_not_caught_up_before_an_overtaken_list_is_complete(tmp_path: Path) -> None:
     with databases(tmp_path, "ours") as (ours,):
         script = begun(ours, push=False)
         rest = overtaken(script, Changes(()))
@@ -46,7 +46,7 @@ def test_feed_is_not_caught_up_before_a_list_that_was_overtaken_is_here(tmp_path
         script.peer.session.end()
 
 
-def test_checkpoint_does_not_pass_a_list_that_was_overtaken(tmp_path: Path) -> None:
+def test_checkpoint_does_not_advance_past_an_overtaken_list(tmp_path: Path) -> None:
     with databases(tmp_path, "ours") as (ours,):
         known = AnnouncedChange("2001", "known", ours.put("known", {}))
         script = begun(ours, push=False, continuous=True)

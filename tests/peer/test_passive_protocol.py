@@ -1,4 +1,4 @@
-"""A passive peer's answers, message by message."""
+"""Answers of a passive peer, message by message."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def wanted(script: Script, answers: tuple[Any, ...], terms: DeliveryTerms | None
 # Checkpoints and collections
 
 
-def test_checkpoint_is_missing_then_stored_then_given_back(store: Database) -> None:
+def test_checkpoint_is_missing_then_stored_then_returned(store: Database) -> None:
     script = passive(store)
     assert script.refusal(CHECKPOINT) == ("HTTP", 404)
     stored = script.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
@@ -70,7 +70,7 @@ def test_checkpoint_of_another_revision_is_a_conflict(store: Database) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"_local":1}', b'{"n":123456789012345678901}'])
-def test_checkpoint_that_cannot_be_kept_is_refused_and_the_connection_goes_on(
+def test_checkpoint_that_cannot_be_stored_is_refused_and_the_connection_continues(
     store: Database, body: bytes
 ) -> None:
     script = passive(store)
@@ -78,15 +78,15 @@ def test_checkpoint_that_cannot_be_kept_is_refused_and_the_connection_goes_on(
     assert script.refusal(CHECKPOINT) == ("HTTP", 404)
 
 
-def test_checkpoint_that_is_too_large_is_refused_and_the_connection_goes_on(store: Database) -> None:
+def test_checkpoint_that_is_too_large_is_refused_and_the_connection_continues(store: Database) -> None:
     script = passive(store)
     body = b'{"remote":"' + b"x" * LARGEST + b'"}'
     assert script.refusal({"Profile": "setCheckpoint", "client": "me"}, body) == ("HTTP", 413)
     assert script.refusal(CHECKPOINT) == ("HTTP", 404)
 
 
-def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Database) -> None:
-    """Otherwise a guest could fill the card. A peer whose checkpoint was dropped starts again."""
+def test_checkpoints_beyond_the_limit_replace_older_ones_of_the_same_user(store: Database) -> None:
+    """Otherwise, a guest could fill the SD card. A peer whose checkpoint was dropped starts over."""
     bridge, guest = passive(store, owner="user:bridge"), passive(store, owner="user:guest")
     bridge.ask({"Profile": "setCheckpoint", "client": "me"}, b'{"remote":5}')
     for number in range(3 * MOST):
@@ -103,8 +103,8 @@ def test_checkpoints_beyond_the_limit_take_the_place_of_the_users_own(store: Dat
     assert isinstance(guest.ask(again, b'{"remote":6}'), ResponseReceived)
 
 
-def test_checkpoints_that_come_one_after_the_other_are_stored_at_a_pace(store: Database) -> None:
-    """Each checkpoint costs a write to the card, and even a user who may only read can store checkpoints."""
+def test_rate_of_storing_checkpoints_is_limited(store: Database) -> None:
+    """Each checkpoint causes a write to the SD card, and even a read-only user can store checkpoints."""
     clock = Clock()
     guests = [passive(store, clock=clock, owner="user:guest") for _ in range(3)]
     bridge = passive(store, clock=clock, owner="user:bridge")
@@ -125,7 +125,7 @@ def test_checkpoints_that_come_one_after_the_other_are_stored_at_a_pace(store: D
     assert not guests[0].is_over
 
 
-def test_get_collections_tells_the_checkpoint_of_the_default_collection_and_null_for_others(
+def test_get_collections_returns_the_default_collections_checkpoint_and_null_for_others(
     store: Database,
 ) -> None:
     passive(store).ask({"Profile": "setCheckpoint", "client": "b"}, b'{"remote":5}')
@@ -165,12 +165,12 @@ def test_get_collections_later_than_first_and_collections_without_it_are_refused
     assert script.refusal({"Profile": "getCollections"}, body) == ("HTTP", 400)
 
 
-def test_unknown_profile_is_answered_as_blip_says(store: Database) -> None:
+def test_unknown_profile_is_answered_as_blip_requires(store: Database) -> None:
     assert passive(store).refusal({"Profile": "levitate"}) == ("BLIP", 404)
     assert passive(store).refusal({}) == ("BLIP", 404)
 
 
-def test_what_a_pusher_does_not_send_after_all_need_not_have_been_waited_for(store: Database) -> None:
+def test_norev_for_a_revision_that_was_not_awaited_is_accepted(store: Database) -> None:
     script = passive(store)
     for properties in ({}, {"id": "d", "rev": "1-a"}, {"id": "d", "rev": "1-a", "sequence": "7"}):
         script.post({"Profile": "norev", **properties}, no_reply=True)
@@ -179,7 +179,7 @@ def test_what_a_pusher_does_not_send_after_all_need_not_have_been_waited_for(sto
     assert not script.is_over
 
 
-def test_who_may_not_push_need_not_say_what_he_does_not_send(store: Database) -> None:
+def test_norev_from_a_read_only_peer_is_refused(store: Database) -> None:
     assert passive(store, read_only=True).refusal({"Profile": "norev", "id": "d", "rev": "1-a"}) == (
         "HTTP",
         403,
@@ -215,7 +215,7 @@ def ids(script: Script, **what: Any) -> list[str]:
         ('"2::7"', 0),
     ],
 )
-def test_feed_begins_after_a_sequence_of_ours_and_else_anew(
+def test_feed_begins_after_a_known_sequence_and_otherwise_at_the_start(
     store: Database, since: str | None, first: int
 ) -> None:
     fill(store, 5)
@@ -223,11 +223,11 @@ def test_feed_begins_after_a_sequence_of_ours_and_else_anew(
 
 
 @pytest.mark.parametrize("since", ["", "nonsense", "{", "null", '"' + "x" * 2000 + '"'])
-def test_since_that_is_no_json_is_refused(store: Database, since: str) -> None:
+def test_since_that_is_not_json_is_refused(store: Database, since: str) -> None:
     assert passive(store).refusal({"Profile": "subChanges", "since": since}) == ("HTTP", 400)
 
 
-def test_feed_ends_with_an_empty_list_that_wants_no_reply(store: Database) -> None:
+def test_feed_ends_with_an_empty_list_without_a_reply(store: Database) -> None:
     fill(store, 3)
     script = passive(store)
     assert len(script.subscribe()) == 3
@@ -237,20 +237,20 @@ def test_feed_ends_with_an_empty_list_that_wants_no_reply(store: Database) -> No
     assert script.requests == []
 
 
-def test_empty_store_has_just_the_empty_list(store: Database) -> None:
+def test_empty_store_sends_only_the_empty_list(store: Database) -> None:
     script = passive(store)
     assert script.subscribe() == []
     assert script.requests == []
 
 
-def test_batch_is_the_most_changes_in_a_list(store: Database) -> None:
+def test_batch_limits_the_changes_in_a_list(store: Database) -> None:
     fill(store, 5)
     script = passive(store)
     script.ask(SubChanges(batch=2).encode())
     assert [len(changes.changes) for changes, _ in script.taken(Changes)] == [2, 2, 1, 0]
 
 
-def test_lists_wait_for_answers_but_for_a_few(store: Database) -> None:
+def test_only_a_few_lists_are_sent_before_they_are_answered(store: Database) -> None:
     fill(store, 30)
     script = passive(store)
     script.ask(SubChanges(batch=2).encode())
@@ -260,7 +260,7 @@ def test_lists_wait_for_answers_but_for_a_few(store: Database) -> None:
     assert len(script.taken(Changes)) == 1
 
 
-def test_future_subscription_tells_only_of_what_comes(store: Database) -> None:
+def test_future_subscription_announces_only_later_changes(store: Database) -> None:
     fill(store, 2)
     script = passive(store)
     assert script.subscribe(future=True, continuous=True) == []
@@ -270,7 +270,7 @@ def test_future_subscription_tells_only_of_what_comes(store: Database) -> None:
     assert [change.id for change in script.take(Changes)[0].changes] == ["later"]
 
 
-def test_subscription_that_is_not_continuous_tells_of_nothing_later(store: Database) -> None:
+def test_one_shot_subscription_announces_no_later_changes(store: Database) -> None:
     script = passive(store)
     assert script.subscribe() == []
     store.put("later", {})
@@ -279,7 +279,7 @@ def test_subscription_that_is_not_continuous_tells_of_nothing_later(store: Datab
     assert script.requests == []
 
 
-def test_subscription_to_documents_and_to_channels_tells_of_them_alone(store: Database) -> None:
+def test_subscription_to_documents_or_channels_announces_only_these(store: Database) -> None:
     store.put(EQUIPMENT, {})
     store.put("mine", {"channels": ["crew"]})
     store.put("other", {"channels": "galley"})
@@ -296,7 +296,7 @@ def test_active_only_leaves_out_deletions_from_the_start_but_not_later_ones(stor
     assert [(change.id, change.gone) for change in changes] == [("gone", RemovalFlags.DELETED)]
 
 
-def test_filter_that_nobody_knows_is_refused(store: Database) -> None:
+def test_unknown_filter_is_refused(store: Database) -> None:
     script = passive(store)
     assert script.refusal(SubChanges(filter="mine").encode()) == ("HTTP", 404)
     assert script.subscribe() == []
@@ -317,7 +317,7 @@ def test_second_subscription_is_refused(store: Database) -> None:
 # Revisions out
 
 
-def test_revision_goes_with_sequence_and_history_as_long_as_the_reply_allows(store: Database) -> None:
+def test_revision_is_sent_with_its_sequence_and_at_most_the_requested_history(store: Database) -> None:
     revisions = [store.put("d", {"n": 0})]
     for number in range(1, 6):
         revisions.append(store.put("d", {"n": number}, parent=revisions[-1]))
@@ -338,7 +338,7 @@ def test_revision_goes_with_sequence_and_history_as_long_as_the_reply_allows(sto
         assert not rev.no_conflicts
 
 
-def test_what_is_not_wanted_is_not_sent(store: Database) -> None:
+def test_revision_that_was_not_requested_is_not_sent(store: Database) -> None:
     fill(store, 4)
     script = passive(store)
     script.ask(SubChanges().encode())
@@ -346,7 +346,9 @@ def test_what_is_not_wanted_is_not_sent(store: Database) -> None:
     assert [rev.id for rev, _ in script.taken(Rev)] == ["d-0001"]
 
 
-def test_change_that_the_reader_cannot_take_now_is_told_again_and_not_sent_unasked(store: Database) -> None:
+def test_change_that_the_reader_cannot_accept_now_is_announced_again_and_not_sent_unrequested(
+    store: Database,
+) -> None:
     fill(store, 2)
     script = passive(store)
     script.ask(SubChanges(continuous=True).encode())
@@ -362,7 +364,7 @@ def test_change_that_the_reader_cannot_take_now_is_told_again_and_not_sent_unask
     assert [change.id for change in message.changes] == ["d-0000"]
 
 
-def test_deletion_is_told_and_sent_as_one(store: Database) -> None:
+def test_deletion_is_announced_and_sent_as_a_deletion(store: Database) -> None:
     store.delete("d", parent=store.put("d", {}), body={"why": "old"})
     script = passive(store)
     script.ask(SubChanges().encode())
@@ -372,7 +374,7 @@ def test_deletion_is_told_and_sent_as_one(store: Database) -> None:
     assert json.loads(rev.body) == {"why": "old"}
 
 
-def test_of_a_deleted_document_all_ends_are_told_the_current_one_last(store: Database) -> None:
+def test_all_leaves_of_a_deleted_document_are_announced_with_the_current_one_last(store: Database) -> None:
     store.insert("d", "9-ended", [], {}, deleted=True)
     store.insert("d", "2-live", ["1-first"], {"a": 1})
     store.insert("d", "3-gone", ["2-live", "1-first"], {}, deleted=True)
@@ -393,7 +395,7 @@ def test_of_a_deleted_document_all_ends_are_told_the_current_one_last(store: Dat
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, replaces: bool) -> None:
+def test_missing_revision_is_answered_with_norev_or_its_replacement(store: Database, replaces: bool) -> None:
     first = store.put("d", {"n": 1})
     script = passive(store)
     script.ask(SubChanges().encode())
@@ -411,7 +413,7 @@ def test_revision_that_is_gone_is_a_norev_or_its_replacement(store: Database, re
         assert event.no_reply
 
 
-def test_purged_document_that_was_wanted_is_a_norev_even_where_replacements_are_taken(
+def test_requested_document_that_was_purged_is_answered_with_norev(
     store: Database,
 ) -> None:
     store.put("d", {})
@@ -422,7 +424,7 @@ def test_purged_document_that_was_wanted_is_a_norev_even_where_replacements_are_
     assert script.take(NoRev)[0].id == "d"
 
 
-def test_get_rev_gives_the_current_revision(store: Database) -> None:
+def test_get_rev_returns_the_current_revision(store: Database) -> None:
     revision = store.put("d", {"n": 1})
     store.delete("gone", parent=store.put("gone", {}))
     script = passive(store)
@@ -436,7 +438,7 @@ def test_get_rev_gives_the_current_revision(store: Database) -> None:
         assert script.refusal({"Profile": "getRev", "id": name}) == ("HTTP", 404)
 
 
-def test_restricted_reader_sees_neither_changes_nor_revisions_of_others(store: Database) -> None:
+def test_restricted_reader_sees_no_changes_or_revisions_of_other_channels(store: Database) -> None:
     store.put("mine", {"channels": ["crew"]})
     store.put("other", {"channels": ["officers"]})
     script = passive(store, readable=Selection(within=frozenset({"crew"})))
@@ -454,7 +456,7 @@ def test_changes_are_refused_with_a_conflict_so_that_they_are_proposed(store: Da
     assert isinstance(script.ask({"Profile": "changes"}, b"[]"), ResponseReceived)
 
 
-def test_verdicts_on_proposals(store: Database) -> None:
+def test_proposals_are_answered_with_their_verdicts(store: Database) -> None:
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     gone = store.put("gone", {})
@@ -473,7 +475,7 @@ def test_verdicts_on_proposals(store: Database) -> None:
     assert script.verdicts(("d", "2-x", first), ("d", "3-x", second), tells=True) == [(409, second), 0]
 
 
-def test_first_revision_for_a_document_that_is_here_is_a_conflict_when_it_comes(store: Database) -> None:
+def test_first_revision_of_an_existing_document_is_a_conflict(store: Database) -> None:
     current = store.put("d", {"n": 1})
     script = passive(store)
     script.verdicts(("d", "1-x"))
@@ -486,7 +488,9 @@ def test_first_revision_for_a_document_that_is_here_is_a_conflict_when_it_comes(
     assert store.conflicts() == []
 
 
-def test_document_of_a_single_writer_takes_the_newer_and_knows_the_older(store: Database) -> None:
+def test_newer_revision_of_a_single_writers_document_is_accepted_and_an_older_one_is_known(
+    store: Database,
+) -> None:
     revision = store.put(EQUIPMENT, {"n": 1})
     for number in range(2, 5):
         revision = store.put(EQUIPMENT, {"n": number}, parent=revision)
@@ -503,7 +507,7 @@ def test_document_of_a_single_writer_takes_the_newer_and_knows_the_older(store: 
     assert found.rev == "9-other"
 
 
-def test_what_lies_below_a_floor_counts_as_known(store: Database) -> None:
+def test_documents_below_a_floor_count_as_known(store: Database) -> None:
     prefix = "reading:argo:rpm:abcdef:"
     store.set_floor(prefix, f"{prefix}000000000100")
     old, new = f"{prefix}000000000099", f"{prefix}000000000100"
@@ -513,7 +517,7 @@ def test_what_lies_below_a_floor_counts_as_known(store: Database) -> None:
     assert store.get(old) is None
 
 
-def test_reply_to_proposals_says_how_revisions_are_to_be_sent(store: Database) -> None:
+def test_reply_to_proposals_states_how_revisions_are_to_be_sent(store: Database) -> None:
     for deltas in (True, False):
         reply = passive(store, deltas=deltas).propose(("d", "1-a"))
         assert isinstance(reply, ResponseReceived)
@@ -534,7 +538,7 @@ def test_revision_is_durable_when_it_is_acknowledged(store: Database) -> None:
     assert store.last_sequence == 1
 
 
-def test_revision_brings_its_history(store: Database) -> None:
+def test_revision_is_stored_with_its_history(store: Database) -> None:
     first = store.put("d", {"n": 1})
     script = passive(store)
     pushed = script.push("d", "4-z", b"{}", history=("3-y", "2-x", first), no_conflicts=True)
@@ -570,11 +574,11 @@ BAD = {
 ENDS = revisions.make("2-live", deleted=True, body=b"{}", closing=True)
 
 PHONES = "3-by.a.phone"
-"""A phone's own tombstone of `2-live`, which closes no branch of ours."""
+"""Tombstone of `2-live` made by a phone, which closes no branch in our store."""
 
 
 @pytest.mark.parametrize("tombstone", [ENDS, PHONES])
-def test_branch_that_the_peer_says_has_ended_makes_way_for_the_revision_that_says_so(
+def test_branch_named_as_closed_is_replaced_by_the_revision_that_names_it(
     store: Database, tombstone: str
 ) -> None:
     store.insert("d", "2-live", ["1-first"], {"n": 2})
@@ -589,15 +593,13 @@ def test_branch_that_the_peer_says_has_ended_makes_way_for_the_revision_that_say
     )
     assert isinstance(reply, ResponseReceived)
     assert shown(store) == ("3-won", False)
-    # The tombstone has the same id as on every other vessel, so that it is not mistaken for a deletion.
+    # The tombstone has the same id on every vessel, so that it is not mistaken for a deletion.
     assert {leaf.rev: leaf.deleted for leaf in store.leaves("d")} == {"3-won": False, ENDS: True}
     assert_sound(store)
 
 
 @pytest.mark.parametrize("branch", [(PHONES, "2-other", "1-first"), (PHONES,), (PHONES, "1-first")])
-def test_branch_that_is_not_the_one_shown_here_makes_way_for_nothing(
-    store: Database, branch: tuple[str, ...]
-) -> None:
+def test_branch_that_is_not_current_here_is_not_replaced(store: Database, branch: tuple[str, ...]) -> None:
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     reply = passive(store).push(
         "d", "3-won", b'{"n":3}', history=("2-lost", "1-first"), deleted_branch=branch
@@ -607,7 +609,7 @@ def test_branch_that_is_not_the_one_shown_here_makes_way_for_nothing(
     assert shown(store) == ("2-live", False)
 
 
-def test_edit_made_before_the_end_of_its_branch_is_told_stays(store: Database) -> None:
+def test_edit_made_before_its_branch_is_named_as_closed_is_kept(store: Database) -> None:
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     edit = store.put("d", {"n": 4}, parent="2-live")
     reply = passive(store).push(
@@ -617,7 +619,7 @@ def test_edit_made_before_the_end_of_its_branch_is_told_stays(store: Database) -
     assert shown(store) == (edit, False)
 
 
-def test_end_of_a_branch_that_a_rule_refuses_refuses_the_revision_that_names_it(store: Database) -> None:
+def test_revision_is_refused_if_a_rule_refuses_the_tombstone_that_it_names(store: Database) -> None:
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store, rule=lambda document: "nothing is deleted here" if document.deleted else None)
     reply = script.push("d", "3-won", b"{}", history=("2-lost",), deleted_branch=(PHONES, "2-live"))
@@ -627,9 +629,7 @@ def test_end_of_a_branch_that_a_rule_refuses_refuses_the_revision_that_names_it(
 
 
 @pytest.mark.parametrize("value", ["x", "3-a,x", "3-a,4-b", ",", ",2-live"])
-def test_deleted_branch_that_is_none_is_refused_and_an_empty_one_passed_over(
-    store: Database, value: str
-) -> None:
+def test_malformed_deleted_branch_is_refused_and_an_empty_one_ignored(store: Database, value: str) -> None:
     script = passive(store)
     rev = {"Profile": "rev", "id": "d", "rev": "1-a"}
     if not value.partition(",")[0]:
@@ -653,7 +653,7 @@ def shown(store: Database) -> tuple[str, bool]:
     return found.rev, found.deleted
 
 
-def test_end_of_a_branch_is_stored_with_what_takes_its_place(store: Database, contested: Script) -> None:
+def test_tombstone_of_a_branch_is_stored_with_its_replacement(store: Database, contested: Script) -> None:
     sequence = store.last_sequence
     assert isinstance(contested.push("d", ENDS, deleted=True, history=("2-live",)), ResponseReceived)
     assert store.last_sequence == sequence
@@ -665,7 +665,7 @@ def test_end_of_a_branch_is_stored_with_what_takes_its_place(store: Database, co
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_document_is_shown_as_it_was_until_what_takes_its_place_has_come(
+def test_document_is_shown_unchanged_until_its_replacement_has_arrived(
     store: Database, contested: Script, ends: bool
 ) -> None:
     contested.push("d", ENDS, deleted=True, history=("2-live",))
@@ -676,7 +676,7 @@ def test_document_is_shown_as_it_was_until_what_takes_its_place_has_come(
     assert shown(store) == ("2-live", False)
 
 
-def test_edit_made_before_what_takes_its_place_has_come_stays(store: Database, contested: Script) -> None:
+def test_edit_made_before_the_replacement_has_arrived_is_kept(store: Database, contested: Script) -> None:
     contested.push("d", ENDS, deleted=True, history=("2-live",))
     edit = store.put("d", {"n": 4}, parent="2-live")
     reply = contested.push("d", "3-won", b'{"n":3}', history=("2-lost", "1-first"))
@@ -685,7 +685,7 @@ def test_edit_made_before_what_takes_its_place_has_come_stays(store: Database, c
     assert [leaf.rev for leaf in store.leaves("d")] == [edit]
 
 
-def test_rule_that_refuses_the_end_of_a_branch_refuses_what_takes_its_place(store: Database) -> None:
+def test_rule_that_refuses_the_tombstone_of_a_branch_refuses_its_replacement(store: Database) -> None:
     store.insert("d", "2-live", ["1-first"], {"n": 2})
     script = passive(store, rule=lambda document: "nothing is deleted here" if document.deleted else None)
     script.verdicts(("d", "3-won", "2-lost"), tells=True)
@@ -699,12 +699,12 @@ def test_rule_that_refuses_the_end_of_a_branch_refuses_what_takes_its_place(stor
 @pytest.mark.parametrize(
     ("proposed", "deletion", "history"),
     [
-        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # this is what is proposed now
+        ([("d", ENDS, "2-live")], ENDS, ("2-live",)),  # this revision is proposed now
         ([("d", "3-won", "2-live")], ENDS, ("2-live",)),  # the peer no longer proposes the refused revision
-        ([], "3-meant", ("2-live",)),  # someone wants it
+        ([], "3-meant", ("2-live",)),  # a peer requested it
     ],
 )
-def test_other_deletions_are_stored_as_they_come(
+def test_other_deletions_are_stored_unchanged(
     store: Database, contested: Script, proposed: list[Any], deletion: str, history: tuple[str, ...]
 ) -> None:
     if proposed:
@@ -738,7 +738,7 @@ def test_body_that_cannot_be_stored_fails_that_document_only(
 
 
 @pytest.mark.parametrize("name", ["x" * 251, "x" * 255, "é" * 127, "_design", "_"])
-def test_id_that_the_store_does_not_take_fails_that_document_only(store: Database, name: str) -> None:
+def test_id_that_the_store_does_not_accept_fails_that_document_only(store: Database, name: str) -> None:
     script = passive(store)
     assert script.verdicts((name, "1-a"), ("good", "1-a")) == [0, 0]
     assert isinstance(script.push(name, "1-a"), ErrorReceived)
@@ -746,7 +746,7 @@ def test_id_that_the_store_does_not_take_fails_that_document_only(store: Databas
     assert store.count() == 1
 
 
-def test_reserved_keys_are_taken_out(store: Database) -> None:
+def test_reserved_keys_are_removed(store: Database) -> None:
     passive(store).push("d", "1-a", b'{"_id":"d","_rev":"1-a","n":1,"in":{"_kept":1}}')
     found = store.get("d")
     assert found is not None
@@ -783,7 +783,7 @@ def test_read_only_peer_refuses_proposals_and_revisions(store: Database) -> None
     assert script.refusal(CHECKPOINT) == ("HTTP", 404)
 
 
-def test_rule_refuses_a_document_and_says_why(store: Database) -> None:
+def test_rule_refuses_a_document_with_its_reason(store: Database) -> None:
     script = passive(store, rule=lambda document: "not yours" if document.id == "bad" else None)
     reply = script.push("bad", "1-a")
     assert isinstance(reply, ErrorReceived)
@@ -793,7 +793,7 @@ def test_rule_refuses_a_document_and_says_why(store: Database) -> None:
     assert store.get("bad") is None
 
 
-def test_edit_that_follows_a_deletion_is_taken(store: Database) -> None:
+def test_edit_that_follows_a_deletion_is_accepted(store: Database) -> None:
     store.delete("d", parent=store.put("d", {}))
     current = store.get("d")
     assert current is not None
@@ -808,7 +808,7 @@ def test_edit_that_follows_a_deletion_is_taken(store: Database) -> None:
     assert not found.deleted
 
 
-def test_trailing_answers_are_left_out_as_the_protocol_says(store: Database) -> None:
+def test_trailing_zero_answers_are_omitted(store: Database) -> None:
     current = store.put("d", {})
     script = passive(store)
     reply = script.propose(("d", current), ("new", "1-a"), ("newer", "1-a"))
@@ -817,7 +817,7 @@ def test_trailing_answers_are_left_out_as_the_protocol_says(store: Database) -> 
     assert ChangesReply.decode(reply, DEFAULT, asked=3).answers == (304, 0, 0)
 
 
-def test_peer_that_may_only_write_reads_no_document_nor_blob_by_its_name(store: Database) -> None:
+def test_write_only_peer_reads_no_document_or_blob_by_name(store: Database) -> None:
     digest = store.blobs.put(b"a photograph")
     store.put("d", {"photo": {"@type": "blob", "digest": digest, "length": 12}})
     script = passive(store, write_only=True)
@@ -829,9 +829,7 @@ def test_peer_that_may_only_write_reads_no_document_nor_blob_by_its_name(store: 
 @pytest.mark.parametrize(
     "profile", ["getAttachment", "proveAttachment", "getRev", "getCheckpoint", "subChanges"]
 )
-def test_question_that_wants_no_answer_gets_none_and_the_session_goes_on(
-    store: Database, profile: str
-) -> None:
+def test_request_without_a_reply_gets_none_and_the_session_continues(store: Database, profile: str) -> None:
     digest = store.blobs.put(b"a photo")
     store.put("d", {"photo": {"@type": "blob", "digest": digest, "length": 7}})
     script = passive(store)

@@ -1,4 +1,4 @@
-"""A revision that several peers offer is requested from only one; a silent peer delays it only briefly."""
+"""A revision that several peers offer is requested from one of them; a silent peer delays it only briefly."""
 
 import random
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 
 class Pusher:
-    """A vessel that proposes documents to ours."""
+    """A vessel that proposes documents to us."""
 
     def __init__(self, store: Database, clock: Clock) -> None:
         self.script = passive(store, clock=clock)
@@ -102,7 +102,7 @@ def until_answered(pusher: Pusher, number: int, clock: Clock) -> float:
     return clock.now - began
 
 
-def test_second_that_offers_is_answered_when_the_first_has_sent_it(store: Database, clock: Clock) -> None:
+def test_second_peer_is_answered_after_the_first_has_sent_the_revision(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     assert first.verdicts(first.offer((ALARM, "1-a"))) == ASKED
     waiting = second.offer((ALARM, "1-a"))
@@ -112,7 +112,7 @@ def test_second_that_offers_is_answered_when_the_first_has_sent_it(store: Databa
     assert second.verdicts(waiting) == KNOWN
 
 
-def test_it_is_the_same_for_whoever_we_have_subscribed_to(store: Database, clock: Clock) -> None:
+def test_same_applies_to_peers_that_we_have_subscribed_to(store: Database, clock: Clock) -> None:
     first, second = begun(store, clock=clock, push=False), begun(store, clock=clock, push=False)
     change = AnnouncedChange("1", ALARM, "1-a")
     assert answers(first, tell(first, change)) == [()]
@@ -125,7 +125,7 @@ def test_it_is_the_same_for_whoever_we_have_subscribed_to(store: Database, clock
     assert second.peer.receiver.is_idle
 
 
-def test_lists_are_answered_in_order_so_that_a_feed_is_not_ahead_of_what_is_here(
+def test_lists_are_answered_in_order_so_that_no_feed_advances_past_missing_revisions(
     store: Database, clock: Clock
 ) -> None:
     first, second = Pusher(store, clock), begun(store, clock=clock, push=False)
@@ -140,7 +140,7 @@ def test_lists_are_answered_in_order_so_that_a_feed_is_not_ahead_of_what_is_here
     assert answers(second, later) == [()]
 
 
-def test_silent_peer_delays_another_for_a_second(store: Database, clock: Clock) -> None:
+def test_silent_peer_delays_another_for_one_second(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer((ALARM, "1-a"))
     waiting = second.offer((ALARM, "1-a"))
@@ -150,7 +150,7 @@ def test_silent_peer_delays_another_for_a_second(store: Database, clock: Clock) 
     assert third.verdicts(third.offer((ALARM, "1-a"))) is None, "now it is the second that is waited for"
 
 
-def test_peer_that_goes_on_sending_something_else_delays_another_for_ten_seconds(
+def test_peer_that_keeps_sending_other_data_delays_another_for_ten_seconds(
     store: Database, clock: Clock
 ) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
@@ -165,7 +165,7 @@ def test_peer_that_goes_on_sending_something_else_delays_another_for_ten_seconds
     assert clock.now - began == pytest.approx(LONGEST, abs=0.5)
 
 
-def test_peer_by_a_slow_link_is_waited_for_while_it_sends(store: Database, clock: Clock) -> None:
+def test_peer_on_a_slow_link_is_awaited_while_it_sends(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     offered = [(f"reading:argo:rpm:abcdef:{number:012}", "1-a") for number in range(20)]
     first.offer(*offered)
@@ -181,7 +181,7 @@ def test_peer_by_a_slow_link_is_waited_for_while_it_sends(store: Database, clock
 
 
 @pytest.mark.parametrize("how", ["ends", "has none", "is refused"])
-def test_another_is_asked_at_once_when_the_first_does_not_send_it(
+def test_second_peer_is_asked_at_once_when_the_first_will_not_send_the_revision(
     store: Database, clock: Clock, how: str
 ) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
@@ -199,7 +199,7 @@ def test_another_is_asked_at_once_when_the_first_does_not_send_it(
     assert len(pull_dedup.claims_of(store)) == 1
 
 
-def test_pusher_says_what_it_does_not_send_after_all(store: Database, clock: Clock) -> None:
+def test_pusher_reports_a_revision_that_it_will_not_send(store: Database, clock: Clock) -> None:
     pusher = begun(store, clock=clock, pull=False, continuous=True)
     first = store.put("equipment:argo:rpm", {"value": 1})
     pusher.peer.wake()
@@ -211,7 +211,7 @@ def test_pusher_says_what_it_does_not_send_after_all(store: Database, clock: Clo
     assert (said.id, said.revision) == ("equipment:argo:rpm", first)
 
 
-def test_one_that_waits_and_ends_is_not_told(store: Database, clock: Clock) -> None:
+def test_waiting_session_that_has_ended_is_not_notified(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer((ALARM, "1-a"))
     second.offer((ALARM, "1-a"))
@@ -222,7 +222,7 @@ def test_one_that_waits_and_ends_is_not_told(store: Database, clock: Clock) -> N
     assert len(pull_dedup.claims_of(store)) == 0
 
 
-def test_two_that_wait_for_each_other_both_go_on(store: Database, clock: Clock) -> None:
+def test_two_peers_that_wait_for_each_other_both_continue(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer(("a", "1-a"))
     second.offer(("b", "1-b"))
@@ -233,7 +233,7 @@ def test_two_that_wait_for_each_other_both_go_on(store: Database, clock: Clock) 
     assert [first.verdicts(waiting[0]), second.verdicts(waiting[1])] == [KNOWN, KNOWN]
 
 
-def test_peer_that_proposes_without_end_while_it_waits_is_refused(store: Database, clock: Clock) -> None:
+def test_peer_that_keeps_proposing_while_it_waits_is_refused(store: Database, clock: Clock) -> None:
     first, second = Pusher(store, clock), Pusher(store, clock)
     first.offer((ALARM, "1-a"))
     for _ in range(limits.LISTS_UNANSWERED):
@@ -243,7 +243,7 @@ def test_peer_that_proposes_without_end_while_it_waits_is_refused(store: Databas
     assert refused.code == 429
 
 
-def test_claims_are_bounded_and_those_that_never_end_make_room(clock: Clock) -> None:
+def test_claims_are_bounded_and_expire(clock: Clock) -> None:
     kept, session, other = Claims(), Session(clock=clock), Session(clock=clock)
     turn, others = AnswerTurn(kept, session), AnswerTurn(kept, other)
     for number in range(2 * CLAIMS_MOST):

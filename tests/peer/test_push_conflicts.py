@@ -82,7 +82,7 @@ def test_conflict_is_proposed_again_after_a_while_on_the_same_connection(store: 
     assert script.taken(ProposeChanges) == []
 
 
-def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Database) -> None:
+def test_persistent_conflict_is_reported_once_however_often_it_is_tried(store: Database) -> None:
     failed = FailedDocuments(store, "failed:test")
     store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True, failed=failed)
@@ -97,7 +97,7 @@ def test_conflict_that_stays_is_told_once_however_often_it_is_tried(store: Datab
     assert [each.id for each in failed] == ["d"]
 
 
-def test_conflict_that_becomes_another_failure_is_told_again(store: Database) -> None:
+def test_conflict_that_becomes_another_failure_is_reported_again(store: Database) -> None:
     script = stuck(store)
     script.rest(1.1 * limits.RETRY_CONFLICT)
     proposed(script, ProposalAnswer(403))
@@ -107,8 +107,8 @@ def test_conflict_that_becomes_another_failure_is_told_again(store: Database) ->
     assert script.taken(ProposeChanges) == []
 
 
-def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Database) -> None:
-    """In this case the solution is to send the parent again, which the peer has merely lost."""
+def test_every_form_of_proposal_is_tried_again_when_a_conflict_is_retried(store: Database) -> None:
+    """Here the peer has lost the parent, so the first form is accepted in the end."""
     first = store.put("d", {"n": 1})
     second = store.put("d", {"n": 2}, parent=first)
     script = begun(store, pull=False, continuous=True)
@@ -121,7 +121,7 @@ def test_every_way_is_open_again_when_a_conflict_is_proposed_again(store: Databa
     assert script.take(Rev)[0].revision == second
 
 
-def test_edit_takes_the_place_of_the_conflict_that_waits(store: Database) -> None:
+def test_edit_replaces_the_waiting_conflict(store: Database) -> None:
     first = store.put("d", {"n": 1})
     script = begun(store, pull=False, continuous=True)
     proposed(script, CONFLICT)
@@ -136,7 +136,7 @@ def test_edit_takes_the_place_of_the_conflict_that_waits(store: Database) -> Non
     assert not script.peer.is_pending(1)  # type: ignore[attr-defined]
 
 
-def test_what_is_in_the_way_is_asked_for_again_when_a_conflict_is_proposed_again(store: Database) -> None:
+def test_conflicting_revision_is_requested_again_when_a_conflict_is_retried(store: Database) -> None:
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = begun(store, continuous=True)
     caught_up(script)
@@ -155,7 +155,7 @@ def test_what_is_in_the_way_is_asked_for_again_when_a_conflict_is_proposed_again
     assert behind(script) == 0
 
 
-def test_document_that_was_purged_meanwhile_is_done_with(store: Database) -> None:
+def test_document_purged_meanwhile_is_settled(store: Database) -> None:
     script = stuck(store)
     store.purge(["d"])
     script.rest(2 * limits.RETRY_CONFLICT)
@@ -163,7 +163,7 @@ def test_document_that_was_purged_meanwhile_is_done_with(store: Database) -> Non
     assert behind(script) == 0
 
 
-def test_conflicts_without_number_are_proposed_again_in_lists(store: Database) -> None:
+def test_numerous_conflicts_are_proposed_again_in_lists(store: Database) -> None:
     with store.transaction():
         for number in range(500):
             store.put(f"d-{number:03}", {})
@@ -188,7 +188,7 @@ def test_replication_that_is_not_continuous_leaves_a_conflict_to_the_next_one(st
     assert not script.is_over
 
 
-def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Database) -> None:
+def test_numerous_conflicts_are_settled_a_few_lists_at_a_time(store: Database) -> None:
     """A peer like ours closes the connection to a peer that sends many lists without waiting for answers."""
     names = [f"d-{number:03}" for number in range(1000)]
     with store.transaction():
@@ -217,7 +217,7 @@ def test_conflicts_without_number_are_settled_a_few_lists_at_a_time(store: Datab
 # A peer with a different revision each time
 
 
-def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(store: Database) -> None:
+def test_retries_end_although_the_peer_names_another_revision_each_time(store: Database) -> None:
     """Any older revision of a document with a single writer can be replaced, so retries could never end."""
     name = "equipment:argo:bilge"
     store.insert(name, "90-aa", ["89-aa"], {"n": 90})
@@ -238,7 +238,7 @@ def test_peer_that_names_another_revision_each_time_is_not_answered_without_end(
 
 
 def waiting(store: Database) -> Script:
-    """Return a script in which `d` waits for the conflicting revision, and `e` waits behind `d`."""
+    """Return a script in which document `d` waits for the conflicting revision of the peer."""
     store.insert("d", "30-aa", ["29-aa"], {"n": 30})
     script = active(store, continuous=True)
     script.refuse(script.take(GetCheckpoint)[1], 404)
@@ -247,7 +247,7 @@ def waiting(store: Database) -> Script:
     return script
 
 
-def test_conflict_that_waits_for_a_pull_which_is_refused_fails_by_name(store: Database) -> None:
+def test_conflict_that_waits_for_a_refused_pull_is_reported(store: Database) -> None:
     script = waiting(store)
     script.refuse(script.take(SubChanges)[1], 403, "nothing for you")
     assert failures(script) == [("d", 409)]
@@ -259,7 +259,7 @@ def test_conflict_that_waits_for_a_pull_which_is_refused_fails_by_name(store: Da
     assert [item.id for item in proposed(script, WANTED)] == ["d"]
 
 
-def test_conflict_that_waits_for_the_pull_fails_by_name_when_a_list_is_refused(store: Database) -> None:
+def test_conflict_that_waits_for_the_pull_is_reported_when_a_list_is_refused(store: Database) -> None:
     script = waiting(store)
     script.answer(script.take(SubChanges)[1])
     store.put("e", {})
@@ -275,7 +275,7 @@ def test_conflict_that_waits_for_the_pull_fails_by_name_when_a_list_is_refused(s
     assert script.taken(ProposeChanges) == []
 
 
-def test_conflict_whose_question_is_on_its_way_fails_by_name_when_a_list_is_refused(store: Database) -> None:
+def test_conflict_whose_revision_was_requested_is_reported_when_a_list_is_refused(store: Database) -> None:
     script = waiting(store)
     script.answer(script.take(SubChanges)[1])
     caught_up(script)
@@ -291,7 +291,7 @@ def test_conflict_whose_question_is_on_its_way_fails_by_name_when_a_list_is_refu
     assert script.peer.must_be_repeated == 2  # type: ignore[attr-defined]
 
 
-def test_revisions_that_were_let_come_and_not_sent_are_told_when_a_list_is_refused(store: Database) -> None:
+def test_requested_revisions_not_yet_sent_are_reported_when_a_list_is_refused(store: Database) -> None:
     with store.transaction():
         for number in range(limits.MESSAGES_QUEUED + 200):
             store.put(f"d-{number:03}", {"text": "x" * 50_000})
@@ -308,7 +308,7 @@ def test_revisions_that_were_let_come_and_not_sent_are_told_when_a_list_is_refus
     assert script.peer.must_be_repeated == len(told)  # type: ignore[attr-defined]
 
 
-def test_conflicts_that_wait_are_bounded_and_the_others_fail_by_name(
+def test_waiting_conflicts_are_bounded_and_further_ones_are_reported(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "QUESTIONS_WAITING", 5)
@@ -325,7 +325,7 @@ def test_conflicts_that_wait_are_bounded_and_the_others_fail_by_name(
 # A peer on an outdated branch
 
 
-def test_peer_that_insists_on_an_outdated_branch_is_told_once(store: Database) -> None:
+def test_conflict_with_a_peer_on_an_outdated_branch_is_reported_once(store: Database) -> None:
     store.insert("d", "1-aa", [], b"{}", allow_conflict=True)
     store.insert("d", "3-ee", ["2-ee", "1-aa"], b'{"n":3}', allow_conflict=True)
     store.insert("d", "2-bb", ["1-aa"], b'{"n":2}', allow_conflict=True)

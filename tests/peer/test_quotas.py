@@ -42,7 +42,7 @@ def blob_digest(content: bytes) -> str:
 
 
 def push(script: Script, number: int, size: int) -> tuple[int, str]:
-    """Push a note of this size; return the error's code and text, or code 0 if the note was accepted."""
+    """Push a note of this size, and return the code and text of the error, or code 0 if it was accepted."""
     body = json.dumps({"type": "note", "text": "x" * size}).encode()
     message = {"Profile": "rev", "id": f"note:argo:{number}", "rev": "1-abc", "sequence": str(number)}
     reply = script.ask(message, body)
@@ -52,7 +52,7 @@ def push(script: Script, number: int, size: int) -> tuple[int, str]:
     return 0, ""
 
 
-def test_a_document_that_is_too_large_is_refused_for_good_and_others_come(store: Database) -> None:
+def test_document_that_is_too_large_is_refused_permanently_and_others_are_accepted(store: Database) -> None:
     clock = Clock()
     script = passive(store, clock=clock, quota=quota(clock))
     code, words = push(script, 1, LARGEST)
@@ -62,7 +62,7 @@ def test_a_document_that_is_too_large_is_refused_for_good_and_others_come(store:
     assert store.count("note:") == 1
 
 
-def test_more_bytes_than_a_days_are_refused_for_now_and_come_the_next_day(store: Database) -> None:
+def test_bytes_over_the_daily_quota_are_refused_until_the_next_day(store: Database) -> None:
     clock = Clock()
     found = quota(clock)
     script = passive(store, clock=clock, quota=found)
@@ -76,7 +76,7 @@ def test_more_bytes_than_a_days_are_refused_for_now_and_come_the_next_day(store:
     assert push(script, 9, 100) == (0, "")
 
 
-def test_nothing_is_kept_in_memory_of_what_was_refused(store: Database) -> None:
+def test_refused_data_is_not_kept_in_memory(store: Database) -> None:
     refusals: list[weakref.ref[MessageError]] = []
 
     class Watched(Quota):
@@ -98,7 +98,7 @@ def test_nothing_is_kept_in_memory_of_what_was_refused(store: Database) -> None:
         gc.enable()
 
 
-def test_more_revisions_than_a_days_are_refused(store: Database) -> None:
+def test_revisions_over_the_daily_quota_are_refused(store: Database) -> None:
     clock = Clock()
     found = quota(clock, revisions=3)
     script = passive(store, clock=clock, quota=found)
@@ -109,7 +109,7 @@ def test_more_revisions_than_a_days_are_refused(store: Database) -> None:
     assert 0 < bite.seconds <= DAY_S
 
 
-def test_what_is_known_already_costs_nothing(store: Database) -> None:
+def test_known_revisions_are_not_charged(store: Database) -> None:
     clock = Clock()
     script = passive(store, clock=clock, quota=quota(clock, revisions=3))
     for _ in range(5):
@@ -117,7 +117,7 @@ def test_what_is_known_already_costs_nothing(store: Database) -> None:
     assert push(script, 2, 10) == (0, "")
 
 
-def test_a_quota_is_that_of_all_connections(store: Database) -> None:
+def test_quota_is_shared_by_all_connections_of_a_user(store: Database) -> None:
     clock = Clock()
     quotas = Quotas(lambda _: Allowance(10**6, 2), clock=clock)
     scripts = [passive(store, clock=clock, quota=quotas.quota_of("user:mate")) for _ in range(3)]
@@ -127,7 +127,7 @@ def test_a_quota_is_that_of_all_connections(store: Database) -> None:
     assert [bite.owner for bite in quotas.bites] == ["user:mate"]
 
 
-def test_a_blob_that_is_more_than_is_left_is_not_asked_for(store: Database) -> None:
+def test_blob_larger_than_the_remaining_quota_is_not_requested(store: Database) -> None:
     clock = Clock()
     script = passive(store, clock=clock, quota=quota(clock))
     blob = {"@type": "blob", "digest": "sha1-" + "A" * 27 + "=", "length": 900_000}
@@ -146,7 +146,7 @@ def untold(number: int, content: bytes) -> tuple[dict[str, str], bytes]:
     return message, json.dumps({"photo": blob}).encode()
 
 
-def test_a_blob_whose_length_is_not_stated_counts_as_what_arrives(store: Database) -> None:
+def test_blob_of_unstated_length_is_charged_as_it_arrives(store: Database) -> None:
     clock = Clock()
     found = quota(clock)
     script = passive(store, clock=clock, quota=found)
@@ -161,7 +161,7 @@ def test_a_blob_whose_length_is_not_stated_counts_as_what_arrives(store: Databas
     assert 690_000 < found.room <= 700_000
 
 
-def test_blobs_whose_length_is_not_stated_write_no_more_than_a_days_worth(
+def test_blobs_of_unstated_length_write_no_more_than_the_daily_quota(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = 0
@@ -205,7 +205,7 @@ def test_blobs_whose_length_is_not_stated_write_no_more_than_a_days_worth(
     assert reply.code == 413
 
 
-def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: Database) -> None:
+def test_blobs_requested_together_do_not_exceed_the_daily_quota(store: Database) -> None:
     clock = Clock()
     script = passive(store, clock=clock, quota=quota(clock))
     photos = [os.urandom(300_000) for _ in range(12)]
@@ -228,7 +228,7 @@ def test_blobs_that_are_asked_for_at_once_are_no_more_than_a_days_worth(store: D
     assert set(codes) == {429}
 
 
-def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
+def test_bytes_that_do_not_match_the_blob_are_charged_too(store: Database) -> None:
     clock = Clock()
     found = quota(clock)
     script = passive(store, clock=clock, quota=found)
@@ -245,7 +245,7 @@ def test_bytes_that_are_not_the_blob_count_too(store: Database) -> None:
     assert reply.code == 429
 
 
-def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path: Path) -> None:
+def test_refused_document_stays_with_its_sender_and_arrives_the_next_day(tmp_path: Path) -> None:
     """Both sides run our own code.
 
     The failure is transient, so the checkpoint does not advance past the document.
@@ -266,7 +266,7 @@ def test_what_was_refused_stays_with_its_sender_and_comes_the_next_day(tmp_path:
         assert_same(*vessels.stores)
 
 
-def test_what_is_more_than_a_days_worth_is_pulled_the_next_day(tmp_path: Path) -> None:
+def test_data_over_the_daily_quota_is_pulled_the_next_day(tmp_path: Path) -> None:
     with fleet(tmp_path) as vessels:
         quotas = Quotas(lambda _: Allowance(10**9, 300), clock=vessels.clock)
         with vessels.stores[1].transaction():
@@ -289,7 +289,7 @@ BUDGETS = [10_000_000, 6_000_000_000, 24_000_000_000]
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
+def test_no_honest_vessel_approaches_its_daily_quota(budget: int) -> None:
     """There are 20 vessels with 50 sensors each, whose values change every 10 s. They meet after a month."""
     sensors = 20 * 50
     current = sensors * 86_400 // 10
@@ -302,14 +302,14 @@ def test_no_honest_vessel_comes_near_its_allowance(budget: int) -> None:
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_no_honest_user_comes_near_its_allowance(budget: int) -> None:
+def test_no_honest_user_approaches_the_daily_quota(budget: int) -> None:
     found = daily_quotas.allowance("user:bridge", budget)
     assert found.revisions > 86_400 // 5 + 500
     assert found.bytes > 500 * 1_000 + 2 * 1_500_000
     assert found == daily_quotas.allowance("gateway:office", budget)
 
 
-def test_the_largest_documents_of_ours_may_come() -> None:
+def test_largest_documents_of_logboat_are_permitted() -> None:
     series = 20 * 50 * 10
     assert series * len(f'"argo:{"x" * 16}:abcdef":123456789,') < daily_quotas.largest(
         "forwarded:office:argo"
@@ -318,7 +318,7 @@ def test_the_largest_documents_of_ours_may_come() -> None:
     assert daily_quotas.largest(f"{DocumentType.NOTE}:argo:1") == LARGEST
 
 
-def test_nothing_bites_that_has_refused_nothing() -> None:
+def test_quota_counts_as_exhausted_only_after_it_has_refused_something() -> None:
     clock = Clock()
     found = quota(clock, revisions=1)
     found.charge(10)

@@ -17,7 +17,7 @@ def fill(database: Database, prefix: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(("push", "pull"), [(True, False), (False, True), (True, True)])
-def test_documents_go_the_way_that_was_asked_for(tmp_path: Path, push: bool, pull: bool) -> None:
+def test_documents_are_replicated_in_the_requested_direction(tmp_path: Path, push: bool, pull: bool) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours, "ours", 450)
         fill(theirs, "theirs", 450)
@@ -42,7 +42,7 @@ def test_second_replication_sends_only_what_has_changed(tmp_path: Path) -> None:
         assert_same(ours, theirs)
 
 
-def test_what_a_peer_gave_is_not_sent_back(tmp_path: Path) -> None:
+def test_received_revision_is_not_sent_back(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours, "ours", 600)
         fill(theirs, "theirs", 600)
@@ -54,7 +54,7 @@ def test_what_a_peer_gave_is_not_sent_back(tmp_path: Path) -> None:
         wire.cut()
 
 
-def test_continuous_replication_carries_changes_as_they_come(tmp_path: Path) -> None:
+def test_continuous_replication_sends_changes_as_they_occur(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         wire = Wire(ours, theirs, active={"continuous": True})
         wire.settle()
@@ -94,7 +94,7 @@ def test_document_events_name_each_document(tmp_path: Path) -> None:
         assert pulled == {f"theirs-{n:05d}" for n in range(2)}
 
 
-def test_document_rewritten_many_times_apart_meets_again_without_a_conflict(tmp_path: Path) -> None:
+def test_document_rewritten_many_times_while_disconnected_causes_no_conflict(tmp_path: Path) -> None:
     single = "equipment:argo:main-rpm"
     with databases(tmp_path) as (ours, theirs):
         for name in ("plain", single):
@@ -120,7 +120,7 @@ def test_document_rewritten_many_times_reaches_a_puller_without_a_conflict(tmp_p
         assert theirs.conflicts() == []
 
 
-def test_conflict_is_resolved_by_who_pulls_and_pushed_back(tmp_path: Path) -> None:
+def test_conflict_is_resolved_by_the_puller_and_pushed_back(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours, "d", 20)
         replicate(ours, theirs)
@@ -151,7 +151,7 @@ def test_push_alone_reports_a_conflict_and_loses_nothing(tmp_path: Path) -> None
         assert failed.problem.code == 409
 
 
-def test_read_only_peer_gives_but_takes_nothing(tmp_path: Path) -> None:
+def test_read_only_peer_sends_documents_and_accepts_none(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(theirs, "theirs", 5)
         replicate(ours, theirs, active={"push": False}, passive={"read_only": True})
@@ -164,7 +164,7 @@ def test_read_only_peer_gives_but_takes_nothing(tmp_path: Path) -> None:
         assert theirs.count() == 5
 
 
-def test_idle_replication_has_nothing_to_wait_for(tmp_path: Path) -> None:
+def test_idle_replication_has_no_deadline(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours, "ours", 10)
         clock = Clock()
@@ -175,7 +175,7 @@ def test_idle_replication_has_nothing_to_wait_for(tmp_path: Path) -> None:
         wire.cut()
 
 
-def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path: Path) -> None:
+def test_client_without_write_access_still_pulls_and_is_told_what_was_not_pushed(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(theirs, "theirs", 5)
         ours.put("mine", {})
@@ -185,11 +185,11 @@ def test_who_may_not_write_still_pulls_and_is_told_what_was_not_pushed(tmp_path:
         assert wire.active.session.problem.code == 403
         assert ours.count() == 6
         assert [ended.id for ended in wire.told if ended.problem is not None] == ["mine"]
-        replicate(ours, theirs)  # this works once it is permitted, because nothing was marked as done
+        replicate(ours, theirs)  # pushed once permitted, because nothing was marked as pushed
         assert_same(ours, theirs)
 
 
-def test_who_is_given_nothing_still_pushes_and_is_told_of_conflicts(tmp_path: Path) -> None:
+def test_client_without_read_access_still_pushes_and_is_told_of_conflicts(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put("both", {"from": "ours"})
         theirs.put("both", {"from": "theirs"})
@@ -203,7 +203,7 @@ def test_who_is_given_nothing_still_pushes_and_is_told_of_conflicts(tmp_path: Pa
         assert [ended.id for ended in wire.told if ended.problem is not None] == ["both"]
 
 
-def test_what_is_pulled_where_nothing_may_be_pushed_is_not_remembered(tmp_path: Path) -> None:
+def test_pulled_revisions_are_not_remembered_where_nothing_may_be_pushed(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put("mine", {})
         wire = Wire(ours, theirs, active={"continuous": True}, passive={"read_only": True})

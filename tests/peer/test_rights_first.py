@@ -1,4 +1,4 @@
-"""A forbidden write costs nothing: rights are checked before deltas, bodies, blobs and proofs."""
+"""A forbidden write costs nothing, because rights are checked before deltas, bodies, blobs and proofs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 class Costs:
-    """Counter of the expensive operations."""
+    """Numbers of expensive operations."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patched = self.decoded = 0
@@ -53,7 +53,7 @@ def not_bad(document_id: str, _revision: str, deleted: bool) -> str | None:
     return "not yours" if document_id == "bad" or deleted else None
 
 
-def test_id_that_is_not_to_be_written_is_refused_before_anything_is_read(
+def test_id_that_may_not_be_written_is_refused_before_anything_is_read(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = store.put("bad", {"n": 1})
@@ -69,9 +69,7 @@ def test_id_that_is_not_to_be_written_is_refused_before_anything_is_read(
 
 
 @pytest.mark.parametrize("is_here", [True, False])
-def test_blobs_of_what_may_not_be_stored_are_neither_fetched_nor_proven(
-    store: Database, is_here: bool
-) -> None:
+def test_blobs_of_a_forbidden_document_are_neither_fetched_nor_proven(store: Database, is_here: bool) -> None:
     from sync.peer.selection import Selection
 
     def rule(document: Document) -> str | None:
@@ -95,7 +93,7 @@ def large(store: Database, size: int) -> str:
 
 
 @pytest.mark.parametrize("size", [limits.DELTA_BYTES, 5 * limits.DELTA_STORED])
-def test_delta_of_a_large_document_is_never_applied_and_the_whole_is_taken(
+def test_delta_of_a_large_document_is_never_applied_and_the_whole_body_is_requested(
     store: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     base = large(store, size)
@@ -108,16 +106,14 @@ def test_delta_of_a_large_document_is_never_applied_and_the_whole_is_taken(
     assert isinstance(script.push("d", "2-a", b'{"n":1}', history=(base,)), ResponseReceived)
 
 
-def test_large_document_that_is_never_read_for_its_delta(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_document_is_not_read_for_a_delta(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     base = large(store, 5 * limits.DELTA_STORED)
     script = passive(store)
     monkeypatch.setattr(store, "get", lambda *_, **__: pytest.fail("it was read"))
     assert refused(script.push("d", "2-a", b"{}", history=(base,), delta_source=base))[0] == 422
 
 
-def test_deltas_without_end_wait_for_one_another_and_hold_nothing_up(
+def test_endless_deltas_are_applied_one_after_the_other_and_delay_nothing_else(
     store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = large(store, limits.DELTA_BYTES - 100)

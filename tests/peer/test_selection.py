@@ -1,4 +1,4 @@
-"""Selection of the documents that are replicated, and protection of all others."""
+"""Only selected documents are replicated, and all others are protected."""
 
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def ids(database: Database, *, deleted: bool = False) -> set[str]:
         ({"nobody"}, set()),
     ],
 )
-def test_channels_choose_by_id_and_by_body(tmp_path: Path, wanted: set[str], expected: set[str]) -> None:
+def test_channels_select_by_id_and_by_body(tmp_path: Path, wanted: set[str], expected: set[str]) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(theirs)
         replicate(ours, theirs, active={"push": False, "channels": frozenset(wanted)})
         assert ids(ours) == expected
 
 
-def test_id_of_logboat_decides_over_the_channels_in_its_body(tmp_path: Path) -> None:
+def test_id_of_a_logboat_document_overrides_the_channels_in_its_body(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         theirs.put(EQUIPMENT, {"channels": ["crew"]})
         replicate(ours, theirs, active={"push": False, "channels": frozenset({"crew"})})
@@ -61,12 +61,12 @@ def test_id_of_logboat_decides_over_the_channels_in_its_body(tmp_path: Path) -> 
         assert channels(theirs.policy, document) == {"equipment", "vessel.argo"}
 
 
-def test_channel_whose_name_has_a_comma_is_refused(tmp_path: Path) -> None:
+def test_channel_name_with_a_comma_is_refused(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs), pytest.raises(ValueError, match="comma"):
         replicate(ours, theirs, active={"channels": frozenset({"a,b"})})
 
 
-def test_document_ids_choose_both_ways(tmp_path: Path) -> None:
+def test_document_ids_select_in_both_directions(tmp_path: Path) -> None:
     chosen = frozenset({"a", "b"})
     with databases(tmp_path) as (ours, theirs):
         for name in ("a", "x"):
@@ -82,7 +82,7 @@ def test_document_ids_choose_both_ways(tmp_path: Path) -> None:
         assert ids(theirs) == {"a", "b", "y"}
 
 
-def test_push_filter_chooses_by_body_and_is_given_deletions(tmp_path: Path) -> None:
+def test_push_filter_selects_by_body_and_is_called_for_deletions(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours)
 
@@ -97,7 +97,7 @@ def fails(document: Document) -> bool:
     raise LookupError(f"cannot tell about {document.id}")
 
 
-def test_push_filter_that_fails_ends_the_session_and_nothing_is_sent(tmp_path: Path) -> None:
+def test_failing_push_filter_ends_the_session_and_nothing_is_sent(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         fill(ours)
         wire = Wire(ours, theirs, active={"pull": False, "push_selection": Selection(filter=fails)})
@@ -128,7 +128,7 @@ def refuses_bad(document: Document) -> str | None:
     return "not yours" if document.id.startswith("bad") else None
 
 
-def test_rule_of_who_is_pushed_to_refuses_a_document_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_rule_of_the_receiver_of_a_push_refuses_a_document_and_others_continue(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         for number in range(300):
             ours.put(f"{'bad' if number % 100 == 7 else 'good'}-{number}", {})
@@ -144,7 +144,7 @@ def test_rule_of_who_is_pushed_to_refuses_a_document_and_the_rest_goes_on(tmp_pa
         assert again.told == []
 
 
-def test_rule_of_who_pulls_refuses_a_document_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_rule_of_the_puller_refuses_a_document_and_others_continue(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         for name in ("bad", "good"):
             theirs.put(name, {})
@@ -156,7 +156,7 @@ def test_rule_of_who_pulls_refuses_a_document_and_the_rest_goes_on(tmp_path: Pat
         assert failed.problem.code == 403
 
 
-def test_restricted_reader_sees_only_what_lies_within_whatever_it_asks_for(tmp_path: Path) -> None:
+def test_restricted_reader_sees_only_its_channels_whatever_it_requests(tmp_path: Path) -> None:
     readable = Selection(within=frozenset({"crew", "vessel.argo"}))
     for number, asked in enumerate(
         ({}, {"channels": frozenset({"galley", "crew"})}, {"document_ids": frozenset({"galley", "crew"})})
@@ -167,7 +167,7 @@ def test_restricted_reader_sees_only_what_lies_within_whatever_it_asks_for(tmp_p
             assert ids(ours) == ({"crew"} if asked else {"crew", EQUIPMENT, ALARM})
 
 
-def test_restricted_reader_has_no_revision_of_what_it_may_not_see(tmp_path: Path) -> None:
+def test_restricted_reader_gets_no_revision_of_a_hidden_document(tmp_path: Path) -> None:
     with databases(tmp_path, "theirs") as (theirs,):
         fill(theirs)
         script = passive(theirs, readable=Selection(within=frozenset({"crew"})))
@@ -176,7 +176,7 @@ def test_restricted_reader_has_no_revision_of_what_it_may_not_see(tmp_path: Path
             assert script.refusal({"Profile": "getRev", "id": name}) == ("HTTP", 404)
 
 
-def test_document_that_left_what_a_reader_may_see_is_not_sent_after_all(tmp_path: Path) -> None:
+def test_document_that_left_the_readers_channels_is_not_sent_after_all(tmp_path: Path) -> None:
     with databases(tmp_path, "theirs") as (theirs,):
         first = theirs.put("moving", {"channels": ["crew"], "n": 1})
         script = passive(theirs, readable=Selection(within=frozenset({"crew"})))
@@ -189,7 +189,7 @@ def test_document_that_left_what_a_reader_may_see_is_not_sent_after_all(tmp_path
         assert all(b"secret" not in rev.body for rev, _ in script.taken(Rev))
 
 
-def test_restricted_reader_has_only_blobs_of_documents_that_it_may_see(tmp_path: Path) -> None:
+def test_restricted_reader_gets_only_blobs_of_documents_that_it_may_see(tmp_path: Path) -> None:
     with databases(tmp_path, "theirs") as (theirs,):
         seen, hidden = theirs.blobs.put(b"seen"), theirs.blobs.put(b"hidden")
         for name, digest, channel in (("mine", seen, "crew"), ("other", hidden, "officers")):
@@ -216,7 +216,7 @@ def test_restricted_reader_has_only_blobs_of_documents_that_it_may_see(tmp_path:
 PINK = Stream("pink", lambda document_id: document_id.startswith("pink"))
 
 
-def test_stream_carries_its_part_both_ways_and_leaves_the_rest(tmp_path: Path) -> None:
+def test_stream_replicates_only_its_documents_in_both_directions(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         for name in ("pink-1", "grey-1"):
             ours.put(name, {})
@@ -236,7 +236,7 @@ def test_streams_have_checkpoints_of_their_own(tmp_path: Path) -> None:
         assert ids(theirs) == {"pink-1", "grey-1"}
 
 
-def test_stream_that_the_peer_does_not_know_is_refused(tmp_path: Path) -> None:
+def test_stream_unknown_to_the_peer_is_refused(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         wire = Wire(ours, theirs, active={"stream": PINK})
         wire.settle()
@@ -249,7 +249,7 @@ def test_stream_by_channels_is_refused(tmp_path: Path) -> None:
         Wire(ours, theirs, active={"stream": PINK, "channels": frozenset({"a"})})
 
 
-def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) -> None:
+def test_write_only_peer_accepts_pushed_documents(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         ours.put("here", {})
         theirs.put("there", {})
@@ -261,7 +261,7 @@ def test_peer_that_gives_nothing_out_still_takes_what_is_pushed(tmp_path: Path) 
         assert ids(theirs) == {"here", "there"}
 
 
-def test_long_stretch_of_what_is_left_out_is_not_read_in_one_turn(tmp_path: Path) -> None:
+def test_long_run_of_excluded_documents_is_not_read_in_one_turn(tmp_path: Path) -> None:
     with databases(tmp_path, "store") as (store,):
         for number in range(2 * limits.SCANS_AT_ONCE):
             store.put(f"other-{number}", {})
@@ -282,7 +282,7 @@ def test_long_stretch_of_what_is_left_out_is_not_read_in_one_turn(tmp_path: Path
         assert script.peer.deadline is None
 
 
-def test_long_stretch_of_what_is_not_pushed_is_got_over(tmp_path: Path) -> None:
+def test_push_continues_after_a_long_run_of_excluded_documents(tmp_path: Path) -> None:
     with databases(tmp_path) as (ours, theirs):
         with ours.transaction():
             for number in range((limits.SCANS_AT_ONCE + 1) * limits.BATCH):

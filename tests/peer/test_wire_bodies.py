@@ -1,4 +1,4 @@
-"""Differences between a body in the store and on the wire: blobs, attachments, reserved keys."""
+"""Blobs, attachments and reserved keys are converted between bodies in the store and bodies on the wire."""
 
 import contextlib
 import json
@@ -61,12 +61,12 @@ def test_blobs_are_found_at_any_depth_with_their_paths() -> None:
     }
 
 
-def test_a_blob_without_a_proper_digest_is_none() -> None:
+def test_object_without_a_valid_digest_is_not_a_blob() -> None:
     for digest in ("", "sha1-", "md5-" + "A" * 27 + "=", ONE + "\n", 5, None, [ONE]):
         assert blobs_in({"photo": {"@type": "blob", "digest": digest}}) == {}
 
 
-def test_the_first_of_several_places_of_one_blob_is_named() -> None:
+def test_first_of_several_paths_to_one_blob_is_reported() -> None:
     assert blobs_in({"b": blob(), "a": blob()})[ONE].path == "/b"
 
 
@@ -76,7 +76,7 @@ def test_hostile_lengths_and_types_count_as_unknown() -> None:
         assert blobs_in({"x": blob(length=length, content_type=[1])})[ONE] == BlobInfo(None, None, "/x")
 
 
-def test_a_blob_below_the_depth_limit_is_not_looked_for() -> None:
+def test_blob_below_the_depth_limit_is_not_found() -> None:
     body: Any = blob()
     for _ in range(100):
         body = {"x": body}
@@ -96,16 +96,16 @@ def test_long_keys_over_many_blobs_do_not_make_long_paths() -> None:
 @pytest.mark.parametrize(
     "text", [b'{"p":{"@type":"blob"}}', b'{"p":{"\\u0040type":"blob"}}', b'{"p":{"@type":"\\u0062lob"}}']
 )
-def test_a_body_with_a_blob_is_looked_into_however_it_is_written(text: bytes) -> None:
+def test_body_with_a_blob_is_parsed_however_it_is_written(text: bytes) -> None:
     assert may_hold_blobs(text)
 
 
-def test_a_body_without_one_is_not_looked_into() -> None:
+def test_body_without_a_blob_is_not_parsed() -> None:
     assert not may_hold_blobs(b'{"type":"reading","text":"a blob\\n"}')
 
 
 @given(bodies, st.data())
-def test_escapes_hide_no_blob(body: dict[str, Any], data: st.DataObject) -> None:
+def test_escapes_do_not_hide_a_blob(body: dict[str, Any], data: st.DataObject) -> None:
     text = raw(body).decode()
     for word in ('"@type"', '"blob"', '"digest"'):
         at = data.draw(st.integers(1, len(word) - 2))
@@ -113,7 +113,7 @@ def test_escapes_hide_no_blob(body: dict[str, Any], data: st.DataObject) -> None
     assert from_peer(text.encode()).blobs == blobs_in(body)
 
 
-def test_a_gateway_is_shown_blobs_as_attachments_too() -> None:
+def test_gateway_is_sent_blobs_as_attachments_too() -> None:
     body = {"type": "note", "log": [blob(extra="kept", stub=False)], "photo": blob(TWO)}
     shown = json.loads(to_gateway(raw(body), 3))
     assert shown.pop("_attachments") == {
@@ -137,12 +137,12 @@ def test_a_gateway_is_shown_blobs_as_attachments_too() -> None:
 
 
 @pytest.mark.parametrize("text", [b'{"a" : 1}', b"{}", b'{"@type":"x","b":"blob"}', b'{"a":"\\u0001"}'])
-def test_a_body_without_blobs_goes_to_a_gateway_as_it_is(text: bytes) -> None:
+def test_body_without_blobs_is_sent_to_a_gateway_unchanged(text: bytes) -> None:
     assert to_gateway(text) == text
 
 
 @given(bodies)
-def test_what_a_gateway_is_shown_comes_back_as_it_was(body: dict[str, Any]) -> None:
+def test_body_sent_to_a_gateway_is_restored_when_it_is_returned(body: dict[str, Any]) -> None:
     shown = to_gateway(raw(body), 2)
     incoming = from_peer(shown)
     assert json.loads(incoming.raw) == body
@@ -155,21 +155,21 @@ def test_what_a_gateway_is_shown_comes_back_as_it_was(body: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("text", [b"{}", b'{ "a" : 1.50, "b": "\\n" }', b'{"a_":"x_"}', b'{"a":{"b":["c"]}}'])
-def test_a_body_without_reserved_keys_is_not_touched(text: bytes) -> None:
+def test_body_without_reserved_keys_is_unchanged(text: bytes) -> None:
     assert from_peer(text).raw is text
 
 
-def test_a_reserved_key_below_the_top_level_is_the_documents_own() -> None:
+def test_reserved_key_below_the_top_level_is_kept() -> None:
     text = b'{ "a":{"_b":1}, "c":"_d" }'
     assert from_peer(text).raw is text
 
 
-def test_reserved_keys_are_taken_out_and_the_rest_keeps_its_very_text() -> None:
+def test_reserved_keys_are_removed_and_all_other_text_is_unchanged() -> None:
     text = b'{"_id":"x","a":1.50,"_rev":"1-a","b":[ 1 ],"_deleted":true,"c":12345678901234567890}'
     assert from_peer(text).raw == b'{"a":1.50,"b":[ 1 ],"c":12345678901234567890}'
 
 
-def test_an_escaped_reserved_key_is_taken_out_too() -> None:
+def test_escaped_reserved_key_is_removed_too() -> None:
     assert from_peer(b'{"\\u005fid":"x","a":1}').raw == b'{"a":1}'
     assert from_peer(b'{"\\u005Fremoved":true}').removed
 
@@ -200,7 +200,7 @@ def test_an_attachment_that_a_gateway_changed_changes_its_blob() -> None:
     assert incoming.blobs == {TWO: BlobInfo(9, None, "/log/1")}
 
 
-def test_attachments_that_are_no_blobs_of_the_body_stay() -> None:
+def test_attachments_that_are_not_blobs_of_the_body_are_kept() -> None:
     body = {
         "photo": blob(),
         "_attachments": {
@@ -230,7 +230,7 @@ def test_attachments_that_are_no_blobs_of_the_body_stay() -> None:
     }
 
 
-def test_attachments_that_are_no_blobs_of_the_body_are_fetched_and_shown_to_a_gateway() -> None:
+def test_attachments_that_are_not_blobs_of_the_body_are_fetched_and_sent_to_a_gateway() -> None:
     chart = {"digest": TWO, "length": 9, "content_type": "image/png", "revpos": 1, "stub": True}
     body = {"photo": blob(), "_attachments": {"chart.png": chart}}
     incoming = from_peer(raw(body))
@@ -253,7 +253,7 @@ def test_an_attachment_with_a_malformed_digest_does_not_change_its_blob(digest: 
 
 
 @given(st.dictionaries(st.sampled_from(["_attachments", "_id", "_removed", "a", "b"]), json_values | bodies))
-def test_whatever_stands_under_reserved_keys_the_rest_of_the_body_stays(body: dict[str, Any]) -> None:
+def test_rest_of_the_body_is_kept_whatever_reserved_keys_contain(body: dict[str, Any]) -> None:
     kept = {key: value for key, value in body.items() if key[0] != "_"}
     came = json.loads(from_peer(raw(body)).raw)
     came.pop("_attachments", None)
@@ -292,13 +292,13 @@ def test_hostile_attachments_raise_nothing_and_leave_only_what_can_be_stored(
         b'{"_a":' + b"[" * 100_000,
     ],
 )
-def test_what_is_no_json_object_is_refused_with_words(text: bytes) -> None:
+def test_input_that_is_not_a_json_object_is_refused_with_a_message(text: bytes) -> None:
     with pytest.raises(MessageError, match="not a JSON object"):
         from_peer(text)
 
 
 @given(st.binary(max_size=40) | st.text('{}[]":,_a\\u05f@type blob0', max_size=40).map(str.encode))
-def test_any_bytes_give_a_body_or_a_message_error(text: bytes) -> None:
+def test_any_bytes_yield_a_body_or_a_message_error(text: bytes) -> None:
     functions: list[Callable[[bytes], object]] = [
         from_peer,
         to_gateway,
@@ -321,19 +321,17 @@ def test_any_bytes_give_a_body_or_a_message_error(text: bytes) -> None:
         (b'{"_attachments":{"chart.png":{"length":7},"blob_/photo":{"digest":"x"}}}', True),
     ],
 )
-def test_a_delta_of_what_stands_in_for_a_blob_is_from_what_a_gateway_was_shown(
-    delta: bytes, is_shown: bool
-) -> None:
+def test_delta_of_a_blobs_attachment_is_based_on_the_gateways_version(delta: bytes, is_shown: bool) -> None:
     base = raw({"photo": blob(), "_attachments": {"chart.png": {"digest": TWO}}})
     assert delta_base(base, delta) == (to_gateway(base) if is_shown else base)
 
 
-def test_a_delta_of_the_first_attachment_that_is_no_blob_is_from_what_a_gateway_was_shown() -> None:
+def test_delta_of_the_first_plain_attachment_is_based_on_the_gateways_version() -> None:
     base = raw({"photo": blob()})
     assert delta_base(base, b'{"_attachments":{"chart.png":[{}]}}') == to_gateway(base)
 
 
-def test_only_what_is_not_compressed_yet_is_worth_compressing() -> None:
+def test_blob_is_compressible_unless_its_type_is_already_compressed() -> None:
     for kind, worth in {
         "text/plain": True,
         "image/svg+xml": True,

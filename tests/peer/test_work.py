@@ -14,7 +14,7 @@ SLICE = limits.WORK_SLICE
 
 
 def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[int, None, None]:
-    """Yield `cost` at each step, and record in `done` when the job ends and when it is closed."""
+    """Yield `cost` at each step, and append to `done` when the job ends and when it is closed."""
     try:
         for _ in range(steps):
             yield cost
@@ -23,7 +23,7 @@ def job(done: list[str], name: str, steps: int, cost: int = SLICE) -> Generator[
         done.append(f"{name} closed")
 
 
-def test_one_turn_does_one_slice() -> None:
+def test_one_turn_runs_one_slice() -> None:
     work, done = Work(Clock()), list[str]()
     work.add(job(done, "a", 3))
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_small_jobs_share_a_slice() -> None:
     assert [name for name in done if len(name) == 1] == ["a", "b", "c"]
 
 
-def test_work_goes_no_faster_than_its_rate() -> None:
+def test_work_runs_no_faster_than_its_rate() -> None:
     clock = Clock()
     work, done = Work(clock, rate=1000.0, allowance=500.0), list[str]()
     for number in range(50):
@@ -62,7 +62,7 @@ def test_work_goes_no_faster_than_its_rate() -> None:
     assert len(done) == 100
 
 
-def test_allowance_does_not_grow_beyond_its_bound_in_a_rest() -> None:
+def test_allowance_does_not_grow_beyond_its_bound_while_idle() -> None:
     clock = Clock()
     work, done = Work(clock, rate=1000.0, allowance=500.0), list[str]()
     clock.now += 1_000_000
@@ -72,7 +72,7 @@ def test_allowance_does_not_grow_beyond_its_bound_in_a_rest() -> None:
     assert len([name for name in done if not name.endswith("closed")]) <= 6
 
 
-def test_quick_job_goes_before_a_long_one() -> None:
+def test_short_job_runs_before_a_long_one() -> None:
     work, done = Work(Clock()), list[str]()
     work.add(job(done, "long", 100))
     work.pump()
@@ -81,7 +81,7 @@ def test_quick_job_goes_before_a_long_one() -> None:
     assert done == ["quick", "quick closed"]
 
 
-def test_quick_job_waits_when_the_connection_has_cost_too_much() -> None:
+def test_short_job_waits_when_the_connection_has_used_too_much() -> None:
     clock = Clock()
     work, done = Work(clock, rate=1000.0, allowance=500.0), list[str]()
     work.begin(job(done, "dear", 1, cost=2500))
@@ -98,7 +98,7 @@ def test_quick_job_waits_when_the_connection_has_cost_too_much() -> None:
     assert [name for name in done if not name.endswith("closed")] == ["dear", "next"]
 
 
-def test_more_jobs_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_beyond_the_queue_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "JOBS_WAITING", 3)
     work, done = Work(Clock()), list[str]()
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_more_jobs_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.value.code == 503
 
 
-def test_what_is_closed_leaves_everything_undone_and_takes_nothing() -> None:
+def test_closed_work_drops_its_jobs_and_accepts_no_more() -> None:
     work, done = Work(Clock()), list[str]()
     work.add(job(done, "begun", 9))
     work.pump()
