@@ -1,11 +1,11 @@
-"""The interface for applications, in one place: the only public names of `sync`.
+"""The public names of `sync`, which applications import from here.
 
     from sync.api import Database, Replicator, ReplicatorConfiguration, URLEndpoint
 
 The names in `__all__` are public. Every other module, and every name that begins with an underscore, is
-internal and may change at any time. The names are those in Couchbase Lite where it has equivalents.
-docs/library.md shows how to use them. `sync` itself imports none of these modules, so that a program that
-needs only the store does not load TLS.
+internal and may change at any time. If Couchbase Lite has an equivalent, the name is the same as there.
+docs/library.md shows how to use them. The package `sync` itself imports none of these modules, so a program
+that needs only the store does not load TLS.
 """
 
 from sync.blip import ConnectionLimits

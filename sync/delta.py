@@ -1,39 +1,39 @@
 r"""Deltas: changes from one JSON value to another, in the format of Couchbase Mobile's delta sync.
 
-This module implements that format, which Couchbase's Fleece library defines (in `Deltas.md`) and Sync Gateway
-also uses:
+The format is defined in `Deltas.md` of Couchbase's Fleece library. Sync Gateway uses it too:
 
 | delta | meaning |
 | --- | --- |
 | `5`, `"x"`, `true`, `null` | the new value |
-| `[v]` | the new value `v`; objects and arrays are always wrapped so, and so is everything at the root |
+| `[v]` | the new value `v`; objects, arrays and all values at the root are written in this form |
 | `[]` | deleted; only as the value of a key in an object |
-| `{"k": delta, …}`, the base being an object | its keys changed, added or deleted |
-| `{"3": delta, "7-": [v, …]}`, the base being an array | item 3 changed; all from item 7 on replaced |
-| `["5=2-3+abc\\|9=", 0, 2]`, the base being a string | keep 5, drop 2, insert 3, keep 9: bytes of UTF-8 |
-| `[old, v]`, `[old, 0, 0]` | replaced, deleted, as JsonDiffPatch writes it; read, never written |
+| `{"k": delta, …}` for a base that is an object | changed, added or deleted keys |
+| `{"3": delta, "7-": [v, …]}` for a base that is an array | item 3 changed; items from 7 on replaced |
+| `["5=2-3+abc\\|9=", 0, 2]` for a base that is a string | keep 5 bytes, drop 2, insert 3, keep 9 (UTF-8) |
+| `[old, v]`, `[old, 0, 0]` | replaced, deleted: JsonDiffPatch's form, accepted but never written |
 | `{}` | nothing changed |
 
 The module promises:
 
-- `apply(old, make(old, new))` is `new`, with the types of its numbers and the sign of its zeros.
+- `apply(old, make(old, new))` equals `new`, including the types of numbers and the sign of zeros.
 - No argument is ever modified.
-- A delta that does not fit its base raises DeltaError and nothing else.
-- The time taken is proportional to the size of base, new value and delta (at worst, multiplied by the depth),
-  never to the square of that size.
+- Only DeltaError is raised for a delta that does not fit its base.
+- The time taken is proportional to the total size of base, new value and delta, and in the worst case also to
+  the depth. It never grows with the square of the size.
 - A result is never longer than its base and its delta together.
 
-Values are those of a JSON decoder (dict, list, str, int, float, bool, None) and are shared, not copied: a
-result contains parts of its base and its delta, and a delta parts of the new value. Treat all as immutable.
+Values have the types that a JSON decoder returns (dict, list, str, int, float, bool, None). They are shared,
+not copied: a result contains parts of its base and its delta, and a delta contains parts of the new value.
+Treat all these values as immutable.
 
-The module does not know documents, revisions or peers. It does not check a result against the limits for a
-body, because the store does that for every body.
+The module is independent of documents, revisions and peers. It does not check a result against the limits for
+a body, because the store does that for every body.
 
-Where Fleece is lenient, this module is strict, so that no wrong result goes unnoticed. In an array's delta,
+Where Fleece is lenient, this module is strict, so that wrong results are detected. In an array's delta,
 Fleece ignores keys that match no item, replaces deleted items with a value that JSON cannot express, and
-accepts signs and spaces as lengths in a string's patch. Deltas made by Fleece contain none of these. But for
-an empty key, Fleece writes a deletion whatever the change is. So this module never accepts or writes a
-deletion of an empty key.
+accepts signs and spaces as lengths in a string's patch. Deltas made by Fleece contain none of these. However,
+for a key that is the empty string, Fleece writes a deletion whatever the actual change is. So this module
+neither accepts nor writes a deletion of an empty key.
 """
 
 import re
@@ -46,7 +46,7 @@ import msgspec
 DEPTH_LIMIT: Final = 64
 """Maximum depth of nested objects and arrays that are compared or patched, the same as for a body."""
 TEXT_MINIMUM: Final = 60
-"""Minimum bytes of a string to be patched, the same as in Couchbase Lite and Sync Gateway."""
+"""Minimum length in bytes of a string that is patched. It is the same in Couchbase Lite and Sync Gateway."""
 
 _DELETION_CODE: Final = 0
 _TEXT_CODE: Final = 2
@@ -65,7 +65,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Mark(Enum):
-    """A marker that differs from every JSON value."""
+    """Markers that are distinct from every JSON value."""
 
     SAME = "no change"
     ABSENT = "no such key"
@@ -76,13 +76,13 @@ _ABSENT: Final = _Mark.ABSENT
 
 
 class DeltaError(ValueError):
-    """The delta is malformed or was not made for this base. Request the whole value instead."""
+    """A delta is malformed or was not made for its base. The caller should request the whole value."""
 
     def __init__(self, reason: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(reason, place)
         self.reason = reason
         self.place = place
-        """Keys and indices on the path to the fault."""
+        """Keys and array indices on the path to the faulty value."""
 
     def __str__(self) -> str:
         where = "/".join(("", *self.place))[:_PLACE_LIMIT]
@@ -94,10 +94,10 @@ class DeltaError(ValueError):
 
 
 def make(old: Any, new: Any) -> Any:
-    """Return the delta that turns `old` into `new`; `{}` if they are the same.
+    """Return the delta that turns `old` into `new`, or `{}` if they are equal.
 
-    The delta between two objects is an object, unless an empty key was deleted. A delta may be longer than
-    `new` if the two values have little in common. `make_json` checks for that.
+    The delta between two objects is an object, unless a key that is the empty string was deleted. A delta may
+    be longer than `new` if the two values have little in common. `make_json` checks for that.
     """
     delta = _difference(old, new, 0)
     if delta is _SAME:
@@ -106,7 +106,7 @@ def make(old: Any, new: Any) -> Any:
 
 
 def apply(old: Any, delta: Any) -> Any:
-    """Return the value that `delta` makes from `old`.
+    """Apply `delta` to `old` and return the result.
 
     Raises:
         DeltaError: the delta is malformed, was not made for this base, or deletes the whole value.
@@ -123,7 +123,7 @@ def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
     Args:
         old: the base's body, a JSON object.
         new: the new body, a JSON object.
-        overhead: bytes that sending a delta costs in addition to the delta itself, such as naming the base.
+        overhead: additional bytes needed to send a delta, for example to name the base.
 
     Raises:
         DeltaError: a body is not a JSON object.
@@ -136,10 +136,10 @@ def make_json(old: bytes, new: bytes, *, overhead: int = 0) -> bytes | None:
 
 
 def apply_json(old: bytes, delta: bytes) -> bytes:
-    """Return the document that a delta makes from another, all as JSON text.
+    """Apply a delta to a document and return the new document, all as JSON text.
 
-    The keys are sorted as in canonical JSON, so that a peer which receives a delta stores the same bytes as
-    one that receives the document.
+    The keys are sorted as in canonical JSON, so that a peer that receives a delta stores the same bytes as a
+    peer that receives the whole document.
 
     Raises:
         DeltaError: the base or the delta is not a JSON object, or the delta does not fit the base.
@@ -198,7 +198,7 @@ def _object_difference(old: dict[str, Any], new: dict[str, Any], depth: int) -> 
             delta[key] = change
     if unchanged < len(old):
         if "" in old and "" not in new:
-            return [new]  # a deletion of an empty key would not be trusted
+            return [new]  # the receiver would reject the deletion of an empty key
         delta |= {key: [] for key in old if key not in new}
         # At the root a replacement would not be an object, and Sync Gateway accepts objects only.
         return delta if depth == 0 else _shorter(delta, [new])
@@ -223,7 +223,7 @@ def _array_difference(old: list[Any], new: list[Any], depth: int) -> Any:
 
 
 def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: int) -> dict[str, Any]:
-    """Return the changes to single items below `cut`, and the replacement for all later items, if any."""
+    """Return the changes to items before index `cut`, and the replacement for all later items, if any."""
     delta = {str(index): change for index, change in changes.items() if index < cut}
     if cut < len(old) or cut < len(new):
         delta[f"{cut}-"] = new[cut:]
@@ -231,7 +231,7 @@ def _array_delta(changes: dict[int, Any], old: list[Any], new: list[Any], cut: i
 
 
 def _cut(changes: dict[int, Any], old: list[Any], new: list[Any]) -> dict[str, Any]:
-    """Return the shortest delta that changes single items below some index and replaces the rest.
+    """Return the shortest delta that changes single items before some index and replaces all later items.
 
     An inserted or removed item shifts all items after it. Replacing them together is then shorter than many
     small changes.
@@ -258,12 +258,13 @@ def _shorter(delta: Any, replacement: Any) -> Any:
     try:
         return delta if len(_encode(delta)) <= len(_encode(replacement)) else replacement
     except (ValueError, RecursionError):
-        # Text with a lone surrogate, or excessive nesting, has no JSON and so no length.
+        # A string with a lone surrogate, or a value nested too deeply, cannot be encoded, so its length is
+        # unknown.
         return delta
 
 
 def _text_difference(old: str, new: str) -> Any:
-    """Return a patch of the part of a string that differs, or `new` if `new` is not longer than the patch."""
+    """Return a patch for the part of a string that differs, or `new` if the patch is not shorter."""
     try:
         size = _bytes(new)
         if size < TEXT_MINIMUM:
@@ -280,17 +281,18 @@ def _text_difference(old: str, new: str) -> Any:
     except UnicodeEncodeError:
         return new
     patch = "".join(f"{count}{what}" for count, what in operations if count)
-    # Escapes count for neither: those of the inserted text are in `new` as well.
+    # JSON escapes are not counted in either length, because those of the inserted text occur in `new` as
+    # well.
     return [patch, 0, _TEXT_CODE] if _bytes(patch) + _TEXT_WRAPPING < size else new
 
 
 def _bytes(text: str) -> int:
-    """Return a string as UTF-8, because the format counts bytes of UTF-8."""
+    """Return the length of a string in bytes of UTF-8, the unit in which the format counts."""
     return len(text) if text.isascii() else len(text.encode())
 
 
 def _common_start(old: str, new: str) -> int:
-    """Return the length of the common prefix. Bisection lets the comparisons run in C."""
+    """Return the length of the common prefix. It is found by bisection, so that the comparisons run in C."""
     low, high = 0, min(len(old), len(new))
     while low < high:
         middle = (low + high + 1) // 2
@@ -305,7 +307,7 @@ def _common_start(old: str, new: str) -> int:
 
 
 def _patched(old: Any, delta: Any, depth: int) -> Any:
-    """Return the value that a delta makes from `old`. Both values may be _ABSENT."""
+    """Apply a delta to `old` and return the result. Both `old` and the result may be _ABSENT."""
     kind = type(delta)
     if kind is list:
         return _marked(old, delta)
@@ -323,7 +325,7 @@ def _patched(old: Any, delta: Any, depth: int) -> Any:
 
 
 def _marked(old: Any, delta: list[Any]) -> Any:
-    """Return the value that a delta in the form of an array makes.
+    """Apply a delta in the form of an array to `old` and return the result.
 
     The array's length determines its meaning.
     """
@@ -390,7 +392,7 @@ def _patched_array(old: list[Any], delta: dict[str, Any], depth: int) -> list[An
 
 
 def _index(key: str, end: int) -> int:
-    """Return the index that a key represents, which must be below `end`."""
+    """Return the array index that a key represents. Raise DeltaError if it is not below `end`."""
     index = int(key) if _INDEX.fullmatch(key) else end
     if index >= end:
         raise DeltaError(f"{key[:40]!r} is not the index of an array element that is kept")

@@ -1,7 +1,7 @@
 """Ids, types and channels of Logboat's documents, and which types have a single writer.
 
-An id identifies a document: `<type>:<vessel>[:<sensor>[:<log>[:<number>]]]`. No other module composes or
-parses ids.
+The form of an id is `<type>:<vessel>[:<sensor>[:<log>[:<number>]]]`, with exceptions for some types. No other
+module composes or parses ids.
 """
 
 import re
@@ -15,7 +15,10 @@ SEQUENCE_DIGITS: Final = 12
 REVOCATIONS: Final = "fleet:revocations"
 RADIO_KEY: Final = "fleet:radio-key"
 CA_STATEMENTS: Final = frozenset({REVOCATIONS, RADIO_KEY})
-"""Ids of the documents that the fleet's CA issues. The version with the higher `number` is valid."""
+"""Ids of the documents that the fleet's CA issues.
+
+Of two versions, the one with the higher `number` is valid.
+"""
 
 
 class DocumentType(StrEnum):
@@ -43,7 +46,7 @@ CHANNELS: Final[dict[DocumentType, str]] = {
     DocumentType.FORWARDED: "fleet",
     DocumentType.FLEET: "fleet",
 }
-"""Channel of each type, by which an app or a gateway selects what to pull."""
+"""Channel of each document type. Apps and gateways select the documents that they pull by channel."""
 
 SINGLE_WRITER: Final = frozenset(
     {
@@ -55,7 +58,10 @@ SINGLE_WRITER: Final = frozenset(
         DocumentType.FORWARDED,
     }
 )
-"""Types whose documents have one writing vessel and so no conflicts: the higher generation is newer."""
+"""Types whose documents are each written by one vessel only.
+
+So of two revisions, the higher generation is newer.
+"""
 
 
 _IMMUTABLE: Final = f"{DocumentType.READING}:"
@@ -90,7 +96,7 @@ _SHAPES: Final = {
 
 
 def parse_id(document_id: str) -> DocumentName | None:
-    """Parse a document id. Return None if it is not an id of Logboat's, for example if a crew app made it."""
+    """Parse a document id. Return None if it is not one of Logboat's ids."""
     head = document_id.partition(":")[0]
     try:
         kind = DocumentType(head)
@@ -113,7 +119,7 @@ def parse_id(document_id: str) -> DocumentName | None:
 
 
 def is_single_writer(document_id: str) -> bool:
-    """Return True if only one vessel writes documents of this type."""
+    """Return True if the document's type is one that only a single vessel writes."""
     name = parse_id(document_id)
     return name is not None and name.kind in SINGLE_WRITER
 
@@ -124,18 +130,18 @@ def is_history(document_id: str) -> bool:
 
 
 def is_immutable(document_id: str) -> bool:
-    """Return True if the document never changes, so its revisions at peers need not be recorded."""
+    """Return True if the document never changes. Its revisions at peers are then not recorded."""
     return document_id.startswith(_IMMUTABLE)
 
 
 def channels_of(document_id: str) -> frozenset[str] | None:
-    """Return the channels that follow from a document's id; None if it is not one of Logboat's documents."""
+    """Return a document's channels, derived from its id; None if it is not one of Logboat's documents."""
     name = parse_id(document_id)
     return None if name is None else frozenset(channels(name.kind, name.vessel))
 
 
 class _Policy:
-    """Logboat's rules for its documents, as `sync.store.DocumentPolicy` defines them."""
+    """Logboat's implementation of `sync.store.DocumentPolicy`."""
 
     immutable_prefixes: tuple[str, ...] = (_IMMUTABLE,)
     is_single_writer = staticmethod(is_single_writer)
@@ -144,7 +150,7 @@ class _Policy:
 
 
 POLICY: Final = _Policy()
-"""Policy with which every store of Logboat's documents is opened."""
+"""Document policy of every store of Logboat's documents."""
 
 
 def vessel_id(vessel: str) -> str:
@@ -168,7 +174,7 @@ def reading_prefix(vessel: str, sensor: str, log: str) -> str:
 
 
 def reading_id(vessel: str, sensor: str, log: str, first: int) -> str:
-    """Return the id of the window of samples that begins with sequence number `first`."""
+    """Return the id of the reading whose first sample has sequence number `first`."""
     return f"{reading_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 
@@ -188,7 +194,7 @@ def gap_prefix(vessel: str, sensor: str, log: str) -> str:
 
 
 def gap_id(vessel: str, sensor: str, log: str, first: int) -> str:
-    """Return the id of the gap that explains the missing samples from sequence number `first` on."""
+    """Return the id of the gap whose first missing sample has sequence number `first`."""
     return f"{gap_prefix(vessel, sensor, log)}{first:0{SEQUENCE_DIGITS}d}"
 
 

@@ -1,7 +1,8 @@
 """Durable changes to files: after a power cut, each file has either its old or its new content.
 
-A new file is written beside the old one and synchronised, then renamed, and then its folder is synchronised.
-Only this module synchronises folders. Files that stay open, such as the journal, synchronise themselves.
+The new content is written to a temporary file in the same folder and synchronised. Then that file is renamed
+to replace the old one, and the folder is synchronised. Only this module synchronises folders. A module that
+keeps a file open, such as the journal, synchronises that file itself.
 """
 
 import os
@@ -33,7 +34,7 @@ def write_all(files: Iterable[NewFile]) -> None:
 
     No file is replaced before the new content of every file has been written.
     """
-    import tempfile  # loads compression and random numbers, which most users of this module do not need
+    import tempfile  # not imported above, because it loads modules that most users of this module do not need
 
     written: list[tuple[Path, Path]] = []
     try:
@@ -56,8 +57,8 @@ def write_all(files: Iterable[NewFile]) -> None:
 def create(path: Path, content: bytes, *, mode: int = SHARED_FILE) -> None:
     """Write a file in place, and make its content durable. Raises OSError.
 
-    The file gets at most this mode. Its name is not durable before the folder is synchronised. Use this only
-    for files that no reader can find yet.
+    The file's permissions are those of `mode` or fewer. Its name is not durable before the folder is
+    synchronised. Use this only for files that no reader can find yet.
     """
     with open(path, "wb", opener=opener(mode)) as file:
         file.write(content)

@@ -1,7 +1,7 @@
-"""Creation of folders and files to which others must not write, whatever the umask is.
+"""Creation of folders and files that other users cannot write to, whatever the umask is.
 
-Setting the mode after creation would be too late, because another process may have opened the file before. So
-each file is created with its final mode. A umask can only remove permissions from that.
+Setting the mode after creation would be too late, because another process may already have opened the file.
+So each file is created with its final mode. A umask can only remove permissions from that mode.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 SHARED: Final = 0o770
-"""Mode of a folder shared by the daemons, whose group may use it."""
+"""Mode of a folder that the daemons share by means of their group."""
 SHARED_FILE: Final = 0o660
 OWN: Final = 0o700
 """Mode of a folder with secrets."""
@@ -45,7 +45,7 @@ def opener(mode: int = SHARED_FILE) -> Callable[[str, int], int]:
 
 @contextlib.contextmanager
 def restricted_umask() -> Iterator[None]:
-    """Run a block in which created files grant other users no permissions, unless a mode is set."""
+    """Run a block in which new files grant no permissions to other users, unless their mode is changed."""
     before = os.umask(OTHERS)
     os.umask(before | OTHERS)
     try:

@@ -19,7 +19,7 @@ _SEVERITIES: Final = ("nominal", "normal", "alert", "warn", "alarm", "emergency"
 
 
 def resolve_alarm(conflict: Conflict) -> Resolution:
-    """Merge two states of an alarm; a deletion wins."""
+    """Merge two states of an alarm. If one of them is a deletion, the deletion wins."""
     if conflict.losing.deleted:
         return default_resolver(conflict)
     return Merge(merge_alarms(conflict.winning.body, conflict.losing.body))
@@ -37,14 +37,15 @@ def resolve_fleet(conflict: Conflict) -> Resolution:
 class Resolvers:
     """A conflict resolver that chooses among resolvers by the type of the document.
 
-    A type that is not in `by_kind` has Logboat's own resolver, or else `default`.
+    For a type that is not in `by_kind`, Logboat's own resolver is used if there is one, and `default`
+    otherwise.
     """
 
     by_kind: Mapping[DocumentType, ConflictResolver] = field(default_factory=dict)
     default: ConflictResolver = default_resolver
 
     def resolver_for(self, document_id: str) -> ConflictResolver:
-        """Return the resolver for a document."""
+        """Return the resolver for the type of a document."""
         name = parse_id(document_id)
         if name is None:
             return self.default
@@ -60,8 +61,8 @@ def merge_alarms(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
 
     The result has the acknowledgements of both states, and the worse severity. If either state is cleared,
     the result is cleared, at the earlier time. All other fields come from the state with the longer history,
-    which is the later one. Malformed values in these fields are ignored. Any number of states give the same
-    result, in whatever order and however often they are merged.
+    which is the later one. Malformed acknowledgements and times of clearing are ignored. However many states
+    are merged, the result does not depend on the order, or on how often each is merged.
     """
     chosen = max((_rest(first), _rest(second)), key=_rest_key)
     merged = dict(chosen)

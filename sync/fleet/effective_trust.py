@@ -50,9 +50,9 @@ Stated = tuple[Mapping[str, Any], radio_key.RadioKey]
 
 
 def current_radio_key(database: Database, root: x509.Certificate, known: Iterable[Stated]) -> Stated | None:
-    """Return the newest radio key in `known` and the store, or None if there is none.
+    """Return the newest radio key in `known` or the store, or None if there is none.
 
-    If the key in `known` is newer than the stored one, it is stored, so that it is replicated. Raises
+    If a key in `known` is newer than the stored one, that key is stored, so that it is replicated. Raises
     StoreError if the store fails.
     """
     best = max(known, key=lambda each: each[1].number, default=None)

@@ -6,10 +6,10 @@
     ├── FleetNameError          an invalid fleet or vessel name
     ├── SignatureError          a document that is not signed, or not by the right party
     │   ├── RevocationsError    invalid or malformed revocations of the fleet
-    │   └── RadioKeyError       an invalid radio key, or a part that cannot be sealed or opened
+    │   └── RadioKeyError       an invalid radio key document, or a part that cannot be sealed or opened
     ├── PasswordHashError       a string that is not a password hash
     └── IdentityError           unusable identity files
-        └── NoIdentityError     there are none (yet)
+        └── NoIdentityError     a missing or empty identity folder
 """
 
 
@@ -26,15 +26,15 @@ class SignatureError(FleetError):
 
 
 class RevocationsError(SignatureError):
-    """A document of revocations that is not valid or not well formed."""
+    """A document of revocations that is invalid or malformed."""
 
 
 class RadioKeyError(SignatureError):
-    """A radio key document that is not valid, or a part that cannot be sealed or opened."""
+    """An invalid radio key document, or a part that cannot be sealed or opened."""
 
 
 class PasswordHashError(FleetError, ValueError):
-    """A string is not a password hash. The message never quotes that string."""
+    """A string that is not a password hash. The message never quotes that string."""
 
 
 class IdentityError(FleetError):
@@ -42,4 +42,4 @@ class IdentityError(FleetError):
 
 
 class NoIdentityError(IdentityError):
-    """There is no identity here, or not yet."""
+    """The identity folder is missing or empty."""

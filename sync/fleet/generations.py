@@ -1,29 +1,29 @@
 """Limits on the generation of a received revision, so that its document can be written again.
 
-Of two revisions of a document with a single writer, the higher generation wins. A vessel that could give
-`equipment:argo:bilge` any generation could prevent argo from ever writing it again. So the generation is
-checked before a revision is accepted:
+Of two revisions of a document with a single writer, the higher generation wins. A vessel that could write
+`equipment:argo:bilge` with any generation could prevent argo from ever writing that document again. So the
+generation is checked before a revision is accepted:
 
     what                               highest generation
     ---------------------------------  -----------------------------------------------------------------
-    any document                       `LEAD`, and `LEAD` above what is known here, but for the next lines
-    vessel, boot, equipment,           what its vessel vouches for, if it has vouched for any; else
-        forwarded                      `UNVOUCHED`, or `LEAD` above what is known here
-    gap                                `UNVOUCHED`, or `LEAD` above what is known here
-    an application's own               `LEAD_OF_OTHERS` above what is known here
+    any document                       `LEAD`, or `LEAD` above the highest stored here, except as follows
+    vessel, boot, equipment,           the number for which its vessel vouches, if any; otherwise
+        forwarded                      `UNVOUCHED`, or `LEAD` above the highest stored here
+    gap                                `UNVOUCHED`, or `LEAD` above the highest stored here
+    an application's own               `LEAD_OF_OTHERS` above the highest stored here
     all                                below `SOUND_LIMIT`
 
 A vessel vouches for generations in the member `generations` of its signed `vessel` document: one number for
-all its documents, some thousands above the highest generation so far. It raises the number before its
-documents reach it, including when somebody else has written a revision of its documents close to it. So the
-vessel can always continue above what others have written. A number signed with a revoked certificate is
-ignored.
+all its documents, some thousands above the highest generation so far. The vessel raises the number before the
+generation of any of its documents reaches it, even if another vessel has written that generation. So the
+vessel can always write a higher generation than others have written. A number signed with a revoked
+certificate is ignored.
 
-The highest number of each vessel is remembered. A lower number that arrives later does not lower it. So
-nobody gains anything by sending an old `vessel` document, whose signature is still valid, as a new revision.
+The highest number of each vessel is stored. A lower number that arrives later does not replace it. So an
+attacker gains nothing by sending an old `vessel` document, whose signature is still valid, as a new revision.
 
-A vessel that was away for long may receive a revision before the number that vouches for its generation. Such
-a vessel refuses the revision temporarily (`TemporaryObjection`).
+After a long absence, a vessel may receive a revision before it receives the number that vouches for the
+revision's generation. It then refuses the revision temporarily (`TemporaryObjection`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,35 +43,35 @@ from sync.store import Document, revisions
 MEMBER: Final = "generations"
 """Member of a `vessel` document with the generation up to which the vessel vouches for its documents."""
 LEAD: Final = 10_000
-"""Number of generations by which a revision may exceed the highest one stored here.
+"""Number by which a revision's generation may exceed the highest generation stored here.
 
 This accepts an alarm or note that was edited 27 times a day during a year of absence. An attacker needs more
 than 50,000 revisions of one document to reach `SOUND_LIMIT` in such steps.
 """
 LEAD_OF_OTHERS: Final = 2**20
-"""Like `LEAD`, for an application's own documents: one edit every 30 seconds for a year."""
+"""The same as `LEAD`, but for an application's own documents: one edit every 30 seconds for a year."""
 UNVOUCHED: Final = 2**24
-"""Limit for documents of a vessel that has not vouched for any generation, as in earlier versions.
+"""Highest generation for documents of a vessel that does not vouch for any, as in earlier versions.
 
-It allows one revision every 10 seconds for five years. The vessel can exceed this limit as soon as it
+This allows one revision every 10 seconds for five years. The vessel can exceed this limit as soon as it
 vouches.
 """
 VOUCHED_KINDS: Final = frozenset(
     {DocumentType.VESSEL, DocumentType.BOOT, DocumentType.EQUIPMENT, DocumentType.FORWARDED}
 )
 STEP: Final = 2**14
-"""Vouched numbers are multiples of this number: two days at one revision every 10 seconds."""
+"""Number of which vouched generations are multiples: two days at one revision every 10 seconds."""
 _MARGIN: Final = STEP // 2
-"""Minimum number of generations left below the vouched number; with fewer left, the number is raised."""
+"""Minimum distance from the highest generation so far to the vouched number, which is raised in time."""
 
 Leaves = Callable[[str], Sequence[Document]]
 
 
 def generation_to_vouch_for(highest: int, before: object = None) -> int:
-    """Return the number for which a vessel must vouch when its documents have reached `highest`.
+    """Return the generation for which a vessel must vouch if the highest one of its documents is `highest`.
 
-    `before` is the number for which the vessel has vouched so far. That number is kept while there is enough
-    room above `highest`.
+    `before` is the generation for which the vessel has vouched so far. It is kept while it is far enough
+    above `highest`.
     """
     if is_number(before) and highest + _MARGIN <= before <= highest + 2 * STEP:
         return before
@@ -79,7 +79,7 @@ def generation_to_vouch_for(highest: int, before: object = None) -> int:
 
 
 def generation_reached(revision: str) -> int:
-    """Return the generation of our own document's revision, or that of our next edit if it is restarted."""
+    """Return the generation of our own document's revision, or that of the next edit if it restarts."""
     number = revisions.generation(revision)
     return number if number + 1 < revisions.SOUND_LIMIT else revisions.RESTART_OF_ONE
 
@@ -90,7 +90,7 @@ def is_number(value: Any) -> TypeGuard[int]:
 
 
 class VouchedGeneration(NamedTuple):
-    """The generation for which a vessel has vouched, and the proof."""
+    """The highest generation for which a vessel has vouched, and the proof."""
 
     most: int
     """The highest generation for which the vessel vouches."""
@@ -101,7 +101,7 @@ class VouchedGeneration(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generations:
-    """The check of generations for one vessel's store."""
+    """Checker of the generations of revisions for one vessel's store."""
 
     vessel: str
     """Id of the vessel whose store this is."""
@@ -109,7 +109,7 @@ class Generations:
     leaves: Leaves
     """Method `Database.leaves` of the store."""
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    """Function that returns the signed body of a vessel's highest voucher.
+    """Function that returns the signed body of a vessel's highest stored voucher.
 
     See `sync.fleet.unvouched_revisions`.
     """
@@ -121,12 +121,12 @@ class Generations:
     """Highest known voucher of each vessel. Its certificate may have been revoked since."""
 
     def objection(self, name: DocumentName | None, document: Document, *, direct: bool = False) -> str | None:
-        """Return why a generation is too high, or None if it is not.
+        """Return why a revision's generation is too high, or None if it is not.
 
         Args:
-            name: the parsed id of the document; None for an application's own.
+            name: the parsed id of the document; None for an application's own document.
             document: the received revision.
-            direct: whether the peer is the vessel whose document it is, as proved by its certificate.
+            direct: whether the peer is the vessel that owns the document, as its certificate proves.
         """
         number = revisions.generation(document.rev)
         lead = LEAD_OF_OTHERS if name is None else LEAD
@@ -165,9 +165,9 @@ class Generations:
         return number > most
 
     def vouched_generation(self, vessel: str, document: Document | None = None) -> int | None:
-        """Return the generation up to which a vessel vouches for its documents; None if it does not vouch.
+        """Return the highest generation for which a vessel vouches; None if it vouches for none.
 
-        `document` is a `vessel` document that has just arrived; None to use the stored one.
+        `document` is a `vessel` document that has just been received; None to use the stored one.
         """
         voucher = self._current(vessel) if document is None else self._voucher_in(vessel, document)
         if voucher is None:
@@ -178,8 +178,8 @@ class Generations:
     def highest(self, vessel: str) -> VouchedGeneration | None:
         """Return the highest known voucher of a vessel; None if it has never vouched.
 
-        The vessel's document may now contain a lower number. It contains none if the vessel has gone back to
-        an earlier version.
+        The current `vessel` document may contain a lower number. It contains none if the vessel has returned
+        to an earlier version of Logboat.
         """
         voucher = self._highest.get(vessel)
         if voucher is not None and self.trust().revoked(voucher.certificate) is not None:

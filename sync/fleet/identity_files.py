@@ -1,12 +1,13 @@
-"""The folder that makes an appliance a vessel of its fleet: `/etc/logboat/identity/`.
+"""The folder with an appliance's identity as a vessel of its fleet: `/etc/logboat/identity/`.
 
     vessel.pem          its certificate
-    vessel.key          the private key for that, which must stay secret
+    vessel.key          the private key of that certificate, which must stay secret
     fleet.pem           the fleet's own certificate
     revocations.json    the fleet CA's last statement about revoked certificates
-    radio-key.json      its last statement about the radio key; missing if that never changed
+    radio-key.json      the fleet CA's last statement about the radio key; missing if the key never changed
 
-The CA's folder on the operator's machine has such a folder for each vessel, to be copied unchanged.
+The CA's folder on the operator's machine contains such a folder for each vessel. It is copied to the vessel
+unchanged.
 """
 
 import errno
@@ -43,7 +44,7 @@ from sync.peer.problems import ProblemError
 _AGAIN: Final = "copy the vessel's identity folder again from the fleet's folder"
 _RADIO_AGAIN: Final = f"copy {RADIO_STATEMENT} again from the fleet's folder"
 _LONGEST_STATEMENT: Final = 400_000
-"""Maximum bytes of the file. The same document without indentation has at most 256 kB."""
+"""Maximum size of a statement's file in bytes. The same document without indentation has at most 256 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,20 @@ class FleetIdentity:
     fleet: str
     tls: TLSIdentity
     trust: FleetTrust
-    """Trust according to the files. Newer revocations may be in the store: `sync.fleet.effective_trust`."""
+    """Trust according to the files.
+
+    The store may contain newer revocations (see `sync.fleet.effective_trust`).
+    """
     statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The document fleet:revocations from its file."""
+    """The document `fleet:revocations`, read from its file."""
 
 
 def load(folder: Path) -> FleetIdentity:
-    """Load the identity in a folder.
+    """Load a vessel's identity from a folder.
 
     Dates and revocations are not checked: `identity.trust.objection(identity.tls.certificate, now)` does
-    that. Raises NoIdentityError if the folder is missing or empty, and IdentityError with the file and the
-    remedy.
+    that. Raises NoIdentityError if the folder is missing or empty. Raises IdentityError, which names the file
+    and the remedy, if a file cannot be used.
     """
     try:
         if not any(folder.iterdir()):
@@ -109,9 +113,11 @@ def load_revocations(path: Path, root: x509.Certificate) -> Revocations:
 
 
 def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any], RadioKey] | None:
-    """Load the document fleet:radio-key from a folder, and its content; None if there is none.
+    """Load the document `fleet:radio-key` from a folder.
 
-    The folder may belong to somebody else, so only a regular file of moderate size is read. Raises
+    Return its body and its parsed content, or None if there is none.
+
+    The folder may belong to another user, so only a regular file of limited size is read. Raises
     IdentityError if the file is invalid.
     """
     path = folder / RADIO_STATEMENT
@@ -130,7 +136,10 @@ def load_radio_key(folder: Path, root: x509.Certificate) -> tuple[dict[str, Any]
 
 
 def _content(path: Path) -> bytes:
-    """Return the content of a regular file. Raises OSError if that cannot be read."""
+    """Return the content of a regular file.
+
+    Raises OSError if it is not a regular file, too large or unreadable.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         state = os.fstat(descriptor)
@@ -168,7 +177,7 @@ def _identity(certificate: Path, key: Path) -> TLSIdentity:
 
 
 def _check_private(key: Path) -> None:
-    """Raise IdentityError if anyone but the owner and the daemons' group may read or write the key."""
+    """Raise IdentityError if users other than the owner and the daemons' group have any access to the key."""
     try:
         status = key.stat()
     except OSError as error:

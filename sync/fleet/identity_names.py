@@ -1,4 +1,4 @@
-"""Names of an identity's files, for code that only checks whether they exist."""
+"""Names of the identity files, for code that only checks whether the files exist."""
 
 from typing import Final
 
@@ -7,6 +7,6 @@ VESSEL_KEY: Final = "vessel.key"
 FLEET_CERTIFICATE: Final = "fleet.pem"
 REVOCATIONS: Final = "revocations.json"
 RADIO_STATEMENT: Final = "radio-key.json"
-"""File of the document fleet:radio-key, which is missing if the radio key never changed."""
+"""File with the document `fleet:radio-key`. It is missing if the radio key never changed."""
 GROUP: Final = "logboat"
-"""Group of the appliance's daemons, which may read the key."""
+"""Group of the appliance's daemons, which may read the private key."""

@@ -1,6 +1,7 @@
-"""Names of vessels in certificates: `logboat:<fleet>:<vessel>`, and the host `logboat-<vessel>.local`.
+"""Names of vessels in certificates: URI `logboat:<fleet>:<vessel>`, and host `logboat-<vessel>.local`.
 
-The fleet's own certificate has `logboat:<fleet>`. A name has 1 to 32 lower-case letters, digits and hyphens.
+The fleet's own certificate has the URI `logboat:<fleet>`. A name consists of 1 to 32 lower-case letters,
+digits and hyphens.
 """
 
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ class VesselName:
 
     @property
     def uri(self) -> str:
-        """The URI among the subject's alternative names of its certificate."""
+        """The URI in the subject alternative names of the vessel's certificate."""
         return f"{SCHEME}:{self.fleet}:{self.vessel}"
 
 
 def check(what: str, name: str) -> str:
-    """Return the name of a `what` ("fleet", "vessel"). Raises FleetNameError if it is invalid."""
+    """Return `name` unchanged. Raises FleetNameError if it is invalid. `what` is "fleet" or "vessel"."""
     if NAME.fullmatch(name):
         return name
     text = f"{name!r} is not a valid {what} name; use 1 to 32 lower-case letters, digits and hyphens"

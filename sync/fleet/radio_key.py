@@ -1,4 +1,4 @@
-"""The document `fleet:radio-key`: a new key for the radio between vessels, for authorised vessels.
+"""The document `fleet:radio-key`: the key of the radio between vessels, encrypted for each authorised vessel.
 
     {"id": "fleet:radio-key", "type": "fleet", "channels": ["fleet"], "fleet": "north", "number": 3,
      "issued": "2026-05-01T12:00:00Z", "from": "2026-05-15T12:00:00Z",
@@ -7,12 +7,12 @@
 
 The fleet's CA signs it. Each part is for one certificate, and only the holder of that certificate's key can
 open it. Each part contains two keys: the key used before `from`, and the key used afterwards. So a vessel
-that has missed earlier statements needs only the latest. Only a statement with a higher number replaces
-another.
+that has missed earlier statements needs only the latest. A statement is replaced only by one with a higher
+number.
 
 A part is sealed with ECIES: an ephemeral key of the certificate's curve, ECDH, HKDF-SHA256 and
-ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to it. This module reads no clock, makes no
-key and touches no file.
+ChaCha20-Poly1305. Fleet, vessel, certificate and number are bound to the part. This module reads no clock,
+generates no keys and accesses no files.
 """
 
 import base64
@@ -40,11 +40,14 @@ from sync.net.tls_identity import TLSIdentity
 _LABEL: Final = b"logboat fleet:radio-key 1"
 _KEY_BYTES: Final = 32
 _NONCE: Final = bytes(12)
-"""Nonce of all parts, since each part has its own encryption key, which encrypts once."""
+"""Nonce of all parts.
+
+A constant is safe, because each part has its own encryption key, which is used once.
+"""
 _PASSWORD: Final = re.compile(r"[ !#-~]{8,63}")
-"""Characters allowed by WPA, except quotation marks, in which the radio's configuration puts the password."""
+"""Pattern of passwords: as in WPA, but without quotation marks, which the radio's configuration needs."""
 _LONGEST_PART: Final = 1_000
-"""Maximum characters of a part in base64; those of P-256 have about 280."""
+"""Maximum number of base64 characters in a part; a part for P-256 has about 280."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class RadioPasswords:
 
 @dataclass(frozen=True, slots=True)
 class SealedKeys:
-    """The keys, sealed for one certificate."""
+    """The radio passwords, encrypted for the holder of one certificate."""
 
     vessel: str
     serial: str
@@ -68,7 +71,7 @@ class SealedKeys:
 
 @dataclass(frozen=True, slots=True)
 class RadioKey:
-    """A statement about the radio key."""
+    """A statement of the fleet's CA about the radio key."""
 
     number: int
     """Number of the statement, from 1."""
@@ -91,10 +94,10 @@ def seal(
     number: int,
     ephemeral: ec.EllipticCurvePrivateKey,
 ) -> SealedKeys:
-    """Seal the keys for the holder of a certificate.
+    """Encrypt the passwords for the holder of a certificate.
 
-    `ephemeral` is a fresh P-256 key for this part alone. Raises RadioKeyError if the certificate's key is of
-    another kind, or a key is not a valid password.
+    `ephemeral` is a new P-256 key that is used for this part only. Raises RadioKeyError if the certificate's
+    key is not a P-256 key, or if a password is invalid.
     """
     if not all(_PASSWORD.fullmatch(each) for each in (keys.before, keys.after)):
         text = "the radio password is not valid; use 8 to 63 ASCII characters, without quotation marks"
@@ -115,9 +118,9 @@ def seal(
 def open_passwords(
     statement: RadioKey, identity: TLSIdentity, *, vessel: str, fleet: str
 ) -> RadioPasswords | None:
-    """Return the keys in a statement for a vessel, or None if there are none for this certificate.
+    """Return the passwords that a statement contains for a vessel's certificate, or None if it contains none.
 
-    Raises RadioKeyError if there is a part that cannot be opened.
+    Raises RadioKeyError if the part for the certificate cannot be decrypted.
     """
     serial = serial_text(identity.certificate.serial_number)
     part = next((each for each in statement.parts if each.serial == serial and each.vessel == vessel), None)
@@ -187,7 +190,10 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> RadioKey:
 
 
 def _bound(fleet: str, vessel: str, serial: str, number: int) -> bytes:
-    """Return the context that a part is bound to. No name contains a zero byte."""
+    """Return the context that a part is bound to.
+
+    Zero bytes can separate its fields, because no name contains one.
+    """
     return b"\0".join([_LABEL, fleet.encode(), vessel.encode(), serial.encode(), str(number).encode()])
 
 

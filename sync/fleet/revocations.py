@@ -6,7 +6,8 @@
      "sig": "…"}
 
 Each version of the document lists all revocations. A version replaces another one only if its `number` is
-higher, and in a conflict the version with the higher number wins (`sync.peer.conflicts.resolve_fleet`).
+higher. In a conflict, the version with the higher number wins
+(`sync.fleet.conflict_resolvers.resolve_fleet`).
 """
 
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class Revocations:
     """All revocations in one version of the document."""
 
     number: int = 0
-    """Number of the version; 0 if the CA has made none yet."""
+    """Number of the version; 0 if the CA has not issued any yet."""
     issued: datetime = _BEGINNING
     entries: tuple[Revoked, ...] = ()
 
@@ -60,7 +61,7 @@ class Revocations:
 
 
 def serial_text(serial: int) -> str:
-    """Return a certificate's serial number in the form in which revocations contain it."""
+    """Return a certificate's serial number in the form that revocations use."""
     return f"{serial:x}"
 
 
@@ -113,13 +114,13 @@ def from_body(body: Mapping[str, Any], root: x509.Certificate) -> Revocations:
 
 
 def time_text(when: datetime) -> str:
-    """Return a time in the form of the CA's documents, in UTC to the second."""
+    """Return a time in the form that the CA's documents use: UTC, to the second."""
     return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def in_utc(when: datetime) -> datetime:
-    """Return a time in UTC. A time without a zone is taken as UTC.
+    """Return a time in UTC. A time without a time zone is treated as UTC.
 
-    Raises OverflowError if the UTC year would not be from 1 to 9999.
+    Raises OverflowError if the year in UTC would be outside 1 to 9999.
     """
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

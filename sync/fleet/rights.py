@@ -1,4 +1,4 @@
-"""Rules about who may write which document, applied to each received revision.
+"""Rules of who may write which document, applied to each received revision.
 
     rights = Rights(vessel="argo", log=…, trust=…, leaves=database.leaves)
     PassiveOptions(rule=rights.rule(CertifiedVessel("brigid")))
@@ -8,26 +8,27 @@
     reading          of any vessel, at generation 1, never deleted        of a sensor of kind manual, in a log
                                                                           of its own
     gap              of any vessel, never deleted                         -
-    boot, vessel     its own; another's with that one's signature;        -
-                     never deleted
+    boot, vessel     its own; another vessel's if that vessel has signed  -
+                     it; never deleted
     equipment        of any vessel                                        -
-    forwarded        its own; another's with that one's signature, or     -
-                     without from a vessel whose version signs none;
-                     never deleted. Unsigned otherwise: `TemporaryObjection`
-    alarm            of any vessel; deleted only as a branch that lost    acknowledgements that are added
+    forwarded        its own; another vessel's if that vessel has signed  -
+                     it, or has a version that does not sign; otherwise
+                     `TemporaryObjection` if unsigned; never deleted
+    alarm            of any vessel; deleted only if the branch lost a     adding acknowledgements
+                     conflict
     note             of any vessel                                        of any vessel
-    fleet            with the CA's signature; revocations, radio key      -
-                     only with a higher number than is known
-    another's types  any                                                  -
+    fleet            with the CA's signature; revocations and radio key   -
+                     only with a higher number than the stored one
+    other types      any                                                  -
 
-Only this vessel itself writes its current log, so any document in it that is not stored here is refused.
-Documents in its older logs are accepted, with a signature where one is required, so that the history of a
-replaced card is restored. Any vessel of the fleet is trusted to pass on the documents of other vessels
-unchanged. Only boots (which contain the time), vessels, and records of forwarded documents have a signature.
-For limits on the generation, see `sync.fleet.generations`.
+Only this vessel itself writes its current log, so a document in that log is refused if it is not stored here.
+Documents in its older logs are accepted, with a signature where one is required. So after a card was
+replaced, other vessels can restore its history. Any vessel of the fleet is trusted to pass on the documents
+of other vessels unchanged. Only boots (which contain the time), vessels, and records of forwarded documents
+have a signature. For limits on the generation, see `sync.fleet.generations`.
 
-The app of a crew member numbers the readings that it adds. So these readings cannot belong to a log or a boot
-of a vessel's recorder. To add a reading there, use the recorder, as `logboat log SENSOR --add` does.
+A crew member's app assigns the numbers of the readings that it adds. So these readings cannot belong to a log
+or a boot of a vessel's recorder. To add a reading to the recorder's log, use `logboat log SENSOR --add`.
 """
 
 import re
@@ -70,7 +71,10 @@ Writer = CertifiedVessel | CrewMember
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
-    """The members of a body that repeat parts of the id, decoded without the rest, which may be large."""
+    """The members of a body that repeat parts of the id.
+
+    Other members, which may be large, are not decoded.
+    """
 
     type: str
     vessel: str | None = None
@@ -93,8 +97,8 @@ _NUMBERED: Final = {
 _DIGEST: Final = re.compile(r"[0-9a-f]{1,64}")
 """Pattern of digests in revisions of Logboat's documents.
 
-Our digests have 32 digits, and those of Couchbase Lite 40. Other digests would only serve to outrank
-revisions of the same generation.
+Our digests have 32 digits, and those of Couchbase Lite have 40. Any other digest would only serve to win
+against revisions of the same generation.
 """
 _KINDS: Final = frozenset(kind.value for kind in DocumentType)
 _NEVER_DELETED: Final = frozenset(
@@ -103,18 +107,18 @@ _NEVER_DELETED: Final = frozenset(
 _LOGGED: Final = frozenset({DocumentType.READING, DocumentType.GAP, DocumentType.BOOT, DocumentType.ALARM})
 """Types of documents that belong to a log."""
 _LAST: Final = 10**documents.SEQUENCE_DIGITS - 1
-"""Highest number that fits into an id."""
+"""Highest sequence number that fits into an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A peer's unverified claim to have a document in our current log that is not stored here."""
+    """A peer's unverified claim that our current log contains a document that is not stored here."""
 
     log: str
     sensor: str | None = None
     """Sensor of the reading; None for a boot."""
     number: int
-    """Last number in the reading, or the number of the boot."""
+    """Last sequence number in the reading, or the number of the boot."""
     is_signed: bool = False
     """True if this vessel itself has signed the document. Readings have no signature."""
     contradicts: bool = False
@@ -136,9 +140,9 @@ class Rights:
     stored_voucher: Callable[[str], Mapping[str, Any] | None] = lambda _: None
     """Passed to `Generations`."""
     on_ahead: Callable[[str, Claim], object] = lambda _, __: None
-    """Called with a vessel, and its claim to have more of our current log than we do."""
+    """Callback with a vessel's name and its claim to have more of our current log than is stored here."""
     generations: Generations = field(init=False)
-    """The check of the generations of received revisions."""
+    """Checker of the generations of received revisions."""
 
     def __post_init__(self) -> None:
         judge = Generations(
@@ -147,7 +151,7 @@ class Rights:
         object.__setattr__(self, "generations", judge)
 
     def rule(self, writer: Writer) -> Rule:
-        """Return the rule with which a receiver checks each revision that a writer sends."""
+        """Return the rule by which a receiver checks each revision that a writer sends."""
 
         def objection(document: Document) -> str | None:
             return self.objection(writer, document)
@@ -155,7 +159,7 @@ class Rights:
         return objection
 
     def id_rule(self, writer: Writer) -> IdRule:
-        """Return the rule with which a receiver checks a writer's revision before it reads the body."""
+        """Return the rule by which a receiver checks a writer's revision before it reads the body."""
 
         def objection(document_id: str, revision: str, deleted: bool) -> str | None:
             return self.objection_to_id(writer, document_id, revision, deleted=deleted)
@@ -165,7 +169,7 @@ class Rights:
     def objection_to_id(
         self, writer: Writer, document_id: str, revision: str, *, deleted: bool
     ) -> str | None:
-        """Return why a writer must not write a revision, whatever its body; None if the body decides."""
+        """Return why a writer must not write a revision with any body; None if that depends on the body."""
         if isinstance(writer, CrewMember) and not writer.read_write:
             return f"{writer.user} has read access only"
         name = documents.parse_id(document_id)
@@ -205,7 +209,7 @@ class Rights:
         return self._vessel(writer, name, document)
 
     def _implausible(self, writer: Writer, name: DocumentName, document: Document) -> str | None:
-        """Return what makes a revision of one of Logboat's documents invalid, or None if it is valid."""
+        """Return why a revision of one of Logboat's documents is invalid, or None if it is valid."""
         if _DIGEST.fullmatch(revisions.split(document.rev)[1]) is None:
             return f"the digest of its revision {document.rev[:80]} is not hexadecimal"
         direct = isinstance(writer, CertifiedVessel) and writer.name == name.vessel
@@ -234,18 +238,18 @@ class Rights:
     def _is_to_be_signed(self, name: DocumentName, document: Document) -> bool:
         """Return True if a document is valid only with its vessel's signature.
 
-        Records of forwarded documents that were written by earlier versions are valid without a signature,
-        because otherwise everything would be forwarded again.
+        Records of forwarded documents that earlier versions wrote are valid without a signature. Otherwise,
+        everything would be forwarded again.
         """
         if name.kind is not DocumentType.FORWARDED:
             return name.kind in (DocumentType.BOOT, DocumentType.VESSEL)
         return signing.is_signed(document.body) or self._has_vouched(name.vessel)
 
     def _has_vouched(self, vessel: str) -> bool:
-        """Return True if a vessel has ever vouched for generations, and so signs its forwarded documents.
+        """Return True if a vessel has ever vouched for generations, and so signs its `forwarded` documents.
 
-        Its `vessel` document may no longer contain a number, because the vessel has gone back to an earlier
-        version, or because somebody has sent an old document.
+        Its `vessel` document may no longer contain a number, because the vessel has returned to an earlier
+        version of Logboat, or because another peer has sent an old document.
         """
         return (
             self.generations.vouched_generation(vessel) is not None
@@ -277,7 +281,10 @@ class Rights:
         return name.vessel == self.vessel and name.log == self.log()
 
     def _is_here(self, kind: DocumentType, document: Document) -> bool:
-        """Return True if this revision is stored. For an alarm, which others may change, any one counts."""
+        """Return True if this revision is stored.
+
+        For an alarm, which others may change, any stored revision is enough.
+        """
         leaves = self.leaves(document.id)
         return (
             bool(leaves) if kind is DocumentType.ALARM else any(leaf.rev == document.rev for leaf in leaves)
@@ -289,11 +296,11 @@ class Rights:
         return None
 
     def _may_close(self, tombstone: Document) -> bool:
-        """Return True if a tombstone closes a branch that lost a conflict.
+        """Return True if a tombstone ends a branch that lost a conflict.
 
-        Such a tombstone has an empty body and the revision id that Logboat gives it, and the document is live
-        on another branch. If its history is unknown, it must at least close a branch of a stored document,
-        and must not be a plain deletion of a stored leaf.
+        Such a tombstone has an empty body and the revision id that Logboat assigns to it, and the document is
+        live on another branch. If the tombstone's history is unknown, the tombstone must at least end a
+        branch of a stored document, and must not be a plain deletion of a stored leaf.
         """
         leaves = self.leaves(tombstone.id)
         if isinstance(tombstone, OfferedRevision):
@@ -313,10 +320,9 @@ class Rights:
     def _signed(self, writer: CertifiedVessel, name: DocumentName, document: Document) -> str | None:
         body = document.body
         if name.vessel == writer.name and not signing.is_signed(body):
-            return None  # its certificate has just proved the author, and it must sign before others relay it
+            return None  # the sender's certificate proves the author; only relayed documents need a signature
         if name.kind is DocumentType.FORWARDED and not signing.is_signed(body):
-            # A vessel that has gone back to an earlier version signs the document again after the next
-            # update.
+            # A vessel that has returned to an earlier version signs the document again after an update.
             return TemporaryObjection("not signed by its vessel")
         trust = self.trust()
         try:
@@ -334,7 +340,7 @@ class Rights:
         """
         revoked = trust.revoked(signing.certificate_in(document.id, body))
         if revoked is None or document.id == documents.vessel_id(self.vessel):
-            return None  # to overwrite what a thief has written in our name, we must receive it
+            return None  # we must receive what a thief has written in our name, to overwrite it
         for leaf in self.leaves(document.id):
             try:
                 before = trust.revoked(signing.certificate_in(document.id, leaf.body))
@@ -381,7 +387,7 @@ class Rights:
         return None
 
     def _loses(self, document: Document, number: int, least: int) -> bool:
-        """Return True for an outdated statement on a branch that conflicts with the stored ones.
+        """Return True for an outdated statement on a branch that conflicts with the stored branches.
 
         The conflict will be resolved in favour of the higher number. If the branch were refused, the peer
         would never receive our statement, which is not a successor of its own.
@@ -443,7 +449,7 @@ class Rights:
 
 
 def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str | None:
-    """Return why a crew member must not write a document with this id; None if the body decides."""
+    """Return why a crew member must not write a document with this id; None if that depends on the body."""
     if writer.channels is not None and name.kind is not DocumentType.FLEET:
         concerned = documents.channels(name.kind, name.vessel)
         if not set(concerned) & set(writer.channels):
@@ -458,7 +464,7 @@ def _unwritten(writer: CrewMember, name: DocumentName, *, deleted: bool) -> str 
 
 
 def _disagreement(name: DocumentName, document: Document) -> str | None:
-    """Return how a body contradicts the document's id, or None if it does not."""
+    """Return how a body contradicts the document's id, or None if they agree."""
     try:
         head = _head(document.raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -480,7 +486,10 @@ def _disagreement(name: DocumentName, document: Document) -> str | None:
 
 
 def _misspanned(head: _Head, document: Document) -> str | None:
-    """Return why the numbers in a body are invalid, or None. Retention and repair depend on the last one."""
+    """Return why the numbers in a body are invalid, or None.
+
+    Retention and repair depend on the last number.
+    """
     first, last = head.first, head.last
     if first is None or last is None or not first <= last <= _LAST:
         return f"its numbers are not a valid range: first is {first}, last is {last}"

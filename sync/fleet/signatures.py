@@ -1,8 +1,8 @@
 """Signatures of documents: ECDSA P-256 with SHA-256 over canonical JSON (RFC 8785).
 
-Canonical JSON does not depend on how numbers and members were written, so a signature stays valid in every
-store that a document passes. A document signed by the fleet's CA has its id in its body, so its body cannot
-be used in another document.
+Canonical JSON does not depend on the notation of numbers or the order of members, so a signature stays valid
+in every store that a document passes through. A document signed by the fleet's CA has its id in its body, so
+its body cannot be used in another document.
 """
 
 import base64
@@ -23,10 +23,10 @@ from sync.store import DocumentError, bodies
 SIGNATURE: Final = "sig"
 """Member of a body that contains its signature."""
 _LONGEST: Final = 200
-"""Maximum characters of a signature; a signature with P-256 has 96 at most."""
+"""Maximum number of characters in a signature; a P-256 signature has at most 96."""
 _VERIFIES: Final = ec.ECDSA(hashes.SHA256())
 _SIGNS: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-"""Deterministic signing (RFC 6979), so that signing the same body again does not cause a new revision."""
+"""Deterministic signing (RFC 6979), so that signing the same body again does not create a new revision."""
 
 
 def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any]) -> str:
@@ -38,7 +38,7 @@ def sign(key: ec.EllipticCurvePrivateKey, name: str, message: Mapping[str, Any])
 
 
 def is_valid(certificate: x509.Certificate, signature: object, name: str, message: Mapping[str, Any]) -> bool:
-    """Return True if a signature of a JSON object was made with the certificate's key."""
+    """Return True if the signature of a JSON object was made with the certificate's key."""
     if not isinstance(signature, str) or len(signature) > _LONGEST:
         return False
     try:
@@ -55,12 +55,12 @@ def is_valid(certificate: x509.Certificate, signature: object, name: str, messag
 
 
 def without(body: Mapping[str, Any], *members: str) -> dict[str, Any]:
-    """Return the body without these members."""
+    """Return the body without the given members."""
     return {member: value for member, value in body.items() if member not in members}
 
 
 def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """Return the body of a document of the fleet's CA: with `id`, `type` and `channels`, and signed.
+    """Return the body of a document of the fleet's CA, with `id`, `type`, `channels` and a signature added.
 
     `key` is the CA's private key.
     """
@@ -74,7 +74,7 @@ def seal(document_id: str, body: Mapping[str, Any], key: ec.EllipticCurvePrivate
 
 
 def is_sealed(document_id: str, body: Mapping[str, Any], root: x509.Certificate) -> bool:
-    """Return True if the fleet's CA has signed a body for the document with this id."""
+    """Return True if the fleet's CA has signed this body for the document with this id."""
     return body.get("id") == document_id and is_valid(
         root, body.get(SIGNATURE), document_id, without(body, SIGNATURE)
     )

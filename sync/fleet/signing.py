@@ -7,9 +7,9 @@ covers the document's id and the body without `sig`:
     signer("boot:argo:abcdef:1", body, trust)       # "argo"
 
 A signature stays valid after its certificate has expired or was revoked, because documents are passed on for
-years. Nobody can prove when a document was signed, because the holder of the key may write any date into it.
-Revocation prevents the holder from connecting. In addition, `sync.fleet.rights` does not let a document that
-was signed with a revoked certificate replace one that was signed with a valid certificate.
+years. The date of a signature cannot be proved, because the holder of the key may write any date into a
+document. Revocation prevents the holder from connecting. In addition, `sync.fleet.rights` does not let a
+document that was signed with a revoked certificate replace one that was signed with a valid certificate.
 """
 
 import base64
@@ -31,11 +31,13 @@ from sync.net.tls_identity import TLSIdentity
 
 CERTIFICATE: Final = "certificate"
 _LONGEST: Final = 8_000
-"""Maximum characters of a certificate; ours have about 900."""
+"""Maximum number of base64 characters in a certificate; ours have about 900."""
 
 
 def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body with the vessel's certificate and signature, always the same for the same body.
+    """Return the body with the vessel's certificate and signature.
+
+    The same body always has the same signature.
 
     Raises SignatureError if the identity's key is not an ECDSA key, or if the body cannot be written as
     canonical JSON.
@@ -53,12 +55,12 @@ def sign(identity: TLSIdentity, document_id: str, body: Mapping[str, Any]) -> di
 
 
 def is_signed(body: Mapping[str, Any]) -> bool:
-    """Return True if a body has a signature or a certificate, which may be invalid."""
+    """Return True if a body has a signature or a certificate. They may be invalid."""
     return SIGNATURE in body or CERTIFICATE in body
 
 
 def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
-    """Return the vessel that has signed a document.
+    """Return the name of the vessel that has signed a document.
 
     Raises SignatureError if the document has no valid signature by a vessel of this fleet.
     """
@@ -78,7 +80,7 @@ def signer(document_id: str, body: Mapping[str, Any], trust: FleetTrust) -> str:
 
 
 def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificate:
-    """Return the certificate in a signed body. Raises SignatureError if there is none, or it is malformed."""
+    """Return the certificate in a signed body. Raises SignatureError if it is missing or malformed."""
     encoded = body.get(CERTIFICATE)
     if encoded is None or SIGNATURE not in body:
         text = f"{document_id}: not signed by its vessel"
@@ -94,7 +96,7 @@ def certificate_in(document_id: str, body: Mapping[str, Any]) -> x509.Certificat
 
 @lru_cache(maxsize=64)
 def _certificate(encoded: str) -> x509.Certificate:
-    """Decode a certificate. Results are cached, because few certificates sign thousands of documents."""
+    """Decode a certificate. Results are cached, because a few certificates sign thousands of documents."""
     return certificates.parse_der(base64.b64decode(encoded, validate=True))
 
 

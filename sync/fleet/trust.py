@@ -1,9 +1,9 @@
-"""Trust in a fleet's certificates: to which vessel a certificate belongs, and why it is not accepted.
+"""Trust in certificates: the vessel that a certificate belongs to, or the reason why it is not accepted.
 
     trust.objection(certificate, now)    # "the certificate of argo was revoked on 2026-05-01 (stolen)"
 
-A `FleetTrust` is an immutable snapshot. It checks the issuer of a certificate even though TLS has done so,
-because that is cheap, and because certificates are also received in documents.
+A `FleetTrust` is an immutable snapshot. It checks the issuer of a certificate although TLS has already done
+so, because the check is cheap, and because certificates are also received in documents.
 """
 
 from dataclasses import dataclass, field, replace
@@ -48,7 +48,7 @@ class FleetTrust:
     def objection(self, certificate: x509.Certificate, now: datetime) -> str | None:
         """Return why a certificate is not accepted, as a sentence, or None if it is accepted.
 
-        `now` is the aware time. It must not be earlier than a time that is known to have passed.
+        `now` is an aware datetime. It must not be earlier than a time that is known to have passed.
         """
         if not self.is_issued(certificate):
             shown = certificates.common_name(certificate)
@@ -73,7 +73,7 @@ class FleetTrust:
         )
 
     def with_revocations(self, revocations: Revocations) -> "FleetTrust":
-        """Return the trust with these revocations if they are newer than the present ones."""
+        """Return the trust with these revocations, or this trust if they are not newer than its own."""
         return (
             replace(self, revocations=revocations) if revocations.number > self.revocations.number else self
         )

@@ -1,23 +1,23 @@
-"""Removal of stored revisions that nobody vouches for, and that keep others from being accepted.
+"""Removal of stored revisions whose generation is too high, so that valid revisions are accepted again.
 
-They arrived before their vessel had vouched for a lower generation, or before a certificate was revoked, or
-in an earlier version of Logboat, which accepted every generation. Other vessels have already offered their
-versions. So after a removal everything is offered and requested once more: the *era*, which is the number of
-removals, is part of the names of checkpoints.
+Such revisions were received before their vessel had vouched for a lower generation, before a certificate was
+revoked, or by an earlier version of Logboat, which accepted every generation. Other vessels have already
+offered their own revisions of these documents. So after a removal, all documents are offered and requested
+again. To achieve this, the names of checkpoints contain the *era*, which is the number of removals.
 
-A removal costs the whole mesh much, so no vessel may cause it repeatedly. The causes are:
+A removal is expensive for the whole mesh, so no vessel may cause removals repeatedly. The causes are:
 
     cause                                            how often
     -----------------------------------------------  ------------------------------------------
     a start of the daemon                            once
     new revocations, which the fleet's CA signs      once for each number
-    a vessel vouches for generations                 the first time; `remove_unvouched_of` keeps its word
+    a vessel vouches for generations                 once, for its first voucher (`remove_unvouched_of`)
 
-After its first voucher a vessel's number only rises (`Generations.highest`). A lower number removes nothing,
-nor does a document without one, whether its vessel has just signed it or somebody has found it among older
-ones. An honest vessel loses nothing, because it continues above what is there. If a thief has vouched for
-more, the revocation of that certificate invalidates the thief's voucher, and the next one of the vessel
-counts as its first. The vouchers are stored, so that none counts twice after a restart.
+After its first voucher, a vessel's number only rises (`Generations.highest`). A `vessel` document with a
+lower number, or without a number, removes nothing, whether it is new or old. An honest vessel loses nothing,
+because it writes higher generations than the stored ones. If a thief has vouched for a higher number, the
+revocation of the thief's certificate invalidates that voucher, and the vessel's next voucher counts as its
+first. The vouchers are stored, so that none counts as the first again after a restart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,16 +30,16 @@ from sync.store import Database
 
 _ERA: Final = "era"
 _LOOKED: Final = "generations-looked-at"
-"""Key of the local document which records that every document of this store was checked once."""
+"""Key of the local document that records that every document of this store was checked once."""
 _WORD: Final = "vouched:"
-"""Key prefix of the local documents with each vessel's `vessel` document of the highest number."""
+"""Key prefix of the local documents that store each vessel's `vessel` document with the highest number."""
 
 
 def remove_unvouched(database: Database, generations: Generations) -> list[str]:
-    """Remove revisions with too high a generation in the whole store. Return the documents' ids.
+    """Remove revisions whose generation is too high from the whole store. Return the ids of their documents.
 
-    The first time, all documents except readings are checked; later only those that single vessels vouch for.
-    Raises StoreError if the store fails.
+    The first call for a store checks all documents except readings. Later calls check only the types for
+    which vessels vouch. Raises StoreError if the store fails.
     """
     with database.transaction():
         marked = database.get_local(_LOOKED)
@@ -54,15 +54,16 @@ def remove_unvouched(database: Database, generations: Generations) -> list[str]:
         removed += _remove_too_high(database, generations, prefixes, None)
         for name in abouts:
             if name is not None:
-                generations.vouched_generation(name.vessel)  # it may be higher than what was stored
+                generations.vouched_generation(name.vessel)  # the stored number may be lower
                 _store_voucher(database, generations, name.vessel)
     return removed
 
 
 def remove_unvouched_of(database: Database, generations: Generations, vessels: Iterable[str]) -> list[str]:
-    """Remove revisions that are too high of those vessels that have vouched for the first time.
+    """Remove revisions with too high a generation, for vessels that have vouched for the first time.
 
-    All vouchers are stored. Return the ids of removed documents. Raises StoreError if the store fails.
+    The vouchers of all `vessels` are stored. Return the ids of removed documents. Raises StoreError if the
+    store fails.
     """
     removed = []
     for vessel in vessels:
@@ -80,14 +81,14 @@ def remove_unvouched_of(database: Database, generations: Generations, vessels: I
 
 
 def stored_voucher(database: Database, vessel: str) -> Mapping[str, Any] | None:
-    """Return the signed body with a vessel's highest stored voucher, or None."""
+    """Return the signed body that contains a vessel's highest stored voucher, or None."""
     document = database.get_local(_WORD + vessel)
     return None if document is None else document.body
 
 
 def _store_voucher(database: Database, generations: Generations, vessel: str) -> None:
     if vessel == generations.vessel:
-        return  # our own documents are never too high
+        return  # the generations of our own documents are never too high
     word, before = generations.highest(vessel), database.get_local(_WORD + vessel)
     if word is not None and (before is None or before.body != word.body):
         database.put_local(_WORD + vessel, word.body, parent=None if before is None else before.rev)

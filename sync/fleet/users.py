@@ -1,4 +1,4 @@
-"""Password hashes of the crew in the configuration: `scrypt$<n>$<r>$<p>$<salt>$<hash>`, unpadded base64.
+"""The crew's password hashes in the configuration: `scrypt$<n>$<r>$<p>$<salt>$<hash>`, in unpadded base64.
 
     make_hash("…", os.urandom(16))      # "scrypt$8192$8$1$…$…"
     verify(stored, "…")                 # True
@@ -25,11 +25,11 @@ P: Final = 1
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MOST_MEMORY: Final = 16 * 2**20
-"""Maximum bytes that a hash may use, of the 512 MiB of the smallest appliance."""
+"""Maximum bytes of memory that a hash may use. The smallest appliance has 512 MiB."""
 MOST_WORK: Final = 2**20
-"""Maximum N · r · p, 16 times ours, so that a hash cannot be used to overload the machine."""
+"""Maximum N · r · p of a hash, 16 times our own, so that checking a hash cannot overload the machine."""
 SHORTEST: Final = 8
-"""Minimum characters of a password."""
+"""Minimum number of characters in a password."""
 LONGEST: Final = 1024
 
 
@@ -48,7 +48,7 @@ class PasswordHash:
 
 
 def parse(stored: str) -> PasswordHash:
-    """Parse a hash from the configuration. Raises PasswordHashError, which does not quote it."""
+    """Parse a hash from the configuration. Raises PasswordHashError if it is invalid."""
     kind, *fields = stored.split("$")
     if kind != "scrypt" or len(fields) != 5:
         text = "the hash does not have the form scrypt$n$r$p$salt$hash"
@@ -73,7 +73,7 @@ def parse(stored: str) -> PasswordHash:
 def make_hash(password: str, salt: bytes) -> str:
     """Return the hash of a password. `salt` is 16 random bytes.
 
-    Raises PasswordHashError for a password of less than 8 characters, or one that no client can send.
+    Raises PasswordHashError if the password is too short or too long, or if clients could not send it.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         text = f"the password must have {SHORTEST} to {LONGEST} characters"
@@ -85,7 +85,7 @@ def make_hash(password: str, salt: bytes) -> str:
 
 
 def verify(stored: str, password: str) -> bool:
-    """Return True if the password is right, in the same time as if it is wrong.
+    """Return True if the password is correct. A wrong password takes the same time.
 
     The check is slow, and must not run in an event loop. Raises PasswordHashError if `stored` is not a hash.
     """
@@ -96,9 +96,10 @@ def verify(stored: str, password: str) -> bool:
 
 
 def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """Return a function that checks a user's password, for a listener, given the hashes by user name.
+    """Return a function that checks the user names and passwords that a listener receives.
 
-    An unknown name takes as long as a known one. Raises PasswordHashError for an invalid hash.
+    `hashes` contains the password hashes by user name. Checking an unknown name takes as long as a known one.
+    Raises PasswordHashError if a hash is invalid.
     """
     for stored in hashes.values():
         parse(stored)
@@ -111,9 +112,9 @@ def checker(hashes: Mapping[str, str]) -> Callable[[str, str], bool]:
 
 
 def _scrypt(password: str, n: int, r: int, p: int, salt: bytes) -> bytes:
-    # The same text, however the keyboard composes its accents (RFC 8265, 4.2.2).
+    # Normalised, because keyboards compose accents in different ways (RFC 8265, 4.2.2).
     normalized = unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
-    memory = 128 * r * (n + p + 2) + 2**20  # what OpenSSL counts, plus a reserve
+    memory = 128 * r * (n + p + 2) + 2**20  # the memory that OpenSSL counts, plus a reserve
     return hashlib.scrypt(normalized, salt=salt, n=n, r=r, p=p, dklen=HASH_BYTES, maxmem=memory)
 
 
