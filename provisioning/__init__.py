@@ -1,7 +1,7 @@
-"""Provisioning: turns a Raspberry Pi into a vessel of a fleet.
+"""Provisioning: sets up a Raspberry Pi as a vessel of a fleet.
 
 - `authority`: the fleet's certificate authority, which issues and revokes certificates
-- `files`: writes files and folders whole, or not at all
+- `files`: writes files and folders completely, or not at all
 - `starter_files`: commented configuration files to begin with
 - `folder`: the fleet's folder, which contains the authority and every vessel's identity
 - `backup`: the fleet's folder in one encrypted file
@@ -12,5 +12,5 @@
 - `ingest`: checks a bundle when the appliance starts, and puts it in force
 - `networks`, `overlays`: network profiles and lines of config.txt, derived from the configuration
 - `card_folders`: names of folders on a card
-- `imager`: reads the settings that Raspberry Pi Imager left on a card
+- `imager`: reads the settings that Raspberry Pi Imager wrote to a card
 """

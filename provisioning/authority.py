@@ -1,8 +1,8 @@
 """A fleet's certificate authority: its root, the certificates that it issues, and its signed statements.
 
-All keys are ECDSA P-256. Certificates are valid from a year before they are issued, because a Raspberry Pi
-without a clock battery trusts the time of its image or of its last run. This module reads no clock and
-touches no file.
+All keys are ECDSA P-256. The validity of a certificate begins a year before it is issued, because the clock
+of a Raspberry Pi without a clock battery starts at the time of its image or of its last run. This module
+reads no clock and no files.
 """
 
 from collections.abc import Iterable
@@ -35,8 +35,8 @@ VESSEL_VALID: Final = timedelta(days=5 * 365)
 SHORTEST_PASSPHRASE: Final = 12
 """Smallest number of characters in a passphrase.
 
-The root key's file may be copied, and its passphrase can then be guessed indefinitely. In the PKCS #8 that
-`cryptography` writes, each guess costs 2,048 rounds of PBKDF2, which is little.
+Anyone who has copied the root key's file can try any number of passphrases. With the PKCS #8 format that
+`cryptography` writes, each attempt costs only 2,048 rounds of PBKDF2.
 """
 
 
@@ -51,9 +51,10 @@ class Authority:
     def create(
         cls, fleet: str, *, now: datetime, valid_for: timedelta = ROOT_VALID, serial: int | None = None
     ) -> Self:
-        """Make a new authority for the fleet with this name.
+        """Create an authority for the fleet with this name.
 
-        `now` has a time zone; `serial` is random by default. Raises FleetNameError if the name is not valid.
+        `now` has a time zone. `serial`, the certificate's serial number, is random by default. Raises
+        FleetNameError if the name is not valid.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name(
@@ -84,7 +85,7 @@ class Authority:
 
     @classmethod
     def load(cls, certificate: x509.Certificate, key: bytes, passphrase: str) -> Self:
-        """Return the authority, with its key decrypted from the output of `key_pem`.
+        """Return the authority with this certificate, and decrypt its `key`, which `key_pem` has encrypted.
 
         Raises PassphraseError if the passphrase is wrong, and FolderError if the key does not belong to the
         certificate.
@@ -130,7 +131,7 @@ class Authority:
     def issue(
         self, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID, serial: int | None = None
     ) -> TLSIdentity:
-        """Issue a new key and certificate with which a vessel can act as client and as server.
+        """Generate a key and issue a certificate with which a vessel can act as client and as server.
 
         The certificate expires no later than the root certificate. Raises FleetNameError if the name is not
         valid.
@@ -178,7 +179,7 @@ class Authority:
         issued: datetime,
         begins: datetime,
     ) -> dict[str, Any]:
-        """Return the signed document `fleet:radio-key`, in which a part is encrypted for each certificate.
+        """Return the signed document `fleet:radio-key`, with the radio key encrypted for each certificate.
 
         Raises FolderError if the key of a certificate cannot be used for encryption.
         """

@@ -1,9 +1,9 @@
-"""A fleet's folder in one file, encrypted with the root key's passphrase, so that nobody else can read it.
+"""Backs up a fleet's folder to one file, which is encrypted with the passphrase of the root key.
 
 The file begins with the line `logboat fleet backup 1`, 16 bytes of salt and 12 bytes of nonce. A tar file
 (xz) follows, encrypted with AES-256-GCM (NIST SP 800-38D), which authenticates the first line too. The key is
-derived from the passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1): each guess costs 128 MiB and a fraction of
-a second.
+derived from the passphrase by scrypt (RFC 7914; n 2^17, r 8, p 1), so each attempt to guess the passphrase
+costs 128 MiB and a fraction of a second.
 """
 
 import io
@@ -32,8 +32,8 @@ NONCE_BYTES: Final = 12
 def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
     """Return the backup of a whole folder; `salt` and `nonce` must be random, and new for each backup.
 
-    Raises PassphraseError if the passphrase is not the root key's: nobody would remember a second one. Also
-    raises FolderError and OSError.
+    The passphrase must be that of the root key, so that operators need to remember only one; otherwise
+    PassphraseError is raised. Also raises FolderError and OSError.
     """
     folder.unlock(passphrase)
     packed = io.BytesIO()
@@ -43,14 +43,15 @@ def pack(folder: FleetFolder, passphrase: str, *, salt: bytes, nonce: bytes) -> 
 
 
 def seal(packed: bytes, passphrase: str, *, salt: bytes, nonce: bytes) -> bytes:
-    """Return the content of the backup file for a packed tar."""
+    """Return the content of the backup file for `packed`, the content of a tar file."""
     return HEAD + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, packed, HEAD)
 
 
 def restore(content: bytes, passphrase: str, path: Path, *, source: str) -> FleetFolder:
-    """Restore a folder completely, or not at all, to a path that does not exist or is an empty folder.
+    """Restore a fleet's folder to a path that does not exist or is an empty folder.
 
-    `source` is the name of the backup file for messages. Raises PassphraseError, FolderError, OSError.
+    The folder is restored completely or not at all. `source` is the name of the backup file for messages.
+    Raises PassphraseError, FolderError, OSError.
     """
     check_free(path)
     packed = _unlocked(content, passphrase, source)
@@ -99,7 +100,7 @@ def _key(passphrase: str, salt: bytes) -> bytes:
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Return a tar entry without its owner, or None to leave the entry out.
 
-    Entries that are neither files nor folders are left out, and so are the leftovers of a killed command.
+    Entries that are neither files nor folders are left out, and so are temporary files of a killed command.
     """
     if not (member.isfile() or member.isdir()) or Path(member.name).name.startswith("."):
         return member if member.name == "." else None

@@ -1,8 +1,7 @@
 """Writes files so that each is either complete or absent, even if writing is interrupted at any point.
 
-Every lasting change that a card's files need goes through this module. It has one function for each step, so
-that a test can interrupt a change at any step. `sync.durable_files` defines the steps that other folders need
-too.
+Every lasting change to the files on a card uses this module. It has one function for each step, so that a
+test can interrupt a change at any step. `sync.durable_files` defines the steps that other folders need too.
 """
 
 import os
@@ -31,7 +30,7 @@ SECRET: Final = OWN_FILE
 PUBLIC: Final = PUBLIC_FILE
 FOLDER: Final = OWN
 _ON_FAT: Final = "LOGBOAT.TMP"
-"""Name of a new file until it is complete; a file with this name is left over from an interruption."""
+"""Name of a new file until it is complete. A file with this name is left over from an interrupted change."""
 
 
 def write_on_fat(path: Path, content: bytes) -> None:
@@ -54,7 +53,7 @@ def remove(path: Path) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Overwrite a file's content with zeros, on the medium itself if it allows that; raises OSError."""
+    """Overwrite a file's content with zeros, in place if the medium allows this; raises OSError."""
     with path.open("r+b", buffering=0) as file:
         left = os.fstat(file.fileno()).st_size
         while left:

@@ -1,6 +1,6 @@
 """A fleet's folder on the operator's machine: the authority, and every vessel's identity.
 
-    fleet.pem                       the fleet's own certificate
+    fleet.pem                       the fleet's root certificate
     fleet.key                       its key, encrypted with the operator's passphrase
     revocations.json                the document fleet:revocations, as last signed
     radio.key                       the password of the radio between vessels, the same for all
@@ -13,8 +13,8 @@
         identity/                   the content of /etc/logboat/identity/ on its appliance
         carded.json                 which of its certificates was written to a card, and when
 
-Back the folder up (`provisioning.backup` makes a file of it that nobody else can read): an operator who loses
-it has to visit every vessel. Anyone who copies the folder has all vessels' keys, but cannot add a vessel
+An operator who loses the folder has to visit every vessel, so it must be backed up. `provisioning.backup`
+packs it into an encrypted file. Anyone who copies the folder has all vessels' keys, but cannot add a vessel
 without the passphrase. Every change happens completely or not at all, and no change overwrites earlier files.
 Only one command at a time changes a folder.
 """
@@ -70,7 +70,7 @@ _REPLACED: Final = ".identity.old"
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A certificate that was issued to a vessel."""
+    """Certificate that was issued to a vessel, with its validity and its revocation, if any."""
 
     serial: str
     begins: datetime
@@ -92,7 +92,7 @@ class EnrolledVessel:
 
     @property
     def current(self) -> IssuedCertificate | None:
-        """The current certificate; None if someone has tampered with its folder."""
+        """The current certificate; None if it is missing because someone has changed the vessel's folder."""
         return next((certificate for certificate in self.issued if certificate.is_current), None)
 
 
@@ -129,7 +129,7 @@ class FleetFolder:
     def create(
         cls, path: Path, *, fleet: str, passphrase: str, now: datetime, valid_for: timedelta = ROOT_VALID
     ) -> "FleetFolder":
-        """Make a fleet's folder at a path that does not exist or is an empty folder.
+        """Create a fleet's folder at a path that does not exist or is an empty folder.
 
         Raises FleetNameError, PassphraseError, FolderError.
         """
@@ -171,7 +171,7 @@ class FleetFolder:
         return self._vessel(self._known(vessel), self.revocations)
 
     def identity(self, vessel: str) -> Path:
-        """Return the folder that the vessel's appliance gets as `/etc/logboat/identity/`."""
+        """Return the folder whose content the vessel's appliance receives as `/etc/logboat/identity/`."""
         return self._at(vessel) / IDENTITY
 
     def check_new(self, vessel: str) -> None:
@@ -210,7 +210,7 @@ class FleetFolder:
     def prepare_radio(self, now: datetime | None = None) -> None:
         """Ensure that every identity has the fleet's radio key, which older folders lack.
 
-        If `now` is given, and the next key is due by then, that key is put to use first. Raises FolderError.
+        If `now` is given, and the next key is due by then, that key is activated first. Raises FolderError.
         """
         with self.alone():
             if now is not None:
@@ -224,9 +224,9 @@ class FleetFolder:
     ) -> tuple[list[str], list[str]]:
         """Replace the key of the radio between vessels, for all vessels that are not revoked.
 
-        The new key is used from `begins` on. If `begins` is not after `now`, it is used at once, whatever the
-        time on a vessel's clock. Returns the vessels that get the key, and those that do not. Raises
-        FolderError.
+        The new key is used from `begins` on. If `begins` is not after `now`, each vessel uses the key at
+        once, regardless of its clock. Returns the ids of the vessels that receive the key, and of those that
+        do not. Raises FolderError.
         """
         with self.alone():
             self._activate_due_key(now)
@@ -246,7 +246,7 @@ class FleetFolder:
 
     @property
     def radio_key(self) -> RadioKey | None:
-        """Last signed statement of the radio key; None if there is none; raises FolderError."""
+        """Statement of the radio key as last signed; None if the key never changed; raises FolderError."""
         try:
             loaded = identity_files.load_radio_key(self.path, self.root)
         except IdentityError as error:
@@ -284,7 +284,7 @@ class FleetFolder:
     def renew(
         self, authority: Authority, vessel: str, *, now: datetime, valid_for: timedelta = VESSEL_VALID
     ) -> EnrolledVessel:
-        """Issue a new key and certificate to a vessel.
+        """Issue a new key and a new certificate to a vessel.
 
         Earlier certificates stay valid until they expire or are revoked. Raises UnknownVesselError,
         FolderError.
@@ -302,7 +302,8 @@ class FleetFolder:
     ) -> Sequence[Revoked]:
         """Revoke every certificate issued to a vessel so far, and update the identity folders of all vessels.
 
-        Returns the new revocations. Raises UnknownVesselError, or FolderError if all were already revoked.
+        Returns the new revocations. Raises UnknownVesselError, or FolderError if there is no certificate to
+        revoke.
         """
         with self.alone():
             before = self.revocations
@@ -327,7 +328,7 @@ class FleetFolder:
 
     def _ids(self) -> list[str]:
         try:
-            # File managers leave files of their own among the vessels' folders.
+            # File managers add files of their own to the folder.
             return sorted(
                 path.name for path in (self.path / VESSELS).iterdir() if path.name[0] != "." and path.is_dir()
             )
@@ -368,7 +369,7 @@ class FleetFolder:
         return EnrolledVessel(vessel, str(about.get("name") or vessel), about.get("mmsi"), tuple(issued))
 
     def _described(self, path: Path) -> dict[str, Any]:
-        """Return the content of `vessel.toml`, in which people may have added settings or made mistakes."""
+        """Return the section `[vessel]` of a `vessel.toml`, which people edit and which may have mistakes."""
         try:
             about = tomllib.loads(path.read_text()).get("vessel")
         except FileNotFoundError:
@@ -388,9 +389,9 @@ class FleetFolder:
         now: datetime,
         valid_for: timedelta,
     ) -> None:
-        """Make a new identity folder.
+        """Create an identity folder with a new key and certificate.
 
-        The certificate is stored first, so that every certificate can be revoked.
+        The certificate is stored in the vessel's list first, so that every certificate can be revoked.
         """
         tls_identity = authority.issue(vessel, now=now, valid_for=valid_for)
         serial = serial_text(tls_identity.certificate.serial_number)
@@ -417,7 +418,7 @@ class FleetFolder:
         return self.path / f"radio-{number}.key"
 
     def _activate_due_key(self, now: datetime) -> None:
-        """Put the password of the last statement to use, if the statement is due."""
+        """Make the password of the last statement the fleet's radio key, if the statement is due."""
         statement = self.radio_key
         if statement is None or not statement.has_begun(now):
             return
@@ -453,7 +454,7 @@ class FleetFolder:
         self._remove_old_keys()
 
     def _seal_again(self, authority: Authority, now: datetime) -> None:
-        """Sign the statement of the radio key again, for the certificates that exist now."""
+        """Sign the statement of the radio key again, for the certificates that are valid at present."""
         statement = self.radio_key
         if statement is None or not self._next_key(statement.number).exists():
             return
@@ -489,7 +490,7 @@ class FleetFolder:
                 path.unlink()
 
     def _replace_identity(self, place: Path, prepared: Path) -> None:
-        """Replace the old identity folder with the prepared one: key and certificate change together."""
+        """Replace the identity folder with the prepared one, so that key and certificate change together."""
         old = place / _REPLACED
         shutil.rmtree(old, ignore_errors=True)
         (place / IDENTITY).rename(old)
@@ -544,9 +545,9 @@ class FleetFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the folder's lock, so that no other command changes it.
+        """Hold the folder's lock, so that no other command changes the folder.
 
-        Raise FolderError if another command holds it.
+        Raises FolderError if another command holds the lock.
         """
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -565,7 +566,7 @@ class FleetFolder:
 
 
 def check_free(path: Path) -> None:
-    """Raise FolderError if a fleet's folder cannot be made at `path`."""
+    """Raise FolderError if a fleet's folder cannot be created at `path`."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         text = f"{path}: this already exists and is not an empty folder; give a new folder"
         raise FolderError(text)

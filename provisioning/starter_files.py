@@ -1,7 +1,7 @@
 """Commented configuration files to begin with, for a new vessel of a fleet and for the card's image.
 
-In the files in `templates/`, a line that begins with `#` and a key is an example that can be put in force by
-removing the `#`. A line that begins with `# ` is a comment.
+In the files in `templates/`, a line that begins with `#` and a key is an example. Removing the `#` makes it a
+setting. A line that begins with `# ` is a comment.
 """
 
 import json
@@ -19,9 +19,10 @@ def starter_file(name: str) -> str:
 
 
 def vessel_file(vessel: str, *, name: str | None, mmsi: int | None) -> str:
-    """Return the `vessel.toml` of a new vessel, with the given values in force.
+    """Return the `vessel.toml` of a new vessel, with the given values as settings.
 
-    JSON's strings are valid in TOML, except those that contain DEL, which does not belong in a name.
+    The values are written as JSON strings. These are valid in TOML, except for the character DEL, which is
+    removed.
     """
     given = {"id": json.dumps(vessel)}
     if name is not None:

@@ -1,4 +1,4 @@
-"""A bundle: all files that turn a card into the card of one vessel.
+"""A bundle: all files that make a card the card of one vessel.
 
 - `contents`: defines the files in a bundle and its versions, and reads bundles of any version
 - `identity`: checks whether an identity may be put in force on a vessel

@@ -11,10 +11,10 @@ from provisioning.folder import FleetFolder
 
 
 def compose(folder: FleetFolder, vessel: str, *, now: datetime) -> Mapping[str, bytes]:
-    """Return the files of the vessel's bundle by name, `bundle.json` included.
+    """Return the files of the vessel's bundle by name, including `bundle.json`.
 
-    The configuration is not checked here: the caller checks it. Raises UnknownVesselError, and BundleError
-    for an identity that an appliance would refuse.
+    The caller must check the configuration. Raises UnknownVesselError, and BundleError for an identity that
+    an appliance would refuse.
     """
     place = folder.place(vessel)
     for text, remedy in identities.objections(folder.identity(vessel), present=None, now=now):

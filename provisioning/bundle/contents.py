@@ -1,17 +1,17 @@
-"""Reads bundles of all versions; a bundle is a folder that turns a card into the card of one vessel.
+"""Reads bundles of all versions; a bundle is a folder that makes a card the card of one vessel.
 
     bundle.json           version, vessel, fleet, and the SHA-256 of each file that nobody should edit
     vessel.toml           the vessel's configuration
-    sensors.toml          the sensors that are wired to it; may be missing
+    sensors.toml          the vessel's sensors; may be missing
     identity/             vessel.pem, vessel.key, fleet.pem, revocations.json; radio.key from version 2 on;
                           radio-key.json, if the radio's key ever changed
     NAME.password         a gateway's password, selected by password_file in vessel.toml; so are NAME.pem and
                           NAME.key
     NAME.csv              a recording for a sensor of kind replay
 
-Version 1 has no bundle.json: it is an identity folder as `logboat fleet add` makes it, with or without a
+Version 1 has no bundle.json. It is an identity folder as `logboat fleet add` creates it, with or without a
 vessel.toml beside it. Version 2 has a bundle.json. The case of names is ignored, as it is on FAT. Files that
-editors and systems leave in the folder are ignored too. This module writes nothing.
+editors and operating systems leave in the folder are ignored too. This module writes nothing.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ RADIO_KEY: Final = "radio.key"
 IDENTITY_FILES: Final = (VESSEL_CERTIFICATE, VESSEL_KEY, FLEET_CERTIFICATE, REVOCATIONS)
 """Files that every identity must have."""
 SECRETS: Final = (".password", ".key")
-"""File name endings of the secrets, which are wiped once the appliance has taken them in."""
+"""File name endings of the secrets, which are wiped once the appliance has applied them."""
 RECORDING: Final = ".csv"
 BESIDE: Final = (*SECRETS, ".pem", RECORDING)
 """File name endings of the files that a configuration may refer to."""
@@ -53,14 +53,14 @@ MOST_BYTES_OF_OTHERS: Final = 256_000
 MOST_TOGETHER: Final = 24_000_000
 """Largest total size, in bytes, of all files in a folder.
 
-They are in memory at the same time, on a board that has 512 MB for everything.
+All of them are in memory at the same time, on a board with 512 MB of memory.
 """
 MOST_ENTRIES: Final = 500
-"""Largest number of files and folders in a folder; a card with more is used for something else."""
+"""Largest number of files and folders in a folder; a card with more is probably used for other purposes."""
 MOST_FILES: Final = 100
 """Largest number of files that a configuration may refer to.
 
-Each one is written durably, which takes time.
+Each of the files is written durably, which takes time.
 """
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """Pattern of acceptable file names.
@@ -71,7 +71,7 @@ It excludes `.vessel.toml.swp`, `._vessel.toml`, `vessel.toml~` and `vessel (1).
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """The files in a folder that belong to a bundle, by name (`identity/vessel.pem`)."""
+    """Folder, and those of its files that belong to a bundle, by name (`identity/vessel.pem`)."""
 
     folder: Path
     files: Mapping[str, bytes]
@@ -96,13 +96,13 @@ class BundleContents:
 
     @property
     def secrets(self) -> list[Path]:
-        """Paths of the files to wipe once they have been taken in."""
+        """Paths of the secrets outside the identity, which are wiped once they have been applied."""
         names = [name for name in self.beside if name.lower().endswith(SECRETS)]
         return [self.folder / name for name in names]
 
 
 def read(folder: Path) -> BundleContents:
-    """Read the files in a folder, or none if the folder does not exist; raises OSError, BundleError."""
+    """Return the bundle's files in a folder; a missing folder has none. Raises OSError, BundleError."""
     places: dict[str, Path] = {}
     for path in _entries(folder):
         lower = path.name.lower()
@@ -159,7 +159,7 @@ def vessel(contents: BundleContents) -> str | None:
 
 
 def manifest(*, vessel: str, fleet: str, made: str, files: Mapping[str, bytes]) -> bytes:
-    """Return the text of bundle.json for these files; `made` is the time of making, for people."""
+    """Return the content of bundle.json for these files; `made` is the time to show as the creation time."""
     fixed = sorted(name for name in files if name not in (VESSEL, SENSORS, MANIFEST))
     body = {
         "version": VERSION,
@@ -200,8 +200,8 @@ def _manifest(contents: BundleContents) -> dict[str, Any] | None:
 def _check_digests(contents: BundleContents, manifest_content: Mapping[str, Any]) -> None:
     """Raise BundleError if a file listed in the manifest is missing or differs.
 
-    After a bundle has been taken in, all listed files are wiped together. A bundle with none of them is
-    therefore accepted.
+    After a bundle has been applied, all listed files are wiped together. A bundle with none of the listed
+    files is therefore accepted.
     """
     present = {name for name in manifest_content["files"] if name in contents.files}
     for name, digest in manifest_content["files"].items():

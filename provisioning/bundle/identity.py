@@ -1,4 +1,4 @@
-"""Checks whether an identity may be put in force: complete, valid, and for the right fleet and vessel.
+"""Checks whether an identity is complete, valid, and for the right fleet and vessel, and may be put in force.
 
 The library that reads certificates takes long to load, so it is loaded only if there is a certificate to
 read.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def whole(folder: Path) -> "FleetIdentity":
-    """Return the identity in a folder; raises NoIdentityError, IdentityError."""
+    """Return the identity in a folder; raises NoIdentityError if there is none, IdentityError if damaged."""
     from sync.fleet import identity_files
 
     return identity_files.load(folder)
@@ -61,8 +61,8 @@ def vessel_of(certificate: bytes) -> str | None:
 def objections(offered: Path, *, present: "FleetIdentity | None", now: datetime) -> Iterator[tuple[str, str]]:
     """Yield the reasons to reject an identity, each with a description and a remedy.
 
-    `present` is the identity in force. `now` is the clock's time, or the earliest possible time if the clock
-    shows an earlier one.
+    `present` is the identity in force, or None. `now` is the time of the clock, or the earliest possible time
+    if the clock is behind it.
     """
     try:
         identity = whole(offered)

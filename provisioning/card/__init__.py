@@ -1,10 +1,10 @@
-"""A card: writes an image to a device or a file, and one vessel's bundle onto it, without mounting anything.
+"""Writes cards: an image to a device or a file, and a vessel's bundle onto it, without mounting anything.
 
 - `tools`: runs external tools (mtools, debugfs, lsblk)
 - `partitions`: finds the partitions of a card or an image
 - `target`: checks whether a target may be overwritten: removable, not mounted, large enough
-- `image_writing`: writes the image to the target, skips empty ranges, reads it back, makes it bootable last
-- `bundle_writing`: puts a bundle into the data partition or onto the FAT partition
+- `image_writing`: writes the image without its empty ranges, reads it back, and makes the card bootable last
+- `bundle_writing`: writes a bundle to the data partition or to the FAT partition
 - `make`: runs all of these steps in order
 - `partition_growth`: grows the data partition to the end of the card, at the first start of the appliance
 """

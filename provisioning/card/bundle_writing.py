@@ -1,7 +1,7 @@
-"""Puts a bundle into a card's data or FAT partition without mounting the partition, and reads it back.
+"""Writes a bundle to a card's data or FAT partition without mounting the partition, and reads it back.
 
-In the data partition the bundle is in `inbox/`, which only root can read. The appliance takes it in from
-there at its first start. On FAT the bundle is in `logboat/`, where anyone can read it until then.
+In the data partition the bundle is in `inbox/`, which only root can read. On FAT the bundle is in `logboat/`,
+where anyone can read it. The appliance applies the bundle, and removes it from the card, at its next start.
 """
 
 import json
@@ -19,7 +19,7 @@ from sync.folders import OWN, make_folder
 
 
 def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes]) -> None:
-    """Put a bundle into the data partition of the card or image at `path`; raises CardError."""
+    """Write a bundle to the data partition of the card or image at `path`; raises CardError."""
     place = f"{path}?offset={partition.start}"
     folders = sorted({f"{INBOX}/{Path(name).parent}".removesuffix("/.") for name in bundle})
     with TemporaryDirectory(prefix="logboat-") as temporary:
@@ -44,9 +44,9 @@ def into_data(path: Path, partition: CardPartition, bundle: Mapping[str, bytes])
 
 
 def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Put a bundle onto the FAT partition of a card or image.
+    """Write a bundle to the FAT partition of the card or image at `path`.
 
-    Raises CardError if that fails, or if the partition already holds another vessel's bundle.
+    Raises CardError if writing fails, or if the partition already contains another vessel's bundle.
     """
     drive = f"{path}@@{partition.start}"
     listed = _listed(drive)
@@ -63,7 +63,7 @@ def onto_fat(path: Path, partition: CardPartition, bundle: Mapping[str, bytes], 
 
 
 def into_folder(folder: Path, bundle: Mapping[str, bytes], *, vessel: str) -> None:
-    """Put a bundle onto a mounted FAT partition; raises CardError, OSError."""
+    """Write a bundle to a FAT partition that is mounted at `folder`; raises CardError, OSError."""
     place = folder / ON_FAT
     if not place.is_dir() and not (folder / "autoboot.txt").is_file():
         text = (
@@ -98,7 +98,7 @@ def _check_same(manifest: bytes, vessel: str, where: str) -> None:
     try:
         present = json.loads(manifest).get("vessel")
     except (ValueError, AttributeError, RecursionError):
-        return  # the bundle there is damaged, so it is replaced
+        return  # the present bundle is damaged, so it is replaced
     if present != vessel:
         text = f"{where}: there is already a bundle of vessel {present}; remove it, or use another card"
         raise CardError(text)

@@ -1,9 +1,9 @@
-"""Writes an image onto a card or into a file: sparse, read back, and bootable only once it is complete.
+"""Writes an image to a card or a file, reads it back, and makes it bootable only once it is complete.
 
 The first sector, with the partition table, is cleared first and written last. If writing is interrupted, the
 card therefore does not boot, and can simply be written again. A file gets its name only when it is complete.
-The device itself clears the ranges that are zero in the image. If it cannot clear a range, the range is read,
-and zeros are written if needed.
+Ranges that are zero in the image are not written: the device is asked to clear them. If it cannot clear a
+range, the range is read, and zeros are written if needed.
 """
 
 import ctypes
@@ -23,20 +23,20 @@ from provisioning.errors import CardError
 
 CHUNK: Final = 4 * 2**20
 BLOCK: Final = 64 * 2**10
-"""Unit of the block map in bytes: smaller blocks would cause many small writes, which are slow on cards."""
+"""Size in bytes of the blocks that are written or skipped; many smaller writes would be slow on cards."""
 _KEEP_SIZE_AND_PUNCH: Final = 0x01 | 0x02
 """Mode of fallocate(2) that clears a range.
 
-On a block device the call fails if the device would have to write zeros.
+On a block device, the call fails if the device can clear a range only by writing zeros.
 """
 
 Progress = Callable[[str, int, int | None], None]
-"""Callback for progress: takes the activity, the bytes done so far, and the total if it is known."""
+"""Callback for progress; its arguments are the activity, the bytes done so far, and the total or None."""
 
 
 @dataclass(slots=True)
 class WriteRecord:
-    """Record of the data written: offset, length and SHA-256 of each piece, and the sector to write last."""
+    """Record of the written data: offset, length and SHA-256 of each piece, and the sector to write last."""
 
     pieces: list[tuple[int, int, bytes]] = field(default_factory=list)
     first_sector: bytes = b""
@@ -44,7 +44,7 @@ class WriteRecord:
 
 
 def size_of(image: Path) -> int | None:
-    """Return the size in bytes that the card needs for an image, or None if only unpacking would show it.
+    """Return the size in bytes of an image on the card, or None for a compressed image.
 
     Raises CardError if the image does not exist.
     """
@@ -56,7 +56,7 @@ def size_of(image: Path) -> int | None:
 
 @contextmanager
 def open_target(target: Target) -> Iterator[tuple[int, Path]]:
-    """Open the target for writing; yield its file descriptor, and a path for external tools.
+    """Open the target for writing; provide its file descriptor, and a path for external tools.
 
     A file gets its final name only at the end. Raises CardError.
     """
@@ -86,10 +86,9 @@ def open_target(target: Target) -> Iterator[tuple[int, Path]]:
 
 
 def write(image: Path, descriptor: int, *, is_device: bool, progress: Progress) -> WriteRecord:
-    """Write everything but the first sector.
+    """Write the image except its first sector, and return the record of the written data.
 
     Raises CardError if the image is damaged, and OSError if the target fails.
-
     """
     os.pwrite(descriptor, bytes(SECTOR), 0)
     os.fsync(descriptor)
@@ -156,7 +155,7 @@ def _unpacked(image: Path) -> IO[bytes] | lzma.LZMAFile | gzip.GzipFile:
 
 
 def _check_digest(image: Path, digest: str) -> None:
-    """Check the digest of an unpacked image against `IMAGE.sha256` (by sha256sum), if that file exists."""
+    """Compare the digest of an uncompressed image with that in `IMAGE.sha256`, if this file exists."""
     beside = image.with_name(f"{image.name}.sha256")
     if image.suffix not in (".xz", ".gz") and beside.exists() and beside.read_text().split()[:1] != [digest]:
         text = f"{image}: the image does not match {beside.name}; download or build the image again"
@@ -164,7 +163,7 @@ def _check_digest(image: Path, digest: str) -> None:
 
 
 def _runs(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield runs of blocks: start, length, and True if the run is all zeros."""
+    """Yield the start and length of each run of blocks, and True if all its bytes are zero."""
     begin, kind, nothing = 0, None, bytes(BLOCK)
     for start in range(0, len(chunk), BLOCK):
         block = chunk[start : start + BLOCK]

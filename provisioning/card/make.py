@@ -16,7 +16,7 @@ _FULL: Final = "no space left; the card is too small for this image"
 def write_card(image: Path, target: Target, bundle: Mapping[str, bytes], *, progress: Progress) -> None:
     """Write an image and a bundle to a target that has passed `target.check_target`.
 
-    Raises CardError; the card is then either not bootable or has not been touched.
+    Raises CardError. The card is then either unchanged or not bootable.
     """
     if image_writing.size_of(image) is not None:
         with image.open("rb") as file:

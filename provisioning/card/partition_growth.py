@@ -1,8 +1,8 @@
 """Grows the data partition to the end of its card, at the first start or after copying to a larger card.
 
-First the partition table changes (the extended partition, then the data partition in it), then the kernel's
-view of it, then the file system, which the kernel grows while it is mounted. If this is interrupted at any
-point, the next start continues from there.
+The partition table changes first: the extended partition, and then the data partition in it. The kernel's
+view of the table is updated next. Finally, the kernel grows the file system while it is mounted. If this is
+interrupted at any point, the next start continues from there.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from provisioning.card.tools import run
 
 EXTENDED: Final = 4
 SLACK: Final = 16 * 2**20
-"""Largest number of unused bytes to ignore at the end of a disk; sfdisk leaves a few for alignment."""
+"""Number of unused bytes at the end of a disk that are ignored, because sfdisk aligns partitions."""
 
 Run = Callable[..., bytes]
 
@@ -32,7 +32,10 @@ def missing(disk: Path) -> int:
 
 
 def grow_table(disk: Path, *, tool: Run = run) -> None:
-    """Extend both partitions to the end of the disk, only in the partition table; raises CardError."""
+    """Extend the extended and the data partition to the end of the disk, only in the partition table.
+
+    Raises CardError.
+    """
     for number in (EXTENDED, DATA_PARTITION):
         tool(
             ["sfdisk", "--no-reread", "--no-tell-kernel", "--quiet", "-N", str(number), str(disk)],
@@ -57,5 +60,5 @@ def grow(disk: Path, data: Path, *, tool: Run = run) -> bool:
     update, resize = commands(disk, data)
     if grown:
         tool(update)
-    tool(resize)  # no effect if there is no space to grow into; an interrupted start may have left some
+    tool(resize)  # has no effect without free space, which an interrupted start may have left
     return grown

@@ -1,7 +1,7 @@
 """Finds the partitions of a card or an image in its MBR, from which every supported board can boot.
 
-Partition 1 is FAT, for people. Partitions 2 and 3 boot the two systems, whose root file systems are
-partitions 5 and 6. Partition 7 holds the data and reaches to the end of the card.
+Partition 1 is FAT, for files that people edit. Partitions 2 and 3 boot the two systems, whose root file
+systems are partitions 5 and 6. Partition 7 contains the data and reaches to the end of the card.
 """
 
 import os
@@ -69,7 +69,7 @@ def read(read_at: ReadAt) -> Mapping[int, CardPartition]:
 def ours(read_at: ReadAt, what: str) -> tuple[CardPartition, CardPartition]:
     """Return the FAT partition and the data partition of a Logboat card or image.
 
-    `what` is the name of the card or image for messages. Raises CardError if one is missing.
+    `what` is the name of the card or image for messages. Raises CardError if a partition is missing.
     """
     try:
         partitions = read(read_at)

@@ -1,6 +1,7 @@
-"""Checks whether a target may be overwritten: a file, or a removable, whole, unmounted, large enough device.
+"""Checks whether a card may be written to a target.
 
-The state of the devices comes from `lsblk --json`. The check changes nothing.
+The target is a file, or a whole device that is removable, unmounted and large enough. The state of the
+devices comes from `lsblk --json`. The check changes nothing.
 """
 
 import json
@@ -20,7 +21,7 @@ _YES: Final = (True, "1", "true")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Device or file that a card is to be written to."""
+    """Device or file to which a card is to be written."""
 
     path: Path
     size: int | None
@@ -35,7 +36,7 @@ class Target:
 
 
 def devices() -> Mapping[str, Any]:
-    """Return lsblk's description of this machine's devices; raises CardError."""
+    """Return the description of this machine's devices by lsblk; raises CardError."""
     listing: Mapping[str, Any] = json.loads(run(["lsblk", "--json", "--bytes", "--output", _COLUMNS]))
     return listing
 

@@ -1,4 +1,4 @@
-"""The card's image: builds files that can be flashed, from the data in `image/`. Runs as root, on Debian.
+"""Builds the image of a card, as files that can be flashed, from the data in `image/`; needs root and Debian.
 
 - `recipe`: reads and checks the data in `image/` for a board on a base
 - `build_cache`: a cache of earlier results, each under a digest of all its inputs
@@ -7,14 +7,14 @@
 - `official`: an official Raspberry Pi OS image as the base
 - `lock`: compares the versions of a base's packages with the locked ones
 - `wheels`: Python packages for the target, without running any of the target's programs
-- `system`: the tree of the image's root: base, our files, Python, units, dates
+- `system`: the tree of the image's root: base, Logboat's files, Python, units, dates
 - `bootfiles`: the files of the selector and boot partitions
 - `firmware`: the rules of Raspberry Pi's firmware, checked against the files of the image
 - `layout`: the positions of the partitions
 - `disk`: file systems and partition table, in one file, without mounting anything
 - `sbom`: descriptions of an image's contents: SBOM, manifest, entry for Raspberry Pi Imager
 - `outputs`: compressed image, block map, digests; all of them or none
-- `release`: the condition for an image that is published
+- `release`: the condition that an image must meet to be published
 - `build`: runs all of these steps in order
 
 `make image` runs `python -m provisioning.image`; see its `--help`.

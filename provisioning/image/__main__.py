@@ -1,6 +1,6 @@
 """The command `python -m provisioning.image`, which `make image` runs.
 
-It exits with 0 (success), 1 (failure) or 2 (wrong usage).
+Its exit status is 0 (success), 1 (failure) or 2 (wrong usage).
 """
 
 import os

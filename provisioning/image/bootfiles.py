@@ -1,4 +1,4 @@
-"""The files of the selector partition and of a boot partition by name, ready to be written."""
+"""Files of the selector partition and of a boot partition, by name and with their contents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ Files = Mapping[str, bytes | Path]
 
 
 def selector(recipe: Recipe, root: Path) -> Files:
-    """Return the files of the first FAT partition, which selects the slot and holds files to edit."""
+    """Return the files of the first FAT partition, which selects the slot and contains files to edit."""
     files: dict[str, bytes | Path] = {"logboat/README.txt": _HELLO.encode()}
     for name in (starter_files.VESSEL, starter_files.SENSORS):
         files[f"logboat/{name}.example"] = starter_files.starter_file(name).encode()
@@ -36,7 +36,10 @@ def selector(recipe: Recipe, root: Path) -> Files:
 
 
 def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
-    """Return the files of the boot partition of slot `a` or `b`; raises RecipeError if the base lacks one."""
+    """Return the files of the boot partition of slot `a` or `b`.
+
+    Raises RecipeError if the base lacks a file.
+    """
     files: dict[str, bytes | Path] = {}
     for kernel in recipe.kernels:
         image, initramfs = names(kernel)
@@ -52,13 +55,13 @@ def boot(recipe: Recipe, root: Path, *, slot: str) -> Files:
 
 
 def command_line(recipe: Recipe, *, slot: str) -> str:
-    """Return the kernel's command line, as one line: the firmware reads no further."""
+    """Return the kernel's command line as a single line, because the firmware reads only the first line."""
     text = (recipe.source / "boot/cmdline.txt").read_text()
     return text.format(console=recipe.console, root=recipe.layout.partuuid(f"root-{slot}"))
 
 
 def config(recipe: Recipe) -> str:
-    """Return config.txt: the recipe's part, then the base's part, then the kernel for each board."""
+    """Return config.txt: the recipe's part, then the base's part, then the kernel of each board."""
     lines = [(recipe.source / "boot/config.txt").read_text().rstrip("\n"), *recipe.boot.config]
     general = [kernel for kernel in recipe.kernels if "*" in kernel.boards]
     special = [kernel for kernel in recipe.kernels if "*" not in kernel.boards]

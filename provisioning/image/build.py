@@ -26,7 +26,7 @@ _NATIVE: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class ImageContents:
-    """Description of the contents of an image."""
+    """Contents of an image: its origin, its Debian and Python packages, and its differences from the lock."""
 
     about: Mapping[str, Any]
     packages: tuple[lock.Package, ...]
@@ -38,7 +38,7 @@ class ImageContents:
 
 @dataclass(slots=True)
 class Build:
-    """A single build of an image."""
+    """Build of one image, with its inputs and its options."""
 
     recipe: Recipe
     repository: Path
@@ -53,7 +53,7 @@ class Build:
     teller: ProgressReporter = field(default_factory=ProgressReporter)
 
     def run(self) -> Path:
-        """Make the image and return its folder; raises ImageError, OSError."""
+        """Build the image and return its folder; raises ImageError, OSError."""
         if os.geteuid() != 0:
             raise ImageError("building an image needs root, for file owners and chroot; try again with sudo")
         self.output.mkdir(parents=True, exist_ok=True)

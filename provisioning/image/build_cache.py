@@ -1,6 +1,6 @@
-"""A cache of results, each kept under a digest of all its inputs, so that a second build can reuse it.
+"""Cache of results, each stored under a digest of all its inputs, so that later builds can reuse it.
 
-A result is written under another name and renamed once it is complete, so that every file in the cache is
+A result is written under a temporary name and renamed once it is complete, so that every file in the cache is
 complete.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def digest(inputs: Any) -> str:
-    """Return a digest of any value that JSON can express; equal values give equal digests on any machine."""
+    """Return a digest of a value that JSON can represent; equal values have equal digests everywhere."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
@@ -24,11 +24,10 @@ def file_digest(path: Path) -> str:
 
 
 def cached(folder: Path, name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """Return the file `name` for the inputs with the digest `key`.
+    """Return the path of the cached file `name` for the inputs with the digest `key`.
 
-    If the file is missing, `make` writes it to the path that it is given.
-
-    Only the newest two files with each name are kept. Raises OSError, and any exception from `make`.
+    If the file is missing, `make` is called with a path, and must write the file there. Only the newest two
+    files with each name are kept. Raises OSError, and any exception from `make`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem, _, suffix = name.partition(".")

@@ -1,7 +1,7 @@
 """Records the digests of a root's packages from the archive's signed index; mmdebstrap runs this as a hook.
 
-The digests are written into the root (`lock.DIGESTS`) and compared with the files that were installed. This
-is necessary because apt accepts any file in its cache that has the right size.
+The digests are written into the root (`lock.DIGESTS`), and compared with those of the files that were
+installed. This is necessary because apt accepts any file in its cache that has the right size.
 """
 
 import os

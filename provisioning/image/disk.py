@@ -1,6 +1,7 @@
-"""Makes a disk in one file, with a partition table and file systems; the tools run in a separate root.
+"""Creates the disk of an image in one file, with a partition table and file systems.
 
-Nothing is mounted. The tools belong to the image's own Debian suite, so the builder's versions do not matter.
+Nothing is mounted. The tools run in a separate root with the image's own Debian suite, so the versions on the
+building machine do not matter.
 """
 
 import os
@@ -24,7 +25,7 @@ _NAMES: Final = uuid.UUID("7a8f0e7c-2c6b-5a0e-9d3b-6c6f67626f61")
 
 
 def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
-    """Make an empty disk with its partition table; raises ToolError, OSError."""
+    """Create an empty disk with its partition table, and return its path; raises ToolError, OSError."""
     path = tools / IMAGE
     with path.open("wb") as file:
         file.truncate(layout.size)
@@ -34,7 +35,7 @@ def make(tools: Path, layout: Layout, *, epoch: int) -> Path:
 
 
 def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> None:
-    """Make a FAT32 partition that contains files, in order of their names; raises ToolError, OSError."""
+    """Create a FAT32 file system with `files`, in order of their names; raises ToolError, OSError."""
     identity = f"{uuid.uuid5(_NAMES, f'{partition.name} {epoch}').fields[0]:08x}"
     in_root(
         tools,
@@ -80,7 +81,7 @@ def fat(tools: Path, partition: ImagePartition, files: Files, *, epoch: int) -> 
 
 
 def root(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
-    """Make a root file system; raises ToolError.
+    """Create a root file system from a tree; raises ToolError.
 
     No blocks are reserved for root, because the file system is read-only except during maintenance.
     """
@@ -88,10 +89,10 @@ def root(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> N
 
 
 def data(tools: Path, partition: ImagePartition, tree: Path, *, epoch: int) -> None:
-    """Make the data partition, which is small at first and may become large; raises ToolError.
+    """Create the file system of the data partition, which is small at first and can grow; raises ToolError.
 
-    Its journal has 16 MiB from the start, because growing the partition does not enlarge it. One percent is
-    reserved for root, so that the appliance starts even if the card is full.
+    The journal has 16 MiB from the start, because growing the file system does not enlarge the journal. One
+    percent is reserved for root, so that the appliance starts even if the card is full.
     """
     more = [f"resize={_LARGEST // _BLOCK}"]
     _ext4(tools, partition, tree, ["-m", "1", "-J", "size=16", "-T", "default"], more, epoch=epoch)
@@ -136,5 +137,5 @@ def used(path: Path) -> int:
 
 
 def mebibytes(size: int) -> str:
-    """Return a size in MiB, for people."""
+    """Return a size in bytes as a text in MiB, such as `1,536 MiB`."""
     return f"{size / MIB:,.0f} MiB"

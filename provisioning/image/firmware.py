@@ -1,4 +1,4 @@
-"""The rules of Raspberry Pi's firmware, checked against the contents of the FAT partitions, without a board.
+"""Checks, without a board, whether the contents of the FAT partitions follow the rules of the Pi's firmware.
 
 Sources: Raspberry Pi's documentation of `config.txt`, `autoboot.txt` and the boot flow.
 """
@@ -23,7 +23,7 @@ DEVICE_TREES: Final = (
     ("bcm2711-rpi-cm4.dtb", "bcm2711-rpi-cm4-io.dtb"),
     ("bcm2712-rpi-5-b.dtb",),
 )
-"""Device trees for each board: Raspberry Pi's and the mainline kernel's, one of which must exist."""
+"""Device trees of each board, as named by Raspberry Pi and by the mainline kernel; one of them must exist."""
 _FILTERS: Final = re.compile(
     r"\[(all|none|tryboot|pi\d[\w+]*|cm\d\w*|cm\d|board-type=\w+|0x[0-9a-f]+|EDID=.+|gpio\d+=[01])\]"
 )

@@ -1,4 +1,4 @@
-"""Positions of the card's partitions in an MBR; roots and data are inside an extended partition."""
+"""Positions of the card's partitions in an MBR; root and data partitions are in an extended partition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ class Layout:
 def layout_of(data: Mapping[str, Any]) -> Layout:
     """Return the layout described in `layout.toml`; raises RecipeError.
 
-    Each partition starts at a multiple of the alignment. The link to a logical partition is in the space
-    before it.
+    Each partition starts at a multiple of the alignment. The space before a logical partition contains the
+    link to it.
     """
     step = data["alignment"] * MIB
     place, extended, partitions = step, 0, []
@@ -75,7 +75,7 @@ def layout_of(data: Mapping[str, Any]) -> Layout:
 
 
 def sfdisk_script(layout: Layout) -> str:
-    """Return the script from which sfdisk makes the partition table."""
+    """Return the script from which sfdisk creates the partition table."""
     lines = ["label: dos", f"label-id: 0x{layout.disk_id:08x}", "unit: sectors", ""]
     first = True
     for each in layout.partitions:

@@ -1,8 +1,8 @@
 """Reads the Debian packages in a base, and compares them with the locked packages.
 
 A lock has one line for each package: name, version, and the SHA-256 of the package's file according to the
-archive's signed index. A line has no digest if the digest is not known, for example if the base is supplied
-as an image.
+archive's signed index. A line has no digest if the digest is not known, for example because the base is an
+official image.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 DIGESTS = "usr/share/logboat/packages.sha256"
-"""File in a base with the digests of its packages, one `name:architecture version sha256` a line."""
+"""File in a base with the digests of its packages, in lines `name:architecture version sha256`."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -72,7 +72,7 @@ def differences(lock: str, packages: tuple[Package, ...]) -> tuple[str, ...]:
 def forged(lock: str, packages: Iterable[Package]) -> tuple[str, ...]:
     """Return a line for each package that has the locked version but different content.
 
-    No archive distributes one version with two contents, so someone must have changed one of them.
+    An archive never distributes one version with two contents, so someone must have changed one of the two.
     """
     wanted = {(name, version): digest for name, version, digest in _entries(lock) if digest}
     return tuple(

@@ -1,6 +1,7 @@
-"""An official Raspberry Pi OS image as the base: turns its root into a tar like those that mmdebstrap makes.
+"""Converts the root of an official Raspberry Pi OS image to a tar, for use as a base.
 
-This is the only module that mounts a file system: the image's root, read-only, while it is copied.
+The tar has the same form as one from mmdebstrap. This is the only module that mounts a file system: the
+image's root, read-only, while it is copied.
 """
 
 import json
@@ -22,7 +23,7 @@ _FIRMWARE: Final = "boot/firmware"
 
 
 def make_base(recipe: Recipe, image: Path, path: Path, *, cache: Path, log: Path) -> None:
-    """Make the tar of an official image's root, after adding the packages that it lacks.
+    """Create the tar of an official image's root, after installing the packages that the image lacks.
 
     Raises BaseError, ToolError, OSError.
     """
@@ -71,9 +72,9 @@ def unpacked(image: Path, disk: Path, *, log: Path) -> Path:
 
 
 def partitions(disk: Path, image: Path, *, log: Path) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return start and size, in bytes, of the image's FAT partition and of its root partition.
+    """Return the start and size, in bytes, of the image's FAT partition and of its root partition.
 
-    Raises BaseError if one of them is missing.
+    Raises BaseError if the image does not have exactly these two partitions, or is too short for them.
     """
     try:
         table: Any = json.loads(run(["sfdisk", "--json", str(disk)], log=log))["partitiontable"]

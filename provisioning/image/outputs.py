@@ -11,9 +11,9 @@ from provisioning.image.tools import in_root
 from . import build_cache
 
 LEVEL: Final = 3
-"""Compression level of xz: higher levels take twice as long and save a few percent."""
+"""Compression level of xz; higher levels take twice as long, and reduce the size by only a few percent."""
 BLOCK: Final = "64MiB"
-"""Size of the blocks that xz compresses separately; if fixed, the result does not depend on the machine."""
+"""Size of the blocks that xz compresses separately; it is fixed so that every machine has the same result."""
 
 
 def compress(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -> Path:
@@ -33,12 +33,12 @@ def block_map(tools: Path, image: Path, name: str, place: Path, *, epoch: int) -
 
 
 def write_json(place: Path, name: str, content: Mapping[str, Any]) -> None:
-    """Write JSON that is meant for programs but that people can read too."""
+    """Write a JSON file for programs, with indentation so that people can read it too."""
     (place / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def write_digests(place: Path, more: Mapping[str, str]) -> None:
-    """Write `SHA256SUMS` for the files in a folder and for `more`, files whose digests are already known."""
+    """Write `SHA256SUMS` for the files in a folder, and for the files with known digests in `more`."""
     digests = {path.name: build_cache.file_digest(path) for path in place.iterdir() if path.name not in more}
     lines = [f"{value}  {name}\n" for name, value in sorted({**digests, **more}.items())]
     (place / "SHA256SUMS").write_text("".join(lines))

@@ -1,4 +1,4 @@
-"""The data in `image/` for one board on one base, typed and checked. This module only reads files."""
+"""Reads the data in `image/` for one board on one base, and checks it."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class BootData:
-    """Patterns, relative to the root, of the files that the firmware needs on a boot partition."""
+    """Data of a boot partition: patterns of the files that the firmware needs, and lines of config.txt."""
 
     firmware: tuple[str, ...] = ()
     device_trees: tuple[str, ...] = ()
@@ -184,9 +184,9 @@ def _load(path: Path, kind: str, name: str) -> Mapping[str, Any]:
 
 
 def one(root: Path, pattern: str) -> Path:
-    """Return the file below a root that matches a pattern; if several match, the last by name.
+    """Return the file below a root that matches a pattern; raises RecipeError if no file matches.
 
-    The last one belongs to the newest kernel. Raises RecipeError if no file matches.
+    If several files match, the last one by name is returned, which belongs to the newest kernel.
     """
     matches = sorted(root.glob(pattern))
     if not matches:

@@ -1,4 +1,4 @@
-"""The condition for a release besides those of any build: people know where to report a weakness."""
+"""Checks the additional condition for a release: `SECURITY.md` says where to report a vulnerability."""
 
 from pathlib import Path
 from typing import Final
@@ -7,11 +7,11 @@ from provisioning.image.errors import RecipeError
 
 POLICY: Final = "SECURITY.md"
 PLACEHOLDER: Final = "SECURITY-CONTACT-NOT-SET"
-"""Word that stands in `SECURITY.md` until the maintainers have chosen a contact, and nowhere else."""
+"""Placeholder in `SECURITY.md` until the maintainers have chosen a contact."""
 
 
 def check(repository: Path) -> None:
-    """Raise RecipeError if `SECURITY.md` gives no contact for reports of weaknesses."""
+    """Raise RecipeError if `SECURITY.md` gives no contact for reports of vulnerabilities."""
     policy = repository / POLICY
     lines = policy.read_text(encoding="utf-8").splitlines() if policy.exists() else []
     if not lines:

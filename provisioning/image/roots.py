@@ -1,7 +1,7 @@
 """Debian roots as tar files, made by mmdebstrap: the base of an image, and a root with the build tools.
 
-Packages are kept between builds. The same packages give the same base: everything that differs between runs
-(host keys, logs, caches, the machine's id) is removed.
+Packages are kept between builds. The same packages always produce the same base, because everything that
+differs between runs (host keys, logs, caches, the machine's id) is removed.
 """
 
 import os
@@ -45,8 +45,8 @@ _FORGET: Final = (
 )
 """Files that are removed from a base because they differ between runs.
 
-`/tmp` is not among them. mmdebstrap keeps its apt configuration there, without which it would clean the
-package lists of this machine. It empties the folder itself.
+`/tmp` is not one of them. It contains mmdebstrap's configuration of apt, without which mmdebstrap would clean
+the package lists of this machine. mmdebstrap empties `/tmp` itself.
 """
 _CLEAN: Final = (
     *(f'rm -rf "$1"/{each}' for each in _FORGET),
@@ -71,7 +71,10 @@ def check_cached(recipe: Recipe, cache: Path) -> None:
 
 
 def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
-    """Return the tar of an image's base, which is made if necessary; raises ToolError, OSError."""
+    """Return the path of the tar of an image's base, which is created if necessary.
+
+    Raises ToolError, OSError.
+    """
     return build_cache.cached(
         cache,
         _name(recipe),
@@ -81,7 +84,7 @@ def base(recipe: Recipe, cache: Path, *, log: Path) -> Path:
 
 
 def locked(recipe: Recipe, base: Path, cache: Path) -> Path:
-    """Store a base under a second digest too, which includes the lock just written from its packages."""
+    """Move a base to the digest that includes the lock which was just written from the base's packages."""
     return build_cache.cached(
         cache, _name(recipe), build_cache.digest(_inputs(recipe)), lambda path: _take(base, path)
     )
@@ -96,9 +99,9 @@ def _name(recipe: Recipe) -> str:
 
 
 def tools(recipe: Recipe, cache: Path, *, native: str, log: Path) -> Path:
-    """Return the tar of a root that has this machine's architecture and the image's suite.
+    """Return the path of the tar of a root with the build tools, which is created if necessary.
 
-    Raises ToolError, OSError.
+    The root has this machine's architecture and the image's suite. Raises ToolError, OSError.
     """
     inputs = [_VERSION, recipe.suite, native, recipe.tools, recipe.epoch]
     return build_cache.cached(
@@ -172,7 +175,7 @@ def _make_base(recipe: Recipe, path: Path, *, cache: Path, log: Path) -> None:
             '--aptopt=Acquire::Languages "none"',
             *(f"--dpkgopt=path-exclude={each}" for each in recipe.leave_out),
             *(f"--dpkgopt=path-include={each}" for each in recipe.leave_in),
-            # Before the kernel is installed, so that its initramfs is small and is made only once.
+            # These hooks run before the kernel is installed, so that its initramfs is small and built once.
             f'--essential-hook=mkdir -p "$1/{_INITRAMFS}" "$1/{_MODULES}"',
             f'--essential-hook=cp -r "{staging}/etc/." "$1/{_INITRAMFS}/"',
             f'--essential-hook=cp "{staging}/modules" "$1/{_MODULES}/logboat"',

@@ -1,6 +1,6 @@
-"""The trees of an image's root and data partitions: base, our files, Python, units, dates.
+"""Creates the trees of an image's root and data partitions: base, Logboat's files, Python, units, dates.
 
-They are made entirely from outside: none of the target's programs is run.
+None of the target's programs is run.
 """
 
 import json
@@ -47,7 +47,7 @@ def assemble(
     about: Mapping[str, Any],
     epoch: int,
 ) -> tuple[Path, Path]:
-    """Make the trees of root and data below `tools`, and return their paths.
+    """Create the trees of the root and data partitions below `tools`, and return their paths.
 
     Raises ToolError, RecipeError, OSError.
     """
@@ -81,7 +81,7 @@ def assemble(
 
 
 def put_handbook(repository: Path, target: Path) -> None:
-    """Put the pages that `logboat help` shows into the tree of a root."""
+    """Copy the pages that `logboat help` shows to the tree of a root."""
     for page in sorted((repository / "docs").rglob("*.md")):
         _put(page, target / HANDBOOK / page.relative_to(repository / "docs"))
 
@@ -104,7 +104,7 @@ def _python(target: Path, dependencies: Path, wheel: Path, tools: Path) -> None:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy files as a repository stores them: their content and whether they are executable."""
+    """Copy a tree of files, with the file attributes that Git stores: content and executable bit."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
             _put(path, target / path.relative_to(source))
@@ -124,7 +124,7 @@ def _link(path: Path, to: str) -> None:
 
 
 def _dates(target: Path, epoch: int) -> None:
-    """Record the build's time as the earliest that the clock may show, for systemd and the services."""
+    """Record the time of the build as the earliest valid time, for systemd and for the services."""
     (target / "usr/lib/clock-epoch").touch()
     place = target / "etc/systemd/system.conf.d/epoch.conf"
     place.write_text(f"[Manager]\nDefaultEnvironment=SOURCE_DATE_EPOCH={epoch}\n")

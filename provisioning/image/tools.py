@@ -87,7 +87,7 @@ def run(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Stop a tool that is no longer needed, with all its children; each has a moment to clean up."""
+    """Stop a tool and all its child processes; each has time to clean up before it is killed."""
     for each in (signal.SIGTERM, signal.SIGKILL):
         for child in reversed(descendants(process.pid)):
             with suppress(ProcessLookupError):
@@ -124,7 +124,7 @@ def in_root(root: Path, command: Sequence[str], *, stdin: bytes | None = None, e
 
 
 def last_words(text: str) -> str:
-    """Return the important part of a tool's output: lines marked as errors, or else its last lines."""
+    """Return the last lines of a tool's output that are marked as errors, or else its last lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line for line in lines if line.lstrip().startswith(("E:", "Err:", "error:", "ERROR:"))]
     return "\n".join(f"  {line.rstrip()}" for line in (marked or lines)[-_LAST_LINES:]) or "  (nothing)"

@@ -24,13 +24,13 @@ SITE: Final = f"{VENV}/lib/python{PYTHON}/site-packages"
 PACKAGES: Final = ("sensors", "sync", "services", "provisioning")
 _MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC: Final = (17, 24, 26, 28, 31, 34)
-"""Minor versions of glibc to accept. Trixie has 2.41, which runs wheels that were built for any of these."""
+"""Minor versions of glibc 2 to accept. Trixie has 2.41, which runs wheels for any of these versions."""
 _TAG: Final = f"cp{PYTHON.replace('.', '')}"
 _VERSION: Final = 1
 
 
 def dependencies(repository: Path, architecture: str, tools: Path, cache: Path, *, log: Path) -> Path:
-    """Return a tar of the packages in `requirements.lock`, compiled; raises ToolError, OSError."""
+    """Return the path of a tar of the compiled packages in `requirements.lock`; raises ToolError, OSError."""
     lock = repository / "requirements.lock"
     key = build_cache.digest([_VERSION, lock.read_text(), architecture, PYTHON])
 
@@ -73,9 +73,9 @@ def download(lock: Path, architecture: str, place: Path, *, log: Path) -> None:
 
 
 def ours(repository: Path, place: Path, *, log: Path) -> Path:
-    """Build our own wheel from a copy, so that no files are left behind in the repository.
+    """Build Logboat's own wheel from a copy of the repository, and return its path; raises ToolError.
 
-    Raises ToolError.
+    The copy is used so that the build leaves no files in the repository.
     """
     source = place / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -122,9 +122,8 @@ def unpack(wheel: Path, site: Path) -> None:
 def compile_all(tools: Path, inside: str, path: str) -> None:
     """Compile all Python files below `inside`, a folder of the tools' root that is `path` on the target.
 
-    Raises ToolError.
-
-    The byte code is never compared with its source, because the root is read-only and a card is slow.
+    The byte code is never compared with its source, because the root is read-only and a card is slow. Raises
+    ToolError.
     """
     command = ["python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"]
     in_root(tools, [*command, "-s", f"/{inside}", "-p", path, f"/{inside}"])

@@ -1,6 +1,6 @@
-"""Reads the settings that Raspberry Pi Imager, or a person, left on the card's first partition.
+"""Reads the settings that Raspberry Pi Imager, or a person, wrote to the card's first partition.
 
-- `requested_settings`: the possible settings, and the sheet that collects what a file requests
+- `requested_settings`: the possible settings, and the sheet that collects the settings in a file
 - `yamltree`: YAML as a tree of strings with line numbers, parsed by a YAML library
 - `userdata`: `user-data`, and `networkconfig`: `network-config`, of Imager 2 (cloud-init, netplan)
 - `script`: `firstrun.sh` of Imager 1, which is read but never run

@@ -1,7 +1,7 @@
-"""Common parts of the readers of `user-data` and `network-config`: a table with a reader for each key.
+"""Common parts of the readers of `user-data` and `network-config`, which have a table of readers for keys.
 
-Every key is either read, or known to have no effect on an appliance, or reported as a problem: nothing is
-dropped silently.
+Every key is read, or is known to have no effect on an appliance, or is reported as a problem. No key is
+ignored silently.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -10,11 +10,11 @@ from .requested_settings import SettingsSheet
 from .yamltree import Items, Node, Pairs, Text, YamlError, parse
 
 Reader = Callable[[Text, Node], None]
-"""Function that notes what the value of a key requests."""
+"""Function that records the settings which the value of a key requests."""
 
 
 def root_of(text: str, sheet: SettingsSheet) -> Node | None:
-    """Return the document, or None if there is none; note a problem if the text cannot be parsed."""
+    """Return the document, or None if the text is empty; record a problem if the text cannot be parsed."""
     try:
         return parse(text)
     except YamlError as error:
@@ -25,7 +25,7 @@ def root_of(text: str, sheet: SettingsSheet) -> Node | None:
 def each_key(
     node: Node, sheet: SettingsSheet, readers: Mapping[str, Reader], *, no_effect: Collection[str] = ()
 ) -> None:
-    """Read the values of a mapping with the reader for each key, and note the keys that are unknown."""
+    """Read the values of a mapping with the reader for each key, and record unknown keys as problems."""
     if not isinstance(node, Pairs):
         if not (isinstance(node, Text) and node.is_null):
             sheet.leave_unread("", node.line, "this is not a mapping of keys to values")
@@ -38,7 +38,7 @@ def each_key(
 
 
 def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
-    """Return a scalar's text, or None for a null; for anything else, note a problem and return None."""
+    """Return a scalar's text, or None for a null; for any other value, record a problem and return None."""
     if not isinstance(value, Text):
         sheet.leave_unread(key.text, value.line, "this value is not text")
         return None
@@ -46,7 +46,7 @@ def text_of(sheet: SettingsSheet, key: Text, value: Node) -> str | None:
 
 
 def boolean_of(sheet: SettingsSheet, key: Text, value: Node) -> bool | None:
-    """Return the value of true or false; for anything else, note a problem and return None."""
+    """Return the truth value of a scalar; for any other value, record a problem and return None."""
     truth = value.truth if isinstance(value, Text) else None
     if truth is None:
         sheet.leave_unread(key.text, value.line, "this value is not true or false")

@@ -1,4 +1,4 @@
-"""Reader of `custom.toml`, version 1, which agrees with `init_config` in raspberrypi-sys-mods."""
+"""Reader of `custom.toml`, version 1, which has the same keys as `init_config` in raspberrypi-sys-mods."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ _SCHEMA: Final[Schema] = {
 
 
 def read(content: bytes, sheet: SettingsSheet) -> None:
-    """Note the settings that the file requests."""
+    """Record the settings that the file requests."""
     try:
         file = toml_file.parse(Path(sheet.file), content)
     except ConfigurationError as error:

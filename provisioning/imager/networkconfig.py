@@ -16,7 +16,7 @@ _KEY_MANAGEMENT: Final = frozenset({"none", "psk"})
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
-    """Note the settings that the file requests."""
+    """Record the settings that the file requests."""
     root = root_of(text, sheet)
     if root is not None:
         _NetworkConfig(sheet).read(root)

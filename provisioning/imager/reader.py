@@ -1,4 +1,4 @@
-"""Reads all files that Raspberry Pi Imager, or a person, may have left, and combines their settings."""
+"""Reads all files that Raspberry Pi Imager, or a person, may have written, and combines their settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from . import customtoml, networkconfig, script, userdata
 from .requested_settings import NO_CHECKS, Checks, Customisation, SettingsSheet
 
 MOST_BYTES: Final = 64_000
-"""Largest size of a file in bytes; Imager's files have a few thousand.
+"""Largest size of a file in bytes; Imager's files have a few thousand bytes.
 
-Reading YAML takes a thousand times as much memory as the file is long.
+Reading a YAML file needs a thousand times as much memory as the file has bytes.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ImagerReading:
-    """Result of reading the files."""
+    """Settings and problems in all files that were read."""
 
     asked: Customisation
     """All settings that were understood, from all files together."""
     problems: tuple[FileProblem, ...]
-    """Problems with everything else, each with its file and line."""
+    """Problems with entries that were not understood, each with its file and line."""
     understood: tuple[str, ...]
-    """Names of the files that request something and were understood completely; they may be removed."""
+    """Names of the files that request settings and were understood completely; they may be removed."""
 
 
 def read(files: Mapping[str, bytes], checks: Checks = NO_CHECKS) -> ImagerReading:
     """Read Imager's files; `files` maps names from `FILES` to contents.
 
-    If two files request the same setting, the file that is later in `FILES` wins. This function raises
-    nothing: a failure to read a file becomes a problem in the result.
+    If two files request the same setting, the file that is later in `FILES` takes precedence. This function
+    raises no exception: a failure to read a file becomes a problem in the result.
     """
     values: dict[str, Any] = {}
     problems: list[FileProblem] = []

@@ -1,7 +1,7 @@
-"""The possible settings, and the sheet on which the reader of a file notes what the file requests.
+"""The possible settings, and the sheet in which the reader of a file records the settings in the file.
 
-Every entry of a file is either accepted, known to have no effect here, or noted as a problem. A file with a
-problem stays on the card. Values are checked by parsers that the caller supplies.
+Every entry of a file is accepted, or is known to have no effect here, or is recorded as a problem. A file
+with a problem stays on the card. Values are checked by parsers that the caller supplies.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from sensors.toml.toml_file import FileProblem
 from sensors.units import InputError
 
 Checks = Mapping[str, Callable[[Any], Any]]
-"""Parsers by the setting whose value they check; they raise InputError.
+"""Parsers that check values, by setting; a parser raises InputError for a wrong value.
 
 The settings are `host_name`, `user`, `password_hash`, `ssh_key`, `ssid`, `wifi_password` and `country`. A
 setting without a parser is accepted unchanged.
@@ -35,7 +35,7 @@ class RequestedWifi:
 
 @dataclass(frozen=True, slots=True)
 class Customisation:
-    """The settings that were requested; a setting that was not requested is empty."""
+    """Requested settings; a setting that was not requested is empty."""
 
     host_name: str = ""
     user: str = ""
@@ -48,7 +48,7 @@ class Customisation:
 
 
 class SettingsSheet:
-    """The settings that one file requests, and the problems in that file."""
+    """Collector of the settings that one file requests, and of the problems in that file."""
 
     def __init__(self, file: str, checks: Checks) -> None:
         self.file = file
@@ -58,19 +58,19 @@ class SettingsSheet:
         self._checks = checks
 
     def set_value(self, field_name: str, raw: Any, *, key: str, line: int | None) -> None:
-        """Note the value of a field that holds a single value; an empty value requests nothing."""
+        """Record the value of a field that has a single value; an empty value is ignored."""
         value = self.checked(field_name, raw, key=key, line=line)
         if value:
             self.values[field_name] = value
 
     def add_key(self, raw: Any, *, key: str, line: int | None) -> None:
-        """Note an SSH key with which the user may log in."""
+        """Record an SSH key with which the user may log in."""
         ssh_key = self.checked("ssh_key", raw, key=key, line=line)
         if ssh_key:
             self.values["ssh_keys"] = (*self.values.get("ssh_keys", ()), ssh_key)
 
     def join(self, point: RequestedWifi, *, key: str, line: int | None) -> None:
-        """Note a Wi-Fi network to join."""
+        """Record a Wi-Fi network to join."""
         known: tuple[RequestedWifi, ...] = self.values.get("wifi", ())
         ssid = self.checked("ssid", point.ssid, key=key, line=line)
         password = self.checked("wifi_password", point.password, key=key, line=line)
@@ -82,7 +82,7 @@ class SettingsSheet:
         self.values["wifi"] = (*known, RequestedWifi(ssid, password, point.hidden))
 
     def checked(self, what: str, raw: Any, *, key: str, line: int | None) -> Any:
-        """Return the parsed value; if the value cannot be used, note a problem and return None."""
+        """Return the parsed value; if the value cannot be used, record a problem and return None."""
         try:
             return self._checks[what](raw) if what in self._checks else raw
         except InputError as error:
@@ -90,9 +90,9 @@ class SettingsSheet:
             return None
 
     def leave_unread(self, key: str, line: int | None, text: str, remedy: str = CHANGE_IT) -> None:
-        """Note an entry that is not accepted, and the reason; the file then stays where it is."""
+        """Record an entry that is not accepted, and the reason; the file then stays on the card."""
         self.problems.append(FileProblem(Path(self.file), line, key, text, remedy))
 
     def unknown(self, key: str, line: int | None) -> None:
-        """Note a key that is not known in this file."""
+        """Record a key that is not known in this file."""
         self.leave_unread(key, line, "this key is not supported")

@@ -1,8 +1,8 @@
 """Reader of `firstrun.sh` as Raspberry Pi Imager 1 writes it; the script is never run.
 
-The script's calls of `imager_custom` and `userconf` are read. Imager's other lines are for systems without
-these two programs, and each of them is known. Any other line was added by someone, and is reported as a
-problem.
+The script's calls of `imager_custom` and `userconf` are read. Imager also writes lines for systems without
+these two programs. They are known, and have no effect. Any other line was added by someone, and is reported
+as a problem.
 """
 
 import re
@@ -34,11 +34,11 @@ _FLAGS: Final = {
     "enable_ssh": ("-k", "--key-only", "-p", "--pass-auth", "-d", "--disabled"),
     "set_wlan": ("-h", "--hidden", "-p", "--plain"),
 }
-"""Flags of `imager_custom` in raspberrypi-sys-mods; they may stand anywhere among the arguments."""
+"""Flags of `imager_custom` in raspberrypi-sys-mods; they may be at any position among the arguments."""
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
-    """Note the settings that the file requests."""
+    """Record the settings that the file requests."""
     ending: str | None = None
     for line, row in enumerate(text.splitlines(), start=1):
         stripped = row.strip()
@@ -60,8 +60,8 @@ _LONGEST: Final = 40
 def _call(row: str) -> list[str] | None:
     """Return the words of a call, beginning with the program, or None if the line calls neither program.
 
-    Only the program is returned if the rest needs a shell, for example a variable or a string of several
-    lines.
+    If the arguments need a shell, for example a variable or a string of several lines, only the program is
+    returned.
     """
     program = row.split(" ", maxsplit=1)[0].rpartition("/")[2]
     if program not in ("imager_custom", "userconf"):

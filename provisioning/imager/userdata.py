@@ -42,7 +42,7 @@ _COMMANDS: Final = re.compile(
 
 
 def read(text: str, sheet: SettingsSheet) -> None:
-    """Note the settings that the file requests."""
+    """Record the settings that the file requests."""
     if text.startswith(_OTHER_FORMS):
         sheet.leave_unread("", 1, "the file is not a cloud-config, the only supported format")
         return

@@ -1,7 +1,7 @@
-r"""YAML as a tree of strings with line numbers, read with PyYAML but without its guesses at types.
+r"""YAML as a tree of strings with line numbers, read with PyYAML but without its detection of types.
 
-Values that must not be interpreted stay text, such as a network called `no`, or a password that consists of
-digits. Everything ambiguous (a duplicate key, an explicit type) is an error.
+Values stay text, so that a network called `no`, or a password that consists of digits, is not converted. A
+duplicate key or an explicit type is ambiguous, and is an error.
 
 Imager writes the name of a network byte by byte (`"Hafenb\\xc3\\xbcro"`), which YAML reads as one
 character for each byte. Such a string is decoded again if its bytes are UTF-8.
@@ -69,7 +69,7 @@ Node = Text | Items | Pairs
 
 
 def parse(text: str) -> Node | None:
-    """Return the document, or None if there is none; raises YamlError."""
+    """Return the document as a tree, or None if the text is empty; raises YamlError."""
     import yaml  # slow to load, and few cards have a YAML file
 
     try:
@@ -117,7 +117,7 @@ class _Builder:
             try:
                 return words.encode("latin-1").decode()
             except UnicodeError:
-                return words  # already characters, by YAML's own rule
+                return words  # the string already consists of characters, as YAML defines it
         return words
 
 

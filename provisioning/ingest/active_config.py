@@ -1,12 +1,12 @@
-"""The folder in force, `/etc/logboat/`: configuration, identity, and a record of what was taken in.
+"""The folder of the files in force, `/etc/logboat/`: configuration, identity, and a record of applied files.
 
-    logboat.toml, sensors.toml, NAME.password …    as they were taken in
+    logboat.toml, sensors.toml, NAME.password …    as they were applied
     identity/
     .taken.json                                    the record that this module keeps
     before/                                        files that a change has replaced, for restoring by hand
 
 A change is first written completely and durably to `.staged/`. A single rename, to `.install/`, then commits
-the change: before the rename nothing has changed, and after the rename the whole change will take place. Each
+the change. Before the rename, nothing has changed. After the rename, the whole change will take place. Each
 later step can be repeated, so that the next start completes an interrupted change.
 """
 
@@ -32,14 +32,14 @@ _OLD_IDENTITY: Final = ".identity.old"
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """Record of earlier starts."""
+    """Record of the files that earlier starts applied, wrote to the card and still have to wipe."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256, by name, of the files that were last taken in from the card or written to it."""
+    """SHA-256, by name, of the files that were last applied from the card or written to it."""
     forced: Mapping[str, str] = field(default_factory=dict)
     """SHA-256, by name, of the files that were in force at that time."""
     wipe: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256, by path, of secrets that were taken in and still have to be wiped."""
+    """SHA-256, by path, of secrets that were applied and still have to be wiped."""
     generated: bool = False
     """True if the vessel has only a generated id."""
 
@@ -50,7 +50,7 @@ def digest(content: bytes) -> str:
 
 
 class ActiveConfiguration:
-    """The folder in force; any method may raise OSError."""
+    """Folder of the files in force; any method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ class ActiveConfiguration:
         self._install()
 
     def configuration(self) -> dict[str, bytes]:
-        """Return the files in force by name: both configurations, and files that they may refer to."""
+        """Return the files in force by name: both configuration files, and files that they may refer to."""
         return {
             path.name: path.read_bytes()
             for path in sorted(self.folder.iterdir())
@@ -83,15 +83,14 @@ class ActiveConfiguration:
     def memory(self) -> StartRecord:
         """The record of earlier starts.
 
-        The record is empty if it cannot be read, so that everything is examined again.
-
+        If the record cannot be read, an empty one is returned, so that all files are examined again.
         """
         try:
             raw: Any = json.loads((self.folder / _STATE).read_bytes())
             return StartRecord(
                 dict(raw["shown"]), dict(raw["forced"]), dict(raw["wipe"]), raw["generated"] is True
             )
-        except Exception:  # noqa: BLE001  # unreadable for any reason: everything is examined again
+        except Exception:  # noqa: BLE001  # if the record is unreadable, all files are examined again
             return StartRecord()
 
     def remember(self, memory: StartRecord) -> None:
@@ -100,7 +99,7 @@ class ActiveConfiguration:
             files.write(self.folder / _STATE, _text(memory))
 
     def prepare(self, content: Mapping[str, bytes], identity: Mapping[str, bytes]) -> Path:
-        """Stage a change: the whole configuration, and a new identity if there is one."""
+        """Stage the whole configuration, and a new identity if there is one; return the staging folder."""
         files.remove(self.staged)
         permissions.make_folder(self.staged)
         for name, each in content.items():
@@ -127,8 +126,7 @@ class ActiveConfiguration:
     def _install(self) -> None:
         """Install a change that has been committed.
 
-        Each step has no effect if it has already been done. The record is moved last; only the clean-up
-        follows.
+        Each step has no effect if it has already been done. The record is moved last, before the clean-up.
         """
         install = self.folder / _INSTALL
         if not install.is_dir():

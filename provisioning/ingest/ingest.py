@@ -1,8 +1,8 @@
-"""Takes in the files offered at a start: checks them, puts them in force, and wipes their secrets.
+"""Applies the files offered at a start: checks them, puts them in force, and wipes their secrets.
 
 If any offered file is wrong, the files in force do not change, and the offered files stay where they are.
-Secrets are wiped only after their copies in force have been read back. Nothing in this module prevents the
-start: a failure is reported as a problem.
+Secrets are wiped only after their copies in force have been read back. No failure in this module prevents the
+start: each failure is reported as a problem.
 """
 
 import json
@@ -40,36 +40,36 @@ class FolderCheck:
 
     problems: tuple[FileProblem, ...]
     vessel: str = ""
-    """Id of the vessel that the configuration is for."""
+    """Id of the vessel in the configuration."""
 
 
 Check = Callable[[Path], FolderCheck]
-"""Function that checks a folder; it raises nothing, and reports any problems in its result."""
+"""Function that checks a folder; it raises no exception, and reports any problems in its result."""
 Beside = Callable[[Callable[[], None]], Iterable[FileProblem]]
-"""Function that takes in other files, and returns the problems with them.
+"""Function that applies files which other programs wrote to the card, and returns the problems with them.
 
-Its argument is a function that makes the card writable.
+The argument of the function is a function that makes the card writable.
 """
 
 
 def no_other_files(_open: Callable[[], None]) -> Iterable[FileProblem]:
-    """Take in no other files, and report no problems."""
+    """Apply no files of other programs, and report no problems."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Result of the intake at one start."""
+    """Result of applying the offered files."""
 
     problems: tuple[FileProblem, ...]
     taken: tuple[str, ...]
-    """Names, as they are in force, of the new files that were taken in."""
+    """Names of the new files that were put in force."""
     generated: bool
     """True if the vessel has only a generated id."""
 
 
 class Intake:
-    """The process of taking in what is offered, for one start or one `config apply`."""
+    """Process of applying the offered files, for one start or one `config apply`."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class Intake:
     ) -> None:
         """Set the folders; `card` and `inbox` are None if they do not exist.
 
-        `fallback` is the vessel's id until someone configures one. `writable` is a context manager that makes
-        the card writable, and may raise OSError. `beside` takes in files that other programs left on the
-        card.
+        `fallback` is the vessel's id until someone configures one. `writable` returns a context manager that
+        makes the card writable, and may raise OSError. `beside` applies files that other programs wrote to
+        the card.
         """
         self._force = force
         self._card = card
@@ -103,7 +103,7 @@ class Intake:
         self._refused: set[str] = set()
 
     def run(self, extra: OfferedFiles | None = None) -> Outcome:
-        """Take in what is offered, and `extra`; raises nothing, because every failure becomes a problem."""
+        """Apply the offered files and `extra`; raises no exception: every failure becomes a problem."""
         taken: tuple[str, ...] = ()
         try:
             with self._stack:
@@ -121,7 +121,7 @@ class Intake:
             self._fail(self._card, error)
         return Outcome(tuple(self._problems), taken, self._force.memory.generated)
 
-    # Taking in
+    # Applying the files
 
     def _collect(self, extra: OfferedFiles | None) -> OfferedFiles | None:
         inbox = self._inbox
@@ -137,7 +137,7 @@ class Intake:
             self._complain(self._card or self._force.folder, what, f"{remedy[:1].upper()}{remedy[1:]}.")
             self._refused |= set(_ON_CARD)
             return None
-        except Exception as error:  # noqa: BLE001  # nothing on a card stops a start
+        except Exception as error:  # noqa: BLE001  # no content of a card may prevent the start
             self._fail(self._card, error)
             return None
         if extra is not None:
@@ -225,7 +225,7 @@ class Intake:
             )
 
     def _complete(self, staged: Path, wanted: dict[str, bytes]) -> None:
-        """Add to the staged change the vessel's id, and any newer statements by the CA."""
+        """Add the vessel's id to the staged change, and any newer statements of the CA that are in force."""
         if not (staged / IDENTITY).is_dir():
             return
         offered = identities.whole(staged / IDENTITY)
@@ -258,7 +258,7 @@ class Intake:
     def _is_identity_in_force(self, offer: OfferedFiles) -> bool:
         """Return True if the offered identity is already in force.
 
-        Only newer statements of the CA count as new.
+        A statement of the CA counts as new only if it is newer than the statement in force.
         """
         return all(
             self._is_statement_in_force(name, content)
@@ -271,7 +271,7 @@ class Intake:
     def _is_statement_in_force(self, name: str, offered: bytes) -> bool:
         """Return True if the statement in force is at least as new as the offered one.
 
-        An unreadable offered statement is left to the later check.
+        An offered statement that is unreadable counts as newer, so that the later check reports it.
         """
         path = self._force.identity / name
         if not path.is_file():
@@ -306,10 +306,10 @@ class Intake:
             secret_wiping.wipe(memory.wipe)
             self._force.remember(replace(memory, wipe={}))
 
-    # Defaults, and the files that the card shows
+    # Defaults, and the copies on the card
 
     def _name(self) -> None:
-        """Generate an id for a vessel that has no configuration, so that it can record under that id."""
+        """Configure the fallback id for a vessel without a configuration, so that the vessel can record."""
         if not (self._force.folder / CONFIG).exists():
             files.write(
                 self._force.folder / CONFIG,
@@ -330,7 +330,7 @@ class Intake:
             if content is None or name in self._refused or shown.get(on_card) == digest(content):
                 continue
             if self._check(self._force.folder).problems:
-                return  # someone has changed it since and made a mistake: the recorder reports that
+                return  # someone has since made a mistake in the files in force, which the recorder reports
             self._open()
             path.parent.mkdir(mode=PUBLIC, exist_ok=True)
             files.write_on_fat(path, content)
@@ -351,7 +351,7 @@ class Intake:
             self._card.mkdir(mode=PUBLIC, exist_ok=True)
 
     def _open(self) -> None:
-        """Make the card writable, from now until the end of the run."""
+        """Make the card writable until the end of the run."""
         if not self._is_open:
             self._stack.enter_context(self._writable())
             self._is_open = True

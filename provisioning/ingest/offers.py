@@ -1,8 +1,8 @@
 """Finds the files on the card and in the operator's inbox that are new compared with the files in force.
 
 The inbox is a folder on the data partition, which is filled when the card is written. The card's own folder
-is on FAT, where anyone can edit it. A file there is offered only if it differs from the file that was last
-taken in from there or written there. Otherwise an old copy could undo a later change made in another way.
+is on FAT, where anyone can edit it. A file on FAT is offered only if it differs from the file that was last
+applied from there or written there. Otherwise an old copy could undo a later change made in another way.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ IN_FORCE: Final[Mapping[str, str]] = {VESSEL: CONFIG, SENSORS: SENSORS}
 
 @dataclass(slots=True)
 class OfferedFiles:
-    """All files that are offered, by the names that they will have in force."""
+    """All offered files, by the names that they will have in force."""
 
     configuration: dict[str, bytes] = field(default_factory=dict)
     identity: dict[str, bytes] = field(default_factory=dict)
@@ -36,10 +36,9 @@ class OfferedFiles:
 
 
 def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> OfferedFiles:
-    """Return everything that the card and the inbox offer.
+    """Return the files that the card and the inbox offer.
 
-    Raises BundleError if a bundle is incomplete, or if the two bundles are of different vessels; also
-    OSError.
+    Raises OSError, and BundleError if a bundle is incomplete or if the two bundles are for different vessels.
     """
     offer, sources = OfferedFiles(), []
     for folder in (inbox, card):
@@ -55,7 +54,7 @@ def collect(card: Path | None, inbox: Path | None, *, memory: StartRecord) -> Of
         for source in sources
         if source.identity
     }
-    if len(whose) > 1:  # for one vessel, the card's is the later one: someone has put it there
+    if len(whose) > 1:  # of two bundles for one vessel, the card's is the later one
         where = " and ".join(f"of {vessel} in {source.folder}" for vessel, source in whose.items())
         text = (
             f"there are bundles of two different vessels, {where}; remove the one on the FAT partition, or"
@@ -79,7 +78,8 @@ def _check_single(folder: Path) -> None:
 def _add(offer: OfferedFiles, source: BundleContents, memory: StartRecord | None) -> None:
     """Add a folder's files to the offer.
 
-    `memory` is None for a folder that is emptied afterwards, and the record for one that keeps its files.
+    `memory` is the record of earlier starts for a folder that keeps its files. It is None for a folder that
+    is emptied afterwards.
     """
     for name, in_force in IN_FORCE.items():
         content = source.files.get(name)

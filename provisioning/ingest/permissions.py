@@ -1,7 +1,7 @@
 """Permissions of the files in force: root owns them, and the daemons' group may read them.
 
-Files on which root acts, and the folders above them, must belong to root: a file that someone else has put in
-place is not trusted.
+Files that root uses, and the folders above them, must belong to root. A file from any other user is not
+trusted.
 """
 
 import grp
@@ -18,7 +18,7 @@ READABLE: Final = 0o640
 
 
 def group() -> int:
-    """Return the id of the daemons' group, or -1, which changes nothing, if there is no such group."""
+    """Return the id of the daemons' group; without this group or without root, return -1 (no change)."""
     try:
         return grp.getgrnam(GROUP).gr_gid if os.geteuid() == 0 else -1
     except KeyError:
@@ -26,19 +26,22 @@ def group() -> int:
 
 
 def mode() -> int:
-    """Return the mode of a file that no other user may read."""
+    """Return the mode of a file that only its owner, and the daemons' group if it exists, may read."""
     return files.SECRET if group() == -1 else READABLE
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that belongs to us, if it does not exist; raises OSError."""
+    """Create a folder for files in force if it does not exist, and set its permissions; raises OSError."""
     folders.make_folder(path, files.FOLDER)
     os.chown(path, -1, group())
     path.chmod(files.FOLDER if group() == -1 else FOLDER)
 
 
 def is_ours(path: Path) -> bool:
-    """Return True if a folder belongs to us and is not a link; a missing folder counts as ours."""
+    """Return True if only the current user owns and can write a folder, or if the folder does not exist.
+
+    A link to a folder is not accepted.
+    """
     try:
         status = path.lstat()
     except FileNotFoundError:

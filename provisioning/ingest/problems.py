@@ -1,4 +1,4 @@
-"""PROBLEMS.txt on the card: what could not be taken in, and why, for people with a laptop and no shell."""
+"""Writes PROBLEMS.txt to the card: the files that could not be applied, and why, for people with a laptop."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _FOOT: Final = (
 
 
 def text(problems: Sequence[FileProblem]) -> bytes:
-    """Return the text with Windows line ends, which every editor understands."""
+    """Return the content of the file, with Windows line ends, which every editor understands."""
     rows = [*_HEAD, ""]
     for problem in problems:
         line = "" if problem.line is None else f", line {problem.line}"
@@ -35,16 +35,14 @@ def text(problems: Sequence[FileProblem]) -> bytes:
 
 
 def show(folder: Path, problems: Sequence[FileProblem], *, before: Callable[[], None]) -> None:
-    """Write the file, or remove it if there are no problems; an identical file is left alone.
+    """Write PROBLEMS.txt to a folder, or remove it if there are no problems; an identical file is kept.
 
-    Raises OSError.
-
-    `before` is called before anything is written.
+    `before` is called before anything is written. Raises OSError.
     """
     path = folder / NAME
     wanted = text(problems) if problems else None
     present = None
-    if path.exists():  # read no more than our own text could contain, because the file may be anything
+    if path.exists():  # read one byte more than the wanted text, because the file may be of any size
         with path.open("rb") as file:
             present = file.read(len(wanted or b"") + 1)
     if present == wanted:

@@ -1,7 +1,7 @@
-"""Wipes secrets after they were taken in: overwrites and removes the files, and discards their blocks.
+"""Wipes secrets after they were applied, by overwriting and removing the files.
 
-They can then no longer be read through the card's interface. This cannot be promised for worn and spare
-blocks, which the card hides: its manufacturer's tools, or someone who removes the chip, can read them.
+The secrets can then no longer be read through the card's interface. Copies may remain in worn and spare
+blocks, which the card hides. The manufacturer's tools, or someone who removes the chip, can read them.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from .active_config import digest
 
 
 def wipe(pending: Mapping[str, str]) -> None:
-    """Wipe each file that still has the SHA-256 that was taken in; leave a file that was replaced since.
+    """Wipe each file, by path, that still has the recorded SHA-256; a file that was replaced since is kept.
 
-    A folder that becomes empty is removed too. Raises OSError. After an error or a power cut this can be
-    called again.
+    A folder that becomes empty is removed too. Raises OSError. The function can be called again after an
+    error or a power cut.
     """
     for name, taken in pending.items():
         path = Path(name)

@@ -1,9 +1,9 @@
 """The capabilities of this machine's radios, and the role of each; the output of `iw phy` is passed in.
 
-A radio can use only one channel at a time. The link between vessels has a channel of its own, so it gets an
-adapter of its own, preferably a plugged-in one. If there is no third adapter, joining networks and providing
-the crew's own network share the first one. The crew's network is then a second interface on that adapter, on
-the channel of the joined network.
+A radio can use only one channel at a time. The link between vessels has a channel of its own, so it is
+assigned an adapter of its own, preferably one that is plugged in. If there is no third adapter, the first
+adapter both joins networks and provides the crew's network. The crew's network is then a second interface on
+that adapter, on the channel of the joined network.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 CREW: Final = "crew0"
-"""Second interface of a radio that both joins a network and provides one."""
+"""Name of the second interface of a radio that both joins a network and provides the crew's network."""
 _MODES: Final = {"mesh": "mesh point", "adhoc": "IBSS"}
 _NAMES: Final = {"mesh": "802.11s mesh", "adhoc": "ad-hoc networks"}
 
@@ -35,7 +35,7 @@ class Assignment:
     access_point: str | None = None
     radio: str | None = None
     second: str | None = None
-    """The phy on which the interface `CREW` has to be made; None if it is not needed."""
+    """Physical radio (phy) on which the interface `CREW` has to be created; None if it is not needed."""
     missing: tuple[str, ...] = ()
     """Roles without an adapter, each with a remedy."""
 
@@ -43,7 +43,7 @@ class Assignment:
 def parse(iw: str, interfaces: Mapping[str, str]) -> tuple[Adapter, ...]:
     """Return the adapters in the output of `iw phy`; `interfaces` maps each interface to its phy.
 
-    They are in order of the interfaces' names, which puts those on the board first.
+    The adapters are in order of their interfaces' names, so those on the board come first.
     """
     modes: dict[str, set[str]] = {}
     phy, listing = "", False

@@ -1,8 +1,8 @@
 """The interfaces on which SSH and the listener are open, as nftables rules in addition to the image's own.
 
-The firewall, not sshd, restricts the interfaces, so an interface that appears late, or never, stops no
-service. The rules are in chains of their own (`image/files/etc/nftables.conf`), which are emptied and filled
-in one step, or left unchanged.
+The firewall, not sshd, restricts the interfaces, so an interface that appears late, or never, does not
+prevent a service from starting. The rules are in chains of their own (`image/files/etc/nftables.conf`), which
+are replaced in one step or left unchanged.
 """
 
 import re
@@ -22,7 +22,7 @@ def is_interface(name: str) -> bool:
 
 
 def is_limited(interfaces: Sequence[str]) -> bool:
-    """Return True if a service is open only on some interfaces, and the firewall can tell these apart.
+    """Return True if a service is open only on some interfaces, and the firewall can match all of them.
 
     Other patterns (the listener accepts any) are left to the daemon, which checks each connection itself.
     """

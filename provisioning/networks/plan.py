@@ -70,7 +70,7 @@ class NetworkLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The networks to set up, and what is missing for others."""
+    """Networks to set up, and the functions that lack an adapter or a key."""
 
     profiles: tuple[Profile, ...]
     radio: Radio | None
@@ -85,7 +85,7 @@ def plan(
 ) -> Plan:
     """Plan a vessel's networks on these adapters.
 
-    `fleet` and its `radio_key` come with the vessel's identity, and are None if the vessel has none.
+    `fleet` and its `radio_key` are from the vessel's identity, and are None if the vessel has no identity.
     """
     mode, missing = network.vessel_radio.mode, []
     if mode != "off" and (fleet is None or radio_key is None):

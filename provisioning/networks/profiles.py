@@ -1,6 +1,6 @@
 """Networks as keyfiles for NetworkManager (nm-settings-keyfile(5)).
 
-The files are in `/run`, so that none of them outlives the configuration that it was made from. No name or
+The files are in `/run`, so they are removed at each shutdown and always match the configuration. No name or
 password is copied unchanged: names are written as bytes, and passwords are escaped as in GKeyFile.
 """
 
@@ -14,7 +14,7 @@ CREW_ADDRESS: Final = "10.84.0.1/24"
 """Address of the appliance in the crew's own network; the appliance assigns the other addresses."""
 _OURS: Final = uuid.UUID("6f7c1f2e-3d0c-4a51-9a55-1f0b0a7d4e1c")
 _FOR_EVER: Final = "0"
-"""Value of autoconnect-retries that means no limit: a network is joined again even after a month."""
+"""Value of autoconnect-retries that means no limit, so that a network is joined again even after a month."""
 
 Section = Mapping[str, str]
 
@@ -24,7 +24,7 @@ class Profile:
     """Keyfile for one network."""
 
     name: str
-    """Name of the file, without its ending, which is also the name of the network for people."""
+    """Name of the file without its ending, which is also the shown name of the network."""
     sections: Mapping[str, Section]
 
     @property
@@ -56,9 +56,9 @@ def join(*, ssid: str, password: str, priority: int, interface: str | None, hidd
 
 
 def access_point(*, ssid: str, password: str, interface: str | None) -> Profile:
-    """Return the profile of the crew's own network, which provides addresses and name resolution.
+    """Return the profile of the crew's own network.
 
-    It provides them with or without an uplink.
+    The network provides addresses and name resolution, with or without an uplink.
     """
     return _wifi(
         "logboat-crew",
@@ -91,7 +91,7 @@ def ethernet(*, address: str | None, gateway: str | None, dns: Iterable[str]) ->
 
 
 def escaped(text: str) -> str:
-    """Return a value with backslashes, and leading spaces that would be stripped, escaped for GKeyFile."""
+    """Return a value in which backslashes and leading spaces are escaped for GKeyFile."""
     escaped_text = text.replace("\\", "\\\\")
     lead = len(escaped_text) - len(escaped_text.lstrip(" "))
     return "\\s" * lead + escaped_text[lead:]

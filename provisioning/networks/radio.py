@@ -1,8 +1,8 @@
 """The radio link between vessels, as a configuration for wpa_supplicant (wpa_supplicant.conf(5)).
 
-It is not a NetworkManager profile. NetworkManager 1.42 aborts with a failed assertion when it starts an
-802.11s mesh with a key (`ap_add_remove` meets its own placeholder a second time), and takes down all other
-networks with it. wpa_supplicant alone does the same work, and link-local addresses come with the link.
+A NetworkManager profile is not used for this link. NetworkManager 1.42 aborts with a failed assertion when it
+starts an 802.11s mesh with a key (`ap_add_remove` receives its own placeholder a second time). This ends all
+other networks too. wpa_supplicant can start the link on its own, and the kernel assigns link-local addresses.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""Hardware for which the kernel must be configured: lines in config.txt, which the firmware reads at boot.
+"""Lines in config.txt that configure the kernel for hardware; the firmware reads config.txt at boot.
 
 - `kernel_settings`: the lines that a configuration needs
-- `configtxt`: our part of a config.txt, and the decision whether to restart
+- `configtxt`: Logboat's part of a config.txt, and the decision whether to restart
 """

@@ -1,8 +1,8 @@
-"""Our part of a config.txt, and the decision whether to restart.
+"""Logboat's part of a config.txt, and the decision whether to restart.
 
-Our part is between two comments, under `[all]`, at the end of the file. Everything else is left unchanged.
-Each set of lines causes at most one restart. If the lines are missing afterwards, the appliance reports this
-and does not restart again.
+This part is between two comments, under `[all]`, at the end of the file. The rest of the file is left
+unchanged. Each set of lines causes at most one restart. If the lines are missing afterwards, the appliance
+reports this and does not restart again.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ END: Final = "# logboat: to here"
 
 
 def rewritten(text: str, lines: Sequence[str]) -> str:
-    """Return a config.txt with these lines as our part; if there are no lines, it has no such part."""
+    """Return a config.txt in which Logboat's part has these lines; without lines, the part is removed."""
     rest = _without_ours(text)
     if not lines:
         return rest
@@ -24,12 +24,12 @@ def rewritten(text: str, lines: Sequence[str]) -> str:
 
 
 def carried(old: str, new: str) -> str:
-    """Return the new config.txt with our part taken from the old one, for writing a system into a slot."""
+    """Return the new config.txt with Logboat's part of the old one, for writing a system to a slot."""
     return rewritten(new, _ours(old))
 
 
 def has(text: str, lines: Sequence[str]) -> bool:
-    """Return True if our part of the file consists of exactly these lines."""
+    """Return True if Logboat's part of the file consists of exactly these lines."""
     return _ours(text) == tuple(lines)
 
 
@@ -40,22 +40,22 @@ def digest(lines: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Changes that the lines make necessary."""
+    """Decision which config.txt files to write, and whether to restart."""
 
     write: tuple[int, ...]
     """Indexes of the config.txt files to write."""
     restart: bool
     """True to restart after the files have been written and `digest` has been stored."""
     gave_up: bool = False
-    """True if a restart had no effect: the lines were written before it, and are missing now."""
+    """True if a restart had no effect: the lines were written before the restart, and are missing now."""
 
 
 def decide(texts: Sequence[str], lines: Sequence[str], *, active: int | None, asked: str | None) -> Decision:
     """Decide which config.txt files to write, and whether to restart.
 
-    `texts` has the config.txt of every slot. `active` is the index of the slot from which this start booted,
-    or None if it is not known. `asked` is the digest of the lines for which a restart was last requested, if
-    it is not yet known whether that restart helped.
+    `texts` contains the config.txt of every slot. `active` is the index of the slot from which the system
+    booted, or None if it is not known. `asked` is the digest of the lines for which a restart was last
+    requested, or None if that restart was successful or none was requested.
     """
     write = tuple(number for number, text in enumerate(texts) if not has(text, lines))
     due = active in write if active is not None else bool(write)
