@@ -1,4 +1,4 @@
-"""Seed for all randomness in tests, printed at the head of each run.
+"""Select the seed for all randomness in tests, and print it at the head of each run.
 
 An ordinary run is reproducible: its seed is fixed, and Hypothesis derives its examples from the tests
 themselves. A run that selects the torture tests uses a new seed. `LOGBOAT_SEED` overrides both.
@@ -19,7 +19,7 @@ from tests import scheduling
 ORDINARY_SEED = "1"
 
 for profile, repeats in (("ordinary", True), ("torture", False)):
-    # The duration of an example depends on the machine's load, not on what is tested.
+    # How long an example takes depends on the machine's load, not on the code under test.
     settings.register_profile(
         profile, derandomize=repeats, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
@@ -47,14 +47,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.S
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the tests that a worker has collected; all workers must have the tests in the same order."""
+    """Sort the tests that a worker has collected. All workers must have the tests in the same order."""
     if hasattr(config, "workerinput"):
         scheduling.order(items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests with garbage collection off, which would repeatedly examine objects that stay."""
+    """Collect tests with garbage collection off.
+
+    Each collection would examine the many test objects again, although all of them stay.
+    """
     gc.disable()
     try:
         return (yield)
@@ -63,7 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the collected tests from garbage collection, because they are many and stay until the end."""
+    """Exempt the collected tests from garbage collection, because all of them stay until the end."""
     gc.collect()
     gc.freeze()
 

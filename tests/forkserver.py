@@ -1,13 +1,13 @@
-"""A server that starts Python programs by forking: `python -m tests.forkserver SOCKET`.
+"""Server that starts Python programs by forking: `python -m tests.forkserver SOCKET`.
 
-The server has imported Logboat's modules and has started nothing. A forked child is in the state that a new
-interpreter reaches after half a second. `tests.processes` requests programs from it. The server prepares
-everything before a program begins (its files, folder, environment and arguments), and handles the program's
-end as an interpreter does.
+The server has imported Logboat's modules, but has started none of their services. A forked child is in the
+state that a new interpreter reaches after half a second. `tests.processes` requests programs from the server.
+The server prepares each program's files, folder, environment and arguments. When a program ends, the server
+cleans up as an interpreter does.
 
 Each program becomes a child of the process that requested it. The server forks twice, and its own child exits
-at once. The kernel gives the orphan to the nearest ancestor that adopts orphans (PR_SET_CHILD_SUBREAPER,
-prctl(2)).
+at once. The kernel then makes the nearest ancestor that adopts orphans the parent of the program
+(PR_SET_CHILD_SUBREAPER, prctl(2)).
 """
 
 import atexit
@@ -35,7 +35,7 @@ from typing import Any, Final, NoReturn, TextIO
 
 IMPORTED: Final = ("services", "sync", "sensors")
 LEFT_OUT: Final = ("services.screens.top",)
-"""Packages that few programs need and that take long to import: the screens of `logboat top`."""
+"""Packages that few programs need and that are slow to import: the screens of `logboat top`."""
 LONGEST: Final = 200_000
 """Largest size in bytes of a request, which contains a program's arguments and environment."""
 MOST_FILES: Final = 64
@@ -73,9 +73,9 @@ def _import_all(package: str) -> None:
 
 
 def _start(request: dict[str, Any], files: Sequence[int]) -> int:
-    """Start a program, and return the id of its process.
+    """Start a program, and return its process id.
 
-    The program begins once it is a child of the process that requested it.
+    The program waits until it is a child of the process that requested it.
     """
     told, tell = os.pipe()
     adopted, not_yet = os.pipe()
@@ -121,14 +121,14 @@ def _run(request: dict[str, Any], files: Sequence[int]) -> NoReturn:
 
 
 def _take(files: Sequence[int], numbers: Sequence[int]) -> None:
-    """Give the received files the numbers that they had in the requesting process, and close all others."""
+    """Move the received files to the numbers that the request names, and close all other descriptors."""
     above = max(numbers) + 1
     held = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in files]
     for descriptor, number in zip(held, numbers, strict=True):
         os.dup2(descriptor, number, inheritable=True)
     for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if number not in numbers:
-            with contextlib.suppress(OSError):  # the descriptor with which the folder was read
+            with contextlib.suppress(OSError):  # closed already: it was used to list the folder
                 os.close(number)
 
 
@@ -149,7 +149,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def _stream(number: int, like: Any) -> TextIO:
-    """Return a standard stream as the interpreter makes it (`create_stdio` in CPython's `pylifecycle.c`)."""
+    """Return a standard stream with a new interpreter's settings (see `create_stdio` in `pylifecycle.c`)."""
     at_once = like.write_through  # PYTHONUNBUFFERED
     is_input = number == 0
     buffer: Any = builtins.open(  # noqa: SIM115
@@ -167,7 +167,7 @@ def _stream(number: int, like: Any) -> TextIO:
 
 
 def _program(argv: Sequence[str]) -> Callable[[], object]:
-    """Return a function that does what an interpreter would do for these arguments."""
+    """Return a function that runs the program as an interpreter with these arguments would."""
     how, what, *arguments = argv
     if how == "-m":
         sys.argv, sys.path[0] = [what, *arguments], str(Path.cwd())

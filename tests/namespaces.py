@@ -6,8 +6,8 @@
         argo.popen([sys.executable, "-m", "tests.mesh.discovering", …])
         quay.cut(argo)
 
-A host's interfaces are `eth0`, `eth1`, … in the order in which it joined segments. Everything, including
-processes, is gone when the block ends. The next run removes what a killed run left behind.
+A host's interfaces are `eth0`, `eth1`, … in the order in which the host joined segments. The end of the block
+removes everything, including processes. If a run is killed, the next run removes what it left.
 """
 
 import contextlib
@@ -36,11 +36,11 @@ _CLONE_NEWNET: Final = 0x40000000
 """Flag for unshare(2), from linux/sched.h."""
 
 DEADLINE: Final = 5.0
-"""Seconds that the kernel may take to apply a change to its network."""
+"""Maximum time in seconds for the kernel to apply a change to its network."""
 
 
 class NamespaceError(RuntimeError):
-    """A command for the test network failed; the message contains the command's output."""
+    """Error from a command for the test network. The message contains the command's output."""
 
 
 class Network:
@@ -49,7 +49,8 @@ class Network:
     def __init__(self, *, settle: bool = False) -> None:
         """Prepare a network.
 
-        With `settle`, a second is spent on checking IPv6 addresses for duplicates, as in reality.
+        If `settle` is True, hosts check IPv6 addresses for duplicates, as real machines do. The check takes a
+        second.
         """
         self._settle = settle
         self._prefix = f"{_FAMILY}.{os.getpid()}.{_started(os.getpid())}.{next(_numbers)}"
@@ -59,7 +60,7 @@ class Network:
 
     @classmethod
     def for_test(cls, *, settle: bool = False) -> Self:
-        """Return a network; if this machine cannot provide one, skip the test, or fail it if `CI` is set."""
+        """Return a network. If this machine cannot provide one, skip the test, or fail it if `CI` is set."""
         if (lacking := lacks()) is not None:
             if os.environ.get("CI"):
                 pytest.fail(f"CI must run this test, and cannot: {lacking}")
@@ -95,7 +96,7 @@ class Network:
     def segment(self, name: str, *hosts: "Host", ipv4: bool = True) -> "Segment":
         """Add an Ethernet segment with `hosts` on it.
 
-        Without `ipv4`, they have only link-local IPv6 addresses.
+        If `ipv4` is False, the hosts have only link-local IPv6 addresses.
         """
         number = next(self._subnets)
         network = ipaddress.IPv4Network(f"10.77.{number}.0/24") if ipv4 else None
@@ -123,13 +124,16 @@ class Host:
         self.interfaces = 0
 
     def popen(self, argv: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
-        """Start a process that is killed at the end of the test; the caller closes its output."""
+        """Start a process that is killed at the end of the test.
+
+        The caller must close the process's pipes.
+        """
         process = processes.Popen(processes.within(self.namespace, argv), **how)
         self._network._processes.append(process)
         return process
 
     def run(self, argv: Sequence[str], *, timeout: float = 30.0) -> str:
-        """Run a process until it ends, and return its output; raise NamespaceError if it fails."""
+        """Run a process until it ends, and return its output. Raise NamespaceError if the process fails."""
         return _run(processes.within(self.namespace, argv), timeout=timeout)
 
     def link_local(self, interface: str) -> str:
@@ -146,7 +150,7 @@ class Host:
         raise NamespaceError(f"{self.name}: {interface} has no link-local address after {DEADLINE:g} s")
 
     def lose(self, interface: str, percent: int) -> None:
-        """Drop a random share of the packets that arrive at an interface; `percent` is from 0 to 99."""
+        """Drop a random share of the packets that arrive at an interface. `percent` is from 0 to 99."""
         self._nft(
             f"add table inet {_FAMILY}; delete table inet {_FAMILY}; add table inet {_FAMILY}; "
             f"add chain inet {_FAMILY} input {{ type filter hook input priority 0; }}; "
@@ -154,7 +158,7 @@ class Host:
         )
 
     def rate(self, interface: str, kilobits: int) -> None:
-        """Limit the rate at which an interface sends; packets are queued for 400 ms at most."""
+        """Limit the rate at which an interface sends. Packets are queued for at most 400 ms."""
         limit = f"rate {kilobits}kbit burst 1540 latency 400ms"
         _run(["tc", "-n", self.namespace, *f"qdisc replace dev {interface} root tbf {limit}".split()])
 
@@ -180,7 +184,7 @@ class Host:
 
 
 class Segment:
-    """A bridge in a namespace of its own; each host is connected to a port that has the host's name."""
+    """Bridge in its own namespace. Each host is connected to a bridge port that has the host's name."""
 
     def __init__(self, namespace: str, network: ipaddress.IPv4Network | None) -> None:
         self._namespace = namespace
@@ -188,7 +192,7 @@ class Segment:
         self._length = 0 if network is None else network.prefixlen
         self._ports: dict[str, str] = {}
         self._mute: set[str] = set()
-        # No snooping: it would learn the members of a group from packets that come before the port is up.
+        # No snooping: the bridge would learn group members from packets that arrive before the port is up.
         self._batch(
             "link add bridge0 type bridge mcast_snooping 0 forward_delay 0 stp_state 0", "link set bridge0 up"
         )
@@ -210,7 +214,7 @@ class Segment:
         return interface
 
     def remove(self, host: Host) -> None:
-        """Remove the host's interface, as if a USB adapter were pulled out."""
+        """Remove the host's interface, as when a USB adapter is pulled out."""
         self._batch(f"link del {host.name}")
         del self._ports[host.name]
 
@@ -225,13 +229,16 @@ class Segment:
         host.await_carrier(self._ports[host.name])
 
     def flap(self, host: Host, times: int = 3) -> None:
-        """Unplug the host and plug it in again repeatedly; at the end it is plugged in."""
+        """Unplug the host and plug it in again `times` times. At the end, the host is plugged in."""
         for _ in range(times):
             self.cut(host)
             self.heal(host)
 
     def cut_silently(self, host: Host) -> None:
-        """Drop everything to and from the host, as if a radio were out of range: no interface notices it."""
+        """Drop all packets to and from the host, as when a radio is out of range.
+
+        No interface loses its carrier.
+        """
         self._mute.add(host.name)
         self._drop()
 
@@ -258,7 +265,7 @@ class Segment:
 
 @functools.cache
 def lacks() -> str | None:
-    """Return a description of what this machine lacks for such a network, or None if nothing is missing."""
+    """Return a description of what this machine lacks for a test network, or None if nothing is missing."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     for tool, package in (("ip", "iproute2"), ("tc", "iproute2"), ("nft", "nftables")):
@@ -274,9 +281,9 @@ def lacks() -> str | None:
 
 @contextlib.contextmanager
 def own_loopback() -> Iterator[None]:
-    """Put this thread on a separate network that has only loopback and that no other process uses.
+    """Move this thread to a separate network that has only a loopback interface and no other process.
 
-    Where that is not possible, the test is skipped or fails, as in `Network.for_test`.
+    If that is not possible, the test is skipped or fails, as in `Network.for_test`.
     """
     Network.for_test()
     libc = ctypes.CDLL(None, use_errno=True)
@@ -301,7 +308,7 @@ def _remove_leftovers() -> None:
 
 
 def _started(pid: int) -> str:
-    """Return a process's start time in kernel ticks, which makes the process id unique."""
+    """Return a process's start time in kernel ticks, which distinguishes processes with the same id."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

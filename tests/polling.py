@@ -1,7 +1,7 @@
-"""Waits, by polling, for the effects of other processes and tasks that send no notification.
+"""Polling for the effects of other processes and tasks that send no notification.
 
-A condition is checked again after a pause that is proportional to the cost of checking it: the check takes
-processor time, or the event loop's time, away from what has to bring the effect about.
+The pause before the next check is proportional to the cost of a check. A check takes processor time, or time
+of the event loop, that the awaited process or task also needs.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 PATIENCE_S: Final = 60.0
-"""Seconds to wait on a busy machine for something that must happen, before the test fails."""
+"""Time in seconds that a condition may take to become true on a busy machine, before the test fails."""
 LEAST_PAUSE_S: Final = 0.01
 PAUSE_PER_COST: Final = 4
 """Ratio of the pause to the cost of a check, so that checking takes at most a fifth of the time."""
@@ -23,13 +23,13 @@ class _Waiting:
         self._what, self._within, self._began = what, within, time.monotonic()
 
     def ask(self, holds: Callable[[], T | None]) -> tuple[T | None, float]:
-        """Return the answer and the pause before the next check; fail after the time limit."""
+        """Return the answer and the pause before the next check. Fail after the time limit."""
         asked = time.monotonic()
         answer = holds()
         return answer, self.pause(answer, asked)
 
     def pause(self, answer: object, asked: float) -> float:
-        """Return the pause after a check that began at `asked`; fail after the time limit."""
+        """Return the pause after a check that began at `asked`. Fail after the time limit."""
         if not answer and asked - self._began > self._within:
             what = self._what if isinstance(self._what, str) else self._what()
             raise AssertionError(f"not within {self._within:g} s: {what}")
@@ -39,7 +39,7 @@ class _Waiting:
 def wait_until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the answer is true, and return the answer.
+    """Poll a condition until it is true, and return the answer.
 
     Args:
         holds: function that checks the condition and returns the answer.
@@ -57,7 +57,10 @@ def wait_until(
 async def until(
     holds: Callable[[], T | None], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the answer is true, and return it, without blocking the event loop; see `wait_until`."""
+    """Poll a condition until it is true without blocking the event loop, and return the answer.
+
+    See `wait_until` for the arguments.
+    """
     waiting = _Waiting(what, within)
     while True:
         answer, pause = waiting.ask(holds)
@@ -69,7 +72,7 @@ async def until(
 async def until_awaited(
     holds: Callable[[], Awaitable[T | None]], what: str | Callable[[], str], *, within: float = PATIENCE_S
 ) -> T:
-    """Check until the awaited answer is true, and return it; see `wait_until`."""
+    """Poll an awaitable condition until it is true, and return the answer. See `wait_until`."""
     waiting = _Waiting(what, within)
     while True:
         asked = time.monotonic()

@@ -1,4 +1,4 @@
-"""Ports for servers in tests: each pytest worker has its own, and no outgoing connection uses them."""
+"""Ports for servers in tests. Each pytest worker has its own ports, and no outgoing connection uses them."""
 
 import functools
 import os
@@ -9,7 +9,7 @@ from typing import Final
 from services.demo.ports import fixed_ports, free_ports
 
 _WORKERS: Final = 16
-"""Number of workers that have ports of their own; further workers share them, and may find a port in use."""
+"""Number of workers that have ports of their own. Further workers share ports, and may find a port in use."""
 
 
 @functools.cache
@@ -33,5 +33,5 @@ def _endlessly(ports: range, *, first: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Return one of this worker's ports on which nothing listens and which was not returned recently."""
+    """Return a port of this worker that has no listener and was not returned recently."""
     return next(_ports())

@@ -1,10 +1,11 @@
 """`Popen` and `run`, like those of `subprocess`, but without the cost of starting an interpreter.
 
 An interpreter takes half a second to import Logboat's modules. `tests.forkserver` has already imported the
-modules, and forks. The process is a child of this one, with its own process id, files, signals and exit
-status, and SIGKILL ends it like any other. `subprocess` starts everything that the server cannot start: other
-programs and options, an interpreter in another environment, a function to call before the start. A test of
-the start itself uses `subprocess`.
+modules, and forks. The new process is a child of this process. It has its own process id, files, signals and
+exit status, and SIGKILL ends it like any other process.
+
+`subprocess` starts everything that the server cannot start: other programs, interpreter options or
+environments, and calls with `preexec_fn`. A test that checks how a program starts uses `subprocess` directly.
 """
 
 import atexit
@@ -26,9 +27,9 @@ from tests.forkserver import LONGEST
 ROOT: Final = Path(__file__).parents[1]
 LOGBOAT: Final = str(Path(sys.executable).with_name("logboat"))
 IN_NAMESPACE: Final = ("ip", "netns", "exec", "", "setpriv", "--pdeathsig", "KILL")
-"""Prefix that runs a command in a network namespace; the empty word is replaced with the namespace's name."""
+"""Prefix that runs a command in a network namespace. The empty word is replaced with the namespace's name."""
 _AT_START: Final = re.compile("PYTHON|LD_|LC_|LANG|MALLOC|GLIBC_|OPENSSL|SSL_|NOTIFY_SOCKET$")
-"""Variables that an interpreter or a library reads at its start, or that request a notification."""
+"""Variables that an interpreter or a library reads when it starts, or that request a notification."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 """Option of prctl(2), from <linux/prctl.h>."""
 _IMPOSSIBLE: Final = {
@@ -42,11 +43,11 @@ _IMPOSSIBLE: Final = {
     "uid": None,
     "process_group": -1,
 }
-"""Arguments of `subprocess.Popen` that the server does not support, with the values that have no effect."""
+"""Arguments of `subprocess.Popen` that the server does not support, with their default values."""
 
 
 class _Server:
-    """Fork server of this process, started when it is first used."""
+    """Fork server of this process. The server starts when it is first used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,7 +61,7 @@ class _Server:
             raise _NotHereError
         with self._lock:
             asker = self._asker or self._served()
-            # Only for this moment: this process must not adopt the orphans of other processes.
+            # Set only during the request: this process must not adopt the orphans of other processes.
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
                 socket.send_fds(asker, [data], files)
@@ -94,16 +95,16 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def within(namespace: str, argv: Sequence[str]) -> list[str]:
-    """Return a command that runs another one in a network namespace, and ends together with its parent."""
+    """Return a command that runs another one in a network namespace and is killed when its parent ends."""
     return [word or namespace for word in IN_NAMESPACE] + list(argv)
 
 
 class _NotHereError(Exception):
-    """The fork server cannot start this process, but `subprocess` can."""
+    """The fork server cannot start a process that `subprocess` can start."""
 
 
 class Popen(subprocess.Popen[Any]):
-    """A `subprocess.Popen` that starts the process by forking, where that makes no difference."""
+    """`subprocess.Popen` that starts the process by forking if that makes no difference to the process."""
 
     is_forked = False
 
@@ -147,7 +148,11 @@ def run(
 
 
 def _ask(how: Mapping[str, Any]) -> int:
-    """Request the process from the server, and return its process id; raises _NotHereError."""
+    """Request the process from the server, and return its process id.
+
+    Raises:
+        _NotHereError: the server cannot start the process.
+    """
     environment = dict(os.environ if how["env"] is None else how["env"])
     if any(how.get(name, usual) != usual for name, usual in _IMPOSSIBLE.items()):
         raise _NotHereError
@@ -168,7 +173,11 @@ def _ask(how: Mapping[str, Any]) -> int:
 
 
 def _program(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the program and the namespace to request from the server; raises _NotHereError."""
+    """Return the program and the namespace to request from the server.
+
+    Raises:
+        _NotHereError: the server cannot start the program.
+    """
     namespace = ""
     if len(argv) > len(IN_NAMESPACE) and argv == within(argv[3], argv[len(IN_NAMESPACE) :]):
         namespace, argv = argv[3], argv[len(IN_NAMESPACE) :]

@@ -1,9 +1,9 @@
-"""Assigns tests to workers: the longest tests first, and tests that share a peer together.
+"""Assignment of tests to workers: the longest tests first, and tests that share a peer together.
 
-A run on several workers ends when its last test ends. The tests that take seconds, mostly waiting for other
-processes, therefore begin first, and are assigned one by one. The many quick tests fill the gaps afterwards,
-a file at a time, so that a file's fixtures are made only once. A run without workers keeps the order of the
-files.
+A run on several workers ends when its last test ends. Tests that take seconds mostly wait for other
+processes. They therefore begin first, and are assigned one by one. The many quick tests fill the gaps
+afterwards, one file at a time, so that a file's fixtures are made only once. A run without workers keeps the
+order of the files.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ TOGETHER: Final = {
     "tests/interop/test_refused_by_sync_gateway.py": "Sync Gateway",
     "tests/interop/test_sync_gateway.py": "Sync Gateway",
 }
-"""Files that share a program which takes a second or more to start, by the name of the program."""
+"""Files that share a program that takes a second or more to start, each with the name of the program."""
 
 APART: Final = (
     "tests/services/walk/test_walk.py",
@@ -54,11 +54,11 @@ APART: Final = (
     "tests/services/test_command_db_sync.py",
     "tests/net/test_proxy.py",
 )
-"""Files whose tests take seconds each, beginning with the files that have the longest tests."""
+"""Files whose tests take seconds each. The files with the longest tests come first."""
 
 
 def order(items: list[pytest.Item]) -> None:
-    """Sort the tests in place: files that share a peer, then long tests, then the rest in their old order."""
+    """Sort the tests in place: files that share a peer, then long tests, then all others in the old order."""
     rank = {file: place for place, file in enumerate((*TOGETHER, *APART))}
     items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
 
@@ -68,17 +68,18 @@ def _file(nodeid: str) -> str:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Scheduler that assigns single tests of `APART`, and otherwise all tests of a program or of a file."""
+    """Scheduler that assigns the tests of `APART` one by one, and other tests by program or by file."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
         self.config.option.loadscopereorder = False
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back the tests that a dead worker has not run; return the test that it was running, if any.
+        """Take back the tests that a dead worker has not run, and return the test that crashed it, if any.
 
-        That test has failed and is not run again. A unit of which no test is left is dropped: a worker that
-        got one would wait, because only the end of a test makes the scheduler assign more.
+        The test that crashed the worker has failed, and is not run again. Units without remaining tests are
+        dropped. Otherwise a worker that was assigned an empty unit would wait, because only the end of a test
+        makes the scheduler assign more.
         """
         crashed = None
         for scope, unit in self.assigned_work.pop(node).items():
@@ -94,9 +95,10 @@ class Scheduling(LoadScopeScheduling):
         return crashed
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Assign more tests to a worker once it has reported its collection; replacements do so late.
+        """Assign more tests to a worker once the worker has reported its collection.
 
-        A worker runs a test only when it knows the next one, or knows that there is none.
+        A replacement worker reports its collection late. A worker runs a test only when it has been told the
+        next test, or that there is no next test.
         """
         if node not in self.registered_collections:
             return

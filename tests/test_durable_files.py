@@ -1,4 +1,4 @@
-"""Durable changes to files: old or new content, exact modes, and nothing left over."""
+"""Durable changes to files: the old or the new content, exact modes, and no leftover files."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def test_a_created_file_has_at_most_its_mode(tmp_path: Path) -> None:
     assert (tmp_path / "note").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_file_and_then_its_folder_are_synchronised_around_the_renaming(
+def test_file_is_synchronised_before_its_renaming_and_its_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "key"

@@ -1,4 +1,4 @@
-"""The replication library knows no document of Logboat: the appliance passes in what the library needs."""
+"""The replication library contains no names of Logboat's documents: the appliance passes them in."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def modules() -> Iterator[Any]:
 
 
 def known_documents(source: str) -> list[tuple[int, str]]:
-    """Return the texts in a program that name a document of Logboat, each with its line."""
+    """Return the texts in a program that name a document of Logboat, each with its line number."""
     return [
         (node.lineno, node.value)
         for node in ast.walk(ast.parse(source))

@@ -1,4 +1,4 @@
-"""Facts that stand in one place: other modules call that place, and do not state the fact again."""
+"""Each of these facts is stated in one place. Other modules call that place instead of repeating the fact."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FOLDERS = ("sensors", "sync", "services", "provisioning")
 
 @dataclass(frozen=True)
 class OnePlace:
-    """A fact, the pattern by which code would state it again, and the modules that may do so."""
+    """A fact, a pattern that matches code that states the fact, and the modules that may match."""
 
     fact: str
     pattern: str
@@ -30,14 +30,14 @@ FACTS = [
         r"DURABLE_WITHIN_S|\.last_durable\.clock *[<>]|- *\w+(\.\w+)*\.last_durable",
         "services/state/recorder_state.py",
         "services/state/thresholds.py",
-        "services/doctor/daemons.py",  # for the text of the finding
+        "services/doctor/daemons.py",  # for the text of the check's result
     ),
     one("whether the card is nearly full", r"NEARLY_FULL\b", "services/state/thresholds.py"),
     one("whether a certificate expires soon", r"EXPIRES_SOON_S", "services/state/thresholds.py"),
     one(
         "whether a sensor is faulty",
         r"(==|!=|not in \(None,) \"good\"",
-        "sync/gateway/mqtt/signalk.py",  # `sync` imports nothing of `sensors`
+        "sync/gateway/mqtt/signalk.py",  # `sync` must not import `sensors`
     ),
     one(
         "synchronisation of folders",
@@ -75,7 +75,7 @@ FACTS = [
 
 
 @pytest.mark.parametrize("rule", FACTS, ids=lambda rule: rule.fact)
-def test_a_fact_stands_in_one_place(rule: OnePlace) -> None:
+def test_fact_is_stated_in_one_place(rule: OnePlace) -> None:
     pattern = re.compile(rule.pattern, re.MULTILINE)
     found = {path for path, text in _modules() if pattern.search(text)}
     assert sorted(found - rule.modules) == []

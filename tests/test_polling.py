@@ -1,4 +1,4 @@
-"""A condition is checked until it is true: rarely if the check is expensive, and never indefinitely."""
+"""Polling: a condition is checked until it is true, less often if the check is expensive."""
 
 import pytest
 
@@ -22,20 +22,20 @@ class Clock:
         return False
 
 
-def test_the_answer_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_until_returns_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock(monkeypatch, cost=0.0)
     answers = iter((None, 0, "found"))
     assert polling.wait_until(lambda: next(answers), "it is found") == "found"
 
 
-def test_a_question_that_costs_much_is_asked_a_fifth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checking_an_expensive_condition_takes_a_fifth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, cost=0.5)
     with pytest.raises(AssertionError, match="not within 10 s: it is so"):
         polling.wait_until(clock.ask, "it is so", within=10.0)
     assert set(clock.pauses) == {2.0}
 
 
-def test_a_question_is_asked_once_more_after_the_last_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_condition_is_checked_once_more_after_the_last_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, cost=0.0)
     monkeypatch.setattr(polling, "LEAST_PAUSE_S", 7.0)
     answers = iter((False, False, True))

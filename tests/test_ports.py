@@ -1,4 +1,4 @@
-"""Ports for tests and the demo are free, and outside the kernel's range for outgoing connections."""
+"""Ports for tests and for the demo are free, and outside the kernel's range for outgoing connections."""
 
 import contextlib
 import itertools
@@ -28,10 +28,10 @@ def test_port_with_a_listener_at_any_address_is_not_free(address: str) -> None:
     assert list(free_ports(range(port, port + 1))) == [port]
 
 
-def test_ports_are_given_once_each() -> None:
+def test_each_port_is_returned_once() -> None:
     assert len(set(itertools.islice(free_ports(), 100))) == 100
 
 
-def test_port_that_was_given_is_not_given_again_soon() -> None:
+def test_port_is_not_returned_again_soon() -> None:
     given = [free_port() for _ in range(100)]
     assert len(set(given)) == 100

@@ -1,4 +1,4 @@
-"""A process from the fork server is the same as one that `subprocess` starts."""
+"""A process from the fork server behaves like a process that `subprocess` starts."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def told(start: Any, argv: list[str], **how: Any) -> dict[str, Any]:
 
 
 def both(argv: list[str], **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a program's reports about itself: when started by the fork server, and by `subprocess`."""
+    """Return a program's reports about itself, first from the fork server and then from `subprocess`."""
     how.setdefault("env", dict(os.environ))  # without readline's COLUMNS, which only exec passes on
     return told(processes.Popen, argv, **how), told(subprocess.Popen, argv, **how)
 
@@ -56,7 +56,7 @@ def both(argv: list[str], **how: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     ],
     ids=["plain", "streams", "session", "environment"],
 )
-def test_a_program_finds_itself_as_if_it_had_been_executed(
+def test_forked_program_starts_in_the_same_state_as_an_executed_program(
     tmp_path: Path, way: str, how: dict[str, Any]
 ) -> None:
     (tmp_path / "tell.py").write_text(TELL)
@@ -65,7 +65,7 @@ def test_a_program_finds_itself_as_if_it_had_been_executed(
     assert forked == executed
 
 
-def test_it_is_forked_and_is_our_child() -> None:
+def test_program_is_forked_and_is_a_child_of_this_process() -> None:
     with processes.Popen([sys.executable, "-c", "import time; time.sleep(100)"]) as process:
         assert process.is_forked
         assert process.poll() is None
@@ -90,7 +90,7 @@ def test_it_is_forked_and_is_our_child() -> None:
         "class A:\n def __del__(self): print('gone')\na = A(); a.itself = a; del a",
     ],
 )
-def test_it_ends_as_an_interpreter_ends(code: str) -> None:
+def test_forked_program_exits_like_an_interpreter(code: str) -> None:
     argv = [sys.executable, "-c", code]
     forked = processes.run(argv, capture_output=True, text=True)
     executed = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -101,7 +101,7 @@ def test_it_ends_as_an_interpreter_ends(code: str) -> None:
     )
 
 
-def test_the_script_is_run_as_the_script() -> None:
+def test_logboat_command_runs_as_when_executed() -> None:
     for words in ([], ["--version"], ["nonsense"]):
         argv = [processes.LOGBOAT, *words]
         forked = processes.run(argv, capture_output=True, text=True)
@@ -113,7 +113,7 @@ def test_the_script_is_run_as_the_script() -> None:
         )
 
 
-def test_files_that_it_is_given_keep_their_numbers() -> None:
+def test_passed_files_keep_their_descriptor_numbers() -> None:
     ours, theirs = os.pipe()
     with os.fdopen(ours) as pipe:
         code = f"import os; os.write({theirs}, b'here')"
@@ -123,7 +123,7 @@ def test_files_that_it_is_given_keep_their_numbers() -> None:
         assert process.is_forked
 
 
-def test_no_two_draw_the_same_by_chance() -> None:
+def test_two_forked_programs_draw_different_random_numbers() -> None:
     code = "import os, random, secrets; print(random.random(), os.urandom(8), secrets.token_hex(8))"
     drawn = [
         processes.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)
@@ -143,13 +143,13 @@ def test_no_two_draw_the_same_by_chance() -> None:
         {"close_fds": False},
     ],
 )
-def test_what_needs_the_start_of_an_interpreter_gets_it(how: dict[str, Any]) -> None:
+def test_program_that_needs_a_new_interpreter_is_not_forked(how: dict[str, Any]) -> None:
     with processes.Popen(**{"args": [sys.executable, "-c", ""], **how}) as process:
         assert process.wait() == 0
         assert not process.is_forked
 
 
-def test_in_a_namespace_it_is_where_a_command_would_be() -> None:
+def test_forked_program_runs_inside_its_network_namespace() -> None:
     code = "import os; print(os.listdir('/sys/class/net'), os.readlink('/proc/self/ns/net'), os.getppid())"
     with Network.for_test() as network:
         argo = network.host("argo")

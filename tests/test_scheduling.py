@@ -1,4 +1,4 @@
-"""The scheduler's tables stay true when tests are moved."""
+"""The scheduler's tables name existing files, and runs end although workers crash."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("file", [*TOGETHER, *APART])
-def test_a_file_that_the_tables_name_is_there(file: str) -> None:
+def test_file_in_the_tables_exists(file: str) -> None:
     assert (ROOT / file).is_file()
 
 
-def test_no_file_is_both_kept_together_and_given_out_one_by_one() -> None:
+def test_no_file_is_in_both_tables() -> None:
     assert set(TOGETHER).isdisjoint(APART)
 
 
 def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) -> str:
-    """Run these test files with our scheduler, and return pytest's output; the run must end."""
+    """Run these test files with `tests.scheduling`, and return pytest's output. Fail on a timeout."""
     for name, text in tests.items():
         (folder / name).write_text(text)
     (folder / "conftest.py").write_text(
@@ -43,19 +43,19 @@ def run(folder: Path, tests: dict[str, str], apart: list[str], *, workers: int) 
 CRASHING = "import os\ndef test_crashes():\n    os._exit(1)\n"
 
 
-def test_a_run_ends_whose_worker_crashed_after_it_had_finished_others(tmp_path: Path) -> None:
+def test_run_ends_when_a_worker_crashes_after_finishing_other_files(tmp_path: Path) -> None:
     quick = {f"test_{number:02}.py": "def test_it():\n    pass\n" for number in range(12)}
     said = run(tmp_path, quick | {"test_05_crash.py": CRASHING}, [], workers=1)
     assert "1 failed, 12 passed" in said
 
 
-def test_the_last_single_test_is_run_though_its_worker_crashed(tmp_path: Path) -> None:
+def test_last_single_test_runs_after_its_worker_crashed(tmp_path: Path) -> None:
     tests = {"test_a.py": CRASHING, "test_b.py": "def test_b():\n    pass\n"}
     said = run(tmp_path, tests, ["test_a.py", "test_b.py"], workers=1)
     assert "1 failed, 1 passed" in said
 
 
-def test_a_test_that_ends_its_worker_is_not_given_to_the_next(tmp_path: Path) -> None:
+def test_test_that_crashes_its_worker_is_not_run_again(tmp_path: Path) -> None:
     tests = {"test_a.py": CRASHING + "def test_after():\n    pass\n", "test_b.py": CRASHING}
     tests |= {f"test_{name}.py": "def test_it():\n    pass\n" for name in "cdefgh"}
     said = run(tmp_path, tests, [], workers=2)
