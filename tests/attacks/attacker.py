@@ -1,4 +1,4 @@
-"""Runs an attack in a separate process, so that the attack's work does not slow the good client down."""
+"""Runs an attack in a separate process, so that the attack's work does not slow the well-behaved client."""
 
 import asyncio
 import multiprocessing
@@ -15,12 +15,12 @@ from sync.net.tls_identity import TLSIdentity
 Facts = dict[str, Any]
 """Observations that an attack reports, by name, for the test's assertions."""
 Begun = Callable[[], None]
-"""Function that an attack calls when it has everything that it needs, and begins."""
+"""Function that an attack calls when its preparations are complete and the attack begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Everything that an attacker knows about the vessel that it attacks."""
+    """The attacker's knowledge of the vessel under attack."""
 
     port: int
     fingerprint: str
@@ -45,7 +45,7 @@ Attack = Callable[[Target, Begun], Awaitable[Facts | None]]
 
 
 class Attacker:
-    """Handle on an attack that runs in a separate process."""
+    """Handle for an attack that runs in a separate process."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -53,11 +53,11 @@ class Attacker:
         self.facts: Facts = {}
 
     def fileno(self) -> int:
-        """Return the file descriptor that becomes readable when the attack has sent news."""
+        """Return the file descriptor that becomes readable when the attack has sent a message."""
         return self._pipe.fileno()
 
     def hear(self) -> None:
-        """Receive pending news; raise AssertionError if the attack has failed."""
+        """Receive pending messages. Raise AssertionError if the attack has failed."""
         while self._pipe.poll():
             try:
                 word, what = self._pipe.recv()
@@ -75,7 +75,7 @@ class Attacker:
 
 @contextmanager
 def attacker(attack: Attack, target: Target) -> Iterator[Attacker]:
-    """Run an attack until it is over, but no longer than until the end of the block."""
+    """Start an attack, and stop it at the end of the block if it is still running."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()

@@ -9,7 +9,7 @@ from .siege import Siege, Size, besieged
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow the daemons, the attacker and the good client more time if the machine is busy."""
+    """Allow the daemons, the attacker and the well-behaved client more time if the machine is busy."""
     for item in items:
         if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600))

@@ -1,4 +1,4 @@
-"""A user's connection that speaks correct BLIP and requests what the user must not see."""
+"""A user's connection that speaks correct BLIP and requests documents that the user must not see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +21,7 @@ Reply = ResponseReceived | ErrorReceived
 class Curious:
     """Connection of the curious user, as a `sync.net.transport.FrameReceiver`.
 
-    The vessel's requests get only the answers that the test sends.
+    The connection answers the vessel's requests only when the test calls `answer` or `refuse`.
     """
 
     def __init__(self, transport: WebSocketTransport) -> None:
@@ -81,7 +81,7 @@ class Curious:
             self._transport.send(frame)
         self._transport.flush()
 
-    # Methods of the receiver
+    # Methods of FrameReceiver
 
     def frames(self, frames: list[bytes]) -> None:
         for frame in frames:

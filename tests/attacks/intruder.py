@@ -1,4 +1,4 @@
-"""An attacker's connection that a listener has admitted: it sends hand-made frames and counts replies."""
+"""An attacker's connection that a listener has admitted. It sends hand-made frames and counts replies."""
 
 import asyncio
 import ssl
@@ -23,7 +23,7 @@ _ENOUGH = 64 * 1024 * 1024
 
 
 class Intruder:
-    """Connection of the attacker, as a `sync.net.transport.FrameReceiver`; it answers nothing on its own."""
+    """Connection of the attacker, as a `sync.net.transport.FrameReceiver`. It answers no requests."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self.transport = transport
@@ -44,7 +44,7 @@ class Intruder:
 
     @classmethod
     async def enter(cls, target: Target, who: str | None = None, **how: Any) -> "Intruder":
-        """Connect as a user, or with the other vessel's certificate if `who` is None."""
+        """Connect as a user, or with another vessel's certificate if `who` is None."""
         identity = target.identity if who is None else None
         tls = client_context(pinned=target.fingerprint, identity=identity)
         headers = [] if who is None else list(BasicAuthenticator(who, target.password).headers().items())
@@ -76,18 +76,18 @@ class Intruder:
         return self.maker.frame(self.asked, content(body, properties), flags=flags)
 
     def ask(self, properties: Mapping[str, str], body: bytes = b"", *, compressed: bool = False) -> int:
-        """Send a request in one frame, whatever its size, and return its number."""
+        """Send a request in one frame, even if the request is large, and return its number."""
         self.write(self.frame(properties, body, compressed=compressed))
         return self.asked
 
     def write(self, *frames: bytes) -> None:
-        """Send frames without changing them."""
+        """Send complete frames without changing them."""
         for frame in frames:
             self.transport.send(frame)
         self.transport.flush()
 
     def deaf(self) -> None:
-        """Stop reading from the connection, as a peer that accepts nothing does."""
+        """Stop reading from the connection, like a client that never reads its replies."""
         self.transport.pause()
 
     async def drained(self) -> None:
@@ -99,17 +99,17 @@ class Intruder:
         await self.until(lambda: number in self.replies)
 
     async def until(self, holds: Any) -> None:
-        """Wait until received data makes the condition true or the connection has ended."""
+        """Wait until received data makes `holds` return True, or the connection has ended."""
         while not (self.is_over or holds()):
             self._changed.clear()
             await self._changed.wait()
 
     def speaks(self, connection: BlipConnection, hear: Callable[[Event], None]) -> None:
-        """Hand sending and receiving over to a BLIP connection, whose events go to `hear`."""
+        """Hand sending and receiving over to a BLIP connection. `hear` is called with its events."""
         self._speech = connection, hear
 
     async def spoken(self) -> None:
-        """Send the frames that the BLIP connection has queued, and allow time to receive."""
+        """Send the frames that the BLIP connection has queued, then let the event loop receive."""
         assert self._speech is not None
         connection, _ = self._speech
         while not self.is_over and (frame := connection.next_frame()) is not None:
@@ -121,7 +121,7 @@ class Intruder:
         """Abort the connection at once."""
         self.transport.abort()
 
-    # Methods of the receiver
+    # Methods of FrameReceiver
 
     def frames(self, frames: list[bytes]) -> None:
         if self._speech is not None:
@@ -154,7 +154,7 @@ class Intruder:
 
 
 async def entered(target: Target, who: str | None = None, **how: Any) -> Intruder | None:
-    """Connect, and return the connection; return None if it was refused."""
+    """Connect, and return the connection. Return None if it was refused."""
     try:
         return await Intruder.enter(target, who, **how)
     except (ProblemError, ssl.SSLError, OSError):

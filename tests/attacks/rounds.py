@@ -1,8 +1,8 @@
-"""The good client: a user with two devices. In each round, one device writes a note that the other receives.
+"""The well-behaved client: one device writes a note, and another device of the same user receives it.
 
 A round lasts from the moment when the note is written until the other device has the note. The note is pushed
-to the vessel, made durable there, announced to the other device, requested, and stored. So a round measures
-everything that the sync daemon does for an honest client.
+to the vessel, made durable there, announced to the other device, requested, and stored. A round therefore
+measures all the work that the sync daemon does for an ordinary client.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Times:
 
 
 class GoodClient:
-    """The two devices of a user, while they are connected."""
+    """Two connected devices of one user."""
 
     def __init__(self, writer: Database, reader: Database, target: Target, user: str) -> None:
         self.writer = writer
@@ -66,11 +66,11 @@ class GoodClient:
         self._writer.start()
 
     async def stop(self) -> None:
-        """Disconnect both devices; allow up to a second for work in progress."""
+        """Disconnect both devices. Allow up to a second for work in progress."""
         await asyncio.gather(self._reader.stop(grace=1.0), self._writer.stop(grace=1.0))
 
     async def round(self) -> float:
-        """Write a note, and wait until it is received; return the duration in seconds."""
+        """Write a note, wait until the other device has received it, and return the duration in seconds."""
         note = documents.note_id("argo", f"{next(_numbers):026}")
         began = time.perf_counter()
         self.writer.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})
@@ -91,7 +91,7 @@ class GoodClient:
 
 @asynccontextmanager
 async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[GoodClient]:
-    """Connect both devices of a user; their stores are in the given folder."""
+    """Connect two devices of a user. Their stores are in the given folder."""
     async with AsyncExitStack() as stack:
         writer = stack.enter_context(Database.open(folder / "writer.db"))
         reader = stack.enter_context(Database.open(folder / "reader.db"))
@@ -103,7 +103,7 @@ async def good_client(folder: Path, target: Target, user: str) -> AsyncIterator[
 
 
 async def arrive(folder: Path, target: Target, user: str) -> float:
-    """Connect a new device, push a note, and disconnect; return the duration in seconds."""
+    """Connect a new device, push a note, disconnect, and return the duration in seconds."""
     note = documents.note_id("argo", f"{next(_numbers):026}")
     with Database.open(folder / "arriving.db") as database:
         database.put(note, {"type": "note", "vessel": "argo", "channels": ["notes", "vessel.argo"]})

@@ -1,7 +1,7 @@
-"""A vessel under attack, its recorder and sync daemon as real processes, and the limits that it must keep.
+"""A vessel under attack, with a real recorder and sync daemon, and the limits that it must keep.
 
-If many tests run on few processors, the time limits are generous. If the attacks run alone, the limits are
-those that Logboat promises.
+Small attacks have generous limits, because they run among many tests on few processors. Full attacks run
+alone, and have the limits that Logboat promises.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from .attacker import Attack, Attacker, Facts, Target, attacker
 from .rounds import Times
 
 MEMORY_MIB: Final = 120
-"""Largest amount of memory in MiB that the sync daemon may ever use."""
+"""Largest amount of memory in MiB that the sync daemon may use at any time."""
 PACE_S: Final = 0.6
-"""Seconds between two arrivals, because a user's checkpoints are written at most twice a second."""
+"""Pause in seconds after an arrival: a user's checkpoints are written at most twice a second."""
 UNPACED: Final = USER_REVISIONS // 2
 """Number of rounds that are not paced. More would use up the good user's daily quota in a long attack."""
 PASSWORD: Final = "correct horse"
 GOOD: Final = "bridge"
-"""User who may read and write everything that the crew may; the good client."""
+"""The well-behaved client: a user with the crew's rights to read and write."""
 CREW: Final = "mate"
-"""User with the same rights as the good client, who attacks the vessel."""
+"""Attacking user, with the same rights as the well-behaved client."""
 GUEST: Final = "guest"
-"""User who may read alarms and nothing else."""
+"""User who may read only alarms."""
 FRIENDS: Final = (CREW, "cook", "boy")
 """Users with the crew's rights, for attacks by several users."""
 
@@ -50,26 +50,26 @@ class Size:
     is_full: bool
 
     def pick(self, small: T, full: T) -> T:
-        """Return `small` or `full`, whichever belongs to this size."""
+        """Return `small` for a small attack, and `full` for a full attack."""
         return full if self.is_full else small
 
     @property
     def worst_s(self) -> float:
-        """Longest permitted duration of a good client's round, in seconds."""
+        """Longest permitted duration of a round of the well-behaved client, in seconds."""
         return 0.5 if self.is_full else 5.0
 
     @property
     def commit_ms(self) -> float:
-        """Milliseconds within which 99.9 % of the recorder's commits must be durable."""
+        """Time in milliseconds within which 99.9 % of the recorder's commits must be durable."""
         return 100.0 if self.is_full else 5_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Measurements taken while the vessel was under attack."""
+    """Measurements from a vessel during an attack."""
 
     times: Times
-    """Times of the good client's rounds, from the beginning of the attack until the daemon was idle again."""
+    """Durations of the client's rounds, from the beginning of the attack until the rounds after its end."""
     most_mib: float
     """Peak memory of the sync daemon since its start (VmHWM)."""
     left_mib: float
@@ -77,7 +77,7 @@ class Report:
     before_mib: float
     """Memory of the sync daemon before the attack."""
     commit: dict[str, float]
-    """Statistics of the recorder's commits: count; median, p999 and longest in milliseconds."""
+    """Statistics of the recorder's commits: `count`, and `median`, `p999` and `longest` in milliseconds."""
     facts: Facts
     """Observations that the attack returned."""
 
@@ -89,7 +89,7 @@ class Report:
         )
 
     def assert_held(self, size: Size) -> None:
-        """Fail unless the good client, the recorder and the memory are within their limits."""
+        """Fail unless the client's rounds, the commits and the memory are within their limits."""
         assert self.most_mib <= MEMORY_MIB, str(self)
         assert self.times.worst <= size.worst_s, str(self)
         assert self.commit["p999"] <= size.commit_ms, str(self)
@@ -112,14 +112,14 @@ class Siege:
         arrivals: bool = False,
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> Report:
-        """Run an attack, and time the good client's rounds until it is over.
+        """Run an attack, and time the client's rounds until the attack is over.
 
         Args:
             attack: the attack to run.
             least: minimum number of rounds from the beginning of the attack.
             after: minimum number of rounds after the end of the attack.
             arrivals: True to time rounds that connect first, instead of rounds on open connections.
-            meanwhile: coroutine that is awaited at the same time, until the end.
+            meanwhile: coroutine function that runs at the same time, and is cancelled after the last round.
         """
         report = asyncio.run(self._under(attack, least, after, arrivals, meanwhile))
         print(f"\n  {report}", flush=True)
@@ -127,7 +127,10 @@ class Siege:
         return report
 
     def assert_sound(self) -> None:
-        """Fail unless the daemon is still the one that was started and has logged no error of its own."""
+        """Fail unless both daemons are still running and the sync daemon has logged no traceback.
+
+        A restart of the sync daemon is also a failure.
+        """
         assert self.sync.pid == self._pid
         assert self.sync.is_running, self.sync.log[-3000:]
         assert "Traceback" not in self.sync.log, self.sync.log[-3000:]
@@ -136,7 +139,7 @@ class Siege:
 
     @property
     def resident_mib(self) -> tuple[float, float]:
-        """Return the present and the peak memory of the sync daemon in MiB."""
+        """The present and the peak memory of the sync daemon in MiB."""
         now, most = resident_kib(self._pid)
         return now / 1024, most / 1024
 
@@ -179,7 +182,7 @@ class Siege:
 
 @contextmanager
 def _heard(running: Attacker) -> Iterator[None]:
-    """Receive the attacker's news as it arrives; if the attack failed, raise its failure at the end."""
+    """Receive the attacker's messages as they arrive. If the attack failed, raise its error at the end."""
     loop = asyncio.get_running_loop()
     failed: list[AssertionError] = []
 
@@ -202,7 +205,7 @@ def _heard(running: Attacker) -> Iterator[None]:
 
 
 def user(name: str, *more: str) -> str:
-    """Return a user's table for the configuration."""
+    """Return a user's table for `logboat.toml`."""
     stored = users.make_hash(PASSWORD, os.urandom(16))
     return "\n".join([f"[[user]]\nname = '{name}'\npassword_hash = '{stored}'", *more, ""])
 
@@ -214,7 +217,7 @@ def besieged(
     """Yield a vessel that records and takes part in the mesh.
 
     `prepare` is called with the data folder before the daemons start. The users GOOD, CREW, GUEST and FRIENDS
-    exist, and so does a vessel brigid, whose identity attackers have.
+    exist. The vessel brigid exists too, and attackers have its identity.
     """
     fleet, home = Fleet(), folder / "argo"
     everybody = dict.fromkeys((GOOD, CREW, GUEST, *FRIENDS))

@@ -1,9 +1,9 @@
-"""A peer that sends well-formed nonsense, so that its session continues and reaches unusual states.
+"""A peer that sends well-formed but wrong messages, so that its session continues and reaches unusual states.
 
-It speaks correct BLIP and remembers what it has received: documents, revisions, and requests that wait for an
-answer. Most of its messages are correct except for one detail. It plays both roles: it proposes and requests
-like an active peer, and it answers and announces like a passive one. It has no socket: its owner carries the
-frames of `connection`, and passes on the events that they cause.
+The peer speaks correct BLIP. It remembers what it has received: documents, revisions, and unanswered
+requests. Most of its messages are correct except for one detail. It plays both roles: it proposes and
+requests like an active peer, and it answers and announces like a passive one. It has no socket: the caller
+carries the frames of `connection`, and passes the connection's events to `hear`.
 """
 
 import random
@@ -19,11 +19,11 @@ DIGEST: Final = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 """Digest of the empty blob."""
 _UNKNOWN: Final = "sha1-" + "A" * 27 + "="
 _ENDING: Final = frozenset({"changes", "proposeChanges", "proveAttachment", "getCheckpoint", "subChanges"})
-"""Profiles for which a wrong answer may rightly end the session, so wrong answers to them are rare."""
+"""Profiles for which a wrong answer is allowed to end the session, so wrong answers to them are rare."""
 SPARED: Final = "kept-"
-"""Prefix of the ids of the documents that the stranger never mentions."""
+"""Prefix of the ids of documents that the stranger never mentions."""
 _WAITING: Final = 200
-"""Largest number of requests whose answers are delayed; older ones are never answered."""
+"""Maximum number of requests that wait for a delayed answer. Older requests are never answered."""
 _LARGEST: Final = 2**31 - 1
 
 
@@ -32,24 +32,25 @@ def _json(value: Any) -> bytes:
 
 
 class Stranger:
-    """The other end of one session."""
+    """Peer of the session under test."""
 
     def __init__(
         self, rng: random.Random, names: Sequence[str], connection: BlipConnection | None = None
     ) -> None:
-        """Set up a peer that mentions the documents in `names`, and may mention invented ones."""
+        """Set up a peer that mentions the documents in `names`, and can mention invented ones."""
         self.connection = connection or BlipConnection()
         self.said: Counter[str] = Counter()
-        """Number of messages that the stranger sent, by profile; `reply` and `error` count its answers."""
+        """Number of messages that the stranger sent, by profile. `reply` and `error` count its answers."""
         self.heard: Counter[str] = Counter()
-        """Number of messages that the stranger received, by profile; `response` and `error` count answers."""
+        """Number of messages that the stranger received, by profile. `response` and `error` count answers."""
         self._rng, self._names = rng, list(names)
         self._revisions: dict[str, list[str]] = {}
         """Revisions received or invented for each document, oldest first."""
         self._wanted: deque[tuple[str, str]] = deque(maxlen=500)
-        """Revisions that our peer has requested, as (document, revision)."""
+        """Revisions that the peer under test has requested, as (document, revision)."""
         self._asked: dict[int, tuple[str, list[tuple[str, str]]]] = {}
-        """Lists that were sent and have no answer yet: the profile and the content of each."""
+        """Unanswered lists of changes or proposals: the profile and the content of each, by request number.
+        """
         self._waiting: deque[RequestReceived] = deque(maxlen=_WAITING)
         self._sequence = 0
         self._moves: list[tuple[Callable[[], None], int]] = [
@@ -68,7 +69,7 @@ class Stranger:
         ]
 
     def move(self) -> None:
-        """Send one message; raise ConnectionOverError if the session has ended."""
+        """Send one random message. Raise ConnectionOverError if the session has ended."""
         moves, weights = zip(*self._moves, strict=True)
         self._rng.choices(moves, weights)[0]()
 
@@ -88,7 +89,7 @@ class Stranger:
         elif isinstance(event, ResponsePart):
             self.heard["part"] += 1
 
-    # Memory
+    # Memory of received revisions
 
     def _learn(self, event: RequestReceived) -> None:
         if event.profile == "changes":
@@ -118,7 +119,7 @@ class Stranger:
         if len(self._revisions) > 300:
             del self._revisions[next(iter(self._revisions))]
 
-    # Invention
+    # Invented ids and bodies
 
     def _chance(self, one_in: int) -> bool:
         return self._rng.randrange(one_in) == 0

@@ -1,4 +1,4 @@
-"""A user who may see only notes learns nothing else from the real daemon."""
+"""A user who may see only notes learns nothing about other documents from the real daemon."""
 
 import asyncio
 import json
@@ -55,13 +55,13 @@ def note(digest: str) -> bytes:
 
 
 def said(reply: Reply, name: str) -> tuple[Any, ...]:
-    """Return everything in a reply except the name of the document."""
+    """Return the content of a reply, with the name of the document masked."""
     if isinstance(reply, ErrorReceived):
         return "error", reply.domain, reply.code, reply.message.replace(name, "…")
     return "reply", dict(reply.properties), reply.body
 
 
-def test_blob_of_another_channel_is_not_had_by_the_vessels_own_answer(tmp_path: Path) -> None:
+def test_spy_cannot_get_a_blob_with_a_proof_from_the_vessel_itself(tmp_path: Path) -> None:
     async def steal(siege: Siege, digest: str) -> None:
         async with curious(siege.target, SPY) as spy, curious(siege.target, SPY) as accomplice:
             pushed = spy.post(Rev(OWN, "1-aa", note(digest)).encode())
@@ -70,7 +70,7 @@ def test_blob_of_another_channel_is_not_had_by_the_vessels_own_answer(tmp_path: 
             for asker, named in ((spy, None), (spy, OWN), (spy, HERE), (accomplice, HERE)):
                 reply = await asker.ask(ProveAttachment(digest, nonce, named).encode())
                 assert isinstance(reply, ErrorReceived), "the vessel has answered its own question"
-            async with curious(siege.target, GOOD) as friend:  # may see it, but must not be a go-between
+            async with curious(siege.target, GOOD) as friend:  # may see the blob, but cannot relay the proof
                 reply = await friend.ask(ProveAttachment(digest, nonce, HERE).encode())
                 assert isinstance(reply, ErrorReceived)
             spy.answer(question, b"sha1-" + b"A" * 27 + b"=")
@@ -104,7 +104,7 @@ async def everything(spy: Curious, name: str, revision: str) -> list[tuple[Any, 
     return [said(reply, name) for reply in found]
 
 
-def test_document_of_another_channel_is_answered_for_as_one_that_does_not_exist(tmp_path: Path) -> None:
+def test_hidden_document_gets_the_same_answers_as_one_that_does_not_exist(tmp_path: Path) -> None:
     async def look(siege: Siege, revision: str) -> None:
         async with curious(siege.target, SPY) as spy:
             here = await everything(spy, HERE, revision)

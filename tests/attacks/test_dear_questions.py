@@ -1,4 +1,4 @@
-"""Requests of a few bytes that cost a vessel much work: proofs of large blobs, deltas of large documents."""
+"""Small requests that are expensive to answer: proofs of large blobs, and deltas of large documents."""
 
 import asyncio
 import json
@@ -20,14 +20,16 @@ from .intruder import Intruder
 from .siege import CREW, Siege, Size, besieged
 
 PICTURED = documents.equipment_id("brigid", "engine")
-"""Document id in a channel that the good client does not pull, because its own disk is not timed."""
+"""Id of a document in a channel that the well-behaved client does not pull: storing the blob would slow its
+rounds.
+"""
 LARGE = documents.note_id("argo", "01JYYYYYYYYYYYYYYYYYYYYYYY")
 MIB = 1024 * 1024
 
 
 @contextmanager
 def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
-    """Yield a vessel with a large blob and a large document; also the digest and the revision of these."""
+    """Yield a vessel with a large blob and a large document, the digest of the blob, and the revision id."""
     found: list[str] = []
 
     def prepare(data: Path) -> None:
@@ -49,7 +51,7 @@ def laden(folder: Path, size: Size) -> Iterator[tuple[Siege, str, str]]:
 async def questions(
     target: Target, begun: Begun, *, profile: str, digest: str, count: int, seconds: float
 ) -> Facts:
-    """Request a blob, or a proof that the vessel has it, repeatedly, without waiting for the answers."""
+    """Request a blob or a proof of it `count` times without waiting for the answers."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     began = time.monotonic()
@@ -68,7 +70,7 @@ async def questions(
 
 
 async def deltas(target: Target, begun: Begun, *, revision: str, count: int) -> Facts:
-    """Send changes of a few bytes to the large document, each based on the same revision."""
+    """Send deltas of a few bytes for the large document, each based on the same revision."""
     intruder = await Intruder.enter(target, CREW)
     begun()
     for number in range(count):
@@ -83,7 +85,9 @@ async def deltas(target: Target, begun: Begun, *, revision: str, count: int) -> 
 
 
 @pytest.mark.parametrize("profile", ["proveAttachment", "getAttachment"])
-def test_questions_for_a_large_blob_stop_nobody(tmp_path: Path, size: Size, profile: str) -> None:
+def test_requests_for_a_large_blob_do_not_disturb_other_clients(
+    tmp_path: Path, size: Size, profile: str
+) -> None:
     count = size.pick(40, 400)
     with laden(tmp_path, size) as (siege, digest, _):
         attack = partial(questions, profile=profile, digest=digest, count=count, seconds=size.pick(5.0, 60.0))
@@ -97,7 +101,7 @@ def test_questions_for_a_large_blob_stop_nobody(tmp_path: Path, size: Size, prof
         assert not facts["over"]
 
 
-def test_deltas_of_a_large_document_stop_nobody(tmp_path: Path, size: Size) -> None:
+def test_deltas_of_a_large_document_do_not_disturb_other_clients(tmp_path: Path, size: Size) -> None:
     count = size.pick(50, 200)
     with laden(tmp_path, size) as (siege, _, revision):
         report = siege.under(partial(deltas, revision=revision, count=count))

@@ -1,4 +1,4 @@
-"""Attacks on admission: connections that never authenticate, and users who occupy every connection slot."""
+"""Attacks on admission: clients that never authenticate, and users who occupy all connection slots."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ HEAD = b"GET /log/_blipsync HTTP/1.1\r\nHost: boat\r\n"
 
 
 async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWriter | None:
-    """Connect from an address, and stop at the given stage; return None if the connection was refused."""
+    """Connect from an address, and stop at the given stage. Return None if the connection was refused."""
     tls = client_context(pinned=target.fingerprint).context if stage in ("http", "head") else None
     try:
         reader, writer = await asyncio.open_connection(
@@ -36,7 +36,7 @@ async def knock(target: Target, address: str, stage: str) -> asyncio.StreamWrite
 
 
 async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, seconds: float) -> Facts:
-    """Keep many connections open from several addresses, each at some stage before the first message."""
+    """Keep many connections open from several addresses, each at a stage before the first message."""
     stages = ("tcp", "hello", "http", "head")
     most = 0
 
@@ -65,7 +65,7 @@ async def loiter(target: Target, begun: Begun, *, addresses: int, each: int, sec
 
 
 async def occupy(target: Target, begun: Begun, *, each: int) -> Facts:
-    """Let several users take as many places as they can; then let another vessel connect, twice."""
+    """Let several users occupy as many connection slots as they can, then connect twice as another vessel."""
     begun()
     intruders = []
     for number in range(each * (len(FRIENDS) + 1)):
@@ -80,27 +80,29 @@ async def occupy(target: Target, begun: Begun, *, each: int) -> Facts:
     return {"users": len(remaining), "vessels": sum(len(vessel.replies) for vessel in vessels)}
 
 
-def test_a_hundred_idle_connections_from_one_address_shut_nobody_out(siege: Siege, size: Size) -> None:
+def test_hundred_idle_connections_from_one_address_do_not_block_new_clients(siege: Siege, size: Size) -> None:
     attack = partial(loiter, addresses=1, each=100, seconds=size.pick(3.0, 30.0))
     report = siege.under(attack, arrivals=True, least=5)
     assert 1 <= report.facts["held"] <= 100, str(report)
     report.assert_held(size)
 
 
-def test_idle_connections_from_many_addresses_shut_nobody_out(siege: Siege, size: Size) -> None:
+def test_idle_connections_from_many_addresses_do_not_block_new_clients(siege: Siege, size: Size) -> None:
     attack = partial(loiter, addresses=20, each=8, seconds=size.pick(3.0, 30.0))
     report = siege.under(attack, arrivals=True, least=5)
     report.assert_held(size)
 
 
-def test_users_who_take_all_places_leave_some_for_vessels_and_others(siege: Siege, size: Size) -> None:
+def test_users_who_occupy_their_slots_leave_slots_for_vessels_and_other_users(
+    siege: Siege, size: Size
+) -> None:
     report = siege.under(partial(occupy, each=size.pick(30, 100)), arrivals=True, least=5)
     assert report.facts["vessels"] == 2, str(report)
     assert 1 <= report.facts["users"] <= 60, str(report)
     report.assert_held(size)
 
 
-def test_eight_strangers_of_an_address_are_heard_and_no_more(siege: Siege) -> None:
+def test_address_has_at_most_eight_unauthenticated_connections(siege: Siege) -> None:
     async def main() -> list[bool]:
         found = [await knock(siege.target, "127.0.0.9", "tcp") for _ in range(12)]
         other = await Intruder.enter(siege.target)

@@ -1,4 +1,4 @@
-"""Data from guests and crew (any number of checkpoints and notes, of any size) displaces no history."""
+"""Checkpoints and notes from guests and crew never displace the vessel's history."""
 
 import json
 from functools import partial
@@ -22,7 +22,7 @@ READINGS = 300
 
 
 def filled(data: Path) -> None:
-    """Store some of the vessel's own history, as if it had been recorded on an earlier card."""
+    """Store history of the vessel from a log on an earlier card."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", policy=POLICY) as database, database.transaction():
         build.write(database, build.boot(1, log=OLD))
@@ -37,7 +37,7 @@ def kept(data: Path) -> int:
 
 
 async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
-    """Let a guest store as many large checkpoints as it can, and a user of the crew as many large notes."""
+    """Let a guest store many large checkpoints, and a crew member many large notes."""
     guest, crew = await Intruder.enter(target, GUEST), await Intruder.enter(target, CREW)
     begun()
     sizes = (256 * 1024 - 100, LARGEST - 100)
@@ -56,14 +56,14 @@ async def hoard(target: Target, begun: Begun, *, count: int) -> Facts:
     }
 
 
-def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size) -> None:
+def test_data_from_guests_and_crew_displaces_no_history(tmp_path: Path, size: Size) -> None:
     count = size.pick(60, 200)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n", prepare=filled) as siege:
         report = siege.under(partial(hoard, count=count))
         assert not report.facts["over"]
         assert report.facts["checkpoints"] == count // 2
         data = siege.sync.folder / "data"
-        for _ in range(2):  # each start frees space
+        for _ in range(2):  # retention runs at each start
             assert siege.recorder.stop() == 0
             siege.recorder.start()
             siege.recorder.wait_for_lines(20)
@@ -80,7 +80,7 @@ def test_history_stays_whatever_guests_and_crew_bring(tmp_path: Path, size: Size
         assert report.times.worst <= size.worst_s, str(report)
 
 
-def test_the_users_checkpoints_are_listed_and_dropped(tmp_path: Path) -> None:
+def test_checkpoints_of_a_user_can_be_listed_and_dropped(tmp_path: Path) -> None:
     with besieged(tmp_path) as siege:
         siege.under(partial(hoard, count=6), least=1, after=1)
         store = str(siege.sync.folder / "data" / "log.db")
@@ -120,8 +120,8 @@ def _body(text: bytes) -> bytes:
     return b'{"type":"note","vessel":"argo","channels":["notes"],"text":"%s"}' % text
 
 
-def test_a_user_brings_a_days_worth_and_status_says_who_it_is(tmp_path: Path, size: Size) -> None:
-    """Before there was a limit, this attack took 148 kB on the wire and 150 MB on every card in the fleet."""
+def test_user_is_limited_to_a_daily_quota_and_named_in_the_status(tmp_path: Path, size: Size) -> None:
+    """Without the daily limit, 148 kB on the wire filled 150 MB on every card in the fleet."""
     count = size.pick(40, 600)
     with besieged(tmp_path, toml=f"[retention]\nbudget = '{BUDGET} B'\n") as siege:
         report = siege.under(partial(flood, count=count))

@@ -1,4 +1,4 @@
-"""Small data that inflates to large data: a message's size is limited before the message is processed."""
+"""Small compressed messages that inflate to large ones: the size is limited before a message is processed."""
 
 import asyncio
 from functools import partial
@@ -13,7 +13,7 @@ NOTE = "note:argo:01J0000000000000000000000"
 
 
 async def empty_objects(target: Target, begun: Begun, *, connections: int, each: int, count: int) -> Facts:
-    """Send revisions of a few kilobytes that inflate to `count` empty objects, on several connections."""
+    """Send revisions of a few kilobytes that each inflate to `count` empty objects, on some connections."""
     body = b'{"type":"note","vessel":"argo","channels":["notes"],"a":[' + b",".join([b"{}"] * count) + b"]}"
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
     begun()
@@ -28,16 +28,16 @@ async def empty_objects(target: Target, begun: Begun, *, connections: int, each:
     return {"refused": sum(refused), "connections": connections}
 
 
-def test_empty_objects_in_their_millions_stop_nobody(siege: Siege, size: Size) -> None:
+def test_millions_of_empty_objects_are_refused(siege: Siege, size: Size) -> None:
     report = siege.under(partial(empty_objects, connections=size.pick(1, 6), each=2, count=4_000_000))
     assert report.facts["refused"] == report.facts["connections"], str(report)
     report.assert_held(size)
 
 
 async def long_messages(target: Target, begun: Begun, *, connections: int, each: int) -> Facts:
-    """Send messages that exceed the size limit, in frames that each inflate to megabytes.
+    """Send messages that exceed the size limit, in compressed frames that each inflate to megabytes.
 
-    Complete messages follow.
+    A message of a valid size follows each of them.
     """
     body = bytes(12_000_000)
     intruders = [await Intruder.enter(target, CREW) for _ in range(connections)]
@@ -55,7 +55,9 @@ async def long_messages(target: Target, begun: Begun, *, connections: int, each:
     return {"refused": sum(refused), "of": connections * each, "over": sum(i.is_over for i in intruders)}
 
 
-def test_what_is_longer_than_is_kept_is_refused_and_the_connection_goes_on(siege: Siege, size: Size) -> None:
+def test_message_over_the_size_limit_is_refused_and_the_connection_continues(
+    siege: Siege, size: Size
+) -> None:
     report = siege.under(partial(long_messages, connections=size.pick(2, 12), each=size.pick(4, 40)))
     assert report.facts["refused"] == report.facts["of"], str(report)
     assert not report.facts["over"], str(report)

@@ -1,4 +1,4 @@
-"""Long lists of changes: the work of looking them up takes turns with all other work."""
+"""Long lists of changes: their lookups are divided into short steps, with other work in between."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 def proposals(count: int, number: int = 0) -> bytes:
-    """Return the body of a proposeChanges message for unknown documents."""
+    """Return the body of a proposeChanges message for `count` unknown documents."""
     return json.dumps([[f"d{number:04d}{item:08d}", "1-abc"] for item in range(count)]).encode()
 
 
@@ -42,13 +42,13 @@ async def propose(
     return {"lists": connections * lists, "taken": sum(taken)}
 
 
-def test_lists_of_ten_thousand_proposals_are_refused_unread(siege: Siege, size: Size) -> None:
+def test_lists_of_ten_thousand_proposals_are_refused(siege: Siege, size: Size) -> None:
     report = siege.under(partial(propose, connections=1, lists=60, items=10_000))
     assert report.facts == {"lists": 60, "taken": 0}
     report.assert_held(size)
 
 
-def test_the_longest_lists_that_are_taken_stop_nobody(siege: Siege, size: Size) -> None:
+def test_longest_accepted_lists_do_not_disturb_other_clients(siege: Siege, size: Size) -> None:
     report = siege.under(
         partial(propose, connections=size.pick(2, 10), lists=size.pick(10, 60), items=1_000), least=50
     )
@@ -56,7 +56,7 @@ def test_the_longest_lists_that_are_taken_stop_nobody(siege: Siege, size: Size) 
     report.assert_held(size)
 
 
-def test_a_guest_may_propose_nothing(siege: Siege, size: Size) -> None:
+def test_proposals_from_a_guest_are_refused(siege: Siege, size: Size) -> None:
     report = siege.under(partial(propose, connections=2, lists=30, items=1_000, who=GUEST))
     assert report.facts["taken"] == 0, str(report)
     report.assert_held(size)

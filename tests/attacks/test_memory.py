@@ -22,7 +22,7 @@ ALARM = {"type": "alarm", "channels": ["alarms"], "text": "x" * 250_000}
 async def unfinished(
     target: Target, begun: Begun, *, connections: int, messages: int, size: int, who: str = GUEST
 ) -> Facts:
-    """Begin many messages at once and never finish them, on each of many connections."""
+    """Begin many messages on each of many connections, and never finish them."""
     intruders = [found for _ in range(connections) if (found := await entered(target, who))]
     begun()
 
@@ -49,18 +49,18 @@ async def unread(target: Target, begun: Begun, *, connections: int, each: int) -
     await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     longest = len(stranger.bodies[1])
     begun()
-    for intruder in [found for found in intruders if not found.is_over]:  # a client has sixteen at most
+    for intruder in [found for found in intruders if not found.is_over]:  # a client has at most sixteen
         for _ in range(each):
             intruder.ask({"Profile": "getRev", "id": LONG_ID})
         intruder.deaf()
     await asyncio.gather(*(intruder.drained() for intruder in intruders))
-    for _ in range(20):  # By then, everything sent before has been processed.
+    for _ in range(20):  # After these replies, the daemon has processed all earlier requests.
         await stranger.answered(stranger.ask({"Profile": "getRev", "id": LONG_ID}))
     return {"entered": len(intruders), "longest": longest}
 
 
 async def crowd(target: Target, begun: Begun, *, connections: int) -> Facts:
-    """Open as many connections as there are connection slots, as other vessels and as several users."""
+    """Open many connections, as other vessels and as several users, until no slots remain."""
     begun()
     names = [None, *FRIENDS, GUEST]
     intruders: list[Intruder] = []
@@ -83,25 +83,25 @@ def with_long_alarm(data: Path) -> None:
 
 
 @pytest.mark.parametrize("who", [GUEST, CREW])
-def test_messages_that_never_end(siege: Siege, size: Size, who: str) -> None:
+def test_unfinished_messages_do_not_exhaust_memory(siege: Siege, size: Size, who: str) -> None:
     attack = partial(unfinished, connections=12, messages=20, size=size.pick(400_000, 8_000_000), who=who)
     report = siege.under(attack)
     report.assert_held(size)
 
 
-def test_replies_that_nobody_reads(tmp_path: Path, size: Size) -> None:
+def test_unread_replies_do_not_exhaust_memory(tmp_path: Path, size: Size) -> None:
     with besieged(tmp_path, prepare=with_long_alarm) as siege:
         report = siege.under(partial(unread, connections=size.pick(12, 60), each=70))
         assert report.facts["longest"] > 250_000, str(report)
         report.assert_held(size)
 
 
-def test_a_crowd_of_connections(siege: Siege, size: Size) -> None:
+def test_many_connections_do_not_exhaust_memory(siege: Siege, size: Size) -> None:
     report = siege.under(partial(crowd, connections=size.pick(60, 150)))
     report.assert_held(size)
 
 
-def test_memory_is_given_back_when_it_is_over(siege: Siege, size: Size) -> None:
+def test_memory_is_released_after_an_attack(siege: Siege, size: Size) -> None:
     peace = siege.under(partial(crowd, connections=1))
     report = siege.under(partial(unfinished, connections=12, messages=20, size=2_000_000, who=CREW))
     report.assert_held(size)

@@ -1,4 +1,4 @@
-"""The siege measures correctly, and an attack that fails also fails its test."""
+"""A siege measures correctly, and a failed attack fails its test."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from .siege import CREW, GUEST, Siege, Size
 
 
 async def idle(target: Target, begun: Begun) -> Facts:
-    """Connect as a user, as a guest and as another vessel, make a harmless request, and leave.
+    """Connect as a user, as a guest and as another vessel, make a harmless request, and disconnect.
 
-    A connection by a stranger is refused.
+    A connection with an unknown user name is refused.
     """
     intruders = [await Intruder.enter(target, who) for who in (CREW, GUEST, None)]
     begun()
@@ -22,12 +22,12 @@ async def idle(target: Target, begun: Begun) -> Facts:
 
 
 async def failing(_: Target, begun: Begun) -> None:
-    """Fail after the beginning, as an attack does if one of its steps fails."""
+    """Raise an error after the beginning, like an attack in which a step fails."""
     begun()
     raise RuntimeError("no such weapon")
 
 
-def test_a_vessel_in_peace_keeps_its_promises(siege: Siege, size: Size) -> None:
+def test_vessel_without_an_attack_is_within_its_limits(siege: Siege, size: Size) -> None:
     report = siege.under(idle)
     assert report.facts == {"answered": 3, "stranger": True}
     assert len(report.times.each) >= 20
@@ -39,6 +39,6 @@ def test_new_connections_can_be_timed(siege: Siege, size: Size) -> None:
     siege.under(idle, arrivals=True, least=5).assert_held(size)
 
 
-def test_an_attack_that_fails_is_told(siege: Siege) -> None:
+def test_failed_attack_fails_its_test(siege: Siege) -> None:
     with pytest.raises(AssertionError, match="no such weapon"):
         siege.under(failing, least=1)

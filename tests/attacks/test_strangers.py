@@ -1,7 +1,8 @@
-"""Peers that send well-formed nonsense find no fault, at any stage of a session, in either role.
+"""Well-formed but wrong messages cause no fault, at any stage of a session, in either role.
 
-A fault is any of these: an exception that leaves our peer; a session that ends without a stated reason; a
-damaged store; a document that changes although no message mentioned it; memory that grows with each session.
+A fault is any of these: an exception that leaves the peer under test; a session that ends without a stated
+reason; a damaged store; a document that changes although no message mentioned it; memory that grows with each
+session.
 """
 
 import gc
@@ -33,9 +34,9 @@ from .siege import CREW, Siege, Size
 from .stranger import SPARED, Stranger
 
 MOVES = 400
-"""Number of moves in a session that is not ended earlier."""
+"""Number of moves in a session, unless the session ends earlier."""
 GROWTH_MIB = 24.0
-"""Growth of memory in MiB that is too large to be noise."""
+"""Growth of resident memory in MiB that cannot be measurement noise."""
 KEPT = {f"{SPARED}{number}": {"n": number, "channels": ["crew"]} for number in range(5)}
 NAMES = [f"shared-{number}" for number in range(20)]
 
@@ -59,19 +60,19 @@ ROLES: dict[str, Callable[[Database, Clock], Script]] = {
 
 @dataclass
 class Outcome:
-    """Combined result of many sessions."""
+    """Combined results of several sessions."""
 
     sessions: int = 0
     moves: int = 0
     said: Counter[str] = field(default_factory=Counter)
     heard: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
-    """Number of sessions that ended before their last move, by reason; details that vary are left out."""
+    """Number of sessions that ended before their last move, by the beginning of the reason."""
     taken: int = 0
-    """Number of documents in the stores at the end."""
+    """Number of documents in the stores at the end, without those that existed before."""
     resident_mib: list[float] = field(default_factory=list)
     held: weakref.WeakSet[Session] = field(default_factory=weakref.WeakSet)
-    """Sessions that are over but still referenced."""
+    """Sessions that have ended but are still referenced."""
 
     def __str__(self) -> str:
         depth, first, last = self.moves / max(1, self.sessions), self.resident_mib[0], self.resident_mib[-1]
@@ -84,19 +85,19 @@ class Outcome:
 
 
 def edit(database: Database, rng: random.Random) -> None:
-    """Change a document in our store, as its user would."""
+    """Change a document in the store under test, as its user would."""
     name = rng.choice(NAMES)
     found = database.get(name)
     parent = None if found is None or found.deleted else found.rev
     body = {"n": rng.randrange(99), "channels": [rng.choice(["notes", "crew"])]}
-    with suppress(DocumentError):  # strangers may have used the highest generation
+    with suppress(DocumentError):  # a stranger may have used the highest generation
         database.put(name, body, parent=parent)
 
 
 def converse(
     make: Callable[[Database, Clock], Script], database: Database, seed: int, outcome: Outcome
 ) -> None:
-    """Run one session to its end; raise AssertionError, and any exception that leaves our peer."""
+    """Run one session to its end. Raise AssertionError, or any exception that leaves the peer under test."""
     rng, clock = random.Random(seed), Clock()
     script = make(database, clock)
     stranger = Stranger(rng, NAMES, script.connection)
@@ -130,7 +131,7 @@ def converse(
 
 
 def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
-    """Run sessions, several of them on each store, as long as `goes_on` returns True."""
+    """Run sessions as long as `goes_on` returns True, three on each store."""
     outcome = Outcome()
     while goes_on(outcome):
         with TemporaryDirectory() as folder, open_database(Path(folder) / "store.db") as database:
@@ -159,7 +160,7 @@ def fuzz(role: str, seed: int, goes_on: Callable[[Outcome], bool]) -> Outcome:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_stranger_deep_in_a_session_finds_no_fault(role: str) -> None:
+def test_wrong_messages_deep_in_a_session_cause_no_fault(role: str) -> None:
     outcome = fuzz(
         role, int(os.environ.get("LOGBOAT_SEED", "1")) * 1000, lambda outcome: outcome.sessions < 6
     )
@@ -171,8 +172,8 @@ def test_stranger_deep_in_a_session_finds_no_fault(role: str) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
-def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str) -> None:
-    """LOGBOAT_FUZZ_S sets the total number of seconds for all roles."""
+def test_half_an_hour_of_wrong_messages_causes_no_fault_and_no_memory_growth(role: str) -> None:
+    """LOGBOAT_FUZZ_S sets the total duration of all roles in seconds."""
     seconds = float(os.environ.get("LOGBOAT_FUZZ_S", "1800")) / len(ROLES)
     end = time.monotonic() + seconds
     outcome = fuzz(role, random.randrange(10**9), lambda _: time.monotonic() < end)
@@ -181,7 +182,7 @@ def test_stranger_finds_no_fault_in_half_an_hour_and_memory_stays_flat(role: str
     assert outcome.resident_mib[-1] - settled < GROWTH_MIB, str(outcome)
 
 
-# Over the wire, with the real daemon
+# Over the network, with the real daemon
 
 
 async def talk(target: Target, begun: Begun, *, who: str, seconds: float, seed: int) -> Facts:
@@ -204,7 +205,7 @@ async def talk(target: Target, begun: Begun, *, who: str, seconds: float, seed: 
     return {"messages": said, "sessions": sessions}
 
 
-def test_stranger_at_the_daemon_hinders_nobody(siege: Siege, size: Size) -> None:
+def test_wrong_messages_to_the_daemon_do_not_disturb_other_clients(siege: Siege, size: Size) -> None:
     report = siege.under(partial(talk, who=CREW, seconds=size.pick(4.0, 300.0), seed=7))
     assert report.facts["messages"] > 100, str(report)
     report.assert_held(size)

@@ -1,1 +1,1 @@
-"""Benchmarks, which print and never assert: `make bench`. Each module's `main` prints a table."""
+"""Benchmarks, which print results and assert nothing: `make bench`. Each module's `main` prints a table."""

@@ -1,6 +1,6 @@
 """All benchmarks, one after another: `make bench`.
 
-`ARGS=quick` takes a sixth of the time. `ARGS=status` runs a single benchmark, and `ARGS="status 100000"` runs
+`ARGS=quick` runs shorter benchmarks. `ARGS=status` runs a single benchmark, and `ARGS="status 100000"` runs
 it with another size (number of documents in the store).
 """
 
@@ -12,7 +12,7 @@ from . import delay, gateway, lights, recorder, replication, status, store
 
 
 def main(arguments: list[str]) -> int:
-    """Print the tables; return 1 if a time limit was exceeded, 2 for wrong usage."""
+    """Print the tables. Return 1 if a time limit was exceeded, and 2 if the arguments are wrong."""
     if arguments and arguments != ["quick"]:
         return one(arguments[0], arguments[1:])
     quick = bool(arguments)
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
 
 def one(name: str, figures: list[str]) -> int:
-    """Run one benchmark, for the given number of seconds or documents, and return the exit status."""
+    """Run one benchmark with the given number of seconds or documents, and return the exit status."""
     figure = float(figures[0]) if figures else None
     match name:
         case "status":

@@ -1,8 +1,8 @@
-"""The recorder's commits while another process writes 5,000 documents/s into the same document store.
+"""Delay of the recorder's commits while another process writes 5,000 documents/s into the same store.
 
-Promise: no use of the document store delays the recorder. At the 99.9th percentile a batch is durable less
-than 100 ms after its commit was due, on a disk that is otherwise idle. Alarms that are raised and cleared
-continuously cause commits of their own, so that there are enough commits to measure.
+Promise: no use of the document store delays the recorder. On a disk that is otherwise idle, 99.9 % of batches
+are durable less than 100 ms after their commit was due. Alarms that are raised and cleared continuously cause
+additional commits, so that there are enough commits to measure.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ with Database.open(Path(sys.argv[1]), policy=documents.POLICY) as database:
 
 
 def main(seconds: float = 60.0) -> int:
-    """Print the figures; return 1 if the promise is broken."""
+    """Print the figures. Return 1 if the promise is broken."""
     print(
         f"commits of the recorder, from when they are due until they are durable, {seconds:g} s each: "
         "50 sensors at 1 Hz, and one at 40 Hz that raises alarms"

@@ -1,6 +1,6 @@
 """A separate file system for a benchmark, to count the bytes that reach the block device.
 
-Where that is not possible, the process's own counter of written bytes is used.
+If no file system can be mounted, the benchmark uses the process's own counter of written bytes.
 """
 
 import contextlib
@@ -16,24 +16,24 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Disk:
-    """Folder to write to, with a counter of the bytes written there."""
+    """Folder to write to, with a counter of the bytes written to it."""
 
     folder: Path
     what: str
-    """Description of the bytes that are counted, for the printed table."""
+    """Description of the counted bytes, for the printed table."""
     written: Callable[[int], int]
-    """Function that returns the bytes written so far; its argument is a process id."""
+    """Function that returns the number of bytes written so far. Its argument is a process id."""
 
 
 def bytes_of_process(pid: int) -> int:
-    """Return the bytes that the process has caused to be written, minus cancelled writes (/proc/PID/io)."""
+    """Return the number of bytes that a process has written, minus cancelled writes (/proc/PID/io)."""
     fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return int(fields["write_bytes"]) - int(fields["cancelled_write_bytes"])
 
 
 @contextlib.contextmanager
 def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
-    """Yield an ext4 file system on a loop device if that is possible, otherwise a folder in `work`."""
+    """Yield an ext4 file system on a loop device if one can be mounted, otherwise a folder in `work`."""
     image, mounted = work / "disk.img", work / "disk"
     mounted.mkdir()
     if os.geteuid() != 0 or not Path("/sbin/mkfs.ext4").exists():
@@ -42,7 +42,7 @@ def disk(work: Path, *, megabytes: int = 512) -> Iterator[Disk]:
     with image.open("wb") as file:
         file.truncate(megabytes * 1_000_000)
     subprocess.run(["/sbin/mkfs.ext4", "-q", "-F", str(image)], check=True)
-    # noatime and a commit interval of 5 s, as on the card's data partition.
+    # The options are noatime and the default commit interval of 5 s, as on the card's data partition.
     done = subprocess.run(
         ["mount", "-o", "loop,noatime", str(image), str(mounted)], check=False, capture_output=True
     )

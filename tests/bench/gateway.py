@@ -1,4 +1,4 @@
-"""Forwarding rate in documents/s, to a real mosquitto at QoS 1 and to a Couchbase gateway."""
+"""Forwarding rates in documents/s, to a real mosquitto broker at QoS 1 and to a Couchbase gateway."""
 
 import asyncio
 import shutil
@@ -28,25 +28,25 @@ from tests.services.test_gateways import Shore
 
 DOCUMENTS: Final = 20_000
 SAMPLES: Final = 12
-"""Number of samples in a reading, which take about 300 bytes."""
+"""Number of samples in a reading. A reading of 12 samples has about 300 bytes."""
 TURNS: Final = 3
-"""Number of measurements of the gateway and of the baseline, which take turns."""
+"""Number of times that the gateway and the baseline are measured, alternately."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Elapsed time, and processor time of this process."""
+    """Elapsed time, and processor time of this process, in seconds."""
 
     seconds: float
     cpu: float
 
     @classmethod
     def now(cls) -> "Spent":
-        """Return the present readings of this machine's clocks."""
+        """Return the current values of both clocks."""
         return cls(time.monotonic(), time.process_time())
 
     def until_now(self) -> "Spent":
-        """Return the time spent since this reading was taken."""
+        """Return the time spent since these values were taken."""
         now = Spent.now()
         return Spent(now.seconds - self.seconds, now.cpu - self.cpu)
 
@@ -71,14 +71,14 @@ def main(*, quick: bool = False) -> None:
 def _to_mosquitto(path: Path, database: Database, count: int) -> None:
     """Print the median rates to mosquitto.
 
-    Gateway and baseline take turns, so that other load affects both.
+    The gateway and the baseline are measured alternately, so that other load affects both.
     """
     broker, last = Broker(path / "broker").start(), database.last_sequence
     payloads = [with_id(document.id, document.raw) for document in database.documents()]
     ours, bare = [], []
     try:
         for turn in range(TURNS):
-            name = f"club-{turn}"  # the cursor is named after it, so each run begins with the first document
+            name = f"club-{turn}"  # each run has its own cursor, so it begins with the first document
 
             def is_done(key: str = local_key(name)) -> bool:
                 kept = database.get_local(key)
@@ -136,11 +136,14 @@ async def _spent(make: Callable[[], Gateway], is_done: Callable[[], bool]) -> Sp
 
 
 async def _bare(port: int, payloads: Sequence[bytes]) -> Spent:
-    """Return the time spent by aiomqtt alone: the same window, but no store, cursor or check of answers."""
+    """Return the time that aiomqtt alone takes with the same window.
+
+    The measurement includes no store, cursor or check of answers.
+    """
     began = Spent.now()
     left = iter(payloads)
     async with aiomqtt.Client(
-        # By default, paho would allow only 20 messages in flight.
+        # The default of paho is only 20 messages in flight.
         "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5, max_inflight_messages=0
     ) as client:  # fmt: skip
         client.pending_calls_threshold = 2 * WINDOW_MESSAGES

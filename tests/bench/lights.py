@@ -1,7 +1,7 @@
 """The cost of `logboat lights` while nothing happens, next to a recorder with 50 sensors.
 
-It drives five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including systemd's list
-of failed units if systemd is running.
+The daemon drives five LEDs on gpiozero's mock pins. Everything else is as on an appliance, including
+systemd's list of failed units if systemd is running.
 """
 
 import os
@@ -25,17 +25,17 @@ from services.cli.main import main
 sys.exit(main(["lights", *sys.argv[1:]]))
 """
 SETTLED_S = 8.0
-"""Seconds after the start at which the lamp test is over and the recorder has committed."""
+"""Seconds after the start until the lamp test is over and the recorder has committed."""
 
 
 def with_children(pid: int) -> float:
-    """Return the user and system time of a process and of its ended children (proc(5), fields 14 to 17)."""
+    """Return the processor time in seconds of a process and its ended children (proc(5), fields 14 to 17)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def main(seconds: float = 30.0) -> None:
-    """Measure for this many seconds, and print the result."""
+    """Measure for `seconds`, and print the result."""
     print(f"lights, beside a recorder of {SENSORS} sensors at 1 Hz, {seconds:g} s")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)

@@ -1,8 +1,9 @@
-"""A bare pipe as the upper limit: the least work that any replication between two Python processes must do.
+"""A bare pipe as the upper limit: the minimum work of any replication between two Python processes.
 
-It uses our WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents are parsed
-as JSON and inserted into a SQLite table, 200 in a transaction, each as durable as in the store, and each of
-them gets a reply. There are no revisions, proposals or checkpoints, and nothing is read from a store.
+The pipe uses Logboat's WebSocket transport, with TLS and BLIP's frames (shared deflate, checksum). Documents
+are parsed as JSON and inserted into a SQLite table, 200 in a transaction, as durably as in the document
+store. Each document gets a reply. There are no revisions, proposals or checkpoints, and nothing is read from
+a store.
 """
 
 import asyncio
@@ -26,13 +27,13 @@ from .serving import Steady, reading_id, served, until_told
 from .store import BATCH, body
 
 AWAITING: Final = 5 * BATCH
-"""Largest number of outstanding replies, the same as in replication."""
+"""Largest number of outstanding replies. Replication has the same limit."""
 FLUSH_EVERY: Final = 100
 MOST: Final = 1024 * 1024
 
 
 class _Passive:
-    """Receiver that inserts documents and sends replies."""
+    """Receiver that inserts documents and replies to each."""
 
     def __init__(self, transport: Transport, path: Path) -> None:
         self._transport = transport
@@ -100,7 +101,7 @@ class _Active:
 
 
 def listen(path: Path, pipe: Connection) -> None:
-    """Run the passive process of the pipe."""
+    """Run the pipe's passive process."""
 
     async def decide(_: ws_server.Request) -> ws_server.Accept:
         return ws_server.Accept(lambda transport: _Passive(transport, path), ws_client.SUBPROTOCOLS[0])
@@ -116,7 +117,7 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 def measure(folder: Path, count: int) -> Steady:
-    """Send `count` documents, a multiple of BATCH, and return the measurement."""
+    """Send `count` documents, and return the measurement. `count` must be a multiple of BATCH."""
     contents = [
         reading_id(number).encode() + b"\n" + msgspec.json.encode(body(number)) for number in range(count)
     ]

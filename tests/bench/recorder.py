@@ -1,7 +1,7 @@
 """The recorder under load: processor time, bytes written, memory, and time to the first durable reading.
 
-Aims: at 1,000 samples/s, at most 25 % of one core; at 50 samples/s, at most 400 bytes written to storage for
-each sample, everything included (journal, documents, file system); at most 60 MiB of resident memory.
+Aims: at 1,000 samples/s, at most 25 % of one core. At 50 samples/s, at most 400 bytes written to storage for
+each sample, including the journal, documents and file system. At most 60 MiB of resident memory.
 """
 
 import os
@@ -24,7 +24,7 @@ MODELS = (
 
 
 def configure(folder: Path, rate_hz: float) -> None:
-    """Configure fifty simulated sensors with the given rate, and windows short enough to end within a run."""
+    """Configure 50 simulated sensors with the given rate, and with windows that end within a run."""
     tables = []
     for number in range(SENSORS):
         model, path = MODELS[number % len(MODELS)]
@@ -58,7 +58,7 @@ def run(folder: Path, target: Disk, *, rate_hz: float, seconds: float) -> None:
             now = time.monotonic()
             if not first:
                 first = now - began
-            # Files and first documents are created in the first seconds, so measuring begins after them.
+            # Files and the first documents are created in the first seconds, so measuring begins later.
             if start is None and now - began >= 5:
                 start, samples = (now, cpu_seconds(process.pid), target.written(process.pid)), 0
             samples += 1
@@ -88,7 +88,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_kib(pid: int) -> tuple[int, int]:
-    """Return the present and the peak resident memory in KiB."""
+    """Return the present and the peak resident memory of a process in KiB."""
     fields = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
@@ -96,7 +96,7 @@ def resident_kib(pid: int) -> tuple[int, int]:
 
 
 def main(seconds: float = 60.0) -> None:
-    """Measure the recorder under both loads, for `seconds` each."""
+    """Measure the recorder at both rates, for `seconds` each."""
     print(f"recorder, {SENSORS} simulated sensors, {seconds:g} s each")
     with tempfile.TemporaryDirectory() as work, disk(Path(work)) as target:
         print(f"  ({target.what})")

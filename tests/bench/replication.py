@@ -1,8 +1,8 @@
 """Replication between two processes over loopback TLS: documents/s, bytes on the wire, cost of one change.
 
 Aims: 15,000 documents/s one way in steady state, half the rate of a bare pipe, and more than the real
-Couchbase Lite. An update to one field takes at most 300 bytes. The cost of one change grows at most by a
-factor of 1.2, however much is stored. Resident memory is at most 60 MiB.
+Couchbase Lite. An update of one field takes at most 300 bytes. The cost of one change grows at most by a
+factor of 1.2 as the store grows. Resident memory is at most 60 MiB.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ FLAT: Final = 1.2
 RESIDENT_MIB: Final = 60
 
 TIMES: Final = 25
-"""Number of changes to time: on new connections, and on an open one."""
+"""Number of timed changes on new connections, and on an open connection."""
 
 
 # Rates
 
 
 def rates(folder: Path, count: int) -> None:
-    """Print documents/s each way, processor time on both sides, bytes per document, and the two baselines."""
+    """Print documents/s each way, processor time on both sides, bytes per document, and two baselines."""
     print(
         f"replication between two processes over loopback TLS, {count:,} documents of "
         f"{len(json.dumps(body(1)))} bytes each way, the first {WARM_UP:.0%} not counted; "
@@ -52,7 +52,7 @@ def rates(folder: Path, count: int) -> None:
     )
     push, of_push = carry(folder, count, push=True)
     pull, of_pull = carry(folder, count, push=False)
-    bare = pipe.measure(folder, max(count, 20_000))  # it is fast, so that fewer would be over too soon
+    bare = pipe.measure(folder, max(count, 20_000))  # the pipe is fast, so fewer documents would end too soon
     _row("push", push, f">= {AIM:,}", of_push)
     _row("pull", pull, f">= {AIM:,}", of_pull)
     _row("bare pipe", bare, "possible")
@@ -74,7 +74,7 @@ def rates(folder: Path, count: int) -> None:
 
 
 def carry(folder: Path, count: int, *, push: bool) -> tuple[Steady, str]:
-    """Push or pull `count` documents; return the rates, and a string that states bytes and memory."""
+    """Push or pull `count` documents. Return the rates, and a string that states bytes and memory."""
     way = "push" if push else "pull"
     here, there = folder / f"{way}-here.db", folder / f"{way}-there.db"
     fill(here if push else there, count)
@@ -115,7 +115,7 @@ def _ratio(name: str, ratio: float, aim: str) -> None:
 def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
     """Print the time that one changed document takes, with increasing numbers of documents on both sides.
 
-    The sizes take turns, so that other load on the machine affects all of them.
+    The sizes are measured alternately, so that other load on the machine affects all of them.
     """
     print(f"one changed document, both ways, median of {TIMES}; times the smallest store's: aim <= {FLAT}")
     print(f"  {'stored':>8}  {'connect, replicate, checkpoint':<34}put until it is durable there")
@@ -142,7 +142,7 @@ def one_change(folder: Path, sizes: tuple[int, ...]) -> None:
 
 
 async def _in_turns(each: list[Callable[[int], Awaitable[None]]]) -> list[float]:
-    """Return the median duration of each of the operations, in seconds."""
+    """Return the median duration in seconds of each operation. The operations are run alternately."""
     found: list[list[float]] = [[] for _ in each]
     for number in range(TIMES):
         for once, times in zip(each, found, strict=True):
@@ -191,7 +191,7 @@ async def _on_one_connection(pairs: list[tuple[Database, Other]]) -> list[float]
 
 
 def main(*, quick: bool = False) -> None:
-    """Print the tables of all measurements."""
+    """Print the tables of all replication benchmarks."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         rates(folder, 5_000 if quick else 20_000)

@@ -1,4 +1,4 @@
-"""A store served by another process, replication with it, and rates on both sides in steady state."""
+"""A store that another process serves, replication with it, and rates on both sides in steady state."""
 
 import asyncio
 import multiprocessing
@@ -24,17 +24,17 @@ from .store import BATCH, body
 WARM_UP: Final = 0.1
 """Share of a run that is not measured, because the processes are still connecting and filling caches."""
 LOOK_EVERY: Final = 0.005
-"""Seconds between two checks of the progress."""
+"""Pause in seconds between two checks of the progress."""
 PATIENCE: Final = 60.0
-"""Time limit in seconds."""
+"""Time limit in seconds for one document to be replicated or recorded."""
 
 Server = Callable[[Path, Connection], None]
-"""Function that serves a file: it sends its URL, fingerprint and PEM certificate, and ends on any message."""
+"""Function that serves a file. It sends its URL, fingerprint and PEM certificate, and ends on any message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """The other process, which serves the file."""
+    """Process that serves a file."""
 
     url: str
     fingerprint: str
@@ -50,7 +50,10 @@ class Other:
 
 @contextmanager
 def served(path: Path, by: Server | None = None) -> Iterator[Other]:
-    """Yield another process that serves a file over TLS; by default the file is a store with our listener."""
+    """Start another process that serves a file over TLS.
+
+    By default, the file is a store with Logboat's listener.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=by or listen, args=(path, theirs), daemon=True)
@@ -70,7 +73,7 @@ def served(path: Path, by: Server | None = None) -> Iterator[Other]:
 
 
 def listen(path: Path, pipe: Connection) -> None:
-    """Serve a store as the appliance does."""
+    """Serve a store with Logboat's listener until a message arrives on the pipe."""
 
     async def main() -> None:
         with open_store(path) as database:
@@ -86,18 +89,18 @@ def listen(path: Path, pipe: Connection) -> None:
 
 
 async def until_told(pipe: Connection, url: str, identity: TLSIdentity) -> None:
-    """Send this process's address, and wait until the process is told to end."""
+    """Send this process's URL and certificate, then wait for a message to end."""
     pipe.send((url, identity.fingerprint, identity.chain_pem().decode()))
     await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 
 
 def open_store(path: Path) -> Database:
-    """Open a store as the appliance does."""
+    """Open a document store with the appliance's policy."""
     return Database.open(path, policy=documents.POLICY)
 
 
 def fill(path: Path, count: int) -> None:
-    """Add readings to the store until it contains this many."""
+    """Add readings to a store until the store contains `count` documents."""
     with open_store(path) as database:
         for start in range(database.count(), count, BATCH):
             with database.transaction():
@@ -106,7 +109,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def reading_id(number: int) -> str:
-    """Return the id of the reading with this number; numbers start at 0."""
+    """Return the id of the reading with this number. Numbers start at 0."""
     return documents.reading_id("bench", "s", "abcdef", number + 1)
 
 
@@ -124,7 +127,7 @@ def replicator(
 
 
 async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
-    """Wait until this many documents have been pushed; `done` must be set whenever some have been."""
+    """Wait until `count` documents have been pushed. `done` must be set after each push."""
     async with asyncio.timeout(PATIENCE):
         while running.status.progress.pushed < count:
             await done.wait()
@@ -133,7 +136,7 @@ async def pushed(count: int, done: asyncio.Event, running: Replicator) -> None:
 
 
 class Steady:
-    """Rate in documents/s and processor time on both sides, from the end of the warm-up."""
+    """Rate in documents/s and processor time on both sides, measured after the warm-up."""
 
     def __init__(self, count: int, *, active: int, passive: int) -> None:
         """Measure the processes with the ids `active` and `passive`."""
@@ -142,9 +145,9 @@ class Steady:
         self._ended: tuple[float, ...] = ()
 
     def look(self, done: int) -> bool:
-        """Record that `done` documents have been transferred, and return True if those are all of them.
+        """Record that `done` documents have been transferred. Return True if all have been.
 
-        This must be called every few milliseconds.
+        This method must be called every few milliseconds.
         """
         if not self._began and done >= self._count * WARM_UP:
             self._began = self._sample(done)
@@ -154,9 +157,9 @@ class Steady:
         return True
 
     async def follow(self, done: Callable[[], int], run: "asyncio.Task[object]") -> None:
-        """Check until `run` has transferred everything.
+        """Poll the progress until `run` has transferred all documents.
 
-        Raise its exception, or RuntimeError if it ends early.
+        Raise the exception of `run`, or RuntimeError if `run` ends early.
         """
         while not self.look(done()):
             if run.done():

@@ -1,6 +1,6 @@
-"""`logboat status` with many documents: how long a person waits for it, and where the time goes.
+"""Duration of `logboat status` with many documents, in total and by step.
 
-Aim: under 300 ms with a million documents, including Python's start, and no more time with more documents.
+Aim: under 300 ms with a million documents, including Python's start, and no increase with more documents.
 """
 
 import os
@@ -30,12 +30,12 @@ New = tuple[str, str, bytes, bool]
 
 
 def made(document_id: str, raw: bytes) -> New:
-    """Return a document in the form that `insert_new` takes."""
+    """Return a document in the form that `insert_new` accepts."""
     return document_id, revisions.make(None, deleted=False, body=raw), raw, False
 
 
 def fleet(total: int) -> Iterator[New]:
-    """Yield this many documents from four vessels: readings, and an occasional alarm or boot.
+    """Yield `total` documents of four vessels: readings, and an occasional alarm or boot.
 
     All alarms except a few are over and acknowledged.
     """
@@ -66,7 +66,7 @@ def fleet(total: int) -> Iterator[New]:
 
 
 def fill(path: Path, total: int) -> float:
-    """Fill the store, and return the rate in documents per second."""
+    """Fill a store, and return the rate in documents per second."""
     began = time.perf_counter()
     with Database.open(path, policy=documents.POLICY) as database:
         batch: list[New] = []
@@ -86,7 +86,7 @@ def fill(path: Path, total: int) -> float:
 
 
 def live(run: Path) -> None:
-    """Write the live states of a recorder and of a sync daemon; this process stands in for both."""
+    """Write the live states of a recorder and of a sync daemon, with this process's id in both."""
     clock, utc = time.clock_gettime(time.CLOCK_BOOTTIME), time.time()
     stamp = {"clock": clock, "utc": utc}
     sensors = {f"s{number:02}": build.live_sensor(clock=clock, utc=utc) for number in range(SENSORS)}
@@ -101,7 +101,7 @@ def live(run: Path) -> None:
 
 
 def timed(command: list[str]) -> float:
-    """Return the milliseconds from the start of a process to its end."""
+    """Return the duration of a process in milliseconds, from its start to its end."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return 1000 * (time.perf_counter() - began)
@@ -113,7 +113,7 @@ def shown(what: str, times: list[float]) -> str:
 
 
 def main(total: int = 1_000_000) -> None:
-    """Fill a store, then measure the command."""
+    """Fill a store, then measure `logboat status` with it."""
     print(f"logboat status, {total:,} documents on record; ms from start to end of the process, {RUNS} runs")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -155,7 +155,7 @@ def main(total: int = 1_000_000) -> None:
 
 
 def asked(folder: Path) -> float:
-    """Return the milliseconds that the queries for status take."""
+    """Return the duration in milliseconds of the queries that `logboat status` makes."""
     from services.history.current import from_documents
     from services.history.open_alarms import open_alarms
 

@@ -27,7 +27,7 @@ def body(number: int) -> dict[str, object]:
 
 
 def timed(work: Callable[[], int]) -> float:
-    """Return the rate per second of `work`, which returns the number of operations that it did."""
+    """Return the number of operations per second. `work` returns the number of operations that it did."""
     began = time.perf_counter()
     done = work()
     return done / (time.perf_counter() - began)

@@ -26,15 +26,14 @@ EQUIPMENT: Final[dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Way in which a document is updated."""
+    """Conditions under which a document is updated."""
 
     name: str
     deltas: bool
     rests: bool = True
-    """True if each update comes after the store has recorded that the peer has the previous one.
+    """True to update the document only when the store has recorded that the peer has the previous revision.
 
-    Values that change every few seconds are such a case: the previous body is then kept, so that deltas can
-    be made from it.
+    Deltas can then be made, because the store keeps the previous body.
     """
     between: int = 0
     """Number of other documents that are replicated between two updates."""
@@ -50,12 +49,12 @@ CASES: Final = (
 )
 """Cases to measure.
 
-Without other documents in between, the deflate context of the connection still contains the previous one.
+Without other documents in between, the deflate context of the connection still contains the previous update.
 """
 
 
 def measure(folder: Path, times: int) -> None:
-    """Print the bytes that replicating one changed field takes on an open connection."""
+    """Print the number of bytes that replicating one changed field takes on an open connection."""
     size = len(json.dumps(EQUIPMENT))
     print(f"one field of a document of {size} bytes changed, bytes of WebSocket payload, median of {times}")
     for case in CASES:
@@ -108,7 +107,7 @@ async def _update(here: Path, other: Other, case: Case, times: int) -> tuple[flo
 
 
 async def _comes(expected: object, found: Callable[[], object]) -> None:
-    """Wait for a change by polling, because no notification is sent for it."""
+    """Wait for a value by polling, because its change causes no notification."""
     for _ in range(round(PATIENCE / LOOK_EVERY)):
         if found() == expected:
             return

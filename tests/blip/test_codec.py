@@ -32,7 +32,9 @@ def sealed_by_hand(plain: bytes, deflated: bytes) -> bytes:
 
 
 @given(contents)
-def test_frames_opened_in_the_order_of_sealing_give_their_contents(items: list[tuple[bytes, bool]]) -> None:
+def test_frames_opened_in_the_order_of_sealing_contain_what_was_sealed(
+    items: list[tuple[bytes, bool]],
+) -> None:
     encoder, decoder = Encoder(), Decoder(10_000)
     for content, compressed in items:
         assert unseal(decoder, encoder.seal(5, COMPRESSED if compressed else 0, content)) == content
@@ -58,21 +60,21 @@ def test_compressed_frames_are_one_raw_deflate_stream_without_its_flush_trailers
     assert zlib.decompressobj(-15).decompress(stream) == b"".join(texts)
 
 
-def test_what_was_sent_before_makes_later_frames_smaller() -> None:
+def test_earlier_contents_make_later_frames_smaller() -> None:
     encoder = Encoder()
     first, second = (len(encoder.seal(1, COMPRESSED, noise(1000))) for _ in range(2))
     assert first > 1000
     assert second < 60
 
 
-def test_tiny_contents_are_not_compressed_and_say_so() -> None:
+def test_tiny_contents_are_marked_as_not_compressed() -> None:
     frame = Encoder().seal(1, FrameKind.RESPONSE | COMPRESSED, b"\0")
     assert decode_header(frame) == (1, FrameKind.RESPONSE, 2)
     assert len(frame) == 2 + 1 + 4
 
 
 @pytest.mark.parametrize("compressed", [0, COMPRESSED])
-def test_a_changed_byte_is_noticed(compressed: int) -> None:
+def test_changed_byte_is_detected(compressed: int) -> None:
     frame = Encoder().seal(1, compressed, text(100))
     for place in range(2, len(frame)):
         changed = bytearray(frame)
@@ -81,14 +83,14 @@ def test_a_changed_byte_is_noticed(compressed: int) -> None:
             unseal(Decoder(1000), bytes(changed))
 
 
-def test_frames_lost_or_out_of_order_are_noticed() -> None:
+def test_lost_and_reordered_frames_are_detected() -> None:
     encoder = Encoder()
     frames = [encoder.seal(1, 0, text(size)) for size in (50, 60)]
     with pytest.raises(ChecksumMismatchError, match="checksum"):
         unseal(Decoder(1000), frames[1])
 
 
-def test_content_that_inflates_to_the_limit_is_opened_and_one_byte_more_is_not() -> None:
+def test_content_that_inflates_beyond_the_limit_by_one_byte_is_refused() -> None:
     for size in (1000, 70_000):
         frame = Encoder().seal(1, COMPRESSED, bytes(size))
         assert unseal(Decoder(size), frame) == bytes(size)
@@ -96,14 +98,14 @@ def test_content_that_inflates_to_the_limit_is_opened_and_one_byte_more_is_not()
             unseal(Decoder(size - 1), frame)
 
 
-def test_a_stream_that_is_ended_is_refused() -> None:
+def test_ended_deflate_stream_is_refused() -> None:
     deflate = zlib.compressobj(wbits=-15)
     ended = deflate.compress(b"the end") + deflate.flush()
     with pytest.raises(DeflateInvalidError, match="ends"):
         unseal(Decoder(1000), sealed_by_hand(b"the end", ended))
 
 
-def test_what_is_not_deflated_is_refused() -> None:
+def test_data_that_is_not_deflate_is_refused() -> None:
     with pytest.raises(DeflateInvalidError, match="inflated"):
         unseal(Decoder(1000), sealed_by_hand(b"", b"\xff\xff\xff"))
 
@@ -137,7 +139,7 @@ def test_a_header_is_read_as_written(number: int, kind: FrameKind, flags: int) -
     assert decode_header(header + b"....") == (number, kind | flags, len(header))
 
 
-def test_flags_that_nobody_has_defined_may_be_set() -> None:
+def test_undefined_flags_are_accepted() -> None:
     assert decode_header(b"\x05\x88\x03....") == (5, 0x188, 3)
 
 

@@ -1,4 +1,4 @@
-"""Acknowledgements of frames, and the pause in sending when they are missing."""
+"""Acknowledgements of frames, and the pause in sending while acknowledgements are missing."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_a_long_message_pauses_when_a_window_of_it_is_unacknowledged() -> None:
     assert connection.next_frame() is None
 
 
-def test_it_goes_on_as_far_as_it_is_acknowledged() -> None:
+def test_paused_message_continues_as_far_as_it_is_acknowledged() -> None:
     maker, connection = Maker(), BlipConnection()
     connection.send_request({}, noise(1_000_000))
     sent = sum(len(frame) - 2 for frame in pull(connection))
@@ -30,7 +30,7 @@ def test_it_goes_on_as_far_as_it_is_acknowledged() -> None:
         assert WINDOW <= sent - acknowledged < WINDOW + BIG_FRAME
 
 
-def test_an_acknowledgement_of_less_than_one_before_changes_nothing() -> None:
+def test_acknowledgement_of_fewer_bytes_than_before_changes_nothing() -> None:
     maker, connection = Maker(), BlipConnection()
     connection.send_request({}, noise(1_000_000))
     sent = sum(len(frame) - 2 for frame in pull(connection))
@@ -40,7 +40,7 @@ def test_an_acknowledgement_of_less_than_one_before_changes_nothing() -> None:
     assert sent >= 100_000 + WINDOW
 
 
-def test_other_messages_pass_one_that_is_paused() -> None:
+def test_other_messages_overtake_a_paused_one() -> None:
     connection = BlipConnection()
     connection.send_request({}, noise(1_000_000))
     pull(connection)
@@ -48,7 +48,7 @@ def test_other_messages_pass_one_that_is_paused() -> None:
     assert [look(frame).number for frame in pull(connection)] == [2]
 
 
-def test_what_counts_against_the_window_is_what_goes_over_the_wire() -> None:
+def test_window_counts_the_compressed_bytes() -> None:
     connection = BlipConnection()
     connection.send_request({}, bytes(1_000_000), compressed=True)
     pull(connection)
@@ -89,7 +89,7 @@ def test_replies_are_acknowledged_as_replies(error: bool) -> None:
     assert len(at_right) >= 5
 
 
-def test_acknowledgements_not_yet_pulled_become_one() -> None:
+def test_pending_acknowledgements_are_combined() -> None:
     wire = Wire()
     wire.left.send_request({}, noise(1_000_000))
     frames = pull(wire.left)
@@ -100,14 +100,14 @@ def test_acknowledgements_not_yet_pulled_become_one() -> None:
     ]
 
 
-def test_a_message_that_has_ended_is_not_acknowledged_any_more() -> None:
+def test_ended_message_is_not_acknowledged() -> None:
     wire = Wire()
     wire.left.send_request({}, noise(100_000))
     feed(wire.right, pull(wire.left))
     assert pull(wire.right) == []
 
 
-def test_a_late_acknowledgement_is_no_harm() -> None:
+def test_late_acknowledgement_is_ignored() -> None:
     maker, connection = Maker(), BlipConnection()
     connection.send_request({}, b"", no_reply=True)
     pull(connection)
@@ -116,9 +116,9 @@ def test_a_late_acknowledgement_is_no_harm() -> None:
 
 @pytest.mark.parametrize("kind", [FrameKind.ACK_REQUEST, FrameKind.ACK_REPLY])
 @pytest.mark.parametrize("number", [0, 1, 2**40])
-def test_an_acknowledgement_of_what_was_never_sent_ends_the_connection(number: int, kind: FrameKind) -> None:
+def test_acknowledgement_of_an_unsent_message_ends_the_connection(number: int, kind: FrameKind) -> None:
     connection = BlipConnection()
-    connection.send_request()  # the request is not begun yet
+    connection.send_request()  # the request has not been sent yet
     assert_ends(connection, Maker().acknowledgement(number, 5, kind=kind), AcknowledgementInvalidError)
 
 
@@ -130,14 +130,14 @@ def test_an_acknowledgement_of_more_than_was_sent_ends_the_connection() -> None:
     assert_ends(connection, Maker().acknowledgement(1, sent + 1), AcknowledgementInvalidError)
 
 
-def test_a_peer_that_does_not_wait_for_acknowledgements_ends_the_connection() -> None:
+def test_peer_that_ignores_flow_control_ends_the_connection() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=200_000))
     frames = [maker.frame(1, bytes(9_996), flags=MORE_COMING) for _ in range(21)]
     assert feed(connection, frames[:20]) == []
     assert_ends(connection, frames[20], FlowControlIgnoredError)
 
 
-def test_a_peer_that_waits_may_send_on() -> None:
+def test_peer_that_waits_for_acknowledgements_can_continue() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=200_000))
     for _ in range(100):
         connection.receive(maker.frame(1, bytes(9_996), flags=MORE_COMING))
@@ -145,7 +145,7 @@ def test_a_peer_that_waits_may_send_on() -> None:
     assert len(connection.receive(maker.frame(1, b""))) == 1
 
 
-def test_many_large_messages_at_once_get_through() -> None:
+def test_many_large_messages_at_once_arrive() -> None:
     wire = Wire()
     for size in range(200_000, 230_000, 1000):
         wire.left.send_request({}, text(size), compressed=bool(size % 2000))

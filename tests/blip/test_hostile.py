@@ -1,4 +1,4 @@
-"""Any input from a peer is accepted, or refused with a named error: no other exception, hang or growth."""
+"""Any input from a peer is accepted, or refused with a specific error, without a hang or memory growth."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

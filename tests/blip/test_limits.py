@@ -1,4 +1,4 @@
-"""Every limit, just kept and just exceeded, and every frame that a state does not allow."""
+"""Input that just keeps or just exceeds each limit, and frames that a state does not allow."""
 
 import tracemalloc
 import zlib
@@ -39,7 +39,7 @@ Frames = Callable[[Maker], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Sequence of frames of which all but the last are allowed, and the error that the last one causes."""
+    """Sequence of frames of which only the last is refused, and the error that it causes."""
 
     name: str
     limits: ConnectionLimits
@@ -121,14 +121,14 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_breaking_a_limit_ends_this_connection_with_its_own_error(case: Case) -> None:
+def test_exceeding_a_limit_ends_the_connection_with_its_own_error(case: Case) -> None:
     connection = BlipConnection(case.limits)
     *allowed, refused = case.frames(Maker())
     feed(connection, allowed)
     assert_ends(connection, refused, case.error)
 
 
-def test_every_violation_is_tried_and_names_a_close_code() -> None:
+def test_every_violation_is_tested_and_has_a_close_code() -> None:
     def leaves(error: type[BlipError]) -> set[type[BlipError]]:
         below = error.__subclasses__()
         return set().union(*map(leaves, below)) if below else {error}
@@ -141,7 +141,7 @@ def test_every_violation_is_tried_and_names_a_close_code() -> None:
         assert getattr(error, "close_code", 0) in (1002, 1007, 1008, 1009)
 
 
-def test_replies_sent_make_room_for_more_requests() -> None:
+def test_sent_replies_allow_more_requests() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(unanswered_requests=2))
     for number in range(1, 20):
         connection.receive(maker.frame(number, content()))
@@ -150,7 +150,7 @@ def test_replies_sent_make_room_for_more_requests() -> None:
             pull(connection)
 
 
-def test_a_reply_not_yet_taken_still_counts_as_unanswered() -> None:
+def test_request_counts_as_unanswered_until_its_reply_is_pulled() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(unanswered_requests=2))
     for number in (1, 2):
         connection.receive(maker.frame(number, content()))
@@ -158,7 +158,7 @@ def test_a_reply_not_yet_taken_still_counts_as_unanswered() -> None:
     assert_ends(connection, maker.frame(3, content()), TooManyRequestsError)
 
 
-def test_messages_that_ended_make_room_for_more() -> None:
+def test_ended_messages_allow_more_messages() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(arriving_messages=1, arriving_bytes=1000))
     for number in range(1, 20):
         connection.receive(maker.frame(number, content(bytes(500)), flags=MORE_COMING))
@@ -166,7 +166,7 @@ def test_messages_that_ended_make_room_for_more() -> None:
         assert isinstance(event, RequestReceived)
 
 
-def test_a_message_in_parts_may_be_longer_than_any_that_is_held() -> None:
+def test_message_in_parts_may_exceed_the_size_limit() -> None:
     limits = ConnectionLimits(message_bytes=1000, arriving_bytes=1000)
     maker, connection = Maker(), BlipConnection(limits)
     connection.send_request(in_parts=True)
@@ -179,7 +179,7 @@ def test_a_message_in_parts_may_be_longer_than_any_that_is_held() -> None:
     assert total == 51
 
 
-# Frames that the state of a message allows or refuses, as in the tables.
+# Frames that the state of a message allows or refuses, as in the tables
 
 
 def request_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
@@ -202,7 +202,7 @@ def reply_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
     pull(connection)
     connection.receive(maker.frame(1, content(), kind=FrameKind.RESPONSE))
     connection.receive(maker.frame(2, content(), kind=FrameKind.RESPONSE, flags=MORE_COMING))
-    connection.send_request()  # nothing of the request has been sent yet, because no frame is pulled
+    connection.send_request()  # not sent, because no frame is pulled
     number = {
         MessagePhase.COMPLETE: 1,
         MessagePhase.ARRIVING: 2,
@@ -215,7 +215,7 @@ def reply_standing(standing: MessagePhase) -> tuple[Maker, BlipConnection, int]:
 @pytest.mark.parametrize("more", [0, MORE_COMING])
 @pytest.mark.parametrize("kind", [FrameKind.REQUEST, FrameKind.RESPONSE, FrameKind.ERROR])
 @pytest.mark.parametrize("standing", list(MessagePhase))
-def test_a_frame_is_taken_or_refused_as_the_tables_say(
+def test_frame_is_accepted_or_refused_according_to_the_tables(
     standing: MessagePhase, kind: FrameKind, more: int
 ) -> None:
     if kind is FrameKind.REQUEST:
@@ -238,14 +238,14 @@ def test_a_request_out_of_order_ends_the_connection(number: int) -> None:
     assert_ends(connection, maker.frame(number, content()), RequestOutOfOrderError)
 
 
-def test_a_request_again_ends_the_connection() -> None:
+def test_repeated_request_ends_the_connection() -> None:
     maker, connection = Maker(), BlipConnection()
     connection.receive(maker.frame(1, content()))
     assert_ends(connection, maker.frame(1, content()), RequestRepeatedError)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 2**64 - 1])
-def test_a_reply_never_asked_for_ends_the_connection(number: int) -> None:
+def test_reply_without_a_request_ends_the_connection(number: int) -> None:
     connection = BlipConnection()
     connection.send_request({}, b"", no_reply=True)
     pull(connection)
@@ -253,14 +253,14 @@ def test_a_reply_never_asked_for_ends_the_connection(number: int) -> None:
     assert_ends(connection, Maker().frame(number, content(), kind=FrameKind.RESPONSE), ReplyUnexpectedError)
 
 
-def test_other_connections_go_on() -> None:
+def test_violation_does_not_affect_other_connections() -> None:
     limits = ConnectionLimits()
     one, other = BlipConnection(limits), BlipConnection(limits)
     assert_ends(one, b"", FrameTruncatedError)
     assert len(other.receive(Maker().frame(1, content()))) == 1
 
 
-# Memory that a peer can make us use.
+# Memory that a peer can make a connection use
 
 
 def peak(work: Callable[[], object]) -> int:
@@ -272,25 +272,25 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_a_bomb_is_never_held_beyond_the_limit() -> None:
+def test_decompression_bomb_uses_no_memory_beyond_the_limit() -> None:
     frame = Maker().frame(1, content(bytes(16_000_000)), flags=COMPRESSED)
     connection = BlipConnection(ConnectionLimits(inflated_bytes=100_000))
     assert peak(lambda: assert_ends(connection, frame, InflatedTooLargeError)) < 500_000
 
 
-def test_a_message_in_single_bytes_takes_no_more_memory_than_in_one_piece() -> None:
+def test_message_in_single_bytes_uses_no_more_memory_than_in_one_piece() -> None:
     maker, connection = Maker(), BlipConnection()
     frames = [maker.frame(1, b"\0", flags=MORE_COMING) for _ in range(20_000)]
     assert peak(lambda: feed(connection, frames)) < 100_000
 
 
-def test_empty_frames_without_end_take_no_memory() -> None:
+def test_endless_empty_frames_use_no_memory() -> None:
     maker, connection = Maker(), BlipConnection()
     frames = [maker.frame(1, b"", flags=MORE_COMING) for _ in range(20_000)]
     assert peak(lambda: feed(connection, frames)) < 20_000
 
 
-def test_a_peer_that_never_reads_makes_no_pile_of_acknowledgements() -> None:
+def test_acknowledgements_do_not_accumulate_for_a_peer_that_never_reads() -> None:
     maker, connection = Maker(), BlipConnection(ConnectionLimits(unacknowledged_bytes=10**9))
     connection.send_request(in_parts=True)
     pull(connection)

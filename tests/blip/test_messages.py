@@ -24,7 +24,7 @@ from tests.blip.wire import Maker, Wire, content, feed, noise, property_maps, pu
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request that a test sends, with its options."""
+    """Request that a test sends, with its options."""
 
     properties: dict[str, str]
     body: bytes
@@ -102,7 +102,7 @@ def test_requests_and_responses_arrive_as_sent_in_both_directions_at_once(
     st.lists(st.tuples(property_maps, st.binary(max_size=300), st.booleans()), max_size=6),
     st.randoms(use_true_random=False),
 )
-def test_messages_cut_and_interleaved_in_any_legal_way_arrive_whole(
+def test_messages_arrive_whole_however_their_frames_are_split_and_interleaved(
     messages: list[tuple[dict[str, str], bytes, bool]], choice: random.Random
 ) -> None:
     maker, connection = Maker(), BlipConnection()
@@ -128,7 +128,7 @@ def test_messages_cut_and_interleaved_in_any_legal_way_arrive_whole(
     assert connection.unanswered == sum(not no_reply for _, _, no_reply in messages)
 
 
-def test_flags_of_the_first_frame_hold_for_the_message() -> None:
+def test_flags_of_the_first_frame_apply_to_the_message() -> None:
     maker, connection = Maker(), BlipConnection()
     first = maker.frame(1, content(text(100)), flags=URGENT | COMPRESSED | NO_REPLY | MORE_COMING)
     last = maker.frame(1, b"the end")
@@ -164,7 +164,7 @@ def test_a_body_is_read_from_its_source_only_as_it_is_sent() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_000, 16_352, 16_384, 16_385, 50_000, 1_000_000])
-def test_a_body_from_a_source_arrives_as_one_given_whole(size: int) -> None:
+def test_body_from_a_source_arrives_like_a_body_of_bytes(size: int) -> None:
     wire = Wire()
     wire.left.send_request({"a": "b"}, io.BytesIO(noise(size)))
     wire.left.send_request({"a": "b"}, noise(size))
@@ -173,7 +173,7 @@ def test_a_body_from_a_source_arrives_as_one_given_whole(size: int) -> None:
     assert bodies == [noise(size)] * 2
 
 
-def test_a_source_that_fails_ends_the_connection() -> None:
+def test_failing_body_source_ends_the_connection() -> None:
     class Broken:
         def read(self, size: int, /) -> bytes:
             raise OSError(5, "the card is gone")
@@ -187,7 +187,7 @@ def test_a_source_that_fails_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 10, 20_000, 1_000_000])
-def test_a_response_wanted_in_parts_comes_as_it_arrives(size: int) -> None:
+def test_parts_of_a_response_are_events_as_soon_as_they_arrive(size: int) -> None:
     wire = Wire()
     number = wire.left.send_request({"Profile": "getAttachment"}, in_parts=True)
     wire.carry()
@@ -199,7 +199,7 @@ def test_a_response_wanted_in_parts_comes_as_it_arrives(size: int) -> None:
     assert at_left[-1] == ResponseReceived(number, {"a": "b"}, b"")
 
 
-def test_properties_cut_in_two_are_kept_out_of_the_parts() -> None:
+def test_properties_split_across_frames_are_not_in_the_parts() -> None:
     maker, connection = Maker(), BlipConnection()
     connection.send_request(in_parts=True)
     pull(connection)
@@ -216,7 +216,7 @@ def test_properties_cut_in_two_are_kept_out_of_the_parts() -> None:
     assert events[-1] == ResponseReceived(1, {"name": "value"}, b"")
 
 
-def test_an_error_comes_whole_even_if_parts_were_wanted() -> None:
+def test_error_is_one_event_even_if_parts_were_requested() -> None:
     wire = Wire()
     number = wire.left.send_request(in_parts=True)
     wire.carry()
@@ -226,7 +226,7 @@ def test_an_error_comes_whole_even_if_parts_were_wanted() -> None:
     assert len(error.message) == 40_000
 
 
-def test_only_a_request_that_waits_can_be_replied_to() -> None:
+def test_only_an_unanswered_request_can_be_replied_to() -> None:
     wire = Wire()
     wire.left.send_request()
     wire.left.send_request(no_reply=True)
@@ -242,7 +242,7 @@ def test_only_a_request_that_waits_can_be_replied_to() -> None:
     assert wire.right.state is ConnectionState.OPEN
 
 
-def test_what_cannot_be_sent_takes_no_number() -> None:
+def test_unsendable_message_uses_no_number() -> None:
     wire = Wire()
     with pytest.raises(UnsendableMessageError):
         wire.left.send_request({"a": "\0"})
@@ -255,7 +255,7 @@ def test_what_cannot_be_sent_takes_no_number() -> None:
     assert wire.carry()[0] == [ResponseReceived(1, {}, b"")]
 
 
-def test_a_closed_connection_says_and_takes_nothing_more() -> None:
+def test_closed_connection_sends_and_receives_nothing() -> None:
     wire = Wire()
     wire.left.send_request({}, noise(200_000))
     frame = wire.left.next_frame()

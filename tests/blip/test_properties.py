@@ -19,7 +19,7 @@ LIMITS = ConnectionLimits(properties_bytes=1000, properties=10)
 
 
 @given(property_maps, st.binary(max_size=20))
-def test_what_is_encoded_is_decoded_and_the_body_left(properties: dict[str, str], body: bytes) -> None:
+def test_encoded_properties_are_decoded_and_the_body_is_left(properties: dict[str, str], body: bytes) -> None:
     message = encode(properties, LIMITS) + body
     decoded, start = decode(message, LIMITS)
     assert decoded == properties
@@ -27,7 +27,7 @@ def test_what_is_encoded_is_decoded_and_the_body_left(properties: dict[str, str]
     assert decode(bytearray(message), LIMITS) == (properties, start)
 
 
-def test_form_is_a_byte_count_and_strings_each_ended_by_nul() -> None:
+def test_encoding_is_a_byte_count_and_strings_that_end_with_nul() -> None:
     assert encode({"Profile": "rev", "id": "ä"}, LIMITS) == b"\x12Profile\0rev\0id\0\xc3\xa4\0"
 
 
@@ -38,7 +38,7 @@ def test_no_properties_still_have_a_count() -> None:
 
 
 @given(property_maps, st.binary(max_size=20))
-def test_where_properties_end_is_known_as_soon_as_their_count_is(
+def test_end_of_properties_is_known_once_their_count_is_complete(
     properties: dict[str, str], body: bytes
 ) -> None:
     message = encode(properties, LIMITS) + body
@@ -73,7 +73,7 @@ def framed(data: bytes) -> bytes:
         (framed(b"\0" * 1000), TooManyPropertiesError),
     ],
 )
-def test_what_is_not_properties_is_refused(message: bytes, error: type[Exception]) -> None:
+def test_malformed_properties_are_refused(message: bytes, error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
         decode(message, LIMITS)
     assert raised.type is error
@@ -88,7 +88,7 @@ def test_properties_just_within_the_limits_are_read() -> None:
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=60).map(lambda data: framed(data + b"\0")))
-def test_any_bytes_are_properties_or_refused(message: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(message: bytes) -> None:
     try:
         properties, end = decode(message, LIMITS)
     except (MessageInvalidError, VarintInvalidError):

@@ -25,7 +25,7 @@ def test_an_error_arrives_as_sent(code: int, message: str, domain: str) -> None:
     assert error == ErrorReceived(1, domain, code, message, {"Error-Domain": domain, "Error-Code": str(code)})
 
 
-def test_an_error_is_of_blips_own_domain_unless_said() -> None:
+def test_default_domain_of_an_error_is_blip() -> None:
     wire, request = reply_to({})
     wire.right.send_error(request.number, Code.FORBIDDEN, "no")
     (error,), _ = wire.carry()
@@ -42,7 +42,7 @@ def test_an_error_is_of_blips_own_domain_unless_said() -> None:
         ({"Error-Code": "four"}, b"", "BLIP", 0, ""),
     ],
 )
-def test_errors_of_any_peer_are_understood_as_far_as_they_go(
+def test_incomplete_errors_of_a_peer_are_decoded(
     properties: dict[str, str], body: bytes, domain: str, code: int, message: str
 ) -> None:
     connection = BlipConnection()
@@ -79,7 +79,7 @@ def test_a_code_that_does_not_fit_is_not_sent(code: int) -> None:
     assert wire.right.unanswered == 1
 
 
-def test_a_profile_that_nobody_handles_is_not_found() -> None:
+def test_request_with_an_unhandled_profile_gets_404() -> None:
     wire, request = reply_to({"Profile": "sing"})
     assert request.profile == "sing"
     wire.right.send_not_handled(request)
@@ -88,7 +88,7 @@ def test_a_profile_that_nobody_handles_is_not_found() -> None:
     assert (error.domain, error.code, error.message) == ("BLIP", 404, "no handler for 'sing'")
 
 
-def test_a_request_that_wants_no_reply_gets_none_even_if_nobody_handles_it() -> None:
+def test_unhandled_request_without_a_reply_gets_none() -> None:
     wire, request = reply_to({}, no_reply=True)
     assert request.profile == ""
     wire.right.send_not_handled(request)

@@ -1,4 +1,4 @@
-"""The selection of the message that sends the next frame."""
+"""The choice of the message that sends the next frame."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from tests.blip.wire import Wire, feed, look, noise, pull
 
 
 def turns(connection: BlipConnection, most: int | None = None) -> list[int]:
-    """Return the numbers of the messages that send the next frames, in order."""
+    """Return the number of each message that sends one of the next frames, in order."""
     return [look(frame).number for frame in pull(connection, most)]
 
 
@@ -31,7 +31,7 @@ def test_a_small_message_does_not_wait_for_the_end_of_a_large_one() -> None:
     assert turns(connection)[:3] == [1, 2, 1]
 
 
-def test_a_large_message_does_not_wait_for_all_small_ones_that_come_later() -> None:
+def test_large_message_does_not_wait_for_all_later_small_ones() -> None:
     connection = BlipConnection()
     connection.send_request({}, noise(60_000))
     connection.send_request()
@@ -42,7 +42,7 @@ def test_a_large_message_does_not_wait_for_all_small_ones_that_come_later() -> N
     assert seen == [1, 2, 3, 1, 4, 1, 5, 1, 6, 7, 8]
 
 
-def test_an_urgent_message_overtakes_those_under_way() -> None:
+def test_urgent_message_overtakes_messages_in_progress() -> None:
     connection = BlipConnection()
     for _ in range(4):
         connection.send_request({}, noise(40_000))
@@ -80,7 +80,7 @@ def test_urgent_messages_take_turns_with_each_other() -> None:
     assert turns(connection) == [1, 2, 1, 2, 1, 2]
 
 
-def test_urgent_messages_without_end_do_not_starve_an_ordinary_one() -> None:
+def test_endless_urgent_messages_do_not_starve_an_ordinary_one() -> None:
     connection = BlipConnection()
     connection.send_request({}, noise(40_000))
     turns(connection, 1)
@@ -91,7 +91,7 @@ def test_urgent_messages_without_end_do_not_starve_an_ordinary_one() -> None:
     assert seen.count(1) >= 2
 
 
-def test_frames_are_big_but_small_while_something_urgent_waits() -> None:
+def test_frames_are_small_while_an_urgent_message_waits() -> None:
     connection = BlipConnection()
     connection.send_request({}, noise(100_000))
     (first,) = pull(connection, 1)
@@ -109,7 +109,7 @@ def test_no_frame_exceeds_its_size_even_if_deflate_cannot_shrink_it() -> None:
     assert max(map(len, pull(connection))) <= BIG_FRAME
 
 
-def test_acknowledgements_go_first() -> None:
+def test_acknowledgements_are_sent_first() -> None:
     wire = Wire()
     wire.left.send_request({}, noise(60_000))
     wire.right.send_request({}, noise(60_000))
@@ -141,7 +141,7 @@ def test_messages_begin_in_order_and_all_of_them_end(plan: list[tuple[int, bool,
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 100_000), st.booleans()), min_size=2, max_size=10))
-def test_nothing_waits_longer_than_one_round_and_its_urgent_frames(plan: list[tuple[int, bool]]) -> None:
+def test_no_message_waits_longer_than_one_round_with_urgent_frames(plan: list[tuple[int, bool]]) -> None:
     connection = BlipConnection()
     for size, urgent in plan:
         connection.send_request({}, noise(size), urgent=urgent)

@@ -10,7 +10,7 @@ numbers = st.integers(0, MAXIMUM) | st.integers(0, 70).map(lambda bits: min(1 <<
 
 @given(numbers, st.binary(max_size=3), st.binary(max_size=3))
 @example(MAXIMUM, b"", b"")
-def test_what_is_encoded_is_decoded_wherever_it_stands(number: int, before: bytes, after: bytes) -> None:
+def test_encoded_number_is_decoded_at_any_offset(number: int, before: bytes, after: bytes) -> None:
     encoded = encode(number)
     assert decode(before + encoded + after, len(before)) == (number, len(before) + len(encoded))
 
@@ -19,29 +19,29 @@ def test_what_is_encoded_is_decoded_wherever_it_stands(number: int, before: byte
     ("number", "encoded"),
     [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (16384, "808001"), (MAXIMUM, "ff" * 9 + "01")],
 )
-def test_seven_bits_a_byte_lowest_first(number: int, encoded: str) -> None:
+def test_encoding_has_seven_bits_per_byte_lowest_first(number: int, encoded: str) -> None:
     assert encode(number).hex() == encoded
 
 
 @given(numbers.filter(lambda number: number > 127))
-def test_one_that_is_cut_off_is_refused(number: int) -> None:
+def test_truncated_varint_is_refused(number: int) -> None:
     with pytest.raises(VarintInvalidError, match="truncated"):
         decode(encode(number)[:-1])
 
 
-def test_nothing_at_all_is_cut_off() -> None:
+def test_empty_input_is_a_truncated_varint() -> None:
     with pytest.raises(VarintInvalidError, match="truncated"):
         decode(b"abc", 3)
 
 
 @pytest.mark.parametrize("encoded", [b"\xff" * 9 + b"\x02", b"\xff" * 10 + b"\x01", b"\x80" * 50])
-def test_one_of_more_than_64_bits_is_refused(encoded: bytes) -> None:
+def test_varint_of_more_than_64_bits_is_refused(encoded: bytes) -> None:
     with pytest.raises(VarintInvalidError, match="64 bits"):
         decode(encoded)
 
 
 @pytest.mark.parametrize("number", [-1, MAXIMUM + 1])
-def test_a_number_that_does_not_fit_is_not_encoded(number: int) -> None:
+def test_number_beyond_64_bits_is_not_encoded(number: int) -> None:
     with pytest.raises(ValueError, match="64-bit"):
         encode(number)
 

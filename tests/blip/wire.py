@@ -1,4 +1,4 @@
-"""Builders for the BLIP tests: two connections linked in memory, and a peer that makes frames by hand."""
+"""Builders for the BLIP tests: two connections linked in memory, and a peer with hand-made frames."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -24,12 +24,12 @@ from sync.blip.varint import encode
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """Return bytes that deflate cannot shrink; the same seed gives the same bytes."""
+    """Return bytes that deflate cannot shrink. The same seed returns the same bytes."""
     return random.Random(seed).randbytes(size)
 
 
 def text(size: int) -> bytes:
-    """Return bytes that deflate shrinks well, though not to almost nothing."""
+    """Return bytes that deflate shrinks well, but not to almost nothing."""
     return b"".join(b"%d litres of fuel\n" % line for line in range(size // 10 + 1))[:size]
 
 
@@ -59,7 +59,7 @@ def look(frame: bytes) -> Seen:
 
 
 def pull(connection: BlipConnection, most: int | None = None) -> list[bytes]:
-    """Return the frames that a connection has to send; at most `most` of them."""
+    """Return the next frames that a connection has to send, at most `most` of them."""
     frames: list[bytes] = []
     while most is None or len(frames) < most:
         frame = connection.next_frame()
@@ -70,12 +70,12 @@ def pull(connection: BlipConnection, most: int | None = None) -> list[bytes]:
 
 
 def feed(connection: BlipConnection, frames: Iterable[bytes]) -> list[Event]:
-    """Let a connection receive frames, and return all events."""
+    """Pass frames to a connection, and return all events."""
     return [event for frame in frames for event in connection.receive(frame)]
 
 
 class Wire:
-    """Two connections linked in memory, and every frame that each sent to the other."""
+    """Two connections linked in memory, with a record of every frame that each sent."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         self.left = BlipConnection(limits)
@@ -84,7 +84,7 @@ class Wire:
         self.from_right: list[Seen] = []
 
     def carry(self) -> tuple[list[Event], list[Event]]:
-        """Carry frames both ways in turn until none are left; return the events on both sides."""
+        """Carry frames both ways, alternately, until none are left. Return the events on both sides."""
         at_left: list[Event] = []
         at_right: list[Event] = []
         moved = True
@@ -107,7 +107,7 @@ def content(body: bytes = b"", properties: Mapping[str, str] | None = None) -> b
 
 
 class Maker:
-    """Peer whose frames are made one at a time, valid or not, with a correct running checksum."""
+    """Peer that makes single frames, valid or not, with a correct running checksum."""
 
     def __init__(self) -> None:
         self._encoder = Encoder(level=9)
@@ -122,7 +122,7 @@ class Maker:
 
 
 def assert_ends(connection: BlipConnection, frame: bytes, error: type[ViolationError]) -> None:
-    """Assert that this frame ends the connection with exactly this error, and that nothing more is sent."""
+    """Assert that a frame ends the connection with exactly this error, and that nothing more is sent."""
     with pytest.raises(ViolationError) as raised:
         connection.receive(frame)
     assert raised.type is error
@@ -135,5 +135,5 @@ def assert_ends(connection: BlipConnection, frame: bytes, error: type[ViolationE
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
-"""Strings that are valid as the name or value of a property."""
+"""Strings that are valid as a property's name or value."""
 property_maps = st.dictionaries(names, names, max_size=6)

@@ -1,4 +1,4 @@
-"""Making and applying deltas: the rules of the format one at a time, and properties for any JSON."""
+"""Making and applying deltas: each rule of the format, and properties that hold for any JSON."""
 
 import copy
 from typing import Any
@@ -101,7 +101,7 @@ either = edited(documents) | st.tuples(documents, documents)
         pytest.param("a" * 80, "b" * 80, ["b" * 80], id="text_replaced_where_a_patch_is_longer"),
     ],
 )
-def test_delta_has_the_form_that_the_format_gives_it(old: Any, new: Any, expected: Any) -> None:
+def test_delta_has_the_form_that_the_format_requires(old: Any, new: Any, expected: Any) -> None:
     assert exact(delta.make(old, new)) == exact(expected)
     assert exact(delta.apply(old, expected)) == exact(new)
 
@@ -113,7 +113,7 @@ def test_delta_has_the_form_that_the_format_gives_it(old: Any, new: Any, expecte
         pytest.param({"a": 1, "b": 2}, {"a": [1, 0, 0]}, {"b": 2}, id="deleted"),
     ],
 )
-def test_forms_of_json_diff_patch_are_understood(old: Any, given_delta: Any, new: Any) -> None:
+def test_deltas_of_json_diff_patch_are_applied(old: Any, given_delta: Any, new: Any) -> None:
     assert delta.apply(old, given_delta) == new
 
 
@@ -122,7 +122,7 @@ def test_forms_of_json_diff_patch_are_understood(old: Any, given_delta: Any, new
 @example(({"text": LONG}, {"text": LONG.replace("🛶", "🛥")}))
 @example(({"text": "\ud83d" + LONG}, {"text": "\ud83d" + LONG + "."}))
 @example(({"a": [["\ud83d", 1], 2, 3]}, {"a": [["\ud83d", 2], 3]}))
-def test_applying_what_was_made_gives_the_new_value_to_the_last_digit(pair: tuple[Any, Any]) -> None:
+def test_applying_a_made_delta_returns_exactly_the_new_value(pair: tuple[Any, Any]) -> None:
     old, new = pair
     before = copy.deepcopy(pair)
     made = delta.make(old, new)
@@ -130,7 +130,7 @@ def test_applying_what_was_made_gives_the_new_value_to_the_last_digit(pair: tupl
     assert exact(pair) == exact(before), "an argument was modified"
 
 
-def test_new_keys_at_any_depth_stand_where_canonical_json_has_them() -> None:
+def test_new_keys_at_any_depth_are_in_the_order_of_canonical_json() -> None:
     old = bodies.canonical("x", {"bounds": {"b": 1, "d": {"z": 1}}, "epoch": 0})
     bounds = {"a": 2, "b": 1, "c": 0.5, "d": {"y": [{"q": 1, "p": 2}], "z": 1}}
     new = bodies.canonical("x", {"bounds": bounds, "epoch": 0})
@@ -162,12 +162,12 @@ def test_delta_within_a_document_is_never_longer_than_replacing_the_part() -> No
     assert len(encode(delta.make(old, new))) <= len(encode(new)) + 2 * len(new)
 
 
-def test_nothing_in_common_is_not_worth_a_delta() -> None:
+def test_documents_with_nothing_in_common_have_no_delta() -> None:
     old, new = encode({"a": 1, "b": [2]}), encode({"c": 3})
     assert delta.make_json(old, new) is None
 
 
-def test_what_naming_the_base_costs_decides_whether_a_delta_is_worth_it() -> None:
+def test_overhead_of_naming_the_base_decides_whether_a_delta_is_made() -> None:
     old, new = encode({"a": "x" * 20, "b": 1}), encode({"a": "x" * 20, "b": 2})
     assert delta.make_json(old, new) == b'{"b":2}'
     assert delta.make_json(old, new, overhead=len(new) - 8) == b'{"b":2}'
@@ -218,7 +218,7 @@ def test_parts_are_shared_and_none_is_modified() -> None:
     assert old == {"kept": [1, 2], "changed": {"a": [1], "b": 2}}
 
 
-def test_every_body_that_may_be_stored_can_be_compared_to_its_depth() -> None:
+def test_depth_limit_of_deltas_covers_every_body_that_can_be_stored() -> None:
     assert delta.DEPTH_LIMIT >= bodies.DEPTH_LIMIT
 
 

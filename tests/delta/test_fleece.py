@@ -1,17 +1,17 @@
-"""Our deltas are compared with the deltas made by Fleece, the library inside Couchbase Lite.
+"""Logboat's deltas are compared with the deltas made by Fleece, the library inside Couchbase Lite.
 
-The files beside this one were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
+The files in this folder were recorded with Fleece's own functions (couchbase/fleece at 2383b99, which
 Couchbase Lite Core c2eee3f uses), called through `JSONDelta::create` and `JSONDelta::apply`:
 
 - `fleece_pairs.jsonl`: documents `old` and `new`. `theirs` contains the deltas that Fleece made, with its
-usual minimum length for patching strings, and with a minimum of 8 bytes. `ours` is the delta that our code
-made;
-  Fleece applied it to `old` and got `new`.
-- `fleece_verdicts.jsonl`: correct and incorrect deltas, and what Fleece made of each: `new`; or `lax`, a
-result that is not JSON or cannot have been intended; or neither, if it refused the delta.
+  usual minimum length for patching strings, and with a minimum of 8 bytes. `ours` is the delta that Logboat
+  made. Fleece applied `ours` to `old` and got `new`.
+- `fleece_verdicts.jsonl`: correct and incorrect deltas, with Fleece's result for each. `new` is a valid
+  result. `lax` is a result that is not JSON or cannot have been intended. Neither is present if Fleece
+  refused the delta.
 
-Sync Gateway's implementation is closed (its module `go-fleecedelta` is a private repository). Only the deltas
-that Sync Gateway's public tests expect are known; they are below.
+Sync Gateway's implementation is closed (its module `go-fleecedelta` is in a private repository). Only the
+deltas that Sync Gateway's public tests expect are known. The last test in this module checks them.
 """
 
 import json
@@ -33,7 +33,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 def alike(one: Any, other: Any) -> bool:
     """Return True if two values are equal as JSON.
 
-    Fleece's output does not always distinguish 1 from 1.0, but it distinguishes true from 1.
+    1 and 1.0 are equal, because Fleece does not always distinguish them. 1 and true are not equal.
     """
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
@@ -49,14 +49,14 @@ VERDICTS = recorded("fleece_verdicts.jsonl")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
-def test_deltas_that_fleece_made_give_the_new_document(pair: dict[str, Any]) -> None:
+def test_deltas_made_by_fleece_produce_the_new_document(pair: dict[str, Any]) -> None:
     for theirs in pair.get("theirs", []):
         assert alike(delta.apply(pair["old"], theirs), pair["new"]), theirs
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_deltas_made_here_are_those_that_fleece_applied(pair: dict[str, Any]) -> None:
-    """If this test fails because our deltas have become better, Fleece must be run on the new deltas."""
+    """If Logboat's deltas have become better and this test fails, Fleece must apply the new ones."""
     assert delta.make(pair["old"], pair["new"]) == pair["ours"]
 
 
@@ -69,7 +69,7 @@ def test_verdict_on_a_delta_is_that_of_fleece_or_stricter(verdict: dict[str, Any
             delta.apply(verdict["old"], verdict["delta"])
 
 
-def test_recordings_are_whole() -> None:
+def test_recordings_are_complete() -> None:
     assert len(PAIRS) == 190
     assert sum(", 0, 2]" in json.dumps(pair.get("theirs", "")) for pair in PAIRS) > 40
     assert {"new", "lax"} <= {key for verdict in VERDICTS for key in verdict}
@@ -93,6 +93,6 @@ GREETINGS: dict[str, Any] = {"greetings": [{"hello": "world!"}, {"hi": "alice"}]
         (GREETINGS | {"_attachments": {"hello.txt": STUB}}, {"_attachments": [{"hello.txt": STUB}]}),
     ],
 )
-def test_deltas_that_sync_gateway_makes_are_made_and_understood(new: Any, theirs: Any) -> None:
+def test_deltas_of_sync_gateway_are_made_and_applied(new: Any, theirs: Any) -> None:
     assert delta.make(GREETINGS, new) == theirs
     assert delta.apply(GREETINGS, theirs) == new

@@ -1,4 +1,4 @@
-"""Malicious deltas: each causes a DeltaError that says where the fault is, or a result within the limits."""
+"""Malicious deltas: each causes a DeltaError that names the place, or a result within the limits."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,7 +37,7 @@ bases = trees(scalars | st.sampled_from(("abc", "é水🛶")), 12)
 @given(bases, likely | any_values)
 @example({"a": "abc"}, {"a": ["3\ud800", 0, 2]})
 @example({"a": "\ud800"}, {"a": ["3=", 0, 2]})
-def test_any_json_as_a_delta_gives_a_value_or_a_delta_error(base: Any, wild: Any) -> None:
+def test_any_json_as_a_delta_returns_a_value_or_raises_a_delta_error(base: Any, wild: Any) -> None:
     before = exact((base, wild))
     with suppress(DeltaError):
         delta.apply(base, wild)
@@ -59,7 +59,7 @@ def test_result_is_never_longer_than_base_and_delta_together(base: Any, wild: An
     st.binary(max_size=40)
     | st.sampled_from((b"", b"{", b"[1]", b"3", b"null", b'{"a":1e999}', b'{"\xff":1}'))
 )
-def test_any_bytes_as_a_delta_give_a_document_or_a_delta_error(raw: bytes) -> None:
+def test_any_bytes_as_a_delta_return_a_document_or_raise_a_delta_error(raw: bytes) -> None:
     try:
         new = delta.apply_json(b'{"a":1}', raw)
     except DeltaError:
@@ -77,7 +77,7 @@ def test_any_bytes_as_a_delta_give_a_document_or_a_delta_error(raw: bytes) -> No
         ({"a": 1}, {"a\n": {}}, "/a\\n"),
     ],
 )
-def test_error_says_where_the_delta_does_not_fit(base: Any, wild: Any, where: str) -> None:
+def test_error_names_the_place_where_the_delta_does_not_fit(base: Any, wild: Any, where: str) -> None:
     with pytest.raises(DeltaError) as caught:
         delta.apply(base, wild)
     assert f" at '{where}': " in str(caught.value)
@@ -95,8 +95,8 @@ def test_error_stays_short_however_long_the_keys_are() -> None:
     assert len(str(caught.value)) < 400
 
 
-def test_deletion_of_an_empty_key_is_not_believed() -> None:
-    """Couchbase Lite's delta from {"":1,"a":1} to {"":1,"a":2} ends with a wrong entry for the empty key."""
+def test_deletion_of_an_empty_key_is_refused() -> None:
+    """Couchbase Lite's delta from {"":1,"a":1} to {"":1,"a":2} wrongly deletes the empty key."""
     with pytest.raises(DeltaError, match="empty key"):
         delta.apply_json(b'{"":1,"a":1}', b'{"":1,"a":2,"":[]}')
 
@@ -116,7 +116,7 @@ def test_deletion_of_an_empty_key_is_not_sent() -> None:
     ],
 )
 @pytest.mark.parametrize("depth", [delta.DEPTH_LIMIT + 1, 900, 100_000])
-def test_deep_nesting_is_no_danger(depth: int, nest: Callable[[Any], Any]) -> None:
+def test_deep_nesting_causes_no_recursion_error(depth: int, nest: Callable[[Any], Any]) -> None:
     base: Any = 1
     wild: Any = 2
     for _ in range(depth):
@@ -133,7 +133,8 @@ def test_deep_nesting_is_no_danger(depth: int, nest: Callable[[Any], Any]) -> No
 def test_deep_json_text_is_a_delta_error_or_a_document(depth: int) -> None:
     raw = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
     with suppress(DeltaError):
-        assert delta.apply_json(b"{}", raw) == raw.replace(b"[]", b"")  # the outermost pair wraps the value
+        # The outermost brackets wrap the value.
+        assert delta.apply_json(b"{}", raw) == raw.replace(b"[]", b"")
 
 
 SIZE = 300_000
@@ -157,12 +158,13 @@ SIZE = 300_000
         ),
     ],
 )
-def test_large_values_are_compared_without_effort_beyond_their_size(
+def test_large_values_are_compared_in_time_proportional_to_their_size(
     old: Callable[[], Any], new: Callable[[], Any]
 ) -> None:
     """An operation whose cost grows with the square of the size would exceed the time limit.
 
-    The values are made here: if they were parameters, every worker would keep millions of objects to its end.
+    The values are made inside the test. As parameters, they would occupy memory in every worker until its
+    end.
     """
     wrapped = {"a": old()}, {"a": new()}
     made = delta.make(*wrapped)
@@ -171,7 +173,7 @@ def test_large_values_are_compared_without_effort_beyond_their_size(
 
 
 @pytest.mark.parametrize("patch", ["1-1+x|", "1=", "0=1=", "1-0+|"])
-def test_patch_of_many_operations_is_applied_without_effort_beyond_its_size(patch: str) -> None:
+def test_patch_of_many_operations_is_applied_in_time_proportional_to_its_size(patch: str) -> None:
     old = {"a": "a" * SIZE}
     new = delta.apply(old, {"a": [patch * SIZE, 0, 2]})
     assert new["a"] in ("x" * SIZE, old["a"], "")
@@ -191,7 +193,7 @@ def test_absurd_length_in_a_patch_is_refused(length: str, operation: str) -> Non
 
 
 @pytest.mark.parametrize("key", ["9" * 9, "9" * 100_000, "²", "٣", "-1", "1_0", "0x1", " 1", "1 ", "00"])
-def test_what_is_no_index_is_refused(key: str) -> None:
+def test_key_that_is_no_index_is_refused(key: str) -> None:
     wilds: tuple[dict[str, Any], ...] = ({key: 1}, {f"{key}-": []})
     for wild in wilds:
         with pytest.raises(DeltaError):

@@ -1,4 +1,4 @@
-"""Builders for tests of deltas: any JSON, documents with a few edits, and exact comparison."""
+"""Builders for tests of deltas: any JSON, edited documents, and exact comparison."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 MARKERS = ("", "0", "1", "0-", "1-", "2-", "-", "[]", "+", "3=", "_id", "01", "a/b")
-"""Keys that have a meaning in the delta of an array or a string, or look as if they had one."""
+"""Keys that have or seem to have a meaning in the delta of an array or a string."""
 
 LONG = "The engine was started at the quay, warmed up for ten minutes and left running at idle — 水 🛶 é."
 
@@ -15,7 +15,7 @@ integers = st.integers() | st.integers(-3, 3) | st.sampled_from((2**53, -(2**63)
 floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1.0, 1e300))
 texts = st.text(max_size=12) | st.text("aé水🛶|+=-0", max_size=150) | st.just(LONG)
 any_texts = texts | st.text(st.characters(exclude_categories=()), max_size=80)
-"""Strings that may contain lone surrogates, which a JSON decoder may accept."""
+"""Strings with lone surrogates, which some JSON decoders accept."""
 keys = st.sampled_from(MARKERS) | st.text(max_size=4)
 scalars = st.none() | st.booleans() | integers | floats | texts
 
@@ -42,7 +42,7 @@ def exact(value: Any) -> str:
 def edited(
     draw: st.DrawFn, originals: st.SearchStrategy[Any], leaves: st.SearchStrategy[Any] = values
 ) -> tuple[Any, Any]:
-    """Return a value, and the same value after one to three small edits anywhere in it."""
+    """Return a value, and the same value after one to three small edits at any depth."""
     old = draw(originals)
     new = old
     for _ in range(draw(st.integers(1, 3))):

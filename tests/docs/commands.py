@@ -1,4 +1,4 @@
-"""Makes the pages docs/commands-*.md from the parsers of the commands.
+"""Generates the pages docs/commands-*.md from the parsers of the commands.
 
 python -m tests.docs.commands
 """
@@ -17,12 +17,12 @@ NOTE: Final = "<!-- Made from the parsers by `python -m tests.docs.commands`; ed
 COMMON: Final = {action.dest for action in common_options(None)._actions} | {"help"}
 WIDTH: Final = 80
 UNSHOWN: Final = {"ended"}
-"""Commands that only systemd's units run."""
+"""Commands that only systemd units run, and that the pages therefore omit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page about a group of commands."""
+    """Page that describes a group of commands."""
 
     name: str
     group: str
@@ -76,7 +76,7 @@ def _text(page: Page) -> str:
 
 
 def _walk(words: str, parser: ArgumentParser, about: str) -> Iterator[tuple[str, ArgumentParser, str]]:
-    """Yield a command and its actions, each with its parser and its description."""
+    """Yield a command, or each of its actions, with the parser and the description."""
     choices = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
     if not any(action.required for action in choices):
         yield words, parser, about
@@ -98,7 +98,7 @@ def _command(words: str, parser: ArgumentParser, about: str) -> Iterator[str]:
 
 
 def _usage(words: str, parser: ArgumentParser, arguments: Sequence[Action]) -> str:
-    """Return how a command is typed, folded; options of which only one can be given stand together."""
+    """Return a command's usage, folded to the width. Mutually exclusive options are listed together."""
     parts, done = [f"logboat {words}"], set[str]()
     for action in sorted(arguments, key=lambda each: bool(each.option_strings)):
         if action.help is SUPPRESS or action.dest in done:

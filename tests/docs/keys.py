@@ -1,4 +1,4 @@
-"""Makes the pages docs/keys-*.md from the declarations of the keys.
+"""Generates the pages docs/keys-*.md from the declarations of the keys.
 
 python -m tests.docs.keys
 """
@@ -56,7 +56,7 @@ def _page(title: str, words: str, rows: list[KeyDescription], *more: str) -> str
 
 
 def _sections(rows: list[KeyDescription], outer: tuple[KeyDescription, ...]) -> Iterator[str]:
-    """Yield the parts about the tables in a list of keys, and before them the keys that are no tables."""
+    """Yield the parts of a page: first the keys that are not tables, then each table with its own keys."""
     if outer:
         yield f"## {_heading(outer)}"
         yield outer[-1].meaning
@@ -70,7 +70,7 @@ def _sections(rows: list[KeyDescription], outer: tuple[KeyDescription, ...]) -> 
 
 
 def _heading(path: tuple[KeyDescription, ...]) -> str:
-    """Return how a table is named; tables within a section are named after the section."""
+    """Return the heading of a table. A table within a section is named after the section."""
     section = f"[[{path[0].name}]]" if path[0].is_list else f"[{path[0].name}]"
     return " ".join([section, *(row.name for row in path[1:])])
 

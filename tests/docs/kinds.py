@@ -1,4 +1,4 @@
-"""Makes docs/kinds/*.md, their pictures and the lists of them from the modules in `sensors/kinds`.
+"""Generates docs/kinds/*.md, their pictures and the lists of kinds from the modules in `sensors/kinds`.
 
 python -m tests.docs.kinds
 """
@@ -25,7 +25,7 @@ _NAVIGATION: Final = re.compile(
 
 
 def files() -> dict[Path, str]:
-    """Return the content of each file that is made from the kinds."""
+    """Return the content of each file that is generated from the kinds."""
     kinds = all_kinds()
     made = {}
     for name, kind in kinds.items():
@@ -41,14 +41,14 @@ def files() -> dict[Path, str]:
 
 
 def _replaced(pattern: re.Pattern[str], path: Path, text: str) -> str:
-    """Return the content of a file with the generated part replaced; the file must have one such part."""
+    """Return the content of a file with its single generated part replaced."""
     content, count = pattern.subn(lambda _found: text, path.read_text(encoding="utf-8"))
     assert count == 1, f"{path} has {count} generated parts"
     return content
 
 
 def page(kind: SensorKind) -> str:
-    """Return the page about a kind."""
+    """Return the page that describes a kind of sensor."""
     return "\n\n".join(_parts(kind)) + "\n"
 
 

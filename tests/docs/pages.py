@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the code blocks on them."""
+"""Pages of the documentation, and the code blocks on them."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ PAGES: Final = (
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
     *sorted(DOCS.rglob("*.md")),
 )
-"""Every page that readers get: README, the pages of the site, and those that the site adds to them."""
+"""Every page for readers: README, the pages of the site, and the pages that the site includes."""
 
 _BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A code block of a page."""
+    """Code block on a page."""
 
     page: Path
     line: int
@@ -31,7 +31,7 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Name of the page and number of the line, for the report of a test."""
+        """Name of the page and number of the line, for a test's report."""
         return f"{name_of(self.page)}, line {self.line}"
 
 
@@ -41,7 +41,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
-    """Yield the code blocks of pages, in their order; with `language`, only those in this language."""
+    """Yield the code blocks of pages, in their order. With `language`, yield only blocks in this language."""
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for found in _BLOCK.finditer(text):
@@ -50,5 +50,5 @@ def blocks(*pages: Path, language: str | None = None) -> Iterator[Block]:
 
 
 def words(text: str) -> int:
-    """Return the number of words in a text, without the bars of tables and the lines of pictures."""
+    """Return the number of words in a text, ignoring table bars and lines in pictures."""
     return sum(1 for word in text.split() if re.search(r"\w", word))

@@ -1,4 +1,4 @@
-"""Makes docs/pictures/top.svg from the screen of a vessel in the demo.
+"""Generates docs/pictures/top.svg from the screen of a vessel in the demo.
 
 logboat demo --for 120 --keep /tmp/fleet &        and, a minute and a half later:
 python -m tests.docs.pictures /tmp/fleet/brigid
@@ -33,7 +33,7 @@ async def picture_of_top(vessel: Path) -> str:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause()
         made = app.export_screenshot(title=f"logboat top, aboard SY {vessel.name.title()}")
-    # Otherwise every viewer would fetch a font, although any monospaced font will do.
+    # Without this change, every viewer would fetch a font, although any monospaced font is suitable.
     return re.sub(r"@font-face \{.*?\}\n", "", made, flags=re.DOTALL).replace("Fira Code, ", "")
 
 

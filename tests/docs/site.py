@@ -1,4 +1,4 @@
-"""Checks the built site: every link leads somewhere, and no page loads anything from outside.
+"""Checks the built site: every link has a target, and no page loads anything from another site.
 
 make docs, or by hand: python -m tests.docs.site build/site
 """
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from .pages import DOCS
 
 _LOADING: Final = {"src", "srcset", "data", "poster", "action", "xlink:href"}
-"""Attributes with which a page loads something by itself. A link is followed only by a person."""
+"""Attributes from which a page loads content automatically, unlike the target of a link."""
 _LINKS_THAT_LOAD: Final = {
     "stylesheet",
     "icon",
@@ -28,7 +28,7 @@ _IN_STYLES: Final = re.compile(r"url\(\s*['\"]?(?!data:|#)([^'\")]+)|@import\s+[
 
 
 class Page(HTMLParser):
-    """The references of one page: what it loads, what it links to, and the anchors that it has."""
+    """References and anchors of one page: content that it loads, and links."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect the references of an element."""
+        """Collect the references and anchors of an element."""
         values = {name: value or "" for name, value in attrs}
         self._in_style = tag == "style"
         self.anchors |= {values[name] for name in ("id", "name") if name in values}
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 
 def faults(site: Path) -> Iterator[str]:
-    """Yield a sentence for each reference that leads nowhere, and for each one that loads from outside."""
+    """Yield a sentence for each dead link, and for each reference that loads content from another site."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(site)
@@ -66,7 +66,7 @@ def faults(site: Path) -> Iterator[str]:
                 yield f"{name}: loads {target} from outside"
             elif target and path.name != "404.html" and not (path.parent / _file(target)).exists():
                 yield f"{name}: {target} is not in the site"
-        if path.name == "404.html":  # a server shows it for any address; its links begin at the top
+        if path.name == "404.html":  # a server shows this page at any address, so its links begin at the root
             continue
         for target in page.links:
             if _is_outside(target) or target.startswith("mailto:"):

@@ -1,4 +1,4 @@
-"""The names that applications can import."""
+"""Names that applications can import from `sync.api`."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ PUSH_AND_PULL = {
 }
 
 
-def test_all_names_of_the_list_are_there() -> None:
+def test_all_listed_names_exist() -> None:
     assert [name for name in api.__all__ if not hasattr(api, name)] == []
     assert api.__all__ == sorted(api.__all__, key=lambda name: (name[0].islower(), name))
 
@@ -27,9 +27,7 @@ def test_importing_sync_alone_loads_neither_tls_nor_the_store() -> None:
 
 
 @pytest.mark.parametrize("kind", ReplicatorType)
-def test_a_replicator_type_says_whether_to_push_and_whether_to_pull(
-    kind: ReplicatorType, tmp_path: Path
-) -> None:
+def test_replicator_type_determines_push_and_pull(kind: ReplicatorType, tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         made = ReplicatorConfiguration(database, URLEndpoint("wss://localhost/log"), replicator_type=kind)
     assert (made.push, made.pull) == PUSH_AND_PULL[kind]

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and the glossary agree with the tree: paths exist, lint enforces the order of folders."""
+"""ARCHITECTURE.md and the glossary agree with the repository: paths, names and the order of folders."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ ORDERS = {name: each["layers"] for each in CONTRACTS for name in each.get("conta
 
 @pytest.mark.parametrize("path", PATHS)
 def test_path_in_the_documents_exists(path: str) -> None:
-    relative = {"copies/", "set-aside/"}  # folders in an appliance's data
+    relative = {"copies/", "set-aside/"}  # folders in an appliance's data folder
     assert path in relative or (ROOT / path).exists()
 
 
@@ -66,5 +66,5 @@ NAMES = {
 
 
 @pytest.mark.parametrize("path", NAMES)
-def test_name_that_the_document_gives_is_in_its_module(path: str) -> None:
+def test_name_in_the_document_is_defined_in_its_module(path: str) -> None:
     assert re.search(rf"^(?:def )?{NAMES[path]}\b", (ROOT / path).read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The page about cards lists every version of a bundle that Logboat reads."""
+"""The page about cards lists every version of a bundle that Logboat can read."""
 
 import re
 
@@ -7,6 +7,6 @@ from provisioning.bundle.contents import VERSION
 from .pages import DOCS
 
 
-def test_the_newest_version_of_a_bundle_is_told() -> None:
+def test_page_lists_all_versions_of_a_bundle() -> None:
     text = (DOCS / "cards.md").read_text()
     assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [str(each) for each in range(1, VERSION + 1)]

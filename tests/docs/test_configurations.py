@@ -13,7 +13,7 @@ from .pages import PAGES, ROOT, Block, blocks
 
 EXAMPLES = list(blocks(*PAGES, language="toml"))
 GATEWAY = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://host/fleet"\n'
-"""The table that the examples of single keys of a gateway belong to."""
+"""Table of a gateway, to which examples of single keys are added."""
 
 
 def test_there_are_examples_of_every_file() -> None:

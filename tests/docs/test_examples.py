@@ -1,4 +1,4 @@
-"""The examples are complete configurations, as the appliance and the operator's computer check them."""
+"""`logboat config check` accepts the examples, and their list is complete."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every command's help fits into 80 columns, and the documentation mentions only commands that exist."""
+"""The help of each command fits into 80 columns, and the documentation mentions only commands that exist."""
 
 import re
 import shlex
@@ -16,11 +16,12 @@ from .pages import DOCS, PAGES, blocks, name_of
 
 PARSERS = every_parser()
 UNTYPED = {"ack", "demo", "ended"}
-"""Commands shown as `alarms | ack ID` or as `make demo`, and a command that only systemd runs."""
+"""Commands that the page shows as `alarms | ack ID` or as `make demo`, and a command that only systemd runs.
+"""
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, *sorted(PARSERS.keys() - COMMANDS.keys())])
-def test_its_help_fits_on_the_screen(
+def test_help_fits_into_80_columns(
     words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -32,7 +33,7 @@ def test_its_help_fits_on_the_screen(
 
 
 @pytest.mark.parametrize("words", PARSERS)
-def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> None:
+def test_command_and_all_its_arguments_have_help_texts(words: str) -> None:
     parser = PARSERS[words]
     assert parser.description
     untold = [
@@ -44,7 +45,7 @@ def test_it_says_what_it_does_and_what_each_of_its_arguments_is(words: str) -> N
 
 
 def typed(page: Path) -> Iterator[str]:
-    """Yield the `logboat` commands that a page shows, in code blocks and between backticks."""
+    """Yield the `logboat` commands that a page shows in code blocks and between backticks."""
     for block in blocks(page):
         for line in block.text.splitlines():
             found = re.match(r"(?:\$ )?(?:sudo )?(logboat .*)", line)
@@ -63,7 +64,7 @@ def test_the_documentation_shows_commands() -> None:
 
 
 @pytest.mark.parametrize(("page", "line"), TYPED)
-def test_what_the_documentation_types_is_a_command(page: str, line: str) -> None:
+def test_command_in_the_documentation_exists(page: str, line: str) -> None:
     del page
     words = shlex.split(re.sub(r"[\[\]()|…]|'\{.*\}'", " ", line))[1:]
     assert words[0] in COMMANDS, line
@@ -74,14 +75,14 @@ def test_what_the_documentation_types_is_a_command(page: str, line: str) -> None
 
 
 def _path(words: list[str]) -> str:
-    """Return the command, with its action if it has one."""
+    """Return the name of the command, with its action if it has one."""
     actions = {known.split()[1] for known in PARSERS if known.startswith(f"{words[0]} ")}
     if not actions or len(words) < 2 or words[1] not in actions:
         return words[0]
     return f"{words[0]} {words[1]}"
 
 
-def test_the_walk_finds_actions_too() -> None:
+def test_parsers_include_those_of_actions() -> None:
     assert {"status", "db put", "lights", "lights explain", "fleet card"} <= PARSERS.keys()
     assert all(isinstance(parser, ArgumentParser) for parser in PARSERS.values())
 

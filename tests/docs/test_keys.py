@@ -1,4 +1,4 @@
-"""The pages about keys are made from the declarations, whose examples and defaults are valid."""
+"""The pages about keys match the declarations, whose examples and defaults are valid."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING
@@ -56,7 +56,7 @@ def test_example_is_valid_and_is_not_the_default(
 
 
 @pytest.mark.parametrize(("path", "name", "declaration", "default"), VALUES, ids=[key[0] for key in VALUES])
-def test_default_is_written_as_a_file_would_write_it(
+def test_default_is_written_as_in_a_file(
     path: str, name: str, declaration: Declaration, default: Any
 ) -> None:
     written = as_written(default, form_of(declaration.parse))

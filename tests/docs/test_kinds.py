@@ -1,4 +1,4 @@
-"""The pages about kinds of sensors are made from the kinds, whose examples are valid."""
+"""The pages about kinds of sensors match the kinds, whose examples are valid."""
 
 import shutil
 import tomllib
@@ -24,13 +24,13 @@ def test_file_is_made_from_the_kinds(path: Path) -> None:
     assert path.read_text() == kinds.files()[path], "run: python -m tests.docs.kinds"
 
 
-def test_no_page_or_picture_is_of_a_kind_that_does_not_exist() -> None:
+def test_no_page_or_picture_shows_a_kind_that_does_not_exist() -> None:
     found = {*(DOCS / "kinds").iterdir(), *(DOCS / "pictures/kinds").iterdir()}
     assert found <= kinds.files().keys()
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_example_of_a_kind_is_read_and_makes_its_driver(name: str, tmp_path: Path) -> None:
+def test_example_of_a_kind_is_valid_and_makes_its_driver(name: str, tmp_path: Path) -> None:
     shutil.copy(RECORDING, tmp_path)
     (tmp_path / "sensors.toml").write_text(KINDS[name].example)
     (settings,) = load_sensors(tmp_path / "sensors.toml")
@@ -42,7 +42,7 @@ KEYS = [(name, key) for name, kind in KINDS.items() for key in declarations(kind
 
 
 @pytest.mark.parametrize(("name", "key"), KEYS, ids="-".join)
-def test_example_of_a_key_is_a_value_of_it(name: str, key: str) -> None:
+def test_example_of_a_key_is_valid(name: str, key: str) -> None:
     _field, declaration, _default = declarations(KINDS[name].options)[key]
     declaration.parse(tomllib.loads(f"value = {declaration.example}")["value"])
 

@@ -1,4 +1,4 @@
-"""The programs in docs/library.md run unchanged, as one program, and use only the public interface."""
+"""The programs in docs/library.md run unchanged, as one program, and import only the public interface."""
 
 import ast
 import asyncio
@@ -37,7 +37,7 @@ def test_the_page_shows_every_part_of_the_library() -> None:
     assert len(PROGRAMS) == PAGE.read_text().count("```python") >= 8
 
 
-def test_programs_import_nothing_of_logboat_but_the_public_interface() -> None:
+def test_programs_of_the_page_import_only_the_public_interface() -> None:
     imported = {
         node.module
         for program in PROGRAMS

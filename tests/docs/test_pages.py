@@ -1,4 +1,4 @@
-"""The pages are short, all of them are in the site, and what they name exists."""
+"""Pages are short and in the site's navigation, and the files and make targets that they name exist."""
 
 import re
 from itertools import pairwise
@@ -12,11 +12,11 @@ README_WORDS = 900
 PAGE_WORDS = 1_500
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 RUN_BY_TESTS = {"json.md", "library.md"}
-"""Pages whose Python programs have a test of their own, as those of `replication*.md` have."""
+"""Pages whose Python programs are run by separate tests. The pages `replication*.md` also have a test."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_page_can_be_read_in_one_go(page: Path) -> None:
+def test_page_is_within_the_word_limit(page: Path) -> None:
     limit = README_WORDS if page == README else PAGE_WORDS
     assert words(page.read_text()) <= limit
 
@@ -29,7 +29,7 @@ def test_targets_of_make_exist(page: Path) -> None:
     assert set(named) <= TARGETS
 
 
-def test_every_python_program_is_on_a_page_whose_programs_are_run() -> None:
+def test_python_programs_are_only_on_pages_that_are_tested() -> None:
     pages = {block.page.name for block in blocks(*PAGES, language="python")}
     assert {name for name in pages if not name.startswith("replication")} <= RUN_BY_TESTS
 
@@ -60,4 +60,4 @@ def test_lists_and_tables_begin_after_an_empty_line(page: Path) -> None:
         if (re.match(r"- |\d+\. ", line) and before and not re.match(r"- |\d+\. | ", before))
         or (line.startswith("|") and before and not before.startswith("|"))
     ]
-    assert starts == []  # in MkDocs these would be part of the paragraph before them
+    assert starts == []  # MkDocs would treat these lines as part of the paragraph before them

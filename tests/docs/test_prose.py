@@ -1,4 +1,4 @@
-"""The rules of language: what `python -m tests.prose` reports, and what it accepts."""
+"""The language rules of `python -m tests.prose`: text that is reported, and text that is accepted."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_docstring_that_opens_with_a_question_word_or_a_pronoun_is_a_fault(openi
     assert (fault.line, opening in fault.words) == (3, True)
 
 
-def test_words_that_only_begin_like_a_question_word_are_none() -> None:
+def test_words_that_only_begin_like_a_question_word_are_accepted() -> None:
     assert not [*faults_of_python('def f():\n    """Items are counted by their kind."""\n')]
 
 

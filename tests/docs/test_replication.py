@@ -1,4 +1,4 @@
-"""Every program and command in docs/replication*.md runs unchanged, over real sockets and serial lines."""
+"""The programs and commands in docs/replication*.md run unchanged, over real sockets and serial lines."""
 
 import ast
 import asyncio
@@ -27,7 +27,7 @@ LOGBOAT = "from services.cli.main import main; raise SystemExit(main())"
 
 
 def programs() -> Iterator[Any]:
-    """Yield each program with the number of its line, which names it in the report."""
+    """Yield each program with its line number, so that the report names the line."""
     for block in blocks(*PAGES, language="python"):
         yield pytest.param(block.page, "\n" * (block.line - 1) + block.text, id=block.place)
 
@@ -47,7 +47,7 @@ def test_programs_import_only_the_public_interface() -> None:
 
 
 @pytest.mark.parametrize(("page", "program"), list(programs()))
-def test_program_runs_as_it_stands(page: Path, program: str, tmp_path: Path) -> None:
+def test_program_runs_unchanged(page: Path, program: str, tmp_path: Path) -> None:
     code = compile(program, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
     async def run() -> None:
@@ -63,7 +63,7 @@ def test_program_runs_as_it_stands(page: Path, program: str, tmp_path: Path) -> 
 
 @contextmanager
 def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run a command from the page, and end it as Ctrl-C does."""
+    """Run a command from the page, and end it with SIGINT as Ctrl-C does."""
     name, *arguments = shlex.split(line, comments=True)
     assert name == "logboat"
     command = [sys.executable, "-c", LOGBOAT, *arguments, *more]
@@ -80,7 +80,7 @@ def logboat(line: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[s
 
 
 def answer(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """Return the match of a pattern in a command's output, as soon as it appears."""
+    """Return the text that a pattern matches in a command's output, as soon as the text appears."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -114,7 +114,7 @@ def test_commands_of_the_page_serve_sync_and_push(tmp_path: Path) -> None:
 
         with logboat(placed(sync), tmp_path) as once:
             assert answer(once, r"(pushed 1 document .*pulled 1 document) ")
-            assert once.wait(WAIT_S) == 0  # it ends without being told to
+            assert once.wait(WAIT_S) == 0  # the command ends on its own
         assert has(boat, "ours")
         assert has(mine, "theirs")
         put(mine, "later")

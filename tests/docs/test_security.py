@@ -1,4 +1,4 @@
-"""Every threat in docs/security-*.md refers to tests that exist."""
+"""Each threat in docs/security-*.md refers to tests that exist."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def names_in(path: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_threat_is_held_by_tests_that_exist(row: str) -> None:
+def test_threat_refers_to_existing_tests(row: str) -> None:
     threat, remedy, tests = (part.strip() for part in row.strip("|").split("|"))
     assert threat
     assert remedy
@@ -33,6 +33,6 @@ def test_threat_is_held_by_tests_that_exist(row: str) -> None:
         assert name in names_in(path), f"{path} has no {name}"
 
 
-def test_there_are_threats_by_everybody_that_is_to_be_feared() -> None:
+def test_each_kind_of_attacker_has_a_section() -> None:
     for who in ("stranger", "guest", "crew", "vessel of the fleet", "thief of a card", "office"):
         assert re.search(rf"^## .*{who}", TEXT, re.MULTILINE), who

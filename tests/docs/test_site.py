@@ -1,4 +1,4 @@
-"""The check of the built site finds what it must find."""
+"""The check of the built site finds dead links, missing pictures, and content from other sites."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_fault_is_found(site: Path, element: str, fault: str) -> None:
     assert main(site, site) == 1
 
 
-def test_links_that_a_person_follows_may_lead_outside(site: Path) -> None:
+def test_links_may_lead_to_other_sites(site: Path) -> None:
     (site / "index.html").write_text('<h1 id="top"><a href="https://signalk.org">S</a></h1>')
     assert list(faults(site)) == []
 
@@ -60,7 +60,7 @@ def test_folder_without_pages_is_a_fault(tmp_path: Path) -> None:
     assert main(tmp_path) == 1
 
 
-def test_picture_that_the_site_has_lost_is_found(site: Path) -> None:
+def test_missing_picture_is_found(site: Path) -> None:
     docs = site / "docs"
     docs.mkdir()
     (docs / "index.md").write_text("# A\n\n![one](a.svg)\n\n![two](b.svg)\n")

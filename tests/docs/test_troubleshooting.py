@@ -1,6 +1,6 @@
-"""The screens in README and docs/troubleshooting.md are what the commands print on an appliance at sea.
+"""The screens in README and docs/troubleshooting.md match the output of the commands.
 
-A wire is broken, there is water in the bilge, and a vessel has been refused.
+The vessel is at sea. A wire is broken, there is water in the bilge, and another vessel has been refused.
 """
 
 from contextlib import redirect_stdout
@@ -25,7 +25,7 @@ DETAIL = "2.97 V is above 2.5 V"
 
 
 def at_sea(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up everything that the screens show."""
+    """Set up all data that the screens show."""
     sensors = {
         "bilge-float": build.live_sensor(
             True,
@@ -114,7 +114,7 @@ def told(appliance: Appliance) -> str:
     return "".join(parts)
 
 
-def test_the_documentation_shows_what_the_commands_show(
+def test_screens_in_the_documentation_match_the_commands(
     logboat: Appliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_sea(logboat, monkeypatch)

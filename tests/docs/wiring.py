@@ -17,7 +17,9 @@ PINS: Final = {
     **{f"GPIO{bcm}": pin for bcm, pin in ((19, 35), (20, 38), (21, 40), (22, 15), (23, 16), (24, 18))},
     **{f"GPIO{bcm}": pin for bcm, pin in ((25, 22), (26, 37), (27, 13))},
 }
-"""Positions on the 40-pin header. There are several pins for 3.3 V, 5 V and ground; these are usual ones."""
+"""Positions on the 40-pin header. For 3.3 V, 5 V and ground, which have several pins, one usual pin is
+listed.
+"""
 ROW: Final = 34
 GAP: Final = 120
 LETTER: Final = 7.5
@@ -25,16 +27,16 @@ INK: Final = "#37474f"
 
 
 def on_header(start: str) -> str:
-    """Return the name of a pin of the header with its position, such as `GPIO17 (pin 11)`."""
+    """Return the name and position of a header pin, such as `GPIO17 (pin 11)`."""
     name, _, use = start.partition(" ")
     words = f"{use.strip('()')}, " if use else ""
     return f"{name} ({words}pin {PINS[name]})"
 
 
 def stages(picture: Picture) -> list[tuple[str, str, tuple[Wire, ...]]]:
-    """Return each pair of neighbours with the wires between them, from the header on.
+    """Return each pair of neighbouring devices with the wires between them, beginning at the header.
 
-    The wires that begin at the header name the positions of its pins.
+    The wires that begin at the header include the positions of its pins.
     """
     wires = tuple(wire._replace(start=on_header(wire.start)) for wire in picture.wires)
     found, last = [(HEADER, picture.device, wires)], picture
@@ -45,7 +47,7 @@ def stages(picture: Picture) -> list[tuple[str, str, tuple[Wire, ...]]]:
 
 
 def drawing(picture: Picture) -> str:
-    """Return the picture as an SVG document that needs nothing from outside."""
+    """Return the picture as a self-contained SVG document."""
     parts: list[str] = []
     left, x = HEADER, 10.0
     bottom = 0.0

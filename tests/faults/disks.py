@@ -1,7 +1,7 @@
 """File systems for a single test, which can be filled or broken.
 
 The file systems are mounted in a separate mount namespace, which a shell keeps alive. They disappear together
-with the namespace, however the test ends, and no other process sees them. This requires root or, on many
+with the namespace, even if the test is killed, and no other process sees them. This requires root or, on many
 machines, only a user namespace.
 """
 
@@ -20,7 +20,7 @@ class Disk:
     """A mounted file system, used as a context manager."""
 
     def __init__(self, folder: Path, mount: str) -> None:
-        """Mount the disk with the shell command `mount`, in which `$at` is the place to mount it at."""
+        """Mount the disk with the shell command `mount`, in which `$at` is the mount point."""
         self._at = folder / "disk"
         self._at.mkdir(parents=True)
         for tool in ("unshare", "nsenter"):
@@ -50,21 +50,21 @@ class Disk:
 
     @property
     def data(self) -> Path:
-        """Folder on the disk, as seen by processes that are run with `prefix`."""
+        """Data folder on the disk, as seen by processes that are run with `prefix`."""
         return self._at / "data"
 
     @property
     def seen(self) -> Path:
-        """Folder on the disk, as seen by this process."""
+        """Data folder on the disk, as seen by this process."""
         return Path(f"/proc/{self._holder.pid}/root{self.data}")
 
     @property
     def prefix(self) -> list[str]:
-        """Words to put before a command, so that the command runs where the disk is mounted."""
+        """Prefix for a command, so that the command runs in the disk's mount namespace."""
         return ["nsenter", f"--target={self._holder.pid}", "--mount", *self._user]
 
     def do(self, command: str) -> str | None:
-        """Run a shell command in the namespace; return its output if it failed, else None."""
+        """Run a shell command in the namespace. Return None, or the command's output if it failed."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
         try:
@@ -94,7 +94,7 @@ class Disk:
         (self.seen.parent / "ballast").unlink()
 
     def remount(self, mode: str) -> None:
-        """Remount the disk as `ro` or `rw`; no file may be open for writing."""
+        """Remount the disk as `ro` or `rw`. No file may be open for writing."""
         assert self.do(f'mount -o remount,{mode} "{self._at}"') is None
 
     def copy(self, folder: Path) -> Path:
@@ -103,7 +103,7 @@ class Disk:
         return folder
 
     def close(self) -> None:
-        """Release the disk; processes that still use it keep it until they end."""
+        """Unmount the disk. Processes that still use the disk can do so until they end."""
         assert self._holder.stdin is not None
         assert self._holder.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # the shell may have ended already
@@ -113,7 +113,7 @@ class Disk:
 
 
 def in_memory(folder: Path, *, megabytes: int) -> Disk:
-    """Return a small tmpfs of the given size."""
+    """Return a tmpfs of the given size."""
     return Disk(folder, f'mount -t tmpfs -o size={megabytes}m tmpfs "$at" && mkdir "$at/data"')
 
 
@@ -130,16 +130,16 @@ class Card(Disk):
         )
 
     def fail(self) -> None:
-        """Cause an error in the file system itself; nothing can be written afterwards."""
+        """Cause an error in the file system, so that nothing can be written afterwards."""
         device = f'$(basename "$(findmnt -no SOURCE "{self._at}")")'
         failure = self.do(f"echo 1 > /sys/fs/ext4/{device}/trigger_fs_error")
         if failure is not None:
             denied(f"this kernel's ext4 cannot be made to fail: {failure}")
 
     def mend(self) -> None:
-        """Check and mount the file system again, as the machine does when it starts.
+        """Check and mount the file system again, as a machine does when it starts.
 
-        No process may use the file system meanwhile.
+        No process may use the file system during the check.
         """
         failure = self.do(
             f'umount "{self._at}" && {{ e2fsck -p "{self._image}" || test $? = 1; }} && {self._mount}'
@@ -148,14 +148,14 @@ class Card(Disk):
 
 
 def card(folder: Path, *, megabytes: int) -> Card:
-    """Return a small ext4 card, or skip the test if that is not possible."""
+    """Return a card with an ext4 file system, or skip the test if that is not possible."""
     if os.geteuid() != 0 or shutil.which("mkfs.ext4", path="/sbin:/usr/sbin") is None:
         denied("only root can mount an image with a file system (made by mkfs.ext4)")
     return Card(folder, megabytes=megabytes)
 
 
 def denied(why: str) -> NoReturn:
-    """Skip a test because rights are missing, or fail it in CI."""
+    """Skip a test because this machine lacks permissions or tools, or fail the test in CI."""
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)

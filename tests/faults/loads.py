@@ -1,4 +1,4 @@
-"""The load on the recorders in these tests: builders of `logboat.toml` and `sensors.toml`."""
+"""Configurations for the recorders in these tests: builders of `logboat.toml` and `sensors.toml`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _MODELS = (
 
 
 def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> Path:
-    """Write a vessel's configuration; `budget` is the size limit for the vessel's stores."""
+    """Write a vessel's configuration. `budget` is the size limit for the vessel's stores."""
     folder.mkdir(parents=True, exist_ok=True)
     retention = "" if budget is None else f'[retention]\nbudget = "{budget}"\n'
     (folder / "logboat.toml").write_text(f'[vessel]\nid = "{VESSEL}"\n{retention}')
@@ -28,7 +28,7 @@ def write(folder: Path, tables: Iterable[str], *, budget: str | None = None) -> 
 
 
 def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
-    """Return simulated sensors `<name>00` …, of all models in turn, with the shortest possible windows."""
+    """Return simulated sensors `<name>00` …, with alternating models and the shortest possible windows."""
     return [
         _table(
             f"{name}{number:02}",
@@ -46,7 +46,7 @@ def simulated(count: int, *, rate_hz: float, name: str = "s") -> list[str]:
 def replayed(
     folder: Path, name: str, values: Sequence[float], *, rate_hz: float, alarms: Sequence[str] = ()
 ) -> str:
-    """Return the table of a sensor that replays these values repeatedly and indefinitely."""
+    """Return the table of a sensor that replays these values repeatedly."""
     path = f"propulsion.{name}.revolutions"
     rows = "".join(f"{number / rate_hz:.6f},{path},{value}\n" for number, value in enumerate(values))
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,19 +57,19 @@ def replayed(
 
 WHOLE: Final = tuple(float(value) for value in range(997))
 MANY_DIGITS: Final = tuple(1 / (number + 3) for number in range(997))
-"""Values with few and many digits; their number is prime, so that windows begin at every one of them."""
+"""Values with few and with many digits. Their number is prime, so that windows begin at every value."""
 
 
 def rapid(folder: Path, count: int, values: Sequence[float]) -> list[str]:
-    """Return the tables of sensors `rapid-0` …, each of which replays these values, 1,000 a second.
+    """Return the tables of sensors `rapid-0` …, which each replay these values at 1,000 samples/s.
 
-    A fault test waits for a number of samples: the higher the rate, the shorter the wait.
+    A fault test waits for a number of samples, so a high rate makes the test short.
     """
     return [replayed(folder, f"rapid-{number}", values, rate_hz=1_000.0) for number in range(count)]
 
 
 def fill_store(data: Path, size: int) -> None:
-    """Make a document store of this size, full of documents that retention does not remove."""
+    """Create a document store of this size, full of documents that retention does not remove."""
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db") as database:
         for number in range(size // 100_000):
@@ -80,9 +80,9 @@ def fill_store(data: Path, size: int) -> None:
 
 
 def relay_history(data: Path, size: int) -> None:
-    """Make a document store with this many bytes of another vessel's history.
+    """Create a document store with this many bytes of another vessel's history.
 
-    This history is the oldest in the store, so it is the first to be removed when space is needed.
+    This history is the oldest in the store, so retention removes it first.
     """
     data.mkdir(parents=True, exist_ok=True)
     with Database.open(data / "log.db", policy=documents.POLICY) as database:
@@ -107,7 +107,7 @@ FLAPPING = (LOW, LOW, 70.0, 90.0, 70.0, LOW, 90.0, LOW, 70.0)
 def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
     """Return the table of a sensor with an alarm that is raised, worsens and clears continuously.
 
-    A higher rate makes the alarm change faster.
+    The alarm changes faster at a higher rate.
     """
     return replayed(
         folder,
@@ -122,9 +122,9 @@ def flapping(folder: Path, name: str, *, rate_hz: float) -> str:
 
 
 def flapping_alarms(last: int) -> list[int]:
-    """Return the numbers of the samples at which a `flapping` sensor raises its alarm.
+    """Return the numbers of the samples, up to `last`, at which a `flapping` sensor raises its alarm.
 
-    The last number is at most `last`. The numbers are valid for a sensor that was never restarted.
+    The numbers are valid for a sensor that was never restarted.
     """
     return [
         number

@@ -1,7 +1,7 @@
-"""A recorder as a real process, whose ledger is kept outside that process.
+"""A recorder as a real process, with its ledger in the test's process.
 
-A thread in the test's process reads the ledger. Every line in the ledger was therefore reported before the
-recorder ended, whatever ended it.
+The ledger lists the samples that the recorder has reported as durable. A thread of the test reads it from a
+pipe. It therefore contains exactly the lines that the recorder wrote before it ended or was killed.
 """
 
 import os
@@ -18,27 +18,27 @@ from tests import processes
 from tests.polling import wait_until
 
 PATIENCE_S = 110.0
-"""Seconds to wait on a busy machine for something that must happen, before the test fails."""
+"""Time in seconds that a condition may take to become true on a busy machine, before the test fails."""
 
 Line = tuple[str, str, int]
-"""Line of the ledger: (sensor, log, sequence)."""
+"""Line of the ledger, as (sensor, log, sequence)."""
 
 
 class RecorderProcess:
-    """A vessel's recorder, which can be started repeatedly on the same data; a context manager."""
+    """Recorder of a vessel, as a context manager. It can be restarted on the same data."""
 
     def __init__(
         self, folder: Path, *, data: Path | None = None, prefix: Sequence[str] = (), module: str = "services"
     ) -> None:
         """Prepare a recorder for a folder that contains logboat.toml and sensors.toml.
 
-        `prefix` is put before the recorder's command; `module` is the module to run.
+        `prefix` is put before the recorder's command. `module` is the Python module to run.
         """
         self.folder = folder
         self.data = folder / "data" if data is None else data
         self.run = folder / "run"
         self.ledger: list[Line] = []
-        """All lines from all starts, in order."""
+        """Lines from all runs of the recorder, in order."""
         self._prefix, self._module = tuple(prefix), module
         self._told = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,17 +54,17 @@ class RecorderProcess:
 
     @property
     def log(self) -> str:
-        """Output on stderr from all starts."""
+        """Standard error of all runs of the recorder."""
         return (self.folder / "recorder.log").read_text(errors="replace")
 
     @property
     def is_running(self) -> bool:
-        """True if the test has started the recorder and has not ended it."""
+        """True between `start` and the call that ends the recorder or waits for its end."""
         return self._process is not None
 
     @property
     def has_hung_up(self) -> bool:
-        """True if the recorder has ended without the test ending it."""
+        """True if the recorder has ended or closed its ledger."""
         return self._hung_up
 
     def start(self) -> None:
@@ -95,15 +95,15 @@ class RecorderProcess:
         self._listener.start()
 
     def kill(self) -> None:
-        """Kill the recorder with SIGKILL; afterwards `ledger` contains everything that it reported."""
+        """Kill the recorder with SIGKILL. Afterwards, `ledger` contains all lines that it wrote."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """Tell the recorder to end, and return its exit status."""
+        """Stop the recorder with SIGTERM, and return its exit status."""
         return self._end(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the recorder ends without being told to, and return its exit status."""
+        """Wait until the recorder ends on its own, and return its exit status."""
         return self._end(None)
 
     def state(self) -> dict[str, Any] | None:
@@ -111,7 +111,7 @@ class RecorderProcess:
         return state_file.read(state_file.path(self.run))
 
     def wait_for_lines(self, more: int = 1, *, timeout: float = PATIENCE_S) -> None:
-        """Wait until the ledger has this many more lines than now."""
+        """Wait until the ledger has `more` lines in addition to its present lines."""
         with self._told:
             wanted = len(self.ledger) + more
             self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout)
@@ -120,7 +120,7 @@ class RecorderProcess:
             )
 
     def listen_for_lines(self, more: int, *, timeout: float = PATIENCE_S) -> None:
-        """Wait like `wait_for_lines`, but stop waiting if the recorder ends earlier."""
+        """Wait like `wait_for_lines`, but also return if the recorder ends earlier."""
         with self._told:
             wanted = len(self.ledger) + more
             assert self._told.wait_for(lambda: len(self.ledger) >= wanted or self._hung_up, timeout), (
@@ -128,14 +128,14 @@ class RecorderProcess:
             )
 
     def listen(self, seconds: float) -> None:
-        """Collect the recorder's lines for this many seconds, or until it ends."""
+        """Collect lines from the recorder for `seconds`, or until it ends."""
         with self._told:
             self._told.wait_for(lambda: self._hung_up, seconds)
 
     def wait_for_state(
         self, wanted: Callable[[dict[str, Any]], bool], *, timeout: float = PATIENCE_S
     ) -> dict[str, Any]:
-        """Wait until the recorder's live state meets the condition, and return the state."""
+        """Wait until the recorder's live state meets a condition, and return the state."""
         found: dict[str, Any] = {}
 
         def is_wanted() -> bool:

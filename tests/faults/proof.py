@@ -1,4 +1,4 @@
-"""Conditions that a vessel's stores must meet after any fault; only the documents are used to check them."""
+"""Conditions that a vessel's stores must meet after any fault. Only documents are used to check them."""
 
 import shutil
 from collections import defaultdict
@@ -20,12 +20,12 @@ from .loads import ALARM_ABOVE, VESSEL, WARN_ABOVE
 from .processes import Line
 
 Key = tuple[str, str]
-"""Key of a sequence of samples: (sensor, log)."""
+"""Key of a sequence of samples, as (sensor, log)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sample in the form in which a document contains it."""
+    """Sample as it is stored in a document."""
 
     clock_ms: int
     value: Value
@@ -33,7 +33,7 @@ class Told:
 
 @dataclass(slots=True)
 class History:
-    """Everything that the documents say about a vessel."""
+    """Samples, gaps and alarms of a vessel, as its documents state them."""
 
     report: VesselReport
     samples: dict[Key, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
@@ -54,23 +54,23 @@ class History:
 
     @property
     def reasons(self) -> set[str]:
-        """Reasons given for missing samples."""
+        """Reasons for missing samples, from the gap documents."""
         return {reason for spans in self.gaps.values() for _, _, reason in spans}
 
     def unexplained(self, ledger: Iterable[Line]) -> list[Line]:
-        """Return the lines of a ledger whose samples are neither stored nor covered by a gap document."""
+        """Return the ledger's lines whose samples are neither stored nor covered by a gap document."""
         spans = {key: Spans((first, last) for first, last, _ in found) for key, found in self.gaps.items()}
         nothing = Spans()
         return [line for line in self.absent(ledger) if line[2] not in spans.get(line[:2], nothing)]
 
     def absent(self, ledger: Iterable[Line]) -> list[Line]:
-        """Return the lines of a ledger whose samples are missing."""
+        """Return the ledger's lines whose samples are not stored."""
         nothing: dict[int, Told] = {}
         return [line for line in ledger if line[2] not in self.samples.get(line[:2], nothing)]
 
 
 def read(data: Path) -> History:
-    """Read the documents in a vessel's data folder, which no process may be using."""
+    """Read the documents in a vessel's data folder. No process may be using the folder."""
     with Database.open(data / "log.db", policy=documents.POLICY) as database:
         assert database.check(deep=True) == []
         (report,) = verify(database, [VESSEL])
@@ -93,13 +93,16 @@ def read(data: Path) -> History:
 
 
 def documented(data: Path, aside: Path) -> set[Line]:
-    """Return the samples that the documents contain now, read from a copy, so that nothing is repaired."""
+    """Return the samples in the documents, read from a copy of the store so that nothing is repaired."""
     history = read(copy_store(data, aside))
     return {(*key, number) for key, found in history.samples.items() for number in found}
 
 
 def copy_store(data: Path, aside: Path) -> Path:
-    """Copy the document store and its write-ahead log as a kill left them, and return the copy's path."""
+    """Copy the document store with its write-ahead log, exactly as a kill left them.
+
+    Return the path of the copy.
+    """
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     for file in data.glob("log.db*"):
@@ -109,7 +112,7 @@ def copy_store(data: Path, aside: Path) -> Path:
 
 
 def assert_sound(data: Path) -> None:
-    """Assert that neither store has an error when it is read completely."""
+    """Assert that a complete check of both stores finds no error."""
     report = store_check.prepare(data, repair=False)
     assert not report.in_use
     assert report.findings == []
@@ -126,12 +129,12 @@ def assert_copied(data: Path) -> None:
 
 
 def assert_told_once(ledger: Sequence[Line]) -> None:
-    """Assert that no two samples were given the same number."""
+    """Assert that no sequence number was assigned twice."""
     assert len(set(ledger)) == len(ledger)
 
 
 def assert_proved(history: History) -> None:
-    """Assert that `verify` finds no sample that is missing without a reason or stored twice, and no error."""
+    """Assert that `verify` finds no error, and no sample that is stored twice or missing without a reason."""
     report = history.report
     assert report.faults == ()
     for sensor in report.sensors:
@@ -145,8 +148,8 @@ def assert_proved(history: History) -> None:
 def assert_alarms_follow_from_samples(history: History, sensors: Iterable[str]) -> None:
     """Assert that the alarm documents of `flapping` sensors match their samples.
 
-    Each rise above the limits has its own alarm document, and there are no others. Each document has the
-    right severity, and the right times of raising and clearing.
+    There is one alarm document for each rise above the limits, and no other. Each document has the right
+    severity, and the right times of raising and clearing.
     """
     for sensor, log in list(history.samples):
         if sensor in sensors:

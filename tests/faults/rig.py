@@ -1,7 +1,7 @@
-"""A vessel in the test's process, whose recorder is run second by second on the test's clock.
+"""A vessel inside the test's process. The test runs its recorder second by second, on a fake clock.
 
-The work that `Recorder` does in threads is done here in turn, so that the same random numbers give the same
-run.
+The work of the threads of `Recorder` is done in sequence, so that the same random numbers always cause the
+same run.
 """
 
 import os
@@ -42,7 +42,7 @@ class FakeClock:
         self.boot()
 
     def boot(self) -> None:
-        """Restart the machine, which sets the boot clock back."""
+        """Restart the machine, which resets the boot clock."""
         self.boots += 1
         self.ms = 20_000
 
@@ -78,7 +78,7 @@ def settings() -> tuple[SensorSettings, ...]:
 
 
 class Rig:
-    """A single run of a recorder, from opening to closing; a context manager."""
+    """Single run of a recorder, from opening its files to closing them. A context manager."""
 
     def __init__(
         self,
@@ -93,10 +93,21 @@ class Rig:
         files: FileAccess | None = None,
         sync: Callable[[int], None] = os.fdatasync,
     ) -> None:
-        """Open the journal; its write-ahead log is moved into its file when the log has `log_pages` pages.
+        """Open the journal and the document store.
 
-        `ring` is the number of bytes of documented batches that the journal keeps; `files` writes the copies.
-        Raises JournalError.
+        Args:
+            data: folder with the vessel's data.
+            clock: clock of the recorder.
+            rng: source of random samples.
+            ledger: list to which the recorder's durable samples are appended.
+            vfs: name of a SQLite VFS for both stores.
+            log_pages: number of pages at which the journal's write-ahead log is checkpointed.
+            ring: number of bytes of documented batches that the journal keeps.
+            files: file access for the writer of copies.
+            sync: function that synchronises a file descriptor of the witness.
+
+        Raises:
+            JournalError: the journal cannot be opened.
         """
         self.clock, self._rng = clock, rng
         sensors = settings()
@@ -147,7 +158,7 @@ class Rig:
         self.journal.close()
 
     def second(self, levels: Sequence[float] = (LOW, LOW, 70.0, 90.0)) -> None:
-        """Simulate one second: up to four samples of each sensor, a commit if one is due, and documents."""
+        """Simulate one second: up to four samples of each sensor, commits that are due, and documents."""
         for name in SENSORS:
             for _ in range(self._rng.randrange(5)):
                 self.clock.advance(self._rng.randrange(120))
@@ -163,11 +174,11 @@ class Rig:
 
     @property
     def is_damaged(self) -> bool:
-        """True if the recorder has found damage that it would exit to repair."""
+        """True if the recorder has found damage that would make it exit for a repair."""
         return self.recording.damaged or self.library.damaged is not None
 
     def finish(self) -> bool:
-        """Finish as the recorder does when it is stopped, and return True if everything was written."""
+        """Finish like a recorder that is stopped, and return True if everything was written."""
         return self.recording.commit() and self.library._attempt(finish=True)
 
     def _commit(self) -> None:

@@ -1,4 +1,4 @@
-"""`logboat` with a journal whose ring has no space at all."""
+"""`logboat` with a journal that keeps no documented batches."""
 
 import sys
 from unittest.mock import patch

@@ -1,11 +1,11 @@
-"""Runs either side of a replication as a process of its own, which a test can start, watch and kill.
+"""Runs either side of a replication as a separate process, which a test can start, watch and kill.
 
     python -m tests.faults.syncing listen STORE FOLDER PORT
     python -m tests.faults.syncing replicate STORE FOLDER PORT
 
 FOLDER contains the listener's certificate and key. Each side reports its progress on stdout, one line at a
-time: the number of revisions that have arrived, new or not. The listener's first line is its port; the
-replicator's last line is `done`.
+time. A line contains the number of revisions that have arrived, whether they are new or not. The listener's
+first line is its port. The replicator's last line is `done`.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ TELL_EVERY_S = 0.005
 
 
 class SyncProcess:
-    """Process that runs one side, started as often as needed; a context manager."""
+    """Process that runs one side of a replication and can be restarted. A context manager."""
 
     def __init__(self, role: str, store: Path, folder: Path, *, told: threading.Condition) -> None:
-        """Prepare one side; `told`, which both sides share, is notified of each report."""
+        """Prepare one side. Both sides share `told`, which is notified of each report."""
         self.role, self.store, self.folder = role, store, folder
         self.port = 0
         self.came = 0
@@ -93,12 +93,12 @@ class SyncProcess:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Tell the process to end, and check its exit status."""
+        """Stop the process with SIGTERM, and check its exit status."""
         status = self._end(signal.SIGTERM)
         assert status == 0, self.log[-2000:]
 
     def wait_for(self, more: int, *, unless: "SyncProcess") -> None:
-        """Wait until this many more revisions have arrived, or the other side is done."""
+        """Wait until `more` revisions have arrived, or until a side ends or the side `unless` is done."""
         with self._told:
             wanted = self._life + more
             met = self._told.wait_for(
@@ -108,7 +108,7 @@ class SyncProcess:
             assert met, f"{self._life} of {wanted}: {self.log[-2000:]}"
 
     def wait_until_done(self) -> None:
-        """Wait until the process reports that it is done or ends."""
+        """Wait until the process reports that it is done. Fail if the process ends earlier."""
         with self._told:
             self._told.wait_for(lambda: self.is_done or self._hung_up, PATIENCE_S)
             assert self.is_done, self.log[-2000:]
@@ -151,7 +151,7 @@ class SyncProcess:
 
 
 class _Counter:
-    """Counter of the revisions that arrive in this process, which it reports regularly."""
+    """Counter of the revisions that arrive in this process. It reports its count regularly."""
 
     def __init__(self) -> None:
         self.came = 0
@@ -217,7 +217,7 @@ async def _replicate(database: Database, folder: Path, port: int) -> None:
 
 async def _main(role: str, store: Path, folder: Path, port: int) -> None:
     counter = _Counter()
-    # If the parent has ended without ending this process, nothing else will end it.
+    # If the parent process ends first, its end of stdin closes, and this process exits too.
     asyncio.get_running_loop().add_reader(0, os._exit, 1)
     with Database.open(store, policy=documents.POLICY) as database:
         telling = asyncio.create_task(counter.tell())

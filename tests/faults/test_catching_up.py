@@ -1,7 +1,7 @@
 """A start after a kill, a removal or a repair continues exactly where the documents end.
 
-Nothing is recorded twice, and nothing is left out. Each test here is a case that the random tests in this
-folder have found.
+No sample is recorded twice, and no sample is left out. Each test reproduces a case that the random tests in
+this folder have found.
 """
 
 import random
@@ -22,7 +22,7 @@ from .vfs import FaultyDisk
 
 
 def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line], *, seconds: int) -> Path:
-    """Return the data of a vessel that was killed before it noted which samples are documented."""
+    """Return the data of a vessel that was killed before it recorded which samples are documented."""
     data, left = folder / "before", folder / "left"
     data.mkdir()
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
@@ -34,7 +34,7 @@ def killed(folder: Path, clock: FakeClock, rng: random.Random, ledger: list[Line
 
 
 def go_on(data: Path, clock: FakeClock, rng: random.Random, ledger: list[Line]) -> proof.History:
-    """Start again, run for a while, stop, and return what the documents then contain."""
+    """Start the vessel again, run it for a while, stop it, and return the content of the documents."""
     with Rig(data, clock=clock, rng=rng, ledger=ledger) as vessel:
         for _ in range(20):
             vessel.second()
@@ -46,7 +46,7 @@ def go_on(data: Path, clock: FakeClock, rng: random.Random, ledger: list[Line]) 
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_history_that_was_removed_is_not_written_again_after_a_kill(
+def test_removed_history_is_not_written_again_after_a_kill(
     tmp_path: Path, rng: random.Random, turn: int
 ) -> None:
     ledger: list[Line] = []
@@ -63,7 +63,7 @@ def test_history_that_was_removed_is_not_written_again_after_a_kill(
         assert min(history.samples[key]) == last + 1
 
 
-def test_what_a_repair_has_written_is_not_written_again(tmp_path: Path, rng: random.Random) -> None:
+def test_documents_written_by_a_repair_are_not_written_again(tmp_path: Path, rng: random.Random) -> None:
     ledger: list[Line] = []
     clock = FakeClock()
     data = killed(tmp_path, clock, rng, ledger, seconds=60)
@@ -75,18 +75,14 @@ def test_what_a_repair_has_written_is_not_written_again(tmp_path: Path, rng: ran
     assert history.gaps == {}
 
 
-def test_journal_that_was_cut_off_before_anything_was_in_it_is_no_damage(
-    tmp_path: Path, rng: random.Random
-) -> None:
+def test_journal_truncated_before_its_first_write_is_not_damaged(tmp_path: Path, rng: random.Random) -> None:
     (tmp_path / "samples.db").touch()
     assert store_check.prepare(tmp_path).findings == []
     ledger: list[Line] = []
     assert go_on(tmp_path, FakeClock(), rng, ledger).absent(ledger) == []
 
 
-def test_stores_that_cannot_be_read_do_not_end_the_work_on_documents(
-    tmp_path: Path, rng: random.Random
-) -> None:
+def test_unreadable_stores_do_not_end_the_work_on_documents(tmp_path: Path, rng: random.Random) -> None:
     ledger: list[Line] = []
     with (
         FaultyDisk(rng) as disk,

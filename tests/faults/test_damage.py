@@ -1,6 +1,6 @@
-"""A damaged page in the journal, the store or a write-ahead log is noticed and set aside; nothing is lost.
+"""A damaged page in the journal, the store or a write-ahead log is detected, and no sample is lost.
 
-The damage happens while a recorder runs or between two runs.
+The damage happens while a recorder runs or between two runs. The damaged file is set aside.
 """
 
 import random
@@ -22,7 +22,7 @@ PAGE = 4_096
 
 
 def vessel(folder: Path) -> Path:
-    """Return a vessel with alarms and 2,300 samples/s, whose windows of 2,000 samples are full every 2 s."""
+    """Configure a vessel with alarms and 2,300 samples/s. Its windows of 2,000 samples are full every 2 s."""
     return loads.write(
         folder,
         [
@@ -34,7 +34,10 @@ def vessel(folder: Path) -> Path:
 
 
 def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
-    """Overwrite a random page and return its number; `among` limits the choice to the pages written last."""
+    """Overwrite a random page with random bytes, and return its number.
+
+    If `among` is given, the page is one of the `among` pages written last.
+    """
     written = _as_written(file)
     page = rng.choice(written[-among:] if among else written)
     with file.open("r+b") as opened:
@@ -44,7 +47,7 @@ def damage(file: Path, rng: random.Random, *, among: int | None = None) -> int:
 
 
 def _as_written(file: Path) -> list[int]:
-    """Return the numbers of the file's pages, in the order in which they were last written."""
+    """Return the numbers of the file's pages, in the order in which the pages were last written."""
     pages = list(range(file.stat().st_size // PAGE))
     if file.name.endswith("-wal"):  # up to the last frame of the newest log, whose salt is in the header
         with file.open("rb") as opened:
@@ -90,7 +93,7 @@ def assert_nothing_lost(recorder: RecorderProcess) -> None:
 
 @pytest.mark.parametrize("file", ["samples.db", "log.db"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=TORTURE)])
-def test_page_that_went_bad_while_the_recorder_was_down(
+def test_page_damaged_while_the_recorder_is_stopped_loses_nothing(
     tmp_path: Path, rng: random.Random, file: str, rounds: int
 ) -> None:
     for number in range(rounds):
@@ -105,7 +108,7 @@ def test_page_that_went_bad_while_the_recorder_was_down(
 
 @pytest.mark.parametrize("file", ["samples.db", "log.db"])
 @pytest.mark.parametrize("rounds", [1, pytest.param(8, marks=TORTURE)])
-def test_page_that_goes_bad_under_a_recorder(
+def test_page_damaged_while_the_recorder_runs_loses_nothing(
     tmp_path: Path, rng: random.Random, file: str, rounds: int
 ) -> None:
     for number in range(rounds):
@@ -118,13 +121,13 @@ def test_page_that_goes_bad_under_a_recorder(
             print(f"page {page} of {file}")
             recorder.listen_for_lines(3_000)
             record_until_it_is_well(recorder)
-            # Damage that the recorder did not notice is found at the next start.
+            # Damage that the recorder has not detected is found at the next start.
             record_until_it_is_well(recorder)
             assert_nothing_lost(recorder)
 
 
 @pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=TORTURE)])
-def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
+def test_damaged_page_of_documents_that_the_ring_has_dropped_loses_nothing(
     tmp_path: Path, rng: random.Random, rounds: int
 ) -> None:
     lost = 0
@@ -133,7 +136,7 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
         data.mkdir()
         ledger: list[Line] = []
         clock = FakeClock()
-        for _ in range(rng.randrange(1, 3)):  # it is ended by a kill or on request
+        for _ in range(rng.randrange(1, 3)):  # each run ends with a kill or a stop
             with Rig(data, clock=clock, rng=rng, ledger=ledger, ring=0) as vessel:
                 for _ in range(rng.randrange(30, 70)):
                     vessel.second()
@@ -166,7 +169,7 @@ def test_page_of_documents_that_the_ring_has_long_dropped_costs_nothing(
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(100, marks=TORTURE)])
-def test_kills_and_a_bad_page_when_the_ring_keeps_nothing(
+def test_kills_and_damaged_pages_without_a_ring_lose_nothing(
     tmp_path: Path, rng: random.Random, kills: int
 ) -> None:
     with RecorderProcess(vessel(tmp_path / "vessel"), module="tests.faults.short_ring") as recorder:
@@ -183,7 +186,7 @@ def test_kills_and_a_bad_page_when_the_ring_keeps_nothing(
         proof.assert_copied(recorder.data)
 
 
-def test_copies_that_cannot_be_written_are_reported_and_hold_nothing_up(
+def test_copies_that_cannot_be_written_are_reported_and_do_not_stop_recording(
     tmp_path: Path, rng: random.Random
 ) -> None:
     ledger: list[Line] = []
@@ -195,7 +198,8 @@ def test_copies_that_cannot_be_written_are_reported_and_hold_nothing_up(
         assert vessel.library.copies_fault is not None
         assert "copies: File exists" in vessel.library.copies_fault
         assert vessel.journal.last_batch is not None
-        assert len(vessel.journal._ring) == vessel.journal.last_batch.number  # the only second copy
+        # The ring has the only second copy of each batch.
+        assert len(vessel.journal._ring) == vessel.journal.last_batch.number
         (tmp_path / "copies").unlink()
         for _ in range(120):
             vessel.second()
@@ -211,13 +215,13 @@ FILES = ("samples.db", "log.db", "samples.db-wal", "log.db-wal")
 
 @pytest.mark.parametrize(
     "rounds",
-    # 40 rounds, in parts that run in parallel; each part has its own random numbers.
+    # 40 rounds in parts that run in parallel. Each part has its own random numbers.
     [
         *(pytest.param(10, id=f"10 of 40, part {part}") for part in (1, 2, 3, 4)),
         pytest.param(500, marks=TORTURE),
     ],
 )
-def test_page_that_went_bad_after_a_power_cut_costs_nothing(
+def test_page_damaged_after_a_power_cut_loses_nothing(
     tmp_path: Path, rng: random.Random, rounds: int
 ) -> None:
     repaired = 0

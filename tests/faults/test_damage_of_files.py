@@ -1,8 +1,8 @@
-"""Damage to any file in a vessel's data, after a kill or after a clean stop, does no harm.
+"""Damage to any file in a vessel's data, after a kill or a clean stop, has no serious consequences.
 
 A file is deleted, emptied, zeroed, truncated, replaced with an older copy, or has a bit flipped. No sequence
-number is given twice, every reported sample is present or listed as missing, no damaged file is reported as
-sound, and every start succeeds.
+number is assigned twice. Every reported sample is present or listed as missing. No damaged file is reported
+as sound. Every start succeeds.
 """
 
 import random
@@ -27,13 +27,13 @@ JOURNAL = ("samples.db", "samples.db-wal", "samples.db-shm", "samples.db*", numb
 STORE = ("log.db", "log.db-wal", "log.db-shm", "log.db*")
 COPIES = ("copies/000001.seg", "copies/000002.seg", "copies/000003.seg", "copies")
 FILES = (*JOURNAL, *STORE, *COPIES)
-"""Files to damage; a `*` stands for all files of a database together."""
+"""Files to damage. A name with `*` stands for all files of a database together."""
 CUTS, FLIPS = 20, 200
 
 
 @dataclass(slots=True)
 class Life:
-    """Files that a vessel left behind, and the samples that it had reported by then."""
+    """Files that a vessel left, and the samples that it had reported by then."""
 
     data: Path
     older: Path
@@ -43,7 +43,7 @@ class Life:
 
 
 def live(folder: Path, rng: random.Random, *, stopped: bool, ring: int | None) -> Life:
-    """Run a vessel through two restarts of the machine and two kills, and end with a kill or a clean stop."""
+    """Run a vessel through a restart of the machine and two kills, and end with a kill or a clean stop."""
     now, left = folder / "now", folder / "left"
     now.mkdir(parents=True)
     life = Life(left, folder / "older", FakeClock())
@@ -90,7 +90,7 @@ def files(data: Path, name: str) -> list[Path]:
 
 
 Damage = Callable[[Path, Path, random.Random], None]
-"""Function that damages a file; the second argument is the path of an older copy, which may be missing."""
+"""Function that damages a file. The second argument is the path of an older copy, which may be missing."""
 
 
 def delete(file: Path, _: Path, __: random.Random) -> None:
@@ -144,7 +144,10 @@ KINDS: dict[str, Damage] = {
 def cases(
     rng: random.Random, *, full: bool, names: tuple[str, ...] = FILES
 ) -> Iterator[tuple[str, str, Damage]]:
-    """Yield every combination of file, kind and damage, or only one damage of each kind for each file."""
+    """Yield (name, description, damage) for each file and kind of damage.
+
+    If `full` is False, each kind of damage occurs once for each file.
+    """
     for name in names:
         for kind, damage in KINDS.items():
             for number in range(FLIPS if full and kind == "bit flipped" else 1):
@@ -154,7 +157,7 @@ def cases(
 
 
 def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Random) -> None:
-    """Damage a copy of the vessel's data, start the vessel on it, and check everything that must hold."""
+    """Damage a copy of the vessel's data, start the vessel on the copy, and check all promises."""
     if not files(life.data, name):
         return
     shutil.copytree(life.data, target)
@@ -190,7 +193,7 @@ def survive(life: Life, target: Path, name: str, damage: Damage, rng: random.Ran
 
 @pytest.mark.parametrize("names", [JOURNAL, STORE, COPIES], ids=["journal", "store", "copies"])
 @pytest.mark.parametrize("full", [False, pytest.param(True, marks=TORTURE)], ids=["each once", "all"])
-def test_damage_of_any_file_gives_no_number_twice_and_is_told(
+def test_damage_of_any_file_is_reported_and_repeats_no_number(
     tmp_path: Path, rng: random.Random, life: Life, names: tuple[str, ...], full: bool
 ) -> None:
     wrong, count = [], 0
@@ -206,10 +209,10 @@ def test_damage_of_any_file_gives_no_number_twice_and_is_told(
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=TORTURE)])
-def test_write_ahead_log_that_a_recorder_finds_cut_short(
+def test_recorder_detects_a_truncated_write_ahead_log(
     tmp_path: Path, rng: random.Random, rounds: int
 ) -> None:
-    """The recorder is killed while its windows are open, so that no document contains the samples yet."""
+    """The recorder is killed while its windows are open, so the samples are in no document yet."""
     for number in range(rounds):
         with RecorderProcess(vessel(tmp_path / str(number))) as recorder:
             recorder.start()

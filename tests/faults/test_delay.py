@@ -1,6 +1,6 @@
 """Recording does not wait for any process that uses the document store.
 
-`tests.bench.delay` measures how long commits take. These tests check the reasons why commits are not delayed.
+`tests.bench.delay` measures how long commits take. These tests check why commits are not delayed.
 """
 
 import subprocess
@@ -33,7 +33,7 @@ connection.execute("ROLLBACK")
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Hold a write transaction open in another process."""
+    """Keep a write transaction open in another process."""
     command = [sys.executable, "-c", _HOLDER, str(database)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin is not None
@@ -45,7 +45,7 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def vessel(folder: Path) -> Path:
-    """Return a vessel with 2,500 samples/s, alarms, and windows that are full every 2 s."""
+    """Configure a vessel with 2,500 samples/s, alarms, and windows that are full every 2 s."""
     return loads.write(
         folder,
         [
@@ -66,7 +66,7 @@ def assert_nothing_lost(recorder: RecorderProcess) -> None:
     proof.assert_alarms_follow_from_samples(history, ["flap"])
 
 
-def test_commits_go_on_while_another_process_holds_the_document_store(tmp_path: Path) -> None:
+def test_commits_continue_while_another_process_locks_the_document_store(tmp_path: Path) -> None:
     with RecorderProcess(vessel(tmp_path / "vessel")) as recorder:
         recorder.start()
         recorder.wait_for_lines(500)
@@ -83,7 +83,7 @@ def test_commits_go_on_while_another_process_holds_the_document_store(tmp_path: 
 
 
 @pytest.mark.timeout(300)
-def test_store_that_is_held_for_longer_than_anybody_waits_is_reported_and_caught_up_with(
+def test_store_locked_beyond_the_timeout_is_reported_and_caught_up_with(
     tmp_path: Path,
 ) -> None:
     with RecorderProcess(vessel(tmp_path / "vessel")) as recorder:

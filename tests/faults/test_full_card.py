@@ -1,7 +1,7 @@
 """The recorder removes history from a full card and continues to record.
 
-If there is nothing to remove, the recorder reports that, keeps the samples that it has accepted, and
-continues as soon as there is space.
+If there is no history to remove, the recorder reports that the card is full. It keeps the samples that it has
+accepted, and continues as soon as there is space.
 """
 
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.wall_clock
 
 
 def vessel(folder: Path) -> Path:
-    """Return a vessel with 2,500 samples/s and alarms."""
+    """Configure a vessel with 2,500 samples/s and alarms."""
     return loads.write(
         folder,
         [
@@ -55,7 +55,7 @@ def assert_nothing_lost(disk: Disk, recorder: RecorderProcess, folder: Path) -> 
     assert "Traceback" not in recorder.log
 
 
-def test_recorder_goes_on_by_itself_once_there_is_room_again(tmp_path: Path) -> None:
+def test_recorder_continues_on_its_own_once_there_is_space_again(tmp_path: Path) -> None:
     with (
         disks.in_memory(tmp_path, megabytes=32) as disk,
         RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
@@ -73,7 +73,7 @@ def test_recorder_goes_on_by_itself_once_there_is_room_again(tmp_path: Path) -> 
         assert_nothing_lost(disk, recorder, tmp_path)
 
 
-def test_recorder_that_is_stopped_while_the_card_is_full_has_what_it_had_told(tmp_path: Path) -> None:
+def test_recorder_stopped_while_the_card_is_full_keeps_reported_samples(tmp_path: Path) -> None:
     with (
         disks.in_memory(tmp_path, megabytes=32) as disk,
         RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
@@ -89,7 +89,7 @@ def test_recorder_that_is_stopped_while_the_card_is_full_has_what_it_had_told(tm
         assert_nothing_lost(disk, recorder, tmp_path)
 
 
-def test_recorder_that_is_started_on_a_full_card_records(tmp_path: Path) -> None:
+def test_recorder_started_on_a_full_card_records(tmp_path: Path) -> None:
     with (
         disks.in_memory(tmp_path, megabytes=32) as disk,
         RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,
@@ -115,7 +115,7 @@ def test_recorder_that_is_started_on_a_full_card_records(tmp_path: Path) -> None
         pytest.param(24, 12_000_000, 60, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
     ],
 )
-def test_history_makes_room_and_recording_never_stops(
+def test_history_is_removed_for_space_and_recording_never_stops(
     tmp_path: Path, megabytes: int, other: int, removals: int
 ) -> None:
     folder = tmp_path / "vessel"
@@ -150,6 +150,6 @@ def test_history_makes_room_and_recording_never_stops(
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)
-    # Every alarm is there, including alarms whose readings were removed.
+    # All alarms are still stored, including alarms whose readings were removed.
     (alarms,) = history.alarms.values()
     assert sorted(alarms) == loads.flapping_alarms(max(n for name, _, n in recorder.ledger if name == "flap"))

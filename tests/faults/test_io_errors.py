@@ -1,6 +1,6 @@
 """Reads, writes and synchronisations fail at random, and some writes are torn.
 
-The recorder reports the errors, tries again, and loses nothing.
+The recorder reports the errors, retries, and loses no accepted sample.
 """
 
 import random
@@ -24,7 +24,7 @@ TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 def started(
     data: Path, disk: FaultyDisk, rng: random.Random, clock: FakeClock, ledger: list[Line]
 ) -> Iterator[Rig]:
-    """Yield a recorder as soon as one has started in spite of the disk's failures."""
+    """Yield a recorder that has started despite the disk's failures."""
     while True:
         try:
             vessel = Rig(data, clock=clock, rng=rng, ledger=ledger, vfs=disk.name)
@@ -39,7 +39,7 @@ def started(
 
 
 @pytest.mark.parametrize("vessels", [4, pytest.param(60, marks=TORTURE)])
-def test_disk_that_fails_now_and_then_loses_nothing_that_was_accepted(
+def test_accepted_samples_survive_a_disk_that_fails_at_random(
     tmp_path: Path, rng: random.Random, vessels: int
 ) -> None:
     for number in range(vessels):

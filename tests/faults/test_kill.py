@@ -1,4 +1,4 @@
-"""SIGKILL of a recorder at random moments under load: every sample in its ledger is stored afterwards."""
+"""A recorder under load is killed with SIGKILL at random moments. Every sample in its ledger is stored."""
 
 import random
 from pathlib import Path
@@ -14,14 +14,14 @@ from . import loads, proof
 from .processes import RecorderProcess
 
 FLAPPING = {"flap-a": 3.0, "flap-b": 7.0, "flap-c": 13.0}
-"""Sensors with alarms that are raised and cleared, and the sampling rate of each in Hz."""
+"""Sensors with alarms that are raised and cleared, each with its sampling rate in Hz."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def busy_vessel(folder: Path) -> Path:
-    """Return a vessel with 25 sensors and 2,400 samples/s.
+    """Configure a vessel with 25 sensors and 2,400 samples/s.
 
-    Commits, alarms, and windows that end for every possible reason happen all the time.
+    Commits, alarms, and ends of windows for every possible reason occur continuously.
     """
     return loads.write(
         folder,
@@ -35,7 +35,7 @@ def busy_vessel(folder: Path) -> Path:
 
 
 def hoarding_vessel(folder: Path) -> Path:
-    """Return a vessel with 4,000 samples/s of values with many digits, and the smallest possible budget.
+    """Configure a vessel with 4,000 samples/s of values with many digits, and the smallest possible budget.
 
     Its sensors also raise an occasional alarm.
     """
@@ -47,10 +47,10 @@ def hoarding_vessel(folder: Path) -> Path:
 
 
 def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> None:
-    """Start the recorder, and kill it at a random instant."""
+    """Start the recorder, and kill it at a random moment."""
     recorder.start()
     match how:
-        case "starting":  # while it opens and checks the stores, catches up and frees space
+        case "starting":  # while the recorder opens and checks the stores, catches up and frees space
             recorder.listen(rng.uniform(0.2, 1.2))
         case "told":  # just after a commit
             recorder.wait_for_lines(rng.randrange(1, 5_000))
@@ -61,7 +61,7 @@ def live_and_die(recorder: RecorderProcess, rng: random.Random, how: str) -> Non
 
 
 def alarms_as_left(data: Path, aside: Path) -> set[str]:
-    """Return the ids of the alarm documents that a kill left behind.
+    """Return the ids of the alarm documents that a kill left.
 
     They are read from a copy, so that reading repairs nothing.
     """
@@ -73,9 +73,7 @@ def alarms_as_left(data: Path, aside: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(200, marks=TORTURE)])
-def test_what_the_ledger_told_before_a_kill_is_in_the_documents(
-    tmp_path: Path, rng: random.Random, kills: int
-) -> None:
+def test_samples_in_the_ledger_survive_kills(tmp_path: Path, rng: random.Random, kills: int) -> None:
     alarms: set[str] = set()
     with RecorderProcess(busy_vessel(tmp_path / "vessel")) as recorder:
         for number in range(kills):
@@ -97,12 +95,12 @@ def test_what_the_ledger_told_before_a_kill_is_in_the_documents(
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(60, marks=TORTURE)])
-def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
+def test_kill_during_retention_leaves_a_gap_document_for_all_removed_samples(
     tmp_path: Path, rng: random.Random, kills: int
 ) -> None:
     alarms: set[str] = set()
     with RecorderProcess(hoarding_vessel(tmp_path / "vessel")) as recorder:
-        # A single long run uses up the rest of the budget; each start frees space first.
+        # A single long run uses up the remaining budget, because each start frees space first.
         loads.fill_store(recorder.data, 9_450_000)
         for number in range(kills):
             recorder.start()
@@ -121,7 +119,7 @@ def test_kill_while_room_is_made_leaves_a_gap_document_for_all_that_went(
     proof.assert_told_once(recorder.ledger)
     assert history.reasons == {retention.REASON}
     for key, spans in history.gaps.items():
-        ((first, last, _),) = spans  # a single document that grows, not one for each removal
+        ((first, last, _),) = spans  # one document that grows, instead of one for each removal
         assert first == 1
         assert min(history.samples[key], default=last + 1) == last + 1
     proof.assert_proved(history)

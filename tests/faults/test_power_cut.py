@@ -1,4 +1,4 @@
-"""A power cut during any call: every sample in the ledger is stored afterwards.
+"""A power cut occurs during any system call. Every sample in the ledger is stored afterwards.
 
 In the journal and in the store, data that was not synchronised may be kept, dropped or torn.
 """
@@ -30,9 +30,7 @@ def leave(left: dict[Path, bytes | None]) -> None:
 
 
 @pytest.mark.parametrize("vessels", [3, pytest.param(40, marks=TORTURE)])
-def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
-    tmp_path: Path, rng: random.Random, vessels: int
-) -> None:
+def test_samples_in_the_ledger_survive_power_cuts(tmp_path: Path, rng: random.Random, vessels: int) -> None:
     for number in range(vessels):
         data = tmp_path / str(number)
         data.mkdir()
@@ -52,7 +50,7 @@ def test_what_the_ledger_told_before_a_power_cut_is_in_the_documents(
 
 
 class Witness:
-    """File that records the sequence numbers given, on a disk that may lose unsynchronised data."""
+    """The witness file on a disk that may lose unsynchronised data."""
 
     def __init__(self, data: Path) -> None:
         self.path = path_in(data)
@@ -62,7 +60,7 @@ class Witness:
         self._durable = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
     def after_cut(self, rng: random.Random) -> bytes | None:
-        """Return the content that a power cut at this moment may leave."""
+        """Return content of the file that a power cut at this moment may leave."""
         return rng.choice((self.path.read_bytes() if self.path.exists() else None, self._durable))
 
 
@@ -71,7 +69,7 @@ def live_through_cuts(
 ) -> tuple[list[Line], FakeClock]:
     """Run a vessel from its first start through several power cuts.
 
-    Returns its ledger at the time of the last cut, and its clock.
+    Return the ledger at the time of the last cut, and the clock.
     """
     ledger: list[Line] = []
     clock = FakeClock()
@@ -83,7 +81,7 @@ def live_through_cuts(
         def cut() -> None:
             nonlocal told
             told = len(ledger)
-            # The rig continues for a moment, and removes copies that were on the disk at the cut.
+            # The rig continues after the cut, and may remove copies that were on the disk at that moment.
             before.update((file, file.read_bytes()) for file in data.glob("copies/*.seg"))  # noqa: B023
             before[witness.path] = witness.after_cut(rng)  # noqa: B023
 

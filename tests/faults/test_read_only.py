@@ -1,6 +1,6 @@
 """The recorder reports a card that becomes read-only, and loses no sample in its ledger.
 
-Samples that it has accepted but not stored are kept until its process ends.
+Samples that it has accepted but not stored are kept in memory until its process ends.
 """
 
 import random
@@ -13,7 +13,7 @@ from .vfs import FaultyDisk
 
 
 def vessel(folder: Path) -> Path:
-    """Return a vessel with 2,500 samples/s and alarms."""
+    """Configure a vessel with 2,500 samples/s and alarms."""
     return loads.write(
         folder,
         [
@@ -36,7 +36,7 @@ def assert_nothing_lost(data: Path, recorder: RecorderProcess) -> None:
     assert "Traceback" not in recorder.log
 
 
-def test_what_was_accepted_while_the_card_was_read_only_is_recorded_afterwards(
+def test_samples_accepted_while_the_card_is_read_only_are_recorded_afterwards(
     tmp_path: Path, rng: random.Random
 ) -> None:
     ledger: list[Line] = []
@@ -73,7 +73,7 @@ def test_what_was_accepted_while_the_card_was_read_only_is_recorded_afterwards(
     proof.assert_alarms_follow_from_samples(history, rig.SENSORS)
 
 
-def test_recorder_whose_card_became_read_only_has_what_it_had_told_after_a_repair(tmp_path: Path) -> None:
+def test_reported_samples_survive_the_repair_of_a_card_that_became_read_only(tmp_path: Path) -> None:
     with (
         disks.card(tmp_path, megabytes=64) as card,
         RecorderProcess(vessel(tmp_path / "vessel"), data=card.data, prefix=card.prefix) as recorder,
@@ -95,7 +95,7 @@ def test_recorder_whose_card_became_read_only_has_what_it_had_told_after_a_repai
         assert_nothing_lost(card.copy(tmp_path / "copy"), recorder)
 
 
-def test_recorder_started_on_a_read_only_card_says_so_and_ends(tmp_path: Path) -> None:
+def test_recorder_started_on_a_read_only_card_reports_it_and_ends(tmp_path: Path) -> None:
     with (
         disks.in_memory(tmp_path, megabytes=32) as disk,
         RecorderProcess(vessel(tmp_path / "vessel"), data=disk.data, prefix=disk.prefix) as recorder,

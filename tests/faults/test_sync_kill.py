@@ -1,4 +1,4 @@
-"""Killing either side of a replication at random moments loses nothing, and the replication completes."""
+"""Either side of a replication is killed at random moments. The replication completes without losses."""
 
 import random
 import threading
@@ -15,12 +15,12 @@ from .syncing import SyncProcess
 
 LOG = "abcdef"
 REPEATED_AT_MOST = 2 * limits.REVISIONS_AWAITING
-"""Largest number of revisions that a kill may repeat: those in flight both ways, but no stored revisions."""
+"""Largest number of revisions that a kill may repeat: those in flight both ways, but no stored ones."""
 TORTURE = (pytest.mark.torture, pytest.mark.timeout(3600))
 
 
 def fill(path: Path, name: str, count: int, contested: int) -> None:
-    """Fill a store with windows of samples, and with documents that conflict with the other side's."""
+    """Fill a store with readings, and with documents that conflict with those of the other side."""
     with Database.open(path, policy=documents.POLICY) as store, store.transaction():
         for number in range(contested // 2):
             store.put(f"note-{number:05d}", {"by": name})
@@ -35,7 +35,7 @@ def contents(store: Database) -> dict[str, tuple[str, bool, bytes]]:
 
 
 class Meter:
-    """Counter of the revisions that arrive on both sides, and of the new ones among them."""
+    """Counter of the revisions that arrive on both sides, and of those that were new."""
 
     def __init__(self, paths: list[Path], sides: list[SyncProcess]) -> None:
         self._paths, self._sides = paths, sides
@@ -43,7 +43,7 @@ class Meter:
         self._sequences = self._stored()
 
     def kill(self, victim: SyncProcess, replicator: SyncProcess) -> bool:
-        """Kill and restart one side; return True if replication was in progress."""
+        """Kill and restart one side. Return True if replication was in progress."""
         victim.kill()
         in_midst = not replicator.is_done
         self.kills += in_midst
@@ -51,7 +51,7 @@ class Meter:
         return in_midst
 
     def read(self) -> None:
-        """Read the reports, and assert that all revisions were new, except for repetitions after kills."""
+        """Read the reports, and assert that kills have not caused too many repeated revisions."""
         came, sequences = sum(side.came_in_all for side in self._sides), self._stored()
         # Each new revision is a change in the store that receives it.
         repeated = (came - self.came) - (sequences - self._sequences)
@@ -71,12 +71,12 @@ class Meter:
     ("kills", "soon"),
     [(3, 2_500), pytest.param(50, 150, marks=TORTURE)],
 )
-def test_stores_are_identical_however_often_either_side_was_killed(
+def test_stores_are_identical_after_kills_of_either_side(
     tmp_path: Path, rng: random.Random, kills: int, soon: int
 ) -> None:
     """Each kill happens after at most `soon` more revisions have reached one side."""
     landed, lives = 0, 0
-    while landed < kills:  # two stores may be identical before all kills have happened
+    while landed < kills:  # replication may be complete before all kills have happened
         folder = tmp_path / str(lives)
         folder.mkdir()
         landed += killed_in_midst(folder, rng, kills - landed, soon)
@@ -88,7 +88,7 @@ def test_stores_are_identical_however_often_either_side_was_killed(
 def killed_in_midst(
     folder: Path, rng: random.Random, kills: int, soon: int, *, count: int = 10_000, contested: int = 1_000
 ) -> int:
-    """Replicate two stores while either side is killed, at most `kills` times; return the number of kills."""
+    """Replicate two stores, kill either side at most `kills` times, and return the number of kills."""
     TLSIdentity.self_signed("logboat").save(folder / "cert.pem", folder / "key.pem")
     paths = [folder / "ours.db", folder / "theirs.db"]
     for path in paths:
@@ -121,7 +121,8 @@ def killed_in_midst(
             for alarm in store.documents("alarm:"):
                 assert {ack["by"] for ack in alarm.body["acks"]} == {"ours", "theirs"}
         assert contents(ours) == contents(theirs)
-    # For a contested document, their revision, the tombstone of its branch and the resolution arrive.
+    # For a document in conflict, the other side's revision, the tombstone of its branch and the resolution
+    # arrive.
     assert meter.came <= 2 * (count - contested) + 4 * contested + meter.kills * REPEATED_AT_MOST
     print(f"{meter.kills} kills, {meter.came} revisions came, {meter.worst} for one of them not new")
     return meter.kills

@@ -1,9 +1,9 @@
-"""Disks that fail: SQLite VFSes for the parameter `vfs`, on top of the system's own.
+"""Disks that fail: SQLite VFSes for the parameter `vfs`, on top of the system's own VFS.
 
 On a `FaultyDisk`, calls fail at random, and writes may be torn. Data that it has accepted is kept. On a
 `FragileDisk`, no call fails, but a power cut affects data that was not synchronised.
 
-Both are for a single process, and leave the `-shm` file, which is memory, to the system.
+Each disk can be used by a single process only. The system handles the `-shm` file, which is memory.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from services.mirror.segment_file import AppendOnlyFile, FileAccess
 SECTOR: Final = 512
 """Number of bytes that a card writes completely or not at all.
 
-SQLite relies only on the rule that a write damages nothing beside it ("powersafe overwrite" in its
+SQLite relies only on the rule that a write damages no adjacent data ("powersafe overwrite" in its
 documentation).
 """
 
@@ -31,7 +31,7 @@ _numbers: Final = itertools.count()
 
 
 class _Disk(apsw.VFS):
-    """A VFS with a name of its own, and a context manager that unregisters it."""
+    """VFS with a unique name. A context manager that unregisters the VFS."""
 
     def __init__(self) -> None:
         self.name: Final = f"{type(self).__name__}-{next(_numbers)}"
@@ -49,9 +49,9 @@ class _Disk(apsw.VFS):
 class FaultyDisk(_Disk):
     """Disk on which reads, writes, truncations and synchronisations fail with the probability `chance`.
 
-    A call fails by raising an exception. apsw passes the exception on even where SQLite ignores the failure
-    by design: when the last connection moves its log into the file as it closes. Nothing therefore fails
-    while a connection closes.
+    A call fails by raising an exception. When the last connection closes, it checkpoints its write-ahead log,
+    and SQLite ignores failures of this checkpoint by design. apsw would raise them nevertheless. No call
+    therefore fails while a connection closes.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -60,7 +60,7 @@ class FaultyDisk(_Disk):
         self.is_read_only = False
         """True if every change fails."""
         self.failed: Counter[str] = Counter()
-        """Number of calls that failed, by the name of the call."""
+        """Number of failed calls, by the name of the call."""
         self._rng = rng
         self._closing: set[str] = set()
 
@@ -68,7 +68,7 @@ class FaultyDisk(_Disk):
         return _FaultyFile(self, name, flags)
 
     def close_in(self, database: str, *, under_way: bool) -> None:
-        """Record whether a connection to the database is closing, during which it locks the database."""
+        """Record whether a connection is closing. A closing connection locks the database exclusively."""
         (self._closing.add if under_way else self._closing.discard)(database)
 
     def is_to_fail(self, call: str, database: str) -> bool:
@@ -80,7 +80,7 @@ class FaultyDisk(_Disk):
         return True
 
     def torn(self, data: bytes) -> bytes:
-        """Return the part of a failing write that is written anyway: nothing, everything or some of it."""
+        """Return the part of a failing write that is written nevertheless: nothing, all or some of it."""
         return data[: self._rng.choice((0, len(data), self._rng.randrange(len(data) + 1)))]
 
 
@@ -96,12 +96,12 @@ class _FaultyFile(apsw.VFSFile):
         evalue: BaseException | None,
         etraceback: TracebackType | None,
     ) -> bool:
-        """Ignore an error that SQLite did not report, because SQLite may try such a call again."""
+        """Ignore an error that SQLite did not report, because SQLite may retry the call."""
         return True
 
     def xLock(self, level: int) -> None:  # noqa: N802
         super().xLock(level)
-        if level == apsw.SQLITE_LOCK_EXCLUSIVE:  # with a write-ahead log, this lock is taken only for closing
+        if level == apsw.SQLITE_LOCK_EXCLUSIVE:  # with a write-ahead log, this lock is used only for closing
             self._disk.close_in(self._database, under_way=True)
 
     def xUnlock(self, level: int) -> None:  # noqa: N802
@@ -139,10 +139,10 @@ def _path(name: Any) -> str:
 
 @dataclass(slots=True)
 class _Content:
-    """A file, represented by its durable content and the changes made since then."""
+    """Durable content of a file, and the changes made since its last synchronisation."""
 
     durable: bytearray | None
-    """Durable content; None if a power cut may leave no such file."""
+    """Durable content, or None if the file may be missing after a power cut."""
     since: list[tuple[int, bytes | None]] = field(default_factory=list)
     """Changes as (offset, data) for a write, or (size, None) for a truncation."""
     removed: bool = False
@@ -157,7 +157,7 @@ class _Content:
     def after_cut(self, rng: random.Random, kept: float) -> bytes | None:
         """Return the content that a power cut leaves.
 
-        Each unsynchronised change is kept completely with probability `kept`.
+        Each unsynchronised change is kept completely with the probability `kept`.
         """
         if (self.durable is None or self.removed) and rng.random() < 0.5:
             return None
@@ -181,7 +181,7 @@ def _apply(content: bytearray, where: int, data: bytes | None) -> None:
 
 
 class FragileDisk(_Disk):
-    """Disk on which a power cut leaves the durable content of files, and a random part of the rest.
+    """Disk on which a power cut keeps the durable content of files, and random parts of other changes.
 
     The cut is a snapshot of the disk, taken in the middle of a call. The process continues as before, but its
     later changes are not in the snapshot.
@@ -190,14 +190,17 @@ class FragileDisk(_Disk):
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
         self.left: dict[Path, bytes | None] | None = None
-        """Content of each file after the cut; None for a file that does not exist then."""
+        """Content of each file after the cut, or None for a file that is missing then."""
         self._rng = rng
         self._files: dict[Path, _Content] = {}
         self._calls = 0
         self._cut: Callable[[], None] | None = None
 
     def cut_after(self, calls: int, then: Callable[[], None]) -> None:
-        """Cut the power in the middle of the call that follows `calls` others; call `then` at that moment."""
+        """Cut the power in the middle of the call that follows `calls` other calls.
+
+        Call `then` at that moment.
+        """
         self._calls, self._cut, self.left = calls, then, None
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
@@ -205,11 +208,11 @@ class FragileDisk(_Disk):
         known = self._files.get(path)
         if known is None or known.removed:
             there = bytearray(path.read_bytes()) if path.exists() else None
-            # A program that creates a database must synchronise its folder; SQLite does that for the log.
+            # A program that creates a database must synchronise its folder. SQLite does so for the log.
             main = bytearray() if flags[0] & apsw.SQLITE_OPEN_MAIN_DB else None
             self._files[path] = _Content(main if there is None else there)
             if self.left is not None:
-                # needed only when the cut happens
+                # used only when the cut happens
                 self.left.setdefault(path, None if there is None else bytes(there))
         return _FragileFile(self, self._files[path], name, flags)
 
@@ -266,7 +269,7 @@ class _FragileAppend(AppendOnlyFile):
         super().__init__(path)
 
     def append(self, data: bytes) -> None:
-        # The system may write any of the file's pages first.
+        # The system may write the file's pages in any order.
         where = self._path_size()
         for start in range(0, len(data), SECTOR):
             part = data[start : start + SECTOR]
@@ -303,7 +306,7 @@ class _FragileFile(apsw.VFSFile):
         self._disk.count()
         super().xTruncate(newsize)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802 - the disk is but played: nothing to wait for
+    def xSync(self, flags: int) -> None:  # noqa: N802 - no real disk to wait for
         self._disk.count()
         if self._content.durable is None:
             self._disk.settle_names()  # SQLite's own VFS does so at the first synchronisation of a new log

@@ -1,4 +1,4 @@
-"""A connection over a real WebSocket: a thin shell that drives `BlipConnection`, with the tests' answers."""
+"""BLIP over a real WebSocket: a thin shell around `BlipConnection`, with the answers for the tests."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ Reply = ResponseReceived | ErrorReceived
 
 
 def pattern(kind: str, size: int) -> bytes:
-    """Return the same bytes as the Go peer's function with this name."""
+    """Return the same bytes as the Go peer's `pattern` function."""
     if kind == "blank":
         return bytes(size)
     out = bytearray()
@@ -57,7 +57,7 @@ class Talker:
         self._to_send = asyncio.Event()
 
     async def run(self) -> None:
-        """Carry frames both ways until the peer closes."""
+        """Send and receive frames until the peer closes the WebSocket."""
         writer = asyncio.create_task(self._write())
         try:
             async for frame in self.socket:

@@ -1,4 +1,4 @@
-"""Our BLIP communicates with Couchbase's Go implementation, over a WebSocket on loopback, in both roles."""
+"""Logboat's BLIP communicates with Couchbase's Go implementation over a WebSocket, in both roles."""
 
 import asyncio
 import hashlib
@@ -41,7 +41,7 @@ def talk(port: int, conversation: Callable[[Talker], Awaitable[None]]) -> None:
         async with (
             asyncio.timeout(WAIT),
             connect(url, subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST) as socket,
-            asyncio.TaskGroup() as tasks,  # so that an error while reading ends the conversation too
+            asyncio.TaskGroup() as tasks,  # an error while reading ends the conversation too
         ):
             assert socket.subprotocol == SUBPROTOCOL
             talker = Talker(socket)
@@ -73,7 +73,7 @@ def test_hundreds_of_requests_in_flight_are_each_answered(go_port: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "noise", "blank"])
-def test_large_bodies_go_there_and_come_back_beside_urgent_ones(go_port: int, kind: str) -> None:
+def test_large_bodies_are_echoed_while_urgent_requests_are_answered(go_port: int, kind: str) -> None:
     async def conversation(talker: Talker) -> None:
         async def one(place: int) -> None:
             body = pattern(kind, 3_000_000 + place)
@@ -100,7 +100,7 @@ def test_large_bodies_go_there_and_come_back_beside_urgent_ones(go_port: int, ki
     talk(go_port, conversation)
 
 
-def test_a_response_comes_in_parts(go_port: int) -> None:
+def test_response_is_received_in_parts(go_port: int) -> None:
     async def conversation(talker: Talker) -> None:
         reply = await talker.ask("make", properties={"Size": "5000000", "Pattern": "noise"}, in_parts=True)
         assert isinstance(reply, ResponseReceived)
@@ -110,7 +110,7 @@ def test_a_response_comes_in_parts(go_port: int) -> None:
     talk(go_port, conversation)
 
 
-def test_errors_come_with_domain_code_and_message(go_port: int) -> None:
+def test_errors_arrive_with_domain_code_and_message(go_port: int) -> None:
     async def conversation(talker: Talker) -> None:
         reply = await talker.ask("fail", b"conflict", properties={"Domain": "HTTP", "Code": "409"})
         assert isinstance(reply, ErrorReceived)
@@ -122,14 +122,14 @@ def test_errors_come_with_domain_code_and_message(go_port: int) -> None:
     talk(go_port, conversation)
 
 
-def test_requests_that_want_no_reply_arrive(go_port: int) -> None:
+def test_requests_without_a_reply_arrive(go_port: int) -> None:
     async def conversation(talker: Talker) -> None:
         before = await talker.ask("notes")
         for place in range(300):
             talker.note(pattern("text", place * 100), compressed=place % 2 == 0)
         assert isinstance(before, ResponseReceived)
         wanted = str(int(before.body) + 300).encode()
-        # Its library starts a goroutine for each request, so counting may lag behind arrival.
+        # The Go library starts a goroutine for each request, so its count may lag behind.
         while True:
             after = await talker.ask("notes")
             assert isinstance(after, ResponseReceived)
@@ -139,7 +139,7 @@ def test_requests_that_want_no_reply_arrive(go_port: int) -> None:
     talk(go_port, conversation)
 
 
-def test_both_sides_ask_on_one_connection(go_port: int) -> None:
+def test_both_sides_send_requests_on_one_connection(go_port: int) -> None:
     async def conversation(talker: Talker) -> None:
         async def one(size: int) -> None:
             reply = await talker.ask("ask", properties={"Count": "40", "Size": str(size)})
@@ -151,7 +151,7 @@ def test_both_sides_ask_on_one_connection(go_port: int) -> None:
     talk(go_port, conversation)
 
 
-def test_go_blip_as_the_one_that_dials_finds_all_well(go_program: Path) -> None:
+def test_go_blip_as_the_client_passes_its_checks(go_program: Path) -> None:
     async def handle(socket: ServerConnection) -> None:
         await Talker(socket).run()
 
