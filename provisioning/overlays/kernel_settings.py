@@ -1,7 +1,7 @@
 """Lines of config.txt for a vessel's sensors and clocks, and the chips to register with the kernel.
 
 The overlays are Raspberry Pi's (`/boot/firmware/overlays/README`). The module of each kind of sensor in
-`sensors.kinds` has the overlay of its chip. The clock chips are listed in `services.config.model` (`RTCS`).
+`sensors.kinds` has the overlay of its chip. `clock_chips` lists the clock chips.
 """
 
 from collections.abc import Iterable

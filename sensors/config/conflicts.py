@@ -15,8 +15,8 @@ from sensors.toml.schema import unique
 
 from .sections import PPS
 
-PROPOSED_PINS: Final = (12, 16, 17, 18, *range(20, 26), 27, 5, 6, 13, 19, 26)
-"""BCM numbers of pins that have no other function, followed by the lights' default pins."""
+PROPOSED_PINS: Final = (5, 6, 12, 13, *range(16, 28))
+"""BCM numbers of the header's pins that have no other function."""
 EEPROM_PINS: Final = (0, 1)
 """Pins through which the Pi reads a HAT's EEPROM at boot (Raspberry Pi HAT design guide)."""
 BUS_PINS: Final[Mapping[str, tuple[int, ...]]] = {

@@ -8,6 +8,7 @@ what the values mean.
 
 from typing import Final
 
+from provisioning.overlays.clock_chips import CLOCK_CHIPS
 from sensors.toml.declarations import declarations, included, key, section, table, tables
 from sensors.toml.schema import boolean, choice, identifier, integer, list_of, quantity, text
 from services.documents.budget import Budget
@@ -18,8 +19,6 @@ from . import parsers
 
 _DIRECTION: Final = choice("push", "pull", "both")
 _RATE: Final = quantity("B/s", "10 B/s", "1 GB/s")
-RTCS: Final = ("ds1307", "ds3231", "pcf8523", "pcf8563", "pcf85063a", "rv3028", "rv8803")
-"""Clock chips, named as in the parameters of the i2c-rtc overlay (`/boot/firmware/overlays/README`)."""
 
 
 @section
@@ -433,7 +432,7 @@ class ClockSection:
     """The section [clock]: time sources that need no network."""
 
     rtc: str | None = key(
-        choice(*RTCS),
+        choice(*CLOCK_CHIPS),
         default=None,
         without="none",
         example='"ds3231"',

@@ -1,7 +1,7 @@
 """JSON output about one appliance: its boot, configuration, stores, lights and checks."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -212,14 +212,15 @@ class ShownLight(Part, frozen=True, kw_only=True):
     ]
 
 
-class ShownLights(Part, frozen=True, kw_only=True):
-    """The state of each light, by name."""
-
-    power: Annotated[ShownLight, described("State of the light `power`.")]
-    record: Annotated[ShownLight, described("State of the light `record`.")]
-    mesh: Annotated[ShownLight, described("State of the light `mesh`.")]
-    gateway: Annotated[ShownLight, described("State of the light `gateway`.")]
-    fault: Annotated[ShownLight, described("State of the light `fault`.")]
+ShownLights: Any = msgspec.defstruct(
+    "ShownLights",
+    [(light, Annotated[ShownLight, described(f"State of the light `{light}`.")]) for light in LIGHTS],
+    bases=(Part,),
+    namespace={"__doc__": "The state of each light, by name."},
+    module=__name__,
+    frozen=True,
+    kw_only=True,
+)
 
 
 class Lights(Output, frozen=True, kw_only=True, tag=format_of("lights")):

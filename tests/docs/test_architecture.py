@@ -45,7 +45,7 @@ TASKS = {
     "add an MQTT key of `logboat.toml`": "sync/gateway/mqtt/options.py",
     "add a subcommand": "services/cli/main.py",
     "change the retention order": "services/documents/retention.py",
-    "add an overlay for another clock chip": "services/config/model.py",
+    "add an overlay for another clock chip": "provisioning/overlays/clock_chips.py",
     "add a check of the doctor": "services/doctor/checks.py",
 }
 
@@ -59,7 +59,7 @@ def test_common_task_leads_to_its_file(task: str) -> None:
 NAMES = {
     "sensors/kinds/bme280.py": "KIND",
     "services/cli/main.py": "GROUPS",
-    "services/config/model.py": "RTCS",
+    "provisioning/overlays/clock_chips.py": "CLOCK_CHIPS",
     "services/doctor/checks.py": "CHECKS",
     "services/documents/reading_window.py": "reading",
 }
