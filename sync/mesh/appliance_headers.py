@@ -15,14 +15,14 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class ApplianceHeaders:
-    """The description of an appliance. Its certificate proves to which vessel it belongs."""
+    """An appliance's description of itself. Only its certificate proves which vessel it belongs to."""
 
     store: str
     """UUID of the appliance's database."""
     board: str
-    """Sixteen hexadecimal digits that identify the computer, and reveal nothing else about it."""
+    """Identifier of the board: 16 hexadecimal digits, which reveal nothing else about the board."""
     log: str = ""
-    """The recorder's log id; empty while there is none."""
+    """Id of the recorder's current log; empty if there is no log."""
     version: str = ""
     """Version of Logboat on the appliance."""
 
@@ -54,5 +54,8 @@ class ApplianceHeaders:
 
 
 def vessel_peer(vessel: str, store: str) -> Peer:
-    """Return the identity of a vessel's store. A new card has a new UUID, and is a new peer."""
+    """Return the peer that represents a vessel's store.
+
+    A store on a new card has a new UUID, so it is a new peer.
+    """
     return Peer.member("vessel", vessel, store)

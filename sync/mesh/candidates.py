@@ -1,13 +1,14 @@
-"""The places where a vessel may be reached, in the order in which to dial them.
+"""The endpoints at which a vessel may be reached, in the order in which to dial them.
 
-A place is an endpoint: a list of addresses, a port and a database. Anyone on the network can claim to be a
-vessel of the fleet, and only a certificate proves it. So each advertised place is tried. Places where the
-vessel has proved its identity come first, and places where an attempt has failed come last. So forged places
-can neither hide the vessel's own place nor displace a proven one.
+A candidate endpoint consists of a list of addresses, a port and a database. Anyone on the network can claim
+to be a vessel of the fleet, and only a certificate proves the claim. So each advertised candidate is tried.
+Candidates where the vessel has proved its identity are tried first, and candidates where an attempt has
+failed are tried last. So forged candidates can neither hide the vessel's own endpoint nor displace a proven
+one.
 
-A place has a list of addresses, which changes as networks come and go. So the single address at which the
-vessel has answered is remembered too. It comes first within its place, and a new place with this address
-counts as proven.
+The list of addresses changes when the vessel joins or leaves a network. So the single address at which the
+vessel has answered is stored too. It is tried first among the addresses of its candidate, and a new candidate
+with this address counts as proven.
 """
 
 import math
@@ -18,60 +19,60 @@ from typing import Final
 from sync.mesh.sightings import Sighting
 
 PROVEN_KEPT: Final = 4
-"""Maximum number of proven places of a vessel that are remembered after they are no longer advertised."""
+"""Maximum number of proven candidates kept for a vessel after they are no longer advertised."""
 PROVEN_FOR: Final = 3600.0
-"""Seconds for which such places are remembered. After that, a vessel under way is elsewhere."""
+"""Seconds for which such candidates are kept. After that, a vessel under way has other addresses."""
 MOST_ADDRESSES: Final = 8
-"""Maximum number of addresses kept for one place. No appliance is on more networks."""
+"""Maximum number of addresses kept for one candidate. No appliance is on more networks."""
 VESSELS_KEPT: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A place where a vessel may be."""
+    """An endpoint at which a vessel may be reached."""
 
     addresses: tuple[str, ...]
     """Addresses, the most likely first; link-local ones with their zone."""
     port: int
     database: str
     instance: str = field(default="", compare=False)
-    """The DNS-SD instance that advertises this place."""
+    """The DNS-SD instance that advertises this endpoint."""
 
     @classmethod
     def from_sighting(cls, sighting: Sighting) -> "Candidate":
-        """Return the place that a sighting advertises."""
+        """Return the candidate that a sighting advertises."""
         return cls(sighting.addresses[:MOST_ADDRESSES], sighting.port, sighting.db, sighting.instance)
 
 
 @dataclass(slots=True)
 class _VesselAddresses:
-    """The known places of one vessel."""
+    """The known candidates of one vessel."""
 
     seen: tuple[Candidate, ...] = ()
     proven: dict[Candidate, float] = field(default_factory=dict)
-    """Time at which the vessel last proved its identity at each place."""
+    """Time at which the vessel last proved its identity at each candidate."""
     answered: dict[tuple[str, int, str], float] = field(default_factory=dict)
     """Time at which the vessel last proved its identity at each address, port and database.
 
     Without the database, a forged record of the vessel's own address would count as proven.
     """
     failed: dict[Candidate, float] = field(default_factory=dict)
-    """Time of the last failed attempt at each place, unless a later one succeeded."""
+    """Time of the last failed attempt at each candidate, unless a later attempt succeeded."""
 
     def proven_at(self, place: Candidate) -> float | None:
-        """Return when the vessel last proved its identity at a place or its addresses; None if never."""
+        """Return when the vessel last proved its identity at a candidate or one of its addresses, or None."""
         times = [self.answered.get((address, place.port, place.database)) for address in place.addresses]
         return max((at for at in (self.proven.get(place), *times) if at is not None), default=None)
 
 
 class Candidates:
-    """The known places of all vessels."""
+    """The known candidates of all vessels."""
 
     def __init__(self) -> None:
         self._vessels: dict[str, _VesselAddresses] = {}
 
     def see(self, vessel: str, sightings: Iterable[Sighting], now: float) -> None:
-        """Set the current sightings of a vessel, which are in the order in which they appeared."""
+        """Set the current sightings of a vessel, in the order in which they were first seen."""
         if vessel not in self._vessels and len(self._vessels) >= VESSELS_KEPT:
             oldest = next((each for each, known in self._vessels.items() if not known.proven), None)
             self._vessels.pop(oldest or next(iter(self._vessels)))
@@ -85,7 +86,7 @@ class Candidates:
         known.failed = {place: at for place, at in known.failed.items() if place in there}
 
     def order(self, vessel: str) -> tuple[Candidate, ...]:
-        """Return a vessel's places in the order in which to try them."""
+        """Return a vessel's candidates in the order in which to try them."""
         known = self._vessels.get(vessel, _VesselAddresses())
         numbers = {place: number for number, place in enumerate(known.seen)}
 
@@ -99,13 +100,13 @@ class Candidates:
         return tuple(sorted({**numbers, **known.proven}, key=worth))
 
     def best(self, vessel: str, sightings: Sequence[Sighting]) -> Sighting:
-        """Return the sighting of the place to try first."""
+        """Return the sighting that advertises the candidate to try first."""
         order = {place: number for number, place in enumerate(self.order(vessel))}
         last = len(order)
         return min(sightings, key=lambda sighting: order.get(Candidate.from_sighting(sighting), last))
 
     def addresses(self, vessel: str, place: Candidate) -> tuple[str, ...]:
-        """Return the addresses of a place, with the one where the vessel has answered last at the front."""
+        """Return the addresses of a candidate, beginning with the one where the vessel last answered."""
         answered = self._vessels.get(vessel, _VesselAddresses()).answered
 
         def worth(address: str) -> float:
@@ -114,7 +115,7 @@ class Candidates:
         return tuple(sorted(place.addresses, key=worth))
 
     def proved(self, vessel: str, place: Candidate, now: float, *, address: str | None = None) -> None:
-        """Record that a vessel has proved its identity at a place, and at which of its addresses if known."""
+        """Record that a vessel has proved its identity at a candidate, and at which address if known."""
         known = self._vessels.setdefault(vessel, _VesselAddresses())
         known.failed.pop(place, None)
         known.proven.pop(place, None)
@@ -129,39 +130,39 @@ class Candidates:
                 del known.answered[where]
 
     def failed(self, vessel: str, place: Candidate, now: float) -> None:
-        """Record that a vessel has not proved its identity at a place."""
+        """Record that an attempt to reach a vessel at a candidate has failed."""
         self._vessels.setdefault(vessel, _VesselAddresses()).failed[place] = now
 
     def for_vessel(self, vessel: str, clock: Callable[[], float]) -> "VesselCandidates":
-        """Return the places of one vessel, for the link that dials it."""
+        """Return the candidates of one vessel, for the link that dials the vessel."""
         return VesselCandidates(self, vessel, clock)
 
 
 @dataclass(frozen=True, slots=True)
 class VesselCandidates:
-    """The known places of one vessel."""
+    """The known candidates of one vessel."""
 
     _all: Candidates
     _vessel: str
     _clock: Callable[[], float]
 
     def order(self) -> tuple[Candidate, ...]:
-        """Return the places in the order in which to try them."""
+        """Return the candidates in the order in which to try them."""
         return self._all.order(self._vessel)
 
     def addresses(self, place: Candidate) -> tuple[str, ...]:
-        """Return the addresses of a place, with the one where the vessel has answered last at the front."""
+        """Return the addresses of a candidate, beginning with the one where the vessel last answered."""
         return self._all.addresses(self._vessel, place)
 
     def proved(self, place: Candidate, *, address: str | None = None) -> None:
-        """Record that the vessel has proved its identity at a place, and at which address if known."""
+        """Record that the vessel has proved its identity at a candidate, and at which address if known."""
         self._all.proved(self._vessel, place, self._clock(), address=address)
 
     def failed(self, place: Candidate) -> None:
-        """Record that the vessel has not proved its identity at a place."""
+        """Record that an attempt to reach the vessel at a candidate has failed."""
         self._all.failed(self._vessel, place, self._clock())
 
 
 def _is_same(listed: str, address: str | None) -> bool:
-    """Return True if an address equals the listed one. A socket may omit the zone of a link-local address."""
+    """Return True if an address equals a listed one. A socket may omit the zone of a link-local address."""
     return address is not None and (listed == address or listed.partition("%")[0] == address)

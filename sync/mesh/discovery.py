@@ -1,14 +1,15 @@
-"""DNS-SD over multicast (RFC 6762, 6763) with zeroconf: advertising this vessel, and discovering others.
+"""Advertising and discovery of vessels, by DNS-SD over multicast (RFC 6762, 6763) with zeroconf.
 
-zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules, because
-vessels meet and part without any change of an interface (the interface of a radio mesh is always up):
+zeroconf handles packets, names, sockets, answers and a cache. This module adds the following rules. They are
+needed because vessels come into reach and go out of reach without any change of an interface: the interface
+of a radio mesh is always up.
 
 - **Queries continue.** A query for all instances is sent at once after a start, a change of interfaces or
-  `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Except the first,
-  a query lists the instances heard recently as known answers. So in a quiet network it costs one small packet
-  and no answers.
+  `refresh`, then every few seconds. RFC 6762 (5.2) would let the interval grow to an hour. Every query except
+  the first lists the instances heard recently as known answers. So if no vessel has arrived, a query costs
+  one small packet and receives no answers.
 - **A known instance is queried again** when it has not been heard for `QueryIntervals.stale` seconds. All
-  vessels receive its answer. If it answers after `QueryIntervals.silent` seconds, that is reported
+  vessels receive its answer. An answer after more than `QueryIntervals.silent` seconds is reported
   (`SightingChangeKind.AGAIN`).
 - **An instance that does not answer is removed** when its address expires, two minutes after its last packet
   (RFC 6762, 10).
@@ -16,8 +17,8 @@ vessels meet and part without any change of an interface (the interface of a rad
   later, one of the two instances continues as `<vessel>-<log>-2`. One or both report this, because the card
   may have been cloned.
 
-When vessels are out of reach for less than two minutes, they keep each other's addresses. They may then not
-be reported as found again, so the caller must continue to dial them.
+Vessels that are out of reach for less than two minutes keep each other's addresses. They may not be reported
+as found again, so the caller must continue to dial them.
 """
 
 import asyncio
@@ -80,24 +81,27 @@ _START_JITTER: Final = (0.02, 0.12)
 See RFC 6762, 5.2.
 """
 _NEIGHBOURS: Final = 4
-"""Number of instances up to which queries are sent at full pace. With more, each vessel sends fewer."""
+"""Maximum number of instances with which queries are sent at full rate.
+
+With more, each vessel sends fewer.
+"""
 _AT_MOST: Final = 60.0
 """Maximum seconds between two queries of one vessel, however many instances there are."""
 _POINTERS: Final = 512
-"""Maximum number of names processed, so that someone who floods the network causes limited work."""
+"""Maximum number of names processed, so that a flood of packets causes only limited work."""
 _OWN_NAME_EVERY: Final = 4
-"""One query in this many does not list our own name as known, so that a clone answers."""
+"""One in this many queries does not list our own name as known, so that a cloned appliance answers."""
 _NAMES_ASKED: Final = 8
 """Maximum number of names without records that one query requests."""
 _OWNER_SPEAKS: Final = 1.5
-"""Seconds until the owner of a contested name announces it again, as caches drop entries (RFC 6762, 10.2)."""
+"""Seconds until the owner of a contested name announces it again, because caches drop it (RFC 6762, 10.2)."""
 _BUNDLE: Final = 0.03
-"""Seconds from a packet to its processing, because it also arrives over IPv4, IPv6 and other interfaces."""
+"""Seconds from the receipt of a packet to its processing, because copies arrive over other interfaces."""
 _COMPLAINTS: Final = 64
 _RETRY: Final = 10.0
 """Seconds until the next attempt if the sockets cannot be opened."""
 _LOOK: Final = 60.0
-"""Seconds between checks of interfaces without an event, because the kernel's reports can get lost."""
+"""Seconds between checks of the interfaces without an event, because the kernel's reports can get lost."""
 
 
 _Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -112,13 +116,13 @@ class QueryIntervals:
     stale: float = 15.0
     """Time without a packet from an instance after which it is queried."""
     silent: float = 30.0
-    """Time without a packet from an instance (about three queries), after which the next one is reported."""
+    """Time without a packet from an instance (about three queries). Its next packet is then reported."""
     forget: float = 120.0
-    """Time after our last packet at which others remove us: the TTL of an address (RFC 6762, 10)."""
+    """Time from our last packet until other vessels remove us: the TTL of an address (RFC 6762, 10)."""
 
 
 class Discovery:
-    """The advertising of one appliance, and the discovery of others, from `start` to `stop`."""
+    """Advertiser of this appliance and discoverer of others, active from `start` to `stop`."""
 
     def __init__(
         self,
@@ -135,11 +139,10 @@ class Discovery:
 
         Args:
             advertisement: the content to advertise.
-            interfaces: names of interfaces, with `*` for any characters; loopback only by its own name.
-            is_told: whether to advertise; False for a vessel that does not listen.
-            on_change: called in the event loop with changes of `sightings`.
-            on_name_taken: called with our instance name when another appliance uses that name, or used it
-                first.
+            interfaces: names of interfaces, where `*` matches any characters except the name of loopback.
+            is_told: whether to advertise this vessel; False for a vessel that does not listen.
+            on_change: called in the event loop with the changes of `sightings`.
+            on_name_taken: called with our intended instance name when another appliance uses that name.
             pace: intervals of queries; None for the defaults.
             chance: source of the random delays.
         """
@@ -150,7 +153,7 @@ class Discovery:
         self._pace = pace or QueryIntervals()
         self._chance = chance or random.Random()  # noqa: S311 -- spreads packets in time
         self._own_hosts = f"-{secrets.token_hex(3)}.local."
-        """Random suffix of our host name, which distinguishes our records from a clone's."""
+        """Random suffix of our host name, which distinguishes our records from those of a cloned card."""
 
         self._table = Sightings()
         self._heard: dict[str, float] = {}
@@ -182,7 +185,7 @@ class Discovery:
         self.problem: str | None = None
         """Reason why no vessel can be discovered, and what to do; None if no problem is known."""
         self.name_taken: str | None = None
-        """Our intended instance name if another appliance uses that name; otherwise None."""
+        """Our intended instance name if another appliance also uses that name; otherwise None."""
 
     @property
     def sightings(self) -> tuple[Sighting, ...]:
@@ -191,11 +194,14 @@ class Discovery:
 
     @property
     def instance(self) -> str | None:
-        """The name under which we are advertised; None until a query has shown that the name is free."""
+        """The instance name that we advertise; None until a query has shown that the name is free."""
         return None if self._registered is None else instance_of(self._registered.name)
 
     async def start(self) -> None:
-        """Start listening and querying. Advertising follows within about a second. See `problem`."""
+        """Start listening and querying. Advertising starts within about a second.
+
+        Failures are stored in `problem`.
+        """
         assert self._main is None, "started twice"
         loop = asyncio.get_running_loop()
         self._handler = loop.get_exception_handler()
@@ -206,7 +212,7 @@ class Discovery:
         self._main = asyncio.create_task(self._keep_up(), name="discovery")
 
     async def stop(self) -> None:
-        """Withdraw the advertisement and close the sockets, which takes about a quarter of a second."""
+        """Withdraw the advertisement and close the sockets. This takes about a quarter of a second."""
         self._watch.stop()
         self._hearing.stop()
         for timer in self._timers.values():
@@ -224,12 +230,12 @@ class Discovery:
         asyncio.get_running_loop().set_exception_handler(self._handler)
 
     async def advertise(self, new: Advertisement) -> None:
-        """Replace the advertised content, which is announced at once. Avoid frequent changes."""
+        """Replace the advertised content, and announce it at once. Callers should avoid frequent changes."""
         self._advertisement = new
         self._wake.set()
 
     def refresh(self) -> None:
-        """Query all instances at once, for example because a link has ended."""
+        """Query for all instances at once, for example because a link has ended."""
         self._asks_all = True
         self._intervals = chain(_FIRST_ASKS, self._steady())
         self._later("ask", self._chance.uniform(*_START_JITTER), self._ask)
@@ -237,8 +243,8 @@ class Discovery:
     def _steady(self) -> Iterator[float]:
         """Yield the seconds between later queries.
 
-        The more vessels there are, the less often each queries, because all receive the answers to each
-        query.
+        The more vessels there are, the less often each of them sends a query, because all vessels receive the
+        answers.
         """
         while True:
             yield min(self._pace.ask * max(1.0, len(self._table) / _NEIGHBOURS), _AT_MOST)
@@ -290,7 +296,7 @@ class Discovery:
                 for outdated in tuple(self._announcements):
                     outdated.cancel()
                 self._announce(await zeroconf.async_update_service(info))
-        # Called on every pass: it does nothing if all is well, and retries what failed.
+        # Called on every pass. If nothing has failed, it does nothing; otherwise it tries again.
         await zeroconf.async_update_interfaces(multicast_choice(interfaces))
         if self._is_told and (self._registered is None or not is_named):
             await self._register(zeroconf)
@@ -312,7 +318,7 @@ class Discovery:
         except (
             OSError,
             RuntimeError,
-        ) as error:  # the second is zeroconf's, for an address that has just gone
+        ) as error:  # zeroconf raises the second for an address that was just removed
             self._hearing.stop()
             self._report(
                 f"port 5353 for mDNS cannot be opened: {error}; find out which program uses it with ss -lnup"
@@ -327,7 +333,8 @@ class Discovery:
     def _forget_zones(self, zeroconf: Zeroconf) -> None:
         """Remove link-local addresses from the cache that were heard on interfaces that no longer exist.
 
-        zeroconf keeps the first zone in which it heard an address, while it hears the address in any zone.
+        As long as zeroconf receives an address in any zone, it keeps the zone in which it first received the
+        address.
         """
         indices = {interface.index for interface in self._interfaces}
         for name in zeroconf.cache.names():
@@ -416,7 +423,7 @@ class Discovery:
     # --- querying
 
     def _ask(self) -> None:
-        """Send a query with the known answers, and check which instances have expired."""
+        """Send a query with the known answers, and remove instances that have expired."""
         self._later("ask", next(self._intervals) * self._chance.uniform(0.8, 1.2), self._ask)
         if self._zeroconf is None:
             return
@@ -457,7 +464,7 @@ class Discovery:
     # --- receiving
 
     def _records_changed(self, names: set[str], services: list[DNSService]) -> None:
-        """Collect the names of instances that a packet concerns, and the received service records.
+        """Collect the instance names that a packet contains, and the service records that were received.
 
         This is called while zeroconf processes a packet, so it must not raise an exception.
         """
@@ -492,7 +499,7 @@ class Discovery:
         self._wake.set()
 
     def keep(self, instance: str) -> None:
-        """Prefer an instance's sighting to others, because the vessel has proved its identity there."""
+        """Prefer an instance to others of its vessel, because the vessel has proved its identity there."""
         self._table.prove(instance)
 
     def _names(self) -> set[str]:
@@ -525,7 +532,10 @@ class Discovery:
             self._on_change(changes)
 
     def _look_up(self, name: str) -> InstanceRecords | None:
-        """Return the records about an instance in the cache; None, and log it, if they are not a vessel's."""
+        """Return the cached records of an instance.
+
+        If they are not those of a vessel, log that and return None.
+        """
         if self._zeroconf is None:
             return None
         try:

@@ -1,8 +1,9 @@
-"""Reading of untrusted DNS-SD records about instances of our service from zeroconf's cache.
+"""Parser of untrusted DNS-SD records of our service in zeroconf's cache.
 
 Anyone on the network can put records into the cache. For some records that it has accepted, zeroconf later
 raises exceptions of many types, or sends a packet that nobody can parse. So only names that `is_instance`
-accepts are ever put into a packet. Whatever the records contain, `answer` raises only AdvertisementError.
+accepts are written into packets. Whatever the records contain, `answer` raises no exception other than
+AdvertisementError.
 """
 
 import ipaddress
@@ -32,12 +33,12 @@ from sync.mesh.sightings import SERVICE_TYPE, AdvertisementError, Sighting, is_i
 _A, _TXT, _AAAA, _SRV = 1, 16, 28, 33
 _IN: Final = 1
 _ANY_NAME: Final = f"any.{SERVICE_TYPE}"
-"""Placeholder for an instance's name, which zeroconf might reject, where only the content is needed."""
+"""Placeholder for an instance's name, which zeroconf might reject. Only the record's content is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecords:
-    """The records about one instance in the cache."""
+    """The cached records of one instance."""
 
     sighting: Sighting
     heard: float
@@ -45,7 +46,7 @@ class InstanceRecords:
 
 
 class RecordListener(RecordUpdateListener):
-    """A listener that reports the names of the instances that received records concern."""
+    """Listener that reports the instance names in received records."""
 
     def __init__(self, changed: Callable[[set[str], list[DNSService]], None]) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class RecordListener(RecordUpdateListener):
         self._services: list[DNSService] = []
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """Collect the names of the instances that the records of a packet concern."""
+        """Collect the instance names in the records of a packet."""
         for update in records:
             record = update.new
             if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
@@ -68,7 +69,7 @@ class RecordListener(RecordUpdateListener):
                     self._add(service.name)
 
     def async_update_records_complete(self) -> None:
-        """Report the collected names, after a packet was processed."""
+        """Report the collected names after zeroconf has processed a packet."""
         if self._names:
             names, self._names = self._names, set()
             services, self._services = self._services, []
@@ -93,7 +94,7 @@ def instance_of(name: str) -> str:
 
 
 def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
-    """Return the records that name an instance of our service, except names that no vessel can have."""
+    """Return the pointer records of our service, except those with names that no vessel can have."""
     now = current_time_millis()
     return [
         record
@@ -105,7 +106,7 @@ def pointers(zeroconf: Zeroconf) -> list[DNSPointer]:
 
 
 def service(zeroconf: Zeroconf, name: str, *, but_not_from: str = "") -> DNSService | None:
-    """Return the newest record with the host and port of an instance, or None.
+    """Return the newest service record (host and port) of an instance, or None.
 
     Records whose host name ends in `but_not_from` are ignored.
     """
@@ -121,17 +122,17 @@ def answer(
     interfaces: Sequence[Interface],
     heard_from: Collection[str],
 ) -> InstanceRecords | None:
-    """Return the records about an instance in the cache, or None if they are incomplete.
+    """Return the cached records of an instance, or None if they are incomplete.
 
     Args:
         zeroconf: the instance whose cache is read.
         name: full name of the service instance.
-        but_not_from: records whose host name ends in this are ignored.
+        but_not_from: suffix of host names whose records are ignored.
         interfaces: this machine's interfaces.
         heard_from: addresses from which the name was announced.
 
     Raises:
-        AdvertisementError: the instance is not a vessel's, or its records are malformed.
+        AdvertisementError: the instance does not belong to a vessel, or its records are malformed.
     """
     where = service(zeroconf, name, but_not_from=but_not_from)
     text = _newest(zeroconf, name, _TXT)
@@ -161,7 +162,7 @@ def _newest(zeroconf: Zeroconf, name: str, kind: int, *, but_not_from: str = "")
 
 
 def _addresses(zeroconf: Zeroconf, server: str) -> list[str]:
-    """Return a host's addresses, with the interface's index as zone where that is known."""
+    """Return a host's addresses, with the interface's index as the zone if it is known."""
     now = current_time_millis()
     addresses = []
     for kind in (_A, _AAAA):

@@ -1,8 +1,8 @@
-"""Detection of two computers with the identity of one vessel: a card was copied, or a key stolen.
+"""Detection of two boards with the identity of one vessel, because a card was copied or a key was stolen.
 
-A vessel that meets its own id on another board detects this at once. A third vessel detects this when it
-receives data from two boards of one vessel alternately. If a card was only moved to another board, the old
-board sends no more data.
+A vessel detects a board with its own identity as soon as the two are connected. A third vessel detects two
+boards when it receives data from them alternately. If a card was only moved to another board, the old board
+sends no more data, so nothing is reported.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Final
 from sync.fleet.rights import Claim
 
 WITHIN: Final = 600.0
-"""Seconds within which data from one board, another, and the first again proves that both exist."""
+"""Seconds within which data from one board, then a second, then the first again proves that both exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,19 @@ class DuplicateIdentity:
 
 @dataclass(frozen=True, slots=True)
 class LogAhead:
-    """Evidence that another vessel has more of this vessel's current log than this vessel itself."""
+    """Evidence that another vessel has more of this vessel's current log than is stored here."""
 
     peer: str
     log: str
     sensor: str | None
-    """Sensor of a reading that was offered and is not stored here; None for a boot signed by this vessel."""
+    """Sensor of an offered reading that is not stored here; None for a boot that this vessel has signed."""
     number: int
-    """Highest number in such a reading, or the number of the boot."""
+    """Highest sequence number in the reading, or the number of the boot."""
     since: float
 
     @property
     def is_signed(self) -> bool:
-        """True if a signature by this vessel itself proves it."""
+        """True if this vessel's own signature proves the claim."""
         return self.sensor is None
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class LogAhead:
 
 
 class DuplicateIdentities:
-    """The boards from which data was received recently, and the detected clones."""
+    """The boards from which data was received recently, and the duplicate identities that were detected."""
 
     def __init__(self, vessel: str, board: str) -> None:
         """Create an empty record. `vessel` and `board` are the ids of this vessel and this board."""
@@ -81,13 +81,13 @@ class DuplicateIdentities:
 
     @property
     def found(self) -> list[DuplicateIdentity]:
-        """The detected clones, one for each vessel."""
+        """The detected duplicate identities, one for each vessel."""
         return list(self._known.values())
 
     def board_proved(self, vessel: str, board: str, now: float) -> DuplicateIdentity | None:
         """Record that data was received from a board whose certificate identifies it as a vessel.
 
-        Return the clone if this reveals a new one.
+        Return the duplicate identity if one is newly detected, otherwise None.
         """
         own_vessel, own_board = self._own
         if vessel == own_vessel:
@@ -104,22 +104,22 @@ class DuplicateIdentities:
 
     @property
     def ahead(self) -> list[LogAhead]:
-        """Vessels that have more of our current log than we do, one entry for each vessel."""
+        """Evidence that vessels have more of our current log than is stored here, one entry for each."""
         return list(self._ahead.values())
 
     def is_known(self, peer: str, claim: Claim) -> bool:
-        """Return True if evidence as good as a claim is known that a vessel has more of our current log."""
+        """Return True if equally strong evidence for a vessel's claim is already recorded."""
         known = self._ahead.get(peer)
         return known is not None and known.log == claim.log and known.is_signed >= claim.is_signed
 
     def offered(self, peer: str, claim: Claim, now: float) -> LogAhead | None:
-        """Record a claim that a vessel has more of our current log than we do.
+        """Record a vessel's claim to have more of our current log than is stored here.
 
         Return the entry if the claim is new, or if it is the first claim that our signature proves.
         """
         known = self._ahead.get(peer)
         if known is not None and self.is_known(peer, claim):
-            # A claim about another sensor may be below our own number, which nobody has checked.
+            # The numbers of different sensors cannot be compared.
             if known.sensor == claim.sensor and claim.number > known.number:
                 self._ahead[peer] = LogAhead(peer, claim.log, claim.sensor, claim.number, known.since)
             return None
@@ -127,7 +127,7 @@ class DuplicateIdentities:
         return self._ahead[peer]
 
     def forget(self, now: float, after: float) -> None:
-        """Forget clones that were not detected for `after` seconds, because someone has resolved them."""
+        """Remove duplicate identities that were not detected again for `after` seconds."""
         self._known = {vessel: clone for vessel, clone in self._known.items() if now - clone.since < after}
 
     def _report(

@@ -1,4 +1,4 @@
-"""Links that others have dialled: the connections of each appliance to our listener."""
+"""Inbound links: the connections of each appliance to our listener."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,16 +17,16 @@ _REPLACED = Problem(Domain.WEBSOCKET, CloseCode.NORMAL, "the same appliance has 
 
 @dataclass(eq=False, slots=True)
 class InboundLink:
-    """The link of an appliance that has dialled us."""
+    """The link with an appliance that has dialled us."""
 
     vessel: str
     greeting: ApplianceHeaders | None
     since: float
-    """Time of the event loop at which it connected."""
+    """Time of the event loop at which the appliance connected."""
     connections: dict[str, PeerConnection] = field(default_factory=dict)
     """Connections, by the name of their stream."""
     unnamed: list[PeerConnection] = field(default_factory=list)
-    """Connections of other programs of the vessel, which name no stream."""
+    """Connections of the vessel's other programs, which do not name a stream."""
     bytes_gone: tuple[int, int] = (0, 0)
     """Bytes sent and bytes received on connections that have ended."""
     _received: int = 0
@@ -57,13 +57,13 @@ class InboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping, the lowest of all connections; 0 if a connection has none."""
+        """Seconds since an unanswered ping, for the connection with the lowest value; 0 if answered."""
         silences = [connection.link.transport.silence for connection in self.all]
         return min(silences, default=0.0)
 
 
 class InboundLinks:
-    """All links that others have dialled."""
+    """The links that other appliances have dialled."""
 
     def __init__(self, vessel_of: Callable[[PeerConnection], str | None]) -> None:
         self._vessel_of = vessel_of
@@ -80,7 +80,7 @@ class InboundLinks:
     def add(self, connection: PeerConnection, now: float) -> InboundLink | None:
         """Add a connection, and close the connection that it replaces, if any.
 
-        Return the connection's link, or None if the connection does not come from a vessel.
+        Return the connection's link, or None if the peer is not a vessel.
         """
         key = self._key(connection)
         if key is None:

@@ -23,9 +23,9 @@ _IFLA_WIRELESS: Final = 11
 _BUFFER: Final = 64 * 1024
 
 QUIET: Final = 0.2
-"""Seconds without a further event until the callback, because an interface comes up in several steps."""
+"""Seconds without another event before the callback, because an interface comes up in several steps."""
 AT_LATEST: Final = 1.0
-"""Maximum seconds from the first event to the callback, because an interface may flap for minutes."""
+"""Maximum seconds from the first event to the callback. An unstable interface may change for minutes."""
 POLL: Final = 10.0
 """Seconds between two callbacks if netlink is not available."""
 
@@ -36,17 +36,17 @@ class Event(enum.Enum):
     LINK = "link"
     """An interface appeared, disappeared, or gained or lost its carrier.
 
-    Even if its state is the same again by now, packets were lost.
+    Even if its state has been restored since, packets may have been lost.
     """
     ADDRESS = "address"
-    """An address appeared or disappeared, or its lifetime was renewed, which changes nothing here."""
+    """An address appeared or disappeared, or its lifetime was renewed. A renewal needs no action."""
 
 
 def parse_netlink(data: bytes) -> Iterator[Event]:
-    """Yield the events in one datagram. Other messages and truncated ones are ignored.
+    """Yield the events in one netlink datagram. Truncated messages and those of other kinds are ignored.
 
-    Wireless drivers report scans as changes of their link. Such messages have an attribute of their own, and
-    are ignored.
+    Wireless drivers report scans as changes of the link. These messages have a special attribute, and are
+    ignored.
     """
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
@@ -71,9 +71,9 @@ def _has_attribute(data: bytes, wanted: int) -> bool:
 
 
 class InterfaceWatch:
-    """A watch on the network interfaces that reports changes between `start` and `stop`.
+    """Watcher that reports changes of the network interfaces between `start` and `stop`.
 
-    It calls `on_change` with the kinds of events seen, once no more events have arrived for a moment.
+    It calls `on_change` with the kinds of events received, once no more events have arrived for a moment.
 
     If netlink is not available, it calls `on_change` with Event.ADDRESS every `poll` seconds, and the caller
     must check whether anything has changed.

@@ -38,11 +38,14 @@ class Interface:
     index: int
     flags: int
     addresses: tuple[AnyAddress, ...]
-    """Addresses with the prefix length of their network; IPv6 addresses only if they are stable."""
+    """Addresses with the prefix length of their network.
+
+    Of the IPv6 addresses, only stable ones are included.
+    """
 
     @property
     def is_loopback(self) -> bool:
-        """True if the interface leads only to this machine."""
+        """True if this is a loopback interface, which reaches only this machine."""
         return bool(self.flags & LOOPBACK)
 
 
@@ -66,7 +69,7 @@ def read_interfaces() -> tuple[Interface, ...]:
 
 
 class RecentInterfaces:
-    """A cache of this machine's interfaces, so that they are not read for each of many connections."""
+    """Cache of this machine's interfaces, so that they are not read again for each connection."""
 
     def __init__(
         self,
@@ -89,10 +92,10 @@ class RecentInterfaces:
 
 
 def suitable(interfaces: Iterable[Interface], wanted: Sequence[str] = ("*",)) -> tuple[Interface, ...]:
-    """Return the interfaces that discovery can use: up, with a carrier, an address, and multicast.
+    """Return the interfaces that discovery can use: up, with a carrier, an address and multicast.
 
-    `wanted` contains names of interfaces, with `*` for any characters. Loopback must be listed by its own
-    name. It does not need the multicast flag, because it carries multicast without it.
+    `wanted` contains names of interfaces, in which `*` matches any characters. Loopback must be listed by its
+    full name. It does not need the multicast flag, because it transports multicast without that flag.
     """
     return tuple(interface for interface in interfaces if _is_suitable(interface, wanted))
 
@@ -109,7 +112,7 @@ def _is_suitable(interface: Interface, wanted: Sequence[str]) -> bool:
 def is_reached_by(local: str, interfaces: Iterable[Interface], wanted: Sequence[str]) -> bool:
     """Return True if the local address at which a connection arrived belongs to an interface in `wanted`.
 
-    A link-local address may be on several interfaces; then its zone identifies the interface.
+    A link-local address may be on several interfaces. In that case, its zone identifies the interface.
     """
     bare, _, zone = local.partition("%")
     ip = ipaddress.ip_address(bare)
@@ -131,10 +134,10 @@ def _is_named(interface: Interface, wanted: Sequence[str]) -> bool:
 
 
 def multicast_choice(interfaces: Sequence[Interface]) -> list[str | int]:
-    """Return one IPv4 address, and one IPv6 address or the index, of each interface, as zeroconf expects.
+    """Return, for each interface, an IPv4 address and an IPv6 address or the index, as zeroconf expects.
 
-    The link-local IPv6 address is preferred. A packet from it shows the receiver on which interface the
-    sender's link-local addresses can be reached.
+    A link-local IPv6 address is preferred. A packet from such an address shows the receiver on which
+    interface the sender's link-local addresses can be reached.
     """
     every = [address.ip for interface in interfaces for address in interface.addresses]
     chosen: list[str | int] = []
@@ -160,13 +163,13 @@ def advertised(interfaces: Sequence[Interface]) -> list[str]:
 def dialable(
     addresses: Iterable[str], interfaces: Sequence[Interface], heard_from: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Return the addresses of a neighbour that can be dialled from here, the most likely first.
+    """Return the addresses of a neighbour that can be dialled from this machine, the most likely first.
 
     The order is: addresses from which the neighbour sends, addresses in one of our networks, link-local
     addresses, and addresses that may be reached through a router. In `addresses` and `heard_from`, the zone
     is the interface's index (`fe80::1%2`); in the result it is the interface's name. A link-local address is
     dropped if it has no zone, or if the neighbour sends from another address in that zone. Loopback addresses
-    are dropped unless we use that interface, because they lead to this machine.
+    are dropped unless the loopback interface is in use, because they reach only this machine.
     """
     names = {str(interface.index): interface.name for interface in interfaces}
     networks = [address.network for interface in interfaces for address in interface.addresses]

@@ -21,11 +21,11 @@ from .vessel_endpoint import VesselEndpoint
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 30.0
-"""Seconds until a vessel is dialled again after a link that was refused, or that led to a wrong vessel."""
+"""Seconds until a vessel is dialled again after a link was refused or reached a different vessel."""
 SURPLUS_AFTER: Final = 20.0
 """Seconds until a surplus link is closed. Other vessels may close their surplus links in the meantime."""
 TICK: Final = 5.0
-"""Maximum seconds between two passes, even if nothing happens."""
+"""Maximum seconds between two passes, even if there are no events."""
 
 
 class LinkDialler:
@@ -43,14 +43,15 @@ class LinkDialler:
         """Create an empty set of links.
 
         Args:
-            place: this vessel's place in the mesh.
-            static: addresses from the configuration.
-            rng: source of the jitter.
-            make: creates a link to an endpoint, given the vessel that must answer there, or None for any.
+            place: this vessel's role and limits in the mesh.
+            static: configured addresses to dial.
+            rng: random source of the jitter.
+            make: creates a link to an endpoint. The second argument is the vessel that must answer, or None
+                for any.
             on_ended: called with each link that is closed.
         """
         self.links: Final[dict[str, OutboundLink]] = {}
-        """Links, by vessel, or by address for links from the configuration."""
+        """Links, by vessel; links to configured addresses, by address."""
         self._place, self._static = place, tuple(static)
         self._rng, self._make, self._on_ended = rng, make, on_ended
         self._wanted_since: dict[str, float] = {}
@@ -59,7 +60,7 @@ class LinkDialler:
         self._static_vessels: dict[str, str] = {}
         """The vessel that answered at each configured address."""
         self.candidates: Final = Candidates()
-        """The places where vessels may be."""
+        """The endpoints at which vessels may be reached."""
         self._surplus_since = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -79,11 +80,11 @@ class LinkDialler:
         by_others: Iterable[str],
         now: float,
     ) -> float:
-        """Dial the links that are wanted, and close surplus ones. Return the seconds until the next pass.
+        """Dial wanted links, and close surplus links. Return the seconds until the next pass.
 
         Args:
             by_vessel: the best sighting of each vessel.
-            links: for each vessel in sight or linked with us, the vessels that it has links with.
+            links: for each vessel in sight or linked with us, the vessels with which it has links.
             linked: the vessels with which we have a link.
             by_others: the vessels that have dialled us.
             now: time of the event loop.

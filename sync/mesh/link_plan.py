@@ -1,10 +1,10 @@
-"""The plan of links: which vessels to have links with, and which side dials.
+"""The plan of links: the vessels to have links with, and the side that dials.
 
 This module does no I/O. All vessels are placed on a ring, in the order of their ids. A vessel with more
 vessels in sight than it may have links selects those that are 1, 2, 4 … places away in both directions. So
-vessels select each other, and any two vessels are a few links apart. If not every vessel sees every other,
-this can leave separate groups. So each vessel advertises its links (in its DNS-SD record). If a vessel sees
-another vessel to which no known links lead, it makes an additional link with that vessel.
+the selection is mutual, and any two vessels are only a few links apart. If some vessels cannot see each
+other, separate groups may result. So each vessel advertises its links in its DNS-SD record. If a vessel sees
+another one that it cannot reach over any known links, it dials an additional link to that vessel.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,12 @@ from enum import Enum
 from typing import Final
 
 DIAL_AFTER: Final = 15.0
-"""Seconds for which the vessel with the higher id waits for the other to dial, plus up to as much jitter."""
+"""Seconds for which the vessel with the higher id waits for the other to dial.
+
+Jitter can double this time.
+"""
 LEAST_PEERS: Final = 2
-"""Minimum for the limit on links, because a lower limit could not connect a fleet."""
+"""Lowest limit on the number of links. With a lower limit, a fleet could not be connected."""
 
 
 class Role(Enum):
@@ -42,7 +45,10 @@ class MeshNode:
 
 
 def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Return the vessels to have links with. `in_sight` contains each vessel in sight, with its links."""
+    """Return the vessels to have links with.
+
+    `in_sight` maps each vessel in sight to the vessels it is linked with.
+    """
     others = sorted(set(in_sight) - {place.vessel})
     if place.hubs and place.role is not Role.HUB:
         return place.hubs.intersection(others)
@@ -60,10 +66,10 @@ def wanted(place: MeshNode, in_sight: Mapping[str, Iterable[str]]) -> frozenset[
 def surplus(
     place: MeshNode, in_sight: Mapping[str, Iterable[str]], linked: Iterable[str], dialled: Iterable[str]
 ) -> str | None:
-    """Return a vessel whose link is to be closed because we have too many links, or None.
+    """Return a vessel whose link should be closed because we have too many links, or None.
 
-    Only links that we have `dialled` are closed, and only if neither side wants the link and other known
-    links lead to the vessel.
+    Only links that we have `dialled` are closed, and only if neither side wants the link and the vessel can
+    be reached over other known links.
     """
     links = set(linked)
     if len(links) <= max(place.max_peers, LEAST_PEERS) or place.role is Role.HUB or place.hubs:
@@ -81,11 +87,11 @@ def surplus(
 def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -> float:
     """Return the seconds until we may dial a vessel; 0 or less if we may dial it now.
 
-    The vessel with the lower id dials at once. A vessel that does not listen, or that dials a hub, does not
-    wait either.
+    The vessel with the lower id dials at once. A vessel that does not listen, or that dials a hub, also dials
+    at once.
 
     Args:
-        place: our place in the mesh.
+        place: our role and limits in the mesh.
         other: the vessel to dial.
         wanted_for: seconds since the link was first wanted.
         chance: jitter from 0 to 1.
@@ -98,7 +104,7 @@ def may_dial(place: MeshNode, other: str, *, wanted_for: float, chance: float) -
 
 
 def keeps_dialled(own: str, other: str) -> bool:
-    """Return True if, when both vessels have dialled each other, the link that we have dialled is kept."""
+    """Return True if our link is the one to keep when both vessels have dialled each other."""
     return own < other
 
 
@@ -116,16 +122,16 @@ def _around(place: MeshNode, others: list[str]) -> set[str]:
 
 
 def _wants(place: MeshNode, other: str, in_sight: Mapping[str, Iterable[str]]) -> bool:
-    """Return True if another vessel, according to what we see, wants a link with us and would dial again."""
+    """Return True if another vessel probably wants a link with us, judging by the vessels that we see."""
     seen_there = sorted((set(in_sight) | {place.vessel}) - {other})
     there = MeshNode(other, max_peers=place.max_peers)
     return len(seen_there) <= place.max_peers or place.vessel in _around(there, seen_there)
 
 
 def _reached(start: str, first: Iterable[str], links: Mapping[str, Iterable[str]]) -> set[str]:
-    """Return all vessels to which known links lead from `start`, which has links with `first`.
+    """Return all vessels that `start` can reach over known links, given its own links with `first`.
 
-    Links lead in both directions.
+    Every link can be used in both directions.
     """
     both: dict[str, set[str]] = {start: set(first)}
     for vessel, others in links.items():

@@ -8,13 +8,13 @@ class LinkState(StrEnum):
 
     LINKED = "linked"
     SILENT = "silent"
-    """A link is open, but the vessel does not answer: it may be out of reach, or on a bad radio link."""
+    """A link is open, but the vessel does not answer. It may be out of reach, or have bad radio reception."""
     CONNECTING = "connecting"
-    """We are dialling, and the vessel has not answered yet; `problem` has the reason."""
+    """We are dialling, and the vessel has not answered yet. `problem` contains the reason."""
     REFUSED = "refused"
-    """One side refuses the other; the vessel is dialled again after a while."""
+    """One side has refused the link. The vessel is dialled again after a while."""
     IN_SIGHT = "in sight"
-    """The vessel was seen within the last two minutes. No link is wanted, or the other side is to dial.
+    """The vessel was seen within the last two minutes, and no link is wanted or the other side will dial.
 
-    `problem` has the reason why the last link ended.
+    `problem` contains the reason why the last link ended.
     """

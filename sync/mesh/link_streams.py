@@ -1,6 +1,6 @@
 """The two streams of a link between vessels: urgent documents, and documents that can wait.
 
-Each has its own connection and checkpoint, so that a month of readings does not delay an alarm, either in our
+Each stream has its own connection and checkpoint, so that a month of readings does not delay an alarm in our
 queues or in those of the network.
 """
 
@@ -10,7 +10,7 @@ from sync.documents import is_history
 from sync.peer.selection import Stream
 
 HISTORY: Final = Stream("logboat/history", is_history)
-"""Stream of readings, and of the gaps that explain missing ones."""
+"""Stream of readings, and of the gaps that account for missing readings."""
 LIVE: Final = Stream("logboat/live", lambda document_id: not is_history(document_id))
 """Stream of all other documents.
 

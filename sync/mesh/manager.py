@@ -1,4 +1,4 @@
-"""The mesh of one vessel: it finds other vessels, dials the wanted links, and accepts links from others.
+"""The mesh of one vessel: it discovers other vessels, dials the wanted links, and accepts inbound links.
 
 Every event (a sighting, a link that opens or closes, a timer) causes one pass over the whole state,
 `_reconsider`. A pass compares the links that are wanted (`link_plan`) with those that exist (`outbound_link`,
@@ -49,9 +49,9 @@ log = logging.getLogger(__name__)
 
 CLONE_FORGOTTEN: Final = 3600.0
 JUDGE_EVERY: Final = 30.0
-"""Seconds between checks whether all connected peers may stay connected, because certificates expire."""
+"""Seconds between checks of whether connected peers may stay connected, because certificates expire."""
 PASSED_AFTER: Final = 120.0
-"""Seconds after which the problem of a broken link is forgotten, unless this vessel dials that link."""
+"""Seconds after which the reason for a broken link is no longer shown, unless this vessel dials that link."""
 _VESSELS: Final = documents.vessel_id("")
 
 
@@ -62,9 +62,9 @@ class MeshSettings:
     place: MeshNode
     port: int = 4984
     interfaces: tuple[str, ...] = ("*",)
-    """Interfaces on which to listen and to discover others; `*` stands for all except loopback."""
+    """Interfaces on which to listen and to discover other vessels; `*` stands for all except loopback."""
     static: tuple[str, ...] = ()
-    """Addresses of vessels that discovery does not reach."""
+    """Configured addresses of vessels that discovery does not reach."""
     database_name: str = "log"
     max_connections: int = 100
 
@@ -81,12 +81,12 @@ class MissingLinkReason(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        """True if the problem is temporary, such as a vessel that has sailed away, and not a refusal."""
+        """True if the problem is temporary, such as a vessel out of reach, and False for a refusal."""
         return is_worth_retrying(self.problem, continuous=True)
 
 
 class Mesh:
-    """The mesh of one vessel, from `start` to `stop`."""
+    """The mesh of one vessel, active from `start` to `stop`."""
 
     def __init__(
         self,
@@ -105,9 +105,10 @@ class Mesh:
             settings: the settings of the mesh.
             database: the store to replicate.
             membership: this vessel's membership in its fleet.
-            rng: source of the jitter.
+            rng: random source of the jitter.
             utc: returns seconds since 1970.
-            push: whether documents are pushed on links that we dial; `membership` decides for other links.
+            push: whether documents are pushed on links that we dial. `membership` decides this for inbound
+                links.
             pull: whether documents are pulled on links that we dial.
         """
         self.settings, self.database, self.membership = settings, database, membership
@@ -118,11 +119,14 @@ class Mesh:
         """The listener; None if this vessel only dials."""
         self.discovery: Discovery | None = None
         self.problems: dict[str, MissingLinkReason] = {}
-        """Reasons why there is no link, by vessel; for configured addresses, by address."""
+        """Reasons for missing links, by vessel; for configured addresses, by address."""
         self.turns = 0
-        """Number of passes that were completed or ended by a store error."""
+        """Number of passes that were completed or that a store error ended."""
         self._stumbled_over = ""
-        """The last unexpected error that ended a pass, so that it is logged only once."""
+        """The last unexpected error that ended a pass.
+
+        It is stored so that the same error is logged only once.
+        """
         identity = membership.identity
         self._ties = LinkParameters(
             vessel=identity.vessel,
@@ -143,7 +147,7 @@ class Mesh:
             settings.place, settings.static, rng=rng, make=self._make, on_ended=self._over
         )
         self._vouching: set[str] = set()
-        """Vessels whose `vessel` document has arrived, which may contain a new vouched generation."""
+        """Vessels whose `vessel` document was received. It may contain a new vouched generation."""
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
         self._main: asyncio.Task[None] | None = None
@@ -180,7 +184,10 @@ class Mesh:
     # Start and stop
 
     async def start(self) -> None:
-        """Start the mesh. Raises ProblemError if the listener cannot start, and StoreError from the store."""
+        """Start the mesh.
+
+        Raises ProblemError if the listener cannot start, and StoreError if the store fails.
+        """
         self.traffic.load()
         self.membership.refresh()
         await asyncio.to_thread(self.membership.remove_unvouched)
@@ -214,7 +221,7 @@ class Mesh:
             self.traffic.store_routes(anyway=True)  # even if only the times of routes have changed
 
     async def _listen(self) -> None:
-        """Listen on all addresses, because interfaces come and go, and drop connections on unwanted ones."""
+        """Listen on all addresses, because interfaces change, and drop connections on unwanted interfaces."""
         settings, membership = self.settings, self.membership
         wanted, interfaces = settings.interfaces, RecentInterfaces()
         self.listener = URLEndpointListener(
@@ -269,7 +276,7 @@ class Mesh:
         self._hear(self.vessel, board)
 
     def log_ahead_reported(self, peer: str, claim: Claim) -> LogAhead | None:
-        """Record a claim that another vessel has more of our current log than we do.
+        """Record another vessel's claim to have more of our current log than is stored here.
 
         Return the entry if it is new, otherwise None.
         """
@@ -314,7 +321,7 @@ class Mesh:
         self._wake.set()
 
     def _changed(self, link: OutboundLink) -> None:
-        """Process a change of a link that we dial: it has opened, closed, or ended."""
+        """Process the opening, closing or end of a link that we dial."""
         vessel = link.vessel
         key = next((key for key, known in self.outward.items() if known is link), None)
         if key is None:
@@ -407,7 +414,7 @@ class Mesh:
         self._mend(whole=True)
 
     def _mend(self, *, whole: bool = False) -> None:
-        """Remove revisions for which their vessels do not vouch. If there were any, reconnect all links.
+        """Remove revisions for which their vessels do not vouch. If any were removed, reconnect all links.
 
         With `whole`, all documents are checked. Otherwise, only documents of vessels that have just vouched
         are checked. Raises StoreError if the store fails.
@@ -422,7 +429,7 @@ class Mesh:
             self.dialling.end(key)
 
     def _expel(self) -> None:
-        """Close all connections of peers that are no longer accepted, such as those that were revoked."""
+        """Close all connections of peers that are no longer accepted, such as revoked vessels."""
         self._judged_at = asyncio.get_running_loop().time()
         for connection in [] if self.listener is None else self.listener.connections:
             if connection.link.peer.session.is_over:
@@ -460,7 +467,7 @@ class Mesh:
                 log.error("%s", error)
                 wait = TICK
             except Exception as error:  # noqa: BLE001 -- logged with its traceback, once
-                # This pass is not counted as a turn. If such passes continue, the watchdog restarts the
+                # Such a pass is not counted in `turns`. If these passes continue, the watchdog restarts the
                 # daemon.
                 self._log_task_error(error)
                 wait = TICK
@@ -498,7 +505,7 @@ class Mesh:
         return min(waits)
 
     def _in_sight(self) -> dict[str, Sighting]:
-        """Return the best sighting of each vessel, including one of our own id at another appliance."""
+        """Return the best sighting of each vessel, including another appliance with our own vessel id."""
         every: dict[str, list[Sighting]] = {}
         for sighting in self.sightings:
             if sighting.addresses:
@@ -509,7 +516,7 @@ class Mesh:
         return {vessel: candidates.best(vessel, sightings) for vessel, sightings in every.items()}
 
     def _forget(self, now: float, in_sight: set[str]) -> None:
-        """Forget clones and problems of vessels that are no longer in sight."""
+        """Remove old duplicate identities, and the problems of vessels that are no longer in sight."""
         self.clones.forget(now, CLONE_FORGOTTEN)
         for name in set(self.problems) - set(self.outward) - set(self.settings.static):
             noted = self.problems[name]

@@ -1,10 +1,10 @@
 """The addresses from which a name was announced.
 
 A machine with two interfaces announces all its addresses on both. The networks of two boats often have the
-same address range, the default of their routers, so one vessel could look for the other in its own network.
-Only the source address of a packet certainly leads to its sender, on the interface where the packet arrived.
-zeroconf does not report the source, so this module receives the same packets itself. Linux delivers multicast
-to every socket on the port if any of them has joined the group.
+same address range, the default of their routers. So one vessel could dial the other vessel's address in its
+own network. Only the source address of a packet is certain to reach its sender, on the interface that
+received the packet. zeroconf does not report the source, so this module receives the same packets itself.
+Linux delivers multicast to every socket on the port if any of them has joined the group.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _MARK: Final = SERVICE_TYPE.partition(".")[0].encode()
 
 
 class MdnsSources:
-    """The source addresses of announcements of each name, in the last `memory` seconds."""
+    """The source addresses from which each name was announced in the last `memory` seconds."""
 
     def __init__(self, *, memory: float, clock: Callable[[], float]) -> None:
         self._memory = memory
@@ -38,7 +38,7 @@ class MdnsSources:
         self._transports: list[asyncio.DatagramTransport] = []
 
     async def start(self) -> None:
-        """Start listening. Raises OSError if the port is not available in either address family."""
+        """Start listening. Raises OSError if the port is unavailable for both IPv4 and IPv6."""
         errors = []
         for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- multicast
             try:

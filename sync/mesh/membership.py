@@ -1,4 +1,4 @@
-"""Membership in the fleet: certificates in both directions, passwords of the crew, and rights.
+"""Membership in the fleet: peers' certificates, the crew's passwords, and rights.
 
 The credentials of every peer are checked here, whichever side has dialled. Revocations are replicated as a
 document in the store; `refresh` applies new ones.
@@ -83,14 +83,15 @@ class Membership:
         Args:
             identity: this vessel's identity in the fleet.
             database: the store.
-            greeting: the greeting of this appliance.
+            greeting: the headers that describe this appliance.
             crew: users who may connect with a password.
             current_log: returns the recorder's current log; None if there is none.
-            now: returns the aware time, which must not be earlier than a time that is known to have passed.
+            now: returns an aware datetime, which must not be earlier than a time that is known to have
+                passed.
             gives: whether other vessels may pull from us.
             takes: whether other vessels may push to us.
             on_clone: called with the id of another board that has our own identity.
-            on_ahead: called with a vessel, and its claim to have more of our current log than we do.
+            on_ahead: called with a vessel, and its claim to have more of our current log than is stored here.
             quotas: limits on what each user and vessel may send; None for no limit.
 
         Raises:
@@ -102,7 +103,7 @@ class Membership:
         self._gives, self._takes, self._on_clone = gives, takes, on_clone
         self._quotas = quotas
         self._looked_at: str | None = ""
-        """Revision of the document with the revocations that were applied last; None if there was none."""
+        """Revision of the revocations document that was applied last; None if there was none."""
         self._crew = {user.name: user for user in crew}
         self._rights = Rights(
             vessel=identity.vessel,
@@ -133,7 +134,7 @@ class Membership:
         return self.trust.vessel(certificate)
 
     def objection(self, client: Client) -> str | None:
-        """Return why an admitted client must be disconnected, as a sentence, or None if it may stay."""
+        """Return why a connected client must be disconnected, as a sentence, or None if it may stay."""
         if isinstance(client, CertificateHolder):
             return self.judge(client.certificate)
         if isinstance(client, User) and client.name not in self._crew:
@@ -179,7 +180,7 @@ class Membership:
     # Admission
 
     def authenticators(self) -> ListenerAuthenticators:
-        """Return the authenticators of a listener: vessels by certificate, crew by password."""
+        """Return the authenticators of a listener, for vessels with certificates and crew with passwords."""
         return ListenerAuthenticators(
             certificate=ListenerCertificateAuthenticator(
                 lambda certificates: self.judge(certificates[0]) or True,
@@ -193,7 +194,7 @@ class Membership:
         )
 
     def _has_password(self, user: str, password: str) -> bool:
-        return self._check(user, password)  # with the current crew
+        return self._check(user, password)  # a method, so that the current crew is always used
 
     def admit(self, visitor: Visitor) -> PassiveOptions | Refusal:
         """Return the options of an authenticated client, or a refusal."""
@@ -252,11 +253,14 @@ class Membership:
 
     @property
     def removal_count(self) -> int:
-        """Number of times that unvouched revisions were removed here, which peers must offer again."""
+        """Number of removals of unvouched revisions here.
+
+        After each, peers must offer all documents again.
+        """
         return unvouched_revisions.removal_count(self._database)
 
     def remove_unvouched(self, vessels: Collection[str] | None = None) -> bool:
-        """Remove revisions that their vessel does not vouch for and that keep others from being accepted.
+        """Remove revisions for which their vessel does not vouch, so that valid revisions are accepted again.
 
         `vessels` are vessels that have just vouched; None for all documents. Return True if any revisions
         were removed. Raises StoreError if the store fails.
@@ -278,7 +282,9 @@ class Membership:
     # Applying revocations
 
     def refresh(self) -> bool:
-        """Apply new revocations from files and the store. If those in files are newer, store them.
+        """Apply new revocations from the identity files and the store.
+
+        If those in the files are newer, store them.
 
         Return True if the revocations have changed. Raises StoreError if the store fails.
         """
@@ -294,7 +300,7 @@ class Membership:
 
 
 def remote_name(vessel: str, greeting: ApplianceHeaders | None) -> str | None:
-    """Return the name under which a vessel's revisions are recorded; None if its store is unknown."""
+    """Return the peer name under which a vessel's revisions are recorded; None if its store is unknown."""
     if greeting is None:
         return None
     peer = vessel_peer(vessel, greeting.store)

@@ -1,8 +1,8 @@
 """A link that we dial: two replications with one vessel, live and history, each on its own connection.
 
-The history connection is made after the live connection. The identity of the other side is known only from
-its certificate and from the headers of its response. So `greeting`, and `vessel` if it was not given, are set
-by the first connection.
+The history connection is opened after the live connection. The identity of the peer is known only from its
+certificate and the headers of its response. So the first connection sets `greeting`, and also `vessel` if no
+vessel was expected.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from .link_streams import HISTORY, LIVE
 from .vessel_endpoint import VesselEndpoint
 
 LONGEST_WAIT: Final = 4.0
-"""Maximum seconds between attempts for a vessel in sight, to which an attempt costs only a few packets."""
+"""Maximum seconds between attempts to connect to a vessel in sight. An attempt costs only a few packets."""
 LONGEST_WAIT_UNSEEN: Final = 30.0
-"""Maximum seconds between attempts for a configured address, which may be out of reach for weeks."""
+"""Maximum seconds between attempts to connect to a configured address, which may be unreachable for weeks."""
 STREAM_HEADER: Final = "Logboat-Stream"
 
 _UP: Final = frozenset({Activity.BUSY, Activity.IDLE})
@@ -56,13 +56,13 @@ class LinkParameters:
     """Function that returns why a certificate is not accepted, as a sentence, or None if it is accepted."""
     vessel_of: Callable[[x509.Certificate], str | None]
     greeting: ApplianceHeaders
-    """Our own greeting, sent to the peer."""
+    """The headers that describe this appliance, sent to the peer."""
     rule: Callable[[str], Rule]
     """Function that returns the rule for what a vessel may write here."""
     quota: Callable[[str], Quota | None]
-    """Function that returns the quota for what a vessel may send; None for no limit."""
+    """Function that returns a vessel's quota for sending to us, or None for no limit."""
     era: Callable[[], int] = lambda: 0
-    """Function that returns the store's era: how many times documents were removed for being unvouched.
+    """Function that returns the store's era: the number of removals of unvouched revisions.
 
     The names of checkpoints depend on it.
     """
@@ -71,7 +71,7 @@ class LinkParameters:
 
 
 class OutboundLink:
-    """A link that we dial, from `start` to `stop`."""
+    """A link that we dial, active from `start` to `stop`."""
 
     def __init__(
         self,
@@ -88,9 +88,9 @@ class OutboundLink:
 
         Args:
             ties: the parameters that all links have in common.
-            where: the place to dial.
+            where: the endpoint to dial.
             expected: the vessel that must answer; None to accept any vessel of the fleet.
-            rng: source of the jitter.
+            rng: random source of the jitter.
             on_change: called when the link opens, closes, or ends.
             on_link: called with each live connection, before anything is transferred.
             on_documents: called with batches of documents that were transferred or failed.
@@ -98,16 +98,16 @@ class OutboundLink:
         self.where, self.expected = where, expected
         self.vessel: str | None = expected
         self.greeting: ApplianceHeaders | None = None
-        """Greeting of the appliance at the other end; None before the first connection."""
+        """The headers that describe the peer's appliance; None before the first connection."""
         self.certificate: x509.Certificate | None = None
         self.problem: Problem | None = None
         """Reason why there is no connection now; None if there is one."""
         self.has_ended = False
         """True if the link will not connect again automatically."""
         self.up_since: float | None = None
-        """Time of the event loop when the live connection opened; None while there is none."""
+        """Time of the event loop when the live connection opened; None while there is no live connection."""
         self.link: PeerDriver | None = None
-        """The live connection, or the last one; None before the first."""
+        """The current or most recent live connection; None before the first one."""
         self._ties = ties
         self._on_change, self._on_link, self._on_documents = on_change, on_link, on_documents
         self._rule: Rule | None = None
@@ -135,7 +135,7 @@ class OutboundLink:
         await asyncio.gather(*(replicator.stop() for replicator in self._replicators.values()))
 
     def cut(self, problem: Problem) -> None:
-        """End the link at once, because nothing more may be exchanged with the peer.
+        """End the link at once, because no more data may be exchanged with the peer.
 
         `stop` must be called as well.
         """
@@ -166,7 +166,7 @@ class OutboundLink:
 
     @property
     def peers(self) -> list[PeerBase]:
-        """The replicating peers of the open connections."""
+        """The replication peers of the open connections."""
         peers = [replicator.peer for replicator in self._replicators.values()]
         return [peer for peer in peers if peer is not None]
 
@@ -178,7 +178,7 @@ class OutboundLink:
 
     @property
     def silence(self) -> float:
-        """Seconds since an unanswered ping, the lowest of all connections; 0 if a connection has none."""
+        """Seconds since an unanswered ping, for the connection with the lowest value; 0 if answered."""
         silences = [replicator.silence for replicator in self._replicators.values()]
         return min((seconds for seconds in silences if seconds is not None), default=0.0)
 
@@ -204,7 +204,7 @@ class OutboundLink:
             pull_quota=lambda: None if self.vessel is None else ties.quota(self.vessel),
             peer=self._identify,
             max_attempt_wait_time=longest,
-            # Otherwise it would have its own back-off, and could connect before the live one after an outage.
+            # With its own back-off, history could connect before live after an outage.
             max_attempts=1 if stream is HISTORY else None,
             on_connected=self._connected if stream is LIVE else None,
         )
@@ -249,7 +249,7 @@ class OutboundLink:
             self._on_change(self)
 
     def _begin_history(self) -> None:
-        if not self.is_up or self.has_ended:  # after the end, nobody would stop the replication
+        if not self.is_up or self.has_ended:  # after the end of the link, nothing would stop the replication
             return
         if self._replicators[HISTORY].status.activity is Activity.STOPPED:
             self._replicators[HISTORY].start()
@@ -257,7 +257,8 @@ class OutboundLink:
     def _history(self, status: Status) -> None:
         """Schedule a restart of the history replication if it has stopped.
 
-        Its problems are visible only in `statuses`, because the link's state is that of the live connection.
+        The problems of this replication are visible only in `statuses`, because the link's state is that of
+        the live connection.
         """
         if status.activity is Activity.STOPPED and not self.has_ended:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self._begin_history)

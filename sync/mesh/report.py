@@ -1,4 +1,4 @@
-"""The current state of a vessel's mesh, for people."""
+"""The current state of a vessel's mesh, as shown to users."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from .outbound_link import OutboundLink
 SILENT_AFTER: Final = 2.5
 """Seconds without an answer after which a vessel is reported as silent.
 
-With a ping every 4 s, a vessel that goes out of reach is reported within 7 s. The link itself is closed later
-(`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
+Pings are sent every 4 s, so a vessel that goes out of reach is reported within 7 s. The link itself is closed
+later (`sync.mesh.vessel_endpoint.GRACE`), because making a new link is expensive.
 """
 
 
@@ -27,7 +27,7 @@ class PeerReport:
     """The state of one vessel nearby, or of one address that is dialled."""
 
     vessel: str
-    """Id of the vessel, or the address if nobody has answered there yet."""
+    """Id of the vessel, or the address that is dialled if no vessel has answered there yet."""
     state: LinkState
     address: str = ""
     dialled: bool = False
@@ -35,7 +35,10 @@ class PeerReport:
     up_for: float | None = None
     """Seconds since the link opened."""
     behind: int = 0
-    """Upper bound of the number of changes that the vessel does not have yet; 0 only if it has all."""
+    """Maximum number of changes that the vessel may still lack.
+
+    It is 0 only if the vessel has all changes.
+    """
     receiving: int = 0
     """Number of documents that the vessel has announced and that are not stored here yet."""
     sent: int = 0
@@ -78,7 +81,7 @@ def mesh_report(mesh: Mesh) -> MeshReport:
         if not noted.passes:
             peers.setdefault(name, PeerReport(name, LinkState.REFUSED)).state = LinkState.REFUSED
         elif name not in peers:
-            continue  # the vessel is no longer in sight, and nobody has refused the link
+            continue  # the vessel is no longer in sight, and neither side has refused the link
         peers[name].problem = noted.problem.text
     for key, outward in mesh.outward.items():
         name = names[key]
@@ -132,7 +135,7 @@ def _inward(report: PeerReport, link: InboundLink, now: float) -> None:
 
 
 def _report_open_link(report: PeerReport, silence: float) -> None:
-    """Report an open link. While there are two links with a vessel, it is silent only if both are."""
+    """Add an open link to a report. If there are two links with a vessel, it is silent only if both are."""
     if silence < SILENT_AFTER:
         report.state, report.problem = LinkState.LINKED, None
     elif report.state is not LinkState.LINKED:

@@ -1,4 +1,4 @@
-"""Logboat's own message, sent to no other software: the routes by which other vessels' documents arrive."""
+"""A message that only Logboat sends and accepts: the routes by which other vessels' documents arrive."""
 
 from typing import ClassVar, Final
 

@@ -1,8 +1,8 @@
-"""The routes by which the documents of each vessel arrive. They are stored locally and never replicated.
+"""The routes by which each vessel's documents arrive, stored locally and never replicated.
 
 Each neighbour announces its own routes. When documents of a vessel arrive from a neighbour, their route is
-the neighbour followed by the route that the neighbour has announced. So a recorded route is the route of the
-last document, not the shortest possible route.
+the neighbour followed by the route that the neighbour has announced. So a recorded route is that of the most
+recent document, and not necessarily the shortest one.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Route(msgspec.Struct, frozen=True, array_like=True):
     """The route by which a vessel's documents arrive."""
 
     path: tuple[str, ...]
-    """The vessels that the documents pass, from our neighbour to the vessel that wrote them.
+    """The vessels that the documents pass through, from our neighbour to the vessel that wrote them.
 
     "?" stands for an unknown part of the route.
     """
@@ -55,7 +55,7 @@ class Routes:
         return dict(self._routes)
 
     def record_announcement(self, neighbour: str, paths: Mapping[str, tuple[str, ...]]) -> None:
-        """Record the routes announced by a neighbour, ignoring invalid ones, and update routes through it."""
+        """Record a neighbour's announced routes, except invalid ones, and update our routes through it."""
         self._announced[neighbour] = {
             vessel: path
             for vessel, path in list(paths.items())[:MOST_VESSELS]
@@ -66,7 +66,7 @@ class Routes:
                 self._note(vessel, Route(self._path(neighbour, vessel), route.utc))
 
     def forget_neighbour(self, neighbour: str) -> None:
-        """Forget the announcements of a vessel that is no longer a neighbour. Recorded routes stay."""
+        """Remove the announcements of a vessel that is no longer a neighbour. Recorded routes are kept."""
         self._announced.pop(neighbour, None)
 
     def arrived(self, neighbour: str, vessel: str, utc: float) -> None:
@@ -84,7 +84,10 @@ class Routes:
         return msgspec.json.encode({"routes": self._routes})
 
     def load(self, stored: bytes) -> None:
-        """Load a stored table. A malformed table is ignored, because routes are only informational."""
+        """Load a stored table.
+
+        A malformed table is treated as empty, because routes are only informational.
+        """
         try:
             routes = msgspec.json.decode(stored, type=_StoredRoutes).routes
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

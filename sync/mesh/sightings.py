@@ -2,12 +2,12 @@
 
 This module does no I/O. An advertisement uses DNS-SD (RFC 6763): the service `_logboat._tcp`, an instance
 `<vessel>-<log>`, and a TXT record. The record has `v`=1, `vessel`, `fleet`, `db`, `store` (the database's
-UUID) and `links`. `links` lists the vessels with which the vessel has links now, separated by commas, and
+UUID) and `links`. `links` lists the vessels with which the vessel has links, separated by commas. It
 continues in `links2`, `links3` and so on.
 
-Nothing in a record is proven: anyone on the network can advertise anything. A record only shows where to
-connect, and the certificate then proves who answers. Two instances of one vessel are both kept.
-`duplicate_identities` decides whether that is a cloned card.
+The content of a record is not trusted, because anyone on the network can advertise anything. A record only
+shows where to connect. The certificate then proves the identity of the peer. If there are two instances of
+one vessel, both are kept. `duplicate_identities` detects whether the card was cloned.
 """
 
 import enum
@@ -24,32 +24,35 @@ SERVICE_TYPE: Final = "_logboat._tcp.local."
 VERSION: Final = "1"
 
 STRING_BYTES: Final = 255
-"""Maximum bytes of a string in a TXT record, because its length is one byte (RFC 1035, section 3.3.14)."""
+"""Maximum bytes of a string in a TXT record, whose length field is one byte (RFC 1035, section 3.3.14)."""
 
 LINKS_STRINGS: Final = 4
 """Maximum number of strings with links, so that a record fits into one packet.
 
-They hold 30 of the longest ids, or 90 usual ones.
+They have room for 30 ids of the maximum length, or 90 of the usual length.
 """
 
 TABLE_LIMIT: Final = 512
-"""Maximum number of instances kept, far more than vessels in reach, so that strangers cannot fill memory."""
+"""Maximum number of instances kept, so that forged records cannot fill memory.
+
+Far fewer vessels are in reach.
+"""
 VESSEL_LIMIT: Final = 64
 """Maximum number of instances kept for one vessel.
 
-A real vessel has one, and two for a short time. Any others are forged, and all of them are tried.
+A real vessel has one instance, or two for a short time. Any others are forged, but all of them are tried.
 """
 
 _LOG: Final = re.compile(r"[a-z]{1,8}")
 _DB: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FLEET_BYTES: Final = 64
 _INSTANCE: Final = re.compile(r"[a-z0-9-]{1,32}-[a-z]{1,8}(?:-[0-9]{1,20})?")
-"""Pattern of `<vessel>-<log>`, with a number appended if the name was taken; at most 62 of 63 bytes."""
+"""Pattern of `<vessel>-<log>`, with a number appended if the name was taken. DNS allows up to 63 bytes."""
 _MORE_LINKS: Final = tuple("links" if n == 1 else f"links{n}" for n in range(1, LINKS_STRINGS + 1))
 
 
 class AdvertisementError(ValueError):
-    """An invalid advertisement of a vessel. The message describes the fault."""
+    """An invalid advertisement of a vessel. The message describes what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,13 @@ class Advertisement:
     """The recorder's log id of six letters, or "none" while there is no log."""
     fleet: str
     db: str
-    """Name of the database in its address."""
+    """Name of the database, as in its URL."""
     store: str
     """UUID of the database."""
     port: int
     """TCP port of the listener."""
     links: tuple[str, ...] = ()
-    """The vessels with which it has links now. Those that do not fit into `LINKS_STRINGS` are left out."""
+    """The vessels with which the vessel has links. Those that do not fit into `LINKS_STRINGS` are omitted."""
 
     def __post_init__(self) -> None:
         _check(
@@ -82,11 +85,11 @@ class Advertisement:
 
     @property
     def instance(self) -> str:
-        """The DNS-SD instance name, unless another instance already has it."""
+        """The intended DNS-SD instance name. It is changed if another instance already has that name."""
         return f"{self.vessel}-{self.log}"
 
     def to_txt(self) -> dict[str, str]:
-        """Return the keys and values of the TXT record, each of which fits into a string."""
+        """Return the keys and values of the TXT record. Each pair fits into one string."""
         return {
             "v": VERSION,
             "vessel": self.vessel,
@@ -117,7 +120,7 @@ class Sighting:
     """The DNS-SD instance name without the type, unique among current sightings."""
 
     def url(self, address: str) -> str:
-        """Return the URL of its database at one of `addresses`, such as `wss://[fe80::1%25eth0]:4984/log`."""
+        """Return the URL of the database at one of `addresses`, such as `wss://[fe80::1%25eth0]:4984/log`."""
         host = f"[{address.replace('%', '%25', 1)}]" if ":" in address else address
         return f"wss://{host}:{self.port}/{quote(self.db)}"
 
@@ -125,7 +128,7 @@ class Sighting:
     def from_txt(
         cls, instance: str, txt: Mapping[bytes, bytes | None], addresses: Iterable[str], port: int
     ) -> Self:
-        """Parse a TXT record. Raises AdvertisementError if it is not a vessel's, or is malformed."""
+        """Parse a TXT record. Raises AdvertisementError if it is malformed or does not belong to a vessel."""
         if (version := _text(txt, "v")) != VERSION:
             raise AdvertisementError(f"its record has version {version!r}, but this is version {VERSION}")
         vessel = _text(txt, "vessel")
@@ -156,12 +159,12 @@ class SightingChangeKind(enum.Enum):
     AGAIN = "again"
     """An unchanged advertisement was received again after unanswered queries, so dialling may succeed now."""
     GONE = "gone"
-    """The appliance has withdrawn its advertisement, or the records have expired (two minutes)."""
+    """The appliance has withdrawn its advertisement, or the records have expired (after two minutes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SightingChange:
-    """A change of the table, with the current sighting, or the removed one."""
+    """A change of the table, with the current sighting or the removed sighting."""
 
     kind: SightingChangeKind
     sighting: Sighting
@@ -173,13 +176,13 @@ class Sightings:
     def __init__(self, *, limit: int = TABLE_LIMIT, limit_of_vessel: int = VESSEL_LIMIT) -> None:
         self._limit, self._limit_of_vessel = limit, limit_of_vessel
         self._proven: dict[str, None] = {}
-        """Instances at which a vessel has proved its identity, the most recent last."""
+        """Instances at which a vessel has proved its identity, the most recently proven last."""
         self._sightings: dict[str, Sighting] = {}
         self.refused = 0
         """Number of sightings that were ignored because the table was full."""
 
     def record(self, sighting: Sighting, *, was_silent: bool = False) -> SightingChange | None:
-        """Record a sighting. Return the change of the table, or None if there is none.
+        """Record a sighting. Return the change of the table, or None if nothing has changed.
 
         `was_silent` is True if earlier queries for this instance were not answered.
         """
@@ -227,13 +230,13 @@ class Sightings:
     def of_vessel(self, vessel: str) -> tuple[Sighting, ...]:
         """Return all sightings of a vessel.
 
-        There is more than one if a card was cloned, if the vessel's log has just changed, or if records are
+        There can be several if a card was cloned, if the vessel's log has just changed, or if records are
         forged.
         """
         return tuple(sighting for sighting in self if sighting.vessel == vessel)
 
     def __iter__(self) -> Iterator[Sighting]:
-        """Iterate in the order in which they were first seen."""
+        """Iterate over the sightings in the order in which they were first seen."""
         return iter(tuple(self._sightings.values()))
 
     def __len__(self) -> int:
@@ -241,16 +244,16 @@ class Sightings:
 
 
 def is_instance(name: str) -> bool:
-    """Return True if this is a DNS-SD instance name that a vessel can have.
+    """Return True if a vessel can have this DNS-SD instance name.
 
-    Any other name comes from a stranger, and may contain anything that fits into a packet, such as control
-    characters, dots, and bytes that are not text.
+    Any other name is untrusted, and may contain anything that fits into a packet, such as control characters,
+    dots and invalid UTF-8.
     """
     return _INSTANCE.fullmatch(name) is not None
 
 
 def with_links(advertisement: Advertisement, links: Iterable[str]) -> Advertisement:
-    """Return the advertisement with other links, in alphabetical order."""
+    """Return the advertisement with its links replaced by `links`, in alphabetical order."""
     return replace(advertisement, links=tuple(sorted(set(links))))
 
 

@@ -1,6 +1,6 @@
-"""Records about the documents that arrive over links: their routes, and the rejected ones.
+"""Records about the documents that arrive over links: their routes, and the number of rejected documents.
 
-This module maintains the table of routes, announces it to neighbours, and receives theirs.
+This module maintains the table of routes, announces it to neighbours, and receives their announcements.
 """
 
 import logging
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 TELL_EVERY: Final = 2.0
 """Minimum seconds between two announcements of routes."""
 REFUSALS_LOGGED: Final = 20
-"""Maximum number of rejected documents logged per neighbour and minute, because a hostile peer has many."""
+"""Maximum number of rejected documents logged per neighbour and minute. A hostile peer can send many more."""
 _MINUTE: Final = 60.0
 _KEPT_AS: Final = "mesh:routes"
 
 
 class Traffic:
-    """The routes and the rejected documents of one vessel."""
+    """The routes of received documents, and the numbers of rejected documents, at one vessel."""
 
     def __init__(self, vessel: str, database: Database, *, utc: Callable[[], float]) -> None:
         """Create empty records. `utc` returns seconds since 1970."""
@@ -77,7 +77,7 @@ class Traffic:
     def announce_routes(self, links: Callable[[], Iterable[PeerDriver]], now: float) -> float | None:
         """Announce all our routes if they have changed.
 
-        Return the seconds to wait if it is too early for that; otherwise None.
+        Return the seconds to wait if it is too early for an announcement; otherwise None.
         """
         if not self.has_news:
             return None

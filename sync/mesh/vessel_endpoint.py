@@ -1,11 +1,11 @@
-"""The endpoint of a vessel, whose addresses may change from one meeting to the next.
+"""The endpoint of a vessel, whose addresses may change between connections.
 
-The endpoint first connects to the most likely place. While that place does not answer, the certificates
-presented at the other advertised places are checked. The endpoint then connects to the first place that
-presents the vessel's certificate.
+The endpoint first connects to the most likely candidate. While that candidate does not answer, the
+certificates that the other advertised candidates present are checked. The endpoint then connects to the first
+candidate that presents the vessel's certificate.
 
 The certificate does not prove the name of the database, which may be wrong in a forged record. If the vessel
-has no database with that name, the places with other database names are tried.
+has no database with that name, candidates with other database names are tried.
 """
 
 import asyncio
@@ -29,26 +29,26 @@ from sync.peer.problems import Domain, Problem, ProblemError
 from sync.replication.checkpoint_id import Peer
 
 CONNECT_WITHIN: Final = 15.0
-"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and nearly as much for lost packets."""
+"""Seconds for TCP, TLS and HTTP together: four round trips of 2 s, and nearly as long for lost packets."""
 HEARTBEAT: Final = 4.0
 """Seconds between pings.
 
 A vessel that has gone out of reach is detected `GRACE` seconds after the next ping. TCP's own timeouts would
-take longer, because each is twice as long as the one before (RFC 6298).
+take longer, because each is twice as long as the previous one (RFC 6298).
 """
 GRACE: Final = 8.0
-"""Seconds to wait for an answer to a ping, which may wait behind other data on a slow radio link."""
+"""Seconds to wait for an answer to a ping. On a slow radio link, the ping may be queued behind other data."""
 USUAL_DATABASE: Final = "log"
-"""Default name of an appliance's database, which is tried first after a different name was wrong."""
+"""Default name of an appliance's database. It is tried first after a different name was wrong."""
 TUNING: Final = Tuning(heartbeat=HEARTBEAT, grace=GRACE)
 
 
 @dataclass(slots=True)
 class VesselEndpoint:
-    """A `sync.net.endpoints.Endpoint` for a database of a vessel."""
+    """Implementation of `sync.net.endpoints.Endpoint` for a vessel's database."""
 
     host: str
-    """Host name, for TLS and for people. It is not resolved if there are addresses."""
+    """Host name, used for TLS and in messages. It is resolved only if `addresses` is empty."""
     port: int
     database: str
     addresses: tuple[str, ...] = ()
@@ -57,21 +57,21 @@ class VesselEndpoint:
     They may change between two connections.
     """
     choices: VesselCandidates | None = None
-    """The places where the vessel may be; None for the fixed place from the configuration.
+    """The candidates for the vessel's endpoint; None for a fixed endpoint from the configuration.
 
-    If set, `port`, `database` and `addresses` are those of the last attempt.
+    If this is set, `port`, `database` and `addresses` are those of the last attempt.
     """
     instance: str = ""
-    """The DNS-SD instance of the place of the last attempt."""
+    """The DNS-SD instance of the candidate that was last tried."""
 
     @property
     def name(self) -> str:
-        """Name of the endpoint, for people."""
+        """Human-readable name of the endpoint."""
         return f"{self.host}:{self.port}/{self.database}"
 
     @property
     def peer(self) -> Peer:
-        """Identity of the peer by its URL. Checkpoints do not use it: the certificate identifies a vessel."""
+        """The peer, identified by its URL. Checkpoints identify a vessel by its certificate instead."""
         return Peer.address(self._url)
 
     @property
@@ -84,7 +84,7 @@ class VesselEndpoint:
         receiver: Callable[[Transport], FrameReceiver],
         security: Security,
         headers: dict[str, str],
-        heartbeat: float,  # noqa: ARG002 -- the same for all links, in TUNING
+        heartbeat: float,  # noqa: ARG002 -- all links use the heartbeat in TUNING
     ) -> Transport:
         """Connect over TLS, and return the transport. Raises ProblemError if that fails."""
         authenticator = security.authenticator
@@ -99,7 +99,7 @@ class VesselEndpoint:
         return await _Attempt(self, tls, receiver, tuple(headers.items())).transport()
 
     def move(self, place: Candidate) -> None:
-        """Use the address, port and database of a place for the next connection."""
+        """Use the addresses, port and database of a candidate for the next connection."""
         choices = self.choices
         self.addresses = place.addresses if choices is None else choices.addresses(place)
         self.port, self.database, self.instance = place.port, place.database, place.instance
@@ -110,9 +110,9 @@ class VesselEndpoint:
         receiver: Callable[[Transport], FrameReceiver],
         headers: tuple[tuple[str, str], ...],
     ) -> Coroutine[Any, Any, WebSocketTransport]:
-        """Return an awaitable that connects to the current place.
+        """Return an awaitable that connects to the current endpoint.
 
-        Awaiting it raises ProblemError on failure.
+        If the connection fails, awaiting it raises ProblemError.
         """
         return ws_client.connect(
             f"{self._url}/_blipsync",
@@ -127,7 +127,7 @@ class VesselEndpoint:
 
 
 class _Attempt:
-    """An attempt to connect to a vessel that may be at several places."""
+    """An attempt to connect to a vessel that has several candidate endpoints."""
 
     def __init__(
         self,
@@ -139,17 +139,17 @@ class _Attempt:
         self._where, self._tls = where, tls
         self._receiver, self._headers = receiver, headers
         self._opening: asyncio.Task[WebSocketTransport] | None = None
-        """The attempt to connect to the most likely place."""
+        """Task that connects to the most likely candidate."""
         self._is_received = False
         """True if that connection has succeeded, and its receiver was created."""
         self._is_given_up = False
         self._tried: set[Candidate] = set()
-        """Places that have failed in this attempt."""
+        """Candidates that have failed in this attempt."""
         self._absent: set[str] = set()
         """Names of databases that the vessel does not have."""
 
     async def transport(self) -> Transport:
-        """Return the connection. Raises ProblemError if no place can be connected to."""
+        """Connect and return the transport. Raises ProblemError if no candidate can be connected to."""
         choices, refusal = self._where.choices, None
         if choices is None or not choices.order():
             return await self._where.open(self._tls, self._receiver, self._headers)
@@ -164,7 +164,7 @@ class _Attempt:
         raise refusal
 
     def _left(self, choices: VesselCandidates) -> list[Candidate]:
-        """Return the places that are left to try, the most likely first."""
+        """Return the candidates that have not been tried yet, the most likely first."""
         left = [
             place
             for place in choices.order()
@@ -179,7 +179,7 @@ class _Attempt:
         choices.failed(place)
 
     async def _connected(self, choices: VesselCandidates) -> Transport:
-        """Connect to the vessel at one of the places left to try. Raises ProblemError if none answers."""
+        """Connect to the vessel at one of the untried candidates. Raises ProblemError if none answers."""
         where = self._where
         likeliest = self._left(choices)[0]
         where.move(likeliest)
@@ -236,7 +236,7 @@ class _Attempt:
         return probe
 
     async def _opened(self) -> None:
-        """Wait for the connection to the most likely place. If cancelled, cancel the connection."""
+        """Wait for the connection to the most likely candidate. If cancelled, cancel that connection too."""
         assert self._opening is not None
         try:
             await asyncio.shield(self._opening)
@@ -264,9 +264,9 @@ def _is_absent(error: ProblemError) -> bool:
 
 
 def endpoint_of_url(url: str) -> VesselEndpoint:
-    """Return the endpoint for an address in the configuration, `wss://host:port` or with `/database`.
+    """Return the endpoint for a configured address, `wss://host:port` or `wss://host:port/database`.
 
-    Raises ProblemError if it is invalid.
+    Raises ProblemError if the address is invalid.
     """
     uri, host = parse_address(url)
     path: Sequence[str] = [part for part in uri.path.split("/") if part]
