@@ -1,4 +1,4 @@
-"""The document store.
+"""The document store: one file that contains documents, their revisions and the state of replication.
 
 Modules, in the order in which a change flows through them:
 

@@ -2,7 +2,8 @@
 
 A blob is written to a temporary file, synchronised and then renamed, so a file with its final name is always
 complete. Every read checks the digest. A blob that no document refers to is removed by the second compaction
-that finds it unused. The first one only marks it, because a blob is stored before its document.
+that finds it unused. The first compaction only marks the blob, because a blob is stored before the document
+that refers to it.
 """
 
 import base64
@@ -69,8 +70,8 @@ class BlobStore:
 
         Args:
             file: the open temporary file.
-            temporary: its path.
-            sha1: the SHA-1 of its content.
+            temporary: the path of this file.
+            sha1: the SHA-1 of the content of this file.
             digest: the expected digest; None to accept any content.
 
         Returns:
@@ -87,7 +88,7 @@ class BlobStore:
         try:
             file.flush()
             os.fsync(file.fileno())
-            with self._engine.writing:  # so that no compaction removes it at the same time
+            with self._engine.writing:  # so that no compaction removes the blob at the same time
                 self._engine.execute("DELETE FROM unused_blobs WHERE digest = ?", (actual,))
                 temporary.replace(self._path(actual))
                 sync_folder(self.directory)
@@ -261,7 +262,7 @@ class BlobStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 break
-            file.close()  # before the file was locked, a collection deleted it as an abandoned one
+            file.close()  # before the file was locked, a collection deleted it as an abandoned file
         try:
             with file:
                 yield file, Path(name)

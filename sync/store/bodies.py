@@ -1,4 +1,4 @@
-"""Document bodies: what may be stored, and the canonical form.
+"""Rules for the bodies of documents, and their canonical form.
 
 A body is a JSON object. Bodies written locally are stored in canonical form (RFC 8785). Bodies from a peer
 are stored byte for byte as received. Both are validated first. So every stored body can be decoded, has no
@@ -41,7 +41,7 @@ _DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord
 _LEAVES: Final = frozenset((str, float, bool, type(None)))
 """Types of values that contain no other values and have no limit of their own."""
 _LONG_NUMBER: Final = b"0" * 16
-"""As many zeros as the shortest integer beyond INTEGER_LIMIT has digits."""
+"""Sixteen zeros: the number of digits of the shortest integer beyond INTEGER_LIMIT."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _encode: Final = json.JSONEncoder(
@@ -51,7 +51,7 @@ _NEGATIVE_ZERO: Final = re.compile(r"-0\.0[,\]}]")
 _LONG_INTEGER: Final = re.compile(r"(?<![.\d])\d{16}")
 """Numbers that `json` writes but canonical JSON does not, or that may have to be refused."""
 _WHOLE: Final = re.compile(r"\.0(?=[,\]}])")
-"""The end of a whole number that `json` writes as a double; canonical JSON omits this end."""
+"""Fraction `.0` of a whole number that `json` writes as a double; canonical JSON omits it."""
 _SORTED_BY_UTF16: Final = re.compile("[\ue000-\U0010ffff]")
 """Characters whose order in UTF-16, by which canonical JSON sorts keys, may not be that of code points."""
 

@@ -1,4 +1,4 @@
-"""The channels that each document has left, and when, so that peers that read those channels can be told.
+"""Record of the channels that each document has left, so that peers that read those channels are notified.
 
 A body lists only the present channels of its document, and earlier bodies are not kept. So a departure is
 recorded when it happens: at an edit whose body no longer lists the channel, or at a deletion. Most deletions
@@ -88,8 +88,9 @@ class ChannelRemovals:
     def removals_of(self, document_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
-        The result is empty if it has left none, or if this store received it as a deletion. For a document
-        without channels that was deleted here, the result contains a channel with an empty name.
+        The result is empty if the document has left no channel, or if this store received it as a deletion.
+        For a document without channels that was deleted here, the result contains a channel with an empty
+        name.
         """
         with self._engine.reading:
             if self._is_missing():
@@ -105,7 +106,7 @@ class ChannelRemovals:
         return engine.connection.readonly("main") and not engine.execute(_FIND).fetchall()
 
     def forget(self, document_id: str) -> None:
-        """Forget the departures of a purged document. Call inside a transaction."""
+        """Delete the recorded departures of a purged document. Call inside a transaction."""
         self._engine.execute("DELETE FROM departures WHERE id = ?", (document_id,))
 
 

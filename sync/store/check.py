@@ -1,4 +1,4 @@
-"""Detection of damage in a store, by SQLite's integrity check and by our own checksums of the content."""
+"""Detection of damage in a store, by SQLite's integrity check and by the store's checksums of its content."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -26,9 +26,9 @@ from . import (
 _NEWEST: Final = 1000
 """Number of newest sequences that a quick check reads, because a power cut damages what was written last."""
 _MOST: Final = 100
-"""Number of faults after which a check stops, because the file must then be salvaged anyway."""
+"""Number of faults after which a check stops, because the file must be salvaged in any case."""
 _STRUCTURE: Final = 10
-"""Maximum number of lines reported by SQLite's integrity check. One bad page causes hundreds."""
+"""Maximum number of lines from SQLite's integrity check. One damaged page can cause hundreds of lines."""
 _PAGE: Final = 256
 _STEPS: Final = 10_000
 """Number of steps of SQLite's virtual machine between two calls of `progress`: some milliseconds."""
@@ -81,7 +81,7 @@ def telling(connection: apsw.Connection, progress: Callable[[], None]) -> Iterat
 
     def tell() -> bool:
         progress()
-        return False  # go on
+        return False  # continue the statement
 
     connection.set_progress_handler(tell, _STEPS)
     try:

@@ -1,16 +1,16 @@
-"""Checkpoints that peers store here. Each owner may have a few small ones; those unused for long are dropped.
+"""Checkpoints of replications, which peers keep in this store.
 
-Anyone who may connect can store checkpoints here, even a user with read access only. So the space is limited
-for each owner. An owner is `user:<name>`, another name that the application chooses, or the empty string for
-peers without a name. A checkpoint is visible only to its owner, because another owner may be allowed to read
-other documents.
+Anyone who may connect can store checkpoints, even a user with read access only. So the number and the size of
+checkpoints are limited for each owner, and checkpoints that are unused for a long time are dropped. An owner
+is `user:<name>`, another name that the application chooses, or the empty string for peers without a name. A
+checkpoint is visible only to its owner, because another owner may be allowed to read other documents.
 
-Age is measured in ticks (`tick`), which count only while this store is in service. So a clock that is wrong
-or jumps cannot make a checkpoint expire.
+Age is measured in ticks (`tick`), which are counted only while this store is in service. So a clock that is
+wrong or jumps cannot make a checkpoint expire.
 
 A peer can continue after its checkpoint was dropped. The peer's request for the checkpoint is answered with
-404. An update that names the old revision is answered with a conflict (409). Couchbase Lite then requests it
-again, and starts a new checkpoint.
+404. An update that names the old revision is answered with a conflict (409). Couchbase Lite then requests the
+checkpoint again, and starts a new one.
 """
 
 import zlib
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS checkpoints(
 """
 """Statement that creates the table.
 
-An older Logboat can use a store with this table. It ignores the table, so peers start from the beginning.
+An older Logboat can use a store with this table. It ignores the table, so peers compare all documents again.
 """
 
 LARGEST: Final = 16 * 1024
@@ -89,12 +89,12 @@ class StoredCheckpoint:
     owner: str | None
     """The owner; None if an older Logboat stored the checkpoint and no peer has requested it since."""
     client: str
-    """The id by which the peer requests it."""
+    """Id with which the peer requests the checkpoint."""
     revision: str
     size: int
-    """Size of its body in bytes."""
+    """Size of the body in bytes."""
     idle: int
-    """Number of ticks since its last recorded use, which may be up to a day before the actual last use."""
+    """Number of ticks since the last recorded use, which may be up to a day before the actual last use."""
 
 
 def checksum(owner: str, client: str, number: int, used: int, body: bytes) -> int:

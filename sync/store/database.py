@@ -58,7 +58,7 @@ from .purge_watermarks import PurgeWatermarks
 _VACUUM_PAGES: Final = 64
 """Number of free pages released in one transaction.
 
-At most 256 kB are moved, for which even a full card has room in the log.
+At most 256 kB are moved, for which the write-ahead log has space even on a full card.
 """
 
 
@@ -129,7 +129,7 @@ class Database:
             policy: the rules for the application's documents.
             announce: directory through which processes notify each other of changes.
             checkpoint_pages: number of pages in the log at which a commit moves them into the file. With 0,
-                a commit never does, so this process or another one must call `checkpoint`.
+                no commit moves pages, so this process or another one must call `checkpoint`.
             create: whether to create a missing file.
             vfs: name of the SQLite VFS to use.
             clock: returns seconds since 1970, for expiry.
@@ -205,8 +205,8 @@ class Database:
     def put(self, doc_id: str, body: Mapping[str, Any] | bytes, *, parent: str | None = None) -> str:
         """Store a document. `parent` is the revision it replaces, or None if it is new or was deleted.
 
-        If the body has no `_attachments`, those of the replaced revision are kept. To remove them, give an
-        empty object.
+        If the body has no `_attachments`, those of the replaced revision are kept. To remove them, pass an
+        empty object as `_attachments`.
 
         Returns:
             The new revision.
@@ -318,7 +318,7 @@ class Database:
         return self._edits.insert_new(rows)
 
     def missing(self, offered: Iterable[tuple[str, str]]) -> list[list[str] | None]:
-        """Return, for each offered (id, revision), the ancestors stored here, or None if it is not wanted.
+        """Return, for each offered (id, revision), the ancestors stored here; None for an unwanted revision.
 
         A revision is not wanted if it is already stored, if its document lies below a floor, or if its
         document has a single writer and a newer revision is stored.
@@ -339,8 +339,8 @@ class Database:
     def unsound(self) -> list[str]:
         """Return the ids of documents whose current generation prevents further edits.
 
-        Such revisions are no longer accepted, but earlier versions accepted them. Documents that never change
-        are skipped.
+        Such revisions are no longer accepted, but earlier versions of Logboat accepted them. Documents that
+        never change are skipped.
         """
         return self._reader.unsound(revisions.SOUND_LIMIT)
 
@@ -354,7 +354,8 @@ class Database:
         """Return a revision to send, with its history; None if its body is no longer stored.
 
         `ancestors` are revisions that the peer has reported. The history ends at the newest of them, even if
-        revisions before it must be skipped. Otherwise it ends after `limit` revisions.
+        revisions before it must be skipped. If the history contains none of them, it ends after `limit`
+        revisions.
         """
         return self._reader.revision(doc_id, rev, ancestors, limit)
 
@@ -372,8 +373,9 @@ class Database:
     def departed(self, doc_id: str) -> dict[str, int]:
         """Return the channels that a document has left, each with the sequence at which it last left it.
 
-        The result is empty if it has left none, or if this store received it as a deletion. For a document
-        without channels that was deleted here, the result contains a channel with an empty name.
+        The result is empty if the document has left no channel, or if this store received it as a deletion.
+        For a document without channels that was deleted here, the result contains a channel with an empty
+        name.
         """
         return self._departures.removals_of(doc_id)
 
@@ -404,7 +406,7 @@ class Database:
         return self._edits.resolve(doc_id, winning_rev, bodies.to_canonical(doc_id, body), deleted=deleted)
 
     def set_remote_revision(self, doc_id: str, remote: str, rev: str) -> None:
-        """Record that a remote has a revision, so that it is not pruned, and its body stays for deltas."""
+        """Record that a remote has a revision, so that it is not pruned and its body is kept for deltas."""
         self._remotes.set(doc_id, remote, rev)
 
     def remote_revision(self, doc_id: str, remote: str) -> str | None:
@@ -484,7 +486,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move pages from the write-ahead log into the database file.
 
-        Pages that other connections still need stay in the log, because this never waits.
+        Pages that other connections still need stay in the log: this method does not wait for them.
         """
         with self._engine.reading:
             self._engine.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

@@ -254,7 +254,7 @@ class _ThereAlreadyError(Exception):
 
 
 def _outranks(tree: RevisionTree, deletion: str, parent: str) -> int:
-    """Return the generation that a deletion must exceed to become the current revision; 0 if it would now.
+    """Return the generation that a deletion must exceed to become the current revision; 0 for no minimum.
 
     When the last live branch is deleted, an already closed branch may outrank the deletion. A peer that reads
     only current revisions would then not learn of the deletion.

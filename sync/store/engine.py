@@ -1,7 +1,7 @@
 """A connection to the store's file, with locking, transactions and sequence numbers.
 
-The engine does not know what a document is. Every read happens within the scope `reading`, and every write
-within `writing` or `savepoint()`. Scopes may be nested, and translate apsw's exceptions to the store's own.
+The engine does not interpret documents. Every read happens within the scope `reading`, and every write within
+`writing` or `savepoint()`. Scopes may be nested, and translate apsw's exceptions to the store's own.
 """
 
 import threading
@@ -18,7 +18,7 @@ from .writer_queue import WriterQueue
 
 
 class Scope:
-    """A context manager made of two functions; the second one receives the exception, or None."""
+    """A context manager made of two functions; the one for leaving receives the exception, or None."""
 
     __slots__ = ("_enter", "_leave")
 
@@ -117,7 +117,7 @@ class Engine:
             raise self._gone()
 
     def _let_go(self, error: BaseException | None) -> None:
-        """Release the lock. If the scope ended with an apsw exception, raise the store's own instead."""
+        """Release the lock. If the scope ended with an exception of apsw, raise a StoreError instead."""
         own: StoreError | None = None
         if isinstance(error, apsw.Error):
             own = translated(error, self.path)

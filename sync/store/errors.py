@@ -54,7 +54,7 @@ class FullError(StoreError):
 
 
 class ReadOnlyError(StoreError):
-    """The store is read-only or not writable."""
+    """The store's file or its file system cannot be written."""
 
 
 class InputOutputError(StoreError):
@@ -104,7 +104,7 @@ def translated(error: apsw.Error, path: Path) -> StoreError:
 def lacks_names(error: apsw.Error) -> bool:
     """Return True if SQLite reports that a table or column named in a statement does not exist.
 
-    Our statements are constant, so this means that the schema in the file is damaged.
+    The store's statements are constant, so this means that the schema in the file is damaged.
     """
     return isinstance(error, apsw.SQLError) and _LACKING.search(str(error)) is not None
 
@@ -113,7 +113,7 @@ _LACKING: Final = re.compile(
     r"no such (?:table|column|index)|has no column named|no such collation"
     r"|does not match any PRIMARY KEY or UNIQUE"
 )
-"""SQLite's error messages, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
+"""Pattern of these messages of SQLite, from its `resolve.c`, `insert.c`, `build.c` and `upsert.c`."""
 
 _ERRNOS: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.ENOSPC: (FullError, "the file system is full; free some space"),

@@ -1,6 +1,6 @@
 """Local documents, which are never replicated. For example, a replication stores its checkpoint in one.
 
-Each has its own revision `0-<n>`. Every write must name the revision that it replaces.
+Each local document has a revision of its own, `0-<n>`. Every write must name the revision that it replaces.
 """
 
 import zlib
@@ -27,7 +27,7 @@ class LocalDocuments:
     def get(self, key: str) -> LocalDocument | None:
         """Return the document with this key, or None if there is none.
 
-        Raises DamagedError on a wrong checksum.
+        Raises DamagedError if the checksum is wrong.
         """
         with self._engine.reading:
             row = self._engine.execute("SELECT rev, body, crc FROM local WHERE key = ?", (key,)).fetchone()

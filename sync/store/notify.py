@@ -99,7 +99,7 @@ class ChangeAnnouncer:
         self._sender = _datagram_socket() if directory is not None else None
 
     def announce(self) -> None:
-        """Send a hint to every watcher. It never waits; watchers that cannot be reached are skipped."""
+        """Send a hint to every watcher, without waiting; watchers that cannot be reached are skipped."""
         for sender in list(self._local):
             with contextlib.suppress(OSError):  # for the reasons given in `_send`
                 sender.send(b"\n")

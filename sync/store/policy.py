@@ -6,15 +6,15 @@
 
     database = Database.open(path, policy=Recipes())
 
-The store, and the replication of the store, know the application's documents only through this interface. All
-peers of a database must have the same policy.
+The store and its replication use only this interface to learn about the application's documents. All peers of
+a database must have the same policy.
 """
 
 from typing import Final, Protocol
 
 
 class DocumentPolicy(Protocol):
-    """The rules for an application's documents. By default, all documents are treated alike."""
+    """The rules for an application's documents. By default, the same rules apply to all documents."""
 
     immutable_prefixes: tuple[str, ...] = ()
     """Prefixes of the ids of documents that never change, each ending with a colon.
@@ -43,4 +43,4 @@ class _PlainPolicy(DocumentPolicy):
 
 
 PLAIN: Final[DocumentPolicy] = _PlainPolicy()
-"""The policy that treats all documents alike."""
+"""The default policy, which applies the same rules to all documents."""

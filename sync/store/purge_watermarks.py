@@ -1,4 +1,4 @@
-"""Floors, below which history was purged here and is not accepted from peers again.
+"""Floors: limits below which documents were purged here, and are not accepted from peers again.
 
 A floor consists of a prefix of document ids, and the first id with this prefix that is still accepted. Other
 processes may set floors too. So floors are cached, and read again when a counter in the file has changed.

@@ -1,7 +1,7 @@
 """Revision ids: their creation, parsing and ranking.
 
 No other module makes, parses or ranks revision ids. They have the form of Couchbase Lite 2 and 3:
-`<generation>-<digest>`. The generation counts edits from 1. Our own digests have 32 hexadecimal digits. They
+`<generation>-<digest>`. The generation counts edits from 1. Logboat's digests have 32 hexadecimal digits, and
 depend only on the parent, the deletion flag and the canonical body. So two peers that make the same edit
 create the same revision. Digests made by other software are kept unchanged.
 """
@@ -28,8 +28,9 @@ GENERATION_LIMIT: Final = 2**31
 SOUND_LIMIT: Final = 2**29
 """Exclusive limit of the generations that a store accepts from peers and assigns to its own edits.
 
-One edit per second reaches it after 17 years. A revision beyond it was forged, to prevent everyone else from
-writing the document again. If an earlier version has stored such a revision, any other revision replaces it.
+With one edit per second, this limit is reached after 17 years. A revision beyond the limit was forged, to
+prevent everyone else from writing the document again. If an earlier version of Logboat has stored such a
+revision, any other revision replaces it.
 """
 
 RESTART: Final = 2**13

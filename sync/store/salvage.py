@@ -1,4 +1,4 @@
-"""Rescue of the undamaged rows of a store into a new one.
+"""Copies the undamaged rows of a damaged store to a new store.
 
 Each page of the damaged file is read separately, and every row with a correct checksum is copied with its
 sequence. So only rows on damaged pages are lost. Rows that SQLite cannot reach because a page on the way to
@@ -53,10 +53,8 @@ class SalvagedStore:
 def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: None) -> SalvagedStore:
     """Copy the undamaged rows of the store at `path` to a new store at `into`. The damaged file is only read.
 
-    `progress` is called regularly.
-
-    This process must not have the damaged store open, because closing the file after reading its pages would
-    drop SQLite's locks.
+    `progress` is called regularly. This process must not have the damaged store open, because closing the
+    file after reading its pages would drop SQLite's locks.
 
     Raises:
         StoreError: `into` exists, there is no room for it, or `path` cannot be read at all.
@@ -77,7 +75,7 @@ def salvage(path: Path, into: Path, *, progress: Callable[[], None] = lambda: No
 
 
 class _Salvage:
-    """The rescue of one damaged file."""
+    """Salvage of one damaged file, with the state that is needed while it is read."""
 
     def __init__(self, pages: Pages, engine: Engine, progress: Callable[[], None]) -> None:
         self._progress = progress
@@ -112,7 +110,7 @@ class _Salvage:
         )
 
     def _keep(self, record: PageRecord) -> None:
-        """Copy a row to the new store if its columns and checksum match one of our tables."""
+        """Copy a row to the new store if its columns and checksum match one of the store's tables."""
         execute = self._engine.execute
         match record.values:
             case (None, str(), str(), int(), int(), int() | None, bytes() | None, bytes() | None):

@@ -1,8 +1,8 @@
 """The tables of the store's file, their versions, and how a connection to it is set up.
 
 This module does not read or write documents. One row of `docs` is one document. Its rowid is its sequence, so
-a document that changes moves to the end of the table. So reading the feed of changes is a scan of the table
-from a rowid. Its cost depends on the number of changes, not on the number of stored documents.
+a document that changes moves to the end of the table. The feed of changes is therefore read by a scan of the
+table from a rowid. The cost depends on the number of changes, not on the number of stored documents.
 """
 
 import time
@@ -26,7 +26,7 @@ SQLITE_NEEDED: Final = (3, 51, 3)
 BUSY_TIMEOUT_MS: Final = 10_000
 """Milliseconds to wait for the write lock.
 
-This is far longer than any of our write transactions (50 ms), and shorter than the watchdog's timeout.
+This is far longer than any write transaction of Logboat (50 ms), and shorter than the watchdog's timeout.
 """
 
 WAL_PAGES: Final = 1000

@@ -61,7 +61,7 @@ def wrong_values(connection: apsw.Connection, statements: str) -> Iterator[str]:
     """Yield a description of each value that is not of its column's declared type, or not valid text.
 
     NULL is accepted, because the integrity check reports a NULL where none is allowed. Columns without a
-    declared type may hold any type.
+    declared type may contain values of any type.
 
     Args:
         connection: a connection to a file that has these tables (see `differences`).

@@ -1,8 +1,8 @@
 """Sizes of documents in the store by the prefixes of their ids, and a query for the oldest documents.
 
-Triggers in the database file keep the sums. So the sums stay right whichever process writes to the store,
-even if that process is an older Logboat. Documents that were stored before the triggers existed are counted
-in steps (`count_earlier`).
+Triggers in the database file update the sums. So the sums are right even if another process, such as an older
+Logboat, writes to the store. Documents that were stored before the triggers existed are counted in steps
+(`count_earlier`).
 
 A *part* is a document's id up to its last colon, without the colon: `recipe:soups` for `recipe:soups:12`.
 This module does not know what the parts of an id mean.

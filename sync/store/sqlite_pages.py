@@ -2,7 +2,7 @@
 
 SQLite finds a row by descending from the root of a B-tree, so one bad page on the way hides everything below
 it. This module reads each page separately, and returns each row that can be decoded. A returned row may still
-be wrong, so the caller must verify it: our rows have checksums. The file is only read.
+be wrong, so the caller must verify the row by its checksum. The file is only read.
 
 No library does this. In a store of 3,000 documents of which 5 of 216 pages were overwritten, a `SELECT` read
 21 % of the documents and this module 98 % (means of 12 random choices of pages). SQLite's own `.recover`, in

@@ -193,7 +193,7 @@ def _frames(
     """Yield the frames with these salts.
 
     A frame with a wrong checksum is left out. A frame whose predecessor has a broken header cannot be
-    checked. It is yielded all the same, because rows have their own checksums.
+    checked. Such a frame is yielded nevertheless, because rows have their own checksums.
 
     Args:
         file: the log.

@@ -30,7 +30,7 @@ class WriterQueue:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
         except OSError:
-            self._descriptor = -1  # the folder is read-only, so nobody writes the store either
+            self._descriptor = -1  # the folder is read-only, so no process can write to the store
 
     def enter(self) -> None:
         """Lock the turnstile, waiting at most one second."""
