@@ -1,4 +1,4 @@
-"""A fleet with two vessels, and bundles for them, for tests; keys are made only once."""
+"""A fleet with two vessels, and bundles for them, for tests; keys are generated only once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def bundle(
     number: int = 1,
     valid_for: timedelta = timedelta(days=1000),
 ) -> Mapping[str, bytes]:
-    """Return the files of a bundle by name, as they are made from the fleet's folder.
+    """Return the files of a bundle by name, as the fleet's folder contains them.
 
     A different `number` gives the vessel a different key.
     """
@@ -91,7 +91,7 @@ class Card:
 
     @property
     def force(self) -> dict[str, bytes]:
-        """Files in force, without the records that the ingest keeps for itself."""
+        """Files in force, without the internal records of the ingest."""
         return {
             name: each for name, each in content(self.etc).items() if not name.startswith((".", "before/"))
         }
@@ -101,11 +101,11 @@ STEPS = ("write", "write_on_fat", "rename", "remove", "overwrite")
 
 
 class Cut(BaseException):
-    """The power is cut at this point."""
+    """Exception that stands for a power cut at this point."""
 
 
 class Cutter:
-    """Power cut that happens after a number of steps that change a file system."""
+    """Simulator of a power cut after a number of operations that change the file system."""
 
     def __init__(self) -> None:
         self.left: int | None = None

@@ -1,10 +1,10 @@
 """Test of radios without hardware; runs as root in a guest with five radios of mac80211_hwsim.
 
-The guest's card is made from `NETWORK`. The crew's own network and the mesh come up although nobody else is
-present. The radio of another vessel with the fleet's key reaches us over the mesh, and documents go both
-ways. A radio with another key reaches nobody. The test needs the appliance's services, including OpenSSH. It
-prints each step, and its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3` (crew), `wlan4`
-(mesh), and `wlan1` and `wlan2` for the other computers.
+The guest's card is made from `NETWORK`. The crew's Wi-Fi network and the mesh start although no other radio
+is present. Another vessel with the fleet's key connects over the mesh, and documents are replicated in both
+directions. A radio with another key connects to nothing. The test needs the appliance's services, including
+OpenSSH. It prints each step, and its exit status is 0 on success. The radios are `wlan0` (joins), `wlan3`
+(crew), `wlan4` (mesh), and `wlan1` and `wlan2` for the other computers.
 
 Its argument is the folder of the other vessel's identity; the id of that vessel is `OTHER`.
 """
@@ -46,12 +46,12 @@ BEYOND: Final = ("ip", "netns", "exec", "others")
 
 
 def said(*command: str) -> str:
-    """Return a tool's output; empty if it fails."""
+    """Return a tool's output, or an empty string if the tool fails."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def until(what: str, holds: Callable[[], object], *, within: float = PATIENCE_S) -> None:
-    """Check a condition until it is true; fail after `within` seconds."""
+    """Wait until a condition is true, and fail after `within` seconds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:
@@ -70,7 +70,7 @@ def join(interface: str, configuration: str) -> "subprocess.Popen[bytes]":
 
 
 def reaches(address: str, *, within: float) -> bool:
-    """Return True if the other computer receives our SSH greeting."""
+    """Return True if the other computer receives the banner of our SSH server."""
     code = "import socket, sys; print(socket.create_connection((sys.argv[1], 22), 5).recv(7))"
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -89,7 +89,7 @@ def another_vessel(place: Path, identity: Path) -> "list[subprocess.Popen[bytes]
     for folder in ("data", "run"):
         (place / folder).mkdir()
     command = [*BEYOND, "logboat"]
-    board = [f"--board={OTHER}"]  # otherwise it would count as a copy of this vessel's card
+    board = [f"--board={OTHER}"]  # otherwise this store would count as a copy of our vessel's card
     return [
         subprocess.Popen([*command, daemon, *options, *more])
         for daemon, more in (("record", []), ("sync", board))

@@ -1,6 +1,7 @@
-"""Small images that have the partitions of a card, made without mounting.
+"""Small images that have the partitions of an SD card, made without mounting.
 
-They have an MBR, a FAT partition for people, two partitions for each of two systems, and a data partition.
+They have an MBR, a FAT partition for the user's files, two partitions for each of two systems, and a data
+partition.
 """
 
 import os
@@ -50,7 +51,7 @@ def run(*command: str, given: str = "") -> str:
 
 @cache
 def image() -> Path:
-    """Return the path of the image; the file is shared, because no test writes to it."""
+    """Return the path of the image, which all tests share because none of them writes to it."""
     need_tools()
     path = Path(mkdtemp(prefix="logboat-image-")) / "logboat.img"
     with path.open("wb") as file:
@@ -59,7 +60,7 @@ def image() -> Path:
     with path.open("rb") as file:
         found = partitions.read(partitions.at(file.fileno()))
     fat, data = found[1], found[7]
-    # Made in separate files, because the tools' options for an offset differ between versions.
+    # made in separate files, because the tools' options for an offset differ between versions
     for partition, command in (
         (fat, ["mkfs.vfat", "-n", "LOGBOAT"]),
         (data, ["mke2fs", "-q", "-t", "ext4", "-L", "logboat-data"]),

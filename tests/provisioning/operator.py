@@ -1,4 +1,4 @@
-"""Makes cards as an operator ashore does, using only the command line, for tests that boot them."""
+"""Makes SD cards as a fleet's operator does, using only the command line, for tests that boot the cards."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def cards(
     """Make a fleet `north` in `root`, and a card for each vessel from an image; return the cards by vessel.
 
     `configurations` has a complete `vessel.toml` for each vessel that needs more than its id. `sensors` is
-    the `sensors.toml` of every vessel. The cards are as they come out of the operator's reader: never booted.
+    the `sensors.toml` of every vessel. The cards have never been booted.
     """
     (root / "passphrase").write_text(f"{PASSPHRASE}\n")
     secret = ["--passphrase-file", str(root / "passphrase")]
@@ -47,6 +47,6 @@ def assert_gone_from_fat(image: Path, fleet: Path, vessel: str) -> None:
         raw = file.read(fat.size)
     place = fleet / "vessels" / vessel
     for path in (place / "identity/vessel.key", place / "identity/radio.key", *place.glob("*.password")):
-        # Any line of it, because a file may be fragmented. PEM's own first and last lines are not secret.
+        # Check each line, because a file may be fragmented. PEM's first and last lines are not secret.
         lines = [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"-----")]
         assert not any(line in raw for line in lines), f"{path.name} can still be read on FAT"

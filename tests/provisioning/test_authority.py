@@ -1,4 +1,4 @@
-"""Certificates and statements that a fleet's authority issues, and their use in TLS."""
+"""A fleet's authority issues certificates and signed statements, which are valid in TLS."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ NORTH = Authority.create("north", now=NOW)
 ARGO, BRIGID = NORTH.issue("argo", now=NOW), NORTH.issue("brigid", now=NOW)
 
 
-def test_two_vessels_meet_with_what_they_were_issued() -> None:
+def test_two_vessels_connect_with_their_issued_certificates() -> None:
     root = [NORTH.certificate]
     server = server_context(ARGO, client_roots=root, client_certificate_required=True)
     client = client_context(roots=root, identity=BRIGID, expected_uri="logboat:north:argo", now=lambda: NOW)
@@ -29,7 +29,7 @@ def test_two_vessels_meet_with_what_they_were_issued() -> None:
     assert met.seen == BRIGID.certificate
 
 
-def test_a_vessels_certificate_says_whose_it_is_and_what_for() -> None:
+def test_vessels_certificate_states_its_owner_and_purpose() -> None:
     certificate = ARGO.certificate
     assert FleetTrust(NORTH.certificate, "north").vessel(certificate) == "argo"
     assert FleetTrust(NORTH.certificate, "north").objection(certificate, NOW) is None
@@ -40,18 +40,18 @@ def test_a_vessels_certificate_says_whose_it_is_and_what_for() -> None:
     assert usage.digital_signature
 
 
-def test_certificates_hold_for_clocks_that_are_behind() -> None:
+def test_certificates_are_valid_for_clocks_that_are_slow() -> None:
     assert ARGO.not_before == NOW - BACK_DATED
     assert NORTH.certificate.not_valid_before_utc == NOW - BACK_DATED
     assert ARGO.not_after == NOW + timedelta(days=5 * 365)
 
 
-def test_no_certificate_outlives_its_root() -> None:
+def test_no_certificate_expires_after_its_root() -> None:
     late = NOW + timedelta(days=19 * 365)
     assert NORTH.issue("argo", now=late).not_after == NORTH.certificate.not_valid_after_utc
 
 
-def test_numbers_may_be_given() -> None:
+def test_serial_numbers_may_be_given() -> None:
     assert NORTH.issue("argo", now=NOW, serial=7).certificate.serial_number == 7
     assert Authority.create("north", now=NOW, serial=8).certificate.serial_number == 8
 
@@ -72,7 +72,7 @@ def test_the_root_key_is_kept_encrypted() -> None:
         Authority.load(NORTH.certificate, TLSIdentity((NORTH.certificate,), NORTH.private_key).key_pem(), "x")
 
 
-def test_the_root_names_its_fleet() -> None:
+def test_root_certificate_names_its_fleet() -> None:
     assert fleet_of(NORTH.certificate) == "north"
     with pytest.raises(FolderError, match="contains no fleet name"):
         fleet_of(self_signed().certificate)
@@ -81,9 +81,9 @@ def test_the_root_names_its_fleet() -> None:
             Authority.create(wrong, now=NOW)
 
 
-def test_what_it_revokes_is_signed() -> None:
+def test_revocations_are_signed() -> None:
     assert from_body(NORTH.state(Revocations(1, NOW)), NORTH.certificate) == Revocations(1, NOW)
 
 
-def test_its_key_does_not_show() -> None:
+def test_authoritys_key_is_not_in_its_repr() -> None:
     assert "private_key" not in repr(NORTH)

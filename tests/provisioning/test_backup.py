@@ -43,18 +43,18 @@ def pack(folder: FleetFolder) -> bytes:
     return backup.pack(folder, PASSPHRASE, salt=SALT, nonce=NONCE)
 
 
-def test_what_is_restored_is_what_was_there(north: FleetFolder, packed: bytes, tmp_path: Path) -> None:
+def test_restored_folder_equals_the_original(north: FleetFolder, packed: bytes, tmp_path: Path) -> None:
     again = backup.restore(packed, PASSPHRASE, tmp_path / "again", source="north.backup")
     assert contents(again.path) == contents(north.path)
     again.add(again.unlock(PASSPHRASE), "brigid", now=NOW)
 
 
-def test_nothing_of_it_can_be_read(packed: bytes) -> None:
+def test_backup_reveals_nothing_of_its_content(packed: bytes) -> None:
     for part in (b"argo", b"secret", b"PRIVATE KEY", b"\xfd7zXZ", b"ustar"):
         assert part not in packed
 
 
-def test_another_passphrase_opens_nothing(north: FleetFolder, packed: bytes, tmp_path: Path) -> None:
+def test_wrong_passphrase_is_refused(north: FleetFolder, packed: bytes, tmp_path: Path) -> None:
     with pytest.raises(PassphraseError):
         backup.pack(north, "another one, long", salt=SALT, nonce=NONCE)
     with pytest.raises(
@@ -65,7 +65,7 @@ def test_another_passphrase_opens_nothing(north: FleetFolder, packed: bytes, tmp
 
 
 @pytest.mark.parametrize("harm", [-1, len(backup.HEAD), len(backup.HEAD) + 20, len(backup.HEAD) + 60])
-def test_one_changed_byte_is_noticed(packed: bytes, tmp_path: Path, harm: int) -> None:
+def test_one_changed_byte_is_detected(packed: bytes, tmp_path: Path, harm: int) -> None:
     content = bytearray(packed)
     content[harm] ^= 1
     with pytest.raises(PassphraseError, match="damaged"):
@@ -74,21 +74,23 @@ def test_one_changed_byte_is_noticed(packed: bytes, tmp_path: Path, harm: int) -
 
 
 @pytest.mark.parametrize("length", [0, 10, len(backup.HEAD), len(backup.HEAD) + 5, len(backup.HEAD) + 40])
-def test_a_file_that_is_cut_off_or_no_backup_is_told(packed: bytes, tmp_path: Path, length: int) -> None:
+def test_truncated_file_and_file_that_is_not_a_backup_are_reported(
+    packed: bytes, tmp_path: Path, length: int
+) -> None:
     with pytest.raises((FolderError, PassphraseError), match="b: "):
         backup.restore(packed[:length], PASSPHRASE, tmp_path / "again", source="b")
     with pytest.raises(FolderError, match="newer"):
         backup.restore(b"logboat fleet backup 2\n", PASSPHRASE, tmp_path / "again", source="b")
 
 
-def test_what_is_there_is_not_overwritten(north: FleetFolder, packed: bytes) -> None:
+def test_existing_files_are_not_overwritten(north: FleetFolder, packed: bytes) -> None:
     before = contents(north.path)
     with pytest.raises(FolderError, match="not an empty folder"):
         backup.restore(packed, PASSPHRASE, north.path, source="b")
     assert contents(north.path) == before
 
 
-def test_links_and_what_a_killed_command_left_stay_behind(north: FleetFolder, tmp_path: Path) -> None:
+def test_links_and_remains_of_a_killed_command_are_not_packed(north: FleetFolder, tmp_path: Path) -> None:
     folder = FleetFolder(Path(shutil.copytree(north.path, tmp_path / "north")))
     (folder.path / "vessels/.brigid.x").mkdir()
     (folder.path / "vessels/.brigid.x/vessel.key").write_text("half")
@@ -98,7 +100,7 @@ def test_links_and_what_a_killed_command_left_stay_behind(north: FleetFolder, tm
 
 
 def test_a_backup_does_not_write_outside_its_folder(tmp_path: Path) -> None:
-    """Even someone who knows the passphrase may supply a malicious file."""
+    """A file from someone who knows the passphrase may still be malicious."""
     evil = tmp_path / "evil.tar.xz"
     (tmp_path / "file").write_text("x")
     with tarfile.open(evil, "w:xz") as tar:

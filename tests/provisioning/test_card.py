@@ -1,4 +1,4 @@
-"""Cards: which targets may be overwritten, what is written, and why a half-written card does not boot."""
+"""A card is written only onto permitted targets, and does not boot if it was written only partly."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ def listed(**changed: Any) -> Mapping[str, Any]:
     return {"blockdevices": [{**READER, **changed}]}
 
 
-def test_a_card_in_a_reader_may_be_written_and_is_named() -> None:
+def test_card_in_a_reader_may_be_written_and_is_named() -> None:
     found = check_target(Path("/dev/sdb"), need=4_000_000_000, listed=listed())
     assert found.is_device
     assert found.words == "/dev/sdb: Any SD Reader, 32 GB"
@@ -71,12 +71,12 @@ def test_a_card_in_a_reader_may_be_written_and_is_named() -> None:
         ({"path": "/dev/sdc"}, "the device does not exist"),
     ],
 )
-def test_what_is_no_card_is_refused(changed: Mapping[str, Any], said: str) -> None:
+def test_target_that_is_not_a_card_is_refused(changed: Mapping[str, Any], said: str) -> None:
     with pytest.raises(CardError, match=said):
         check_target(Path("/dev/sdb"), need=4_000_000_000, listed=listed(**changed))
 
 
-def test_this_machines_own_disks_are_listed_and_none_of_them_is_a_file(tmp_path: Path) -> None:
+def test_devices_are_listed_and_a_folder_is_refused_as_target(tmp_path: Path) -> None:
     images.need_tools()
     assert "blockdevices" in target.devices()
     with pytest.raises(CardError, match="the folder does not exist"):
@@ -88,7 +88,7 @@ def test_this_machines_own_disks_are_listed_and_none_of_them_is_a_file(tmp_path:
 # Content that is written
 
 
-def test_a_card_has_image_and_bundle_and_no_key_on_fat(tmp_path: Path) -> None:
+def test_card_has_image_and_bundle_and_no_key_on_fat(tmp_path: Path) -> None:
     path = tmp_path / "argo.img"
     card(path)
     for name, content in bundle().items():
@@ -107,7 +107,7 @@ def test_a_card_has_image_and_bundle_and_no_key_on_fat(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["argo.img"]
 
 
-def test_a_packed_image_makes_the_same_card(tmp_path: Path) -> None:
+def test_compressed_image_makes_the_same_card(tmp_path: Path) -> None:
     packed = tmp_path / "logboat.img.xz"
     packed.write_bytes(lzma.compress(images.image().read_bytes(), preset=0))
     card(tmp_path / "argo.img", packed)
@@ -118,7 +118,7 @@ def test_a_packed_image_makes_the_same_card(tmp_path: Path) -> None:
     assert not (tmp_path / "brigid.img").exists()
 
 
-def test_an_image_is_held_against_its_digest(tmp_path: Path) -> None:
+def test_image_is_compared_with_its_digest(tmp_path: Path) -> None:
     image = tmp_path / "logboat.img"
     shutil.copy(images.image(), image)
     right = hashlib.sha256(image.read_bytes()).hexdigest()
@@ -133,7 +133,7 @@ def test_an_image_is_held_against_its_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"), [(b"no image" * 1000, "partition table"), (b"", "partition table")]
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_file_that_is_not_an_image_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "a.img").write_bytes(content)
     with pytest.raises(CardError, match=said):
         card(tmp_path / "argo.img", tmp_path / "a.img")
@@ -141,7 +141,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) 
 
 
 class UsedCard:
-    """File that stands in for a device: it has a fixed size, and is full of the data of an older card."""
+    """File that stands in for a device of fixed size that is full of an older card's data."""
 
     def __init__(self, path: Path, size: int = images.SIZE) -> None:
         self.path = path
@@ -152,7 +152,7 @@ class UsedCard:
         make.write_card(images.image(), self.target, bundle(), progress=nothing)
 
 
-def test_a_used_card_keeps_nothing_of_its_past(tmp_path: Path) -> None:
+def test_used_card_retains_no_earlier_data(tmp_path: Path) -> None:
     used, fresh = UsedCard(tmp_path / "used"), tmp_path / "fresh.img"
     used.write()
     card(fresh)
@@ -162,15 +162,15 @@ def test_a_used_card_keeps_nothing_of_its_past(tmp_path: Path) -> None:
     assert images.in_data(used.path, "cat /inbox/vessel.toml").encode() == bundle()["vessel.toml"]
 
 
-def test_where_a_device_cannot_clear_zeros_are_written(
+def test_zeros_are_written_where_a_device_cannot_discard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_writing, "_punch", lambda *_: False)
-    test_a_used_card_keeps_nothing_of_its_past(tmp_path)
+    test_used_card_retains_no_earlier_data(tmp_path)
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3])
-def test_an_interrupted_card_starts_nothing_and_is_written_again(
+def test_interrupted_card_does_not_boot_and_can_be_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     used = UsedCard(tmp_path / "used")
@@ -193,18 +193,18 @@ def test_an_interrupted_card_starts_nothing_and_is_written_again(
     assert images.in_data(used.path, "cat /inbox/identity/vessel.key").encode() == SECRET
 
 
-def test_a_card_that_keeps_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counterfeit card accepts all data, but returns something else."""
+def test_card_that_does_not_store_data_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counterfeit card accepts all data, but returns different data."""
     used = UsedCard(tmp_path / "used")
     monkeypatch.setattr(image_writing, "_write_at", lambda *_: None)
     with pytest.raises(CardError, match="differs from what was written; use another card"):
         used.write()
 
 
-# A card that already has its image
+# A card that already contains an image
 
 
-def test_a_bundle_goes_onto_the_fat_of_a_card_that_was_flashed(tmp_path: Path) -> None:
+def test_bundle_is_written_to_the_fat_partition_of_a_flashed_card(tmp_path: Path) -> None:
     path = tmp_path / "flashed.img"
     shutil.copy(images.image(), path)
     make.write_bundle(path, bundle(), vessel="argo")
@@ -219,7 +219,7 @@ def test_a_bundle_goes_onto_the_fat_of_a_card_that_was_flashed(tmp_path: Path) -
     assert json.loads(images.on_fat(path, "logboat/bundle.json"))["vessel"] == "argo"
 
 
-def test_a_bundle_goes_onto_a_fat_that_is_mounted(tmp_path: Path) -> None:
+def test_bundle_is_written_to_a_mounted_fat_partition(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="where the first partition of a Logboat card is mounted"):
         make.write_bundle(tmp_path, bundle(), vessel="argo")
     (tmp_path / "autoboot.txt").touch()
@@ -229,7 +229,7 @@ def test_a_bundle_goes_onto_a_fat_that_is_mounted(tmp_path: Path) -> None:
         make.write_bundle(tmp_path, bundle("brigid"), vessel="brigid")
 
 
-# The first start, on a card larger than its image
+# The first start on a card larger than its image
 
 
 def test_the_data_partition_grows_to_the_end_of_the_card(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Cards with too much data, too many files or too deep folders are refused with a message, at little cost.
+"""Cards with too much data, too many files or too deep folders are refused with a message and at low cost.
 
-All files in force stay in force.
+All files in force remain in force.
 """
 
 import math
@@ -22,9 +22,9 @@ from sensors.toml.toml_file import ConfigurationError, parse
 from tests.provisioning.bundles import Card, bundle, put
 
 MOST_MEMORY = 130_000_000
-"""Limit for memory in bytes: a board has 512 MB, and its daemons keep running."""
+"""Limit for memory in bytes; a board has 512 MB, which its daemons use too."""
 LONG_S = 20.0
-"""Generous time limit in seconds; without the limits on cards, a fast machine takes most of a minute."""
+"""Generous time limit in seconds; without the limits on cards, even a fast machine needs most of a minute."""
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def many_files_in_identity(fat: Path) -> None:
         (many_files_in_identity, "more than 500 files"),
     ],
 )
-def test_what_is_too_much_is_told_and_changes_nothing(
+def test_content_over_a_limit_is_reported_and_changes_nothing(
     argo: Card, attack: Callable[[Path], None], told: str
 ) -> None:
     before = dict(argo.force)
@@ -115,7 +115,7 @@ def test_what_is_too_much_is_told_and_changes_nothing(
     assert told in (argo.fat / "PROBLEMS.txt").read_text()
 
 
-def test_a_folder_beside_with_many_files_costs_little(argo: Card) -> None:
+def test_unrelated_folder_with_many_files_costs_little(argo: Card) -> None:
     (argo.fat / "photos").mkdir()
     many_files(argo.fat / "photos")
     with frugal():
@@ -134,7 +134,7 @@ def test_a_folder_beside_with_many_files_costs_little(argo: Card) -> None:
     ],
 )
 @pytest.mark.parametrize("before", ["", 'name = "unclosed\n', "x y\n"])
-def test_a_name_of_many_parts_costs_no_memory(before: str, line: str) -> None:
+def test_key_of_many_parts_costs_little_memory(before: str, line: str) -> None:
     with frugal(40_000_000), pytest.raises(ConfigurationError) as wrong:
         parse(Path("vessel.toml"), f"{before}{line}\n".encode())
     assert all(problem.remedy for problem in wrong.value.problems)
@@ -149,12 +149,12 @@ def test_a_name_of_many_parts_costs_no_memory(before: str, line: str) -> None:
     ],
     ids=["headers", "tables", "brackets"],
 )
-def test_the_worst_file_that_is_read_costs_what_a_board_has(content: str) -> None:
-    with frugal(within=math.inf):  # memory is traced, which takes ten times as long
+def test_costliest_permitted_file_fits_in_a_boards_memory(content: str) -> None:
+    with frugal(within=math.inf):  # tracing memory makes this ten times as slow
         parse(Path("vessel.toml"), content.encode())
 
 
-def test_many_mistakes_in_a_long_file_are_not_parsed_again_for_each() -> None:
+def test_long_file_is_not_parsed_again_for_each_of_many_mistakes() -> None:
     text = "\n".join(f"key{number} = {number}" for number in range(9_000))
     rows = text.split("\n")
     for number in range(0, 9_000, 100):
@@ -163,12 +163,12 @@ def test_many_mistakes_in_a_long_file_are_not_parsed_again_for_each() -> None:
         parse(Path("vessel.toml"), "\n".join(rows).encode())
 
 
-def test_points_within_a_value_are_no_parts() -> None:
+def test_dots_in_a_value_do_not_count_as_parts_of_a_key() -> None:
     text = 'url = "wss://a.b.c.d.e.f.g.h.i.j.k/x"\nnumbers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]\n'
     assert parse(Path("vessel.toml"), text.encode()).data["numbers"][8] == 9.0
 
 
-def test_a_recording_of_a_million_rows_fits_and_a_longer_one_is_told(
+def test_recording_of_a_million_rows_is_accepted_and_a_longer_one_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "day.csv"
@@ -181,5 +181,5 @@ def test_a_recording_of_a_million_rows_fits_and_a_longer_one_is_told(
         replay.load(path, "a")
 
 
-def test_imagers_files_are_read_up_to_what_they_can_be() -> None:
+def test_imagers_files_are_read_up_to_their_largest_possible_size() -> None:
     assert MOST_OF_IMAGER < 100_000, "YAML takes a thousand times as much memory"

@@ -1,4 +1,4 @@
-"""The image's own rules, loaded into the kernel, open SSH and the listener where the configuration says."""
+"""The image's firewall rules, loaded into the kernel, open SSH and the listener on configured interfaces."""
 
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def network() -> Network:
 
 
 def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Path) -> None:
-    """Load the image's own rules, and the rules made from a configuration."""
+    """Load the image's own rules and the rules made from a configuration into a host's kernel."""
 
     def tool(command: list[str], **_named: object) -> bytes:
         return argo.run(command).encode()
@@ -47,7 +47,7 @@ def told(argo: Host, ssh: tuple[str, ...], listener: tuple[str, ...], folder: Pa
 
 
 def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
-    """Return the ports that are open to a guest on the segment of this interface."""
+    """Return the ports that are open to another host on the network of this interface."""
     words = argo.run(["ip", "-4", "-brief", "address", "show", interface]).split()
     address = words[2].partition("/")[0]
     found = set()
@@ -58,7 +58,7 @@ def open_from(argo: Host, guest: Host, interface: str) -> set[int]:
     return found
 
 
-def test_each_is_open_where_it_is_to_be_also_where_an_interface_comes_late(
+def test_ports_are_open_on_configured_interfaces_even_if_one_appears_late(
     network: Network, tmp_path: Path
 ) -> None:
     with network:
@@ -84,7 +84,7 @@ def test_each_is_open_where_it_is_to_be_also_where_an_interface_comes_late(
         assert open_from(argo, quay, "eth0") == {22, 4984}, "a pattern that is the daemon's to judge"
 
 
-def test_rules_that_are_loaded_again_keep_the_limits(network: Network, tmp_path: Path) -> None:
+def test_reloading_the_rules_keeps_the_limits(network: Network, tmp_path: Path) -> None:
     with network:
         argo, quay = network.hosts("argo", "quay")
         network.segment("quay", argo, quay)
@@ -113,7 +113,7 @@ def test_rules_that_are_loaded_again_keep_the_limits(network: Network, tmp_path:
         '"/"',
     ],
 )
-def test_what_is_no_interface_is_told(tmp_path: Path, written: str) -> None:
+def test_invalid_interface_is_reported(tmp_path: Path, written: str) -> None:
     path = tmp_path / "logboat.toml"
     path.write_text(f"[network]\nssh_interfaces = [{written}]\n")
     with pytest.raises(ConfigurationError, match="ssh_interfaces"):
@@ -121,13 +121,13 @@ def test_what_is_no_interface_is_told(tmp_path: Path, written: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["eth0", "wlan*", "end0", "enp3s0f1", "br-lan", "wlan0.7", "*"])
-def test_names_of_interfaces_are_taken(tmp_path: Path, name: str) -> None:
+def test_names_of_interfaces_are_accepted(tmp_path: Path, name: str) -> None:
     path = tmp_path / "logboat.toml"
     path.write_text(f'[network]\nssh_interfaces = ["{name}"]\n')
     assert load(path).network.ssh_interfaces == (name,)
 
 
-def test_a_start_tells_the_firewall_only_what_differs_from_the_images_rules(pi: Pi) -> None:
+def test_start_changes_only_rules_that_differ_from_the_images(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     assert not [line for line in pi.ran if line.startswith("nft")]
@@ -143,7 +143,7 @@ def test_a_start_tells_the_firewall_only_what_differs_from_the_images_rules(pi: 
     assert "iifname" not in kept.read_text()
 
 
-def test_a_firewall_that_cannot_be_told_is_a_problem_and_keeps_what_held(pi: Pi) -> None:
+def test_failure_to_load_rules_is_reported_and_keeps_the_rules_in_force(pi: Pi) -> None:
     put(pi.places.inbox, bundle())
     pi.start()
     with (pi.places.etc / "logboat.toml").open("a") as file:

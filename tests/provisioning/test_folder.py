@@ -23,7 +23,7 @@ PASSPHRASE = "four words and more"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> FleetFolder:
-    """Return the folder of the fleet `north`, without vessels."""
+    """Return the folder of a fleet `north` without vessels."""
     return FleetFolder.create(tmp_path / "north", fleet="north", passphrase=PASSPHRASE, now=NOW)
 
 
@@ -36,7 +36,7 @@ def everything(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def test_an_identity_is_what_an_appliance_loads(folder: FleetFolder, authority: Authority) -> None:
+def test_appliance_can_load_an_identity(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     identity = identity_files.load(folder.identity("argo"))
     assert (identity.vessel, identity.fleet) == ("argo", "north")
@@ -50,14 +50,14 @@ def test_an_identity_is_what_an_appliance_loads(folder: FleetFolder, authority: 
     ]
 
 
-def test_keys_are_their_owners_alone(folder: FleetFolder, authority: Authority) -> None:
+def test_keys_are_readable_only_by_their_owner(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     for key in folder.path.rglob("*.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_what_it_knows_of_a_vessel_begins_its_configuration(
+def test_configuration_starts_with_the_known_facts_about_the_vessel(
     folder: FleetFolder, authority: Authority
 ) -> None:
     name = 'SY "Argo" \\ é'
@@ -78,7 +78,7 @@ def test_nothing_is_overwritten(folder: FleetFolder, authority: Authority) -> No
     assert everything(folder.path) == before
 
 
-def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_folder_is_created_completely_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(PassphraseError):
         FleetFolder.create(tmp_path / "north", fleet="north", passphrase="short", now=NOW)
     with pytest.raises(FleetNameError):
@@ -88,13 +88,13 @@ def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
     FleetFolder.create(tmp_path / "empty", fleet="north", passphrase=PASSPHRASE, now=NOW)
 
 
-def test_what_is_no_fleets_folder_is_said_to_be_none(tmp_path: Path) -> None:
+def test_folder_of_something_else_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(FolderError, match="logboat fleet init"):
             FleetFolder(path)
 
 
-def test_renewing_gives_a_new_key_and_certificate(folder: FleetFolder, authority: Authority) -> None:
+def test_renewal_creates_a_new_key_and_certificate(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     before = identity_files.load(folder.identity("argo"))
     later = NOW + timedelta(days=1000)
@@ -107,7 +107,7 @@ def test_renewing_gives_a_new_key_and_certificate(folder: FleetFolder, authority
         folder.renew(authority, "brigid", now=later)
 
 
-def test_revoking_reaches_every_vessels_folder(folder: FleetFolder, authority: Authority) -> None:
+def test_revocation_is_written_to_every_vessels_folder(folder: FleetFolder, authority: Authority) -> None:
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     folder.renew(authority, "argo", now=NOW + timedelta(days=1))
@@ -124,7 +124,7 @@ def test_revoking_reaches_every_vessels_folder(folder: FleetFolder, authority: A
         folder.revoke(authority, "argo", now=NOW)
 
 
-def test_files_that_other_programs_leave_among_the_vessels_stop_no_revocation(
+def test_files_of_other_programs_among_the_vessels_do_not_stop_a_revocation(
     folder: FleetFolder, authority: Authority
 ) -> None:
     for vessel in ("argo", "brigid"):
@@ -137,7 +137,7 @@ def test_files_that_other_programs_leave_among_the_vessels_stop_no_revocation(
     assert (folder.path / "vessels" / "Thumbs.db").exists()
 
 
-def test_a_revoked_vessel_goes_on_with_a_new_certificate(folder: FleetFolder, authority: Authority) -> None:
+def test_revoked_vessel_can_get_a_new_certificate(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     folder.revoke(authority, "argo", now=NOW)
     folder.renew(authority, "argo", now=NOW)
@@ -151,7 +151,7 @@ def radio_key(folder: FleetFolder, vessel: str) -> bytes:
     return (folder.identity(vessel) / "radio.key").read_bytes()
 
 
-def test_another_radio_key_is_for_all_but_the_revoked(folder: FleetFolder, authority: Authority) -> None:
+def test_new_radio_key_is_for_all_but_revoked_vessels(folder: FleetFolder, authority: Authority) -> None:
     for vessel in ("argo", "brigid", "careen"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo")
@@ -180,7 +180,7 @@ def sealed_for(folder: FleetFolder, vessel: str) -> RadioPasswords | None:
     return open_passwords(found[1], identity.tls, vessel=vessel, fleet="north")
 
 
-def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_come_meanwhile(
+def test_later_radio_key_is_sealed_for_current_and_added_vessels_but_not_for_revoked_ones(
     folder: FleetFolder, authority: Authority
 ) -> None:
     for vessel in ("argo", "brigid", "careen"):
@@ -219,10 +219,8 @@ def test_a_later_radio_key_is_sealed_for_all_but_the_revoked_and_for_those_who_c
     assert again.before == keys.after != again.after
 
 
-def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
-    folder: FleetFolder, authority: Authority
-) -> None:
-    """In this test, a vessel that already has the new key is stolen."""
+def test_unused_radio_key_is_skipped_by_the_next_one(folder: FleetFolder, authority: Authority) -> None:
+    """Here, a vessel that already has the new key is stolen before the key is used."""
     for vessel in ("argo", "brigid"):
         folder.add(authority, vessel, now=NOW)
     before = radio_key(folder, "argo").decode().strip()
@@ -238,7 +236,7 @@ def test_a_radio_key_that_was_not_used_yet_is_passed_over_by_the_next(
     assert sealed_for(folder, "brigid") is None
 
 
-def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
+def test_renewed_vessel_with_its_old_card_can_still_open_its_part(
     folder: FleetFolder, authority: Authority
 ) -> None:
     folder.add(authority, "argo", now=NOW)
@@ -259,10 +257,10 @@ def test_a_vessel_that_was_renewed_and_has_its_old_card_still_opens_its_part(
 
 
 @pytest.mark.parametrize("command", ["add", "renew", "revoke", "rekey"])
-def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
+def test_interrupted_command_leaves_a_complete_folder(
     folder: FleetFolder, authority: Authority, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write fails in turn, as if the machine had stopped at that point."""
+    """Each write fails once, as if the machine had stopped at that point."""
     folder.add(authority, "argo", now=NOW)
     folder.add(authority, "brigid", now=NOW)
     write = files.write
@@ -310,14 +308,16 @@ def test_whatever_was_interrupted_the_next_command_finds_everything_whole(
     assert not [path for path in folder.path.rglob(".*") if path.is_dir()]
 
 
-def test_an_identity_being_replaced_is_put_right(folder: FleetFolder, authority: Authority) -> None:
+def test_interrupted_replacement_of_an_identity_is_completed(
+    folder: FleetFolder, authority: Authority
+) -> None:
     folder.add(authority, "argo", now=NOW)
     folder.identity("argo").rename(folder.path / "vessels/argo/.identity.new")
     folder.add(authority, "brigid", now=NOW)
     assert identity_files.load(folder.identity("argo")).vessel == "argo"
 
 
-def test_two_commands_at_a_time_are_one_too_many(folder: FleetFolder, authority: Authority) -> None:
+def test_second_command_at_the_same_time_is_refused(folder: FleetFolder, authority: Authority) -> None:
     descriptor = os.open(folder.path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with pytest.raises(FolderError, match="another `logboat fleet` is changing the folder"):
@@ -326,7 +326,7 @@ def test_two_commands_at_a_time_are_one_too_many(folder: FleetFolder, authority:
     folder.add(authority, "argo", now=NOW)
 
 
-def test_damage_is_named(folder: FleetFolder, authority: Authority) -> None:
+def test_damaged_files_are_named(folder: FleetFolder, authority: Authority) -> None:
     folder.add(authority, "argo", now=NOW)
     (folder.path / "revocations.json").write_text("{}")
     with pytest.raises(FolderError, match=r"revocations\.json.*not signed"):

@@ -1,4 +1,4 @@
-"""Functions that build an image, one by one; `tests/image` tests that the result boots."""
+"""The functions that build an image work; `tests/image` tests that the result boots."""
 
 import hashlib
 import json
@@ -50,12 +50,12 @@ def test_every_board_has_a_recipe_on_every_base(board: str, base: str) -> None:
     assert found.architecture == ("arm64" if board == "pi" else "amd64")
 
 
-def test_an_unknown_board_is_told_with_those_that_there_are() -> None:
+def test_unknown_board_is_reported_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"board 'pie' does not exist; choose one of pi, virt"):
         read("pie")
 
 
-def test_an_unknown_base_is_told_with_those_that_there_are() -> None:
+def test_unknown_base_is_reported_with_the_known_ones() -> None:
     with pytest.raises(
         RecipeError, match=r"base 'ubuntu' does not exist; choose one of debian, official, raspios"
     ):
@@ -86,7 +86,7 @@ def archive_of(keyring: str, sha256: str) -> recipe.Archive:
     return recipe.Archive("http://localhost/", "trixie", ("main",), keyring, sha256, file)
 
 
-def test_an_archive_is_believed_by_the_keys_that_the_recipe_names(keyring: Path, tmp_path: Path) -> None:
+def test_archive_is_verified_with_the_keys_in_the_recipe(keyring: Path, tmp_path: Path) -> None:
     found = archive_of(keyring.as_uri(), build_cache.file_digest(keyring))
     line = archive.source(found, tmp_path, log=tmp_path / "log")
     keys = tmp_path / f"archive-{found.sha256[:16]}.pgp"
@@ -113,7 +113,7 @@ def test_raspberry_pis_keys_are_named_by_their_digest() -> None:
     assert len(bytes.fromhex(found.sha256)) == 32
 
 
-def test_the_command_tells_wrong_words_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_reported_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "provisioning.image", "--board", "pie"],
         capture_output=True,
@@ -141,14 +141,16 @@ def test_an_official_image_can_be_the_base(base: str) -> None:
         ("raspios.img", bytes(4096), "is not the image of a card"),
     ],
 )
-def test_a_base_image_that_is_none_is_told(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_file_that_is_not_a_base_image_is_reported(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
     image, log = tmp_path / name, tmp_path / "log"
     image.write_bytes(content)
     with pytest.raises(BaseError, match=said):
         official.partitions(official.unpacked(image, tmp_path / "disk", log=log), image, log=log)
 
 
-def test_a_base_image_that_was_cut_off_is_told(tmp_path: Path) -> None:
+def test_truncated_base_image_is_reported(tmp_path: Path) -> None:
     image, log = tmp_path / "raspios.img", tmp_path / "log"
     script = "label: dos\n1: start=2048, size=2048, type=c\n2: start=4096, size=8192, type=83\n"
     image.write_bytes(bytes(8 * 2**20))
@@ -159,16 +161,16 @@ def test_a_base_image_that_was_cut_off_is_told(tmp_path: Path) -> None:
         official.partitions(image, image, log=log)
 
 
-# The card ------------------------------------------------------------------------------------------
+# The SD card ---------------------------------------------------------------------------------------
 
 
-def test_a_slow_board_has_time_to_find_its_devices_and_to_start_others_services() -> None:
+def test_slow_board_has_time_to_find_its_devices_and_to_start_services() -> None:
     text = (DATA / "files/etc/systemd/system.conf.d/logboat.conf").read_text()
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     assert found["DefaultTimeoutStartSec"] == found["DefaultDeviceTimeoutSec"] == "5min"
 
 
-def test_partitions_lie_one_after_another_on_the_alignment() -> None:
+def test_partitions_follow_one_another_and_are_aligned() -> None:
     layout = read().layout
     for one, other in zip(layout.partitions, layout.partitions[1:], strict=False):
         assert one.start + one.size <= other.start
@@ -179,13 +181,13 @@ def test_partitions_lie_one_after_another_on_the_alignment() -> None:
     assert layout.size == layout.partition("data").start + layout.partition("data").size
 
 
-def test_roots_are_named_by_the_disks_id_and_their_numbers() -> None:
+def test_root_partitions_are_named_by_the_disks_id_and_their_numbers() -> None:
     layout = read().layout
     assert layout.partuuid("root-a") == "4c4f4742-05"
     assert layout.partuuid("root-b") == "4c4f4742-06"
 
 
-def test_sfdisk_makes_the_table_that_was_meant(tmp_path: Path) -> None:
+def test_sfdisk_creates_the_intended_partition_table(tmp_path: Path) -> None:
     layout = read().layout
     disk = tmp_path / "disk"
     with disk.open("wb") as file:
@@ -203,7 +205,7 @@ def test_sfdisk_makes_the_table_that_was_meant(tmp_path: Path) -> None:
     assert {number: found[number] for number in wanted} == wanted
 
 
-def test_a_partition_that_is_off_the_alignment_is_a_mistake() -> None:
+def test_misaligned_partition_is_an_error() -> None:
     data = {
         "disk_id": 1,
         "alignment": 4,
@@ -220,7 +222,7 @@ KERNEL = bytes(56) + b"ARM\x64"
 
 
 def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes | Path]]:
-    """Return the files of both partitions in a form that the firmware accepts."""
+    """Return files of both partitions that the firmware accepts."""
     trees = [names[0] for names in firmware.DEVICE_TREES]
     names = [
         "start.elf",
@@ -240,7 +242,7 @@ def good(found: recipe.Recipe) -> tuple[dict[str, bytes | Path], dict[str, bytes
     return selector, boot
 
 
-def test_the_recipes_own_files_are_as_the_firmware_wants_them() -> None:
+def test_files_of_the_recipes_are_valid_for_the_firmware() -> None:
     found = read()
     assert firmware.problems(*good(found), found.layout) == []
 
@@ -277,7 +279,7 @@ def test_on_raspberry_pi_os_each_board_gets_its_kernel() -> None:
         ("boot", "config.txt", b"kernel=vmlinuz\nx=" + b"1" * 99, "line 2 is longer"),
     ],
 )
-def test_what_the_firmware_would_not_start_is_told(
+def test_files_that_the_firmware_would_not_boot_are_reported(
     partition: str, name: str, content: bytes | None, said: str
 ) -> None:
     found = read()
@@ -308,7 +310,7 @@ Version: 1
 """
 
 
-def test_installed_packages_are_locked_and_differences_told() -> None:
+def test_installed_packages_are_locked_and_differences_reported() -> None:
     packages = lock.installed(STATUS)
     assert [(each.name, each.source) for each in packages] == [("zlib1g", "zlib")]
     assert lock.differences(lock.text_of(packages), packages) == ()
@@ -322,7 +324,7 @@ def test_installed_packages_are_locked_and_differences_told() -> None:
 DIGESTS = f"zlib1g:amd64 1:1.3.dfsg+really1.3.1-1 {'ab' * 32}\nother:all 1 {'cd' * 32}\n"
 
 
-def test_a_package_with_the_locked_version_and_another_content_is_named() -> None:
+def test_package_with_the_locked_version_and_different_content_is_named() -> None:
     packages = lock.installed(STATUS, DIGESTS)
     text = lock.text_of(packages)
     assert text == f"zlib1g 1:1.3.dfsg+really1.3.1-1 {'ab' * 32}\n"
@@ -343,7 +345,7 @@ def test_a_lock_without_digests_is_compared_by_versions() -> None:
     assert lock.text_of(lock.installed(STATUS)) == text
 
 
-def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) -> None:
+def test_package_altered_in_the_cache_ends_the_build(tmp_path: Path) -> None:
     found = replace(read("virt"), source=tmp_path)
     found.lock.parent.mkdir()
     found.lock.write_text(lock.text_of(lock.installed(STATUS, DIGESTS)))
@@ -356,7 +358,7 @@ def test_a_package_that_was_changed_in_the_cache_ends_the_build(tmp_path: Path) 
         roots.check_cached(found, tmp_path / "cache")
 
 
-def test_digests_come_from_the_index_and_files_are_compared_with_it(
+def test_digests_are_read_from_the_index_and_files_compared_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The test runs the real dpkg and apt on an archive with one package."""
@@ -405,7 +407,7 @@ APT_FOLDERS = (
 )
 
 
-def test_the_bill_names_every_package_once_and_says_the_same_each_time() -> None:
+def test_bill_of_materials_names_every_package_once_and_is_reproducible() -> None:
     about = {"name": "logboat-pi", "version": "1", "commit": "abc"}
     python = (sbom.Distribution("apsw", "3.54.1.0", "any-OSI"),)
     one = sbom.cyclonedx(about, lock.installed(STATUS), python, epoch=86400)
@@ -426,10 +428,10 @@ def test_imagers_list_has_sizes_and_digests() -> None:
     assert entry["release_date"] == "1970-01-02"
 
 
-# Kept, or missing ----------------------------------------------------------------------------------
+# Cache --------------------------------------------------------------------------------------------
 
 
-def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
+def test_result_of_a_step_is_reused_the_second_time(tmp_path: Path) -> None:
     made = []
 
     def make(path: Path) -> None:
@@ -442,7 +444,7 @@ def test_what_was_made_is_taken_the_second_time(tmp_path: Path) -> None:
     assert build_cache.cached(tmp_path, "thing.tar", build_cache.digest([2]), make) != first
 
 
-def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
+def test_interrupted_step_leaves_no_result(tmp_path: Path) -> None:
     def make(path: Path) -> None:
         path.write_text("hal")
         raise KeyboardInterrupt
@@ -452,7 +454,7 @@ def test_what_was_interrupted_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_image_takes_the_place_of_the_one_before_as_a_whole(tmp_path: Path) -> None:
+def test_image_replaces_the_previous_one_atomically(tmp_path: Path) -> None:
     for text in ("old", "new"):
         partial = tmp_path / ".work"
         partial.mkdir()
@@ -462,7 +464,7 @@ def test_an_image_takes_the_place_of_the_one_before_as_a_whole(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["final"]
 
 
-def test_too_little_room_is_told_before_anything_is_made(tmp_path: Path) -> None:
+def test_insufficient_space_is_reported_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(RoomError, match="are free, but a build needs"):
         build.check_room(tmp_path, 2**60)
 
@@ -472,7 +474,7 @@ def test_two_builds_do_not_share_a_cache(tmp_path: Path) -> None:
         pass
 
 
-def test_a_damaged_base_is_named(tmp_path: Path) -> None:
+def test_damaged_base_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "base.tar"
     damaged.write_bytes(b"nothing of a tar")
     with pytest.raises(ImageError, match=r"base\.tar is damaged"):
@@ -496,7 +498,7 @@ def test_a_tool_that_is_missing_is_named() -> None:
         tools.run(["no-such-tool"])
 
 
-def test_a_tool_that_is_not_wanted_any_more_ends_with_all_that_it_started(tmp_path: Path) -> None:
+def test_cancelled_tool_ends_with_all_its_child_processes(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
     with subprocess.Popen(["sh", "-c", script]) as process:
         end = time.monotonic() + 20
@@ -517,7 +519,7 @@ def _wait_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-def test_a_wheels_files_go_where_they_belong(tmp_path: Path) -> None:
+def test_files_of_a_wheel_are_installed_in_their_places(tmp_path: Path) -> None:
     import zipfile
 
     wheel = tmp_path / "a-1-py3-none-any.whl"
@@ -531,7 +533,7 @@ def test_a_wheels_files_go_where_they_belong(tmp_path: Path) -> None:
     assert not (tmp_path / "site/a").is_file()
 
 
-def test_a_wheel_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_wheel_that_would_write_outside_its_folder_is_refused(tmp_path: Path) -> None:
     import zipfile
 
     wheel = tmp_path / "a-1-py3-none-any.whl"
@@ -545,7 +547,7 @@ def test_a_wheel_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
 # Description of the image --------------------------------------------------------------------------
 
 
-def test_units_and_scripts_are_sound() -> None:
+def test_units_and_scripts_are_valid() -> None:
     scripts = [
         DATA / "files/usr/lib/systemd/system-generators/logboat-card-generator",
         DATA / "initramfs/machine-id",
@@ -556,7 +558,7 @@ def test_units_and_scripts_are_sound() -> None:
         subprocess.run(["sh", "-n", str(script)], check=True)
 
 
-def test_every_bind_in_fstab_has_its_folder_on_data() -> None:
+def test_every_bind_mount_in_fstab_has_its_folder_on_the_data_partition() -> None:
     import tomllib
 
     folders = {each["path"] for each in tomllib.loads((DATA / "data.toml").read_text())["folder"]}

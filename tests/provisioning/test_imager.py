@@ -1,4 +1,4 @@
-"""All three formats of the files that Raspberry Pi Imager leaves on a card are understood."""
+"""All three formats of the files that Raspberry Pi Imager writes to a card are read."""
 
 from collections.abc import Mapping
 
@@ -164,7 +164,7 @@ def told(files: Mapping[str, str]) -> list[str]:
 
 
 def points(text: str) -> str:
-    """Return a network-config that has these lines as its access points."""
+    """Return a network-config file that has these lines as its access points."""
     below = "".join(f"        {line}\n" for line in text.splitlines())
     return f"network:\n  version: 2\n  wifis:\n    wlan0:\n      access-points:\n{below}"
 
@@ -179,7 +179,7 @@ def points(text: str) -> str:
     ],
     ids=["script", "cloud-init", "cloud-init of 2.0.10", "toml"],
 )
-def test_what_was_asked_for_is_read(files: dict[str, str]) -> None:
+def test_settings_of_imager_are_read(files: dict[str, str]) -> None:
     assert read(files) == ImagerReading(ASKED, (), tuple(files))
 
 
@@ -193,17 +193,17 @@ def test_what_was_asked_for_is_read(files: dict[str, str]) -> None:
         {"custom.toml": "[system]\n"},
     ],
 )
-def test_where_nothing_was_asked_for_nothing_is_read(files: dict[str, str]) -> None:
+def test_files_without_settings_yield_nothing(files: dict[str, str]) -> None:
     assert read(files) == ImagerReading(Customisation(), (), ())
 
 
-def test_nothing_of_a_script_is_run_and_no_variable_is_taken_for_a_name() -> None:
+def test_scripts_are_not_executed_and_variables_are_not_used_as_names() -> None:
     found = read({"firstrun.sh": '   /usr/lib/userconf-pi/userconf "$USER" "$HASH"\n'})
     assert found.asked == Customisation()
     assert [(problem.line, problem.key) for problem in found.problems] == [(1, "userconf")]
 
 
-def test_a_password_in_clear_is_not_kept_and_is_told() -> None:
+def test_plaintext_password_is_not_stored_and_is_reported() -> None:
     found = read({"custom.toml": '[user]\nname = "anna"\npassword = "secret"\n'})
     assert found.asked == Customisation(user="anna")
     assert [(problem.line, problem.text) for problem in found.problems] == [
@@ -232,12 +232,12 @@ def test_a_password_in_clear_is_not_kept_and_is_told() -> None:
         ('"say \\"hi\\""', 'say "hi"'),
     ],
 )
-def test_a_networks_name_is_what_was_meant(written: str, ssid: str) -> None:
+def test_network_names_are_decoded(written: str, ssid: str) -> None:
     found = read({"network-config": points(f"{written}:\n  password: 12345678")})
     assert (found.asked.wifi, found.problems) == ((RequestedWifi(ssid, "12345678"),), ())
 
 
-def test_networks_are_not_mixed_up() -> None:
+def test_settings_of_several_networks_are_kept_apart() -> None:
     text = 'marina:\n  password: "correct horse"\n  hidden: yes\n"open sea": {}\nfree:\nhome:\n  auth:\n'
     text += '    key-management: psk\n    password: "battery staple"\nmarket:\n  auth: {key-management: none}'
     assert read({"network-config": points(text)}) == ImagerReading(
@@ -271,7 +271,7 @@ def test_networks_are_not_mixed_up() -> None:
         (f"{'a' * 33}: {{}}", 6, ()),
     ],
 )
-def test_a_network_that_is_not_understood_is_told_and_the_file_stays(
+def test_unsupported_network_is_reported_and_the_file_is_kept(
     text: str, line: int, joined: tuple[str, ...]
 ) -> None:
     found = read({"network-config": points(text)})
@@ -338,14 +338,14 @@ def test_a_network_that_is_not_understood_is_told_and_the_file_stays(
         ({"custom.toml": '[wlan]\nssid = "a"\nhidden = "yes"\n'}, "custom.toml:3: [wlan], hidden"),
     ],
 )
-def test_what_is_not_understood_is_told_with_its_place(files: dict[str, str], place: str) -> None:
+def test_unsupported_setting_is_reported_with_its_place(files: dict[str, str], place: str) -> None:
     found = read(files)
     assert any(str(problem).startswith(f"{place}: ") for problem in found.problems), told(files)
     assert found.understood == ()
     assert not any("please report" in str(problem) for problem in found.problems)
 
 
-def test_a_file_that_is_no_text_is_told() -> None:
+def test_file_that_is_not_text_is_reported() -> None:
     found = read_files({"user-data": b"hostname: dinghy\n\xff\n", "network-config": b"x" * 1_000_001})
     assert [(problem.file.name, problem.line) for problem in found.problems] == [
         ("user-data", 2),
@@ -353,19 +353,19 @@ def test_a_file_that_is_no_text_is_told() -> None:
     ]
 
 
-def test_one_file_that_is_not_understood_does_not_keep_the_other() -> None:
+def test_unreadable_file_does_not_prevent_reading_the_other() -> None:
     found = read({"user-data": "snap: {}\nhostname: dinghy\n", "network-config": points("a: {}")})
     assert found.asked == Customisation(host_name="dinghy", wifi=(RequestedWifi("a"),))
     assert found.understood == ("network-config",)
 
 
-def test_a_locked_password_is_none() -> None:
+def test_locked_password_counts_as_no_password() -> None:
     text = 'user:\n  name: anna\n  passwd: "$5$a$b"\n  lock_passwd: true\n'
     assert read({"user-data": text}).asked == Customisation(user="anna")
 
 
 @given(st.dictionaries(st.sampled_from(FILES), st.binary(max_size=200) | st.text().map(str.encode)))
-def test_whatever_the_files_hold_there_is_a_reading(files: Mapping[str, bytes]) -> None:
+def test_any_files_can_be_read(files: Mapping[str, bytes]) -> None:
     found = read_files(files, checks(()))
     assert not set(found.understood) & {problem.file.name for problem in found.problems}
     assert not any("please report" in str(problem) for problem in found.problems)

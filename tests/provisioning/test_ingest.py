@@ -1,4 +1,4 @@
-"""The files on a card are taken in completely or not at all, and nothing is lost."""
+"""The files on a card are applied completely or not at all, and nothing is lost."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def secret_bytes(folder: Path) -> list[str]:
 # The first start
 
 
-def test_bundle_on_fat_is_taken_in_and_its_secrets_are_wiped(card: Card) -> None:
+def test_bundle_on_fat_is_applied_and_its_secrets_are_wiped(card: Card) -> None:
     put(card.fat, {**bundle(), "office.password": b"hunter-two\n"})
     outcome = card.start()
     assert outcome.problems == ()
@@ -55,7 +55,7 @@ def test_bundle_on_fat_is_taken_in_and_its_secrets_are_wiped(card: Card) -> None
     assert sorted(content(card.fat)) == ["sensors.toml", "vessel.toml"]
 
 
-def test_bundle_in_the_inbox_never_touches_fat_but_for_showing_it(card: Card) -> None:
+def test_bundle_in_the_inbox_is_only_displayed_on_fat(card: Card) -> None:
     put(card.inbox, bundle())
     assert card.start().problems == ()
     assert identity_files.load(card.etc / "identity").vessel == "argo"
@@ -63,7 +63,7 @@ def test_bundle_in_the_inbox_never_touches_fat_but_for_showing_it(card: Card) ->
     assert content(card.fat) == {name: bundle()[name] for name in ("vessel.toml", "sensors.toml")}
 
 
-def test_an_identity_folder_of_before_there_were_manifests_is_read(card: Card) -> None:
+def test_identity_folder_without_a_manifest_is_read(card: Card) -> None:
     old = {name: each for name, each in bundle().items() if name.startswith("identity/")}
     del old["identity/radio.key"]
     put(card.fat, old)
@@ -73,7 +73,7 @@ def test_an_identity_folder_of_before_there_were_manifests_is_read(card: Card) -
     assert secret_bytes(card.fat) == []
 
 
-def test_without_a_bundle_the_vessel_has_a_name_of_its_own_until_one_comes(card: Card) -> None:
+def test_vessel_without_a_bundle_has_a_generated_name_until_one_arrives(card: Card) -> None:
     outcome = card.start()
     assert outcome.generated
     assert b'id = "vessel-123456"' in card.force["logboat.toml"]
@@ -85,7 +85,7 @@ def test_without_a_bundle_the_vessel_has_a_name_of_its_own_until_one_comes(card:
     assert card.force["logboat.toml"] == bundle()["vessel.toml"]
 
 
-def test_an_identity_alone_names_a_vessel_that_nobody_had_named(card: Card) -> None:
+def test_identity_alone_names_an_unnamed_vessel(card: Card) -> None:
     card.start()
     put(card.fat, {name: each for name, each in bundle().items() if name.startswith("identity/")})
     outcome = card.start()
@@ -115,7 +115,7 @@ def argo(card: Card) -> Card:
     return card
 
 
-def test_an_edited_file_is_taken_in(argo: Card) -> None:
+def test_edited_file_is_applied(argo: Card) -> None:
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     outcome = argo.start()
     assert (outcome.problems, outcome.taken) == ((), ("sensors.toml",))
@@ -125,7 +125,7 @@ def test_an_edited_file_is_taken_in(argo: Card) -> None:
 
 @pytest.mark.parametrize("emptied", [b"", b"\r\n", b"\0" * 512])
 @pytest.mark.parametrize("name", ["sensors.toml", "vessel.toml", "office.password"])
-def test_a_file_that_a_power_cut_has_emptied_is_not_obeyed(argo: Card, name: str, emptied: bytes) -> None:
+def test_file_emptied_by_a_power_cut_is_not_applied(argo: Card, name: str, emptied: bytes) -> None:
     before = argo.force
     (argo.fat / name).write_bytes(emptied)
     for _ in range(2):
@@ -140,7 +140,7 @@ def test_a_file_that_a_power_cut_has_emptied_is_not_obeyed(argo: Card, name: str
 
 @pytest.mark.parametrize("name", ["vessel.pem", "vessel.key", "fleet.pem", "radio.key"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"[" * 100_000, b"-----BEGIN CERTIFICATE-----\nMAA=\n"])
-def test_an_identity_that_is_damaged_in_any_way_is_told(argo: Card, name: str, content: bytes) -> None:
+def test_damaged_identity_is_reported(argo: Card, name: str, content: bytes) -> None:
     before = argo.force
     found = {key: each for key, each in bundle().items() if key.startswith("identity/")}
     put(argo.fat, {**found, f"identity/{name}": content})
@@ -149,7 +149,7 @@ def test_an_identity_that_is_damaged_in_any_way_is_told(argo: Card, name: str, c
     assert "identity" in argo.problems
 
 
-def test_a_vessel_without_sensors_says_so(argo: Card) -> None:
+def test_vessel_without_sensors_reports_it(argo: Card) -> None:
     (argo.fat / "sensors.toml").write_text("# nothing is wired yet\n")
     argo.start()
     assert "write no_sensors = true if nothing is wired" in argo.problems
@@ -159,13 +159,13 @@ def test_a_vessel_without_sensors_says_so(argo: Card) -> None:
     assert (outcome.problems, outcome.taken) == ((), ("sensors.toml",))
 
 
-def test_a_bundle_without_sensors_leaves_those_in_force(argo: Card) -> None:
+def test_bundle_without_sensors_keeps_those_in_force(argo: Card) -> None:
     put(argo.inbox, {name: each for name, each in bundle().items() if name != "sensors.toml"})
     assert argo.start().problems == ()
     assert argo.force["sensors.toml"] == SENSORS.format(17).encode()
 
 
-def test_windows_line_ends_and_mark_are_taken_as_they_are(argo: Card) -> None:
+def test_windows_line_ends_and_byte_order_mark_are_accepted(argo: Card) -> None:
     edited = b"\xef\xbb\xbf" + SENSORS.format(27).replace("\n", "\r\n").encode()
     (argo.fat / "sensors.toml").write_bytes(edited)
     assert argo.start().problems == ()
@@ -183,7 +183,7 @@ def test_windows_line_ends_and_mark_are_taken_as_they_are(argo: Card) -> None:
         ".DS_Store",
     ],
 )
-def test_what_editors_leave_beside_does_no_harm(argo: Card, name: str) -> None:
+def test_files_left_by_editors_do_no_harm(argo: Card, name: str) -> None:
     before = argo.force
     (argo.fat / name).write_bytes(b"\0 not TOML")
     outcome = argo.start()
@@ -191,13 +191,13 @@ def test_what_editors_leave_beside_does_no_harm(argo: Card, name: str) -> None:
     assert (argo.fat / name).exists()
 
 
-def test_a_laptop_may_shout_the_names(argo: Card) -> None:
+def test_file_names_may_be_in_upper_case(argo: Card) -> None:
     (argo.fat / "sensors.toml").rename(argo.fat / "SENSORS.TOML")
     (argo.fat / "SENSORS.TOML").write_text(SENSORS.format(27))
     assert argo.start().taken == ("sensors.toml",)
 
 
-def test_a_wrong_file_leaves_the_old_one_in_force_and_says_where_it_is_wrong(argo: Card) -> None:
+def test_invalid_file_leaves_the_old_one_in_force_and_is_reported_with_its_place(argo: Card) -> None:
     before = argo.force
     wrong = SENSORS.format(5) + "colour = 1\n"
     (argo.fat / "sensors.toml").write_text(wrong)
@@ -215,7 +215,7 @@ def test_a_wrong_file_leaves_the_old_one_in_force_and_says_where_it_is_wrong(arg
     assert argo.problems == ""
 
 
-def test_broken_toml_and_a_missing_password_are_told_of_the_cards_own_file(argo: Card) -> None:
+def test_broken_toml_and_a_missing_password_are_reported_for_the_cards_file(argo: Card) -> None:
     before = argo.force
     gateway = '[[gateway]]\nname = "office"\nkind = "couchbase"\nurl = "wss://a.example:4984/x"\nuser = "a"\n'
     (argo.fat / "vessel.toml").write_text(
@@ -230,7 +230,7 @@ def test_broken_toml_and_a_missing_password_are_told_of_the_cards_own_file(argo:
     assert argo.force == before
 
 
-def test_what_was_changed_over_ssh_is_shown_and_not_undone_by_a_stale_copy(argo: Card) -> None:
+def test_change_over_ssh_is_copied_to_the_card_and_not_undone_by_a_stale_copy(argo: Card) -> None:
     changed = SENSORS.format(22).encode()
     (argo.etc / "sensors.toml").write_bytes(changed)
     assert argo.start().taken == ()
@@ -240,7 +240,7 @@ def test_what_was_changed_over_ssh_is_shown_and_not_undone_by_a_stale_copy(argo:
     assert (argo.fat / "sensors.toml").read_bytes() == changed
 
 
-def test_an_id_that_is_not_the_certificates_is_refused(argo: Card) -> None:
+def test_vessel_id_that_differs_from_the_certificates_is_refused(argo: Card) -> None:
     (argo.fat / "vessel.toml").write_text(VESSEL.format("brigid", "Brigid"))
     argo.start()
     assert "[vessel]: id" in argo.problems
@@ -291,7 +291,7 @@ WRONG: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_bundle_destroys_nothing(argo: Card, what: str) -> None:
+def test_wrong_bundle_destroys_nothing(argo: Card, what: str) -> None:
     make, said = WRONG[what]
     before = argo.force
     put(argo.fat, make())
@@ -313,7 +313,7 @@ def test_another_vessels_identity_is_refused(argo: Card, tmp_path: Path) -> None
     assert text == "the identity is of vessel brigid, but this is vessel argo"
 
 
-def test_two_bundles_are_one_too_many(card: Card) -> None:
+def test_second_bundle_on_a_card_is_refused(card: Card) -> None:
     put(card.inbox, bundle())
     put(card.fat, bundle("brigid"))
     card.start()
@@ -323,7 +323,7 @@ def test_two_bundles_are_one_too_many(card: Card) -> None:
     assert content(card.inbox) == bundle()
 
 
-def test_a_bundle_on_the_card_goes_before_one_of_the_same_vessel_in_the_inbox(card: Card) -> None:
+def test_bundle_on_the_card_has_priority_over_one_in_the_inbox(card: Card) -> None:
     """The bundle in the inbox may be one that the appliance has already refused."""
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     assert card.start().generated
@@ -336,14 +336,14 @@ def test_a_bundle_on_the_card_goes_before_one_of_the_same_vessel_in_the_inbox(ca
     assert secret_bytes(card.fat) == []
 
 
-def test_problems_are_told_where_there_was_no_folder_for_them(card: Card) -> None:
+def test_problems_are_written_to_the_card_even_if_the_folder_is_missing(card: Card) -> None:
     card.fat.rmdir()
     put(card.inbox, bundle(number=3, valid_for=timedelta(days=-10)))
     card.start()
     assert "logboat fleet renew" in card.problems
 
 
-def test_bundles_in_folders_of_their_own_are_told(card: Card) -> None:
+def test_bundles_in_subfolders_are_reported(card: Card) -> None:
     put(card.fat / "argo", bundle())
     put(card.fat / "brigid", bundle("brigid"))
     card.start()
@@ -351,7 +351,7 @@ def test_bundles_in_folders_of_their_own_are_told(card: Card) -> None:
     assert content(card.fat / "argo") == bundle()
 
 
-def test_a_card_that_cannot_be_written_is_in_force_all_the_same_and_told(card: Card) -> None:
+def test_read_only_card_is_applied_and_reported(card: Card) -> None:
     put(card.fat, bundle())
     card.read_only = True
     outcome = card.start()
@@ -363,7 +363,7 @@ def test_a_card_that_cannot_be_written_is_in_force_all_the_same_and_told(card: C
     assert secret_bytes(card.fat) == []
 
 
-def test_a_new_identity_on_a_card_that_waits_for_wiping_is_not_wiped(card: Card) -> None:
+def test_new_identity_on_a_card_with_a_wipe_pending_is_not_wiped(card: Card) -> None:
     put(card.fat, bundle())
     card.read_only = True
     card.start()
@@ -375,12 +375,12 @@ def test_a_new_identity_on_a_card_that_waits_for_wiping_is_not_wiped(card: Card)
 
 
 @pytest.mark.parametrize("year", [1970, 2026])
-def test_a_clock_that_is_behind_takes_a_card_in(card: Card, year: int) -> None:
+def test_card_is_applied_although_the_clock_is_slow(card: Card, year: int) -> None:
     put(card.fat, bundle())
     assert card.start(max(datetime(year, 1, 1, tzinfo=UTC), NOW)).problems == ()
 
 
-def test_an_inbox_that_a_daemon_could_have_made_is_not_believed(card: Card, tmp_path: Path) -> None:
+def test_inbox_that_a_daemon_could_have_created_is_not_trusted(card: Card, tmp_path: Path) -> None:
     put(tmp_path / "elsewhere", bundle())
     card.inbox.symlink_to(tmp_path / "elsewhere")
     outcome = card.start()
@@ -404,7 +404,7 @@ def test_a_renewed_identity_on_a_card_replaces_the_old_one(card: Card, tmp_path:
     assert not (card.etc / ".identity.old").exists()
 
 
-def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
+def test_newer_revocations_survive_an_older_bundle(argo: Card) -> None:
     statement = json.loads((argo.etc / "identity/revocations.json").read_bytes())
     assert statement["number"] == 0
     again = {name: each for name, each in bundle().items() if name.startswith("identity/")}
@@ -415,7 +415,7 @@ def test_newer_revocations_outlast_an_older_bundle(argo: Card) -> None:
     assert secret_bytes(argo.fat) == []
 
 
-def test_newer_revocations_of_a_bundle_are_taken_in_before_they_are_wiped(card: Card, tmp_path: Path) -> None:
+def test_newer_revocations_of_a_bundle_are_applied_before_it_is_wiped(card: Card, tmp_path: Path) -> None:
     folder = FleetFolder.create(tmp_path / "north", fleet="north", passphrase=PASSPHRASE, now=NOW)
     authority = folder.unlock(PASSPHRASE)
     folder.add(authority, "argo", now=NOW)
@@ -431,7 +431,7 @@ def test_newer_revocations_of_a_bundle_are_taken_in_before_they_are_wiped(card: 
     assert not (card.fat / "identity").exists()
 
 
-def test_revocations_that_cannot_be_read_are_told_and_stay(argo: Card) -> None:
+def test_unreadable_revocations_are_reported_and_kept(argo: Card) -> None:
     found = {name: each for name, each in bundle().items() if name.startswith("identity/")}
     put(argo.fat, {**found, "identity/revocations.json": b"[" * 100_000})
     assert argo.start().taken == ()
@@ -439,8 +439,8 @@ def test_revocations_that_cannot_be_read_are_told_and_stay(argo: Card) -> None:
     assert (argo.fat / "identity/revocations.json").exists()
 
 
-def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
-    """The raw file behind a mounted file system is searched."""
+def test_wiped_secrets_are_removed_from_the_medium_itself(tmp_path: Path) -> None:
+    """The raw image file of a mounted file system is searched."""
     images.need_tools()
     raw, mount = tmp_path / "raw", tmp_path / "mount"
     mount.mkdir()
@@ -471,10 +471,7 @@ def test_wiped_secrets_are_gone_from_the_medium_itself(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip fsync, because in these tests a power cut happens between two steps.
-
-    The content of the medium after the cut is not tested.
-    """
+    """Skip fsync, because these tests cut the power between two steps and do not check the medium."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -487,7 +484,7 @@ def from_inbox(card: Card) -> None:
 
 
 def renewed(card: Card) -> None:
-    """Offer a card that replaces everything: the configuration, the sensors, and the radio key."""
+    """Write a bundle that replaces the configuration, the sensors and the radio key to a card."""
     put(card.fat, {**bundle()})
     card.start()
     (card.fat / "sensors.toml").write_text(SENSORS.format(27))
@@ -501,7 +498,7 @@ IDENTITY = ("vessel.pem", "vessel.key", "revocations.json")
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("prepare", [first, from_inbox, renewed])
-def test_power_may_go_at_each_step(
+def test_power_may_fail_at_each_step(
     prepare: Callable[[Card], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "whole").mkdir()
@@ -526,7 +523,7 @@ def test_power_may_go_at_each_step(
             break
         cutter.left = None
         held = {**content(card.fat), **card.force, **content(card.etc), **content(root)}
-        assert any(KEY in each for each in held.values())  # somewhere, at all times
+        assert any(KEY in each for each in held.values())  # the key exists somewhere at all times
         outcome = card.start()
         assert outcome.problems == ()
         assert card.force == new, f"cut at step {steps}"
@@ -536,8 +533,8 @@ def test_power_may_go_at_each_step(
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_change_is_seen_as_a_whole_after_a_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After recovery, old files and new files are never mixed."""
+def test_change_is_complete_after_a_power_cut(argo: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After recovery, either all files are old or all files are new."""
     old = argo.force
     (argo.fat / "sensors.toml").write_text(SENSORS.format(27))
     (argo.fat / "vessel.toml").write_text(VESSEL.format("argo", "New"))

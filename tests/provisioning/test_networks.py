@@ -1,4 +1,4 @@
-"""Profiles as NetworkManager itself reads them, and the roles of adapters."""
+"""Adapters are assigned roles, and NetworkManager itself accepts the profiles."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ Wiphy phy0
 """
 
 
-def test_what_iw_says_is_understood() -> None:
+def test_output_of_iw_is_parsed() -> None:
     assert parse(IW, {"wlan1": "phy1", "wlan0": "phy0", "wlan9": "phy9"}) == (
         Adapter("phy0", "wlan0", frozenset({"managed", "AP"})),
         Adapter("phy1", "wlan1", frozenset({"IBSS", "managed", "AP", "mesh point"})),
@@ -62,11 +62,11 @@ def test_what_iw_says_is_understood() -> None:
         ((ONBOARD, STICK), Assignment("wlan0", CREW, "wlan1", second="phy0")),
     ],
 )
-def test_each_adapter_has_its_task(there: tuple[Adapter, ...], expected: Assignment) -> None:
+def test_each_adapter_has_its_role(there: tuple[Adapter, ...], expected: Assignment) -> None:
     assert assign(there, joins=True, access_point=True, radio="mesh") == expected
 
 
-def test_what_no_adapter_can_is_said_and_the_rest_is_done() -> None:
+def test_unsupported_role_is_reported_and_the_others_are_assigned() -> None:
     alone = assign([ONBOARD], joins=True, access_point=True, radio="mesh")
     assert (alone.client, alone.access_point, alone.radio) == ("wlan0", CREW, None)
     assert "no Wi-Fi adapter supports 802.11s mesh" in alone.missing[0]
@@ -76,7 +76,7 @@ def test_what_no_adapter_can_is_said_and_the_rest_is_done() -> None:
     assert assign([], joins=False, access_point=False) == Assignment()
 
 
-def test_a_plan_has_everything_that_can_be() -> None:
+def test_plan_contains_all_possible_networks() -> None:
     found = plan(FULL, fleet="north", radio_key="secret-radio", adapters=[ONBOARD, STICK])
     assert [profile.name.rpartition("-")[0] or profile.name for profile in found.profiles] == [
         "logboat",
@@ -90,7 +90,7 @@ def test_a_plan_has_everything_that_can_be() -> None:
     assert without.radio is None
 
 
-# As NetworkManager reads them
+# Profiles read by NetworkManager
 
 
 UNPACKED = Path(__file__).parents[2] / "build/nmcli"
@@ -138,11 +138,11 @@ def test_profiles_are_valid_to_networkmanager() -> None:
 @pytest.mark.parametrize(
     ("channel", "megahertz"), [(1, 2412), (6, 2437), (13, 2472), (36, 5180), (165, 5825)]
 )
-def test_channels_are_frequencies(channel: int, megahertz: int) -> None:
+def test_channels_are_converted_to_frequencies(channel: int, megahertz: int) -> None:
     assert frequency(channel) == megahertz
 
 
-def test_the_radio_is_wpa_supplicants_and_has_the_fleets_key() -> None:
+def test_radio_is_configured_for_wpa_supplicant_with_the_fleets_key() -> None:
     found = plan(FULL, fleet="north", radio_key="secret-radio", adapters=[ONBOARD, STICK]).radio
     assert found is not None
     assert found.interface == "wlan1"
@@ -168,16 +168,16 @@ PASSWORDS = st.text(st.sampled_from(string.printable[:95]), min_size=8, max_size
 
 @settings(max_examples=30)
 @given(PASSWORDS)
-def test_any_password_arrives_as_it_is(password: str) -> None:
+def test_any_password_is_preserved(password: str) -> None:
     found = profiles.join(ssid="marina", password=password, priority=1, interface=None)
     again = profiles.join(ssid="marina", password="x" * 8, priority=1, interface=None)
     [psk] = reads(found, "psk")
-    assert psk == profiles.escaped(password)  # written in NetworkManager's own way, and read back
+    assert psk == profiles.escaped(password)  # written as NetworkManager escapes them, and read back
     assert found.sections["connection"]["uuid"] == again.sections["connection"]["uuid"]
 
 
 @pytest.mark.parametrize("ssid", ["marina", "Häfen; #1", " lead", "a=b", "\\", "日本"])
-def test_any_name_arrives_as_it_is(ssid: str) -> None:
+def test_any_network_name_is_preserved(ssid: str) -> None:
     [found] = reads(profiles.join(ssid=ssid, password="", priority=0, interface=None), "ssid")
     plain = found.replace("\\;", ";").replace("\\\\", "\\").replace("\\s", " ")
     listed = (
@@ -188,7 +188,7 @@ def test_any_name_arrives_as_it_is(ssid: str) -> None:
     assert ssid in (plain, listed)
 
 
-def test_a_cable_may_have_an_address(tmp_path: Path) -> None:
+def test_ethernet_may_have_a_fixed_address(tmp_path: Path) -> None:
     path = tmp_path / "vessel.toml"
     path.write_text('[network]\nethernet = { address = "192.168.1.10/24", gateway = "192.168.1.1" }\n')
     assert load(path).network.ethernet == Ethernet("192.168.1.10/24", "192.168.1.1")

@@ -1,4 +1,4 @@
-"""Lines of config.txt that the wiring needs cause one restart, and never a loop of restarts."""
+"""The wiring's lines in config.txt cause one restart, and never a loop of restarts."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_each_chip_and_bus_has_its_line_once(tmp_path: Path) -> None:
     assert kernel_configuration([]) == KernelConfiguration()
 
 
-def test_our_part_stands_at_the_end_under_all() -> None:
+def test_our_section_is_at_the_end_for_all_models() -> None:
     text = rewritten("arm_64bit=1\n[pi4]\narm_boost=1", ["dtparam=spi=on"])
     assert text.splitlines()[:5] == ["arm_64bit=1", "[pi4]", "arm_boost=1", configtxt.BEGIN, "[all]"]
     assert text.splitlines()[5:] == ["dtparam=spi=on", configtxt.END]
@@ -76,7 +76,7 @@ LINES = st.lists(st.sampled_from(["dtparam=spi=on", "dtoverlay=w1-gpio", "dtpara
 
 
 @given(st.text(st.sampled_from("ab=[]#\n\r")), LINES, LINES)
-def test_the_rest_of_a_config_txt_is_left_as_it_is(text: str, first: list[str], second: list[str]) -> None:
+def test_other_lines_of_config_txt_are_not_changed(text: str, first: list[str], second: list[str]) -> None:
     once = rewritten(text, first)
     assert has(once, first)
     again = rewritten(once, second)
@@ -85,7 +85,7 @@ def test_the_rest_of_a_config_txt_is_left_as_it_is(text: str, first: list[str], 
     assert rewritten(again, []).removesuffix("\n") == text.removesuffix("\n")
 
 
-def test_new_lines_are_written_to_both_slots_and_ask_for_one_restart() -> None:
+def test_new_lines_are_written_to_both_slots_and_need_one_restart() -> None:
     lines = ["dtparam=spi=on"]
     decision = decide(["", ""], lines, active=0, asked=None)
     assert (decision.write, decision.restart) == ((0, 1), True)
@@ -95,26 +95,26 @@ def test_new_lines_are_written_to_both_slots_and_ask_for_one_restart() -> None:
     )
 
 
-def test_lines_that_do_not_stay_are_not_tried_again() -> None:
+def test_lines_that_did_not_persist_are_not_written_again() -> None:
     lines = ["dtparam=spi=on"]
     decision = decide(["", ""], lines, active=0, asked=digest(lines))
     assert (decision.write, decision.restart, decision.gave_up) == ((), False, True)
 
 
-def test_the_other_slot_alone_needs_no_restart() -> None:
+def test_change_in_the_inactive_slot_needs_no_restart() -> None:
     lines = ["dtparam=spi=on"]
     decision = decide([rewritten("", lines), ""], lines, active=0, asked=None)
     assert (decision.write, decision.restart) == ((1,), False)
 
 
-def test_sensors_that_are_gone_give_their_pins_back_after_a_restart() -> None:
+def test_pins_of_removed_sensors_are_freed_after_a_restart() -> None:
     there = rewritten("", ["dtparam=spi=on"])
     decision = decide([there, there], [], active=1, asked=digest(["dtparam=spi=on"]))
     assert (decision.write, decision.restart) == ((0, 1), True)
     assert rewritten(there, []) == ""
 
 
-def test_who_writes_another_system_into_a_slot_carries_our_part_over() -> None:
+def test_our_section_is_kept_when_another_system_is_written_to_a_slot() -> None:
     old = rewritten("arm_64bit=1\n", ["dtparam=spi=on"])
     assert configtxt.carried(old, "next=1\n") == rewritten("next=1\n", ["dtparam=spi=on"])
     assert configtxt.carried("", "next=1\n") == "next=1\n"

@@ -1,4 +1,4 @@
-"""A release is refused until people know where to report a weakness."""
+"""A release is refused until SECURITY.md says where to report a vulnerability."""
 
 import subprocess
 from pathlib import Path
@@ -33,8 +33,8 @@ def test_release_without_a_policy_is_refused(tmp_path: Path, text: str | None) -
         release.check(tmp_path)
 
 
-def test_the_placeholder_is_in_one_place() -> None:
-    """Hold the contact to one file, so that only this file changes when it is set."""
+def test_placeholder_is_in_one_file() -> None:
+    """Only one file must change when the contact is set."""
     command = ["git", "grep", "--name-only", release.PLACEHOLDER]
     found = subprocess.run(command, check=True, cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
     assert set(found) - {"provisioning/image/release.py"} <= {"SECURITY.md"}

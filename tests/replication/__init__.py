@@ -1,1 +1,1 @@
-"""Tests of the message layer and of checkpoints."""
+"""Tests of the replication protocol's messages and of checkpoints."""

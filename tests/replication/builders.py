@@ -1,4 +1,4 @@
-"""Builders for the replication tests: messages as they arrive, and Hypothesis strategies for their parts."""
+"""Builders of received messages, and Hypothesis strategies for their parts, for the replication tests."""
 
 import json
 
@@ -13,24 +13,24 @@ DIGEST = "sha1-rATs731fnP+PJv2Pm/WXWZsCw48="
 
 
 def received(encoded: EncodedMessage) -> RequestReceived:
-    """Return our request as the other side receives it."""
+    """Return our request as the peer receives it."""
     return RequestReceived(
         1, encoded.properties, encoded.body, encoded.urgent, encoded.compressed, encoded.no_reply
     )
 
 
 def answered(encoded: EncodedMessage) -> ResponseReceived:
-    """Return our response as the other side receives it."""
+    """Return our response as the peer receives it."""
     return ResponseReceived(1, encoded.properties, encoded.body)
 
 
 def asked(profile: str, body: bytes = b"", **properties: str) -> RequestReceived:
-    """Return a request made by hand."""
+    """Return a received request with these properties and this body."""
     return RequestReceived(1, {"Profile": profile, **properties}, body)
 
 
 def reply(body: bytes = b"", **properties: str) -> ResponseReceived:
-    """Return a response made by hand."""
+    """Return a received response with these properties and this body."""
     return ResponseReceived(1, properties, body)
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint never covers unfinished work, and two copies that differ never skip a document."""
+"""A checkpoint never covers incomplete work, and two differing copies never skip a document."""
 
 import json
 from random import Random
@@ -36,7 +36,7 @@ checkpoints = st.builds(checkpoint, numbers, st.none() | sequences)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, TOP), st.integers(1, 9))))
-def test_a_sequence_set_is_a_set(steps: list[tuple[bool, int, int]]) -> None:
+def test_sequence_set_behaves_like_a_set(steps: list[tuple[bool, int, int]]) -> None:
     ranges, model = SequenceSet(), set[int]()
     for add, start, length in steps:
         if add:
@@ -53,12 +53,12 @@ def test_a_sequence_set_is_a_set(steps: list[tuple[bool, int, int]]) -> None:
 
 
 @given(numbers, numbers)
-def test_an_intersection_is_what_both_have(first: set[int], second: set[int]) -> None:
+def test_intersection_contains_what_both_sets_contain(first: set[int], second: set[int]) -> None:
     assert made(first).intersection(made(second)) == made(first & second)
 
 
 @pytest.mark.parametrize("flat", [[1], [5, 0], [-1, 3], [2**63, 1], [0, 2**64]])
-def test_what_is_no_list_of_ranges_is_refused(flat: list[int]) -> None:
+def test_invalid_list_of_ranges_is_refused(flat: list[int]) -> None:
     with pytest.raises(ValueError, match=r"range|length"):
         SequenceSet.from_flat(flat)
 
@@ -67,7 +67,7 @@ def test_what_is_no_list_of_ranges_is_refused(flat: list[int]) -> None:
 
 
 @given(checkpoints)
-def test_a_checkpoint_is_read_as_it_was_stored(stored: Checkpoint) -> None:
+def test_checkpoint_survives_encoding(stored: Checkpoint) -> None:
     assert Checkpoint.decode(stored.encode(time=1_700_000_000)) == stored
 
 
@@ -81,7 +81,7 @@ def test_a_checkpoint_is_read_as_it_was_stored(stored: Checkpoint) -> None:
         (checkpoint(set(), "[1,2]"), {"remote": [1, 2]}),
     ],
 )
-def test_the_stored_form_is_couchbase_lites(stored: Checkpoint, body: dict[str, object]) -> None:
+def test_stored_form_is_that_of_couchbase_lite(stored: Checkpoint, body: dict[str, object]) -> None:
     assert json.loads(stored.encode()) == body
     assert Checkpoint.decode(json.dumps(body).encode()) == stored
 
@@ -95,7 +95,7 @@ def test_a_malformed_checkpoint_is_refused(body: bytes) -> None:
         Checkpoint.decode(body)
 
 
-def test_a_null_remote_sequence_is_the_beginning() -> None:
+def test_null_remote_sequence_means_the_beginning() -> None:
     assert Checkpoint.decode(b'{"local":1,"remote":null}') == checkpoint({1})
 
 
@@ -103,7 +103,7 @@ def test_a_null_remote_sequence_is_the_beginning() -> None:
 
 
 @given(checkpoints, checkpoints)
-def test_copies_that_differ_make_nothing_skipped(ours: Checkpoint, theirs: Checkpoint) -> None:
+def test_differing_copies_skip_nothing(ours: Checkpoint, theirs: Checkpoint) -> None:
     result = reconcile(ours, theirs)
     agreed = result.checkpoint
     assert members(agreed.completed) == members(ours.completed) & members(theirs.completed)
@@ -117,12 +117,12 @@ def test_copies_that_differ_make_nothing_skipped(ours: Checkpoint, theirs: Check
 
 
 @given(checkpoints, checkpoints)
-def test_it_does_not_matter_which_copy_is_whose(first: Checkpoint, second: Checkpoint) -> None:
+def test_reconciliation_is_symmetric(first: Checkpoint, second: Checkpoint) -> None:
     assert reconcile(first, second) == reconcile(second, first)
 
 
 @given(checkpoints)
-def test_a_missing_copy_means_from_the_beginning(copy: Checkpoint) -> None:
+def test_missing_copy_means_from_the_beginning(copy: Checkpoint) -> None:
     for result in (reconcile(copy, None), reconcile(None, copy)):
         assert result.checkpoint == Checkpoint()
         assert not result.agreed
@@ -141,7 +141,7 @@ def test_a_missing_copy_means_from_the_beginning(copy: Checkpoint) -> None:
         ("1e3", "9", None),
     ],
 )
-def test_remote_sequences_that_differ_count_for_no_more_than_the_lower(
+def test_differing_remote_sequences_count_at_most_as_the_lower(
     ours: str | None, theirs: str | None, from_where: str | None
 ) -> None:
     assert reconcile(checkpoint(set(), ours), checkpoint(set(), theirs)).checkpoint.remote == from_where
@@ -151,7 +151,7 @@ def test_remote_sequences_that_differ_count_for_no_more_than_the_lower(
 
 
 @given(numbers, st.lists(st.tuples(st.integers(1, 12), st.sets(st.integers(0, 11)))), st.randoms())
-def test_a_push_is_never_ahead_of_what_is_complete(
+def test_push_checkpoint_is_never_ahead_of_completed_sequences(
     before: set[int], batches: list[tuple[int, set[int]]], chance: Random
 ) -> None:
     push = PushProgress(made(before))
@@ -174,7 +174,7 @@ def test_a_push_is_never_ahead_of_what_is_complete(
 
 
 @given(st.permutations(range(1, 9)))
-def test_a_push_ends_the_same_in_whatever_order_sequences_are_completed(order: list[int]) -> None:
+def test_push_checkpoint_is_independent_of_the_order_of_completion(order: list[int]) -> None:
     push = PushProgress()
     push.scanned(10, range(1, 9))
     for sequence in order:
@@ -182,7 +182,7 @@ def test_a_push_ends_the_same_in_whatever_order_sequences_are_completed(order: l
     assert push.completed == SequenceSet([(0, 11)])
 
 
-def test_a_push_goes_on_after_a_sparse_checkpoint_without_what_was_done_out_of_order() -> None:
+def test_push_resumed_from_a_sparse_checkpoint_skips_completed_sequences() -> None:
     push = PushProgress(checkpoint({1, 2, 5}).completed)
     assert push.local == 2
     push.scanned(6, [each for each in range(3, 7) if not push.is_complete(each)])
@@ -192,7 +192,7 @@ def test_a_push_goes_on_after_a_sparse_checkpoint_without_what_was_done_out_of_o
     assert push.local == 6
 
 
-def test_a_push_does_not_change_the_checkpoint_it_started_from() -> None:
+def test_push_does_not_change_the_checkpoint_it_started_from() -> None:
     start = checkpoint({1, 2})
     push = PushProgress(start.completed)
     push.scanned(3, [])
@@ -200,7 +200,7 @@ def test_a_push_does_not_change_the_checkpoint_it_started_from() -> None:
     assert (start.local, push.local) == (2, 3)
 
 
-def test_sequence_that_is_opened_again_holds_the_checkpoint_before_it() -> None:
+def test_reopened_sequence_keeps_the_checkpoint_before_it() -> None:
     push = PushProgress()
     push.scanned(5, [])
     push.reopen(3)
@@ -209,7 +209,7 @@ def test_sequence_that_is_opened_again_holds_the_checkpoint_before_it() -> None:
     assert (push.local, push.pending) == (5, 0)
 
 
-def test_a_push_refuses_what_was_never_pending() -> None:
+def test_push_refuses_sequences_that_were_never_pending() -> None:
     push = PushProgress()
     push.scanned(5, [4])
     push.complete(4)
@@ -225,7 +225,9 @@ def test_a_push_refuses_what_was_never_pending() -> None:
 
 
 @given(st.lists(sequences, min_size=1), st.data())
-def test_a_pull_is_never_ahead_of_what_is_complete(arriving: list[str], data: st.DataObject) -> None:
+def test_pull_checkpoint_is_never_ahead_of_completed_changes(
+    arriving: list[str], data: st.DataObject
+) -> None:
     pull = PullProgress('"start"')
     tickets = [pull.arrived(sequence) for sequence in arriving]
     done = set[int]()
@@ -238,7 +240,7 @@ def test_a_pull_is_never_ahead_of_what_is_complete(arriving: list[str], data: st
     assert pull.position == arriving[-1]
 
 
-def test_a_pull_takes_each_ticket_once() -> None:
+def test_pull_accepts_each_ticket_once() -> None:
     pull = PullProgress()
     first, second = pull.arrived("1"), pull.arrived("1")
     pull.complete(second)
@@ -250,7 +252,7 @@ def test_a_pull_takes_each_ticket_once() -> None:
     assert (pull.position, pull.pending) == ("1", 0)
 
 
-# Names
+# Checkpoint ids
 
 OURS = "0F9A6A0C-5C0B-4D5C-9F2D-0A4E4C2E7B11"
 THEIRS = "7b1e3a52-9a35-4d1c-8f0e-2b0d8c1f6a90"
@@ -265,7 +267,7 @@ def test_a_checkpoint_id_is_a_digest_in_couchbase_lites_form() -> None:
     assert checkpoint_id(replication()) == "cp-XaJL65l25zeWWL6v8eGfGj91rhI="
 
 
-def test_a_checkpoint_id_stays_while_the_replication_is_the_same() -> None:
+def test_checkpoint_id_is_stable_for_the_same_replication() -> None:
     first = replication(channels=frozenset(["notes", "alarms"]), document_ids=frozenset(["b", "a"]))
     second = replication(
         peer=Peer.member("vessel", "brigid", THEIRS.upper()),
@@ -275,7 +277,7 @@ def test_a_checkpoint_id_stays_while_the_replication_is_the_same() -> None:
     assert checkpoint_id(first) == checkpoint_id(second)
 
 
-def test_a_checkpoint_id_is_another_for_anything_that_differs() -> None:
+def test_checkpoint_id_changes_with_any_property_of_the_replication() -> None:
     variants = [
         replication(),
         replication(push=False),
@@ -295,7 +297,7 @@ def test_a_checkpoint_id_is_another_for_anything_that_differs() -> None:
 
 
 @given(st.lists(st.integers(1, 9), max_size=200), st.integers(60, 400))
-def test_checkpoint_that_is_cut_to_a_size_never_says_more(steps: list[int], most: int) -> None:
+def test_checkpoint_cut_to_a_size_never_covers_more(steps: list[int], most: int) -> None:
     completed, at = SequenceSet([(0, 1)]), 10**9
     for step in steps:
         completed.add(at, at + step)

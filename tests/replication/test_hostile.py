@@ -104,7 +104,7 @@ def outcome_of(read: Callable[[], Any]) -> Any:
 
 
 @given(st.sampled_from(PROFILES), properties, bodies, st.booleans())
-def test_any_request_is_a_message_or_a_message_error(
+def test_any_request_is_decoded_or_raises_a_message_error(
     profile: str, given_properties: dict[str, str], body: bytes, no_reply: bool
 ) -> None:
     event = RequestReceived(1, {"Profile": profile, **given_properties}, body, no_reply=no_reply)
@@ -129,7 +129,7 @@ REPLIES: list[Callable[[ResponseReceived], Any]] = [
 
 
 @given(st.sampled_from(REPLIES), properties, bodies)
-def test_any_reply_is_a_message_or_a_message_error(
+def test_any_reply_is_decoded_or_raises_a_message_error(
     read: Callable[[ResponseReceived], Any], given_properties: dict[str, str], body: bytes
 ) -> None:
     outcome = outcome_of(lambda: read(ResponseReceived(1, given_properties, body)))
@@ -196,7 +196,7 @@ DEEP = b"[" * 100_000
         (asked("proveAttachment", bytes(256), digest=DIGEST), "the nonce has 256 bytes"),
     ],
 )
-def test_a_malformed_request_is_a_400_or_413_that_says_what_is_wrong(
+def test_malformed_request_is_a_400_or_413_that_states_what_is_wrong(
     event: RequestReceived, words: str
 ) -> None:
     with pytest.raises(MessageError) as caught:
@@ -223,7 +223,7 @@ def test_a_list_over_the_limit_is_refused() -> None:
             decode(event, few)
 
 
-def test_a_batch_over_the_limit_is_cut_down_to_it() -> None:
+def test_batch_over_the_limit_is_reduced_to_it() -> None:
     assert decode(asked("subChanges", batch="999999")) == SubChanges(batch=DEFAULT.batch)
 
 
@@ -241,41 +241,41 @@ def test_a_malformed_verdict_is_refused(body: bytes) -> None:
         ProposeChangesReply.decode(reply(body), DEFAULT, asked=2)
 
 
-def test_a_reply_about_other_collections_than_asked_for_is_refused() -> None:
+def test_reply_about_collections_that_were_not_requested_is_refused() -> None:
     with pytest.raises(MessageError, match="1 items, not 2"):
         GetCollectionsReply.decode(reply(b"[{}]"), DEFAULT, asked=2)
 
 
-def test_an_unknown_kind_of_request_is_blips_own_404() -> None:
+def test_unknown_profile_is_a_404_in_the_blip_domain() -> None:
     with pytest.raises(MessageError) as caught:
         decode(asked("putRev"))
     assert (caught.value.domain, caught.value.code) == ("BLIP", 404)
 
 
-def test_another_form_of_revision_ids_is_litecores_501() -> None:
+def test_unsupported_form_of_revision_ids_is_a_501_of_litecore() -> None:
     with pytest.raises(MessageError) as caught:
         decode(asked("subChanges", versioning="hashes"))
     assert (caught.value.domain, caught.value.code) == ("LiteCore", 501)
 
 
 @pytest.mark.parametrize("channel", ["", "a,b"])
-def test_a_channel_that_cannot_be_said_is_not_sent(channel: str) -> None:
+def test_channel_with_a_comma_cannot_be_sent(channel: str) -> None:
     with pytest.raises(ValueError, match="contain a comma"):
         SubChanges(channels=("notes", channel)).encode()
 
 
-def test_a_parameter_cannot_pose_as_a_property() -> None:
+def test_parameter_cannot_be_mistaken_for_a_property() -> None:
     with pytest.raises(ValueError, match="name of a subChanges property"):
         SubChanges(filter="mine", parameters={"since": "5"}).encode()
 
 
 @pytest.mark.parametrize("size", [15, 256])
-def test_a_nonce_of_ours_has_the_length_that_the_protocol_asks_for(size: int) -> None:
+def test_nonce_must_have_the_length_required_by_the_protocol(size: int) -> None:
     with pytest.raises(ValueError, match="16 to 255"):
         ProveAttachment(DIGEST, bytes(size)).encode()
 
 
-def test_the_first_message_decides_for_the_default_collection() -> None:
+def test_first_message_can_select_the_default_collection() -> None:
     addressing = Addressing()
     addressing.admit(GetCheckpoint("c"))
     assert addressing.mode is Mode.DEFAULT
@@ -286,7 +286,7 @@ def test_the_first_message_decides_for_the_default_collection() -> None:
         addressing.admit(GetCollections(("a",), ("c",)))
 
 
-def test_the_first_message_decides_for_collections() -> None:
+def test_first_message_can_select_collections() -> None:
     addressing = Addressing()
     addressing.admit(GetCollections(("a", "b"), ("1", "2")))
     assert addressing.mode is Mode.COLLECTIONS
@@ -299,7 +299,7 @@ def test_the_first_message_decides_for_collections() -> None:
         addressing.admit(GetCollections(("a",), ("c",)))
 
 
-def test_a_collection_before_the_mode_is_decided_is_refused_and_decides_nothing() -> None:
+def test_collection_before_the_mode_is_selected_is_refused_and_selects_nothing() -> None:
     addressing = Addressing()
     with pytest.raises(MessageError, match="needs getCollections"):
         addressing.admit(SubChanges(collection=0))

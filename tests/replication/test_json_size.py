@@ -25,14 +25,14 @@ def count(value: Any) -> int:
 
 
 @given(VALUES)
-def test_no_value_is_overlooked(value: Any) -> None:
+def test_no_value_is_missed(value: Any) -> None:
     text = json.dumps(value, separators=(",", ":")).encode()
     assert json_size.nodes(text) >= count(value)
     most = count(value) - 1
     assert json_size.exceeds(text, most) or len(text) <= most
 
 
-def test_honest_text_is_counted_exactly() -> None:
+def test_ordinary_text_is_counted_exactly() -> None:
     assert json_size.nodes(b'{"a":[1,2,{"b":null}],"c":"d"}') == 10
     assert json_size.nodes(b"5") == 1
     assert not json_size.exceeds(b"[" + b"1," * 10 + b"1]", 12)

@@ -120,12 +120,12 @@ requests: st.SearchStrategy[Request] = st.one_of(
 
 
 @given(requests)
-def test_every_request_is_read_as_it_was_sent(request: Request) -> None:
+def test_every_request_survives_encoding(request: Request) -> None:
     assert decode(received(request.encode())) == request
 
 
 @given(requests)
-def test_every_request_passes_a_blip_connection(request: Request) -> None:
+def test_every_request_can_be_sent_over_a_blip_connection(request: Request) -> None:
     wire = Wire()
     sent = request.encode()
     wire.left.send_request(
@@ -145,7 +145,7 @@ def test_a_filter_keeps_its_parameters(name: str, parameters: dict[str, str]) ->
     st.lists(st.integers(0, 0) | st.sampled_from([304, 409]) | st.lists(revisions, max_size=3).map(tuple)),
     terms,
 )
-def test_answers_to_changes_are_read_as_they_were_sent(
+def test_answers_to_changes_survive_encoding(
     answers: list[int | tuple[str, ...]], how: DeliveryTerms
 ) -> None:
     sent = ChangesReply(tuple(answers), how)
@@ -153,21 +153,19 @@ def test_answers_to_changes_are_read_as_they_were_sent(
 
 
 @given(st.lists(st.builds(ProposalAnswer, st.just(0) | st.integers(300, 599), st.none())), terms)
-def test_verdicts_on_proposals_are_read_as_they_were_sent(
-    verdicts: list[ProposalAnswer], how: DeliveryTerms
-) -> None:
+def test_verdicts_on_proposals_survive_encoding(verdicts: list[ProposalAnswer], how: DeliveryTerms) -> None:
     sent = ProposeChangesReply(tuple(verdicts), how)
     assert ProposeChangesReply.decode(answered(sent.encode()), DEFAULT, asked=len(verdicts)) == sent
 
 
 @given(revisions)
-def test_a_conflict_tells_the_current_revision(current: str) -> None:
+def test_conflict_verdict_contains_the_current_revision(current: str) -> None:
     sent = ProposeChangesReply((SEND, ProposalAnswer(409, current), SEND))
     assert ProposeChangesReply.decode(answered(sent.encode()), DEFAULT, asked=3) == sent
 
 
 @given(st.lists(st.none() | st.builds(CollectionCheckpoint, st.none() | texts, bodies)))
-def test_checkpoints_of_collections_are_read_as_they_were_sent(
+def test_checkpoints_of_collections_survive_encoding(
     checkpoints: list[CollectionCheckpoint | None],
 ) -> None:
     sent = GetCollectionsReply(tuple(checkpoints))
@@ -175,7 +173,7 @@ def test_checkpoints_of_collections_are_read_as_they_were_sent(
 
 
 @given(texts, bodies, revisions)
-def test_plain_replies_are_read_as_they_were_sent(revision: str, body: bytes, document: str) -> None:
+def test_plain_replies_survive_encoding(revision: str, body: bytes, document: str) -> None:
     checkpoint = GetCheckpointReply(revision, body)
     assert GetCheckpointReply.decode(answered(checkpoint.encode()), DEFAULT) == checkpoint
     stored = SetCheckpointReply(revision)
@@ -185,7 +183,7 @@ def test_plain_replies_are_read_as_they_were_sent(revision: str, body: bytes, do
 
 
 @given(st.binary(min_size=1, max_size=255), st.lists(st.binary()))
-def test_a_proof_does_not_depend_on_how_the_content_is_cut(nonce: bytes, parts: list[bytes]) -> None:
+def test_proof_does_not_depend_on_how_the_content_is_split(nonce: bytes, parts: list[bytes]) -> None:
     sent = ProveAttachmentReply(proof(nonce, parts))
     assert ProveAttachmentReply.decode(answered(sent.encode()), DEFAULT).proof == proof(
         nonce, [b"".join(parts)]
@@ -193,7 +191,7 @@ def test_a_proof_does_not_depend_on_how_the_content_is_cut(nonce: bytes, parts: 
 
 
 @given(digests)
-def test_each_change_has_an_answer_and_proposals_allowed_at_the_end_have_none(digest: str) -> None:
+def test_each_change_has_an_answer_and_trailing_accepted_proposals_have_none(digest: str) -> None:
     assert ProposeChangesReply((SEND,) * 3).encode().body == b"[]"
     assert ChangesReply((NOT_WANTED,) * 3).encode().body == b"[0,0,0]"
     wanted = ChangesReply((NOT_WANTED, (f"1-{digest}",), NOT_WANTED)).encode()

@@ -1,4 +1,4 @@
-"""The exact bytes of messages, as in the protocol's documentation, Couchbase Lite and Sync Gateway."""
+"""Messages have the exact bytes of the protocol's documentation, Couchbase Lite and Sync Gateway."""
 
 import base64
 import hashlib
@@ -37,18 +37,18 @@ from tests.blip.wire import Wire
 from tests.replication.builders import PARENT, REVISION, asked, reply
 
 
-def test_get_checkpoint() -> None:
+def test_get_checkpoint_is_encoded() -> None:
     assert GetCheckpoint("cp-1").encode() == EncodedMessage({"Profile": "getCheckpoint", "client": "cp-1"})
 
 
-def test_set_checkpoint_names_the_revision_it_replaces_if_there_is_one() -> None:
+def test_set_checkpoint_names_the_revision_that_it_replaces() -> None:
     assert "rev" not in SetCheckpoint("cp-1", b"{}").encode().properties
     assert SetCheckpoint("cp-1", b"{}", "0-3", 2).encode() == EncodedMessage(
         {"Profile": "setCheckpoint", "collection": "2", "client": "cp-1", "rev": "0-3"}, b"{}"
     )
 
 
-def test_revision_that_a_gateway_repeats_in_a_checkpoint_is_no_part_of_it() -> None:
+def test_revision_that_a_gateway_repeats_in_a_checkpoint_is_removed() -> None:
     body = b'{"_rev":"0-3","config_hash":"x","last_sequence":"7"}'
     event = asked("setCheckpoint", body, client="cp-1", rev="0-3")
     assert SetCheckpoint.decode(event, DEFAULT) == SetCheckpoint(
@@ -56,7 +56,7 @@ def test_revision_that_a_gateway_repeats_in_a_checkpoint_is_no_part_of_it() -> N
     )
 
 
-def test_get_collections() -> None:
+def test_get_collections_is_encoded() -> None:
     request = GetCollections(("_default", "sea.logs"), ("cp-1", "cp-2"))
     assert request.encode() == EncodedMessage(
         {"Profile": "getCollections"},
@@ -64,7 +64,7 @@ def test_get_collections() -> None:
     )
 
 
-def test_get_collections_reply_tells_missing_checkpoint_and_missing_collection_apart() -> None:
+def test_get_collections_reply_distinguishes_missing_checkpoint_and_missing_collection() -> None:
     sent = GetCollectionsReply((CollectionCheckpoint("1-cc", b'{"local":5}'), CollectionCheckpoint(), None))
     assert sent.encode().body == b'[{"local":5,"rev":"1-cc","_rev":"1-cc"},{},null]'
     theirs = reply(b'[{"local":5,"_rev":"0-1"},{},null]')
@@ -75,7 +75,7 @@ def test_get_collections_reply_tells_missing_checkpoint_and_missing_collection_a
     )
 
 
-def test_subscription_to_channels_as_couchbase_lite_asks_for_it() -> None:
+def test_subscription_to_channels_has_couchbase_lites_form() -> None:
     request = SubChanges(
         since='"5::7"', batch=200, continuous=True, send_replacements=True, channels=("alarms", "notes")
     )
@@ -106,13 +106,13 @@ def test_subscription_to_channels_as_couchbase_lite_asks_for_it() -> None:
     )
 
 
-def test_subscription_to_documents_names_them_in_the_body_and_passes_over_the_rest() -> None:
+def test_subscription_to_documents_names_them_in_the_body_and_ignores_other_properties() -> None:
     assert SubChanges(document_ids=("a", "b")).encode().body == b'{"docIDs":["a","b"]}'
     request = decode(asked("subChanges", b'{"docIDs":["a"],"else":[1]}', client_sgr2="true"))
     assert request == SubChanges(document_ids=("a",), is_gateway=True)
 
 
-def test_changes_leave_out_what_is_not_needed() -> None:
+def test_changes_omit_unneeded_fields() -> None:
     changes = (
         AnnouncedChange("1", "a", PARENT),
         AnnouncedChange('"7:8"', "b", REVISION, RemovalFlags.DELETED),
@@ -126,16 +126,16 @@ def test_changes_leave_out_what_is_not_needed() -> None:
     assert (sent.urgent, sent.compressed, sent.no_reply) == (True, True, False)
 
 
-def test_an_empty_list_of_changes_says_caught_up_and_wants_no_reply() -> None:
+def test_empty_list_of_changes_means_caught_up_and_has_no_reply() -> None:
     sent = Changes(()).encode()
     assert sent == EncodedMessage({"Profile": "changes"}, b"[]", urgent=True, compressed=True, no_reply=True)
 
 
-def test_sync_gateway_says_caught_up_with_null() -> None:
+def test_null_from_sync_gateway_means_caught_up() -> None:
     assert decode(asked("changes", b"null")) == Changes(())
 
 
-def test_changes_of_other_makers_are_understood() -> None:
+def test_changes_of_other_implementations_are_decoded() -> None:
     body = b'[[1,"a","1-9c3a",false,0],["2::3","b","2-5b1d",6,10,"later"],[ [1, 2] ,"c","1-9c3a",null]]'
     assert decode(asked("changes", body, collection="0", ignoreNoConflicts="true")) == Changes(
         (
@@ -148,7 +148,7 @@ def test_changes_of_other_makers_are_understood() -> None:
     )
 
 
-def test_proposals_leave_out_an_unknown_parent_unless_a_size_follows() -> None:
+def test_proposals_omit_an_unknown_parent_unless_a_size_follows() -> None:
     proposals = (
         Proposal("a", PARENT),
         Proposal("b", REVISION, PARENT),
@@ -160,23 +160,23 @@ def test_proposals_leave_out_an_unknown_parent_unless_a_size_follows() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"[0,0]", b"[null]"])
-def test_what_is_left_out_is_unwanted_in_changes_and_allowed_in_proposals(body: bytes) -> None:
+def test_omitted_answers_mean_unwanted_for_changes_and_accepted_for_proposals(body: bytes) -> None:
     assert ChangesReply.decode(reply(body), DEFAULT, asked=2).answers == (0, 0)
     assert ProposeChangesReply.decode(reply(body), DEFAULT, asked=2).verdicts == (SEND, SEND)
 
 
-def test_answers_to_changes() -> None:
+def test_answers_to_changes_are_encoded() -> None:
     theirs = reply(b'[0,["1-9c3a"],[],409]', maxHistory="20", blobs="true", deltas="true")
     assert ChangesReply.decode(theirs, DEFAULT, asked=5) == ChangesReply(
         (0, (PARENT,), (), 409, 0), DeliveryTerms(20, deltas=True, blobs=True)
     )
 
 
-def test_a_wish_for_no_history_at_all_still_gets_the_parent() -> None:
+def test_request_for_no_history_still_gets_the_parent() -> None:
     assert ChangesReply.decode(reply(maxHistory="0"), DEFAULT, asked=0).terms.max_history == 1
 
 
-def test_verdicts_on_proposals() -> None:
+def test_verdicts_on_proposals_are_encoded() -> None:
     sent = ProposeChangesReply(
         (SEND, ProposalAnswer(304), ProposalAnswer(409, REVISION), ProposalAnswer(409), SEND),
         DeliveryTerms(deltas=False),
@@ -186,7 +186,7 @@ def test_verdicts_on_proposals() -> None:
     assert encoded.properties == {"deltas": "false"}
 
 
-def test_revision_with_everything() -> None:
+def test_revision_with_all_properties_is_encoded() -> None:
     rev = Rev(
         "a",
         "3-77",
@@ -217,7 +217,7 @@ def test_revision_with_everything() -> None:
     )
 
 
-def test_revision_of_other_makers_is_understood() -> None:
+def test_revision_of_other_implementations_is_decoded() -> None:
     theirs = asked(
         "rev",
         b"{}",
@@ -248,7 +248,7 @@ def test_a_norev_is_never_replied_to() -> None:
     )
 
 
-def test_proof_is_over_length_nonce_and_content() -> None:
+def test_proof_covers_length_nonce_and_content() -> None:
     nonce = bytes(range(20))
     plain = hashlib.sha1(b"\x14" + nonce + b"a chart").digest()
     assert proof(nonce, [b"a ", b"chart"]) == f"sha1-{base64.b64encode(plain).decode()}"
@@ -266,7 +266,7 @@ def test_proof_is_over_length_nonce_and_content() -> None:
         ("POSIX", 54, 0, False),
     ],
 )
-def test_errors_of_a_peer_have_an_http_status_where_one_fits(
+def test_errors_of_a_peer_are_mapped_to_an_http_status_where_one_fits(
     domain: str, code: int, status: int, unhandled: bool
 ) -> None:
     failure = Failure.decode(ErrorReceived(1, domain, code, "why", {}))
@@ -285,14 +285,14 @@ def test_errors_of_a_peer_have_an_http_status_where_one_fits(
         (' {"low" : 1} ', '{"low":1}'),
     ],
 )
-def test_a_sequence_is_given_back_as_it_came_but_for_blanks(theirs: str, kept: str) -> None:
+def test_sequence_is_returned_as_received_except_for_blanks(theirs: str, kept: str) -> None:
     (change,) = cast("Changes", decode(asked("changes", f'[[{theirs},"a","1-9c3a"]]'.encode()))).changes
     rev = cast("Rev", decode(asked("rev", b"{}", id="a", rev=PARENT, sequence=theirs)))
     assert change.sequence == rev.sequence == kept
     assert SubChanges(since=kept).encode().properties["since"] == kept
 
 
-def test_a_message_error_reaches_the_peer_as_its_failure() -> None:
+def test_message_error_is_sent_to_the_peer_as_a_failure() -> None:
     wire = Wire()
     wire.left.send_request({"Profile": "getCheckpoint"})
     _, (event,) = wire.carry()

@@ -1,4 +1,4 @@
-"""Builders that the store's tests share: revision ids, histories, bodies, processes."""
+"""Builders of revision ids, histories, bodies and processes for the store's tests."""
 
 import random
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rev(generation: int, digest: str = "a") -> str:
-    """Return a revision id such as another implementation may write."""
+    """Return a revision id in the form that other implementations may use."""
     return f"{generation}-{digest}"
 
 
@@ -30,7 +30,7 @@ def note(number: int) -> dict[str, Any]:
 
 
 def fill(store: Database, count: int, *, prefix: str = "reading:argo:rpm:abcdef:", seed: int = 1) -> None:
-    """Store documents of very different sizes: some share a page, and some need overflow pages."""
+    """Store documents of very different sizes, of which some share a page and some need overflow pages."""
     sizes = random.Random(seed)
     with store.transaction():
         for number in range(count):

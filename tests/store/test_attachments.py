@@ -1,4 +1,4 @@
-"""Attachments that are not blobs in the body stay with their document; their content stays in the store."""
+"""Attachments that are not blobs in the body, and their content, are kept as long as their document."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def body(store: Database, document_id: str = "n1") -> dict[str, Any]:
     return found.body
 
 
-def test_edit_that_does_not_speak_of_attachments_keeps_them(store: Database) -> None:
+def test_edit_without_attachments_keeps_them(store: Database) -> None:
     held = {"tide.txt": attached()}
     first = store.put("n1", {"text": "a", "_attachments": held})
     second = store.put("n1", {"text": "b"}, parent=first)
@@ -29,7 +29,7 @@ def test_edit_that_does_not_speak_of_attachments_keeps_them(store: Database) -> 
     assert body(store) == {"text": "b", "_attachments": held}
 
 
-def test_edit_that_says_it_of_attachments_replaces_or_removes_them(store: Database) -> None:
+def test_edit_with_attachments_replaces_or_removes_them(store: Database) -> None:
     first = store.put("n1", {"_attachments": {"tide.txt": attached(), "old.txt": attached()}})
     second = store.put("n1", {"_attachments": {"tide.txt": attached()}}, parent=first)
     assert body(store) == {"_attachments": {"tide.txt": attached()}}
@@ -53,7 +53,7 @@ def test_deletion_keeps_no_attachments(store: Database) -> None:
     "value",
     [[], "x", None, {"a": 5}, {"a": {}}, {"a": {"digest": "sha1-x"}}, {"a": {"digest": DIGEST}, "b": []}],
 )
-def test_attachment_without_a_digest_is_refused_in_words(store: Database, value: Any) -> None:
+def test_attachment_without_a_digest_is_refused_with_a_message(store: Database, value: Any) -> None:
     with pytest.raises(DocumentError, match="n1: _attachments is not an object of attachments"):
         store.put("n1", {"_attachments": value})
     with pytest.raises(DocumentError, match="_attachments"):
@@ -63,7 +63,7 @@ def test_attachment_without_a_digest_is_refused_in_words(store: Database, value:
     assert store.get("n1") is None
 
 
-def test_content_of_an_attachment_stays_as_long_as_a_document_refers_to_it(store: Database) -> None:
+def test_content_of_an_attachment_is_kept_as_long_as_a_document_refers_to_it(store: Database) -> None:
     digest = store.blobs.put(CONTENT)
     first = store.put("n1", {"_attachments": {"tide.txt": attached(digest)}})
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Blobs are either complete or absent, and match their digest."""
+"""A blob is either complete or absent, and matches its digest."""
 
 import base64
 import fcntl
@@ -31,7 +31,7 @@ def file_of(store: Database) -> Path:
     [CONTENT, io.BytesIO(CONTENT), [CONTENT[:7], b"", CONTENT[7:]]],
     ids=["bytes", "file", "pieces"],
 )
-def test_blob_comes_back_under_its_digest(path: Path, content: Any) -> None:
+def test_blob_is_returned_by_its_digest(path: Path, content: Any) -> None:
     with Database.open(path) as store:
         assert store.blobs.put(content) == DIGEST
     with Database.open(path) as store:
@@ -49,7 +49,7 @@ def test_empty_blob_has_the_well_known_digest(store: Database) -> None:
     assert store.blobs.put(b"") == "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
 
 
-def test_blob_that_is_not_what_it_is_said_to_be_is_not_stored(store: Database) -> None:
+def test_blob_that_does_not_match_its_digest_is_not_stored(store: Database) -> None:
     with pytest.raises(BlobError, match="the received bytes have the digest"):
         store.blobs.put(CONTENT[:-1], digest=DIGEST)
     assert not store.blobs.has(DIGEST)
@@ -57,7 +57,7 @@ def test_blob_that_is_not_what_it_is_said_to_be_is_not_stored(store: Database) -
     assert store.blobs.put(CONTENT, digest=DIGEST) == DIGEST
 
 
-def test_damaged_blob_is_not_handed_out(store: Database) -> None:
+def test_damaged_blob_is_not_returned(store: Database) -> None:
     store.blobs.put(CONTENT)
     data = bytearray(CONTENT)
     data[5000] ^= 1
@@ -79,13 +79,13 @@ def test_missing_blob_is_an_error_that_names_it(store: Database) -> None:
 @pytest.mark.parametrize(
     "digest", ["", "sha1-", "md5-" + DIGEST[5:], DIGEST[:-4], "sha1-../../../etc/passwd", DIGEST[5:]]
 )
-def test_what_is_no_digest_is_refused(store: Database, digest: str) -> None:
+def test_invalid_digest_is_refused(store: Database, digest: str) -> None:
     for ask in (store.blobs.has, store.blobs.open, store.blobs.length):
         with pytest.raises(BlobError, match="not a blob digest"):
             ask(digest)
 
 
-def test_blob_without_a_document_goes_at_the_second_compaction(store: Database) -> None:
+def test_blob_without_a_document_is_removed_at_the_second_compaction(store: Database) -> None:
     store.blobs.put(CONTENT)
     assert store.compact().blobs == 0
     assert store.blobs.has(DIGEST)
@@ -94,7 +94,7 @@ def test_blob_without_a_document_goes_at_the_second_compaction(store: Database) 
     assert not store.blobs.has(DIGEST)
 
 
-def test_blob_stored_again_or_referred_to_meanwhile_stays(store: Database) -> None:
+def test_blob_stored_again_or_referred_to_meanwhile_is_kept(store: Database) -> None:
     store.blobs.put(CONTENT)
     store.compact()
     store.blobs.put(CONTENT)
@@ -117,7 +117,7 @@ def test_blob_stored_again_or_referred_to_meanwhile_stays(store: Database) -> No
         % DIGEST.replace("/", "\\u002f").encode(),
     ],
 )
-def test_blob_of_a_document_in_any_spelling_stays(store: Database, raw: bytes) -> None:
+def test_blob_is_kept_however_its_document_is_written(store: Database, raw: bytes) -> None:
     assert "/" in DIGEST
     store.blobs.put(CONTENT)
     store.insert("x", "1-a", [], raw)
@@ -125,7 +125,7 @@ def test_blob_of_a_document_in_any_spelling_stays(store: Database, raw: bytes) -
         assert store.compact().blobs == 0
 
 
-def test_blob_of_a_losing_branch_stays_until_the_branch_goes(store: Database) -> None:
+def test_blob_of_a_losing_branch_is_kept_until_the_branch_is_removed(store: Database) -> None:
     store.blobs.put(CONTENT)
     store.insert("x", "1-a", [], b'{"a":{"@type":"blob","digest":"%s"}}' % DIGEST.encode())
     store.insert("x", "1-b", [], b"{}")
@@ -145,7 +145,7 @@ def test_many_documents_keep_their_blobs(store: Database) -> None:
         assert store.compact().blobs == 0
 
 
-def test_file_of_somebody_else_among_the_blobs_is_let_be(store: Database) -> None:
+def test_file_of_another_program_among_the_blobs_is_not_touched(store: Database) -> None:
     store.blobs.put(b"x")
     other = store.blobs.directory / "lost+found"
     other.mkdir()
@@ -155,7 +155,7 @@ def test_file_of_somebody_else_among_the_blobs_is_let_be(store: Database) -> Non
     assert other.exists()
 
 
-def test_remains_of_a_crash_go_and_what_is_being_written_stays(store: Database) -> None:
+def test_remains_of_a_crash_are_removed_and_files_being_written_are_kept(store: Database) -> None:
     store.blobs.put(b"x")
     left = store.blobs.directory / ".part-left"
     left.write_bytes(b"half")
@@ -171,7 +171,7 @@ def test_remains_of_a_crash_go_and_what_is_being_written_stays(store: Database) 
 @pytest.mark.parametrize(
     ("number", "kind"), [(28, FullError), (122, FullError), (30, ReadOnlyError), (13, ReadOnlyError)]
 )
-def test_errors_of_the_file_system_say_what_to_do(tmp_path: Path, number: int, kind: type[Exception]) -> None:
+def test_file_system_errors_say_what_to_do(tmp_path: Path, number: int, kind: type[Exception]) -> None:
     error = translated_os(OSError(number, os.strerror(number)), tmp_path)
     assert isinstance(error, kind)
     assert str(error).startswith(str(tmp_path))

@@ -1,4 +1,4 @@
-"""Bodies that can be stored, and their canonical form."""
+"""Bodies are validated before they are stored, and have a canonical form."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def test_strings_are_escaped_as_in_rfc_8785() -> None:
 
 
 @given(json_objects)
-def test_canonical_form_says_the_same_and_is_its_own_canonical_form(body: dict[str, Any]) -> None:
+def test_canonical_form_has_the_same_meaning_and_is_its_own_canonical_form(body: dict[str, Any]) -> None:
     raw = bodies.canonical("d", body)
     assert json.loads(raw, parse_int=float) == json.loads(json.dumps(body), parse_int=float)
     bodies.accept("d", raw)
@@ -72,7 +72,7 @@ def test_canonical_form_says_the_same_and_is_its_own_canonical_form(body: dict[s
 @example({"a": True, "b": None, "c": False, "d": 2**53 - 1, "e": 1 - 2**53})
 @example({"\u20ac": 1, "\ufb33": 1, "\U0001f600": 1})
 @example({"a": 'q"\\\n\u000f', 'b"': 1.0})
-def test_canonical_form_is_what_the_reference_writes(body: dict[str, Any]) -> None:
+def test_canonical_form_equals_the_reference_implementations(body: dict[str, Any]) -> None:
     try:
         wanted = rfc8785.dumps(body)
     except rfc8785.IntegerDomainError:
@@ -82,7 +82,7 @@ def test_canonical_form_is_what_the_reference_writes(body: dict[str, Any]) -> No
     assert bodies.canonical("d", body) == wanted
 
 
-def test_a_reading_is_written_the_fast_way() -> None:
+def test_readings_are_encoded_by_the_fast_path() -> None:
     body: dict[str, Any] = {
         "clock": 12.0,
         "log": "q3e5",
@@ -94,7 +94,7 @@ def test_a_reading_is_written_the_fast_way() -> None:
 @pytest.mark.parametrize(
     "body", [{"a": {1: 2}}, {"a": (1, 2)}, {"a": [math.nan]}, {"a": 2**53}, {"a": "\ud800"}]
 )
-def test_what_the_fast_way_would_convert_is_left_to_the_reference(body: dict[str, Any]) -> None:
+def test_values_that_the_fast_path_would_convert_use_the_reference_path(body: dict[str, Any]) -> None:
     assert bodies._fast_canonical(body) is None
 
 
@@ -113,7 +113,7 @@ def test_what_the_fast_way_would_convert_is_left_to_the_reference(body: dict[str
         ({"s": "\ud800"}, "UTF-8"),
     ],
 )
-def test_body_that_json_cannot_keep_is_refused_with_the_reason(body: dict[str, Any], says: str) -> None:
+def test_body_that_json_cannot_represent_is_refused_with_the_reason(body: dict[str, Any], says: str) -> None:
     with pytest.raises(DocumentError, match=says) as caught:
         bodies.canonical("note:argo:1", body)
     assert str(caught.value).startswith("note:argo:1: ")
@@ -139,7 +139,7 @@ def test_body_that_json_cannot_keep_is_refused_with_the_reason(body: dict[str, A
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
-def test_json_text_that_is_no_body_is_refused(raw: bytes) -> None:
+def test_json_text_that_is_not_a_body_is_refused(raw: bytes) -> None:
     with pytest.raises(DocumentError):
         bodies.accept("d", raw)
 
@@ -166,7 +166,7 @@ def test_json_text_of_a_body_is_accepted(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "nest", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["arrays", "objects"]
 )
-def test_depth_counts_to_sixty_four(nest: Any) -> None:
+def test_depth_is_limited_to_64(nest: Any) -> None:
     value: Any = 1
     for _ in range(bodies.DEPTH_LIMIT - 1):
         value = nest(value)
@@ -177,7 +177,7 @@ def test_depth_counts_to_sixty_four(nest: Any) -> None:
         bodies.accept("d", json.dumps({"v": nest(value)}).encode())
 
 
-def test_body_that_holds_itself_is_refused() -> None:
+def test_body_that_contains_itself_is_refused() -> None:
     body: dict[str, Any] = {}
     body["self"] = body
     with pytest.raises(DocumentError, match="nested"):
@@ -193,7 +193,7 @@ def test_size_is_limited() -> None:
 
 
 @pytest.mark.parametrize("document_id", ["", "_design/x", "a\0b", "x" * 251, "\u20ac" * 84, "\ud800"])
-def test_id_that_others_could_not_store_is_refused(document_id: str) -> None:
+def test_id_that_other_implementations_could_not_store_is_refused(document_id: str) -> None:
     with pytest.raises(DocumentError, match="document id"):
         bodies.check_id(document_id)
 

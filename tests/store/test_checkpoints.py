@@ -1,4 +1,4 @@
-"""Checkpoints that peers keep in the store are limited per owner, and dropped when no longer used."""
+"""Checkpoints that peers save in the store are limited per owner, and dropped when no longer used."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def pass_days(store: Database, days: int) -> None:
             store.checkpoints.tick()
 
 
-def test_a_checkpoint_is_written_by_whoever_knows_its_revision(path: Path) -> None:
+def test_checkpoint_can_be_written_only_with_its_current_revision(path: Path) -> None:
     with Database.open(path) as store:
         assert store.checkpoints.get(GUEST, "cp") is None
         assert store.checkpoints.put(GUEST, "cp", BODY, parent=None) == "0-1"
@@ -42,7 +42,7 @@ def test_a_checkpoint_is_written_by_whoever_knows_its_revision(path: Path) -> No
         assert (found.key, found.rev, found.raw) == ("cp", "0-2", b'{"remote":18}')
 
 
-def test_a_checkpoint_is_its_owners_alone(store: Database) -> None:
+def test_checkpoint_is_accessible_only_to_its_owner(store: Database) -> None:
     store.checkpoints.put(GUEST, "cp", BODY, parent=None)
     assert store.checkpoints.get("user:bridge", "cp") is None
     store.checkpoints.put("user:bridge", "cp", b"{}", parent=None)
@@ -52,17 +52,17 @@ def test_a_checkpoint_is_its_owners_alone(store: Database) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"_id":"a"}'])
-def test_what_is_no_checkpoint_is_not_kept(store: Database, body: bytes) -> None:
+def test_invalid_checkpoint_is_refused(store: Database, body: bytes) -> None:
     with pytest.raises(DocumentError):
         store.checkpoints.put(GUEST, "cp", body, parent=None)
 
 
-def test_one_that_is_too_large_is_not_kept(store: Database) -> None:
+def test_checkpoint_that_is_too_large_is_refused(store: Database) -> None:
     with pytest.raises(ValueError, match=str(LARGEST)):
         fill(store, 1, size=LARGEST)
 
 
-def test_an_owner_has_so_many_and_the_oldest_go_first(store: Database) -> None:
+def test_number_of_an_owners_checkpoints_is_limited_and_the_oldest_are_dropped_first(store: Database) -> None:
     fill(store, 1, owner="user:bridge")
     fill(store, MOST)
     store.checkpoints.put(GUEST, "cp-0", BODY, parent="0-1")  # the checkpoint is used
@@ -72,14 +72,14 @@ def test_an_owner_has_so_many_and_the_oldest_go_first(store: Database) -> None:
     assert (names(store, "user:bridge"), names(store, "")) == (["cp-0"], ["cp-0"])
 
 
-def test_an_owners_checkpoints_take_so_many_bytes(store: Database) -> None:
+def test_bytes_of_an_owners_checkpoints_are_limited(store: Database) -> None:
     fill(store, 20, size=LARGEST - 100)
     kept = [found for found in store.checkpoints.all() if found.owner == GUEST]
     assert MOST_BYTES - LARGEST < sum(found.size for found in kept) <= MOST_BYTES
     assert kept[-1].client == "cp-19"
 
 
-def test_one_that_is_not_used_expires_and_one_that_is_stays(store: Database) -> None:
+def test_unused_checkpoint_expires_and_a_used_one_is_kept(store: Database) -> None:
     fill(store, 2)
     days = EXPIRES // (24 * 6)
     pass_days(store, days - 1)
@@ -90,7 +90,7 @@ def test_one_that_is_not_used_expires_and_one_that_is_stays(store: Database) -> 
     assert names(store) == []
 
 
-def test_clocks_make_none_expire(path: Path) -> None:
+def test_wrong_clocks_expire_no_checkpoint(path: Path) -> None:
     times = iter([0.0, 4e9, 1e9])
     for _ in range(3):
         with Database.open(path, clock=lambda: next(times)) as store:
@@ -102,7 +102,7 @@ def test_clocks_make_none_expire(path: Path) -> None:
         assert [kept.idle for kept in store.checkpoints.all()] == [3]
 
 
-def test_what_is_known_of_a_peer_goes_with_its_checkpoint(store: Database) -> None:
+def test_remote_revisions_of_a_peer_are_dropped_with_its_checkpoint(store: Database) -> None:
     store.put("a", {})
     for number in range(MOST + 5):
         store.set_remote_revision("a", unnamed(GUEST, f"cp-{number}@x"), "1-a")
@@ -119,7 +119,7 @@ def test_what_is_known_of_a_peer_goes_with_its_checkpoint(store: Database) -> No
 
 
 def as_before(path: Path, *sizes: int) -> None:
-    """Make a store as an older Logboat left it, with checkpoints of these sizes."""
+    """Create a store of an older version of Logboat, with checkpoints of these sizes."""
     with Database.open(path) as store:
         for number, size in enumerate(sizes):
             store.put_local(f"peer-checkpoint:old-{number}", BODY[:-1] + b" " * size + b"}")
@@ -130,7 +130,7 @@ def as_before(path: Path, *sizes: int) -> None:
     connection.close()
 
 
-def test_checkpoints_of_an_older_logboat_belong_to_whoever_asks_first(path: Path) -> None:
+def test_checkpoints_of_an_older_logboat_belong_to_the_first_peer_that_requests_them(path: Path) -> None:
     as_before(path, 0, 0)
     with Database.open(path) as store:
         assert names(store, None) == ["old-0", "old-1"]
@@ -144,7 +144,7 @@ def test_checkpoints_of_an_older_logboat_belong_to_whoever_asks_first(path: Path
         assert store.get_local("checkpoint:own") is not None
 
 
-def test_what_an_attacker_had_kept_by_an_older_logboat_is_gone(path: Path) -> None:
+def test_oversized_checkpoints_from_an_older_logboat_are_dropped(path: Path) -> None:
     as_before(path, 256 * 1024, 0, 256 * 1024)
     with Database.open(path) as store:
         assert names(store, None) == ["old-1"]
@@ -152,7 +152,7 @@ def test_what_an_attacker_had_kept_by_an_older_logboat_is_gone(path: Path) -> No
         assert store.checkpoints.all() == []
 
 
-def test_damage_is_found_and_what_is_sound_is_saved(path: Path) -> None:
+def test_damaged_checkpoints_are_found_and_intact_ones_saved(path: Path) -> None:
     with Database.open(path) as store:
         fill(store, 3)
         pass_days(store, 1)

@@ -1,4 +1,4 @@
-"""Damaged pages are found, and every document that is not on a damaged page is saved."""
+"""Damaged pages are found, and every document outside them is saved."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with every kind of content; tests must not write to it."""
+    """Return the path of a store with all types of content; tests must not write to it."""
     path = tmp_path_factory.mktemp("sound") / "log.db"
     with Database.open(path) as store:
         fill(store, COUNT)
@@ -103,7 +103,7 @@ def test_salvage_of_a_sound_store_keeps_everything_but_its_identity(sound: Path,
         assert new.check() == []
 
 
-def test_salvage_keeps_what_left_which_channels(path: Path, tmp_path: Path) -> None:
+def test_salvage_keeps_recorded_channel_removals(path: Path, tmp_path: Path) -> None:
     with Database.open(path) as old:
         old.delete("x", parent=old.put("x", {"channels": ["notes", "deck"]}))
         left = old.departed("x")
@@ -113,7 +113,7 @@ def test_salvage_keeps_what_left_which_channels(path: Path, tmp_path: Path) -> N
         assert new.departed("x") == left
 
 
-def test_salvage_leaves_one_file(sound: Path, tmp_path: Path) -> None:
+def test_salvage_creates_one_file(sound: Path, tmp_path: Path) -> None:
     folder = tmp_path / "into"
     folder.mkdir()
     salvage(sound, folder / "new.db")
@@ -125,8 +125,8 @@ PAGES = sorted({1, 2, 3, 4, 5, 6, *Random(20260101).sample(range(7, 215), 18)})
 
 @pytest.mark.parametrize("number", PAGES)
 @pytest.mark.parametrize("kind", ["noise", "zeroes"])
-def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number: int, kind: str) -> None:
-    """The page may be the first one, a root or an inner page: SQLite itself then finds little or nothing."""
+def test_document_that_is_not_on_the_damaged_page_is_saved(damaged: Path, number: int, kind: str) -> None:
+    """If the damaged page is the first, a root or an inner page, SQLite itself finds little or nothing."""
     before = content(damaged)
     assert number <= damaged.stat().st_size // PAGE
     lost = on_page(damaged, number)
@@ -148,7 +148,7 @@ def test_document_that_is_not_on_the_rotten_page_is_saved(damaged: Path, number:
     assert findings(new) == []
 
 
-def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Path) -> None:
+def test_changed_digit_in_a_body_is_found_and_never_returned(damaged: Path) -> None:
     """SQLite's own integrity check does not notice such damage."""
     body = b'{"n":2,"type":"note"}'
     offset = damaged.read_bytes().index(body)
@@ -178,7 +178,7 @@ def test_digit_that_rots_inside_a_body_is_found_and_never_handed_out(damaged: Pa
 @pytest.mark.parametrize(
     ("needle", "says"), [(b'{"local":7}', "local"), (b"reading:argo:gone:abcdef", "floors"), (b"-4", "meta")]
 )
-def test_rot_in_the_small_tables_is_found(damaged: Path, needle: bytes, says: str) -> None:
+def test_damage_in_the_small_tables_is_found(damaged: Path, needle: bytes, says: str) -> None:
     if says == "meta":
         with Database.open(damaged) as store:
             needle = store.uuid.encode()
@@ -188,7 +188,7 @@ def test_rot_in_the_small_tables_is_found(damaged: Path, needle: bytes, says: st
     assert any(says in finding and "checksum" in finding for finding in findings(damaged, deep=False))
 
 
-def test_text_that_is_none_any_more_is_damage(damaged: Path) -> None:
+def test_text_that_is_no_longer_valid_is_damage(damaged: Path) -> None:
     revision = next(iter(content(damaged).values()))[0].encode()
     data = damaged.read_bytes()
     rot(damaged, data.index(revision) + 4, b"\xff\xfe")
@@ -201,7 +201,7 @@ def test_text_that_is_none_any_more_is_damage(damaged: Path) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 18, 60, 63, 68, 71])
-def test_rot_in_the_header_is_damage_and_no_other_version(damaged: Path, offset: int) -> None:
+def test_damaged_header_is_not_mistaken_for_another_version(damaged: Path, offset: int) -> None:
     before = content(damaged)
     data = damaged.read_bytes()
     rot(damaged, offset, bytes([data[offset] ^ 0x15]))
@@ -212,7 +212,7 @@ def test_rot_in_the_header_is_damage_and_no_other_version(damaged: Path, offset:
     assert {k: v for k, v in after.items() if not k.startswith("purged:")} == before
 
 
-def test_cut_off_file_gives_what_is_left(damaged: Path) -> None:
+def test_truncated_file_yields_its_remaining_documents(damaged: Path) -> None:
     before = content(damaged)
     with damaged.open("r+b") as file:
         file.truncate(damaged.stat().st_size // 2 + 100)
@@ -225,8 +225,8 @@ def test_cut_off_file_gives_what_is_left(damaged: Path) -> None:
     assert saved.lost > 0
 
 
-def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> None:
-    """A power cut can leave the newest commits only in the log, with the last one incomplete."""
+def test_commits_that_are_only_in_the_write_ahead_log_are_saved_too(path: Path, tmp_path: Path) -> None:
+    """A power cut can leave the newest commits only in the write-ahead log, with the last one incomplete."""
     into = tmp_path / "cut"
     into.mkdir()
     with Database.open(path, checkpoint_pages=0) as store:
@@ -241,7 +241,7 @@ def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> No
     log = into / "log.db-wal"
     committed = log.read_bytes()
     with log.open("ab") as file:
-        file.write(committed[-PAGE - 24 :])  # a frame that does not follow
+        file.write(committed[-PAGE - 24 :])  # a frame out of sequence
     saved = salvage(into / "log.db", into / "new.db")
     assert content(into / "new.db") == before
     assert saved.lost == 0
@@ -250,7 +250,7 @@ def test_what_is_in_the_log_alone_is_saved_too(path: Path, tmp_path: Path) -> No
     assert content(into / "again.db").items() >= before.items()
 
 
-def test_file_of_noise_gives_an_empty_store(path: Path) -> None:
+def test_file_of_noise_yields_an_empty_store(path: Path) -> None:
     path.write_bytes(Random(1).randbytes(200_000))
     assert findings(path)
     saved = salvage(path, path.with_name("new.db"))
@@ -258,7 +258,7 @@ def test_file_of_noise_gives_an_empty_store(path: Path) -> None:
     assert content(path.with_name("new.db")) == {}
 
 
-def test_salvage_writes_over_nothing_and_leaves_nothing_half_done(damaged: Path, tmp_path: Path) -> None:
+def test_salvage_overwrites_nothing_and_leaves_no_partial_file(damaged: Path, tmp_path: Path) -> None:
     (tmp_path / "there.db").write_bytes(b"")
     with pytest.raises(StoreError, match="already exists"):
         salvage(damaged, tmp_path / "there.db")

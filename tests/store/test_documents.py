@@ -1,4 +1,4 @@
-"""Putting, getting, listing, deleting and exporting documents."""
+"""Documents can be put, read, listed, deleted and exported."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from sync.store.reader import PAGE
 from .builders import everything, fill, note
 
 
-def test_document_comes_back_as_it_was_put(store: Database) -> None:
+def test_document_is_returned_as_it_was_put(store: Database) -> None:
     revision = store.put("note:argo:1", {"text": "Öldruck", "n": [1, 2.5, None]})
     document = store.get("note:argo:1")
     assert document is not None
@@ -26,13 +26,13 @@ def test_document_comes_back_as_it_was_put(store: Database) -> None:
     assert not document.conflicted
 
 
-def test_body_made_here_is_kept_in_canonical_form(store: Database) -> None:
+def test_locally_written_body_is_stored_in_canonical_form(store: Database) -> None:
     store.put("a", {"b": 1.0, "a": 2})
     store.put("b", b' {"b": 1.0, "a": 2}')
     assert [document.raw for document in store.documents()] == [b'{"a":2,"b":1}'] * 2
 
 
-def test_two_stores_make_the_same_revisions_of_the_same_edits(tmp_path: Path) -> None:
+def test_same_edits_make_the_same_revisions_in_two_stores(tmp_path: Path) -> None:
     made = []
     for name in ("a.db", "b.db"):
         with Database.open(tmp_path / name) as store:
@@ -68,7 +68,7 @@ def test_change_of_a_missing_document_is_a_conflict(store: Database) -> None:
     assert caught.value.current is None
 
 
-def test_deleted_document_comes_back_marked_and_can_be_put_anew(store: Database) -> None:
+def test_deleted_document_is_returned_as_deleted_and_can_be_put_again(store: Database) -> None:
     revision = store.delete("x", parent=store.put("x", note(1)))
     document = store.get("x")
     assert document is not None
@@ -80,7 +80,7 @@ def test_deleted_document_comes_back_marked_and_can_be_put_anew(store: Database)
     assert not found.deleted
 
 
-def test_tombstone_may_still_say_something(store: Database) -> None:
+def test_tombstone_may_have_a_body(store: Database) -> None:
     store.delete("x", parent=store.put("x", note(1)), body={"channels": ["notes"]})
     document = store.get("x")
     assert document is not None
@@ -88,7 +88,7 @@ def test_tombstone_may_still_say_something(store: Database) -> None:
 
 
 @pytest.mark.parametrize("ended", ["3-ended", "4-ended", "9-ended"])
-def test_deletion_outranks_every_branch_that_ended_before(store: Database, ended: str) -> None:
+def test_deletion_outranks_every_closed_branch(store: Database, ended: str) -> None:
     store.insert("d", ended, [], {}, deleted=True)
     store.insert("d", "2-live", ["1-first"], {"a": 1})
     deletion = store.delete("d", parent="2-live")
@@ -104,13 +104,13 @@ def test_deletion_outranks_every_branch_that_ended_before(store: Database, ended
     assert store.check() == []
 
 
-def test_deletion_below_which_another_branch_ended_is_one_generation_on(store: Database) -> None:
+def test_deletion_above_another_closed_branch_is_one_generation_higher(store: Database) -> None:
     store.insert("d", "2-ended", [], {}, deleted=True)
     store.insert("d", "2-live", ["1-first"], {"a": 1})
     assert store.delete("d", parent="2-live").startswith("3-")
 
 
-def test_put_if_absent_stores_once_and_never_over_a_tombstone(store: Database) -> None:
+def test_put_if_absent_stores_once_and_never_replaces_a_tombstone(store: Database) -> None:
     assert store.put_if_absent("x", note(1))
     assert not store.put_if_absent("x", note(2))
     document = store.get("x")
@@ -128,7 +128,7 @@ def test_bad_id_or_body_is_refused_and_nothing_is_stored(store: Database) -> Non
     assert store.last_sequence == 0
 
 
-def test_changes_list_each_document_once_at_its_last_change(store: Database) -> None:
+def test_changes_contain_each_document_once_at_its_last_change(store: Database) -> None:
     a = store.put("a", note(1))
     b = store.put("b", note(2))
     a2 = store.put("a", note(3), parent=a)
@@ -142,7 +142,7 @@ def test_changes_list_each_document_once_at_its_last_change(store: Database) -> 
     assert [change.sequence for change in store.changes(limit=1)] == [3]
 
 
-def test_changes_can_be_followed_in_batches(store: Database) -> None:
+def test_changes_can_be_read_in_batches(store: Database) -> None:
     fill(store, 250)
     seen: list[str] = []
     since = 0
@@ -211,7 +211,7 @@ def test_documents_continue_over_pages(store: Database, count: int, reverse: boo
         (lambda store: store.last_sequence, r"SEARCH docs|USING INDEX sqlite_autoindex_meta"),
     ],
 )
-def test_reading_costs_what_is_read_and_not_what_is_stored(
+def test_cost_of_reading_does_not_depend_on_the_size_of_the_store(
     store: Database, read: Callable[[Database], object], plan: str
 ) -> None:
     connection = store._engine.connection
@@ -231,7 +231,7 @@ def test_reading_costs_what_is_read_and_not_what_is_stored(
     assert not any(re.search(r"SCAN docs(?! USING)", found) for found in plans), plans
 
 
-def test_deleted_documents_are_listed_and_counted_on_demand_alone(store: Database) -> None:
+def test_deleted_documents_are_listed_and_counted_only_on_request(store: Database) -> None:
     store.delete("x:1", parent=store.put("x:1", {}))
     store.put("x:2", {})
     store.put("y", {})
@@ -240,7 +240,7 @@ def test_deleted_documents_are_listed_and_counted_on_demand_alone(store: Databas
     assert (store.count("x:"), store.count("x:", deleted=True), store.count()) == (1, 2, 2)
 
 
-def test_listing_holds_no_read_transaction_open(store: Database, path: Path) -> None:
+def test_listing_keeps_no_read_transaction_open(store: Database, path: Path) -> None:
     fill(store, 200)
     listing = store.documents()
     next(listing)
@@ -263,18 +263,18 @@ def test_store_is_the_same_after_reopening(path: Path) -> None:
         assert store.check() == []
 
 
-def test_two_stores_are_told_apart(tmp_path: Path) -> None:
+def test_two_stores_have_different_uuids(tmp_path: Path) -> None:
     with Database.open(tmp_path / "a.db") as a, Database.open(tmp_path / "b.db") as b:
         assert a.uuid != b.uuid
 
 
-def test_missing_file_is_not_made_where_none_is_wanted(path: Path) -> None:
+def test_missing_file_is_not_created_unless_requested(path: Path) -> None:
     with pytest.raises(StoreError, match="the store does not exist"):
         Database.open(path, create=False)
     assert not path.exists()
 
 
-def test_export_gives_every_document_as_a_line_of_json(store: Database) -> None:
+def test_export_writes_every_document_as_a_line_of_json(store: Database) -> None:
     revision = store.put("a", {"text": "line\nbreak"})
     store.insert("b", "1-b", [], b'{\n "pretty": [1,\n 2] }')
     gone = store.delete("c", parent=store.put("c", {}))

@@ -1,4 +1,4 @@
-"""If the card fails during work, the write fails, and older data is kept."""
+"""If the SD card fails during operation, the write fails, and older data is kept."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ class FailingFile(apsw.VFSFile):
 
 
 class FailingCard(apsw.VFS):
-    """Card on which each write fails with this probability."""
+    """SD card on which each write fails with this probability."""
 
     def __init__(self, name: str, seed: int, kind: type[apsw.Error]) -> None:
         super().__init__(name, "")
@@ -57,10 +57,10 @@ def card(request: pytest.FixtureRequest) -> Iterator[FailingCard]:
     made.unregister()
 
 
-def test_failed_write_is_reported_and_harms_nothing_that_was_committed(path: Path, card: FailingCard) -> None:
+def test_failed_write_is_reported_and_does_not_harm_committed_data(path: Path, card: FailingCard) -> None:
     """A write that returned is in the store.
 
-    A write that raised is absent, or complete if its commit was interrupted.
+    A write that raised an exception is absent, or complete if its commit was interrupted.
     """
     expected: dict[str, tuple[str, bytes]] = {}
     refused = 0
@@ -110,7 +110,7 @@ def test_failed_checkpoint_loses_nothing_and_can_be_repeated(path: Path, card: F
 
 
 def test_store_on_a_card_that_became_read_only_says_so(path: Path) -> None:
-    """The file is opened for reading only, as after a remount, because root may write to a read-only file."""
+    """The file is opened read-only, because root may write even to a file without write permission."""
     Database.open(path).close()
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     engine = Engine(connection, path, committed=lambda: None)

@@ -21,7 +21,7 @@ ALARM = "alarm:argo:bilge:abcdef:000000000007"
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Accept any generation inside the block, as earlier versions did."""
+    """Accept any generation within the context, as earlier versions did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(revisions, "SOUND_LIMIT", GENERATION_LIMIT)
         yield
@@ -40,7 +40,7 @@ def frozen(path: Path, *ids: str, generation: int = GENERATION_LIMIT - 1) -> Ite
 
 @pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
 @pytest.mark.parametrize("generation", [GENERATION_LIMIT - 1, SOUND_LIMIT, SOUND_LIMIT - 1])
-def test_a_document_that_was_given_the_last_generation_can_be_edited_again(
+def test_document_at_the_last_generation_can_be_edited_again(
     tmp_path: Path, document_id: str, generation: int
 ) -> None:
     with frozen(tmp_path / "log.db", document_id, generation=generation) as store:
@@ -55,7 +55,7 @@ def test_a_document_that_was_given_the_last_generation_can_be_edited_again(
 
 
 @pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
-def test_what_takes_its_place_outranks_what_others_have_from_before(tmp_path: Path, document_id: str) -> None:
+def test_replacement_outranks_older_revisions_in_other_stores(tmp_path: Path, document_id: str) -> None:
     with frozen(tmp_path / "log.db", document_id) as store:
         found = store.put(document_id, {"state": "better"}, parent=LAST)
         again = RESTART_OF_ONE if document_id == EQUIPMENT else RESTART
@@ -69,7 +69,7 @@ def test_what_takes_its_place_outranks_what_others_have_from_before(tmp_path: Pa
 
 
 @pytest.mark.parametrize("document_id", [EQUIPMENT, ALARM])
-def test_a_frozen_document_takes_any_other_revision_from_a_peer(tmp_path: Path, document_id: str) -> None:
+def test_frozen_document_accepts_any_other_revision_from_a_peer(tmp_path: Path, document_id: str) -> None:
     with frozen(tmp_path / "log.db", document_id) as store:
         (wanted,) = store.missing([(document_id, rev(5, "b"))])
         assert wanted is not None
@@ -92,14 +92,14 @@ def test_a_frozen_document_can_be_deleted(tmp_path: Path) -> None:
         assert store.check() == []
 
 
-def test_a_store_that_was_frozen_by_an_earlier_version_is_sound_as_it_is(tmp_path: Path) -> None:
+def test_store_with_frozen_documents_from_an_earlier_version_is_sound(tmp_path: Path) -> None:
     with frozen(tmp_path / "log.db", ALARM, EQUIPMENT) as store:
         assert store.check() == []
         assert sorted(store.unsound()) == [ALARM, EQUIPMENT]
 
 
 @pytest.mark.parametrize("generation", [SOUND_LIMIT, GENERATION_LIMIT - 1])
-def test_no_revision_comes_in_after_which_none_could(tmp_path: Path, generation: int) -> None:
+def test_revision_that_could_have_no_successor_is_refused(tmp_path: Path, generation: int) -> None:
     with Database.open(tmp_path / "log.db", policy=POLICY) as store:
         for document_id in (EQUIPMENT, ALARM, "shopping"):
             with pytest.raises(DocumentError, match="there is no higher generation"):
@@ -119,7 +119,7 @@ def test_no_revision_comes_in_after_which_none_could(tmp_path: Path, generation:
     document_id=st.sampled_from([EQUIPMENT, ALARM]),
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_there_our_next_edit_is_made_and_is_current(
+def test_our_next_edit_is_always_possible_and_current(
     tmp_path_factory: pytest.TempPathFactory, generations: list[int], document_id: str
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "log.db"
@@ -139,7 +139,7 @@ def test_whatever_is_there_our_next_edit_is_made_and_is_current(
         assert store.check() == []
 
 
-def test_a_branch_that_was_given_the_last_generation_loses_its_conflict(tmp_path: Path) -> None:
+def test_branch_at_the_last_generation_loses_its_conflict(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db", policy=POLICY) as store:
         with as_before():
             store.put(ALARM, {"state": "as it was"})

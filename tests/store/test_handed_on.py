@@ -10,26 +10,26 @@ def line(*generations: int) -> list[str]:
     return [f"{generation}-{generation:02x}" for generation in generations]
 
 
-def test_history_without_gaps_ends_at_what_was_named_or_at_the_depth() -> None:
+def test_history_without_gaps_ends_at_the_known_ancestor_or_the_depth() -> None:
     history = line(*range(29, 0, -1))
     assert revisions.handed_on("30-1e", history, known=("25-19",), depth=50)[:5] == line(29, 28, 27, 26, 25)
     assert revisions.handed_on("30-1e", history, known=(), depth=10) == history[:10]
     assert revisions.handed_on("30-1e", history, known=("1-01",), depth=10) == [*history[:9], "1-01"]
 
 
-def test_gap_ends_a_history_of_which_nothing_was_named() -> None:
+def test_gap_ends_a_history_without_a_known_ancestor() -> None:
     assert revisions.handed_on("9-09", line(8, 7, 3, 2), known=(), depth=50) == line(8, 7)
     assert revisions.handed_on("9-09", line(4), known=(), depth=50) == []
 
 
-def test_gap_above_what_was_named_is_filled_with_names_that_are_always_the_same() -> None:
+def test_gap_above_a_known_ancestor_is_filled_with_reproducible_ids() -> None:
     sent = revisions.handed_on("9-09", line(8, 4, 3), known=("4-04",), depth=50)
     assert [revisions.generation(found) for found in sent] == [8, 7, 6, 5, 4, 3]
     assert [found for found in sent if found in line(8, 4, 3)] == line(8, 4, 3)
     assert sent == revisions.handed_on("9-09", line(8, 4, 3), known=("4-04",), depth=50)
 
 
-def test_endless_gap_is_left_at_the_depth_alone() -> None:
+def test_huge_gap_is_left_only_at_the_depth() -> None:
     sent = revisions.handed_on("2000000000-a", ["1999999999-b", "1-01"], known=("1-01",), depth=50)
     assert [revisions.generation(found) for found in sent] == [*range(1999999999, 1999999950, -1), 1]
 
@@ -39,7 +39,7 @@ def test_endless_gap_is_left_at_the_depth_alone() -> None:
     named=st.integers(0, 60),
     depth=st.integers(1, 60),
 )
-def test_generations_are_consecutive_but_for_one_gap_at_the_depth(
+def test_generations_are_consecutive_except_for_one_gap_at_the_depth(
     generations: set[int], named: int, depth: int
 ) -> None:
     history = line(*sorted(generations, reverse=True))

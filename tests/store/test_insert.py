@@ -1,4 +1,4 @@
-"""Revisions from other stores: conflicts, single writers, resolution, and queries for replication."""
+"""Revisions from other stores are inserted, and conflicts between them are resolved."""
 
 import itertools
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ def current(store: Database, document_id: str) -> tuple[str, bytes]:
     return document.rev, document.raw
 
 
-def test_revision_from_elsewhere_is_stored_as_it_came(store: Database) -> None:
+def test_received_revision_is_stored_unchanged(store: Database) -> None:
     raw = b'{ "b": 1.0, "a": "\\u0041" }'
     assert store.insert("x", "3-abc", ["2-b", "1-a"], raw) is InsertOutcome.NEW
     assert current(store, "x") == ("3-abc", raw)
     assert store.revision("x", "3-abc") is not None
 
 
-def test_inserting_again_is_known_and_no_change(store: Database) -> None:
+def test_inserting_again_changes_nothing(store: Database) -> None:
     for _ in range(2):
         outcome = store.insert("x", "3-c", ["2-b", "1-a"], b"{}")
     assert outcome is InsertOutcome.KNOWN
@@ -57,7 +57,7 @@ def test_inserting_again_is_known_and_no_change(store: Database) -> None:
         ([], InsertOutcome.CONFLICT),
     ],
 )
-def test_revision_is_new_if_it_follows_and_a_conflict_if_not(
+def test_revision_is_new_if_it_follows_and_otherwise_a_conflict(
     store: Database, line: list[str], outcome: InsertOutcome
 ) -> None:
     store.insert("x", "2-b", ["1-a"], b'{"n":1}')
@@ -84,7 +84,7 @@ def test_branch_is_a_conflict_and_both_bodies_are_kept(store: Database) -> None:
     assert loser.raw == b'{"n":3}'
 
 
-def test_winning_branch_from_elsewhere_becomes_current(store: Database) -> None:
+def test_received_winning_branch_becomes_current(store: Database) -> None:
     first = store.put(NOTE, note(1))
     ours = store.put(NOTE, note(2), parent=first)
     assert store.insert(NOTE, "3-00", ["2-zz", first], b'{"n":3}') is InsertOutcome.CONFLICT
@@ -105,7 +105,7 @@ def test_passive_side_refuses_a_second_live_branch_and_names_its_own(store: Data
     assert store.insert(NOTE, "3-zz", [ours], b"{}", allow_conflict=False) is InsertOutcome.NEW
 
 
-def test_passive_side_takes_a_tombstone_that_closes_a_losing_branch(store: Database) -> None:
+def test_passive_side_accepts_a_tombstone_that_closes_a_losing_branch(store: Database) -> None:
     first = store.put(NOTE, note(1))
     store.put(NOTE, note(2), parent=first)
     store.insert(NOTE, "2-00", [first], b"{}")
@@ -116,7 +116,7 @@ def test_passive_side_takes_a_tombstone_that_closes_a_losing_branch(store: Datab
     assert store.conflicts() == []
 
 
-def test_passive_side_refuses_to_have_a_closed_branch_revived_beside_a_live_one(store: Database) -> None:
+def test_passive_side_refuses_to_reopen_a_closed_branch_beside_a_live_one(store: Database) -> None:
     winning, _ = conflict(store)
     store.resolve(NOTE, winning, {"acks": ["ann", "bob"]})
     [closed] = [leaf.rev for leaf in store.leaves(NOTE) if leaf.deleted]
@@ -125,14 +125,14 @@ def test_passive_side_refuses_to_have_a_closed_branch_revived_beside_a_live_one(
     assert store.insert(NOTE, "4-zz", [closed], b"{}") is InsertOutcome.CONFLICT
 
 
-def test_passive_side_takes_a_document_anew_after_its_deletion(store: Database) -> None:
+def test_passive_side_accepts_a_document_again_after_its_deletion(store: Database) -> None:
     store.delete(NOTE, parent=store.put(NOTE, note(1)))
     assert store.insert(NOTE, "1-zz", [], b"{}", allow_conflict=False) is InsertOutcome.BRANCHED
     assert current(store, NOTE)[0] == "1-zz"
     assert store.conflicts() == []
 
 
-def test_deletion_on_a_branch_loses_to_a_live_revision_and_is_no_open_conflict(store: Database) -> None:
+def test_deletion_on_a_branch_loses_to_a_live_revision_and_is_not_an_open_conflict(store: Database) -> None:
     first = store.put(NOTE, note(1))
     ours = store.put(NOTE, note(2), parent=first)
     assert (
@@ -182,7 +182,7 @@ def test_resolution_follows_the_winning_branch_and_closes_the_others(store: Data
     assert found.history[0] == winning
 
 
-def test_two_peers_that_resolve_alike_make_the_same_revisions(tmp_path: Path) -> None:
+def test_same_resolution_on_two_peers_makes_the_same_revisions(tmp_path: Path) -> None:
     with Database.open(tmp_path / "a.db") as a, Database.open(tmp_path / "b.db") as b:
         for store, order in ((a, 1), (b, -1)):
             first = store.put(NOTE, {"acks": []})
@@ -194,7 +194,7 @@ def test_two_peers_that_resolve_alike_make_the_same_revisions(tmp_path: Path) ->
         assert {leaf.rev for leaf in a.leaves(NOTE)} == {leaf.rev for leaf in b.leaves(NOTE)}
 
 
-def test_resolution_in_favour_of_what_the_winner_says_adds_nothing_to_it(store: Database) -> None:
+def test_resolution_equal_to_the_winner_adds_no_revision(store: Database) -> None:
     winning, losing = conflict(store)
     assert store.resolve(NOTE, winning, {"acks": ["bob"]}) == winning
     assert current(store, NOTE)[0] == winning
@@ -218,7 +218,7 @@ def test_resolution_may_be_a_deletion(store: Database) -> None:
     assert store.conflicts() == []
 
 
-def test_resolution_on_a_branch_that_has_moved_on_is_refused(store: Database) -> None:
+def test_resolution_on_a_branch_with_a_newer_revision_is_refused(store: Database) -> None:
     winning, _ = conflict(store)
     store.put(NOTE, {}, parent=winning)
     with pytest.raises(ConflictError, match="not a leaf revision"):
@@ -237,10 +237,10 @@ def test_resolution_on_a_branch_too_old_to_win_is_refused(store: Database) -> No
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.randoms(use_true_random=False), st.lists(st.booleans(), min_size=1, max_size=6))
-def test_stores_that_exchange_everything_agree_whatever_the_order(
+def test_stores_that_exchange_everything_agree_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, random: Random, deletions: list[bool]
 ) -> None:
-    """Crews edit a note separately, some of them a little, others a lot.
+    """Several crews edit a note separately, some a few times and others many times.
 
     Two stores then receive all edits, in different orders.
     """
@@ -268,7 +268,7 @@ def test_stores_that_exchange_everything_agree_whatever_the_order(
 # --- documents with a single writer
 
 
-def test_single_writer_never_conflicts_the_newer_revision_follows(fleet: Database) -> None:
+def test_newer_revision_of_a_single_writer_never_conflicts(fleet: Database) -> None:
     fleet.insert(EQUIPMENT, "5-a", history(5), b'{"n":5}')
     assert fleet.insert(EQUIPMENT, "200-b", history(200, "b", down_to=180), b'{"n":200}') is InsertOutcome.NEW
     assert (
@@ -282,7 +282,7 @@ def test_single_writer_never_conflicts_the_newer_revision_follows(fleet: Databas
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from("abc"), st.booleans()), min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_single_writer_ends_the_same_whatever_the_order(
+def test_single_writers_document_ends_the_same_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, told: list[tuple[int, str, bool]]
 ) -> None:
     folder = tmp_path_factory.mktemp("s")
@@ -298,7 +298,7 @@ def test_single_writer_ends_the_same_whatever_the_order(
     assert ends == {(max(unique, key=lambda r: (int(r.split("-")[0]), r.split("-")[1])), b"{}")}
 
 
-def test_rewriting_two_hundred_times_apart_ends_without_a_conflict(tmp_path: Path) -> None:
+def test_two_hundred_edits_while_disconnected_end_without_a_conflict(tmp_path: Path) -> None:
     with (
         Database.open(tmp_path / "a.db", policy=POLICY) as a,
         Database.open(tmp_path / "b.db", policy=POLICY) as b,
@@ -320,7 +320,7 @@ def test_rewriting_two_hundred_times_apart_ends_without_a_conflict(tmp_path: Pat
 # --- revisions of remotes
 
 
-def test_revision_that_a_remote_holds_is_neither_pruned_nor_stripped(store: Database) -> None:
+def test_revision_that_a_remote_has_is_neither_pruned_nor_stripped_of_its_body(store: Database) -> None:
     first = parent = store.put(NOTE, note(0))
     store.set_remote_revision(NOTE, "brigid", first)
     for number in range(1, 100):
@@ -340,7 +340,7 @@ def test_revision_that_a_remote_holds_is_neither_pruned_nor_stripped(store: Data
     assert store.check() == []
 
 
-def test_parted_stores_meet_again_without_a_conflict_because_one_knows_what_the_other_holds(
+def test_long_separated_stores_replicate_without_a_conflict_because_remote_revisions_are_kept(
     tmp_path: Path,
 ) -> None:
     with Database.open(tmp_path / "a.db") as a, Database.open(tmp_path / "b.db") as b:
@@ -357,7 +357,7 @@ def test_parted_stores_meet_again_without_a_conflict_because_one_knows_what_the_
         assert b.conflicts() == []
 
 
-def test_big_superseded_body_is_not_kept_for_deltas(store: Database) -> None:
+def test_large_superseded_body_is_not_kept_for_deltas(store: Database) -> None:
     first = store.put(NOTE, {"text": "x" * BASE_LIMIT})
     store.set_remote_revision(NOTE, "brigid", first)
     second = store.put(NOTE, note(1), parent=first)
@@ -367,7 +367,7 @@ def test_big_superseded_body_is_not_kept_for_deltas(store: Database) -> None:
     assert found.history == [first]
 
 
-def test_remotes_are_known_each_by_itself_until_forgotten(store: Database) -> None:
+def test_revisions_of_each_remote_are_recorded_separately_until_forgotten(store: Database) -> None:
     store.set_remote_revision("x", "brigid", "1-a")
     store.set_remote_revision("x", "office", "2-b")
     store.set_remote_revision("x", "brigid", "3-c")
@@ -381,7 +381,7 @@ def test_remotes_are_known_each_by_itself_until_forgotten(store: Database) -> No
 # --- wanted revisions
 
 
-def test_missing_tells_what_is_wanted_and_which_ancestors_are_known(fleet: Database) -> None:
+def test_missing_returns_wanted_revisions_and_known_ancestors(fleet: Database) -> None:
     fleet.insert(NOTE, "3-c", ["2-b", "1-a"], b"{}")
     fleet.insert(EQUIPMENT, "50-a", history(50), b"{}")
     fleet.set_floor("reading:argo:rpm:abcdef:", "reading:argo:rpm:abcdef:000000000100")
@@ -412,7 +412,7 @@ def test_missing_tells_what_is_wanted_and_which_ancestors_are_known(fleet: Datab
     ]
 
 
-def test_below_a_floor_nothing_is_taken_back(store: Database) -> None:
+def test_documents_below_a_floor_are_not_inserted(store: Database) -> None:
     store.set_floor("r:a:", "r:a:5")
     assert store.insert("r:a:4", "1-a", [], b"{}") is InsertOutcome.UNWANTED
     assert store.insert("r:a:5", "1-a", [], b"{}") is InsertOutcome.NEW
@@ -423,7 +423,7 @@ def test_below_a_floor_nothing_is_taken_back(store: Database) -> None:
     assert not store.floor("r:a")
 
 
-def test_floor_only_rises_and_outlives_a_restart(path: Path) -> None:
+def test_floor_only_rises_and_survives_a_restart(path: Path) -> None:
     with Database.open(path) as store, Database.open(path) as other:
         store.set_floor("r:", "r:5")
         assert other.floor("r:4")

@@ -1,4 +1,4 @@
-"""Local documents: checkpoints that are never replicated."""
+"""Local documents, such as checkpoints, are stored but never replicated."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from sync.store import ConflictError, Database, DocumentError
 
 
-def test_checkpoint_is_written_by_whoever_knows_its_revision(path: Path) -> None:
+def test_local_document_can_be_written_only_with_its_current_revision(path: Path) -> None:
     with Database.open(path) as store:
         assert store.get_local("cp-1") is None
         assert store.put_local("cp-1", {"local": 5, "remote": "7:3"}) == "0-1"
@@ -29,7 +29,7 @@ def test_stale_checkpoint_is_a_conflict(store: Database, parent: str | None) -> 
         store.delete_local("cp", parent="0-1")
 
 
-def test_local_document_can_be_deleted_and_begins_anew(store: Database) -> None:
+def test_local_document_can_be_deleted_and_created_again(store: Database) -> None:
     store.put_local("cp", {})
     store.delete_local("cp", parent="0-1")
     assert store.get_local("cp") is None
@@ -38,7 +38,7 @@ def test_local_document_can_be_deleted_and_begins_anew(store: Database) -> None:
         store.put_local("other", {}, parent="0-1")
 
 
-def test_local_documents_are_no_changes_and_are_validated(store: Database) -> None:
+def test_local_documents_are_validated_and_not_listed_as_changes(store: Database) -> None:
     store.put_local("cp", {})
     assert store.changes() == []
     assert store.last_sequence == 0

@@ -12,7 +12,7 @@ def made(*names: str) -> list[tuple[str, str, bytes, bool]]:
     return [(name, "1-abcd", b'{"n":1}', False) for name in names]
 
 
-def test_lot_of_new_documents_is_stored_as_if_one_by_one(tmp_path: Path) -> None:
+def test_lot_of_new_documents_is_stored_like_single_documents(tmp_path: Path) -> None:
     with Database.open(tmp_path / "lot.db") as lot, Database.open(tmp_path / "single.db") as single:
         assert lot.insert_new([*made("a", "b"), ("c", "1-ee", b"{}", True)])
         for name in ("a", "b"):
@@ -24,14 +24,14 @@ def test_lot_of_new_documents_is_stored_as_if_one_by_one(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_lot_with_a_document_that_is_here_is_not_stored_at_all(tmp_path: Path, place: int) -> None:
+def test_lot_with_an_existing_document_is_not_stored_at_all(tmp_path: Path, place: int) -> None:
     names = ["a", "b", "c"]
     with Database.open(tmp_path / "log.db") as database:
         database.put(names[place], {"here": True})
         before = database.last_sequence
         assert not database.insert_new(made(*names))
         assert (database.count(), database.last_sequence) == (1, before)
-        with database.transaction():  # nor inside a transaction that continues
+        with database.transaction():  # also within a transaction that continues
             database.put("z", {})
             assert not database.insert_new(made(*names))
             database.put("y", {})
@@ -39,7 +39,7 @@ def test_lot_with_a_document_that_is_here_is_not_stored_at_all(tmp_path: Path, p
         assert database.check(deep=True) == []
 
 
-def test_lot_with_a_document_that_is_not_wanted_is_not_stored(tmp_path: Path) -> None:
+def test_lot_with_an_unwanted_document_is_not_stored(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         database.set_floor("b", "b5")
         assert not database.insert_new(made("a", "b1"))
@@ -49,16 +49,14 @@ def test_lot_with_a_document_that_is_not_wanted_is_not_stored(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "bad", [("_x", "1-a", b"{}", False), ("x", "a-1", b"{}", False), ("x", "1-a", b"[]", False)]
 )
-def test_lot_with_a_document_that_cannot_be_stored_is_refused(
-    tmp_path: Path, bad: tuple[str, str, bytes, bool]
-) -> None:
+def test_lot_with_an_invalid_document_is_refused(tmp_path: Path, bad: tuple[str, str, bytes, bool]) -> None:
     with Database.open(tmp_path / "log.db") as database:
         with pytest.raises(DocumentError):
             database.insert_new([*made("a"), bad])
         assert database.count() == 0
 
 
-def test_lot_is_read_by_sequence_without_what_has_a_history(tmp_path: Path) -> None:
+def test_first_revisions_are_read_by_sequence_without_documents_that_have_a_history(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         for name in ("a", "b", "c", "d"):
             database.put(name, {"name": name})
@@ -70,7 +68,7 @@ def test_lot_is_read_by_sequence_without_what_has_a_history(tmp_path: Path) -> N
         assert database.first_revisions(2, 3).keys() == {3}
 
 
-def test_history_is_bridged_with_names_that_are_always_the_same() -> None:
+def test_gap_in_a_history_is_filled_with_reproducible_ids() -> None:
     line = ["8-h", "7-g", "3-c", "1-a"]
     bridged = revisions.bridged("10-j", line)
     assert [revisions.generation(found) for found in bridged] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
@@ -80,7 +78,7 @@ def test_history_is_bridged_with_names_that_are_always_the_same() -> None:
     assert revisions.bridged("2-b", ["1-a"]) == ["1-a"]
 
 
-def test_gap_too_wide_to_bridge_is_left_as_it_is() -> None:
+def test_gap_too_wide_to_fill_is_kept() -> None:
     assert revisions.bridged("1003-x", ["1002-w", "1-a"]) == ["1002-w", "1-a"]
     assert len(revisions.bridged("502-x", ["2-a"])) == 500
     assert revisions.bridged("503-x", ["2-a"]) == ["2-a"]

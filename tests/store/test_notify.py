@@ -14,7 +14,7 @@ from sync.store import Database, InputOutputError, StoreError
 from .builders import note, program
 
 WAIT = 30.0
-"""Seconds after which a test fails; normally no test waits for this long."""
+"""Time limit in seconds; no test that passes waits this long."""
 
 WRITER = """
 import sys
@@ -66,7 +66,7 @@ def test_commit_here_wakes_a_watcher_in_another_process(path: Path, tmp_path: Pa
         other.stdin.close()
 
 
-def test_change_that_nobody_announced_is_found_by_asking(path: Path) -> None:
+def test_unannounced_change_is_found_by_polling(path: Path) -> None:
     with Database.open(path) as store, store.watch() as watcher, program(WRITER, path, "") as writer:
         assert writer.stdin is not None
         assert not watcher.ask()
@@ -80,7 +80,7 @@ def test_change_that_nobody_announced_is_found_by_asking(path: Path) -> None:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_own_commits_wake_every_watcher_and_failed_ones_none(
+def test_own_commits_wake_every_watcher_and_failed_ones_wake_none(
     path: Path, tmp_path: Path, announced: bool
 ) -> None:
     with (
@@ -109,7 +109,7 @@ def test_own_commits_wake_every_watcher_and_failed_ones_none(
         assert one.drain()
 
 
-def test_watcher_of_another_store_in_the_same_folder_sleeps_on(tmp_path: Path) -> None:
+def test_watcher_of_another_store_in_the_same_folder_is_not_woken(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with (
         Database.open(tmp_path / "log.db", announce=run) as store,
@@ -134,7 +134,7 @@ def test_socket_of_a_dead_process_is_removed(path: Path, tmp_path: Path) -> None
     assert [entry.name for entry in run.iterdir()] == ["log.db.notes"]
 
 
-def test_full_buffer_of_a_sleeping_watcher_holds_up_no_commit(path: Path, tmp_path: Path) -> None:
+def test_full_buffer_of_a_sleeping_watcher_does_not_delay_commits(path: Path, tmp_path: Path) -> None:
     with Database.open(path, announce=tmp_path / "run") as store, store.watch() as watcher:
         for number in range(600):
             store.put(f"x:{number}", {})
@@ -142,7 +142,7 @@ def test_full_buffer_of_a_sleeping_watcher_holds_up_no_commit(path: Path, tmp_pa
         assert len(store.changes()) == 600
 
 
-def test_path_longer_than_a_socket_may_have_works(tmp_path: Path) -> None:
+def test_path_longer_than_the_limit_for_sockets_works(tmp_path: Path) -> None:
     run = tmp_path / ("long" * 30) / "run"
     assert len(os.fsencode(run)) > 108
     with Database.open(tmp_path / "log.db", announce=run) as store, store.watch() as watcher:
@@ -151,7 +151,7 @@ def test_path_longer_than_a_socket_may_have_works(tmp_path: Path) -> None:
     assert list(run.iterdir()) == []
 
 
-def test_folder_that_cannot_be_used_fails_the_watcher_and_no_commit(path: Path, tmp_path: Path) -> None:
+def test_unusable_folder_fails_the_watcher_but_no_commit(path: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file, no folder")
     with Database.open(path, announce=tmp_path / "run") as store:
         with pytest.raises(StoreError, match="run"):
@@ -160,7 +160,7 @@ def test_folder_that_cannot_be_used_fails_the_watcher_and_no_commit(path: Path, 
         assert store.last_sequence == 1
 
 
-def test_missing_folder_hinders_no_commit(path: Path, tmp_path: Path) -> None:
+def test_missing_folder_does_not_prevent_commits(path: Path, tmp_path: Path) -> None:
     with Database.open(path, announce=tmp_path / "run") as store:
         store.put("a", {})
         with store.watch() as watcher:
@@ -170,7 +170,7 @@ def test_missing_folder_hinders_no_commit(path: Path, tmp_path: Path) -> None:
         assert store.last_sequence == 2
 
 
-def test_watcher_serves_an_event_loop(path: Path, tmp_path: Path) -> None:
+def test_watcher_works_with_an_event_loop(path: Path, tmp_path: Path) -> None:
     async def follow() -> list[str]:
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
@@ -189,7 +189,9 @@ def test_watcher_serves_an_event_loop(path: Path, tmp_path: Path) -> None:
     assert asyncio.run(follow()) == ["a"]
 
 
-def test_store_that_cannot_be_opened_keeps_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_that_cannot_be_opened_leaves_no_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def failing(_: object) -> str:
         raise InputOutputError("the card does not answer")
 

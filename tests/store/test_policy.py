@@ -1,4 +1,4 @@
-"""The rules that an application states for its documents."""
+"""An application's policy states rules for its documents."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Recipes(DocumentPolicy):
 
 
 @given(prefixes=st.sets(ids, max_size=4), document_id=ids)
-def test_ranges_without_prefixes_hold_exactly_the_other_ids(prefixes: set[str], document_id: str) -> None:
+def test_ranges_without_prefixes_contain_exactly_the_other_ids(prefixes: set[str], document_id: str) -> None:
     name = document_id.encode(errors="surrogatepass")
     found = [
         low
@@ -31,7 +31,7 @@ def test_ranges_without_prefixes_hold_exactly_the_other_ids(prefixes: set[str], 
     assert len(found) == (not document_id.startswith(tuple(prefixes)))
 
 
-def test_a_policy_need_not_state_everything(tmp_path: Path) -> None:
+def test_policy_has_defaults(tmp_path: Path) -> None:
     with Database.open(tmp_path / "recipes.db", policy=Recipes()) as database:
         policy = database.policy
         assert policy.is_single_writer("kitchen:1")
@@ -40,7 +40,7 @@ def test_a_policy_need_not_state_everything(tmp_path: Path) -> None:
         assert policy.channels_of("soup") is None
 
 
-def test_a_database_without_a_policy_treats_all_documents_alike(tmp_path: Path) -> None:
+def test_database_without_a_policy_treats_all_documents_equally(tmp_path: Path) -> None:
     with Database.open(tmp_path / "log.db") as database:
         policy = database.policy
     assert policy is PLAIN

@@ -52,7 +52,7 @@ with Database.open(Path(sys.argv[1])) as store:
 """
 
 
-def test_two_processes_that_make_the_store_at_once_make_one(path: Path) -> None:
+def test_two_processes_that_create_the_store_at_once_create_one(path: Path) -> None:
     for number in range(5):
         fresh = path.with_name(f"{number}.db")
         with program(OPENER, fresh) as one, program(OPENER, fresh) as two:
@@ -63,7 +63,7 @@ def test_two_processes_that_make_the_store_at_once_make_one(path: Path) -> None:
         assert first == second != ""
 
 
-def test_writers_in_two_processes_lose_nothing_of_each_other(path: Path) -> None:
+def test_writers_in_two_processes_lose_no_writes(path: Path) -> None:
     count = 60
     with Database.open(path) as store:
         store.put("shared", note(0))
@@ -97,8 +97,8 @@ with Database.open(Path(sys.argv[1])) as store:
 """
 
 
-def test_writer_that_never_pauses_keeps_no_other_waiting(path: Path) -> None:
-    """The wait is measured in the other writer's transactions, not in seconds: only a few may pass."""
+def test_writer_that_never_pauses_does_not_starve_others(path: Path) -> None:
+    """The wait is measured in transactions of the busy writer, of which only a few may pass."""
     puts = 25
     passed = 0
     with Database.open(path) as store, program(HOG, path) as hog:
@@ -113,14 +113,14 @@ def test_writer_that_never_pauses_keeps_no_other_waiting(path: Path) -> None:
     assert passed / puts < 10
 
 
-def test_process_that_is_stopped_at_the_turnstile_stops_nobody_else(store: Database, path: Path) -> None:
+def test_process_suspended_with_the_fairness_lock_does_not_block_others(store: Database, path: Path) -> None:
     with path.with_name("log.db.lock").open("wb") as stopped:
         fcntl.flock(stopped, fcntl.LOCK_EX)
         store.put("x", {})
     assert store.get("x") is not None
 
 
-def test_kill_at_any_moment_leaves_every_committed_transaction_whole(path: Path) -> None:
+def test_kill_at_any_moment_keeps_every_committed_transaction_complete(path: Path) -> None:
     for turn in range(4):
         done = -1
         with program(FOREVER, path, turn) as writer:

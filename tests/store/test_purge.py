@@ -1,4 +1,4 @@
-"""Purging, expiry, and sequences that are never given twice."""
+"""Documents can be purged or expire, and no sequence number is assigned twice."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sync.store.schema import WAL_PAGES
 from .builders import fill, note
 
 
-def test_purged_document_is_gone_without_a_trace(store: Database) -> None:
+def test_purged_document_leaves_no_trace(store: Database) -> None:
     first = store.put("x", note(1))
     store.set_remote_revision("x", "brigid", first)
     store.put("y", note(2))
@@ -22,7 +22,7 @@ def test_purged_document_is_gone_without_a_trace(store: Database) -> None:
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_sequence_is_never_given_twice(path: Path, together: bool) -> None:
+def test_sequence_is_never_assigned_twice(path: Path, together: bool) -> None:
     given: list[int] = []
     for _ in range(3):
         with Database.open(path) as store:
@@ -39,7 +39,7 @@ def test_sequence_is_never_given_twice(path: Path, together: bool) -> None:
     assert given == list(range(1, 10))
 
 
-def test_sequence_is_noted_only_where_no_document_shows_it(store: Database) -> None:
+def test_last_sequence_is_recorded_only_where_no_document_has_it(store: Database) -> None:
     fill(store, 10)
     store.purge([store.changes()[0].id])
     noted = "SELECT count(*) FROM meta WHERE key = 'sequence'"
@@ -49,7 +49,7 @@ def test_sequence_is_noted_only_where_no_document_shows_it(store: Database) -> N
     assert store.last_sequence == 10
 
 
-def test_document_expires_when_the_clock_says_so(path: Path) -> None:
+def test_document_expires_at_its_time(path: Path) -> None:
     now = 1_000.0
     with Database.open(path, clock=lambda: now) as store:
         with store.transaction():
@@ -71,7 +71,7 @@ def test_document_expires_when_the_clock_says_so(path: Path) -> None:
         assert store.check() == []
 
 
-def test_expiry_is_no_change_and_stays_with_the_document(store: Database) -> None:
+def test_expiry_is_kept_with_the_document_and_is_not_a_change(store: Database) -> None:
     first = store.put("x", note(1))
     store.set_expiry("x", 77)
     assert store.last_sequence == 1
@@ -82,7 +82,7 @@ def test_expiry_is_no_change_and_stays_with_the_document(store: Database) -> Non
         store.set_expiry("nothing", 1)
 
 
-def test_compaction_gives_the_room_of_purged_documents_back(path: Path) -> None:
+def test_compaction_frees_the_space_of_purged_documents(path: Path) -> None:
     with Database.open(path) as store:
         fill(store, 800)
         store.checkpoint()
@@ -97,7 +97,7 @@ def test_compaction_gives_the_room_of_purged_documents_back(path: Path) -> None:
     assert path.stat().st_size <= full - compacted.file_bytes
 
 
-def test_usage_adds_up(store: Database, path: Path) -> None:
+def test_usage_is_the_sum_of_its_parts(store: Database, path: Path) -> None:
     fill(store, 50)
     store.blobs.put(b"x" * 1000)
     usage = store.usage()
@@ -106,13 +106,13 @@ def test_usage_adds_up(store: Database, path: Path) -> None:
     assert usage.total == usage.used + usage.free + usage.wal + usage.blobs
 
 
-def test_log_of_a_connection_that_does_not_checkpoint_grows_until_one_does(path: Path) -> None:
+def test_write_ahead_log_grows_until_a_connection_checkpoints(path: Path) -> None:
     with Database.open(path, checkpoint_pages=0) as recorder:
         for part in range(8):
             fill(recorder, 500, prefix=f"x:{part}:")
         grown = recorder.wal_bytes
         assert grown > 1.5 * WAL_PAGES * 4096
         recorder.checkpoint()
-        recorder.put("x", {})  # this starts the write-ahead log again from its beginning
+        recorder.put("x", {})  # restarts the write-ahead log from its beginning
         fill(recorder, 100, prefix="y:")
         assert recorder.wal_bytes <= grown

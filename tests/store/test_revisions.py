@@ -1,4 +1,4 @@
-"""The identity of a revision, and the selection of the winner."""
+"""Revision ids are reproducible, and every store selects the same winner."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ leaves = st.lists(
 )
 
 
-def test_id_is_generation_and_digest_of_parent_deletion_and_body() -> None:
+def test_id_consists_of_generation_and_digest_of_parent_deletion_and_body() -> None:
     first = revisions.make(None, deleted=False, body=b'{"a":1}')
     assert first == "1-" + hashlib.sha256(b'\0l\0{"a":1}').hexdigest()[:32]
     second = revisions.make(first, deleted=True, body=b"{}")
@@ -32,7 +32,7 @@ def test_id_is_the_same_in_every_release() -> None:
 
 
 @given(st.binary(), st.binary())
-def test_end_of_a_branch_that_lost_ranks_below_a_deletion_of_the_one_that_won(one: bytes, two: bytes) -> None:
+def test_tombstone_of_a_losing_branch_ranks_below_a_deletion_of_the_winner(one: bytes, two: bytes) -> None:
     lost, won = sorted(
         (revisions.make("1-first", deleted=False, body=body) for body in (one + b"1", two + b"2")),
         key=revisions.split,
@@ -43,18 +43,18 @@ def test_end_of_a_branch_that_lost_ranks_below_a_deletion_of_the_one_that_won(on
     assert revisions.winner([(closing, True), (deletion, True)]) == deletion
 
 
-def test_id_of_the_end_of_a_branch_is_the_same_in_every_release() -> None:
+def test_id_of_a_closing_tombstone_is_the_same_in_every_release() -> None:
     digest = hashlib.sha256(b"2-lost\0c\0{}").hexdigest()
     assert revisions.make("2-lost", deleted=True, body=b"{}", closing=True) == f"3-{'0' * 8}{digest[8:32]}"
 
 
-def test_an_edit_that_must_outrank_another_skips_generations() -> None:
+def test_edit_that_must_outrank_another_skips_generations() -> None:
     made = [revisions.make("2-a", deleted=False, body=b"{}", above=above) for above in (0, 2, 7)]
     assert [revisions.generation(each) for each in made] == [3, 3, 8]
 
 
 @given(st.binary(), st.booleans(), st.none() | st.builds(rev, st.integers(1, 99), digests))
-def test_same_edit_gives_same_id_and_any_difference_another(
+def test_same_edit_has_the_same_id_and_a_different_edit_another(
     body: bytes, deleted: bool, parent: str | None
 ) -> None:
     made = revisions.make(parent, deleted=deleted, body=body)
@@ -83,20 +83,20 @@ def test_same_edit_gives_same_id_and_any_difference_another(
         "1-" + "a" * 129,
     ],
 )
-def test_what_is_no_revision_id_is_refused(text: str) -> None:
+def test_invalid_revision_id_is_refused(text: str) -> None:
     assert not revisions.valid(text)
     with pytest.raises(DocumentError, match="not a revision id"):
         revisions.generation(text)
 
 
 @pytest.mark.parametrize("text", ["1-a", "12-9f8e", "2147483647-a", "3-ABC+/=", "4-" + "f" * 40])
-def test_digests_of_other_makers_are_taken_as_they_are(text: str) -> None:
+def test_digests_of_other_implementations_are_accepted(text: str) -> None:
     assert revisions.valid(text)
     assert revisions.join(*revisions.split(text)) == text
 
 
 @given(leaves, st.randoms(use_true_random=False))
-def test_winner_depends_on_the_set_of_leaves_alone(found: list[tuple[str, bool]], random: Random) -> None:
+def test_winner_depends_only_on_the_set_of_leaves(found: list[tuple[str, bool]], random: Random) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)
     assert revisions.winner(found) == revisions.winner(shuffled)
@@ -136,13 +136,13 @@ def test_the_newer_of_two_has_the_higher_generation_or_else_digest() -> None:
     assert not revisions.newer("3-a", "3-a")
 
 
-def test_no_generation_beyond_the_limit_is_made() -> None:
+def test_no_generation_beyond_the_limit_is_created() -> None:
     with pytest.raises(DocumentError, match="there is no higher generation"):
         revisions.make(f"{revisions.GENERATION_LIMIT - 1}-a", deleted=False, body=b"{}")
 
 
 @pytest.mark.parametrize("line", [["3-a"], ["2-b", "2-a"], ["1-a", "2-a"], ["2-a", "nonsense"], ["4-a"]])
-def test_history_that_does_not_fall_is_refused(line: list[str]) -> None:
+def test_history_whose_generations_do_not_decrease_is_refused(line: list[str]) -> None:
     with pytest.raises(DocumentError):
         revisions.check_history("3-x", line)
 

@@ -1,4 +1,4 @@
-"""The store's file: its version, migrations, refusals and settings."""
+"""The store's file has a version, is migrated, and is refused if it is damaged or newer."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from sync.store import DamagedError, Database, StoreError, UnsupportedError, met
 from .builders import note
 
 
-def test_connection_is_set_up_for_durability_and_little_wear(store: Database) -> None:
+def test_connection_is_configured_for_durability_and_little_wear(store: Database) -> None:
     pragma = store._engine.connection.pragma
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2
@@ -36,13 +36,13 @@ def test_sqlite_that_can_corrupt_the_file_is_refused(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.52.0", "4.0.0", apsw.sqlite_lib_version()])
-def test_sqlite_without_that_fault_is_taken(version: str) -> None:
+def test_sqlite_without_that_fault_is_accepted(version: str) -> None:
     schema.check_sqlite(version)
 
 
 @pytest.mark.parametrize("left", [b"", None], ids=["empty file", "set up, no tables"])
 def test_file_of_version_zero_becomes_a_store(path: Path, left: bytes | None) -> None:
-    """A power cut while the file is created leaves it in this state."""
+    """A power cut while the file is created can leave it empty or without tables."""
     path.write_bytes(b"")
     if left is None:
         connection = apsw.Connection(str(path))
@@ -80,7 +80,7 @@ def test_older_file_is_migrated_in_one_transaction_and_keeps_its_documents(
             assert store.check() == []
 
 
-def test_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
+def test_file_of_a_newer_version_is_refused_and_not_changed(path: Path) -> None:
     Database.open(path).close()
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", 99)
@@ -92,7 +92,7 @@ def test_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> Non
     assert path.read_bytes() == before
 
 
-def test_file_whose_header_and_facts_disagree_is_damaged(path: Path) -> None:
+def test_file_whose_header_and_properties_disagree_is_damaged(path: Path) -> None:
     Database.open(path).close()
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", 99)
@@ -101,7 +101,7 @@ def test_file_whose_header_and_facts_disagree_is_damaged(path: Path) -> None:
         Database.open(path)
 
 
-def test_database_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
+def test_database_of_another_program_is_refused_and_not_changed(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE logs(a)")
     connection.close()
@@ -112,7 +112,7 @@ def test_database_of_another_program_is_refused_and_left_as_it_is(path: Path) ->
     connection.close()
 
 
-def test_store_that_has_lost_a_table_is_damaged(path: Path) -> None:
+def test_store_without_a_table_is_damaged(path: Path) -> None:
     Database.open(path).close()
     connection = apsw.Connection(str(path))
     connection.execute("DROP TABLE floors")
@@ -121,7 +121,7 @@ def test_store_that_has_lost_a_table_is_damaged(path: Path) -> None:
         Database.open(path)
 
 
-def test_store_of_a_logboat_that_kept_no_departures_keeps_them_from_now_on(path: Path) -> None:
+def test_store_of_an_older_logboat_starts_to_record_channel_removals(path: Path) -> None:
     with Database.open(path) as store:
         first = store.put("x", {"channels": ["notes"]})
     connection = apsw.Connection(str(path))
@@ -136,13 +136,13 @@ def test_store_of_a_logboat_that_kept_no_departures_keeps_them_from_now_on(path:
         assert store._engine.connection.pragma("user_version") == version, "an older one can still open it"
 
 
-def test_file_that_is_no_database_is_damaged(path: Path) -> None:
+def test_file_that_is_not_a_database_is_damaged(path: Path) -> None:
     path.write_text("Dear diary, " * 500)
     with pytest.raises(DamagedError, match=r"log\.db"):
         Database.open(path)
 
 
-def test_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_missing_folder_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere/log\.db"):
         Database.open(tmp_path / "nowhere" / "log.db")
     with pytest.raises(StoreError, match=re.escape(str(tmp_path))):
@@ -160,7 +160,7 @@ def test_opening_a_store_writes_nothing_to_the_card(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_store_can_be_copied_by_its_file_after_closing(path: Path, tmp_path: Path) -> None:
+def test_store_can_be_copied_as_a_file_after_closing(path: Path, tmp_path: Path) -> None:
     with Database.open(path) as store:
         store.put("x", note(1))
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["log.db", "log.db.lock"]

@@ -37,7 +37,7 @@ def places(path: Path, scratch: Path) -> Iterator[int]:
             changed = bytearray(data)
             changed[at] ^= 1
             scratch.write_bytes(changed)
-            if text not in statements(scratch):  # otherwise it is what splitting a page left behind
+            if text not in statements(scratch):  # otherwise the text is a remnant of a page split
                 yield from range(at, at + len(text))
             at = data.find(text, at + 1)
 
@@ -45,7 +45,7 @@ def places(path: Path, scratch: Path) -> Iterator[int]:
 def statements(path: Path) -> list[bytes]:
     connection = apsw.Connection(str(path))
     try:
-        connection.execute("PRAGMA writable_schema=ON").fetchall()  # also if the schema cannot be parsed
+        connection.execute("PRAGMA writable_schema=ON").fetchall()  # for a schema that cannot be parsed
         rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     finally:
         connection.close()
@@ -79,7 +79,7 @@ def test_any_bit_in_the_text_of_the_schema_is_found_and_no_document_is_lost(
             with Database.open(into) as store:
                 assert everything(store) == before
         else:
-            silent += 1  # for example, a line break that became another white space
+            silent += 1  # for example, if a line break became a different white-space character
             with Database.open(path) as store:
                 fill(store, 1, prefix="new:")
                 assert everything(store).keys() > before.keys()
@@ -95,7 +95,7 @@ def test_objects_that_a_newer_logboat_added_are_accepted(sound: Path, tmp_path: 
     assert findings(path) == []
 
 
-def test_table_of_another_name_is_named(tmp_path: Path) -> None:
+def test_table_with_a_wrong_name_is_named(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "other.db"))
     connection.execute("CREATE TABLE a(x); CREATE TABLE c(z)").fetchall()
     needed, optional = "CREATE TABLE a(x, y); CREATE TABLE b(x);", "CREATE TABLE c(z); CREATE TABLE d(z);"

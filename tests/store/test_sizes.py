@@ -1,4 +1,4 @@
-"""The store's file keeps the number and size of documents by id prefix, whichever process writes."""
+"""The store's file records the number and size of documents by id prefix, whichever process writes."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def counted(store: Database) -> dict[str, int]:
 
 
 def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Return the counts that the file keeps, and the counts made by reading all documents."""
+    """Return the recorded counts, and the counts obtained by reading all documents."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found: list[tuple[Any, ...]] = connection.execute(
         "SELECT part, documents, bytes FROM sizes ORDER BY part"
@@ -40,7 +40,7 @@ def recount(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     return found, [(part, *sums[part]) for part in sorted(sums)]
 
 
-def test_parts_are_ids_up_to_the_last_colon(path: Path) -> None:
+def test_counts_are_grouped_by_the_id_up_to_its_last_colon(path: Path) -> None:
     with Database.open(path) as store:
         for document_id in IDS:
             store.put(document_id, {"n": 1})
@@ -56,7 +56,7 @@ WRITES = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(WRITES)
-def test_the_count_is_right_after_any_writes(tmp_path_factory: object, writes: list[tuple[str, str]]) -> None:
+def test_counts_are_correct_after_any_writes(tmp_path_factory: object, writes: list[tuple[str, str]]) -> None:
     path = tmp_path_factory.mktemp("sizes") / "log.db"  # type: ignore[attr-defined]
     with Database.open(path) as store:
         for number, (write, document_id) in enumerate(writes):
@@ -87,7 +87,7 @@ def test_the_count_is_right_after_any_writes(tmp_path_factory: object, writes: l
     assert found_sizes == there
 
 
-def test_documents_of_an_older_logboat_are_counted_bit_by_bit(path: Path, monkeypatch: object) -> None:
+def test_documents_of_an_older_logboat_are_counted_gradually(path: Path, monkeypatch: object) -> None:
     monkeypatch.setattr("sync.store.sizes.A_TIME", 7)  # type: ignore[attr-defined]
     with Database.open(path) as store:
         for number in range(30):
@@ -114,7 +114,7 @@ def test_documents_of_an_older_logboat_are_counted_bit_by_bit(path: Path, monkey
     assert found_sizes == there
 
 
-def test_a_salvaged_store_is_counted(path: Path) -> None:
+def test_documents_of_a_salvaged_store_are_counted(path: Path) -> None:
     with Database.open(path) as store:
         for document_id in IDS:
             store.put(document_id, {"n": 1})
@@ -125,7 +125,7 @@ def test_a_salvaged_store_is_counted(path: Path) -> None:
     assert len(there) == 5
 
 
-def test_the_oldest_of_some_ids_are_found(store: Database) -> None:
+def test_oldest_documents_of_id_ranges_are_found(store: Database) -> None:
     for document_id in ("b:1", "a:2", "c:1", "a:1"):
         store.put(document_id, {})
     ranges = [("a:", "a;"), ("b:", "b;")]

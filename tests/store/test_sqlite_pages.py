@@ -1,4 +1,4 @@
-"""Our reader of SQLite's pages sees the same content as SQLite."""
+"""Our reader of SQLite's pages returns the same content as SQLite."""
 
 import functools
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_every_row_is_read_as_sqlite_wrote_it(
 
 
 def as_stored(value: Any) -> Any:
-    """Return a value's representation, which distinguishes floats from integers, and floats by their bits."""
+    """Return a form of a value that distinguishes floats from integers, and floats by their bits."""
     if isinstance(value, tuple):
         return tuple(as_stored(inner) for inner in value)
     return (type(value).__name__, value.hex() if isinstance(value, float) else value)
@@ -79,7 +79,7 @@ def sound_file() -> bytes:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 12 * 4096 - 1), st.integers(0, 255)), min_size=1, max_size=60))
-def test_no_damage_makes_it_fail_or_go_on_for_ever(
+def test_no_damage_makes_the_reader_crash_or_loop(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("p") / "x.db"
@@ -92,7 +92,7 @@ def test_no_damage_makes_it_fail_or_go_on_for_ever(
         assert sum(1 for _ in pages.entries()) < 1000
 
 
-def test_deleted_rows_do_not_come_back(path: Path) -> None:
+def test_deleted_rows_are_not_returned(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("CREATE TABLE t(a)")
     with connection:

@@ -110,7 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         deleted=st.booleans(),
     )
     def receive(self, document_id: str, raw: bytes, gap: int, deleted: bool) -> None:
-        """Receive a revision that follows the present one by some generations."""
+        """Insert a received revision that follows the current one by some generations."""
         entry = self.model.entries.get(document_id)
         generation = gap + (revisions.generation(entry.rev) if entry else 0)
         revision = f"{generation}-{self.model.sequence:x}"

@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, nested, from several threads, on a full card."""
+"""Transactions are atomic, also if nested, in several threads, and on a full SD card."""
 
 import threading
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class WhimError(Exception):
     """Exception that a test raises inside a transaction to end it."""
 
 
-def test_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
+def test_failed_transaction_leaves_no_changes(store: Database) -> None:
     store.put("before", {})
 
     def work() -> None:
@@ -38,7 +38,7 @@ def test_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
     assert store.last_sequence == 2
 
 
-def test_inner_transaction_fails_by_itself(store: Database) -> None:
+def test_inner_transaction_fails_without_the_outer_one(store: Database) -> None:
     def inner() -> None:
         with store.transaction():
             store.put("b", {})
@@ -57,7 +57,7 @@ def test_inner_transaction_fails_by_itself(store: Database) -> None:
     assert [(change.sequence, change.id) for change in store.changes()] == [(1, "a"), (2, "d")]
 
 
-def test_inner_transaction_that_succeeds_goes_with_the_outer_one(store: Database) -> None:
+def test_inner_transaction_that_succeeds_is_undone_with_the_outer_one(store: Database) -> None:
     def outer() -> None:
         with store.transaction():
             with store.transaction():
@@ -69,7 +69,7 @@ def test_inner_transaction_that_succeeds_goes_with_the_outer_one(store: Database
     assert store.last_sequence == 0
 
 
-def test_refused_write_inside_a_transaction_spoils_nothing(store: Database) -> None:
+def test_refused_write_inside_a_transaction_does_not_affect_other_writes(store: Database) -> None:
     with store.transaction():
         store.put("a", note(1))
         with pytest.raises(ConflictError):
@@ -106,12 +106,12 @@ def test_threads_share_a_store_one_transaction_at_a_time(store: Database) -> Non
 
 
 def limit_pages(store: Database, more: int) -> None:
-    """Limit the growth of the store to this many pages, as on a card that is almost full."""
+    """Limit the growth of the store to this many pages, as on an SD card that is almost full."""
     connection = store._engine.connection
     connection.pragma("max_page_count", connection.pragma("page_count") + more)
 
 
-def test_full_card_fails_the_write_and_keeps_what_was_there(store: Database) -> None:
+def test_full_card_fails_the_write_and_keeps_existing_data(store: Database) -> None:
     store.put("a", note(1))
     limit_pages(store, 2)
     with pytest.raises(FullError, match="file system is full"):
@@ -123,7 +123,7 @@ def test_full_card_fails_the_write_and_keeps_what_was_there(store: Database) -> 
     assert store.check() == []
 
 
-def test_transaction_that_sqlite_gave_up_takes_nothing_more(store: Database) -> None:
+def test_transaction_that_sqlite_rolled_back_accepts_no_more_writes(store: Database) -> None:
     """Otherwise later writes would be committed without the earlier ones."""
 
     def work() -> None:

@@ -17,7 +17,7 @@ from .builders import digests, history, rev
 
 @dataclass
 class World:
-    """Complete history of one document, on all vessels together."""
+    """Complete history of one document on all vessels."""
 
     parents: dict[str, str | None] = field(default_factory=dict)
     deleted: dict[str, bool] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Draw edits, each based on an existing revision: branches, deletions, long lines."""
+    """Draw edits of one document, which form branches, deletions and long histories."""
     world = World()
     for _ in range(draw(st.integers(1, 6))):
         known = [None, *world.parents]
@@ -65,7 +65,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def replica(world: World, order: Sequence[str], random: Random, *, prune: bool = True) -> RevisionTree:
-    """Return the tree in a store that received these revisions in this order."""
+    """Return the revision tree of a store that received these revisions in this order."""
     tree = RevisionTree()
     for revision in order:
         world.deliver(tree, revision, depth=HORIZON if prune else len(world.parents))
@@ -80,7 +80,7 @@ def replica(world: World, order: Sequence[str], random: Random, *, prune: bool =
 
 @settings(max_examples=80, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_winner_is_the_same_whatever_the_order_of_arrival(world: World, random: Random) -> None:
+def test_winner_is_the_same_in_any_order_of_arrival(world: World, random: Random) -> None:
     for _ in range(3):
         others = [revision for revision in world.parents if revision not in world.leaves()]
         order = world.leaves() + random.sample(others, k=random.randrange(len(others) + 1))
@@ -92,7 +92,7 @@ def test_winner_is_the_same_whatever_the_order_of_arrival(world: World, random: 
 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_leaf_that_is_none_lies_beyond_the_horizon(world: World, random: Random) -> None:
+def test_false_leaf_lies_beyond_the_horizon(world: World, random: Random) -> None:
     order = list(world.parents)
     random.shuffle(order)
     tree = replica(world, order, random)
@@ -103,7 +103,7 @@ def test_leaf_that_is_none_lies_beyond_the_horizon(world: World, random: Random)
 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_without_pruning_every_order_gives_the_true_tree(world: World, random: Random) -> None:
+def test_without_pruning_every_order_yields_the_true_tree(world: World, random: Random) -> None:
     order = list(world.parents)
     random.shuffle(order)
     tree = replica(world, order, random, prune=False)
@@ -112,9 +112,7 @@ def test_without_pruning_every_order_gives_the_true_tree(world: World, random: R
 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False), st.integers(0, 5))
-def test_histories_with_holes_are_joined_to_the_true_ancestry(
-    world: World, random: Random, kept: int
-) -> None:
+def test_histories_with_gaps_are_joined_to_the_true_ancestry(world: World, random: Random, kept: int) -> None:
     """Every parent in the tree is a true ancestor, namely the nearest one that the tree contains."""
     tree = RevisionTree()
     order = list(world.parents)
@@ -159,7 +157,7 @@ def test_pruning_keeps_the_horizon_of_every_leaf(world: World, random: Random) -
 
 @settings(max_examples=50, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_encoded_tree_comes_back_as_it_was(world: World, random: Random) -> None:
+def test_tree_survives_encoding(world: World, random: Random) -> None:
     tree = replica(world, list(world.parents), random)
     winner = tree.winner()
     data = tree.encode(winner)
@@ -176,7 +174,7 @@ def test_encoded_tree_comes_back_as_it_was(world: World, random: Random) -> None
     )
 )
 @example(["0a", "0A", "a", "ab", "f" * 40, "f" * 32])
-def test_digests_of_any_maker_survive_encoding(found: list[str]) -> None:
+def test_digests_of_any_implementation_survive_encoding(found: list[str]) -> None:
     tree = RevisionTree()
     for digest in found:
         tree.insert(rev(1, digest), [], deleted=False, body=b"{}")
@@ -185,7 +183,7 @@ def test_digests_of_any_maker_survive_encoding(found: list[str]) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_bytes_that_are_no_tree_are_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_tree_are_refused(data: bytes) -> None:
     try:
         tree = RevisionTree.decode(data, winner="1-a", body=b"{}")
     except ValueError:
@@ -230,7 +228,7 @@ def test_held_revision_stays_linked_below_a_pruned_gap(generation: int, digest: 
         (("29-a",), 20, ["29-a"]),
     ],
 )
-def test_history_ends_at_the_ancestor_the_other_side_named(
+def test_history_ends_at_the_ancestor_that_the_peer_named(
     until: tuple[str, ...], limit: int, gives: list[str]
 ) -> None:
     deep = RevisionTree()
@@ -239,7 +237,7 @@ def test_history_ends_at_the_ancestor_the_other_side_named(
     assert deep.history("30-a", until=until, limit=limit) == gives
 
 
-def test_history_that_contradicts_what_is_known_makes_no_cycle() -> None:
+def test_contradictory_history_makes_no_cycle() -> None:
     tree = RevisionTree()
     tree.insert("3-c", ["2-b", "1-a"], deleted=False, body=b"{}")
     tree.insert("4-d", ["3-c", "2-x", "1-y"], deleted=False, body=b"{}")
@@ -247,20 +245,20 @@ def test_history_that_contradicts_what_is_known_makes_no_cycle() -> None:
     assert list(tree.line("4-d")) == ["4-d", "3-c", "2-b", "1-a"]
 
 
-def test_history_that_is_none_leaves_the_tree_alone() -> None:
+def test_invalid_history_does_not_change_the_tree() -> None:
     tree = RevisionTree.single("2-a", deleted=False, body=b"{}")
     with pytest.raises(DocumentError):
         tree.insert("3-b", ["4-c"], deleted=False, body=b"{}")
     assert list(tree.nodes) == ["2-a"]
 
 
-def test_endless_history_is_not_kept() -> None:
+def test_endless_history_is_not_stored() -> None:
     tree = RevisionTree()
     tree.insert(rev(100_000), history(100_000), deleted=False, body=b"{}")
     assert len(tree.nodes) == HORIZON + 1
 
 
-def test_faults_names_what_is_broken() -> None:
+def test_faults_lists_inconsistencies_of_a_tree() -> None:
     tree = RevisionTree()
     tree.insert("3-c", ["2-b", "1-a"], deleted=False, body=b"{}")
     del tree.nodes["2-b"]

@@ -15,7 +15,7 @@ COMMITS = 12
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database whose log contains twelve commits of one page each, as a kill leaves it."""
+    """Return a database as a killed process leaves it, with twelve commits of one page each in its log."""
     made, path = tmp_path / "made.db", tmp_path / "left.db"
     connection = apsw.Connection(str(made))
     connection.execute(
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def spoil(database: Path, frame: int, *, at: int = 4_000) -> None:
-    """Overwrite part of a frame, `at` bytes from the beginning of the frame's header."""
+    """Overwrite part of a frame at an offset of `at` bytes from the start of the frame's header."""
     with Path(f"{database}-wal").open("r+b") as file:
         file.seek(wal.length(frame, wal.PAGE) + at)
         file.write(b"rubbish, more than eight bytes")
@@ -49,38 +49,40 @@ def test_sound_log_hides_nothing(database: Path) -> None:
     assert rows(database) == set()
 
 
-def test_nothing_is_unseen_without_a_log(database: Path) -> None:
+def test_nothing_is_unread_without_a_log(database: Path) -> None:
     Path(f"{database}-wal").unlink()
     assert wal.unseen(database) is UnreadFrames.NOTHING
 
 
 @pytest.mark.parametrize("at", [0, 10, 18, 4_000])
-def test_commits_after_a_broken_frame_are_unseen_and_can_be_read(database: Path, at: int) -> None:
+def test_commits_after_a_damaged_frame_are_unread_by_sqlite_and_can_be_recovered(
+    database: Path, at: int
+) -> None:
     spoil(database, 5, at=at)
     assert wal.unseen(database) is UnreadFrames.COMMITS
     assert rows(database) == set(range(1, COMMITS + 1))
 
 
-def test_looking_leaves_the_log_as_it_is(database: Path) -> None:
+def test_inspection_does_not_change_the_log(database: Path) -> None:
     spoil(database, 5)
     before = Path(f"{database}-wal").read_bytes()
     wal.unseen(database)
     assert Path(f"{database}-wal").read_bytes() == before
 
 
-def test_broken_last_commit_may_have_been_left_by_a_power_cut(database: Path) -> None:
+def test_damaged_last_commit_may_be_the_result_of_a_power_cut(database: Path) -> None:
     spoil(database, COMMITS - 1)
     assert wal.unseen(database) is UnreadFrames.ONE_COMMIT
 
 
-def test_log_whose_header_is_broken_is_all_unseen(database: Path) -> None:
+def test_log_with_a_damaged_header_is_completely_unread(database: Path) -> None:
     with Path(f"{database}-wal").open("r+b") as file:
         file.write(bytes(wal.PAGE))
     assert wal.unseen(database) is UnreadFrames.COMMITS
     assert rows(database) == set(range(1, COMMITS + 1))
 
 
-def test_frames_of_an_older_log_are_nothing(database: Path) -> None:
+def test_frames_of_an_older_log_do_not_count(database: Path) -> None:
     connection = apsw.Connection(str(database))
     connection.pragma("wal_checkpoint", "RESTART")
     connection.execute("INSERT INTO t VALUES(100, 'row')")
@@ -94,7 +96,7 @@ def test_frames_of_an_older_log_are_nothing(database: Path) -> None:
     assert rows(copied) == set()
 
 
-def test_log_that_is_laid_out_is_used_and_hides_nothing(tmp_path: Path) -> None:
+def test_preallocated_log_is_used_and_hides_nothing(tmp_path: Path) -> None:
     path = tmp_path / "made.db"
     connection = apsw.Connection(str(path))
     connection.execute(
@@ -116,6 +118,6 @@ def test_log_that_is_laid_out_is_used_and_hides_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def test_log_that_was_laid_out_but_never_used_is_nothing(database: Path) -> None:
+def test_preallocated_log_that_was_never_used_does_not_count(database: Path) -> None:
     Path(f"{database}-wal").write_bytes(bytes(wal.length(50, wal.PAGE)))
     assert wal.unseen(database) is UnreadFrames.NOTHING
