@@ -9,8 +9,14 @@ from provisioning.bundle import contents
 from provisioning.starter_files import SENSORS, VESSEL, starter_file, vessel_file
 from sensors.config.loader import load_sensors
 from services.config.loader import load
+from tests.docs import starter
 
 _EXAMPLE = re.compile(r"^#(?=[^ \n])", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [VESSEL, SENSORS])
+def test_template_is_made_from_the_declarations(name: str) -> None:
+    assert starter_file(name) == starter.templates()[name], "run: python -m tests.docs.starter"
 
 
 def test_vessel_file_has_the_given_values(tmp_path: Path) -> None:
